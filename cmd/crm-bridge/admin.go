@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// state is what /readyz is made of.
+type state struct {
+	serving, draining atomic.Bool
+
+	mu      sync.Mutex
+	checked time.Time
+	failure error
+}
+
+// readyEvery bounds how often a question to /readyz reaches the disk and the stream.
+const readyEvery = time.Second
+
+// readiness is the body of /readyz.
+type readiness struct {
+	Ready      bool   `json:"ready"`
+	Reason     string `json:"reason,omitempty"`
+	Durability string `json:"durability"`
+	Stream     string `json:"stream"`
+	Version    string `json:"version"`
+}
+
+func (b *bridge) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, map[string]bool{"ok": true}) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		answer := readiness{Ready: true, Durability: b.durability, Stream: b.settings.Stream, Version: version()}
+		status := http.StatusOK
+		if reason := b.notReady(r.Context()); reason != "" {
+			answer.Ready, answer.Reason, status = false, reason, http.StatusServiceUnavailable
+		}
+		writeJSON(w, status, answer)
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(b.registry, promhttp.HandlerOpts{}))
+	return mux
+}
+
+// notReady says why callbacks should go elsewhere: the bridge drains, or nothing can be made safe now.
+func (b *bridge) notReady(ctx context.Context) string {
+	switch {
+	case b.state.draining.Load():
+		return "draining"
+	case !b.state.serving.Load():
+		return "starting"
+	}
+	b.state.mu.Lock()
+	defer b.state.mu.Unlock()
+	if time.Since(b.state.checked) > readyEvery {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		b.state.failure = b.publisher.Ready(ctx)
+		if b.state.failure == nil && b.data != nil {
+			b.state.failure = b.data.probe()
+		}
+		b.state.checked = time.Now()
+	}
+	if b.state.failure != nil {
+		return "nothing can be made safe: " + b.state.failure.Error()
+	}
+	return ""
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}

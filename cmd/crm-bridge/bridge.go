@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/schemas"
+	"github.com/crm-bridge/crm-bridge/transform"
+)
+
+// bridge is everything that serve runs, wired together: ingest → transform → publish.
+type bridge struct {
+	settings settings
+	log      *slog.Logger
+	registry *prometheus.Registry
+
+	data       *dataDir        // nil beside a remote NATS
+	server     *publish.Server // nil beside a remote NATS
+	conn       *publish.Conn
+	publisher  *publish.Publisher
+	quarantine *publish.Quarantine
+	durability string // what a 200 means
+
+	sources map[string]ingest.Source
+	mapping *transform.Mapping
+
+	callbacks, admin net.Listener
+	state            state
+}
+
+// openBridge opens all that can fail at the start; Close gives it free again.
+func openBridge(ctx context.Context, s settings, log *slog.Logger) (b *bridge, err error) {
+	b = &bridge{settings: s, log: log, registry: prometheus.NewRegistry()}
+	defer func() {
+		if err != nil {
+			b.Close()
+		}
+	}()
+	b.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	if s.embedded() {
+		if b.data, err = openDataDir(s.DataDir); err != nil {
+			return b, err
+		}
+	}
+	if b.sources, err = openSources(ingest.Setup{Env: (&environment{}).load, MadeSecret: b.madeSecret}); err != nil {
+		return b, err
+	}
+	if err = b.openMapping(); err != nil {
+		return b, err
+	}
+	if err = b.openNATS(ctx); err != nil {
+		return b, err
+	}
+	if b.callbacks, err = listen("BRIDGE_LISTEN", s.Listen, s.ListenCert, s.ListenKey, log); err != nil {
+		return b, err
+	}
+	if b.admin, err = listen("BRIDGE_ADMIN_LISTEN", s.AdminListen, "", "", log); err != nil {
+		return b, err
+	}
+	for label, source := range b.sources {
+		if len(source.Secrets().Values) == 0 {
+			log.Warn("no secret is configured for this source: it answers 401 to everything", "source", label)
+		}
+	}
+	return b, nil
+}
+
+// madeSecret implements ingest.Setup.MadeSecret.
+func (b *bridge) madeSecret(name string) (string, error) {
+	if b.data == nil {
+		return "", nil
+	}
+	return b.data.secret(name)
+}
+
+func (b *bridge) openMapping() error {
+	set, err := schemas.Load()
+	if err != nil {
+		return err
+	}
+	secrets := make(map[string]ingest.Secrets, len(b.sources))
+	for label, source := range b.sources {
+		secrets[label] = source.Secrets()
+	}
+	b.mapping = &transform.Mapping{
+		Schemas: set, Redact: transform.NewRedactor(secrets), PublicURL: b.settings.publicURL(), PerRecord: b.settings.EventPer == "record",
+	}
+	return nil
+}
+
+// accept makes changes safe: it is all that stands between ingest, transform and publish.
+func (b *bridge) accept(ctx context.Context, changes []ingest.Change) ([]ingest.Ack, error) {
+	var events []publish.Event
+	for _, change := range changes {
+		made, err := b.mapping.Events(change)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range made {
+			events = append(events, publish.Event{Event: e, Repeatable: change.Mark != ""})
+		}
+	}
+	published, err := b.publisher.Publish(ctx, events...)
+	switch {
+	case errors.Is(err, publish.ErrTooLarge):
+		return nil, fmt.Errorf("%w: %w", ingest.ErrTooLarge, err)
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ingest.ErrRetry, err)
+	}
+	acks := make([]ingest.Ack, len(published))
+	for i, ack := range published {
+		acks[i] = ingest.Ack{ID: events[i].ID(), Subject: ack.Subject, Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}
+	}
+	return acks, nil
+}
+
+// keep puts a callback that was proven but not understood into quarantine.
+func (b *bridge) keep(ctx context.Context, cb ingest.Callback, reason error) (string, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return "", err
+	}
+	body, err := b.mapping.Redact.Quarantine(id.String(), cb, reason)
+	if err != nil {
+		return "", err
+	}
+	return id.String(), b.quarantine.Keep(ctx, cb.Source, id.String(), body)
+}
+
+// Run answers callbacks until ctx ends, then drains: accepted requests are answered, what was published is
+// acknowledged, and only then may Close stop the server below.
+func (b *bridge) Run(ctx context.Context) error {
+	timeout := time.Duration(b.settings.AnswerTimeout)
+	handler := &ingest.Handler{
+		Sources: b.sources, Accept: b.accept, Quarantine: b.keep, Log: b.log, Metrics: ingest.NewMetrics(b.registry),
+		MaxBody: int64(b.settings.MaxBody), MaxInFlight: b.settings.MaxInFlight, AnswerTimeout: timeout,
+		Public: map[string]http.Handler{"/schemas/v1/{family}": b.mapping.Schemas},
+	}
+	front := ingest.NewServer(handler.HTTP(), timeout, b.log)
+	back := ingest.NewServer(b.adminHandler(), timeout, b.log)
+
+	failed := make(chan error, 2)
+	go func() { failed <- front.Serve(b.callbacks) }()
+	go func() { failed <- back.Serve(b.admin) }()
+	b.state.serving.Store(true)
+
+	var err error
+	ended := 0
+	select {
+	case err = <-failed:
+		ended++
+	case <-ctx.Done():
+		b.log.Info("draining", "delay", b.settings.DrainDelay.String())
+	}
+	b.state.draining.Store(true)
+	if err == nil && b.settings.DrainDelay > 0 {
+		<-time.After(time.Duration(b.settings.DrainDelay))
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout+timeout)
+	defer cancel()
+	err = errors.Join(err, front.Shutdown(drain), b.publisher.Drain(drain), back.Shutdown(drain))
+	for ; ended < 2; ended++ {
+		if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
+			err = errors.Join(err, served)
+		}
+	}
+	return err
+}
+
+// drainTimeout is how long, beyond the answer timeout, requests may take to end: as long as a request may take to come.
+const drainTimeout = 20 * time.Second
+
+// Close stops what openBridge started, in the order in which one rests on the other.
+func (b *bridge) Close() {
+	for _, listener := range []net.Listener{b.callbacks, b.admin} {
+		if listener != nil {
+			_ = listener.Close()
+		}
+	}
+	if b.conn != nil {
+		b.conn.Close()
+	}
+	if b.server != nil {
+		b.server.Close()
+	}
+	if b.data != nil {
+		_ = b.data.Close()
+	}
+}
+
+// listen opens a listener, over TLS where a certificate is given.
+func listen(variable, address, cert, key string, log *slog.Logger) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: cannot listen on %s: %w; stop what listens there, or set %s to a free address", variable, address, errors.Unwrap(err), variable)
+	}
+	if cert == "" {
+		return listener, nil
+	}
+	config, err := tlsConfig(cert, key, log)
+	if err != nil {
+		_ = listener.Close()
+		return nil, fmt.Errorf("%s_CERT: %w", variable, err)
+	}
+	return tls.NewListener(listener, config), nil
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// loadClient reads the environment as a running bridge does, for a command that talks to it. It makes nothing: secrets
+// that the bridge made are read from its data folder, and are empty where none has run yet.
+func loadClient(env *environment) (settings, map[string]ingest.Source, error) {
+	s, err := loadSettings(env)
+	if err != nil {
+		return s, nil, err
+	}
+	sources, err := openSources(ingest.Setup{Env: env.load, MadeSecret: func(name string) (string, error) {
+		if !s.embedded() {
+			return "", nil
+		}
+		secret, err := readSecret(s.DataDir, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return "", nil
+		}
+		return secret, err
+	}})
+	if err != nil {
+		return s, nil, err
+	}
+	return s, sources, env.checkUnknown()
+}
+
+// callbackURL is where the bridge of these settings is reached from this machine.
+func (s settings) callbackURL() string {
+	scheme := "http://"
+	if s.ListenCert != "" {
+		scheme = "https://"
+	}
+	return scheme + local(s.Listen)
+}
+
+// local is a listening address as a client on the same machine writes it.
+func local(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// connectReader connects a command to the NATS that holds the stream.
+func connectReader(s settings) (*publish.Conn, error) {
+	quiet := slog.New(slog.DiscardHandler)
+	if !s.embedded() {
+		return s.NATS.remote().Dial(quiet)
+	}
+	address := publish.Address{URL: "nats://" + local(s.NATS.Listen), User: s.NATS.ListenUser, Password: s.NATS.ListenPassword, CA: s.NATS.ListenCert}
+	password, err := readSecret(s.DataDir, ownerSecret)
+	if err == nil {
+		address.Owner, address.Password = true, password
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	conn, err := address.Dial(quiet)
+	if err != nil {
+		return nil, fmt.Errorf("no bridge answers at BRIDGE_NATS_LISTEN: %w; start one with %s, or set BRIDGE_NATS_URL", err, ownCommand())
+	}
+	return conn, nil
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+)
+
+func configCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "config",
+		Short:   "List every variable, its value and where it came from; secrets are masked",
+		Long:    "List every variable, its value and where it came from. NAME_FILE in place of NAME reads any of them from a file.",
+		Example: "  crm-bridge config\n  crm-bridge config --json | jq 'select(.from != \"default\")'",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			env := &environment{}
+			if _, _, err := loadClient(env); err != nil {
+				return err
+			}
+			return printConfig(cmd.OutOrStdout(), env.all(), asJSON || !isTerminal(cmd.OutOrStdout()))
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
+	return cmd
+}
+
+// all returns each variable once, as it may be printed, in the order of their names.
+func (e *environment) all() []variable {
+	var list []variable
+	for _, v := range e.variables {
+		if !slices.ContainsFunc(list, func(other variable) bool { return other.Name == v.Name }) {
+			list = append(list, v.shown())
+		}
+	}
+	slices.SortFunc(list, func(a, b variable) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+func printConfig(out io.Writer, variables []variable, asJSON bool) error {
+	if asJSON {
+		encoder := json.NewEncoder(out)
+		for _, v := range variables {
+			if err := encoder.Encode(v); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	say(table, "VARIABLE\tVALUE\tFROM\tMEANING\n")
+	for _, v := range variables {
+		say(table, "%s\t%s\t%s\t%s\n", v.Name, v.Value, v.From, v.Meaning)
+	}
+	return table.Flush()
+}

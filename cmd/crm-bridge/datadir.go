@@ -1,0 +1,96 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gofrs/flock"
+)
+
+// dataDir is the data folder, locked: the embedded server takes no lock of its own, and two of them on one folder
+// destroy each other's events.
+type dataDir struct {
+	path string
+	lock *flock.Flock
+}
+
+// openDataDir makes the folder where it is missing, and locks it until Close.
+func openDataDir(path string) (*dataDir, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
+	}
+	lock := flock.New(filepath.Join(path, "lock"), flock.SetPermissions(0o600))
+	held, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("BRIDGE_DATA_DIR: lock %s: %w", path, err)
+	}
+	if !held {
+		return nil, fmt.Errorf("the data folder %s is in use by another crm-bridge: stop that one, or set BRIDGE_DATA_DIR to a folder of its own", path)
+	}
+	return &dataDir{path, lock}, nil
+}
+
+// Close gives the folder free.
+func (d *dataDir) Close() error { return d.lock.Close() }
+
+func (d *dataDir) jetStream() string { return d.path }
+
+// secret returns the secret of that name, made at random and kept for ever at the first call.
+func (d *dataDir) secret(name string) (string, error) {
+	secret, err := readSecret(d.path, name)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return secret, err
+	}
+	random := make([]byte, 32)
+	if _, err := rand.Read(random); err != nil {
+		return "", err
+	}
+	secret = base64.RawURLEncoding.EncodeToString(random)
+	return secret, writeDurably(filepath.Join(d.path, name), secret+"\n")
+}
+
+// probe writes and syncs a few bytes: it fails when the disk is full or read-only.
+func (d *dataDir) probe() error {
+	return writeDurably(filepath.Join(d.path, "probe"), strings.Repeat("ready?\n", 600))
+}
+
+// readSecret returns a secret of the data folder at path; the error is fs.ErrNotExist where no bridge has made it yet.
+func readSecret(path, name string) (string, error) {
+	content, err := os.ReadFile(filepath.Join(path, name))
+	if err != nil {
+		return "", err
+	}
+	secret := strings.TrimSpace(string(content))
+	if secret == "" {
+		return "", fmt.Errorf("%s is empty: remove it, and a new one is made", filepath.Join(path, name))
+	}
+	return secret, nil
+}
+
+// writeDurably puts a file in place whole: after a power cut it is either there with its content or not there.
+func writeDurably(path, content string) (err error) {
+	temporary := path + ".new"
+	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(content)
+	err = errors.Join(err, file.Sync(), file.Close())
+	if err == nil {
+		err = os.Rename(temporary, path)
+	}
+	if err != nil {
+		return err
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/zoho"
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+func demoCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "demo",
+		Short:   "Show everything in a few seconds: a bridge, callbacks, two consumers; leaves nothing behind",
+		Long:    "Start a bridge in a temporary folder, send it samples of every supported callback, and show what two independent consumers receive.",
+		Example: "  crm-bridge demo",
+		Args:    noArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return demo(cmd.Context(), cmd.OutOrStdout()) },
+	}
+}
+
+// demo runs a bridge of its own, whatever the environment says of another.
+func demo(ctx context.Context, out io.Writer) (err error) {
+	for _, entry := range os.Environ() {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, prefix+"_") {
+			if err := os.Unsetenv(name); err != nil {
+				return err
+			}
+		}
+	}
+	folder, err := os.MkdirTemp("", "crm-bridge-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+
+	settings, err := loadSettings(&environment{})
+	if err != nil {
+		return err
+	}
+	settings.DataDir, settings.Listen, settings.AdminListen, settings.NATS.Listen = folder, "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	b, err := openBridge(ctx, settings, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	stopped := make(chan error, 1)
+	go func() { stopped <- b.Run(ctx) }()
+	err = (&show{bridge: b, out: out, url: "http://" + reachable(b.callbacks)}).run(ctx)
+	cancel()
+	return errors.Join(err, <-stopped)
+}
+
+// show is what the demo prints, step by step.
+type show struct {
+	bridge *bridge
+	out    io.Writer
+	url    string
+	step   int
+}
+
+func (s *show) explain(format string, args ...any) {
+	s.step++
+	say(s.out, "\n%d. "+format+"\n", append([]any{s.step}, args...)...)
+}
+
+func (s *show) run(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	s.explain("A bridge runs in a temporary folder. Callbacks go to %s, events to %s.", s.url, s.bridge.server.ClientURL())
+	say(s.out, "   %s.\n", s.bridge.durability)
+
+	samples, err := s.samples()
+	if err != nil {
+		return err
+	}
+	s.explain("A CRM sends callbacks. Each 200 says where the event is safe.")
+	for _, sample := range samples {
+		if err := s.post(ctx, sample.name, sample.cb); err != nil {
+			return err
+		}
+	}
+	s.explain("The CRM repeats the first one: same id, and the stream keeps one copy.")
+	if err := s.post(ctx, "the same again", samples[0].cb); err != nil {
+		return err
+	}
+	s.explain("Somebody else tries, without a token that proves anything: 401, and nothing is kept.")
+	forged := samples[0].cb
+	forged.Body = []byte(`{"module":"Deals","operation":"delete","ids":["1"],"channel_id":"1000000068001","token":"guessed"}`)
+	if err := s.post(ctx, "a forgery", forged); err != nil {
+		return err
+	}
+	s.explain("The CRM sends something that nobody foresaw: 400, and a copy without its secrets waits in quarantine.")
+	odd, err := s.bridge.sources[zoho.NotificationsLabel].(ingest.Sampler).Sample(ingest.Change{Module: "Deals", Operation: "create", OccurredAt: time.Now()}, "")
+	if err != nil {
+		return err
+	}
+	if err := s.post(ctx, "a notification that names no record", odd); err != nil {
+		return err
+	}
+	if err := s.consume(ctx, len(samples)); err != nil {
+		return err
+	}
+	s.explain("The bridge drains and stops, and the folder is removed. Now run your own: %s", ownCommand())
+	return nil
+}
+
+type sample struct {
+	name string
+	cb   ingest.Callback
+}
+
+// samples are callbacks of every kind that the bridge understands.
+func (s *show) samples() ([]sample, error) {
+	var all []sample
+	for _, kind := range kindNames() {
+		maker, ok := s.bridge.sources[kind].(ingest.Sampler)
+		if !ok {
+			continue
+		}
+		for _, o := range []sendOptions{
+			{module: "Contacts", operation: "edit"},
+			{module: "Deals", operation: "create"},
+			{module: "Deals", operation: "edit", ids: []string{"5725767000003000010", "5725767000003000011"}},
+			{module: "Leads", operation: "delete"},
+		} {
+			cb, err := maker.Sample(sampleChange(o, len(all)), "")
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, sample{fmt.Sprintf("%s: %s %s", kind, o.module, o.operation), cb})
+		}
+	}
+	return all, nil
+}
+
+func (s *show) post(ctx context.Context, name string, cb ingest.Callback) error {
+	say(s.out, "   %-38s → ", name)
+	return (&sender{url: s.url, out: s.out}).post(ctx, cb)
+}
+
+// consume lets two consumers read the stream, each on its own.
+func (s *show) consume(ctx context.Context, total int) error {
+	s.explain("Two services subscribe, each on its own, and read back from the start; more may join at any time, in any language.")
+	consumers := []struct {
+		name, subject string
+		count         int
+		out           bytes.Buffer
+		err           error
+	}{
+		{name: "billing", subject: "crm.zoho.Deals.>", count: 2},
+		{name: "audit", subject: "crm.>", count: total},
+	}
+	var wait sync.WaitGroup
+	for i := range consumers {
+		consumer := &consumers[i]
+		wait.Go(func() {
+			conn, err := publish.Address{URL: s.bridge.server.ClientURL()}.Dial(slog.New(slog.DiscardHandler))
+			if err != nil {
+				consumer.err = err
+				return
+			}
+			defer conn.Close()
+			reader := publish.Reader{Conn: conn, Stream: "CRM", Subjects: []string{consumer.subject}, Since: time.Now().Add(-time.Hour)}
+			seen := 0
+			consumer.err = reader.Read(ctx, func(e publish.Stored) error {
+				consumer.out.WriteString("     ")
+				if err := printEvent(&consumer.out, e); err != nil {
+					return err
+				}
+				if seen++; seen == consumer.count {
+					return errEnough
+				}
+				return nil
+			})
+		})
+	}
+	wait.Wait()
+	for i := range consumers {
+		consumer := &consumers[i]
+		say(s.out, "   %s reads %s\n%s", consumer.name, consumer.subject, consumer.out.String())
+		if !errors.Is(consumer.err, errEnough) {
+			return fmt.Errorf("consumer %s: %w", consumer.name, errors.Join(consumer.err, ctx.Err()))
+		}
+	}
+	return s.showEvent(ctx)
+}
+
+// showEvent prints one event whole, as it stands in the stream.
+func (s *show) showEvent(ctx context.Context) error {
+	s.explain("One event as any consumer sees it (CloudEvents 1.0, JSON):")
+	reader := publish.Reader{Conn: s.bridge.conn, Stream: "CRM", Since: time.Now().Add(-time.Hour)}
+	err := reader.Read(ctx, func(e publish.Stored) error {
+		text, err := e.JSON()
+		if err == nil {
+			say(s.out, "     %s\n", strings.ReplaceAll(text, "\n", "\n     "))
+			err = errEnough
+		}
+		return err
+	})
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,14 @@
+//go:build unix
+
+package main
+
+import "golang.org/x/sys/unix"
+
+// freeBytes is what an ordinary user may still write to the file system of path; 0 where it cannot be told.
+func freeBytes(path string) int64 {
+	var stat unix.Statfs_t
+	if unix.Statfs(path, &stat) != nil {
+		return 0
+	}
+	return int64(stat.Bavail) * int64(stat.Bsize)
+}

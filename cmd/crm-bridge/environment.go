@@ -1,0 +1,186 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/kelseyhightower/envconfig"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// prefix is that of every variable, without its underscore.
+const prefix = "BRIDGE"
+
+// variable is one setting as the environment gives it.
+type variable struct {
+	Name    string `json:"name"`
+	Value   string `json:"value"` // masked where it is secret
+	From    string `json:"from"`  // "default", "environment" or "file <path>"
+	Default string `json:"default"`
+	Meaning string `json:"meaning"`
+	secret  bool
+}
+
+// environment fills config structs with envconfig, and knows every variable that any of them reads.
+type environment struct {
+	variables []variable
+}
+
+// load fills into, a pointer to a struct. NAME_FILE stands in for NAME; an empty variable counts as not set. Its errors
+// name the variable and never show its value, which may be a secret.
+func (e *environment) load(into any) error {
+	variables, err := describe(into)
+	if err != nil {
+		return err
+	}
+	for i := range variables {
+		v := &variables[i]
+		restore, err := v.resolve()
+		if err != nil {
+			return err
+		}
+		defer restore()
+	}
+	e.variables = append(e.variables, variables...)
+	err = envconfig.Process(prefix, into)
+	var parse *envconfig.ParseError
+	if errors.As(err, &parse) {
+		return fmt.Errorf("%s %s", parse.KeyName, reason(parse.Err))
+	}
+	return err
+}
+
+// reason is what a Decode method of ours says; the errors of the standard library quote the value.
+func reason(err error) string {
+	text := err.Error()
+	switch {
+	case strings.HasPrefix(text, "strconv.ParseBool"):
+		return "must be true or false"
+	case strings.HasPrefix(text, "strconv."):
+		return "must be a whole number in range"
+	}
+	return text
+}
+
+// describe lists the variables that envconfig reads into a struct.
+func describe(into any) ([]variable, error) {
+	var text strings.Builder
+	err := envconfig.Usagef(prefix, into, &text,
+		`{{range .}}{{usage_key .}}{{"\t"}}{{usage_default .}}{{"\t"}}{{usage_description .}}{{"\t"}}{{.Tags.Get "secret"}}{{"\n"}}{{end}}`)
+	if err != nil {
+		return nil, err
+	}
+	var variables []variable
+	for line := range strings.Lines(text.String()) {
+		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		variables = append(variables, variable{Name: fields[0], Default: fields[1], Meaning: fields[2], secret: fields[3] == "true"})
+	}
+	return variables, nil
+}
+
+// resolve finds the variable's value and shows it to envconfig; restore puts the environment back.
+func (v *variable) resolve() (restore func(), err error) {
+	restore = func() {}
+	v.From, v.Value = "default", v.Default
+	value, isSet := os.LookupEnv(v.Name)
+	path := os.Getenv(v.Name + "_FILE")
+	switch {
+	case value != "" && path != "":
+		return restore, fmt.Errorf("%s and %s_FILE are both set: keep one", v.Name, v.Name)
+	case path != "":
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return restore, fmt.Errorf("%s_FILE: %w", v.Name, err)
+		}
+		v.From, v.Value = "file "+path, strings.TrimSpace(string(content))
+		restore = func() { _ = os.Unsetenv(v.Name) }
+		if isSet {
+			restore = func() { _ = os.Setenv(v.Name, value) }
+		}
+		if v.Value == "" {
+			return restore, fmt.Errorf("%s_FILE: %s is empty", v.Name, path)
+		}
+		err = os.Setenv(v.Name, v.Value)
+		return restore, err
+	case value != "":
+		v.From, v.Value = "environment", value
+	case isSet:
+		restore = func() { _ = os.Setenv(v.Name, "") }
+		return restore, os.Unsetenv(v.Name)
+	}
+	return restore, nil
+}
+
+// shown is the variable as it may be printed.
+func (v variable) shown() variable {
+	if v.secret && v.Value != "" {
+		v.Value = "***"
+	}
+	v.Value = publish.HideUser(v.Value)
+	return v
+}
+
+// kubernetes matches what Kubernetes injects for a Service in the pod's namespace.
+var (
+	kubernetes     = regexp.MustCompile(`_SERVICE_HOST$|_SERVICE_PORT(_|$)|_PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$`)
+	kubernetesPort = regexp.MustCompile(`_PORT(_|$)`)
+)
+
+func injected(name, value string) bool {
+	return kubernetes.MatchString(name) ||
+		kubernetesPort.MatchString(name) && (strings.HasPrefix(value, "tcp://") || strings.HasPrefix(value, "udp://"))
+}
+
+// checkUnknown returns an error that names the first variable with our prefix that nothing reads, and the known one
+// that is most like it. Call it after every struct is loaded.
+func (e *environment) checkUnknown() error {
+	environ := os.Environ()
+	slices.Sort(environ)
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, prefix+"_") || injected(name, value) || e.knows(strings.TrimSuffix(name, "_FILE")) || e.knows(name) {
+			continue
+		}
+		return fmt.Errorf("%s is not a variable of crm-bridge; the nearest is %s (crm-bridge config lists them all)", name, e.nearest(name))
+	}
+	return nil
+}
+
+func (e *environment) knows(name string) bool {
+	return slices.ContainsFunc(e.variables, func(v variable) bool { return v.Name == name })
+}
+
+func (e *environment) nearest(name string) string {
+	best, least := "", len(name)+100
+	for _, v := range e.variables {
+		if d := distance(name, v.Name); d < least {
+			best, least = v.Name, d
+		}
+	}
+	return best
+}
+
+// distance is the number of characters to insert, delete or replace to make b of a (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j]+1, row[j+1]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,85 @@
+// Command crm-bridge receives the callbacks of CRMs and answers when each is safe in NATS JetStream as a CloudEvent.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		<-ctx.Done()
+		stop() // a second signal ends the process at once
+	}()
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// errUsage marks an error of whoever typed the command.
+var errUsage = errors.New("wrong usage")
+
+// errSilent is returned by a command that has already said why it failed.
+var errSilent = errors.New("failed")
+
+// run runs one command: 0 done, 1 failed, 2 wrong usage.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := rootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errSilent):
+		return 1
+	case errors.Is(err, errUsage) || strings.HasPrefix(err.Error(), "unknown command"):
+		say(stderr, "crm-bridge: %s (crm-bridge --help shows how)\n", strings.TrimPrefix(err.Error(), errUsage.Error()+": "))
+		return 2
+	}
+	say(stderr, "crm-bridge: %s\n", err)
+	return 1
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "crm-bridge",
+		Short: "Receives the callbacks of CRMs and keeps each as a CloudEvent in NATS JetStream.",
+		Long: `crm-bridge receives the callbacks of CRMs, proves where they come from, turns each into a CloudEvent,
+and answers only when the event is safe in NATS JetStream. Without a command it serves.`,
+		Example:       "  crm-bridge                        serve callbacks on :8080, events on nats://127.0.0.1:4222\n  crm-bridge send                   send a first callback to it\n  crm-bridge tail 'crm.zoho.>'      watch the events",
+		Args:          noArgs,
+		SilenceErrors: true, SilenceUsage: true,
+		RunE: serve,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
+	root.AddCommand(serveCommand(), demoCommand(), sendCommand(), tailCommand(), checkCommand(), configCommand(), versionCommand())
+	return root
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%w: %s takes no argument %q", errUsage, cmd.CommandPath(), args[0])
+	}
+	return nil
+}
+
+func atMostOneArg(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return fmt.Errorf("%w: %s takes one argument, not %d", errUsage, cmd.CommandPath(), len(args))
+	}
+	return nil
+}
+
+func say(to io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(to, format, args...) }

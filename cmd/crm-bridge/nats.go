@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// ownerSecret is the file in the data folder that holds the password of the bridge and its commands.
+const ownerSecret = "nats-password"
+
+const quarantineAge = 30 * 24 * time.Hour
+
+// connectTimeout bounds how long the start waits for NATS.
+const connectTimeout = 15 * time.Second
+
+// openNATS starts or reaches NATS, and makes sure of the streams.
+func (b *bridge) openNATS(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	if b.settings.embedded() {
+		err = b.openEmbedded()
+	} else {
+		b.conn, err = b.settings.NATS.remote().Dial(b.log)
+	}
+	if err != nil {
+		return err
+	}
+	stream, err := b.ensureStreams(ctx)
+	if err != nil {
+		return err
+	}
+	b.durability = b.describeDurability(stream)
+	b.quarantine = &publish.Quarantine{Conn: b.conn, Prefix: b.settings.SubjectPrefix}
+	b.publisher = &publish.Publisher{
+		Conn: b.conn, Stream: b.settings.Stream, Prefix: b.settings.SubjectPrefix, Mode: b.settings.EventMode,
+		AllIDs: !b.settings.embedded(), Metrics: publish.NewMetrics(b.registry),
+	}
+	return nil
+}
+
+func (b *bridge) openEmbedded() error {
+	s := b.settings
+	password, err := b.data.secret(ownerSecret)
+	if err != nil {
+		return err
+	}
+	config := publish.ServerConfig{
+		Dir: b.data.jetStream(), Listen: s.NATS.Listen, OwnerPass: password, User: s.NATS.ListenUser, Pass: s.NATS.ListenPassword,
+		Readable: []string{s.Stream, s.Stream + "_QUARANTINE", s.Stream + "_REPLAY"},
+		Subjects: []string{s.SubjectPrefix + ".>", s.SubjectPrefix + "-quarantine.>", s.SubjectPrefix + "-replay.>"},
+		Sync:     s.Sync, MaxPayload: maxPayload(s.MaxBody), Log: b.log,
+	}
+	if s.NATS.ListenCert != "" {
+		if config.TLS, err = tlsConfig(s.NATS.ListenCert, s.NATS.ListenKey, b.log); err != nil {
+			return fmt.Errorf("BRIDGE_NATS_LISTEN_CERT: %w", err)
+		}
+	}
+	if b.server, err = publish.OpenServer(config); err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = fmt.Errorf("cannot listen on %s: address already in use; stop what listens there, or set BRIDGE_NATS_LISTEN to a free address", s.NATS.Listen)
+		}
+		return fmt.Errorf("BRIDGE_NATS_LISTEN: %w", err)
+	}
+	b.conn, err = b.server.Connect()
+	return err
+}
+
+// maxPayload leaves room for what an event holds beside a body, which may grow when it is written as JSON.
+func maxPayload(maxBody Size) int32 { return int32(min(7*int64(maxBody)+64<<10, 64<<20)) }
+
+func (b *bridge) ensureStreams(ctx context.Context) (publish.Stream, error) {
+	s := b.settings
+	main, warnings, err := b.conn.EnsureStream(ctx, publish.StreamConfig{
+		Name: s.Stream, Description: "CRM changes as CloudEvents", Subjects: []string{s.SubjectPrefix + ".>"},
+		MaxAge: time.Duration(s.StreamMaxAge), MaxBytes: int64(s.StreamMaxBytes), DefaultMaxBytes: b.share(0.6, 10<<30),
+		Replicas: s.StreamReplicas, Duplicates: time.Duration(s.StreamDuplicates),
+	})
+	if err != nil {
+		return main, err
+	}
+	_, more, err := b.conn.EnsureStream(ctx, publish.StreamConfig{
+		Name: s.Stream + "_QUARANTINE", Description: "Callbacks that were proven but not understood", Subjects: []string{s.SubjectPrefix + "-quarantine.>"},
+		MaxAge: quarantineAge, DefaultMaxBytes: b.share(0.05, 1<<30), Replicas: s.StreamReplicas, Duplicates: 2 * time.Minute, DiscardNew: true,
+	})
+	for _, warning := range append(warnings, more...) {
+		b.log.Warn(warning)
+	}
+	return main, err
+}
+
+// share returns a part of the free disk, at most limit bytes; beside a remote NATS, whose disk is not ours, the limit.
+func (b *bridge) share(part float64, limit int64) func() int64 {
+	return func() int64 {
+		if b.data == nil {
+			return limit
+		}
+		return min(limit, max(int64(part*float64(freeBytes(b.data.path))), 1<<20))
+	}
+}
+
+// describeDurability says what an answered callback survives, in one line.
+func (b *bridge) describeDurability(stream publish.Stream) string {
+	every := b.settings.Sync.Every
+	switch {
+	case b.settings.embedded() && every > 0:
+		return fmt.Sprintf("an answer means: in the page cache of this machine; it survives a crash of the bridge, but a power cut loses up to %s and may damage the stream (BRIDGE_SYNC=%s)", every, every)
+	case b.settings.embedded():
+		return fmt.Sprintf("an answer means: fsynced to %s on this machine; it survives kill -9 and a power cut", filepath.Join(b.data.path, "jetstream"))
+	}
+	storage := "file"
+	if stream.Memory {
+		storage = "memory"
+	}
+	if stream.Replicas < 2 || stream.Memory {
+		b.log.Warn("the remote stream has one replica or memory storage: losing that server loses answered events", "stream", stream.Name, "replicas", stream.Replicas, "storage", storage)
+	}
+	return fmt.Sprintf("an answer means: acknowledged by the remote NATS, stream %s, %d replica(s), %s storage", stream.Name, stream.Replicas, storage)
+}
+
+// remote is where the remote NATS is.
+func (n natsSettings) remote() publish.Address {
+	return publish.Address{URL: n.URL, Creds: n.Creds, Nkey: n.Nkey, User: n.User, Password: n.Password, CA: n.CA, Cert: n.Cert, Key: n.Key}
+}
+
+// tlsConfig serves a certificate from files, and reads them again when they change.
+func tlsConfig(cert, key string, log *slog.Logger) (*tls.Config, error) {
+	pair := &keyPair{cert: cert, key: key, log: log}
+	if _, err := pair.get(nil); err != nil {
+		return nil, err
+	}
+	return &tls.Config{GetCertificate: pair.get, MinVersion: tls.VersionTLS12}, nil
+}

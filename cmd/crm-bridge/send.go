@@ -1,0 +1,236 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/time/rate"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+)
+
+// sendOptions are the flags of send.
+type sendOptions struct {
+	url, module, operation, channel, token, file, contentType string
+	ids                                                       []string
+	count                                                     int
+	rate                                                      float64
+	json                                                      bool
+}
+
+func sendCommand() *cobra.Command {
+	var o sendOptions
+	cmd := &cobra.Command{
+		Use:   "send [kind]",
+		Short: "Send callbacks to a bridge as a CRM would",
+		Long: `Send realistic callbacks to a bridge, proven with what the environment and the data folder say, and print its answers.
+Kinds: ` + strings.Join(kindNames(), ", ") + `.`,
+		Example: `  crm-bridge send
+  crm-bridge send zoho-notifications --module Deals --operation delete --id 5725767000003000010
+  crm-bridge send --count 1000 --rate 200
+  crm-bridge send --file callback.json`,
+		Args: atMostOneArg,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			kind := "zoho-notifications"
+			if len(args) > 0 {
+				kind = args[0]
+			}
+			return send(cmd, kind, o)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.url, "url", "", "base URL of the bridge (default: as BRIDGE_LISTEN says, on this machine)")
+	flags.StringVar(&o.module, "module", "Contacts", "module of the record")
+	flags.StringVar(&o.operation, "operation", "edit", "create, edit, delete or the CRM's own word")
+	flags.StringArrayVar(&o.ids, "id", nil, "record id; may be given several times (default: a new one for each callback)")
+	flags.StringVar(&o.channel, "channel", "", "channel id (default: one that a token is known for)")
+	flags.StringVar(&o.token, "token", "", "token to prove the callback with (default: the right one)")
+	flags.IntVar(&o.count, "count", 1, "how many callbacks")
+	flags.Float64Var(&o.rate, "rate", 0, "callbacks a second (default: one after the other)")
+	flags.StringVar(&o.file, "file", "", "post this file as it is (- for standard input)")
+	flags.StringVar(&o.contentType, "content-type", "application/json", "content type of --file")
+	flags.BoolVar(&o.json, "json", false, "answers as JSON lines, also on a terminal")
+	return cmd
+}
+
+func kindNames() []string {
+	var names []string
+	for name := range kinds {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func send(cmd *cobra.Command, kind string, o sendOptions) error {
+	settings, sources, err := loadClient(&environment{})
+	if err != nil {
+		return err
+	}
+	source, ok := sources[kind]
+	if !ok {
+		return fmt.Errorf("%w: there is no kind %q; the kinds are %s", errUsage, kind, strings.Join(kindNames(), ", "))
+	}
+	if o.count < 1 || o.rate < 0 {
+		return fmt.Errorf("%w: --count must be at least 1, and --rate not negative", errUsage)
+	}
+	if o.url == "" {
+		o.url = settings.callbackURL()
+	}
+	next := sampler(source, o)
+	if o.file != "" {
+		if next, err = fileSampler(source, o, cmd.InOrStdin()); err != nil {
+			return err
+		}
+	}
+	s := sender{url: o.url, out: cmd.OutOrStdout(), json: o.json || !isTerminal(cmd.OutOrStdout())}
+	limit := rate.NewLimiter(rate.Inf, 1)
+	if o.rate > 0 {
+		limit = rate.NewLimiter(rate.Limit(o.rate), 1)
+	}
+	start := time.Now()
+	for i := range o.count {
+		if limit.Wait(cmd.Context()) != nil {
+			break
+		}
+		cb, err := next(i)
+		if err != nil {
+			return err
+		}
+		if err := s.post(cmd.Context(), cb); err != nil {
+			return err
+		}
+	}
+	if o.count > 1 {
+		say(cmd.ErrOrStderr(), "%d of %d accepted in %s\n", s.accepted, o.count, time.Since(start).Round(time.Millisecond))
+	}
+	if s.accepted < o.count {
+		return errSilent
+	}
+	return nil
+}
+
+// sampler makes callbacks for changes as the flags describe them.
+func sampler(source ingest.Source, o sendOptions) func(i int) (ingest.Callback, error) {
+	return func(i int) (ingest.Callback, error) {
+		maker, ok := source.(ingest.Sampler)
+		if !ok {
+			return ingest.Callback{}, errors.New("this kind has no samples: give --file")
+		}
+		return maker.Sample(sampleChange(o, i), o.token)
+	}
+}
+
+func sampleChange(o sendOptions, i int) ingest.Change {
+	now := time.Now().UTC()
+	change := ingest.Change{
+		Module: o.module, Operation: strings.ToLower(o.operation[:min(1, len(o.operation))]) + o.operation[min(1, len(o.operation)):],
+		Channel: o.channel, IDs: o.ids, OccurredAt: now, ReceivedAt: now,
+	}
+	if len(change.IDs) == 0 {
+		change.IDs = []string{strconv.FormatInt(5725767000000000000+now.UnixMilli()%1e12+int64(i), 10)}
+	}
+	if change.Operation != "delete" {
+		change.Fields, change.Values = map[string][]string{}, map[string]json.RawMessage{}
+		for _, id := range change.IDs {
+			change.Fields[id] = []string{"Mobile"}
+			change.Values[id] = json.RawMessage(`{"Mobile":"+49 30 901820"}`)
+		}
+	}
+	return change
+}
+
+// fileSampler posts the content of a file to the first route of the source.
+func fileSampler(source ingest.Source, o sendOptions, stdin io.Reader) (func(int) (ingest.Callback, error), error) {
+	read := func() ([]byte, error) { return os.ReadFile(o.file) }
+	if o.file == "-" {
+		read = func() ([]byte, error) { return io.ReadAll(stdin) }
+	}
+	body, err := read()
+	if err != nil {
+		return nil, err
+	}
+	route := source.Routes()[0]
+	return func(int) (ingest.Callback, error) {
+		return ingest.Callback{Method: route.Method, Path: route.Path, Header: http.Header{"Content-Type": {o.contentType}}, Body: body}, nil
+	}, nil
+}
+
+// sender posts callbacks and prints the answers.
+type sender struct {
+	url      string
+	out      io.Writer
+	json     bool
+	accepted int
+}
+
+// sent is one answer as send prints it.
+type sent struct {
+	Status int             `json:"status"`
+	MS     float64         `json:"ms"`
+	Answer json.RawMessage `json:"answer,omitempty"`
+}
+
+func (s *sender) post(ctx context.Context, cb ingest.Callback) error {
+	target := strings.TrimRight(s.url, "/") + cb.Path
+	if len(cb.Query) > 0 {
+		target += "?" + cb.Query.Encode()
+	}
+	request, err := http.NewRequestWithContext(ctx, cb.Method, target, bytes.NewReader(cb.Body))
+	if err != nil {
+		return fmt.Errorf("%w: --url: %w", errUsage, err)
+	}
+	request.Header = cb.Header
+	start := time.Now()
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("no bridge answers at %s: %w; start one with %s", s.url, errors.Unwrap(err), ownCommand())
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err = errors.Join(err, response.Body.Close()); err != nil {
+		return err
+	}
+	answer := sent{Status: response.StatusCode, MS: float64(time.Since(start).Microseconds()) / 1000}
+	if json.Valid(body) {
+		answer.Answer = body
+	}
+	if answer.Status == http.StatusOK {
+		s.accepted++
+	}
+	if s.json {
+		return json.NewEncoder(s.out).Encode(answer)
+	}
+	say(s.out, "%d  %6.2f ms  %s\n", answer.Status, answer.MS, summary(answer))
+	return nil
+}
+
+// summary is an answer in words.
+func summary(answer sent) string {
+	var body struct {
+		Events []ingest.Ack
+		Detail string
+	}
+	if json.Unmarshal(answer.Answer, &body) != nil || len(body.Events) == 0 {
+		return body.Detail
+	}
+	var parts []string
+	for _, ack := range body.Events {
+		part := fmt.Sprintf("%s  stream %s sequence %d  id %s", ack.Subject, ack.Stream, ack.Sequence, ack.ID)
+		if ack.Duplicate {
+			part += "  (a repeat)"
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, "\n     ")
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+func serveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "serve",
+		Short:   "Receive callbacks (the default command)",
+		Long:    "Receive callbacks until SIGTERM, then drain. Everything is set by environment variables: crm-bridge config lists them.",
+		Example: "  BRIDGE_ZOHO_TOKENS=1000000068001:a-long-random-token crm-bridge serve",
+		Args:    noArgs,
+		RunE:    serve,
+	}
+}
+
+func serve(cmd *cobra.Command, _ []string) error {
+	settings, _, err := loadClient(&environment{})
+	if err != nil {
+		return err
+	}
+	log := newLog(cmd.ErrOrStderr(), settings)
+	b, err := openBridge(cmd.Context(), settings, log)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	b.greet(cmd.OutOrStdout())
+	if err := b.Run(cmd.Context()); err != nil {
+		return err
+	}
+	b.Close()
+	log.Info("stopped: every answered event is in the stream")
+	return nil
+}
+
+// greet says where the bridge listens, what an answer of it means, and how to send it a first event.
+func (b *bridge) greet(out io.Writer) {
+	callbacks, admin, events := "http://"+reachable(b.callbacks), "http://"+reachable(b.admin), publish.HideUser(b.settings.NATS.URL)
+	if b.settings.ListenCert != "" {
+		callbacks = "https://" + reachable(b.callbacks)
+	}
+	if b.server != nil {
+		events = b.server.ClientURL()
+	}
+	subjects := b.settings.SubjectPrefix + ".<provider>.<Module>.<operation>"
+	if !isTerminal(out) {
+		b.log.Info("serving", "version", version(), "callbacks", callbacks, "nats", events, "stream", b.settings.Stream, "subjects", subjects,
+			"admin", admin, "durability", b.durability, "try", ownCommand()+" send")
+		return
+	}
+	say(out, "crm-bridge %s\n", version())
+	say(out, "  callbacks   %s/zoho/notifications\n", callbacks)
+	say(out, "  events      %s  stream %s, subjects %s\n", events, b.settings.Stream, subjects)
+	say(out, "  admin       %s  /healthz /readyz /metrics\n", admin)
+	say(out, "  durability  %s\n", b.durability)
+	say(out, "Send a first event, and watch it arrive:\n")
+	say(out, "  %s tail --since 1h & %s send\n", ownCommand(), ownCommand())
+}
+
+// reachable is the address of a listener as a client on this machine writes it.
+func reachable(listener net.Listener) string {
+	host, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		return listener.Addr().String()
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// notSecret are the variables that another command needs to find this bridge; they are safe to print.
+var notSecret = []string{"BRIDGE_LISTEN", "BRIDGE_ADMIN_LISTEN", "BRIDGE_NATS_LISTEN", "BRIDGE_DATA_DIR", "BRIDGE_STREAM", "BRIDGE_SUBJECT_PREFIX"}
+
+// ownCommand is how the person who started this program starts another of its commands.
+func ownCommand() string {
+	var words []string
+	for _, name := range notSecret {
+		if value := os.Getenv(name); value != "" {
+			words = append(words, name+"="+value)
+		}
+	}
+	program := os.Args[0]
+	switch {
+	case strings.Contains(program, "go-build"):
+		program = "go run ./cmd/crm-bridge"
+	case !strings.HasPrefix(program, "./"):
+		program = "crm-bridge"
+	}
+	return strings.Join(append(words, program), " ")
+}
+
+func newLog(to io.Writer, s settings) *slog.Logger {
+	options := &slog.HandlerOptions{Level: slog.Level(s.LogLevel)}
+	if s.LogFormat == "json" || s.LogFormat == "auto" && !isTerminal(to) {
+		return slog.New(slog.NewJSONHandler(to, options))
+	}
+	return slog.New(slog.NewTextHandler(to, options))
+}
+
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}

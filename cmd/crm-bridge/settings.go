@@ -1,0 +1,146 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// settings are the variables of the bridge itself; each source brings its own.
+type settings struct {
+	Listen      string `split_words:"true" default:":8080" desc:"where callbacks are received"`
+	ListenCert  string `split_words:"true" desc:"certificate file (PEM): callbacks over TLS; read again when it changes"`
+	ListenKey   string `split_words:"true" desc:"key file (PEM) of BRIDGE_LISTEN_CERT"`
+	AdminListen string `split_words:"true" default:"127.0.0.1:9090" desc:"where /healthz, /readyz and /metrics are"`
+	DataDir     string `split_words:"true" default:"data" desc:"folder of the embedded JetStream; held by one process only"`
+	DrainDelay  Span   `split_words:"true" default:"0s" desc:"after SIGTERM: not ready, but still answering, for so long"`
+	LogLevel    Level  `split_words:"true" default:"info" desc:"debug, info, warn or error"`
+	LogFormat   string `split_words:"true" default:"auto" desc:"text, json, or auto: text on a terminal"`
+
+	NATS natsSettings
+
+	Delivery string       `split_words:"true" default:"journal" desc:"with BRIDGE_NATS_URL: journal, or direct: answer on the remote's acknowledgement, no disk"`
+	Sync     publish.Sync `split_words:"true" default:"commit" desc:"embedded: commit or server: an fsync before each answer; a duration: none"`
+
+	Stream           string       `split_words:"true" default:"CRM" desc:"name of the stream"`
+	SubjectPrefix    string       `split_words:"true" default:"crm" desc:"first token of subjects"`
+	StreamMaxAge     Span         `split_words:"true" default:"720h" desc:"how long a stream that the bridge makes keeps events"`
+	StreamMaxBytes   Size         `split_words:"true" desc:"how much a stream that the bridge makes keeps; unset: 10GiB, or 60% of the free disk if that is less"`
+	StreamReplicas   int          `split_words:"true" default:"1" desc:"servers that keep each event"`
+	StreamDuplicates Span         `split_words:"true" default:"2m" desc:"how long a repeated id is recognised"`
+	EventMode        publish.Mode `split_words:"true" default:"structured" desc:"CloudEvents content mode: structured or binary"`
+	EventPer         string       `split_words:"true" default:"callback" desc:"one event a callback, or one for each record"`
+
+	MaxBody       Size   `split_words:"true" default:"1MiB" desc:"longest body of a callback; 413 beyond"`
+	MaxInFlight   int    `split_words:"true" default:"2048" desc:"requests at once; 503 beyond"`
+	AnswerTimeout Span   `split_words:"true" default:"5s" desc:"an event that is not safe by then is answered with 503"`
+	PublicURL     string `split_words:"true" desc:"where the CRMs reach the bridge, such as https://crm.example.com"`
+}
+
+type natsSettings struct {
+	URL            string `split_words:"true" secret:"url" desc:"a remote NATS; empty: the embedded server keeps the stream"`
+	Listen         string `split_words:"true" default:"127.0.0.1:4222" desc:"where consumers reach the embedded server"`
+	ListenCert     string `split_words:"true" desc:"certificate file (PEM) of the embedded server; read again when it changes"`
+	ListenKey      string `split_words:"true" desc:"key file (PEM) of BRIDGE_NATS_LISTEN_CERT"`
+	ListenUser     string `split_words:"true" desc:"user of the embedded server's consumers"`
+	ListenPassword string `split_words:"true" secret:"true" desc:"password of BRIDGE_NATS_LISTEN_USER"`
+	Creds          string `split_words:"true" desc:"credentials file for the remote"`
+	Nkey           string `split_words:"true" desc:"NKey seed file for the remote"`
+	User           string `split_words:"true" desc:"user for the remote"`
+	Password       string `split_words:"true" secret:"true" desc:"password for the remote"`
+	CA             string `split_words:"true" desc:"file of the certificate authorities of the remote (PEM)"`
+	Cert           string `split_words:"true" desc:"client certificate file for the remote (PEM)"`
+	Key            string `split_words:"true" desc:"key file (PEM) of BRIDGE_NATS_CERT"`
+}
+
+// Level is a level of the log.
+type Level slog.Level
+
+// Decode reads a level from an environment variable.
+func (l *Level) Decode(value string) error {
+	var level slog.Level
+	if level.UnmarshalText([]byte(value)) != nil {
+		return errors.New("must be debug, info, warn or error")
+	}
+	*l = Level(level)
+	return nil
+}
+
+var (
+	prefixPattern = regexp.MustCompile(`^[a-z0-9_-]{1,64}$`)
+	streamPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+)
+
+// loadSettings reads the bridge's own variables and checks what one of them alone cannot tell.
+func loadSettings(env *environment) (settings, error) {
+	var s settings
+	if err := env.load(&s); err != nil {
+		return s, err
+	}
+	return s, s.check()
+}
+
+// check says what is wrong with each setting, in the words of who sets it.
+func (s settings) check() error {
+	for _, rule := range []struct {
+		ok  bool
+		say string
+	}{
+		{oneOf(s.LogFormat, "auto", "text", "json"), "BRIDGE_LOG_FORMAT must be auto, text or json"},
+		{oneOf(s.Delivery, "journal", "direct"), "BRIDGE_DELIVERY must be journal or direct"},
+		{oneOf(s.EventPer, "callback", "record"), "BRIDGE_EVENT_PER must be callback or record"},
+		{streamPattern.MatchString(s.Stream), "BRIDGE_STREAM must be 1 to 64 of the characters A-Z a-z 0-9 _ -"},
+		{prefixPattern.MatchString(s.SubjectPrefix), "BRIDGE_SUBJECT_PREFIX must be one token: 1 to 64 of the characters a-z 0-9 _ -"},
+		{s.StreamReplicas >= 1 && s.StreamReplicas <= 5, "BRIDGE_STREAM_REPLICAS must be from 1 to 5"},
+		{s.NATS.URL != "" || s.StreamReplicas == 1, "BRIDGE_STREAM_REPLICAS must be 1 with the embedded server: set BRIDGE_NATS_URL to a cluster for more"},
+		{time.Duration(s.StreamDuplicates) >= 100*time.Millisecond, "BRIDGE_STREAM_DUPLICATES must be at least 100ms"},
+		{s.StreamMaxAge == 0 || s.StreamDuplicates <= s.StreamMaxAge, "BRIDGE_STREAM_DUPLICATES must not be longer than BRIDGE_STREAM_MAX_AGE"},
+		{s.MaxBody <= 32<<20, "BRIDGE_MAX_BODY must not be more than 32MiB"},
+		{s.MaxInFlight >= 1, "BRIDGE_MAX_IN_FLIGHT must be at least 1"},
+		{time.Duration(s.AnswerTimeout) >= time.Millisecond, "BRIDGE_ANSWER_TIMEOUT must be at least 1ms"},
+		{paired(s.ListenCert, s.ListenKey), "BRIDGE_LISTEN_CERT and BRIDGE_LISTEN_KEY must be set together"},
+		{paired(s.NATS.ListenCert, s.NATS.ListenKey), "BRIDGE_NATS_LISTEN_CERT and BRIDGE_NATS_LISTEN_KEY must be set together"},
+		{paired(s.NATS.ListenUser, s.NATS.ListenPassword), "BRIDGE_NATS_LISTEN_USER and BRIDGE_NATS_LISTEN_PASSWORD must be set together"},
+		{paired(s.NATS.Cert, s.NATS.Key), "BRIDGE_NATS_CERT and BRIDGE_NATS_KEY must be set together"},
+		{s.PublicURL == "" || isURL(s.PublicURL), "BRIDGE_PUBLIC_URL must be an http or https URL without a query, such as https://crm.example.com"},
+		{s.NATS.URL == "" || s.Delivery == "direct", "BRIDGE_DELIVERY=journal does not reach a remote NATS in this version: set BRIDGE_DELIVERY=direct"},
+	} {
+		if !rule.ok {
+			return errors.New(rule.say)
+		}
+	}
+	for name, address := range map[string]string{"BRIDGE_LISTEN": s.Listen, "BRIDGE_ADMIN_LISTEN": s.AdminListen, "BRIDGE_NATS_LISTEN": s.NATS.Listen} {
+		if _, err := net.ResolveTCPAddr("tcp", address); err != nil {
+			return fmt.Errorf("%s must be an address of the form host:port, such as 127.0.0.1:8080", name)
+		}
+	}
+	return nil
+}
+
+func (s settings) embedded() bool { return s.NATS.URL == "" }
+
+// publicURL has no slash at its end.
+func (s settings) publicURL() string { return strings.TrimRight(s.PublicURL, "/") }
+
+func oneOf(value string, words ...string) bool {
+	for _, word := range words {
+		if value == word {
+			return true
+		}
+	}
+	return false
+}
+
+func paired(a, b string) bool { return (a == "") == (b == "") }
+
+func isURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.RawQuery == "" && u.User == nil
+}

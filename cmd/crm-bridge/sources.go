@@ -1,0 +1,26 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/zoho"
+)
+
+// kinds are the callbacks that the bridge understands, by source label.
+var kinds = map[string]func(ingest.Setup) (ingest.Source, error){
+	zoho.NotificationsLabel: zoho.OpenNotifications,
+}
+
+// openSources opens every kind.
+func openSources(setup ingest.Setup) (map[string]ingest.Source, error) {
+	sources := make(map[string]ingest.Source, len(kinds))
+	for label, open := range kinds {
+		source, err := open(setup)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", label, err)
+		}
+		sources[label] = source
+	}
+	return sources, nil
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Size is a number of bytes: "512KiB", "1MiB", "10GiB", "1MB" or plain digits.
+type Size int64
+
+var units = map[string]float64{
+	"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
+	"KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40,
+}
+
+var sizePattern = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)$`)
+
+// Decode reads a size from an environment variable.
+func (s *Size) Decode(value string) error {
+	parts := sizePattern.FindStringSubmatch(strings.TrimSpace(value))
+	if parts == nil {
+		return errors.New("must be a size such as 512KiB, 1MiB or 10GiB")
+	}
+	unit, ok := units[strings.ToUpper(parts[2])]
+	number, err := strconv.ParseFloat(parts[1], 64)
+	if !ok || err != nil || number*unit < 1 || number*unit > math.MaxInt64/2 {
+		return errors.New("must be a size such as 512KiB, 1MiB or 10GiB")
+	}
+	*s = Size(number * unit)
+	return nil
+}
+
+func (s Size) String() string {
+	for _, unit := range []string{"TiB", "GiB", "MiB", "KiB"} {
+		if size := Size(units[strings.ToUpper(unit)]); s >= size {
+			return strings.TrimSuffix(strconv.FormatFloat(float64(s)/float64(size), 'f', 1, 64), ".0") + unit
+		}
+	}
+	return strconv.FormatInt(int64(s), 10) + "B"
+}
+
+// Span is a length of time: "500ms", "36h", "7d", "1d12h".
+type Span time.Duration
+
+var daysPattern = regexp.MustCompile(`^([0-9]+)d`)
+
+// Decode reads a span from an environment variable.
+func (s *Span) Decode(value string) error {
+	wrong := errors.New("must be a span of time such as 5s, 36h or 7d")
+	rest, days := strings.TrimSpace(value), 0
+	if parts := daysPattern.FindStringSubmatch(rest); parts != nil {
+		rest = strings.TrimPrefix(rest, parts[0])
+		var err error
+		if days, err = strconv.Atoi(parts[1]); err != nil || days > 36500 {
+			return wrong
+		}
+		if rest == "" {
+			rest = "0s"
+		}
+	}
+	d, err := time.ParseDuration(rest)
+	if err != nil || d < 0 {
+		return wrong
+	}
+	*s = Span(time.Duration(days)*24*time.Hour + d)
+	return nil
+}
+
+func (s Span) String() string { return time.Duration(s).String() }
+
+// parseWhen reads a moment: RFC 3339, a date (its midnight here), or a span back from now.
+func parseWhen(value string, now time.Time) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339, value); err == nil {
+		return t, nil
+	}
+	if t, err := time.ParseInLocation(time.DateOnly, value, now.Location()); err == nil {
+		return t, nil
+	}
+	var span Span
+	if span.Decode(value) == nil {
+		return now.Add(-time.Duration(span)), nil
+	}
+	return time.Time{}, fmt.Errorf("%q is not a time: give RFC 3339 (2026-11-01T12:00:00Z), a date (2026-11-01) or a span back from now (36h, 7d)", value)
+}

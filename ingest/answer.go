@@ -1,0 +1,168 @@
+package ingest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// result is what the log line and the metrics of one callback are made of.
+type result struct {
+	source       string
+	at           time.Time
+	status       int
+	err          error
+	changes      []Change
+	acks         []Ack
+	quarantineID string
+}
+
+// answer is the body of a 200.
+type answer struct {
+	Events []Ack `json:"events"`
+}
+
+// MarshalJSON writes no events as an empty list.
+func (a answer) MarshalJSON() ([]byte, error) {
+	if a.Events == nil {
+		a.Events = []Ack{}
+	}
+	type plain answer
+	return json.Marshal(plain(a))
+}
+
+// problem is a problem document (RFC 9457).
+type problem struct {
+	Type         string `json:"type"`
+	Title        string `json:"title"`
+	Status       int    `json:"status"`
+	Detail       string `json:"detail,omitempty"`
+	QuarantineID string `json:"quarantineId,omitempty"`
+}
+
+// retryAfter is how long a sender should wait after a 429 or a 503, in seconds.
+const retryAfter = "5"
+
+func writeProblem(c echo.Context, p problem) error {
+	if c.Response().Committed {
+		return nil
+	}
+	p.Type, p.Title = "about:blank", http.StatusText(p.Status)
+	body, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	if p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable {
+		c.Response().Header().Set("Retry-After", retryAfter)
+	}
+	return c.Blob(p.Status, "application/problem+json", body)
+}
+
+// fate maps the error of a callback to the status of its answer.
+func fate(err error) int {
+	var http *echo.HTTPError
+	switch {
+	case err == nil:
+		return 200
+	case errors.As(err, &http):
+		return http.Code
+	case errors.Is(err, ErrForged):
+		return 401
+	case errors.Is(err, ErrRetry):
+		return 503
+	case errors.Is(err, ErrMalformed):
+		return 400
+	case errors.Is(err, ErrTooLarge):
+		return 413
+	}
+	return 503
+}
+
+// details are what a caller may know about a refusal; the operator reads more in the log.
+var details = map[int]string{
+	http.StatusBadRequest:            "The request could not be read.",
+	http.StatusUnauthorized:          "The callback does not prove where it comes from.",
+	http.StatusNotFound:              "There is nothing at this path.",
+	http.StatusMethodNotAllowed:      "This path does not take that method; see the Allow header.",
+	http.StatusRequestTimeout:        "The body did not arrive in time.",
+	http.StatusRequestEntityTooLarge: "The callback is longer than this bridge takes.",
+	http.StatusUnsupportedMediaType:  "The body must come without a Content-Encoding.",
+	http.StatusInternalServerError:   "The bridge failed on this request.",
+	http.StatusServiceUnavailable:    "The event could not be made safe in time; send the callback again.",
+}
+
+func detail(r *result) string {
+	if r.status == http.StatusBadRequest && r.quarantineID != "" {
+		return r.err.Error()
+	}
+	return details[r.status]
+}
+
+var outcomes = map[int]string{
+	200: "accepted", 400: "malformed", 401: "forged", 408: "slow", 413: "too_large", 415: "encoded", 500: "failed", 503: "retry",
+}
+
+// report writes the one log line of a callback and counts it; panicked is what recover returned, and goes on.
+func (h *Handler) report(r *result, panicked any) {
+	if panicked != nil {
+		r.status, r.err = 500, fmt.Errorf("panic: %v\n%s", panicked, debug.Stack())
+	}
+	took := time.Since(r.at)
+	outcome := outcomes[r.status]
+	if r.status == http.StatusBadRequest && r.quarantineID == "" {
+		outcome = "unreadable"
+	}
+	h.Metrics.callbacks.WithLabelValues(r.source, outcome).Inc()
+	h.Metrics.duration.WithLabelValues(r.source).Observe(took.Seconds())
+	if r.quarantineID != "" {
+		h.Metrics.quarantined.WithLabelValues(r.source).Inc()
+	}
+	if r.status == http.StatusRequestEntityTooLarge {
+		h.Metrics.limitHits.WithLabelValues("body").Inc()
+	}
+	for _, ack := range r.acks {
+		if ack.Duplicate {
+			h.Metrics.duplicates.WithLabelValues(r.source).Inc()
+		}
+	}
+	h.logLine(r, took)
+	if panicked != nil {
+		panic(panicked)
+	}
+}
+
+func (h *Handler) logLine(r *result, took time.Duration) {
+	attrs := []any{"source", r.source, "status", r.status, "ms", float64(took.Microseconds()) / 1000}
+	if len(r.changes) > 0 {
+		change := r.changes[0]
+		attrs = append(attrs, "module", change.Module, "operation", change.Operation, "records", len(change.IDs))
+	}
+	if len(r.acks) > 0 {
+		first := r.acks[0]
+		attrs = append(attrs, "event", first.ID, "stream", first.Stream, "sequence", first.Sequence)
+		if len(r.acks) > 1 {
+			attrs = append(attrs, "events", len(r.acks))
+		}
+		if first.Duplicate {
+			attrs = append(attrs, "duplicate", true)
+		}
+	}
+	switch {
+	case r.err == nil:
+		h.Log.Info("callback accepted", attrs...)
+		return
+	case r.quarantineID != "":
+		attrs = append(attrs, "quarantine", r.quarantineID)
+	}
+	attrs = append(attrs, "reason", r.err.Error())
+	if r.status >= 500 {
+		h.Log.Error("callback failed", attrs...)
+		return
+	}
+	h.Log.Warn("callback refused", attrs...)
+}

@@ -1,0 +1,58 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+)
+
+// The fates of a callback that is not accepted. Every error that leaves a Source or an Accept wraps one of them; what
+// wraps none is treated as ErrRetry.
+var (
+	ErrForged    = errors.New("not proven")         // refused with 401, nothing kept
+	ErrMalformed = errors.New("not understood")     // kept in quarantine, answered with 400
+	ErrTooLarge  = errors.New("too large to store") // answered with 413: sending it again would fail again
+	ErrRetry     = errors.New("not safe")           // answered with 503: sending it again is right
+)
+
+// Source understands the callbacks of one CRM.
+type Source interface {
+	Routes() []Route                               // method and path patterns that it answers
+	Verify(ctx context.Context, cb Callback) error // ErrForged unless cb proves that the CRM sent it
+	Decode(cb Callback) ([]Change, error)          // ErrMalformed names what is wrong, without quoting it
+	Secrets() Secrets                              // what must never leave the bridge
+}
+
+// Sampler makes the callback that the CRM would send for a change: the inverse of Decode, proven with token, or with
+// what the source is configured with where token is empty. The commands send and demo use it.
+type Sampler interface {
+	Sample(change Change, token string) (Callback, error)
+}
+
+// Route is a method and a path pattern such as "/zoho/webhooks/{module}/{operation}".
+type Route struct {
+	Method, Path string
+}
+
+// Secrets says where the callbacks of a source carry what must never be kept or shown.
+type Secrets struct {
+	// Names are members of a JSON body that are removed: glob patterns in lower case, one for each step of the path,
+	// joined by dots ("token", "query_params.*secret*"); they match in any letter case and look through arrays.
+	Names []string
+	// Params are URL parameters, in lower case, whose values are masked.
+	Params []string
+	// Values are configured secrets, masked wherever they appear.
+	Values []string
+	// Derived returns the secrets that are computed for what a callback names, such as a channel's token; nil where
+	// there are none. They are masked in a body that cannot be read.
+	Derived func(cb Callback) []string
+}
+
+// Setup is what a source may ask for when it is opened.
+type Setup struct {
+	// Env fills a config struct from the environment.
+	Env func(into any) error
+	// MadeSecret returns a random secret that is kept in the data folder under name and made at the first call, so
+	// that a bridge with nothing configured works and is closed to others. It returns "" where the bridge may not
+	// make one: beside a remote NATS, where several replicas would each make their own.
+	MadeSecret func(name string) (string, error)
+}

@@ -1,0 +1,82 @@
+package ingest
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Tokens are shared secrets by the id of who shows them, read from "id:token,id:token". An id may be repeated: its
+// tokens are alternatives, for rotation. The id "*" holds the tokens of ids without a line of their own.
+type Tokens map[string][]string
+
+// Decode reads tokens from an environment variable. Its errors say which entry is wrong and never quote it.
+func (t *Tokens) Decode(value string) error {
+	tokens := Tokens{}
+	for i, entry := range splitList(value) {
+		id, token, ok := strings.Cut(entry, ":")
+		if id, token = strings.TrimSpace(id), strings.TrimSpace(token); !ok || id == "" || token == "" {
+			return fmt.Errorf("entry %d is not of the form id:token (entries are separated by commas, the first colon ends the id)", i+1)
+		}
+		tokens[id] = append(tokens[id], token)
+	}
+	if len(tokens) == 0 {
+		return errors.New("holds no id:token entry")
+	}
+	*t = tokens
+	return nil
+}
+
+// For returns the tokens that id may show: its own, or else those of "*".
+func (t Tokens) For(id string) []string {
+	if own := t[id]; len(own) > 0 {
+		return own
+	}
+	return t["*"]
+}
+
+// Values returns every token.
+func (t Tokens) Values() []string {
+	var all []string
+	for _, tokens := range t {
+		all = append(all, tokens...)
+	}
+	return all
+}
+
+// SecretList is one or more secrets, separated by commas; the first is the one to use, the others are still accepted
+// while they are rotated out.
+type SecretList []string
+
+// Decode reads secrets from an environment variable.
+func (l *SecretList) Decode(value string) error {
+	list := splitList(value)
+	if len(list) == 0 {
+		return errors.New("holds no secret")
+	}
+	*l = list
+	return nil
+}
+
+// MatchesAny tells in constant time whether got is one of want; the number of candidates is all that its duration
+// shows. An empty got matches nothing.
+func MatchesAny(got string, want []string) bool {
+	sum, found := sha256.Sum256([]byte(got)), 0
+	for _, candidate := range want {
+		other := sha256.Sum256([]byte(candidate))
+		found |= subtle.ConstantTimeCompare(sum[:], other[:])
+	}
+	return found == 1 && got != ""
+}
+
+func splitList(value string) []string {
+	var list []string
+	for entry := range strings.SplitSeq(value, ",") {
+		if entry = strings.TrimSpace(entry); entry != "" {
+			list = append(list, entry)
+		}
+	}
+	return list
+}

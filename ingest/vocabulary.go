@@ -1,0 +1,49 @@
+package ingest
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+var (
+	modulePattern    = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
+	operationPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,63}$`)
+)
+
+var operations = map[string]string{
+	"create": "create", "insert": "create", "add": "create",
+	"edit": "edit", "update": "edit",
+	"delete": "delete",
+}
+
+// CheckModule returns ErrMalformed unless module can be a token of a subject.
+func CheckModule(module string) error {
+	if !modulePattern.MatchString(module) {
+		return fmt.Errorf("%w: module must be 1 to 100 of the characters A-Z a-z 0-9 _ -", ErrMalformed)
+	}
+	return nil
+}
+
+// Operation translates a CRM's word into the one vocabulary of all CRMs: create, edit, delete, in any letter case;
+// any other word keeps its own in camelCase. It returns ErrMalformed for what cannot be a token of a subject.
+func Operation(native string) (string, error) {
+	if !operationPattern.MatchString(native) {
+		return "", fmt.Errorf("%w: operation must be a letter and up to 63 more letters and digits", ErrMalformed)
+	}
+	if word, ok := operations[strings.ToLower(native)]; ok {
+		return word, nil
+	}
+	if native == strings.ToUpper(native) {
+		return strings.ToLower(native), nil
+	}
+	return strings.ToLower(native[:1]) + native[1:], nil
+}
+
+// CheckID returns ErrMalformed unless id can be a record id: 1 to 200 printable characters without white space.
+func CheckID(id string) error {
+	if id == "" || len(id) > 200 || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r == 0x7f || (r >= 0x80 && r <= 0xa0) || r == 0xfffd }) {
+		return fmt.Errorf("%w: a record id must be 1 to 200 printable characters without white space", ErrMalformed)
+	}
+	return nil
+}

@@ -1,0 +1,201 @@
+package zoho
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+)
+
+// NotificationsLabel is the label of the source Notifications.
+const NotificationsLabel = "zoho-notifications"
+
+const notificationsPath = "/zoho/notifications"
+
+// Notifications understands the callbacks of Zoho CRM's notification channels (actions/watch), every version of them.
+type Notifications struct {
+	Account      string            // the org's name in events
+	Tokens       ingest.Tokens     // by channel id
+	TokenSecrets ingest.SecretList // tokens and proofs are derived from these
+}
+
+// OpenNotifications configures the source from the environment. With neither tokens nor a secret it takes one that is
+// kept in the data folder, where the bridge may make one.
+func OpenNotifications(setup ingest.Setup) (ingest.Source, error) {
+	var config Config
+	if err := setup.Env(&config); err != nil {
+		return nil, err
+	}
+	zoho := config.Zoho
+	if len(zoho.Tokens) == 0 && len(zoho.TokenSecret) == 0 {
+		secret, err := setup.MadeSecret("zoho-token-secret")
+		if err != nil {
+			return nil, err
+		}
+		if secret != "" {
+			zoho.TokenSecret = ingest.SecretList{secret}
+		}
+	}
+	return &Notifications{Account: zoho.Account, Tokens: zoho.Tokens, TokenSecrets: zoho.TokenSecret}, nil
+}
+
+// Routes implements ingest.Source.
+func (n *Notifications) Routes() []ingest.Route {
+	return []ingest.Route{{Method: http.MethodPost, Path: notificationsPath}}
+}
+
+// Secrets implements ingest.Source. Zoho echoes the query of the notify URL as query_params, and people put keys there.
+func (n *Notifications) Secrets() ingest.Secrets {
+	return ingest.Secrets{
+		Names: []string{
+			"token", "query_params.proof", "query_params.*token*", "query_params.*secret*", "query_params.*password*",
+			"query_params.*authorization*", "query_params.api?key", "query_params.apikey",
+		},
+		Params:  []string{"proof", "secret", "token", "authorization"},
+		Values:  append(n.Tokens.Values(), n.TokenSecrets...),
+		Derived: n.derived,
+	}
+}
+
+// derived returns the token and proof of the channel that the notify URL names, under each secret.
+func (n *Notifications) derived(cb ingest.Callback) []string {
+	channel := cb.Query.Get("channel")
+	if channel == "" {
+		return nil
+	}
+	var values []string
+	for _, secret := range n.TokenSecrets {
+		values = append(values, ChannelToken(secret, channel), ChannelProof(secret, channel))
+	}
+	return values
+}
+
+// Verify implements ingest.Source: the body's token proves the callback. Where Zoho sent none, or the body cannot be
+// read, the proof of the notify URL does; it never stands in for a token that is wrong.
+func (n *Notifications) Verify(_ context.Context, cb ingest.Callback) error {
+	body, err := parse(cb.Body)
+	if err != nil {
+		return n.verifyProof(cb.Query, "", "its body cannot be read")
+	}
+	channel, err := channelOf(body)
+	if err != nil {
+		return n.verifyProof(cb.Query, "", "its channel_id cannot be read")
+	}
+	token, present, err := tokenOf(body)
+	if err != nil {
+		return fmt.Errorf("%w: its token is not a string", ingest.ErrForged)
+	}
+	if !present {
+		return n.verifyProof(cb.Query, channel, "it has no token")
+	}
+	candidates := slices.Clone(n.Tokens.For(channel))
+	if channel != "" {
+		for _, secret := range n.TokenSecrets {
+			candidates = append(candidates, ChannelToken(secret, channel))
+		}
+	}
+	if len(candidates) == 0 {
+		return fmt.Errorf("%w: no token is configured for channel %q", ingest.ErrForged, clip(channel))
+	}
+	if !ingest.MatchesAny(token, candidates) {
+		return fmt.Errorf("%w: wrong token for channel %q", ingest.ErrForged, clip(channel))
+	}
+	return nil
+}
+
+// verifyProof checks the notify URL's own channel and proof; channel is the body's, empty where it could not be read.
+func (n *Notifications) verifyProof(query url.Values, channel, why string) error {
+	named := query.Get("channel")
+	if named == "" || query.Get("proof") == "" {
+		return fmt.Errorf("%w: %s, and its URL brings no channel and proof", ingest.ErrForged, why)
+	}
+	if channel != "" && channel != named {
+		return fmt.Errorf("%w: %s, and its URL is that of another channel", ingest.ErrForged, why)
+	}
+	proofs := make([]string, len(n.TokenSecrets))
+	for i, secret := range n.TokenSecrets {
+		proofs[i] = ChannelProof(secret, named)
+	}
+	if !ingest.MatchesAny(query.Get("proof"), proofs) {
+		return fmt.Errorf("%w: %s, and its URL brings a wrong proof", ingest.ErrForged, why)
+	}
+	return nil
+}
+
+// Decode implements ingest.Source.
+func (n *Notifications) Decode(cb ingest.Callback) ([]ingest.Change, error) {
+	body, err := parse(cb.Body)
+	if err != nil {
+		return nil, err
+	}
+	change := ingest.Change{
+		Source: NotificationsLabel, Provider: Provider, Account: n.Account, ReceivedAt: cb.At, Origin: ingest.Live,
+		NativeBody: body.raw,
+	}
+	if change.Module, err = text(body.Module, "module"); err != nil {
+		return nil, err
+	}
+	if err := ingest.CheckModule(change.Module); err != nil {
+		return nil, err
+	}
+	if change.NativeOperation, err = text(body.Operation, "operation"); err != nil {
+		return nil, err
+	}
+	if change.Operation, err = ingest.Operation(change.NativeOperation); err != nil {
+		return nil, err
+	}
+	if change.Channel, err = channelOf(body); err != nil {
+		return nil, err
+	}
+	if change.Channel == "" {
+		return nil, fmt.Errorf("%w: channel_id is missing", ingest.ErrMalformed)
+	}
+	if change.IDs, err = recordIDs(body.IDs); err != nil {
+		return nil, err
+	}
+	if change.OccurredAt, change.Mark, err = serverTime(body.ServerTime); err != nil {
+		return nil, err
+	}
+	change.Collection = collection(body.ResourceURI, change.Module)
+	change.Fields = affectedFields(body.AffectedFields)
+	change.Values = affectedValues(body.AffectedValues)
+	return []ingest.Change{change}, nil
+}
+
+// collection is the resource_uri without its query, which may hold keys. It names the module's API of version 2
+// whatever the channel's version, so nothing is read from it.
+func collection(raw []byte, module string) string {
+	if uri, err := text(raw, "resource_uri"); err == nil {
+		if u, err := url.Parse(uri); err == nil && u.Path != "" {
+			u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment, u.User = "", false, "", "", nil
+			return u.String()
+		}
+	}
+	return notificationsPath + "/" + module
+}
+
+// serverTime reads server_time, milliseconds since 1970; its digits tell one change from another.
+func serverTime(raw []byte) (at time.Time, mark string, err error) {
+	if absent(raw) {
+		return time.Time{}, "", nil
+	}
+	digits := strings.Trim(string(raw), `"`)
+	ms, err := parseInt(digits)
+	at = time.UnixMilli(ms).UTC()
+	if err != nil || at.Year() < 1970 || at.Year() > 9999 {
+		return time.Time{}, "", fmt.Errorf("%w: server_time must be milliseconds since 1970", ingest.ErrMalformed)
+	}
+	return at, digits, nil
+}
+
+func clip(s string) string {
+	if len(s) > 40 {
+		return strings.ToValidUTF8(s[:40], "") + "…"
+	}
+	return s
+}

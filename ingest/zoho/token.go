@@ -1,0 +1,23 @@
+package zoho
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+)
+
+// derivedLength is that of a token in characters. Zoho takes at most 50 (actions/watch, token).
+const derivedLength = 43
+
+// ChannelToken derives the token of a channel from a secret.
+func ChannelToken(secret, channel string) string { return derive(secret, channel) }
+
+// ChannelProof derives the second proof of a channel, which rides in its notify URL: it stands in where Zoho sends no
+// token (seen on channels whose token a later PATCH or PUT dropped).
+func ChannelProof(secret, channel string) string { return derive(secret, "proof\n"+channel) }
+
+func derive(secret, text string) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(text))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))[:derivedLength]
+}

@@ -1,0 +1,105 @@
+package publish
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Conn is a connection to a NATS server with JetStream.
+type Conn struct {
+	nats *nats.Conn
+	js   jetstream.JetStream
+}
+
+// Address says where a NATS server is and how to prove oneself to it; what is empty is not used.
+type Address struct {
+	URL            string
+	Creds, Nkey    string // files
+	User, Password string
+	CA, Cert, Key  string // PEM files
+	Owner          bool   // User is an embedded server's own user
+}
+
+// Dial connects. Afterwards the connection comes back by itself, for as long as it takes.
+func (a Address) Dial(log *slog.Logger) (*Conn, error) {
+	options := append(connOptions(log), nats.Timeout(5*time.Second))
+	if a.Creds != "" {
+		options = append(options, nats.UserCredentials(a.Creds))
+	}
+	if a.Nkey != "" {
+		nkey, err := nats.NkeyOptionFromSeed(a.Nkey)
+		if err != nil {
+			return nil, fmt.Errorf("NKey seed file %s: %w", a.Nkey, err)
+		}
+		options = append(options, nkey)
+	}
+	switch {
+	case a.Owner:
+		options = append(options, asOwner(a.Password))
+	case a.User != "" || a.Password != "":
+		options = append(options, nats.UserInfo(a.User, a.Password))
+	}
+	if a.CA != "" {
+		options = append(options, nats.RootCAs(a.CA))
+	}
+	if a.Cert != "" {
+		options = append(options, nats.ClientCert(a.Cert, a.Key))
+	}
+	conn, err := open(a.URL, options)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", HideUser(a.URL), hideUser(err))
+	}
+	return conn, nil
+}
+
+func open(url string, options []nats.Option) (*Conn, error) {
+	nc, err := nats.Connect(url, options...)
+	if err != nil {
+		return nil, err
+	}
+	js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(maxPending), jetstream.WithPublishAsyncTimeout(ackTimeout))
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return &Conn{nc, js}, nil
+}
+
+// Close ends the connection; what is not acknowledged by then is not safe.
+func (c *Conn) Close() { c.nats.Close() }
+
+// connOptions are those of every connection of the bridge: it reconnects for ever, and sends nothing later that could
+// not be sent at once, so that no event appears after its callback was answered with an error.
+func connOptions(log *slog.Logger) []nats.Option {
+	return []nats.Option{
+		nats.Name("crm-bridge"), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1), nats.ReconnectWait(250 * time.Millisecond),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn("NATS connection", "error", err) }),
+	}
+}
+
+// asOwner connects as the user who may do everything on an embedded server, with inboxes that consumers cannot see.
+func asOwner(password string) nats.Option {
+	return func(o *nats.Options) error {
+		o.User, o.Password, o.InboxPrefix = owner, password, ownerInbox
+		return nil
+	}
+}
+
+var userinfo = regexp.MustCompile(`://[^@/,\s]*@`)
+
+// HideUser masks the user and password in a URL, or in a list of them.
+func HideUser(url string) string { return userinfo.ReplaceAllString(url, "://***@") }
+
+// hideUser keeps a URL that an error quotes, and the password in it, out of the log.
+func hideUser(err error) error {
+	if text := HideUser(err.Error()); text != err.Error() {
+		return errors.New(text)
+	}
+	return err
+}

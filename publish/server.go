@@ -1,0 +1,152 @@
+package publish
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// ServerConfig describes the embedded NATS server.
+type ServerConfig struct {
+	Dir        string      // JetStream's folder; no other process may use it
+	Listen     string      // host:port for consumers
+	TLS        *tls.Config // for consumers; nil: plain
+	OwnerPass  string      // of the bridge itself and its own commands, which may do everything
+	User, Pass string      // of consumers; empty: anyone who reaches Listen is a consumer
+	Readable   []string    // streams that consumers may read
+	Subjects   []string    // subjects that consumers may subscribe to beside the streams
+	Sync       Sync
+	MaxPayload int32 // bytes
+	Log        *slog.Logger
+}
+
+// owner is the user of the bridge itself and of its own commands.
+const owner = "crm-bridge"
+
+// ownerInbox keeps the replies to the bridge out of reach: who could write there could forge an acknowledgement.
+const ownerInbox = "_crm_bridge"
+
+// startTimeout is long: recovery of a full stream after a power cut reads every block of it.
+const startTimeout = 2 * time.Minute
+
+// Server is a NATS server with JetStream inside this process.
+type Server struct {
+	config ServerConfig
+	server *server.Server
+}
+
+// OpenServer starts the embedded server and returns when its streams are recovered and it takes connections.
+func OpenServer(config ServerConfig) (*Server, error) {
+	host, port, err := splitHostPort(config.Listen)
+	if err != nil {
+		return nil, err
+	}
+	if config.User == owner {
+		return nil, fmt.Errorf("the user %s is the bridge itself: choose another name", owner)
+	}
+	if config.User == "" && !isLoopback(host) {
+		return nil, fmt.Errorf("%s can be reached from other machines: that needs a user and a password", config.Listen)
+	}
+	if probe, err := net.Listen("tcp", config.Listen); err != nil {
+		return nil, err
+	} else if err = probe.Close(); err != nil {
+		return nil, err
+	}
+	consumers := server.NewAccount("CONSUMERS")
+	opts := &server.Options{
+		ServerName: "crm-bridge", Host: host, Port: port, NoSigs: true, NoLog: true,
+		JetStream: true, StoreDir: config.Dir, DisableJetStreamBanner: true,
+		// Each stream has its own bound; one over all of them would refuse a stream by what others might yet use.
+		JetStreamMaxStore: math.MaxInt64, JetStreamMaxMemory: 64 << 20,
+		SyncAlways: config.Sync.Every == 0, SyncInterval: config.Sync.Every,
+		MaxPayload: config.MaxPayload, MaxPending: 64<<20 + int64(config.MaxPayload),
+		TLSConfig: config.TLS, TLS: config.TLS != nil,
+		Accounts: []*server.Account{consumers},
+		Users:    []*server.User{{Username: owner, Password: config.OwnerPass}, config.consumer(consumers)},
+	}
+	if config.User == "" {
+		opts.NoAuthUser = anyone
+	}
+	s, err := server.NewServer(opts)
+	if err != nil {
+		return nil, fmt.Errorf("embedded NATS server: %w", err)
+	}
+	if err := config.openTo(consumers.Name, s); err != nil {
+		return nil, err
+	}
+	logger := &serverLog{log: config.Log, fatal: make(chan string, 8)}
+	s.SetLoggerV2(logger, false, false, false)
+	go s.Start()
+	if err := logger.waitFor(s); err != nil {
+		s.Shutdown()
+		s.WaitForShutdown()
+		return nil, err
+	}
+	return &Server{config, s}, nil
+}
+
+// Connect opens the bridge's own connection to the embedded server.
+func (s *Server) Connect() (*Conn, error) {
+	return open("", append(connOptions(s.config.Log), nats.InProcessServer(s.server), asOwner(s.config.OwnerPass)))
+}
+
+// ClientURL is where consumers connect to.
+func (s *Server) ClientURL() string { return s.server.ClientURL() }
+
+// Close stops the server and returns when its files are closed.
+func (s *Server) Close() {
+	s.server.Shutdown()
+	s.server.WaitForShutdown()
+}
+
+// Sync says when the embedded server's files are brought to the disk.
+type Sync struct {
+	Every time.Duration // 0: before each answer; else this often, and an answer does not wait for it
+}
+
+// Decode reads "commit", "server" or a duration from an environment variable.
+func (s *Sync) Decode(value string) error {
+	*s = Sync{}
+	switch strings.ToLower(value) {
+	case "commit", "server":
+		return nil
+	}
+	every, err := time.ParseDuration(value)
+	if err != nil || every < time.Millisecond {
+		return errors.New(`must be "commit", "server" or a duration such as 1s`)
+	}
+	s.Every = every
+	return nil
+}
+
+func splitHostPort(listen string) (string, int, error) {
+	host, text, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "", 0, fmt.Errorf("%q is not an address of the form host:port", listen)
+	}
+	port, err := strconv.Atoi(text)
+	if err != nil || port < 0 || port > 65535 {
+		return "", 0, fmt.Errorf("%q has no port from 0 to 65535", listen)
+	}
+	if host == "" {
+		host = "0.0.0.0"
+	}
+	if port == 0 {
+		port = server.RANDOM_PORT
+	}
+	return host, port, nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,57 @@
+package publish
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// serverLog passes on what the embedded server says; without a logger of its own the server would end the process when
+// JetStream does not start.
+type serverLog struct {
+	log   *slog.Logger
+	fatal chan string
+}
+
+func (l *serverLog) Noticef(format string, v ...any) {
+	l.log.Debug("embedded NATS: " + fmt.Sprintf(format, v...))
+}
+func (l *serverLog) Debugf(string, ...any) {}
+func (l *serverLog) Tracef(string, ...any) {}
+func (l *serverLog) Warnf(format string, v ...any) {
+	if strings.HasPrefix(format, "Plaintext passwords") {
+		return // they are random and stay in this process, or the operator's own
+	}
+	l.log.Warn("embedded NATS: " + fmt.Sprintf(format, v...))
+}
+
+func (l *serverLog) Errorf(format string, v ...any) {
+	l.log.Error("embedded NATS: " + fmt.Sprintf(format, v...))
+}
+func (l *serverLog) Fatalf(format string, v ...any) {
+	select {
+	case l.fatal <- fmt.Sprintf(format, v...):
+	default:
+		l.log.Error("embedded NATS: " + fmt.Sprintf(format, v...))
+	}
+}
+
+func (l *serverLog) waitFor(s *server.Server) error {
+	deadline := time.After(startTimeout)
+	for {
+		select {
+		case reason := <-l.fatal:
+			return fmt.Errorf("embedded NATS server: %s", reason)
+		case <-deadline:
+			return fmt.Errorf("embedded NATS server: not ready after %s", startTimeout)
+		default:
+			if s.ReadyForConnections(100*time.Millisecond) && s.JetStreamEnabled() {
+				// With accounts of its own a server leaves the global one, which holds the streams, without JetStream.
+				return s.GlobalAccount().EnableJetStream(nil, nil)
+			}
+		}
+	}
+}

@@ -1,0 +1,84 @@
+// Package schemas holds the JSON Schemas (draft 2020-12) of the events' data, one for each family, and checks data
+// against them. It knows the shape of what leaves the bridge, and nothing of how it came or where it goes.
+package schemas
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+//go:embed v1/*.json
+var files embed.FS
+
+// Set is every schema, compiled.
+type Set map[string]*jsonschema.Schema
+
+// Load compiles the schemas. Its keys are the families' names, such as "zoho-notifications".
+func Load() (Set, error) {
+	names, err := fs.Glob(files, "v1/*.json")
+	if err != nil {
+		return nil, err
+	}
+	compiler := jsonschema.NewCompiler()
+	compiler.AssertFormat()
+	for _, name := range names {
+		raw, err := files.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		document, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
+		if err != nil {
+			return nil, fmt.Errorf("schema %s: %w", name, err)
+		}
+		if err := compiler.AddResource(URN(family(name)), document); err != nil {
+			return nil, fmt.Errorf("schema %s: %w", name, err)
+		}
+	}
+	set := Set{}
+	for _, name := range names {
+		if set[family(name)], err = compiler.Compile(URN(family(name))); err != nil {
+			return nil, fmt.Errorf("schema %s: %w", name, err)
+		}
+	}
+	return set, nil
+}
+
+// Check returns an error that names the place where data, a JSON text, departs from the schema of its family.
+func (s Set) Check(family string, data []byte) error {
+	schema, ok := s[family]
+	if !ok {
+		return fmt.Errorf("there is no schema of the family %q", family)
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	return schema.Validate(value)
+}
+
+// URN is the name of a family's schema where no public URL is configured.
+func URN(family string) string { return "urn:crm-bridge:schema:v1:" + family }
+
+// Path is where the bridge serves the schema of a family.
+func Path(family string) string { return "/schemas/v1/" + family + ".json" }
+
+// ServeHTTP answers Path of each family.
+func (s Set) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	raw, err := files.ReadFile("v1/" + path.Base(r.URL.Path))
+	if err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "application/schema+json")
+	w.Header().Set("Cache-Control", "public, max-age=3600")
+	_, _ = w.Write(raw)
+}
+
+func family(name string) string { return strings.TrimSuffix(path.Base(name), ".json") }

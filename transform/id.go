@@ -1,0 +1,36 @@
+package transform
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+
+	"github.com/google/uuid"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+)
+
+// ID returns the id of a change's event. It is repeatable, base64url of a SHA-256, where the CRM itself tells changes
+// apart; otherwise each call returns a fresh UUIDv7, for two equal-looking edits are two events.
+func ID(c ingest.Change) (string, error) {
+	if c.Mark == "" {
+		fresh, err := uuid.NewV7()
+		return fresh.String(), err
+	}
+	text := make([]byte, 0, 256)
+	text = appendPart(text, c.Provider, c.Account, c.Channel, c.Module, c.Operation)
+	text = binary.BigEndian.AppendUint64(text, uint64(len(c.IDs)))
+	text = appendPart(text, c.IDs...)
+	text = appendPart(text, c.Mark)
+	sum := sha256.Sum256(text)
+	return base64.RawURLEncoding.EncodeToString(sum[:]), nil
+}
+
+// appendPart writes each part behind its length, so that no two lists of parts look the same.
+func appendPart(to []byte, parts ...string) []byte {
+	for _, part := range parts {
+		to = binary.BigEndian.AppendUint64(to, uint64(len(part)))
+		to = append(to, part...)
+	}
+	return to
+}

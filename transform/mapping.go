@@ -1,0 +1,113 @@
+// Package transform makes CloudEvents of changes, in one place for all CRMs, and takes the secrets out of them.
+// Nothing here knows of HTTP or NATS.
+package transform
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/cloudevents/sdk-go/v2/types"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/schemas"
+)
+
+// Mapping makes events of changes. Set the fields once.
+type Mapping struct {
+	Schemas   schemas.Set
+	Redact    *Redactor
+	PublicURL string // where schemas are served; empty: a URN names them
+	PerRecord bool   // one event for each record id of a change
+}
+
+// Events returns the events of a change, in the order of its record ids. Its errors wrap ingest.ErrMalformed: what
+// does not make a valid event was not understood.
+func (m *Mapping) Events(change ingest.Change) ([]event.Event, error) {
+	changes := []ingest.Change{change}
+	if m.PerRecord && len(change.IDs) > 1 {
+		changes = split(change)
+	}
+	events := make([]event.Event, len(changes))
+	for i, c := range changes {
+		e, err := m.event(c)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ingest.ErrMalformed, err)
+		}
+		events[i] = e
+	}
+	return events, nil
+}
+
+func (m *Mapping) event(c ingest.Change) (event.Event, error) {
+	clean := m.Redact.For(c.Source, c.NativeBody)
+	data, err := encode(c, clean)
+	if err != nil {
+		return event.Event{}, err
+	}
+	if err := m.Schemas.Check(c.Source, data); err != nil {
+		return event.Event{}, fmt.Errorf("the event's data departs from its schema: %w", err)
+	}
+	id, err := ID(c)
+	if err != nil {
+		return event.Event{}, err
+	}
+	e := event.New(event.CloudEventsVersionV1)
+	e.SetID(id)
+	e.SetType("crm." + c.Provider + "." + c.Module + "." + c.Operation)
+	e.SetSource(clean.Text(c.Collection))
+	e.SetTime(happened(c))
+	e.SetDataSchema(m.dataSchema(c.Source))
+	if len(c.IDs) == 1 {
+		e.SetSubject(c.IDs[0])
+	}
+	e.SetExtension("crmprovider", c.Provider)
+	e.SetExtension("crmmodule", c.Module)
+	e.SetExtension("crmoperation", c.Operation)
+	e.SetExtension("crmaccount", c.Account)
+	e.SetExtension("crmorigin", string(c.Origin))
+	if c.Channel != "" {
+		e.SetExtension("crmchannel", c.Channel)
+	}
+	if c.TraceParent != "" {
+		e.SetExtension("traceparent", c.TraceParent)
+	}
+	if err := e.SetData(event.ApplicationJSON, data); err != nil {
+		return event.Event{}, err
+	}
+	e.DataBase64 = false // SetData takes any []byte for bytes that JSON cannot hold
+	return e, e.Validate()
+}
+
+func (m *Mapping) dataSchema(family string) string {
+	if m.PublicURL == "" {
+		return schemas.URN(family)
+	}
+	return m.PublicURL + schemas.Path(family)
+}
+
+// split makes a change for each record id, with that record's fields and values.
+func split(c ingest.Change) []ingest.Change {
+	each := make([]ingest.Change, len(c.IDs))
+	for i, id := range c.IDs {
+		one := c
+		one.IDs, one.Fields, one.Values = []string{id}, nil, nil
+		if names, ok := c.Fields[id]; ok {
+			one.Fields = map[string][]string{id: names}
+		}
+		if values, ok := c.Values[id]; ok {
+			one.Values = map[string]rawJSON{id: values}
+		}
+		each[i] = one
+	}
+	return each
+}
+
+func happened(c ingest.Change) time.Time {
+	if c.OccurredAt.IsZero() {
+		return c.ReceivedAt
+	}
+	return c.OccurredAt
+}
+
+func timestamp(t time.Time) string { return types.FormatTime(t) }
