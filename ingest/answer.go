@@ -104,7 +104,7 @@ func detail(r *result) string {
 }
 
 var outcomes = map[int]string{
-	200: "accepted", 400: "malformed", 401: "forged", 408: "slow", 413: "too_large", 415: "encoded", 500: "failed", 503: "retry",
+	200: "accepted", 400: "malformed", 401: "forged", 404: "not_found", 408: "slow", 413: "too_large", 415: "encoded", 500: "failed", 503: "retry",
 }
 
 // report writes the one log line of a callback and counts it; panicked is what recover returned, and goes on.
@@ -138,7 +138,7 @@ func (h *Handler) report(r *result, panicked any) {
 
 func (h *Handler) logLine(r *result, took time.Duration) {
 	attrs := []any{"source", r.source, "status", r.status, "ms", float64(took.Microseconds()) / 1000}
-	if len(r.changes) > 0 {
+	if len(r.changes) > 0 && r.err == nil { // what was refused may hold a secret anywhere
 		change := r.changes[0]
 		attrs = append(attrs, "module", change.Module, "operation", change.Operation, "records", len(change.IDs))
 	}

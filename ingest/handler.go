@@ -124,7 +124,9 @@ func (h *Handler) read(c echo.Context, label string, at time.Time) (Callback, er
 	}
 	params := make(map[string]string, len(c.ParamNames()))
 	for _, name := range c.ParamNames() {
-		params[name] = c.Param(name)
+		if params[name] = c.Param(name); strings.Contains(params[name], "/") {
+			return Callback{}, echo.ErrNotFound // Echo lets the last parameter of a path run on to its end
+		}
 	}
 	return Callback{
 		Source: label, At: at.UTC(), Method: r.Method, Path: r.URL.Path, Header: r.Header,

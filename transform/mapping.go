@@ -41,6 +41,9 @@ func (m *Mapping) Events(change ingest.Change) ([]event.Event, error) {
 
 func (m *Mapping) event(c ingest.Change) (event.Event, error) {
 	clean := m.Redact.For(c.Source, c.NativeBody)
+	if err := routable(c, clean); err != nil {
+		return event.Event{}, err
+	}
 	data, err := encode(c, clean)
 	if err != nil {
 		return event.Event{}, err
@@ -77,6 +80,20 @@ func (m *Mapping) event(c ingest.Change) (event.Event, error) {
 	}
 	e.DataBase64 = false // SetData takes any []byte for bytes that JSON cannot hold
 	return e, e.Validate()
+}
+
+// routable returns an error if a secret stands where a subject or an attribute would be made of it.
+func routable(c ingest.Change, clean *Cleaner) error {
+	parts := [][2]string{{"module", c.Module}, {"operation", c.NativeOperation}, {"operation", c.Operation}, {"channel", c.Channel}}
+	for _, id := range c.IDs {
+		parts = append(parts, [2]string{"record id", id})
+	}
+	for _, part := range parts {
+		if clean.Shows(part[1]) {
+			return fmt.Errorf("a secret stands in the place of the %s", part[0])
+		}
+	}
+	return nil
 }
 
 func (m *Mapping) dataSchema(family string) string {

@@ -12,7 +12,8 @@ var looks = []struct {
 	by      string
 }{
 	{regexp.MustCompile(`(?i)(authorization|access_token|refresh_token|application_token|client_secret|proof)(=|%3D)(?:(?:zoho-oauthtoken|bearer|basic)(?:\s|%20|\+)+)?[^\s"'&,;<>\\]+`), "$1$2" + mask},
-	{regexp.MustCompile(`(?i)\b(zoho-oauthtoken|bearer)(\s|%20|\+)+[^\s"'&,;<>\\]+`), "$1 " + mask},
+	{regexp.MustCompile(`(?i)\b(zoho-oauthtoken)(?:\s|%20|\+)+[^\s"'&,;<>\\]+`), "$1 " + mask},
+	{regexp.MustCompile(`(?i)\b(bearer)(?:\s|%20|\+)+[A-Za-z0-9._~+/=-]{16,}`), "$1 " + mask},
 	{regexp.MustCompile(`(://)[^@/?#\s"'<>]+@`), "$1" + mask + "@"},
 	{regexp.MustCompile(`\b1000\.[0-9A-Za-z]{16,}\.[0-9A-Za-z]{16,}`), mask},
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -13,8 +14,12 @@ import (
 // mask stands where a secret was.
 const mask = "***"
 
-// shortest is the length from which a secret is looked for inside other text: a shorter one would be found by chance.
-const shortest = 6
+// A secret is looked for inside other text from inside characters on, and as the whole of a text from shortest on:
+// anything less would be found by chance, and the CRM's data would suffer.
+const (
+	shortest = 6
+	inside   = 12
+)
 
 // deepest is how far JSON may nest.
 const deepest = 100
@@ -66,7 +71,7 @@ func (c *Cleaner) JSON(out, raw []byte) ([]byte, error) {
 // Text masks known secrets in s.
 func (c *Cleaner) Text(s string) string {
 	for _, value := range c.values {
-		if strings.Contains(s, value) {
+		if holds(s, value) {
 			s = strings.ReplaceAll(s, value, mask)
 		}
 	}
@@ -74,6 +79,15 @@ func (c *Cleaner) Text(s string) string {
 		s = maskLooks(s)
 	}
 	return s
+}
+
+// Shows tells whether s holds a known secret.
+func (c *Cleaner) Shows(s string) bool {
+	return slices.ContainsFunc(c.values, func(value string) bool { return holds(s, value) })
+}
+
+func holds(s, secret string) bool {
+	return s == secret || len(secret) >= inside && strings.Contains(s, secret)
 }
 
 // Texts masks known secrets in each of list.

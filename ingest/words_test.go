@@ -1,0 +1,57 @@
+package ingest_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+)
+
+// All CRMs' words for operations become one vocabulary.
+func TestOperation(t *testing.T) {
+	for native, want := range map[string]string{
+		"insert": "create", "INSERT": "create", "add": "create", "Create": "create", "update": "edit", "EDIT": "edit",
+		"Delete": "delete", "restore": "restore", "RESTORE": "restore", "Convert": "convert", "moveToCategory": "moveToCategory",
+	} {
+		if got, err := ingest.Operation(native); err != nil || got != want {
+			t.Errorf("%s became %s, %v", native, got, err)
+		}
+	}
+	for _, native := range []string{"", "1st", "a.b", "a b", "*", ">", "a_b", strings.Repeat("a", 65), "é"} {
+		if got, err := ingest.Operation(native); !errors.Is(err, ingest.ErrMalformed) {
+			t.Errorf("%q became %s, %v", native, got, err)
+		}
+	}
+}
+
+// Repeated ids are alternatives, the first colon splits, and errors never quote a token.
+func TestTokens(t *testing.T) {
+	var tokens ingest.Tokens
+	if err := tokens.Decode(" 1:a:b , 1:c,*:d,\n2:e,"); err != nil {
+		t.Fatal(err)
+	}
+	if got := tokens.For("1"); !slices.Equal(got, []string{"a:b", "c"}) {
+		t.Errorf("tokens of 1: %v", got)
+	}
+	if got := tokens.For("3"); !slices.Equal(got, []string{"d"}) {
+		t.Errorf("tokens of 3: %v", got)
+	}
+	for _, value := range []string{"hunter2hunter2", "1:a,hunter2hunter2", ":hunter2hunter2", "hunter2hunter2:", ",", "1: ,x:hunter2hunter2"} {
+		err := tokens.Decode(value)
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: %v", value, err)
+		}
+	}
+}
+
+// Nothing proves nothing.
+func TestMatchesAny(t *testing.T) {
+	if ingest.MatchesAny("", []string{""}) || ingest.MatchesAny("a", nil) || ingest.MatchesAny("a", []string{"b"}) {
+		t.Error("matched")
+	}
+	if !ingest.MatchesAny("a", []string{"b", "a", "c"}) {
+		t.Error("did not match")
+	}
+}

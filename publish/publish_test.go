@@ -1,0 +1,208 @@
+package publish_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloudevents/sdk-go/protocol/nats_jetstream/v2"
+	"github.com/cloudevents/sdk-go/v2/binding"
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+func metrics() *publish.Metrics { return publish.NewMetrics(prometheus.NewRegistry()) }
+
+func newEvent(t testing.TB, id string) event.Event {
+	t.Helper()
+	e := event.New()
+	e.SetID(id)
+	e.SetType("crm.zoho.Deals.edit")
+	e.SetSource("https://www.zohoapis.com/crm/v2/Deals")
+	e.SetSubject("5725767000003000010")
+	e.SetTime(time.UnixMilli(1718115953625))
+	e.SetDataSchema("urn:crm-bridge:schema:v1:zoho-notifications")
+	e.SetExtension("crmaccount", "default")
+	if err := e.SetData(event.ApplicationJSON, []byte(`{"big":12345678901234567890.10}`)); err != nil {
+		t.Fatal(err)
+	}
+	e.DataBase64 = false
+	return e
+}
+
+// In both content modes the CloudEvents SDK's own NATS reader, and ours, read back the event that was written.
+func TestModesAreReadBack(t *testing.T) {
+	for _, mode := range []publish.Mode{publish.Structured, publish.Binary} {
+		t.Run(string(mode), func(t *testing.T) {
+			server, conn := openServer(t, nil)
+			publisher := &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", Mode: mode, Metrics: metrics()}
+			want := newEvent(t, "id-1")
+			acks, err := publisher.Publish(t.Context(), publish.Event{Event: want, Repeatable: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff([]publish.Ack{{Subject: "crm.zoho.Deals.edit", Stream: "CRM", Sequence: 1}}, acks); diff != "" {
+				t.Error(diff)
+			}
+			msg := stored(t, server, 1)
+			if got := msg.Header.Get(nats.MsgIdHdr); got != "id-1" {
+				t.Errorf("Nats-Msg-Id %q", got)
+			}
+			theirs, err := binding.ToEvent(t.Context(), nats_jetstream.NewMessage(msg))
+			if err != nil {
+				t.Fatalf("the SDK cannot read it: %v", err)
+			}
+			mine, err := publish.ParseEvent(msg.Header, msg.Data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, got := range map[string]event.Event{"SDK": *theirs, "own": mine} {
+				if err := got.Validate(); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				if diff := cmp.Diff(want.Context.AsV1(), got.Context.AsV1()); diff != "" {
+					t.Errorf("%s: %s", name, diff)
+				}
+				if string(got.Data()) != string(want.Data()) {
+					t.Errorf("%s reads the data %s", name, got.Data())
+				}
+			}
+		})
+	}
+}
+
+// The header names and values are those of the NATS binding: lower case, percent-encoded.
+func TestBinaryHeaders(t *testing.T) {
+	e := newEvent(t, "50% \"ü\"")
+	msg, err := publish.Message("crm.zoho.Deals.edit", e, publish.Binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"content-type": "application/json", "ce-specversion": "1.0", "ce-type": "crm.zoho.Deals.edit", "ce-id": "50%25%20%22%C3%BC%22",
+		"ce-crmaccount": "default", "ce-time": "2024-06-11T14:25:53.625Z",
+	}
+	for name, value := range want {
+		if got := msg.Header[name]; len(got) != 1 || got[0] != value {
+			t.Errorf("%s is %q, not %q", name, got, value)
+		}
+	}
+	if back, err := publish.ParseEvent(msg.Header, msg.Data); err != nil || back.ID() != e.ID() {
+		t.Errorf("read back as %q: %v", back.ID(), err)
+	}
+	structured, err := publish.Message("crm.zoho.Deals.edit", e, publish.Structured)
+	if err != nil || structured.Header["content-type"][0] != "application/cloudevents+json" {
+		t.Errorf("%v %v", structured.Header, err)
+	}
+	var object struct{ Data json.RawMessage }
+	if err := json.Unmarshal(structured.Data, &object); err != nil || string(object.Data) != string(e.Data()) {
+		t.Errorf("structured data %s, %v", object.Data, err)
+	}
+}
+
+// A repeat is acknowledged with the first one's sequence; an id that cannot repeat costs the stream no memory.
+func TestRepeats(t *testing.T) {
+	server, conn := openServer(t, nil)
+	publisher := &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", Metrics: metrics()}
+	var acks []publish.Ack
+	for range 2 {
+		more, err := publisher.Publish(t.Context(), publish.Event{Event: newEvent(t, "same"), Repeatable: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		acks = append(acks, more...)
+	}
+	if acks[0].Sequence != 1 || acks[1].Sequence != 1 || acks[0].Duplicate || !acks[1].Duplicate {
+		t.Errorf("acknowledged as %+v", acks)
+	}
+	if _, err := publisher.Publish(t.Context(), publish.Event{Event: newEvent(t, "fresh")}); err != nil {
+		t.Fatal(err)
+	}
+	if msg := stored(t, server, 2); msg.Header.Get(nats.MsgIdHdr) != "" {
+		t.Error("a fresh id was sent as Nats-Msg-Id")
+	}
+	publisher.AllIDs = true
+	if _, err := publisher.Publish(t.Context(), publish.Event{Event: newEvent(t, "fresh-2")}); err != nil {
+		t.Fatal(err)
+	}
+	if msg := stored(t, server, 3); msg.Header.Get(nats.MsgIdHdr) != "fresh-2" {
+		t.Error("beside a remote every id is sent")
+	}
+}
+
+// What will never fit is told apart from what may fit later; nothing is sent once the caller has been told no.
+func TestPublishFails(t *testing.T) {
+	server, conn := openServer(t, func(c *publish.ServerConfig) { c.MaxPayload = 4096 })
+	publisher := &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", Metrics: metrics()}
+	large := newEvent(t, "large")
+	large.DataEncoded = []byte(`"` + strings.Repeat("x", 5000) + `"`)
+	if _, err := publisher.Publish(t.Context(), publish.Event{Event: large}); !errors.Is(err, publish.ErrTooLarge) {
+		t.Errorf("too large: %v", err)
+	}
+	if err := publisher.Ready(t.Context()); err != nil {
+		t.Errorf("not ready: %v", err)
+	}
+	server.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if _, err := publisher.Publish(ctx, publish.Event{Event: newEvent(t, "late")}); err == nil || errors.Is(err, publish.ErrTooLarge) {
+		t.Errorf("with the server gone: %v", err)
+	}
+	if err := publisher.Ready(ctx); err == nil {
+		t.Error("ready though the server is gone")
+	}
+}
+
+// Read gives the events since a moment, in order, and goes on with those that come.
+func TestRead(t *testing.T) {
+	_, conn := openServer(t, nil)
+	publisher := &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", Metrics: metrics()}
+	send := func(id string) {
+		if _, err := publisher.Publish(t.Context(), publish.Event{Event: newEvent(t, id)}); err != nil {
+			t.Error(err)
+		}
+	}
+	send("a")
+	send("b")
+	reader := publish.Reader{Conn: conn, Stream: "CRM", Subjects: []string{"crm.zoho.Deals.*"}, Since: time.Now().Add(-time.Hour)}
+	var got []string
+	enough := errors.New("enough")
+	err := reader.Read(t.Context(), func(e publish.Stored) error {
+		if got = append(got, e.Event.ID()); len(got) == 2 {
+			send("c")
+		}
+		if len(got) == 3 {
+			return enough
+		}
+		return nil
+	})
+	if diff := cmp.Diff([]string{"a", "b", "c"}, got); diff != "" || !errors.Is(err, enough) {
+		t.Errorf("%v %s", err, diff)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := reader.Read(ctx, func(publish.Stored) error { return nil }); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+func stored(t *testing.T, server *publish.Server, sequence uint64) *nats.Msg {
+	t.Helper()
+	_, js := independent(t, server)
+	stream, err := js.Stream(t.Context(), "CRM")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := stream.GetMsg(t.Context(), sequence)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &nats.Msg{Subject: raw.Subject, Header: raw.Header, Data: raw.Data}
+}

@@ -1,0 +1,250 @@
+package publish_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+const password = "owner-password"
+
+// openServer starts an embedded server with the streams CRM and CRM_QUARANTINE in dir.
+func openServer(t *testing.T, change func(*publish.ServerConfig)) (*publish.Server, *publish.Conn) {
+	t.Helper()
+	config := publish.ServerConfig{
+		Dir: t.TempDir(), Listen: "127.0.0.1:0", OwnerPass: password, MaxPayload: 1 << 20, Log: slog.New(slog.DiscardHandler),
+		Readable: []string{"CRM", "CRM_QUARANTINE"}, Subjects: []string{"crm.>"},
+	}
+	if change != nil {
+		change(&config)
+	}
+	server, err := publish.OpenServer(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	conn, err := server.Connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	for _, stream := range []publish.StreamConfig{streamConfig("CRM", "crm.>"), streamConfig("CRM_QUARANTINE", "crm-quarantine.>")} {
+		if _, _, err := conn.EnsureStream(t.Context(), stream); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return server, conn
+}
+
+func streamConfig(name, subject string) publish.StreamConfig {
+	return publish.StreamConfig{Name: name, Subjects: []string{subject}, MaxBytes: 1 << 30, Replicas: 1, Duplicates: time.Minute}
+}
+
+// independent connects as any service would: with nothing but nats.go.
+func independent(t *testing.T, server *publish.Server, options ...nats.Option) (*nats.Conn, jetstream.JetStream) {
+	t.Helper()
+	conn, err := nats.Connect(server.ClientURL(), append(options, nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn, js
+}
+
+func count(t *testing.T, server *publish.Server, stream string) uint64 {
+	t.Helper()
+	_, js := independent(t, server)
+	s, err := js.Stream(t.Context(), stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.CachedInfo().State.Msgs
+}
+
+// A consumer may do all that reading takes, in every way that client libraries read.
+func TestConsumersMayRead(t *testing.T) {
+	server, conn := openServer(t, nil)
+	publisher := &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", Metrics: metrics()}
+	for i := range 20 {
+		if _, err := publisher.Publish(t.Context(), publish.Event{Event: newEvent(t, fmt.Sprint("id-", i))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	nc, js := independent(t, server)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+
+	stream, err := js.Stream(ctx, "CRM")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if msg, err := stream.GetMsg(ctx, 3); err != nil || msg.Sequence != 3 {
+		t.Errorf("get: %v", err)
+	}
+	if name, err := js.StreamNameBySubject(ctx, "crm.zoho.Deals.edit"); err != nil || name != "CRM" {
+		t.Errorf("stream by subject: %s, %v", name, err)
+	}
+	ordered, err := js.OrderedConsumer(ctx, "CRM", jetstream.OrderedConsumerConfig{FilterSubjects: []string{"crm.zoho.>"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if msg, err := ordered.Next(); err != nil || msg.Subject() != "crm.zoho.Deals.edit" {
+		t.Errorf("ordered consumer: %v", err)
+	}
+	durable, err := js.CreateOrUpdateConsumer(ctx, "CRM", jetstream.ConsumerConfig{Durable: "billing", AckPolicy: jetstream.AckExplicitPolicy})
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch, err := durable.Fetch(20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for msg := range batch.Messages() {
+		if err := msg.DoubleAck(ctx); err != nil {
+			t.Error(err)
+		}
+	}
+	if info, err := durable.Info(ctx); err != nil || info.AckFloor.Stream != 20 {
+		t.Errorf("acknowledged up to %+v, %v", info, err)
+	}
+	legacy, err := nc.JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	push, err := legacy.SubscribeSync("crm.zoho.>", nats.OrderedConsumer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := push.NextMsg(5 * time.Second); err != nil {
+		t.Errorf("push consumer: %v", err)
+	}
+	if err := js.DeleteConsumer(ctx, "CRM", "billing"); err != nil {
+		t.Errorf("delete its own consumer: %v", err)
+	}
+}
+
+// A consumer writes to no stream: not by publishing, not through the API, and not by naming one of our subjects for a
+// server's reply or for a delivery.
+func TestConsumersMayNotWrite(t *testing.T) {
+	server, conn := openServer(t, nil)
+	publisher := &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", Metrics: metrics()}
+	if _, err := publisher.Publish(t.Context(), publish.Event{Event: newEvent(t, "the-only-one")}); err != nil {
+		t.Fatal(err)
+	}
+	nc, js := independent(t, server)
+	if _, err := js.CreateOrUpdateConsumer(t.Context(), "CRM", jetstream.ConsumerConfig{Durable: "pull", AckPolicy: jetstream.AckExplicitPolicy}); err != nil {
+		t.Fatal(err)
+	}
+	for subject, body := range map[string]string{
+		"crm.zoho.Deals.edit": "{}", "crm-quarantine.zoho-notifications": "{}", "$JS.API.STREAM.PURGE.CRM": "", "$JS.API.STREAM.DELETE.CRM": "",
+		"$JS.API.STREAM.MSG.DELETE.CRM": `{"seq":1}`, "$JS.API.STREAM.UPDATE.CRM": `{"name":"CRM","subjects":["other.>"]}`,
+		"$JS.API.STREAM.CREATE.OTHER": `{"name":"OTHER","subjects":["other.>"]}`, "$JS.API.STREAM.SNAPSHOT.CRM": `{"deliver_subject":"_INBOX.x"}`,
+		"$KV.CRM_STATE.key": "x", "$JS.API.STREAM.INFO.CRM_STATE": "", "$JS.API.CONSUMER.CREATE.CRM_STATE": "{}", "$JS.API.ACCOUNT.PURGE.$G": "",
+	} {
+		if reply, err := nc.Request(subject, []byte(body), 200*time.Millisecond); err == nil {
+			t.Errorf("%s was answered: %s", subject, reply.Data)
+		}
+	}
+	for subject, reply := range map[string]string{
+		"$JS.API.STREAM.INFO.CRM": "crm.zoho.Deals.forged", "$JS.API.CONSUMER.MSG.NEXT.CRM.pull": "crm.zoho.Deals.forged",
+		"$JS.API.INFO": "crm-quarantine.forged", "$JS.API.STREAM.NAMES": "$JS.API.STREAM.PURGE.CRM",
+	} {
+		if err := nc.PublishRequest(subject, reply, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, create := range []string{
+		`{"stream_name":"CRM_QUARANTINE","config":{"deliver_subject":"crm.zoho.Deals.forged","ack_policy":"none","deliver_policy":"all"}}`,
+		`{"stream_name":"CRM","config":{"deliver_subject":"crm-quarantine.forged","ack_policy":"none","deliver_policy":"all"}}`,
+		`{"stream_name":"CRM","config":{"deliver_subject":"$JS.API.STREAM.PURGE.CRM","ack_policy":"none","deliver_policy":"all"}}`,
+	} {
+		stream := "CRM"
+		if strings.Contains(create, `"CRM_QUARANTINE"`) {
+			stream = "CRM_QUARANTINE"
+		}
+		_, _ = nc.Request("$JS.API.CONSUMER.CREATE."+stream, []byte(create), 200*time.Millisecond)
+	}
+	// The server handles one account's requests in order, so an answer to a later one shows that these were handled.
+	for range 3 {
+		if n, q := count(t, server, "CRM"), count(t, server, "CRM_QUARANTINE"); n != 1 || q != 0 {
+			t.Errorf("the streams now hold %d events and %d callbacks", n, q)
+		}
+	}
+}
+
+// Beyond loopback consumers need a user and a password; then nobody enters without them.
+func TestConsumersBeyondLoopback(t *testing.T) {
+	_, err := publish.OpenServer(publish.ServerConfig{Dir: t.TempDir(), Listen: "0.0.0.0:0", OwnerPass: password, Log: slog.New(slog.DiscardHandler)})
+	if err == nil || !strings.Contains(err.Error(), "user") {
+		t.Fatalf("opened to everyone: %v", err)
+	}
+	server, _ := openServer(t, func(c *publish.ServerConfig) {
+		c.Listen, c.User, c.Pass = "0.0.0.0:0", "reader", "reader-password"
+	})
+	if _, err := nats.Connect(server.ClientURL()); err == nil {
+		t.Error("entered without a user")
+	}
+	if _, err := nats.Connect(server.ClientURL(), nats.UserInfo("reader", "wrong")); err == nil {
+		t.Error("entered with a wrong password")
+	}
+	_, js := independent(t, server, nats.UserInfo("reader", "reader-password"))
+	if _, err := js.Stream(t.Context(), "CRM"); err != nil {
+		t.Errorf("the named user may not read: %v", err)
+	}
+}
+
+// What was acknowledged is there after the server closes and opens again, and its consumers with it.
+func TestServerReopens(t *testing.T) {
+	dir := t.TempDir()
+	open := func() (*publish.Server, *publish.Conn) {
+		server, err := publish.OpenServer(publish.ServerConfig{
+			Dir: dir, Listen: "127.0.0.1:0", OwnerPass: password, MaxPayload: 1 << 20, Log: slog.New(slog.DiscardHandler), Readable: []string{"CRM"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := server.Connect()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := conn.EnsureStream(t.Context(), streamConfig("CRM", "crm.>")); err != nil {
+			t.Fatal(err)
+		}
+		return server, conn
+	}
+	server, conn := open()
+	publisher := &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", Metrics: metrics()}
+	if _, err := publisher.Publish(t.Context(), publish.Event{Event: newEvent(t, "a")}, publish.Event{Event: newEvent(t, "b")}); err != nil {
+		t.Fatal(err)
+	}
+	_, js := independent(t, server)
+	if _, err := js.CreateOrUpdateConsumer(t.Context(), "CRM", jetstream.ConsumerConfig{Durable: "billing"}); err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	server.Close()
+
+	server, conn = open()
+	defer server.Close()
+	defer conn.Close()
+	_, js = independent(t, server)
+	consumer, err := js.Consumer(t.Context(), "CRM", "billing")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pending := consumer.CachedInfo().NumPending; pending != 2 {
+		t.Errorf("%d events wait for the consumer", pending)
+	}
+}

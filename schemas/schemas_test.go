@@ -1,0 +1,61 @@
+package schemas_test
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/crm-bridge/crm-bridge/schemas"
+)
+
+// Every schema is valid, served where its URL says, and accepts its own examples.
+func TestSchemas(t *testing.T) {
+	set, err := schemas.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(set) == 0 {
+		t.Fatal("no schemas")
+	}
+	for family := range set {
+		t.Run(family, func(t *testing.T) {
+			response := httptest.NewRecorder()
+			set.ServeHTTP(response, httptest.NewRequest("GET", schemas.Path(family), nil))
+			var document struct {
+				ID       string            `json:"$id"`
+				Schema   string            `json:"$schema"`
+				Examples []json.RawMessage `json:"examples"`
+			}
+			if err := json.Unmarshal(response.Body.Bytes(), &document); err != nil || response.Code != 200 {
+				t.Fatalf("served as %d: %v", response.Code, err)
+			}
+			if document.ID != schemas.URN(family) || !strings.HasSuffix(document.Schema, "2020-12/schema") || len(document.Examples) == 0 {
+				t.Errorf("$id %s, $schema %s, %d examples", document.ID, document.Schema, len(document.Examples))
+			}
+			for i, example := range document.Examples {
+				if err := set.Check(family, example); err != nil {
+					t.Errorf("example %d: %v", i, err)
+				}
+			}
+			if set.Check(family, []byte(`{"provider":"another"}`)) == nil {
+				t.Error("accepts what it should not")
+			}
+		})
+	}
+}
+
+// Paths that name no schema are not found, however they are written.
+func TestNoOtherFileIsServed(t *testing.T) {
+	set, err := schemas.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/schemas/v1/nothing.json", "/schemas/v1/..%2f..%2fschemas.go", "/schemas/v1/", "/schemas/v1/zoho-notifications"} {
+		response := httptest.NewRecorder()
+		set.ServeHTTP(response, httptest.NewRequest("GET", path, nil))
+		if response.Code != 404 {
+			t.Errorf("%s answered %d", path, response.Code)
+		}
+	}
+}

@@ -1,0 +1,127 @@
+package transform_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/schemas"
+	"github.com/crm-bridge/crm-bridge/transform"
+)
+
+const family = "zoho-notifications"
+
+func mapping(t testing.TB) *transform.Mapping {
+	t.Helper()
+	set, err := schemas.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &transform.Mapping{Schemas: set, Redact: transform.NewRedactor(map[string]ingest.Secrets{
+		family: {Names: []string{"token", "query.*secret*"}, Params: []string{"proof"}, Values: []string{"configured-secret"}},
+	})}
+}
+
+func change() ingest.Change {
+	return ingest.Change{
+		Source: family, Provider: "zoho", Account: "default", Channel: "7", Module: "Deals", Operation: "edit", IDs: []string{"1", "2"},
+		Collection: "https://crm.example/Deals", OccurredAt: time.UnixMilli(1718115953625), ReceivedAt: time.UnixMilli(1718115999000), Origin: ingest.Live,
+		Fields: map[string][]string{"1": {"Stage"}, "2": {"Amount"}}, Values: map[string]json.RawMessage{"2": json.RawMessage(`{"Amount":1.10}`)},
+		NativeOperation: "update", NativeBody: json.RawMessage(`{"a":1}`), Mark: "1718115953625",
+	}
+}
+
+// In record mode each record has an event of its own, with its id, its subject and its values; in order.
+func TestOneEventPerRecord(t *testing.T) {
+	m := mapping(t)
+	whole, err := m.Events(change())
+	if err != nil || len(whole) != 1 || whole[0].Subject() != "" {
+		t.Fatalf("%d events: %v", len(whole), err)
+	}
+	m.PerRecord = true
+	each, err := m.Events(change())
+	if err != nil || len(each) != 2 {
+		t.Fatalf("%d events: %v", len(each), err)
+	}
+	ids := map[string]bool{whole[0].ID(): true}
+	for i, e := range each {
+		ids[e.ID()] = true
+		var data struct {
+			IDs    []string
+			Fields map[string][]string
+			Values map[string]json.RawMessage
+		}
+		if err := json.Unmarshal(e.Data(), &data); err != nil {
+			t.Fatal(err)
+		}
+		record := change().IDs[i]
+		if e.Subject() != record || !cmp.Equal(data.IDs, []string{record}) || len(data.Fields) != 1 || data.Fields[record] == nil {
+			t.Errorf("event %d: subject %s, data %s", i, e.Subject(), e.Data())
+		}
+		if (data.Values[record] != nil) != (record == "2") {
+			t.Errorf("event %d has the values %v", i, data.Values)
+		}
+	}
+	if len(ids) != 3 {
+		t.Errorf("ids are not their own: %v", ids)
+	}
+}
+
+// The attributes are those that consumers are promised.
+func TestAttributes(t *testing.T) {
+	m := mapping(t)
+	m.PublicURL = "https://bridge.example"
+	c := change()
+	c.IDs, c.TraceParent = []string{"1"}, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	events, err := m.Events(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := events[0]
+	want := map[string]any{
+		"crmprovider": "zoho", "crmmodule": "Deals", "crmoperation": "edit", "crmaccount": "default", "crmchannel": "7", "crmorigin": "live",
+		"traceparent": c.TraceParent,
+	}
+	if diff := cmp.Diff(want, e.Extensions()); diff != "" {
+		t.Error(diff)
+	}
+	for name, pair := range map[string][2]string{
+		"type": {e.Type(), "crm.zoho.Deals.edit"}, "source": {e.Source(), "https://crm.example/Deals"}, "subject": {e.Subject(), "1"},
+		"dataschema": {e.DataSchema(), "https://bridge.example/schemas/v1/zoho-notifications.json"}, "datacontenttype": {e.DataContentType(), "application/json"},
+		"time": {e.Time().Format(time.RFC3339Nano), "2024-06-11T14:25:53.625Z"},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("%s is %q, not %q", name, pair[0], pair[1])
+		}
+	}
+	c.OccurredAt = time.Time{}
+	if events, err = m.Events(c); err != nil || !events[0].Time().Equal(c.ReceivedAt) || strings.Contains(string(events[0].Data()), "occurredAt") {
+		t.Errorf("without a time of the CRM's: %s %v", events[0].Time(), err)
+	}
+}
+
+// What would not make a valid event is malformed, not an event.
+func TestEventsAreChecked(t *testing.T) {
+	for name, spoil := range map[string]func(*ingest.Change){
+		"no schema for it":             func(c *ingest.Change) { c.Source = "unheard-of" },
+		"no ids":                       func(c *ingest.Change) { c.IDs = nil },
+		"body that is no object":       func(c *ingest.Change) { c.NativeBody = json.RawMessage(`[1]`) },
+		"body that is not JSON":        func(c *ingest.Change) { c.NativeBody = json.RawMessage(`{"a":}`) },
+		"body nested without end":      func(c *ingest.Change) { c.NativeBody = json.RawMessage(`{"a":` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `}`) },
+		"secret in the place of an id": func(c *ingest.Change) { c.IDs = []string{"configured-secret"} },
+		"secret as the channel":        func(c *ingest.Change) { c.Channel = "x-configured-secret-x" },
+	} {
+		c := change()
+		spoil(&c)
+		if _, err := mapping(t).Events(c); !errors.Is(err, ingest.ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		} else if strings.Contains(err.Error(), "configured-secret") {
+			t.Errorf("%s: the error shows the secret: %v", name, err)
+		}
+	}
+}

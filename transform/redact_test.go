@@ -1,0 +1,93 @@
+package transform_test
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/transform"
+)
+
+// Secrets go, by name and by value and by look; everything else stays as it is, every digit of it.
+func TestRedactJSON(t *testing.T) {
+	r := mapping(t).Redact
+	for _, test := range []struct{ name, in, out string }{
+		{"untouched, compact", ` { "a" : [ 1.0 , -0 , 1E400 , 12345678901234567890 , true , null , "x\u00e9\n" ] } `, `{"a":[1.0,-0,1E400,12345678901234567890,true,null,"x\u00e9\n"]}`},
+		{"empty", `{"a":{},"b":[],"c":""}`, `{"a":{},"b":[],"c":""}`},
+		{"by name, first", `{"token":"t","a":1}`, `{"a":1}`},
+		{"by name, middle, last, in any case", `{"a":1,"ToKen":{"x":[1,2]},"b":2,"TOKEN":null}`, `{"a":1,"b":2}`},
+		{"by name, only", `{"token":"t"}`, `{}`},
+		{"by escaped name", `{"\u0074oken":"t","a":1}`, `{"a":1}`},
+		{"by name, at its place only", `{"a":{"token":"kept"},"query":{"my_secret":"x","Secrets":"y","key":"z"}}`, `{"a":{"token":"kept"},"query":{"key":"z"}}`},
+		{"through lists", `{"query":[{"secret":"x","a":1}]}`, `{"query":[{"a":1}]}`},
+		{"credentials at any depth", `{"a":[{"b":{"Access_Token":"x","c":1}}]}`, `{"a":[{"b":{"c":1}}]}`},
+		{"by value", `{"a":"before configured-secret after","configured-secret":1}`, `{"a":"before *** after","***":1}`},
+		{"by escaped value", `{"a":"configured\u002dsecret"}`, `{"a":"***"}`},
+		{"what stood under a secret name, elsewhere", `{"a":"see the-long-token","token":"the-long-token","b":["the-long-token"]}`, `{"a":"see ***","b":["***"]}`},
+		{"a number under a secret name, elsewhere", `{"token":123456789,"a":123456789,"b":1234567890}`, `{"a":"***","b":1234567890}`},
+		{"a short token is no reason to spoil data", `{"token":"12","a":"512 x 12","b":12}`, `{"a":"512 x 12","b":12}`},
+		{"by look", `{"u":"https://x/?a=1&authorization=Zoho-oauthtoken 1000.abc.def&b=2"}`, `{"u":"https://x/?a=1&authorization=***&b=2"}`},
+		{"by look, encoded", `{"u":"authorization=Zoho-oauthtoken%201000.abc&b=2"}`, `{"u":"authorization=***&b=2"}`},
+		{"by look, a user in a URL", `{"u":"https://me:pass@host/x"}`, `{"u":"https://***@host/x"}`},
+		{"an address is no secret", `{"mail":"somebody@example.com","note":"token: blue, bearer of news"}`, `{"mail":"somebody@example.com","note":"token: blue, bearer of news"}`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := r.For(family, []byte(test.in)).JSON(nil, []byte(test.in))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.out, string(got)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	for _, in := range []string{``, `{`, `{"a"}`, `{"a":1,}`, `[1,]`, `{"a":1}x`, `{'a':1}`, `{"a":tru}`, `{"a":01}`, `"\x"`, `"a`, `{"a":"\`} {
+		if got, err := r.For(family, []byte(in)).JSON(nil, []byte(in)); err == nil {
+			t.Errorf("%s was taken for JSON: %s", in, got)
+		}
+	}
+}
+
+// A quarantined callback keeps what decoding it again needs, and none of its secrets, in whatever shape they stand.
+func TestQuarantineMasks(t *testing.T) {
+	r := mapping(t).Redact
+	for _, body := range []string{
+		`{"a":1,"token":"planted-one","b":"configured-secret"}`,
+		`{"a":1,"token":"planted-one","b":"configured-secret`,
+		`{"token" : "planted-one`,
+		`a=1&auth%5Baccess_token%5D=planted-one&auth[refresh_token]=planted-one&x=configured-secret`,
+		`<x><token>1</token> token='planted-one' authorization: Bearer planted-one</x>`,
+		`Authorization: Zoho-oauthtoken 1000.planted-one`,
+		"{\"token\":\"planted-one\xff\"",
+	} {
+		cb := ingest.Callback{
+			Source: family, At: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Method: "POST", Path: "/zoho/notifications",
+			Query: url.Values{"channel": {"7"}, "Proof": {"planted-proof-of-it"}}, Header: http.Header{"Authorization": {"Bearer planted-one"}},
+			Body: []byte(body + " planted-proof-of-it"),
+		}
+		kept, err := r.Quarantine("id-1", cb, errors.New("because of configured-secret"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var q transform.Quarantined
+		if err := json.Unmarshal(kept, &q); err != nil {
+			t.Fatal(err)
+		}
+		all := string(kept) + string(q.BodyBase64)
+		for _, secret := range []string{"planted-one", "configured-secret", "planted-proof-of-it"} {
+			if strings.Contains(all, secret) {
+				t.Errorf("%s\nshows %s: %s", body, secret, all)
+			}
+		}
+		if q.ID != "id-1" || q.Source != family || q.Method != "POST" || !q.ReceivedAt.Equal(cb.At) || q.Query.Get("channel") != "7" || q.Reason == "" {
+			t.Errorf("lost what is no secret: %s", kept)
+		}
+	}
+}
