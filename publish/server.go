@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -45,7 +46,7 @@ type Server struct {
 }
 
 // OpenServer starts the embedded server and returns when its streams are recovered and it takes connections.
-func OpenServer(config ServerConfig) (*Server, error) {
+func OpenServer(ctx context.Context, config ServerConfig) (*Server, error) {
 	host, port, err := splitHostPort(config.Listen)
 	if err != nil {
 		return nil, err
@@ -56,7 +57,7 @@ func OpenServer(config ServerConfig) (*Server, error) {
 	if config.User == "" && !isLoopback(host) {
 		return nil, fmt.Errorf("%s can be reached from other machines: that needs a user and a password", config.Listen)
 	}
-	if probe, err := net.Listen("tcp", config.Listen); err != nil {
+	if probe, err := (&net.ListenConfig{}).Listen(ctx, "tcp", config.Listen); err != nil {
 		return nil, err
 	} else if err = probe.Close(); err != nil {
 		return nil, err

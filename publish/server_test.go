@@ -16,17 +16,19 @@ import (
 
 const password = "owner-password"
 
+var discard = slog.New(slog.DiscardHandler)
+
 // openServer starts an embedded server with the streams CRM and CRM_QUARANTINE in dir.
 func openServer(t *testing.T, change func(*publish.ServerConfig)) (*publish.Server, *publish.Conn) {
 	t.Helper()
 	config := publish.ServerConfig{
-		Dir: t.TempDir(), Listen: "127.0.0.1:0", OwnerPass: password, MaxPayload: 1 << 20, Log: slog.New(slog.DiscardHandler),
+		Dir: t.TempDir(), Listen: "127.0.0.1:0", OwnerPass: password, MaxPayload: 1 << 20, Log: discard,
 		Readable: []string{"CRM", "CRM_QUARANTINE"}, Subjects: []string{"crm.>"},
 	}
 	if change != nil {
 		change(&config)
 	}
-	server, err := publish.OpenServer(config)
+	server, err := publish.OpenServer(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +188,7 @@ func TestConsumersMayNotWrite(t *testing.T) {
 
 // Beyond loopback consumers need a user and a password; then nobody enters without them.
 func TestConsumersBeyondLoopback(t *testing.T) {
-	_, err := publish.OpenServer(publish.ServerConfig{Dir: t.TempDir(), Listen: "0.0.0.0:0", OwnerPass: password, Log: slog.New(slog.DiscardHandler)})
+	_, err := publish.OpenServer(t.Context(), publish.ServerConfig{Dir: t.TempDir(), Listen: "0.0.0.0:0", OwnerPass: password, Log: discard})
 	if err == nil || !strings.Contains(err.Error(), "user") {
 		t.Fatalf("opened to everyone: %v", err)
 	}
@@ -209,8 +211,8 @@ func TestConsumersBeyondLoopback(t *testing.T) {
 func TestServerReopens(t *testing.T) {
 	dir := t.TempDir()
 	open := func() (*publish.Server, *publish.Conn) {
-		server, err := publish.OpenServer(publish.ServerConfig{
-			Dir: dir, Listen: "127.0.0.1:0", OwnerPass: password, MaxPayload: 1 << 20, Log: slog.New(slog.DiscardHandler), Readable: []string{"CRM"},
+		server, err := publish.OpenServer(t.Context(), publish.ServerConfig{
+			Dir: dir, Listen: "127.0.0.1:0", OwnerPass: password, MaxPayload: 1 << 20, Log: discard, Readable: []string{"CRM"},
 		})
 		if err != nil {
 			t.Fatal(err)

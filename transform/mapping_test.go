@@ -108,11 +108,13 @@ func TestAttributes(t *testing.T) {
 // What would not make a valid event is malformed, not an event.
 func TestEventsAreChecked(t *testing.T) {
 	for name, spoil := range map[string]func(*ingest.Change){
-		"no schema for it":             func(c *ingest.Change) { c.Source = "unheard-of" },
-		"no ids":                       func(c *ingest.Change) { c.IDs = nil },
-		"body that is no object":       func(c *ingest.Change) { c.NativeBody = json.RawMessage(`[1]`) },
-		"body that is not JSON":        func(c *ingest.Change) { c.NativeBody = json.RawMessage(`{"a":}`) },
-		"body nested without end":      func(c *ingest.Change) { c.NativeBody = json.RawMessage(`{"a":` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `}`) },
+		"no schema for it":       func(c *ingest.Change) { c.Source = "unheard-of" },
+		"no ids":                 func(c *ingest.Change) { c.IDs = nil },
+		"body that is no object": func(c *ingest.Change) { c.NativeBody = json.RawMessage(`[1]`) },
+		"body that is not JSON":  func(c *ingest.Change) { c.NativeBody = json.RawMessage(`{"a":}`) },
+		"body nested without end": func(c *ingest.Change) {
+			c.NativeBody = json.RawMessage(`{"a":` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `}`)
+		},
 		"secret in the place of an id": func(c *ingest.Change) { c.IDs = []string{"configured-secret"} },
 		"secret as the channel":        func(c *ingest.Change) { c.Channel = "x-configured-secret-x" },
 	} {

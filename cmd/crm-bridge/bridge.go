@@ -64,10 +64,10 @@ func openBridge(ctx context.Context, s settings, log *slog.Logger) (b *bridge, e
 	if err = b.openNATS(ctx); err != nil {
 		return b, err
 	}
-	if b.callbacks, err = listen("BRIDGE_LISTEN", s.Listen, s.ListenCert, s.ListenKey, log); err != nil {
+	if b.callbacks, err = listen(ctx, "BRIDGE_LISTEN", s.Listen, s.ListenCert, s.ListenKey, log); err != nil {
 		return b, err
 	}
-	if b.admin, err = listen("BRIDGE_ADMIN_LISTEN", s.AdminListen, "", "", log); err != nil {
+	if b.admin, err = listen(ctx, "BRIDGE_ADMIN_LISTEN", s.AdminListen, "", "", log); err != nil {
 		return b, err
 	}
 	for label, source := range b.sources {
@@ -202,8 +202,8 @@ func (b *bridge) Close() {
 }
 
 // listen opens a listener, over TLS where a certificate is given.
-func listen(variable, address, cert, key string, log *slog.Logger) (net.Listener, error) {
-	listener, err := net.Listen("tcp", address)
+func listen(ctx context.Context, variable, address, cert, key string, log *slog.Logger) (net.Listener, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("%s: cannot listen on %s: %w; stop what listens there, or set %s to a free address", variable, address, errors.Unwrap(err), variable)
 	}

@@ -22,15 +22,9 @@ func checkCommand() *cobra.Command {
 		Example: "  crm-bridge check\n  crm-bridge check http://127.0.0.1:9090/healthz",
 		Args:    atMostOneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			target := ""
-			if len(args) > 0 {
-				target = args[0]
-			} else {
-				settings, _, err := loadClient(&environment{})
-				if err != nil {
-					return err
-				}
-				target = "http://" + local(settings.AdminListen) + "/readyz"
+			target, err := readyURL(args)
+			if err != nil {
+				return err
 			}
 			if u, err := url.Parse(target); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 				return fmt.Errorf("%w: give a URL such as http://127.0.0.1:9090/readyz", errUsage)
@@ -42,6 +36,15 @@ func checkCommand() *cobra.Command {
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", 3*time.Second, "give up after so long")
 	return cmd
+}
+
+// readyURL is what the person gave, or else where the bridge of this environment says whether it is ready.
+func readyURL(args []string) (string, error) {
+	if len(args) > 0 {
+		return args[0], nil
+	}
+	settings, _, err := loadClient(&environment{})
+	return "http://" + local(settings.AdminListen) + "/readyz", err
 }
 
 func check(ctx context.Context, target string, out io.Writer) error {

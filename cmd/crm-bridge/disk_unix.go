@@ -10,5 +10,5 @@ func freeBytes(path string) int64 {
 	if unix.Statfs(path, &stat) != nil {
 		return 0
 	}
-	return int64(stat.Bavail) * int64(stat.Bsize)
+	return int64(stat.Bavail) * int64(stat.Bsize) //nolint:unconvert // their types differ from system to system
 }

@@ -26,7 +26,7 @@ func (b *bridge) openNATS(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	if b.settings.embedded() {
-		err = b.openEmbedded()
+		err = b.openEmbedded(ctx)
 	} else {
 		b.conn, err = b.settings.NATS.remote().Dial(b.log)
 	}
@@ -46,7 +46,7 @@ func (b *bridge) openNATS(ctx context.Context) (err error) {
 	return nil
 }
 
-func (b *bridge) openEmbedded() error {
+func (b *bridge) openEmbedded(ctx context.Context) error {
 	s := b.settings
 	password, err := b.data.secret(ownerSecret)
 	if err != nil {
@@ -63,7 +63,7 @@ func (b *bridge) openEmbedded() error {
 			return fmt.Errorf("BRIDGE_NATS_LISTEN_CERT: %w", err)
 		}
 	}
-	if b.server, err = publish.OpenServer(config); err != nil {
+	if b.server, err = publish.OpenServer(ctx, config); err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
 			err = fmt.Errorf("cannot listen on %s: address already in use; stop what listens there, or set BRIDGE_NATS_LISTEN to a free address", s.NATS.Listen)
 		}

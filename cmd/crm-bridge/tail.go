@@ -48,16 +48,16 @@ func tailCommand() *cobra.Command {
 			defer conn.Close()
 			reader.Conn = conn
 			out := cmd.OutOrStdout()
-			print := printEvent
+			show := printEvent
 			if asJSON || !isTerminal(out) {
-				print = printEventJSON
+				show = printEventJSON
 			}
 			seen := 0
 			err = reader.Read(cmd.Context(), func(e publish.Stored) error {
 				if seen++; count > 0 && seen > count {
 					return errEnough
 				}
-				if err := print(out, e); err != nil {
+				if err := show(out, e); err != nil {
 					return err
 				}
 				if seen == count {

@@ -146,13 +146,20 @@ func TestNotificationsSuite(t *testing.T) {
 		},
 		Keep: func(cb ingest.Callback, reason error) ([]byte, error) { return m.Redact.Quarantine("id", cb, reason) },
 		Genuine: []ingesttest.Genuine{
-			{Name: "version 2", Method: "POST", Target: "/zoho/notifications", Body: read(t, "notification-v2-update.json"),
-				Secrets: []string{"TOKEN_FOR_VERIFICATION_OF_1000000000045"}},
-			{Name: "version 7", Method: "POST", Target: "/zoho/notifications", Body: read(t, "notification-v7-update-values.json"),
-				Secrets: []string{"TOKEN_FOR_VERIFICATION_OF_1000000068001"}},
-			{Name: "null token", Method: "POST", Target: "/zoho/notifications?channel=" + channel + "&proof=" + proof,
-				Body: read(t, "notification-v7-delete-null-token.json"), Secrets: []string{proof}},
-			{Name: "secrets everywhere", Method: "POST", Target: "/zoho/notifications?x=1",
+			{
+				Name: "version 2", Method: "POST", Target: "/zoho/notifications", Body: read(t, "notification-v2-update.json"),
+				Secrets: []string{"TOKEN_FOR_VERIFICATION_OF_1000000000045"},
+			},
+			{
+				Name: "version 7", Method: "POST", Target: "/zoho/notifications", Body: read(t, "notification-v7-update-values.json"),
+				Secrets: []string{"TOKEN_FOR_VERIFICATION_OF_1000000068001"},
+			},
+			{
+				Name: "null token", Method: "POST", Target: "/zoho/notifications?channel=" + channel + "&proof=" + proof,
+				Body: read(t, "notification-v7-delete-null-token.json"), Secrets: []string{proof},
+			},
+			{
+				Name: "secrets everywhere", Method: "POST", Target: "/zoho/notifications?x=1",
 				Header: http.Header{"Authorization": {"Bearer planted-header-secret"}},
 				Body: []byte(`{"module":"Deals","operation":"update","ids":["1"],"channel_id":"77","token":"` + derived + `",
 					"resource_uri":"https://user:planted-password@www.zohoapis.com/crm/v2/Deals?authorization=Zoho-oauthtoken 1000.23dnsbbbh455jnn",
@@ -160,8 +167,11 @@ func TestNotificationsSuite(t *testing.T) {
 					"server_time":1,"extra":{"access_token":"planted-access","note":"see ` + derived + ` and the-new-master-secret"},
 					"` + derived + `":1,
 					"affected_values":[{"record_id":"1","values":{"Link":"https://x.example/?authorization=planted-link&a=b","Hint":"the\u002dnew-master-secret","Refresh_Token":"planted-refresh"}}]}`),
-				Secrets: []string{derived, "planted-header-secret", "1000.23dnsbbbh455jnn", "planted-oauth", "planted-key", "planted-secret",
-					"planted-access", "the-new-master-secret", "planted-link", "planted-refresh", "planted-password"}},
+				Secrets: []string{
+					derived, "planted-header-secret", "1000.23dnsbbbh455jnn", "planted-oauth", "planted-key", "planted-secret",
+					"planted-access", "the-new-master-secret", "planted-link", "planted-refresh", "planted-password",
+				},
+			},
 		},
 	})
 }
@@ -285,7 +295,7 @@ func TestIDs(t *testing.T) {
 		}
 	}
 	unmarked := strings.Replace(base, `,"server_time":1718115953625`, "", 1)
-	if id(unmarked) == id(unmarked) {
+	if first, second := id(unmarked), id(unmarked); first == second {
 		t.Error("two changes that nothing tells apart have one id")
 	}
 }

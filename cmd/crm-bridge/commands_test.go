@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Wrong usage ends with 2 and one plain sentence; a failure with 1.
+func TestExitCodes(t *testing.T) {
+	clean(t)
+	for _, test := range []struct {
+		args string
+		code int
+		says string
+	}{
+		{"version", 0, ""},
+		{"config", 0, ""},
+		{"nonsense", 2, "nonsense"},
+		{"serve extra", 2, "takes no argument"},
+		{"send --no-such-flag", 2, "unknown flag"},
+		{"send no-such-kind", 2, "the kinds are"},
+		{"send --count 0", 2, "--count"},
+		{"tail --since nonsense", 2, "is not a time"},
+		{"check nonsense", 2, "give a URL"},
+		{"check http://127.0.0.1:1/readyz", 1, "does not answer"},
+		{"send --url http://127.0.0.1:1 --token x", 1, "no bridge answers"},
+		{"send", 1, "no Zoho token is configured"},
+	} {
+		var out, errs bytes.Buffer
+		code := run(t.Context(), strings.Fields(test.args), &out, &errs)
+		if code != test.code || !strings.Contains(errs.String(), test.says) || strings.Count(errs.String(), "\n") > 1 {
+			t.Errorf("%s: exit %d, said %q", test.args, code, errs.String())
+		}
+	}
+}
+
+// Every command explains itself, with an example.
+func TestHelp(t *testing.T) {
+	for _, cmd := range append(rootCommand().Commands(), rootCommand()) {
+		if cmd.Short == "" || cmd.Example == "" {
+			t.Errorf("%s: no short help or no example", cmd.Name())
+		}
+	}
+}
+
+// The data folder is held by one process: the second is told what to do.
+func TestDataFolderIsLocked(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data")
+	first, err := openDataDir(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openDataDir(path); err == nil || !strings.Contains(err.Error(), "in use by another crm-bridge") || !strings.Contains(err.Error(), path) {
+		t.Errorf("the second said %v", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := openDataDir(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = again.Close() }()
+
+	secret, err := again.secret("some-secret")
+	if err != nil || len(secret) != 43 {
+		t.Fatalf("secret of %d characters: %v", len(secret), err)
+	}
+	if same, err := again.secret("some-secret"); err != nil || same != secret {
+		t.Errorf("the secret changed: %v", err)
+	}
+	info, err := os.Stat(filepath.Join(path, "some-secret"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the secret's file has mode %v: %v", info.Mode(), err)
+	}
+}
+
+// The demo runs from beginning to end, shows each step, and leaves nothing behind.
+func TestDemo(t *testing.T) {
+	clean(t)
+	t.Setenv("TMPDIR", t.TempDir())
+	t.Setenv("BRIDGE_LISTEN", "not an address") // the demo is a bridge of its own
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var out, errs bytes.Buffer
+	if code := run(ctx, []string{"demo"}, &out, &errs); code != 0 {
+		t.Fatalf("exit %d: %s%s", code, out.String(), errs.String())
+	}
+	for _, text := range []string{"200", "crm.zoho.Contacts.edit", "(a repeat)", "401", "400", "billing reads", "audit reads", `"specversion": "1.0"`} {
+		if !strings.Contains(out.String(), text) {
+			t.Errorf("does not show %s:\n%s", text, out.String())
+		}
+	}
+	left, err := os.ReadDir(os.Getenv("TMPDIR"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// clean removes every variable of ours for the time of a test.
+func clean(t *testing.T) {
+	t.Helper()
+	for _, entry := range os.Environ() {
+		if name, value, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "BRIDGE_") {
+			t.Setenv(name, value) // so that it is put back
+			if err := os.Unsetenv(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	t.Setenv("BRIDGE_DATA_DIR", t.TempDir())
+}
+
+const planted = "planted-secret-value"
+
+// Each trap of configuration by environment: what is taken, and what is said of what is not.
+func TestEnvironment(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(file, []byte("1:"+planted+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name string
+		env  map[string]string
+		says string // part of the error; empty: it is taken
+	}{
+		{"nothing set", nil, ""},
+		{"a bare name is not ours", map[string]string{"LISTEN": "nonsense", "TOKENS": "nonsense", "STREAM": "a b"}, ""},
+		{"empty counts as not set", map[string]string{"BRIDGE_LISTEN": "", "BRIDGE_MAX_BODY": "", "BRIDGE_ZOHO_TOKENS": ""}, ""},
+		{"a misspelt name", map[string]string{"BRIDGE_LISTENN": "x"}, "BRIDGE_LISTENN is not a variable of crm-bridge; the nearest is BRIDGE_LISTEN "},
+		{"a misspelt name of a source", map[string]string{"BRIDGE_ZOHO_TOKEN": planted}, "the nearest is BRIDGE_ZOHO_TOKENS"},
+		{"a misspelt file", map[string]string{"BRIDGE_ZOHO_TOKENZ_FILE": file}, "BRIDGE_ZOHO_TOKENZ_FILE is not a variable"},
+		{"lower case is not ours", map[string]string{"bridge_listenn": "x"}, ""},
+		{"Kubernetes' variables of a Service named bridge", map[string]string{
+			"BRIDGE_SERVICE_HOST": "10.0.0.1", "BRIDGE_SERVICE_PORT": "8080", "BRIDGE_SERVICE_PORT_HTTP": "8080", "BRIDGE_PORT": "tcp://10.0.0.1:8080",
+			"BRIDGE_PORT_8080_TCP": "tcp://10.0.0.1:8080", "BRIDGE_PORT_8080_TCP_PROTO": "tcp", "BRIDGE_PORT_8080_TCP_PORT": "8080", "BRIDGE_PORT_8080_TCP_ADDR": "10.0.0.1",
+			"BRIDGE_PORT_53_UDP": "udp://10.0.0.1:53", "BRIDGE_ADMIN_SERVICE_HOST": "10.0.0.2", "BRIDGE_ADMIN_PORT_9090_TCP": "tcp://10.0.0.2:9090",
+		}, ""},
+		{"a port that Kubernetes did not inject", map[string]string{"BRIDGE_PORT": "8080"}, "BRIDGE_PORT is not a variable"},
+		{"a file for any variable", map[string]string{"BRIDGE_ZOHO_TOKENS_FILE": file}, ""},
+		{"a file and a value", map[string]string{"BRIDGE_ZOHO_TOKENS_FILE": file, "BRIDGE_ZOHO_TOKENS": "1:" + planted}, "are both set"},
+		{"a file that is not there", map[string]string{"BRIDGE_ZOHO_TOKENS_FILE": file + "x"}, "BRIDGE_ZOHO_TOKENS_FILE: open"},
+		{"a repeated key", map[string]string{"BRIDGE_ZOHO_TOKENS": "1:a-first-token,1:a-second-token"}, ""},
+		{"a token without an id", map[string]string{"BRIDGE_ZOHO_TOKENS": "1:a-token," + planted}, "BRIDGE_ZOHO_TOKENS entry 2 is not of the form id:token"},
+		{"a size", map[string]string{"BRIDGE_MAX_BODY": "512KiB", "BRIDGE_STREAM_MAX_BYTES": "10GiB"}, ""},
+		{"no size", map[string]string{"BRIDGE_MAX_BODY": planted}, "BRIDGE_MAX_BODY must be a size such as"},
+		{"a span in days", map[string]string{"BRIDGE_STREAM_MAX_AGE": "7d"}, ""},
+		{"no span", map[string]string{"BRIDGE_STREAM_MAX_AGE": planted}, "BRIDGE_STREAM_MAX_AGE must be a span"},
+		{"no number", map[string]string{"BRIDGE_MAX_IN_FLIGHT": planted}, "BRIDGE_MAX_IN_FLIGHT must be a whole number"},
+		{"no level", map[string]string{"BRIDGE_LOG_LEVEL": planted}, "BRIDGE_LOG_LEVEL must be debug"},
+		{"no address", map[string]string{"BRIDGE_LISTEN": planted}, "BRIDGE_LISTEN must be an address"},
+		{"two tokens in the prefix", map[string]string{"BRIDGE_SUBJECT_PREFIX": "a.b"}, "BRIDGE_SUBJECT_PREFIX must be one token"},
+		{"a window longer than the age", map[string]string{"BRIDGE_STREAM_MAX_AGE": "1m"}, "BRIDGE_STREAM_DUPLICATES must not be longer"},
+		{"replicas of one server", map[string]string{"BRIDGE_STREAM_REPLICAS": "3"}, "BRIDGE_STREAM_REPLICAS must be 1 with the embedded server"},
+		{"a user without a password", map[string]string{"BRIDGE_NATS_LISTEN_USER": "x"}, "must be set together"},
+		{"an unknown mode", map[string]string{"BRIDGE_EVENT_MODE": planted}, "BRIDGE_EVENT_MODE must be structured or binary"},
+		{"a sync", map[string]string{"BRIDGE_SYNC": "1s"}, ""},
+		{"no sync", map[string]string{"BRIDGE_SYNC": planted}, "BRIDGE_SYNC must be"},
+		{"a public URL with a query", map[string]string{"BRIDGE_PUBLIC_URL": "https://x/?secret=" + planted}, "BRIDGE_PUBLIC_URL must be"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			clean(t)
+			for name, value := range test.env {
+				t.Setenv(name, value)
+			}
+			env := &environment{}
+			_, _, err := loadClient(env)
+			switch {
+			case test.says == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)):
+				t.Errorf("said %v", err)
+			}
+			if err != nil && strings.Contains(err.Error(), planted) {
+				t.Errorf("the error shows the value: %v", err)
+			}
+			var out strings.Builder
+			for _, asJSON := range []bool{true, false} {
+				if err := printConfig(&out, env.all(), asJSON); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if strings.Contains(out.String(), planted) && strings.Contains(test.name, "file") {
+				t.Errorf("config shows the secret: %s", out.String())
+			}
+		})
+	}
+}
+
+// config says where each value came from, and masks every secret, also one inside a URL.
+func TestConfigMasks(t *testing.T) {
+	clean(t)
+	t.Setenv("BRIDGE_ZOHO_TOKENS", "1:"+planted)
+	t.Setenv("BRIDGE_ZOHO_TOKEN_SECRET", planted)
+	t.Setenv("BRIDGE_NATS_URL", "nats://me:"+planted+"@one:4222,nats://me:"+planted+"@two:4222")
+	t.Setenv("BRIDGE_NATS_PASSWORD", planted)
+	t.Setenv("BRIDGE_DELIVERY", "direct")
+	env := &environment{}
+	if _, _, err := loadClient(env); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := printConfig(&out, env.all(), true); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out.String(), planted) {
+		t.Error(out.String())
+	}
+	for _, line := range []string{
+		`{"name":"BRIDGE_ZOHO_TOKENS","value":"***","from":"environment"`, `"value":"nats://***@one:4222,nats://***@two:4222"`,
+		`{"name":"BRIDGE_LISTEN","value":":8080","from":"default"`,
+	} {
+		if !strings.Contains(out.String(), line) {
+			t.Errorf("no line %s in\n%s", line, out.String())
+		}
+	}
+}
+
+// A value read from a file does not stay in the environment, where a child process would see it.
+func TestFileValueLeavesNoTrace(t *testing.T) {
+	clean(t)
+	file := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(file, []byte("1:"+planted), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("BRIDGE_ZOHO_TOKENS_FILE", file)
+	if _, _, err := loadClient(&environment{}); err != nil {
+		t.Fatal(err)
+	}
+	if value, ok := os.LookupEnv("BRIDGE_ZOHO_TOKENS"); ok {
+		t.Errorf("BRIDGE_ZOHO_TOKENS is now %q", value)
+	}
+}
+
+// Every variable has a meaning, and a default that can be read.
+func TestEveryVariableIsExplained(t *testing.T) {
+	clean(t)
+	env := &environment{}
+	if _, _, err := loadClient(env); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range env.all() {
+		if v.Meaning == "" {
+			t.Errorf("%s is not explained", v.Name)
+		}
+	}
+}
+
+// Sizes and moments are read as people write them.
+func TestValues(t *testing.T) {
+	for text, want := range map[string]Size{"1": 1, "512KiB": 512 << 10, "1MiB": 1 << 20, "1.5GiB": 3 << 29, "1MB": 1e6, "10 GiB": 10 << 30, "2k": 2048} {
+		var got Size
+		if err := got.Decode(text); err != nil || got != want {
+			t.Errorf("%s is %d, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "0", "-1", "1XB", "KiB", "1e9", "99999999999TiB"} {
+		var got Size
+		if err := got.Decode(text); err == nil {
+			t.Errorf("%q is %d", text, got)
+		}
+	}
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	for text, want := range map[string]string{
+		"36h": "2026-11-20T00:00:00Z", "7d": "2026-11-14T12:00:00Z", "1d12h": "2026-11-20T00:00:00Z", "2026-11-01": "2026-11-01T00:00:00Z",
+		"2026-11-01T10:00:00+02:00": "2026-11-01T08:00:00Z",
+	} {
+		got, err := parseWhen(text, now)
+		if err != nil || got.UTC().Format(time.RFC3339) != want {
+			t.Errorf("%s is %s, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "yesterday", "-5h", "2026-13-01", "5"} {
+		if got, err := parseWhen(text, now); err == nil {
+			t.Errorf("%q is %s", text, got)
+		}
+	}
+}

@@ -1,0 +1,140 @@
+package publish_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// administrator connects as the owner with nothing but nats.go, to make streams as somebody else would.
+func administrator(t *testing.T, server *publish.Server) jetstream.JetStream {
+	t.Helper()
+	_, js := independent(t, server, nats.UserInfo("crm-bridge", password), nats.CustomInboxPrefix("_crm_bridge"))
+	return js
+}
+
+func bare(t *testing.T) (*publish.Server, *publish.Conn) {
+	t.Helper()
+	server, err := publish.OpenServer(t.Context(), publish.ServerConfig{Dir: t.TempDir(), Listen: "127.0.0.1:0", OwnerPass: password, MaxPayload: 1 << 20, Log: discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	conn, err := server.Connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	return server, conn
+}
+
+// A stream that the bridge made follows its variables at every start.
+func TestOwnStreamFollows(t *testing.T) {
+	server, conn := bare(t)
+	config := streamConfig("CRM", "crm.>")
+	config.MaxAge = 24 * time.Hour
+	if _, _, err := conn.EnsureStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	config.MaxAge, config.MaxBytes, config.Duplicates, config.Subjects = 48*time.Hour, 2<<30, 3*time.Minute, []string{"sales.>"}
+	if _, warnings, err := conn.EnsureStream(t.Context(), config); err != nil || len(warnings) > 0 {
+		t.Fatal(warnings, err)
+	}
+	stream, err := administrator(t, server).Stream(t.Context(), "CRM")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := stream.CachedInfo().Config
+	if got.MaxAge != 48*time.Hour || got.MaxBytes != 2<<30 || got.Duplicates != 3*time.Minute || got.Subjects[0] != "sales.>" || got.Discard != jetstream.DiscardOld {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A limit that comes from the free disk is taken once: it must not shrink with each start as the stream fills the disk.
+func TestDefaultLimitIsTakenOnce(t *testing.T) {
+	server, conn := bare(t)
+	limit := func() int64 {
+		stream, err := administrator(t, server).Stream(t.Context(), "CRM")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return stream.CachedInfo().Config.MaxBytes
+	}
+	for i, step := range []struct{ set, free, want int64 }{{0, 500 << 20, 500 << 20}, {0, 100 << 20, 500 << 20}, {1 << 30, 0, 1 << 30}, {0, 200 << 20, 200 << 20}} {
+		config := streamConfig("CRM", "crm.>")
+		config.MaxBytes, config.DefaultMaxBytes = step.set, func() int64 { return step.free }
+		if _, _, err := conn.EnsureStream(t.Context(), config); err != nil {
+			t.Fatal(err)
+		}
+		if got := limit(); got != step.want {
+			t.Errorf("step %d: %d bytes, not %d", i, got, step.want)
+		}
+	}
+}
+
+// A stream that somebody else made is adopted and never changed; what matters and differs is warned about by name.
+func TestForeignStreamIsLeftAsItIs(t *testing.T) {
+	server, conn := bare(t)
+	foreign := jetstream.StreamConfig{
+		Name: "CRM", Subjects: []string{"crm.>", "other.>"}, Retention: jetstream.InterestPolicy, Storage: jetstream.MemoryStorage,
+		Duplicates: time.Second, MaxMsgsPerSubject: 5, Description: "theirs",
+	}
+	js := administrator(t, server)
+	if _, err := js.CreateStream(t.Context(), foreign); err != nil {
+		t.Fatal(err)
+	}
+	config := streamConfig("CRM", "crm.>")
+	config.Replicas = 3
+	found, warnings, err := conn.EnsureStream(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !found.Memory || found.Replicas != 1 {
+		t.Errorf("found %+v", found)
+	}
+	all := strings.Join(warnings, "\n")
+	for _, name := range []string{"retention", "storage", "replicas", "duplicates window", "max_msgs_per_subject"} {
+		if !strings.Contains(all, name) || !strings.Contains(all, "stream CRM") {
+			t.Errorf("no warning names %s:\n%s", name, all)
+		}
+	}
+	stream, err := js.Stream(t.Context(), "CRM")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := stream.CachedInfo().Config; got.Description != "theirs" || len(got.Subjects) != 2 || got.Duplicates != time.Second || got.Metadata["managed-by"] != "" {
+		t.Errorf("it was changed: %+v", got)
+	}
+}
+
+// A stream that does not cover our subjects, or another one on them, is an error that names it.
+func TestSubjectsMustFit(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		existing jetstream.StreamConfig
+		says     string
+	}{
+		{"gap", jetstream.StreamConfig{Name: "CRM", Subjects: []string{"crm.zoho.>"}}, "stream CRM does not hold crm.>"},
+		{"one level only", jetstream.StreamConfig{Name: "CRM", Subjects: []string{"crm.*"}}, "stream CRM does not hold crm.>"},
+		{"all of them elsewhere", jetstream.StreamConfig{Name: "SALES", Subjects: []string{"crm.>"}}, "stream SALES already holds"},
+		{"some of them elsewhere", jetstream.StreamConfig{Name: "SALES", Subjects: []string{"crm.zoho.Deals.*"}}, "stream SALES already holds"},
+		{"by a wildcard elsewhere", jetstream.StreamConfig{Name: "SALES", Subjects: []string{"crm.*.Deals.>"}}, "stream SALES already holds"},
+		{"no acknowledgements", jetstream.StreamConfig{Name: "CRM", Subjects: []string{"crm.>"}, NoAck: true}, "acknowledges nothing"},
+		{"covered by more", jetstream.StreamConfig{Name: "CRM", Subjects: []string{"*.>"}, NoAck: true}, "acknowledges nothing"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server, conn := bare(t)
+			if _, err := administrator(t, server).CreateStream(t.Context(), test.existing); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := conn.EnsureStream(t.Context(), streamConfig("CRM", "crm.>")); err == nil || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("said %v", err)
+			}
+		})
+	}
+}
