@@ -64,8 +64,8 @@ func (b *bridge) greet(out io.Writer) {
 	say(out, "  events      %s  stream %s, subjects %s\n", events, b.settings.Stream, subjects)
 	say(out, "  admin       %s  /healthz /readyz /metrics\n", admin)
 	say(out, "  durability  %s\n", b.durability)
-	say(out, "Send a first event, and watch it arrive:\n")
-	say(out, "  %s tail --since 1h & %s send\n", ownCommand(), ownCommand())
+	say(out, "Send a first event and see it in the stream:\n")
+	say(out, "  %s send && %s tail --since 1m --count 1\n", ownCommand(), ownCommand())
 }
 
 // reachable is the address of a listener as a client on this machine writes it.

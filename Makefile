@@ -1,0 +1,13 @@
+.PHONY: run test lint bench
+
+run: ## the bridge, on this machine
+	go run ./cmd/crm-bridge
+
+test: ## everything that needs only Go
+	go test ./...
+
+lint: ## the rules that a machine can see; installs golangci-lint where it is missing
+	.ci/lint
+
+bench: ## what an event costs between the callback and the wire
+	go test -run "^$$" -bench . -benchmem ./ingest/zoho
