@@ -5,16 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/time/rate"
 )
 
 // result is what the log line and the metrics of one callback are made of.
 type result struct {
 	source       string
 	at           time.Time
+	from         netip.Addr
+	limit        *rate.Limiter
 	status       int
 	err          error
 	changes      []Change
@@ -92,6 +96,7 @@ var details = map[int]string{
 	http.StatusRequestTimeout:        "The body did not arrive in time.",
 	http.StatusRequestEntityTooLarge: "The callback is longer than this bridge takes.",
 	http.StatusUnsupportedMediaType:  "The body must come without a Content-Encoding.",
+	http.StatusTooManyRequests:       "More callbacks a second than this bridge takes; send it again later.",
 	http.StatusInternalServerError:   "The bridge failed on this request.",
 	http.StatusServiceUnavailable:    "The event could not be made safe in time; send the callback again.",
 }
@@ -104,7 +109,7 @@ func detail(r *result) string {
 }
 
 var outcomes = map[int]string{
-	200: "accepted", 400: "malformed", 401: "forged", 404: "not_found", 408: "slow", 413: "too_large", 415: "encoded", 500: "failed", 503: "retry",
+	200: "accepted", 400: "malformed", 401: "forged", 404: "not_found", 408: "slow", 413: "too_large", 415: "encoded", 429: "limited", 500: "failed", 503: "retry",
 }
 
 // report writes the one log line of a callback and counts it; panicked is what recover returned, and goes on.
@@ -159,7 +164,7 @@ func (h *Handler) logLine(r *result, took time.Duration) {
 	case r.quarantineID != "":
 		attrs = append(attrs, "quarantine", r.quarantineID)
 	}
-	attrs = append(attrs, "reason", r.err.Error())
+	attrs = append(attrs, "from", r.from.String(), "reason", r.err.Error())
 	if r.status >= 500 {
 		h.Log.Error("callback failed", attrs...)
 		return

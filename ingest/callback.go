@@ -13,14 +13,15 @@ import (
 
 // Callback is one HTTP request of a CRM, its body read whole.
 type Callback struct {
-	Source string            // label of the source whose route it came to, such as "zoho-notifications"
-	At     time.Time         // arrival, UTC
-	Method string            // HTTP method
-	Path   string            // path of the request, without its query
-	Header http.Header       // as received
-	Query  url.Values        // parameters of the URL
-	Params map[string]string // parts of the path that the route names, such as {module}
-	Body   []byte            // at most the handler's limit
+	Source   string            // label of the source whose route it came to, such as "zoho-notifications"
+	At       time.Time         // arrival, UTC
+	Method   string            // HTTP method
+	Path     string            // path of the request, without its query
+	Header   http.Header       // as received
+	Query    url.Values        // parameters of the URL, those that cannot be read left out
+	RawQuery string            // the URL behind its question mark, as it came
+	Params   map[string]string // parts of the path that the route names, such as {module}
+	Body     []byte            // at most the handler's limit
 }
 
 // Change is one thing that happened in a CRM: what a callback tells, in the words that all CRMs share.
@@ -42,6 +43,8 @@ type Change struct {
 
 	NativeOperation string          // the CRM's own word for the operation
 	NativeBody      json.RawMessage // the callback as it came, as JSON; secrets are still in it
+	NativeQuery     json.RawMessage // parameters of the URL that do not stand in the body; nil where there are none
+	NativeXML       json.RawMessage // an XML body as JSON, where that loses nothing; else nil
 
 	// Mark is what the CRM itself gives to tell this change from an equal-looking one, such as Zoho's server_time.
 	// Empty means that nothing does: each delivery is then an event of its own.

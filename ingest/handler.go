@@ -8,11 +8,11 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
-	"sort"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/time/rate"
 )
 
 // Handler answers callbacks: each is read, verified, decoded and made safe before its 200. Set the fields once, then
@@ -25,11 +25,18 @@ type Handler struct {
 	MaxBody       int64         // bytes; a longer body is refused with 413
 	MaxInFlight   int           // requests at once; one more is refused with 503
 	AnswerTimeout time.Duration // not safe by then: 503
+	Rate          float64       // proven callbacks a second for each source; more are refused with 429; 0: no limit
 
-	Public  map[string]http.Handler // further GET routes, open to everyone, by path pattern
+	Allow          Networks // where callbacks may come from; empty: anywhere
+	TrustedProxies Networks // peers whose X-Forwarded-For is believed
+
+	Public  map[string]Document // documents that everyone may GET, by path pattern
 	Log     *slog.Logger
 	Metrics *Metrics
 }
+
+// Document returns what stands at a path; ok is false where there is nothing.
+type Document func(path string) (contentType string, body []byte, ok bool)
 
 var pathParam = regexp.MustCompile(`\{([a-z]+)\}`)
 
@@ -44,28 +51,44 @@ func (h *Handler) HTTP() http.Handler {
 		}
 		_ = writeProblem(c, problem{Status: http.Code, Detail: details[http.Code]})
 	}
-	e.Use(h.recoverPanics, bound(h.MaxInFlight, h.Metrics))
+	e.Use(h.recoverPanics)
+	limits, slots := h.limiters(), make(chan struct{}, h.MaxInFlight)
 
 	for label, source := range h.Sources {
 		for _, route := range source.Routes() {
 			e.Add(route.Method, pathParam.ReplaceAllString(route.Path, ":$1"), func(c echo.Context) error {
-				return h.answer(c, label, source)
+				return h.answer(c, label, source, limits[label], slots)
 			})
 		}
 	}
 	for pattern, public := range h.Public {
-		e.GET(pathParam.ReplaceAllString(pattern, ":$1"), echo.WrapHandler(public))
+		e.Match([]string{http.MethodGet, http.MethodHead}, pathParam.ReplaceAllString(pattern, ":$1"), func(c echo.Context) error {
+			contentType, body, ok := public(c.Request().URL.Path)
+			if !ok {
+				return echo.ErrNotFound
+			}
+			c.Response().Header().Set("Cache-Control", "public, max-age=3600")
+			return c.Blob(http.StatusOK, contentType, body)
+		})
 	}
 	return e
 }
 
 // answer takes one callback from its first byte to its answer.
-func (h *Handler) answer(c echo.Context, label string, source Source) error {
+func (h *Handler) answer(c echo.Context, label string, source Source, limit *rate.Limiter, slots chan struct{}) error {
 	start := time.Now()
-	outcome := &result{source: label, at: start}
+	outcome := &result{source: label, at: start, from: h.client(c.Request()), limit: limit}
 	defer func() { h.report(outcome, recover()) }()
 
-	cb, err := h.read(c, label, start)
+	release, err := h.enter(slots)
+	defer release()
+	if err == nil {
+		err = h.admit(outcome.from)
+	}
+	var cb Callback
+	if err == nil {
+		cb, err = h.read(c, label, start)
+	}
 	if err == nil {
 		// A CRM that hangs up has still told us of a change, and may never tell again: only time ends the work.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), h.AnswerTimeout)
@@ -82,6 +105,11 @@ func (h *Handler) answer(c echo.Context, label string, source Source) error {
 func (h *Handler) take(ctx context.Context, source Source, cb Callback, into *result) error {
 	if err := source.Verify(ctx, cb); err != nil {
 		return err
+	}
+	// Only what is proven counts, or strangers could use up the rate of the CRM.
+	if into.limit != nil && !into.limit.Allow() {
+		h.Metrics.limitHits.WithLabelValues("rate").Inc()
+		return echo.ErrTooManyRequests
 	}
 	changes, err := source.Decode(cb)
 	if err == nil && len(changes) > 0 {
@@ -103,6 +131,10 @@ func (h *Handler) take(ctx context.Context, source Source, cb Callback, into *re
 	return err
 }
 
+// maxDiscard is how much of a body that is too long is read all the same: a sender whose connection is cut while it still
+// sends never sees the answer.
+const maxDiscard = 16 << 20
+
 // read makes a Callback of a request whose body is within the limit.
 func (h *Handler) read(c echo.Context, label string, at time.Time) (Callback, error) {
 	r := c.Request()
@@ -110,6 +142,7 @@ func (h *Handler) read(c echo.Context, label string, at time.Time) (Callback, er
 		return Callback{}, echo.ErrUnsupportedMediaType
 	}
 	if r.ContentLength > h.MaxBody {
+		_, _ = io.CopyN(io.Discard, r.Body, maxDiscard)
 		return Callback{}, echo.ErrStatusRequestEntityTooLarge
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, h.MaxBody))
@@ -130,7 +163,7 @@ func (h *Handler) read(c echo.Context, label string, at time.Time) (Callback, er
 	}
 	return Callback{
 		Source: label, At: at.UTC(), Method: r.Method, Path: r.URL.Path, Header: r.Header,
-		Query: r.URL.Query(), Params: params, Body: body,
+		Query: r.URL.Query(), RawQuery: r.URL.RawQuery, Params: params, Body: body,
 	}, nil
 }
 
@@ -145,40 +178,18 @@ func (h *Handler) recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// bound refuses requests beyond limit at once.
-func bound(limit int, metrics *Metrics) echo.MiddlewareFunc {
-	slots := make(chan struct{}, limit)
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			select {
-			case slots <- struct{}{}:
-				defer func() { <-slots }()
-				return next(c)
-			default:
-				metrics.limitHits.WithLabelValues("in_flight").Inc()
-				return echo.ErrServiceUnavailable
-			}
-		}
-	}
-}
+var (
+	traceParentPattern = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$`)
+	traceParentInvalid = regexp.MustCompile(`^ff|^00-.{52}-|^..-0{32}|^.{35}-0{16}`)
+)
 
-// Labels returns the labels of the sources in order.
-func (h *Handler) Labels() []string {
-	labels := make([]string, 0, len(h.Sources))
-	for label := range h.Sources {
-		labels = append(labels, label)
-	}
-	sort.Strings(labels)
-	return labels
-}
-
-var traceParentPattern = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
-
+// traceParent returns the request's W3C traceparent, or nothing where it is not a valid one.
 func traceParent(header http.Header) string {
-	if value := header.Get("traceparent"); traceParentPattern.MatchString(value) {
-		return value
+	value := header.Get("traceparent")
+	if len(value) > 200 || !traceParentPattern.MatchString(value) || traceParentInvalid.MatchString(value) {
+		return ""
 	}
-	return ""
+	return value
 }
 
 func isTimeout(err error) bool {

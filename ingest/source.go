@@ -36,10 +36,12 @@ type Route struct {
 // Secrets says where the callbacks of a source carry what must never be kept or shown.
 type Secrets struct {
 	// Names are members of a JSON body that are removed: glob patterns in lower case, one for each step of the path,
-	// joined by dots ("token", "query_params.*secret*"); they match in any letter case and look through arrays.
+	// joined by dots ("token", "auth.*_token"); they match in any letter case and look through arrays. The step
+	// "<secret>" stands for every name that sounds like a secret's.
 	Names []string
-	// Params are URL parameters, in lower case, whose values are masked.
-	Params []string
+	// Records are paths, written likewise, below which everything is the CRM's own data: nothing there is removed for
+	// its name.
+	Records []string
 	// Values are configured secrets, masked wherever they appear.
 	Values []string
 	// Derived returns the secrets that are computed for what a callback names, such as a channel's token; nil where

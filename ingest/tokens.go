@@ -20,6 +20,9 @@ func (t *Tokens) Decode(value string) error {
 		if id, token = strings.TrimSpace(id), strings.TrimSpace(token); !ok || id == "" || token == "" {
 			return fmt.Errorf("entry %d is not of the form id:token (entries are separated by commas, the first colon ends the id)", i+1)
 		}
+		if id == token {
+			return fmt.Errorf("entry %d has the id itself for a token, which is no secret", i+1)
+		}
 		tokens[id] = append(tokens[id], token)
 	}
 	if len(tokens) == 0 {

@@ -1,10 +1,12 @@
 package publish
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -22,8 +24,9 @@ type Address struct {
 	URL            string
 	Creds, Nkey    string // files
 	User, Password string
-	CA, Cert, Key  string // PEM files
-	Owner          bool   // User is an embedded server's own user
+	CA, Cert, Key  string      // PEM files
+	TLS            *tls.Config // in place of CA, where it is set
+	Owner          bool        // User is an embedded server's own user
 }
 
 // Dial connects. Afterwards the connection comes back by itself, for as long as it takes.
@@ -35,7 +38,7 @@ func (a Address) Dial(log *slog.Logger) (*Conn, error) {
 	if a.Nkey != "" {
 		nkey, err := nats.NkeyOptionFromSeed(a.Nkey)
 		if err != nil {
-			return nil, fmt.Errorf("NKey seed file %s: %w", a.Nkey, err)
+			return nil, errors.New("the NKey file cannot be read or holds no seed") // it may be the seed itself
 		}
 		options = append(options, nkey)
 	}
@@ -45,6 +48,9 @@ func (a Address) Dial(log *slog.Logger) (*Conn, error) {
 	case a.User != "" || a.Password != "":
 		options = append(options, nats.UserInfo(a.User, a.Password))
 	}
+	if a.TLS != nil {
+		options = append(options, nats.Secure(a.TLS))
+	}
 	if a.CA != "" {
 		options = append(options, nats.RootCAs(a.CA))
 	}
@@ -53,7 +59,7 @@ func (a Address) Dial(log *slog.Logger) (*Conn, error) {
 	}
 	conn, err := open(a.URL, options)
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", HideUser(a.URL), hideUser(err))
+		return nil, fmt.Errorf("connect to %s: %w", HideUser(a.URL), hideUser(err, a.URL))
 	}
 	return conn, nil
 }
@@ -79,6 +85,13 @@ func (c *Conn) Close() { c.nats.Close() }
 func connOptions(log *slog.Logger) []nats.Option {
 	return []nats.Option{
 		nats.Name("crm-bridge"), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1), nats.ReconnectWait(250 * time.Millisecond),
+		nats.IgnoreAuthErrorAbort(), // a password may be wrong for a while, when it is rotated
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				log.Warn("NATS connection lost", "error", err)
+			}
+		}),
+		nats.ReconnectHandler(func(*nats.Conn) { log.Info("NATS connection is back") }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn("NATS connection", "error", err) }),
 	}
 }
@@ -91,15 +104,27 @@ func asOwner(password string) nats.Option {
 	}
 }
 
-var userinfo = regexp.MustCompile(`://[^@/,\s]*@`)
-
-// HideUser masks the user and password in a URL, or in a list of them.
-func HideUser(url string) string { return userinfo.ReplaceAllString(url, "://***@") }
+// HideUser masks users and passwords in a URL, or in a list of them: all before the last @, wherever it stands.
+func HideUser(url string) string {
+	if i := strings.LastIndex(url, "@"); i >= 0 {
+		return "***" + url[i:]
+	}
+	return url
+}
 
 // hideUser keeps a URL that an error quotes, and the password in it, out of the log.
-func hideUser(err error) error {
-	if text := HideUser(err.Error()); text != err.Error() {
-		return errors.New(text)
+func hideUser(err error, given string) error {
+	if !strings.Contains(given, "@") {
+		return err
+	}
+	var parse *url.Error
+	if errors.As(err, &parse) {
+		return errors.New("the URL cannot be read: percent-encode what is special in its user and password")
+	}
+	for _, one := range strings.Split(given, ",") {
+		if strings.Contains(err.Error(), one) && strings.Contains(one, "@") {
+			return errors.New(strings.ReplaceAll(err.Error(), one, HideUser(one)))
+		}
 	}
 	return err
 }

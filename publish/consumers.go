@@ -29,14 +29,15 @@ func (c ServerConfig) requests() []string {
 	return all
 }
 
-// deliveries are what consumers may subscribe to.
-func (c ServerConfig) deliveries() []string { return append([]string{"_INBOX.>"}, c.Subjects...) }
+// inboxes are what consumers may subscribe to, and all that is delivered into their account. It must not be more: who
+// can subscribe to a subject of a stream in the streams' account can have a push consumer deliver to it, and so write.
+const inboxes = "_INBOX.>"
 
 // consumer is the user that consumers connect as, named or not.
 func (c ServerConfig) consumer(account *server.Account) *server.User {
 	user := &server.User{Username: c.User, Password: c.Pass, Account: account, Permissions: &server.Permissions{
 		Publish:   &server.SubjectPermission{Allow: c.requests()},
-		Subscribe: &server.SubjectPermission{Allow: c.deliveries()},
+		Subscribe: &server.SubjectPermission{Allow: []string{inboxes}},
 	}}
 	if c.User == "" {
 		user.Username, user.Password = anyone, c.OwnerPass+"-"+anyone
@@ -61,13 +62,11 @@ func (c ServerConfig) openTo(consumers string, s *server.Server) error {
 			return fmt.Errorf("open %s to consumers: %w", subject, err)
 		}
 	}
-	for _, subject := range c.deliveries() {
-		if err := streams.AddStreamExport(subject, nil); err != nil {
-			return fmt.Errorf("open %s to consumers: %w", subject, err)
-		}
-		if err := account.AddStreamImport(streams, subject, ""); err != nil {
-			return fmt.Errorf("open %s to consumers: %w", subject, err)
-		}
+	if err := streams.AddStreamExport(inboxes, nil); err != nil {
+		return fmt.Errorf("open inboxes to consumers: %w", err)
+	}
+	if err := account.AddStreamImport(streams, inboxes, ""); err != nil {
+		return fmt.Errorf("open inboxes to consumers: %w", err)
 	}
 	return nil
 }

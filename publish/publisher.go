@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -35,6 +37,17 @@ const maxPending = 16384
 // ackTimeout is when an event that is not acknowledged is forgotten; its callback was answered long before.
 const ackTimeout = time.Minute
 
+// doubt is how long after a failure, with no success since, Ready says that nothing can be stored; then it is tried anew.
+const doubt = 5 * time.Second
+
+// messageTooLarge is JetStream's error code for a message beyond the stream's own max_msg_size.
+const messageTooLarge = 10054
+
+// storedOverhead is more than what a stream keeps with a message beside its subject, headers and data.
+const storedOverhead = 256
+
+var errNotConnected = errors.New("not connected to NATS")
+
 // Publisher publishes events to a stream, over a connection that it does not own. Set the fields once.
 type Publisher struct {
 	Conn    *Conn
@@ -43,13 +56,31 @@ type Publisher struct {
 	Mode    Mode
 	AllIDs  bool // send every id as Nats-Msg-Id, not only repeatable ones
 	Metrics *Metrics
+	// MaxBytes is the stream's limit: it would acknowledge a larger event, and drop it at once. At most 0: no limit.
+	MaxBytes int64
+
+	calls  sync.WaitGroup // Publish calls under way
+	failed atomic.Int64   // when an event last could not be stored, in Unix nanoseconds; 0: one was stored since
 }
 
 // Publish returns when the stream has acknowledged every event, in order, or with the first error. After an error some
 // of the events may be stored, and those on their way may still be; nothing is sent after it returned.
 func (p *Publisher) Publish(ctx context.Context, events ...Event) ([]Ack, error) {
+	p.calls.Add(1)
+	defer p.calls.Done()
+	acks, err := p.publish(ctx, events)
+	switch {
+	case err == nil:
+		p.failed.Store(0)
+	case !errors.Is(err, ErrTooLarge):
+		p.failed.Store(time.Now().UnixNano())
+	}
+	return acks, err
+}
+
+func (p *Publisher) publish(ctx context.Context, events []Event) ([]Ack, error) {
 	if !p.Conn.nats.IsConnected() {
-		return nil, errors.New("not connected to NATS")
+		return nil, errNotConnected
 	}
 	futures := make([]jetstream.PubAckFuture, len(events))
 	for i, e := range events {
@@ -58,11 +89,18 @@ func (p *Publisher) Publish(ctx context.Context, events ...Event) ([]Ack, error)
 		if err != nil {
 			return nil, err
 		}
+		if p.MaxBytes > 0 && int64(msg.Size()+storedOverhead) > p.MaxBytes {
+			return nil, p.explain(subject, ErrTooLarge)
+		}
+		if ctx.Err() != nil {
+			return nil, p.explain(subject, ctx.Err())
+		}
+		msg.Header[nats.ExpectedStreamHdr] = []string{p.Stream}
 		if e.Repeatable || p.AllIDs {
 			msg.Header[nats.MsgIdHdr] = []string{e.ID()}
 		}
 		if futures[i], err = p.Conn.js.PublishMsgAsync(msg, jetstream.WithRetryAttempts(0), jetstream.WithStallWait(time.Second)); err != nil {
-			return nil, p.failed(subject, err)
+			return nil, p.explain(subject, err)
 		}
 	}
 	acks := make([]Ack, len(events))
@@ -70,14 +108,17 @@ func (p *Publisher) Publish(ctx context.Context, events ...Event) ([]Ack, error)
 		subject := future.Msg().Subject
 		select {
 		case ack := <-future.Ok():
+			if ack.Stream != p.Stream {
+				return nil, p.explain(subject, fmt.Errorf("acknowledged by stream %q, not by %q", ack.Stream, p.Stream))
+			}
 			acks[i] = Ack{Subject: subject, Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}
 			if !ack.Duplicate {
 				p.Metrics.published(subject)
 			}
 		case err := <-future.Err():
-			return nil, p.failed(subject, err)
+			return nil, p.explain(subject, err)
 		case <-ctx.Done():
-			return nil, p.failed(subject, ctx.Err())
+			return nil, p.explain(subject, ctx.Err())
 		}
 	}
 	return acks, nil
@@ -89,8 +130,9 @@ func (p *Publisher) Subject(e event.Event) string {
 	return p.Prefix + "." + rest
 }
 
-func (p *Publisher) failed(subject string, err error) error {
-	if errors.Is(err, nats.ErrMaxPayload) {
+func (p *Publisher) explain(subject string, err error) error {
+	var api *jetstream.APIError
+	if errors.Is(err, nats.ErrMaxPayload) || errors.As(err, &api) && api.ErrorCode == messageTooLarge {
 		return fmt.Errorf("publish %s: %w", subject, ErrTooLarge)
 	}
 	return fmt.Errorf("publish %s: %w", subject, err)
@@ -99,7 +141,10 @@ func (p *Publisher) failed(subject string, err error) error {
 // Ready returns nil when an event could be stored now, as far as a question to the server can tell.
 func (p *Publisher) Ready(ctx context.Context) error {
 	if !p.Conn.nats.IsConnected() {
-		return errors.New("not connected to NATS")
+		return errNotConnected
+	}
+	if at := p.failed.Load(); at != 0 && time.Since(time.Unix(0, at)) < doubt {
+		return errors.New("the last event could not be stored")
 	}
 	if _, err := p.Conn.js.Stream(ctx, p.Stream); err != nil {
 		return fmt.Errorf("stream %s: %w", p.Stream, err)
@@ -107,12 +152,17 @@ func (p *Publisher) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Drain returns when every published event is acknowledged or ctx has ended.
+// Drain returns when no call of Publish is under way, or ctx has ended. No call may begin after it.
 func (p *Publisher) Drain(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		p.calls.Wait()
+		close(done)
+	}()
 	select {
-	case <-p.Conn.js.PublishAsyncComplete():
+	case <-done:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%d events were not acknowledged in time", p.Conn.js.PublishAsyncPending())
+		return errors.New("some events were not acknowledged before the end of the drain")
 	}
 }

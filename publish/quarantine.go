@@ -11,6 +11,7 @@ import (
 // Quarantine keeps callbacks that were proven but not understood, in a stream of their own.
 type Quarantine struct {
 	Conn   *Conn
+	Stream string
 	Prefix string // first token of the events' subjects
 }
 
@@ -19,7 +20,7 @@ type Quarantine struct {
 func (q *Quarantine) Keep(ctx context.Context, source, id string, body []byte) error {
 	msg := &nats.Msg{
 		Subject: q.Prefix + "-quarantine." + source, Data: body,
-		Header: nats.Header{contentType: {"application/json"}, nats.MsgIdHdr: {id}},
+		Header: nats.Header{contentType: {"application/json"}, nats.MsgIdHdr: {id}, nats.ExpectedStreamHdr: {q.Stream}},
 	}
 	if _, err := q.Conn.js.PublishMsg(ctx, msg, jetstream.WithRetryAttempts(0)); err != nil {
 		return fmt.Errorf("keep callback %s: %w", id, err)

@@ -24,7 +24,6 @@ type ServerConfig struct {
 	OwnerPass  string      // of the bridge itself and its own commands, which may do everything
 	User, Pass string      // of consumers; empty: anyone who reaches Listen is a consumer
 	Readable   []string    // streams that consumers may read
-	Subjects   []string    // subjects that consumers may subscribe to beside the streams
 	Sync       Sync
 	MaxPayload int32 // bytes
 	Log        *slog.Logger
@@ -43,7 +42,12 @@ const startTimeout = 2 * time.Minute
 type Server struct {
 	config ServerConfig
 	server *server.Server
+	broken chan string
 }
+
+// Broken yields what went wrong when the store has met an error, such as a full disk, after which it takes nothing more
+// until the server is opened anew, even if the cause has gone.
+func (s *Server) Broken() <-chan string { return s.broken }
 
 // OpenServer starts the embedded server and returns when its streams are recovered and it takes connections.
 func OpenServer(ctx context.Context, config ServerConfig) (*Server, error) {
@@ -84,7 +88,7 @@ func OpenServer(ctx context.Context, config ServerConfig) (*Server, error) {
 	if err := config.openTo(consumers.Name, s); err != nil {
 		return nil, err
 	}
-	logger := &serverLog{log: config.Log, fatal: make(chan string, 8)}
+	logger := &serverLog{log: config.Log, fatal: make(chan string, 8), broken: make(chan string, 1)}
 	s.SetLoggerV2(logger, false, false, false)
 	go s.Start()
 	if err := logger.waitFor(s); err != nil {
@@ -92,7 +96,7 @@ func OpenServer(ctx context.Context, config ServerConfig) (*Server, error) {
 		s.WaitForShutdown()
 		return nil, err
 	}
-	return &Server{config, s}, nil
+	return &Server{config, s, logger.broken}, nil
 }
 
 // Connect opens the bridge's own connection to the embedded server.

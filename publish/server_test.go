@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ func openServer(t *testing.T, change func(*publish.ServerConfig)) (*publish.Serv
 	t.Helper()
 	config := publish.ServerConfig{
 		Dir: t.TempDir(), Listen: "127.0.0.1:0", OwnerPass: password, MaxPayload: 1 << 20, Log: discard,
-		Readable: []string{"CRM", "CRM_QUARANTINE"}, Subjects: []string{"crm.>"},
+		Readable: []string{"CRM", "CRM_QUARANTINE"},
 	}
 	if change != nil {
 		change(&config)
@@ -172,7 +173,10 @@ func TestConsumersMayNotWrite(t *testing.T) {
 		`{"stream_name":"CRM","config":{"deliver_subject":"crm-quarantine.forged","ack_policy":"none","deliver_policy":"all"}}`,
 		`{"stream_name":"CRM","config":{"deliver_subject":"$JS.API.STREAM.PURGE.CRM","ack_policy":"none","deliver_policy":"all"}}`,
 	} {
-		stream := "CRM"
+		stream, deliver := "CRM", regexp.MustCompile(`"deliver_subject":"([^"]+)"`).FindStringSubmatch(create)[1]
+		if _, err := nc.SubscribeSync(deliver); err != nil { // a push consumer delivers where somebody listens
+			t.Fatal(err)
+		}
 		if strings.Contains(create, `"CRM_QUARANTINE"`) {
 			stream = "CRM_QUARANTINE"
 		}

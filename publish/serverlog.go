@@ -14,6 +14,8 @@ import (
 type serverLog struct {
 	log   *slog.Logger
 	fatal chan string
+
+	broken chan string // the first error after which the store takes nothing more until it is opened anew
 }
 
 func (l *serverLog) Noticef(format string, v ...any) {
@@ -29,7 +31,14 @@ func (l *serverLog) Warnf(format string, v ...any) {
 }
 
 func (l *serverLog) Errorf(format string, v ...any) {
-	l.log.Error("embedded NATS: " + fmt.Sprintf(format, v...))
+	text := fmt.Sprintf(format, v...)
+	l.log.Error("embedded NATS: " + text)
+	if strings.Contains(strings.ToLower(text), "critical write error") {
+		select {
+		case l.broken <- text:
+		default:
+		}
+	}
 }
 
 func (l *serverLog) Fatalf(format string, v ...any) {

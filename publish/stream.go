@@ -67,12 +67,13 @@ func (c *Conn) EnsureStream(ctx context.Context, config StreamConfig) (Stream, [
 type Stream struct {
 	Name     string
 	Replicas int
-	Memory   bool // it is kept in memory only
+	Memory   bool  // it is kept in memory only
+	MaxBytes int64 // a larger event would be gone at once; at most 0: no limit
 }
 
 func found(stream jetstream.Stream) Stream {
 	config := stream.CachedInfo().Config
-	return Stream{Name: config.Name, Replicas: config.Replicas, Memory: config.Storage == jetstream.MemoryStorage}
+	return Stream{Name: config.Name, Replicas: config.Replicas, Memory: config.Storage == jetstream.MemoryStorage, MaxBytes: config.MaxBytes}
 }
 
 // noOther returns an error if a stream other than config's holds some of its subjects.
@@ -143,7 +144,12 @@ func (c StreamConfig) adopt(have jetstream.StreamConfig) (warnings []string, err
 	warn(have.Storage != jetstream.FileStorage, "storage", have.Storage, jetstream.FileStorage, "events do not survive a restart of the server")
 	warn(have.Replicas != c.Replicas, "replicas", have.Replicas, c.Replicas, "that many servers keep an event when it is answered")
 	warn(have.Duplicates != c.Duplicates, "duplicates window", have.Duplicates, c.Duplicates, "a repeat after it becomes a second event")
+	warn(have.MaxAge != c.MaxAge, "max_age", have.MaxAge, c.MaxAge, "events are kept for another time than BRIDGE_STREAM_MAX_AGE says")
+	warn(c.MaxBytes > 0 && have.MaxBytes != c.MaxBytes, "max_bytes", have.MaxBytes, c.MaxBytes, "another amount is kept than BRIDGE_STREAM_MAX_BYTES says")
+	warn(have.MaxMsgs > 0, "max_msgs", have.MaxMsgs, "unlimited", "the oldest events go at that number")
 	warn(have.MaxMsgsPerSubject > 0, "max_msgs_per_subject", have.MaxMsgsPerSubject, "unlimited", "older events of a subject are dropped")
+	warn(have.MaxMsgSize > 0, "max_msg_size", have.MaxMsgSize, "unlimited", "larger events are answered with 413")
+	warn(have.SubjectTransform != nil, "subject_transform", "set", "unset", "events lie under other subjects than the answers say")
 	warn(have.Discard != jetstream.DiscardOld && !c.DiscardNew, "discard", have.Discard, jetstream.DiscardOld, "callbacks are answered with 503 when it is full")
 	return warnings, nil
 }

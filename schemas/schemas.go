@@ -7,7 +7,6 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"path"
 	"strings"
 
@@ -69,16 +68,10 @@ func URN(family string) string { return "urn:crm-bridge:schema:v1:" + family }
 // Path is where the bridge serves the schema of a family.
 func Path(family string) string { return "/schemas/v1/" + family + ".json" }
 
-// ServeHTTP answers Path of each family.
-func (s Set) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	raw, err := files.ReadFile("v1/" + path.Base(r.URL.Path))
-	if err != nil {
-		http.NotFound(w, r)
-		return
-	}
-	w.Header().Set("Content-Type", "application/schema+json")
-	w.Header().Set("Cache-Control", "public, max-age=3600")
-	_, _ = w.Write(raw)
+// Document returns the schema at a path as Path gives it; ok is false where there is none.
+func (s Set) Document(at string) (contentType string, body []byte, ok bool) {
+	body, err := files.ReadFile("v1/" + path.Base(at))
+	return "application/schema+json", body, err == nil && Path(family(at)) == at
 }
 
 func family(name string) string { return strings.TrimSuffix(path.Base(name), ".json") }

@@ -11,15 +11,14 @@ import (
 
 type rawJSON = json.RawMessage
 
-// encode writes the event's data. Numbers are copied as text: no digit of any of them changes.
-func encode(c ingest.Change, clean *Cleaner) ([]byte, error) {
-	body, err := clean.JSON(make([]byte, 0, len(c.NativeBody)), c.NativeBody)
-	if err != nil {
-		return nil, fmt.Errorf("native body: %w", err)
-	}
-	out := make([]byte, 0, 2*len(body)+512)
+// encode writes the event's data around native, which is the same for every record of a callback. Numbers are copied as
+// text: no digit of any of them changes.
+func encode(c ingest.Change, clean *Cleaner, native []byte) ([]byte, error) {
+	out := make([]byte, 0, 2*len(native)+512)
 	out = member(append(out, '{'), "provider", c.Provider)
-	out = member(append(out, ','), "account", c.Account)
+	if c.Account != "" {
+		out = member(append(out, ','), "account", c.Account)
+	}
 	if c.Channel != "" {
 		out = member(append(out, ','), "channel", c.Channel)
 	}
@@ -40,15 +39,32 @@ func encode(c ingest.Change, clean *Cleaner) ([]byte, error) {
 		out = append(out, `,"values":{`...)
 		for i, id := range slices.Sorted(maps.Keys(c.Values)) {
 			out = append(quote(comma(out, i), clean.Text(id)), ':')
-			if out, err = clean.JSON(out, c.Values[id]); err != nil {
+			var err error
+			if out, err = clean.Record(out, c.Values[id]); err != nil {
 				return nil, fmt.Errorf("values of a record: %w", err)
 			}
 		}
 		out = append(out, '}')
 	}
-	out = member(append(out, `,"native":{`...), "operation", c.NativeOperation)
-	out = append(append(out, `,"body":`...), body...)
-	return append(out, "}}"...), nil
+	return append(append(append(out, `,"native":`...), native...), '}'), nil
+}
+
+// native writes what came, without its secrets.
+func (c *Cleaner) native(change ingest.Change) ([]byte, error) {
+	out := member([]byte{'{'}, "operation", change.NativeOperation)
+	for _, part := range []struct {
+		name string
+		raw  rawJSON
+	}{{"body", change.NativeBody}, {"query", change.NativeQuery}, {"xml", change.NativeXML}} {
+		if len(part.raw) == 0 {
+			continue
+		}
+		var err error
+		if out, err = c.JSON(append(quote(append(out, ','), part.name), ':'), part.raw); err != nil {
+			return nil, fmt.Errorf("native %s: %w", part.name, err)
+		}
+	}
+	return append(out, '}'), nil
 }
 
 func member(to []byte, name, value string) []byte {

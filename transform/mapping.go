@@ -24,27 +24,42 @@ type Mapping struct {
 // Events returns the events of a change, in the order of its record ids. Its errors wrap ingest.ErrMalformed: what
 // does not make a valid event was not understood.
 func (m *Mapping) Events(change ingest.Change) ([]event.Event, error) {
-	changes := []ingest.Change{change}
-	if m.PerRecord && len(change.IDs) > 1 {
-		changes = split(change)
-	}
-	events := make([]event.Event, len(changes))
-	for i, c := range changes {
-		e, err := m.event(c)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ingest.ErrMalformed, err)
-		}
-		events[i] = e
+	events, err := m.events(change)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ingest.ErrMalformed, err)
 	}
 	return events, nil
 }
 
-func (m *Mapping) event(c ingest.Change) (event.Event, error) {
-	clean := m.Redact.For(c.Source, c.NativeBody)
-	if err := routable(c, clean); err != nil {
-		return event.Event{}, err
+// maxSplit bounds what the events of one callback may come to: each record's event holds the whole callback.
+const maxSplit = 32 << 20
+
+func (m *Mapping) events(change ingest.Change) ([]event.Event, error) {
+	clean := m.Redact.For(change.Source, change.NativeBody, change.NativeQuery, change.NativeXML)
+	if err := m.Redact.routable(change); err != nil {
+		return nil, err
 	}
-	data, err := encode(c, clean)
+	native, err := clean.native(change)
+	if err != nil {
+		return nil, err
+	}
+	changes := []ingest.Change{change}
+	if m.PerRecord && len(change.IDs) > 1 {
+		if changes = split(change); len(changes)*len(native) > maxSplit {
+			return nil, fmt.Errorf("one event for each of %d records would come to more than %d MiB", len(changes), maxSplit>>20)
+		}
+	}
+	events := make([]event.Event, len(changes))
+	for i, c := range changes {
+		if events[i], err = m.event(c, clean, native); err != nil {
+			return nil, err
+		}
+	}
+	return events, nil
+}
+
+func (m *Mapping) event(c ingest.Change, clean *Cleaner, native []byte) (event.Event, error) {
+	data, err := encode(c, clean, native)
 	if err != nil {
 		return event.Event{}, err
 	}
@@ -67,7 +82,9 @@ func (m *Mapping) event(c ingest.Change) (event.Event, error) {
 	e.SetExtension("crmprovider", c.Provider)
 	e.SetExtension("crmmodule", c.Module)
 	e.SetExtension("crmoperation", c.Operation)
-	e.SetExtension("crmaccount", c.Account)
+	if c.Account != "" {
+		e.SetExtension("crmaccount", c.Account)
+	}
 	e.SetExtension("crmorigin", string(c.Origin))
 	if c.Channel != "" {
 		e.SetExtension("crmchannel", c.Channel)
@@ -82,14 +99,14 @@ func (m *Mapping) event(c ingest.Change) (event.Event, error) {
 	return e, e.Validate()
 }
 
-// routable returns an error if a secret stands where a subject or an attribute would be made of it.
-func routable(c ingest.Change, clean *Cleaner) error {
-	parts := [][2]string{{"module", c.Module}, {"operation", c.NativeOperation}, {"operation", c.Operation}, {"channel", c.Channel}}
+// routable returns an error if a configured secret stands where a subject or an attribute would be made of it.
+func (r *Redactor) routable(c ingest.Change) error {
+	parts := [][2]string{{"module", c.Module}, {"operation", c.NativeOperation}, {"operation", c.Operation}, {"channel", c.Channel}, {"account", c.Account}}
 	for _, id := range c.IDs {
 		parts = append(parts, [2]string{"record id", id})
 	}
 	for _, part := range parts {
-		if clean.Shows(part[1]) {
+		if maskValues(part[1], r.values) != part[1] {
 			return fmt.Errorf("a secret stands in the place of the %s", part[0])
 		}
 	}
@@ -105,8 +122,13 @@ func (m *Mapping) dataSchema(family string) string {
 
 // split makes a change for each record id, with that record's fields and values.
 func split(c ingest.Change) []ingest.Change {
-	each := make([]ingest.Change, len(c.IDs))
-	for i, id := range c.IDs {
+	each := make([]ingest.Change, 0, len(c.IDs))
+	seen := make(map[string]bool, len(c.IDs))
+	for _, id := range c.IDs {
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
 		one := c
 		one.IDs, one.Fields, one.Values = []string{id}, nil, nil
 		if names, ok := c.Fields[id]; ok {
@@ -115,7 +137,7 @@ func split(c ingest.Change) []ingest.Change {
 		if values, ok := c.Values[id]; ok {
 			one.Values = map[string]rawJSON{id: values}
 		}
-		each[i] = one
+		each = append(each, one)
 	}
 	return each
 }

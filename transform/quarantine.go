@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -29,34 +28,33 @@ type Quarantined struct {
 
 // Quarantine returns the copy of cb that may be kept, as JSON.
 func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]byte, error) {
-	secrets := r.sources[cb.Source]
-	values := slices.Clone(r.values)
-	if secrets.Derived != nil {
-		values = append(values, long(secrets.Derived(cb))...)
+	cleaner := r.For(cb.Source, cb.Body)
+	values := cleaner.values
+	if derived := r.sources[cb.Source].Derived; derived != nil {
+		values = append(slices.Clone(values), derived(cb)...)
 	}
 	for name, list := range cb.Query {
-		if slices.Contains(secrets.Params, strings.ToLower(name)) {
-			values = append(values, long(list)...)
+		if sounding.MatchString(name) {
+			values = append(slices.Clone(values), list...)
 		}
 	}
+	cleaner.values = usable(values, shortest)
+	text := func(s string) string { return string(maskText([]byte(s), cleaner.values)) }
 	q := Quarantined{
-		ID: id, Source: cb.Source, Reason: string(maskText([]byte(reason.Error()), values)), ReceivedAt: cb.At, Method: cb.Method,
-		Path: string(maskText([]byte(cb.Path), values)), Params: map[string]string{}, Query: url.Values{},
-		ContentType: string(maskText([]byte(cb.Header.Get("Content-Type")), values)),
+		ID: id, Source: cb.Source, Reason: text(reason.Error()), ReceivedAt: cb.At, Method: cb.Method, Path: text(cb.Path),
+		Params: map[string]string{}, Query: url.Values{}, ContentType: text(cb.Header.Get("Content-Type")),
 	}
 	for name, value := range cb.Params {
-		q.Params[name] = string(maskText([]byte(value), values))
+		q.Params[name] = text(value)
 	}
 	for name, list := range cb.Query {
 		for _, value := range list {
-			if slices.Contains(secrets.Params, strings.ToLower(name)) {
+			if sounding.MatchString(name) {
 				value = mask
 			}
-			q.Query.Add(string(maskText([]byte(name), values)), string(maskText([]byte(value), values)))
+			q.Query.Add(text(name), text(value))
 		}
 	}
-	cleaner := r.For(cb.Source, cb.Body)
-	cleaner.values = append(slices.Clone(cleaner.values), values...)
 	body, err := cleaner.JSON(nil, cb.Body)
 	if err != nil {
 		body = maskText(cb.Body, cleaner.values)

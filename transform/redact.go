@@ -1,7 +1,11 @@
 package transform
 
 import (
+	"cmp"
+	"errors"
+	"net/url"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -11,47 +15,63 @@ import (
 // mask stands where a secret was.
 const mask = "***"
 
-// A secret is looked for inside other text from inside characters on, and as the whole of a text from shortest on:
-// anything less would be found by chance, and the CRM's data would suffer.
+// A configured secret is masked inside other text from inside characters on, and from shortest on where it stands there
+// as a word of its own; one that a callback shows under a secret's name from inside characters on. Anything less would
+// be found by chance, and the CRM's data would suffer.
 const (
 	shortest = 6
 	inside   = 12
 )
 
-// everywhere are names that hold credentials at any depth of any CRM's body.
+// maxFound bounds the secrets that one callback may show: each is looked for in all of it.
+const maxFound = 64
+
+// everywhere are names that hold credentials at any depth of any CRM's body, but not in its records.
 var everywhere = map[string]bool{
 	"authorization": true, "access_token": true, "refresh_token": true, "application_token": true, "client_secret": true,
 }
+
+// sounding are names that people give to keys and passwords; ingest.Secrets calls them "<secret>".
+var sounding = regexp.MustCompile(`(?i)token|secret|passw|pwd|authorization|credential|proof|signature|api.?key|^auth$|^key$`)
 
 // Redactor takes secrets out of what is kept or shown: what stands under a secret's name is removed, and every known
 // secret's value is masked wherever else it appears.
 type Redactor struct {
 	sources map[string]ingest.Secrets
-	values  []string
+	values  []string // longest first, so that none is cut by another that it begins with
 }
 
 // NewRedactor returns a redactor for the secrets of all sources, by label.
 func NewRedactor(secrets map[string]ingest.Secrets) *Redactor {
 	r := &Redactor{sources: secrets}
 	for _, s := range secrets {
-		r.values = append(r.values, long(s.Values)...)
+		r.values = append(r.values, s.Values...)
 	}
+	r.values = usable(r.values, shortest)
 	return r
 }
 
 // Cleaner redacts one callback of one source.
 type Cleaner struct {
-	names  []string // glob patterns of paths
-	values []string
-	hints  bool // the text may hold a credential that only its look gives away
+	secrets ingest.Secrets
+	values  []string
+	hints   bool  // the text may hold a credential that only its look gives away
+	err     error // it cannot be cleaned
 }
 
-// For returns a cleaner that knows the configured secrets and those that the body shows under a secret's name.
-func (r *Redactor) For(source string, body []byte) *Cleaner {
-	c := &Cleaner{names: r.sources[source].Names, values: r.values, hints: looksSecret(body)}
+// For returns a cleaner that knows the configured secrets and those that the JSON texts show under a secret's name.
+func (r *Redactor) For(source string, texts ...[]byte) *Cleaner {
+	c := &Cleaner{secrets: r.sources[source], values: r.values}
 	var found []string
-	if _, err := (&walk{cleaner: c, in: body, found: &found}).run(); err == nil && len(found) > 0 {
-		c.values = append(append(make([]string, 0, len(found)+len(r.values)), r.values...), long(found)...)
+	for _, text := range texts {
+		c.hints = c.hints || looksSecret(text)
+		_, _ = (&walk{cleaner: c, in: text, found: &found}).run() // what it found before an error counts too
+	}
+	if found = usable(found, inside); len(found) > 3*maxFound {
+		c.err = errors.New("too many different secrets in one callback")
+	}
+	if len(found) > 0 {
+		c.values = usable(append(found, r.values...), shortest)
 	}
 	return c
 }
@@ -59,29 +79,24 @@ func (r *Redactor) For(source string, body []byte) *Cleaner {
 // JSON appends raw, a JSON text, to out: compact, without the members that hold secrets, with known secrets masked.
 // Every number keeps its digits and every other member its place.
 func (c *Cleaner) JSON(out, raw []byte) ([]byte, error) {
+	if c.err != nil {
+		return nil, c.err
+	}
 	return (&walk{cleaner: c, in: raw, out: out}).run()
+}
+
+// Record appends raw, a record's values as the CRM has them, to out: no name in it is a secret's.
+func (c *Cleaner) Record(out, raw []byte) ([]byte, error) {
+	return (&walk{cleaner: c, in: raw, out: out, record: true}).run()
 }
 
 // Text masks known secrets in s.
 func (c *Cleaner) Text(s string) string {
-	for _, value := range c.values {
-		if holds(s, value) {
-			s = strings.ReplaceAll(s, value, mask)
-		}
-	}
+	s = maskValues(s, c.values)
 	if c.hints {
 		s = maskLooks(s)
 	}
 	return s
-}
-
-// Shows tells whether s holds a known secret.
-func (c *Cleaner) Shows(s string) bool {
-	return slices.ContainsFunc(c.values, func(value string) bool { return holds(s, value) })
-}
-
-func holds(s, secret string) bool {
-	return s == secret || len(secret) >= inside && strings.Contains(s, secret)
 }
 
 // Texts masks known secrets in each of list.
@@ -94,21 +109,25 @@ func (c *Cleaner) Texts(list []string) []string {
 }
 
 func (c *Cleaner) secretName(steps []string) bool {
-	if everywhere[steps[len(steps)-1]] {
-		return true
-	}
-	for _, pattern := range c.names {
-		if strings.Count(pattern, ".")+1 == len(steps) && matchSteps(pattern, steps) {
-			return true
-		}
-	}
-	return false
+	return everywhere[steps[len(steps)-1]] || matchesAny(c.secrets.Names, steps)
+}
+
+func matchesAny(patterns, steps []string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		return strings.Count(pattern, ".")+1 == len(steps) && matchSteps(pattern, steps)
+	})
 }
 
 func matchSteps(pattern string, steps []string) bool {
 	for _, step := range steps {
 		var glob string
 		glob, pattern, _ = strings.Cut(pattern, ".")
+		if glob == "<secret>" {
+			if !sounding.MatchString(step) {
+				return false
+			}
+			continue
+		}
 		if ok, err := path.Match(glob, strings.ReplaceAll(step, "/", "_")); err != nil || !ok {
 			return false
 		}
@@ -116,12 +135,14 @@ func matchSteps(pattern string, steps []string) bool {
 	return true
 }
 
-func long(values []string) []string {
+// usable returns the values of at least that many characters, also as a URL writes them, each once, longest first.
+func usable(values []string, length int) []string {
 	var some []string
 	for _, value := range values {
-		if len(value) >= shortest {
-			some = append(some, value)
+		if len(value) >= length {
+			some = append(some, value, url.QueryEscape(value), url.PathEscape(value))
 		}
 	}
-	return some
+	slices.SortFunc(some, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
+	return slices.Compact(some)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -22,10 +23,12 @@ type walk struct {
 	steps   []string // names from the root to here, in lower case
 	found   *[]string
 	secret  bool // below a secret name
+	record  bool // in a record of the CRM's
 	depth   int
 }
 
 func (w *walk) run() ([]byte, error) {
+	w.in = bytes.TrimPrefix(w.in, []byte("\ufeff"))
 	if err := w.value(); err != nil {
 		return nil, err
 	}
@@ -72,9 +75,10 @@ func (w *walk) object() error {
 		if w.space(); !w.skip(':') {
 			return errNotJSON
 		}
-		outer, start := w.secret, len(w.out)
+		outer, record, start := w.secret, w.record, len(w.out)
 		w.steps = append(w.steps, strings.ToLower(name))
-		w.secret = outer || w.cleaner.secretName(w.steps)
+		w.secret = outer || !record && w.cleaner.secretName(w.steps)
+		w.record = record || matchesAny(w.cleaner.secrets.Records, w.steps)
 		if !w.secret {
 			if n > 0 && w.out != nil && w.out[len(w.out)-1] != '{' {
 				w.write(',')
@@ -88,7 +92,7 @@ func (w *walk) object() error {
 		if w.secret {
 			w.out = w.out[:start]
 		}
-		w.secret, w.steps = outer, w.steps[:len(w.steps)-1]
+		w.secret, w.record, w.steps = outer, record, w.steps[:len(w.steps)-1]
 		n++
 		if w.space(); !w.skip(',') {
 			break
@@ -141,11 +145,9 @@ func (w *walk) literal() error {
 		}
 		return nil
 	}
-	for _, value := range w.cleaner.values {
-		if string(raw) == value {
-			w.out = quote(w.out, mask)
-			return nil
-		}
+	if slices.Contains(w.cleaner.values, string(raw)) {
+		w.out = quote(w.out, mask)
+		return nil
 	}
 	w.out = append(w.out, raw...)
 	return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 // state is what /readyz is made of.
 type state struct {
 	serving, draining atomic.Bool
+	broken            atomic.Pointer[string] // why the embedded store takes nothing more; nil: it does
 
 	mu      sync.Mutex
 	checked time.Time
@@ -54,6 +56,8 @@ func (b *bridge) notReady(ctx context.Context) string {
 		return "draining"
 	case !b.state.serving.Load():
 		return "starting"
+	case b.state.broken.Load() != nil:
+		return "nothing can be made safe: " + *b.state.broken.Load()
 	}
 	b.state.mu.Lock()
 	defer b.state.mu.Unlock()
@@ -70,6 +74,37 @@ func (b *bridge) notReady(ctx context.Context) string {
 		return "nothing can be made safe: " + b.state.failure.Error()
 	}
 	return ""
+}
+
+// roomAgain is the free disk from which a store that broke is worth opening anew.
+const roomAgain = 64 << 20
+
+// watchStore returns an error when the embedded store has broken, as it does when the disk is full, and there is room
+// again: it takes a new start to use it. Until then every callback is answered with 503.
+func (b *bridge) watchStore(ctx context.Context) error {
+	if b.server == nil {
+		<-ctx.Done()
+		return context.Canceled
+	}
+	var reason string
+	select {
+	case reason = <-b.server.Broken():
+		b.state.broken.Store(&reason)
+	case <-ctx.Done():
+		return context.Canceled
+	}
+	for ticker := time.NewTicker(time.Second); ; {
+		select {
+		case <-ticker.C:
+			if freeBytes(b.data.path) > roomAgain && b.data.probe() == nil {
+				ticker.Stop()
+				return fmt.Errorf("the embedded store broke (%s) and there is room again: a new start opens it", reason)
+			}
+		case <-ctx.Done():
+			ticker.Stop()
+			return context.Canceled
+		}
+	}
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

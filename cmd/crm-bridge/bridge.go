@@ -147,14 +147,17 @@ func (b *bridge) Run(ctx context.Context) error {
 	handler := &ingest.Handler{
 		Sources: b.sources, Accept: b.accept, Quarantine: b.keep, Log: b.log, Metrics: ingest.NewMetrics(b.registry),
 		MaxBody: int64(b.settings.MaxBody), MaxInFlight: b.settings.MaxInFlight, AnswerTimeout: timeout,
-		Public: map[string]http.Handler{"/schemas/v1/{family}": b.mapping.Schemas},
+		Public: map[string]ingest.Document{"/schemas/v1/{family}": b.mapping.Schemas.Document},
 	}
 	front := ingest.NewServer(handler.HTTP(), timeout, b.log)
 	back := ingest.NewServer(b.adminHandler(), timeout, b.log)
 
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	go func() { failed <- front.Serve(b.callbacks) }()
 	go func() { failed <- back.Serve(b.admin) }()
+	watch, unwatch := context.WithCancel(ctx)
+	defer unwatch()
+	go func() { failed <- b.watchStore(watch) }()
 	b.state.serving.Store(true)
 
 	var err error
@@ -162,6 +165,7 @@ func (b *bridge) Run(ctx context.Context) error {
 	select {
 	case err = <-failed:
 		ended++
+		b.log.Error("ending", "reason", err.Error())
 	case <-ctx.Done():
 		b.log.Info("draining", "delay", b.settings.DrainDelay.String())
 	}
@@ -172,8 +176,9 @@ func (b *bridge) Run(ctx context.Context) error {
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout+timeout)
 	defer cancel()
 	err = errors.Join(err, front.Shutdown(drain), b.publisher.Drain(drain), back.Shutdown(drain))
-	for ; ended < 2; ended++ {
-		if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
+	unwatch()
+	for ; ended < 3; ended++ {
+		if served := <-failed; !errors.Is(served, http.ErrServerClosed) && !errors.Is(served, context.Canceled) {
 			err = errors.Join(err, served)
 		}
 	}

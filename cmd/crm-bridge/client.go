@@ -26,7 +26,10 @@ func loadClient(env *environment) (settings, map[string]ingest.Source, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return "", nil
 		}
-		return secret, err
+		if err != nil {
+			return "", fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
+		}
+		return secret, nil
 	}})
 	if err != nil {
 		return s, nil, err
@@ -61,7 +64,13 @@ func connectReader(s settings) (*publish.Conn, error) {
 	if !s.embedded() {
 		return s.NATS.remote().Dial(quiet)
 	}
-	address := publish.Address{URL: "nats://" + local(s.NATS.Listen), User: s.NATS.ListenUser, Password: s.NATS.ListenPassword, CA: s.NATS.ListenCert}
+	address := publish.Address{URL: "nats://" + local(s.NATS.Listen), User: s.NATS.ListenUser, Password: s.NATS.ListenPassword}
+	if s.NATS.ListenCert != "" {
+		var err error
+		if address.TLS, err = pinned(s.NATS.ListenCert); err != nil {
+			return nil, fmt.Errorf("BRIDGE_NATS_LISTEN_CERT: %w", err)
+		}
+	}
 	password, err := readSecret(s.DataDir, ownerSecret)
 	if err == nil {
 		address.Owner, address.Password = true, password

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -69,6 +70,8 @@ type show struct {
 	out    io.Writer
 	url    string
 	step   int
+	// sampled is the number of callbacks made so far.
+	sampled int
 }
 
 func (s *show) explain(format string, args ...any) {
@@ -92,12 +95,18 @@ func (s *show) run(ctx context.Context) error {
 			return err
 		}
 	}
-	s.explain("The CRM repeats the first one: same id, and the stream keeps one copy.")
-	if err := s.post(ctx, "the same again", samples[0].cb); err != nil {
+	notification, err := s.sample(zoho.NotificationsLabel, sendOptions{operation: "edit"})
+	if err != nil {
 		return err
 	}
+	s.explain("A CRM sends one of them twice, and says so by its server_time: same id, and the stream keeps one copy.")
+	for _, name := range []string{"once", "the same again"} {
+		if err := s.post(ctx, name, notification); err != nil {
+			return err
+		}
+	}
 	s.explain("Somebody else tries, without a token that proves anything: 401, and nothing is kept.")
-	forged := samples[0].cb
+	forged := notification
 	forged.Body = []byte(`{"module":"Deals","operation":"delete","ids":["1"],"channel_id":"1000000068001","token":"guessed"}`)
 	if err := s.post(ctx, "a forgery", forged); err != nil {
 		return err
@@ -110,7 +119,7 @@ func (s *show) run(ctx context.Context) error {
 	if err := s.post(ctx, "a notification that names no record", odd); err != nil {
 		return err
 	}
-	if err := s.consume(ctx, len(samples)); err != nil {
+	if err := s.consume(ctx, len(samples)+1); err != nil {
 		return err
 	}
 	s.explain("The bridge drains and stops, and the folder is removed. Now run your own: %s", ownCommand())
@@ -126,29 +135,32 @@ type sample struct {
 func (s *show) samples() ([]sample, error) {
 	var all []sample
 	for _, kind := range kindNames() {
-		maker, ok := s.bridge.sources[kind].(ingest.Sampler)
-		if !ok {
-			continue
+		orders := []sendOptions{{operation: "edit"}, {module: "Deals", operation: "create"}, {module: "Leads", operation: "delete"}}
+		if strings.HasPrefix(kind, "bitrix24") {
+			orders[1].module, orders[2].module = "Deal", "Lead"
 		}
-		for _, o := range []sendOptions{
-			{module: "Contacts", operation: "edit"},
-			{module: "Deals", operation: "create"},
-			{module: "Deals", operation: "edit", ids: []string{"5725767000003000010", "5725767000003000011"}},
-			{module: "Leads", operation: "delete"},
-		} {
-			cb, err := maker.Sample(sampleChange(o, len(all)), "")
+		if kind == zoho.NotificationsLabel {
+			orders = append(orders, sendOptions{module: "Deals", operation: "edit", ids: []string{"5725767000003000010", "5725767000003000011"}})
+		}
+		for _, o := range orders {
+			cb, err := s.sample(kind, o)
 			if err != nil {
 				return nil, err
 			}
-			all = append(all, sample{fmt.Sprintf("%s: %s %s", kind, o.module, o.operation), cb})
+			all = append(all, sample{kind + ": " + o.operation, cb})
 		}
 	}
 	return all, nil
 }
 
+func (s *show) sample(kind string, o sendOptions) (ingest.Callback, error) {
+	s.sampled++
+	return s.bridge.sources[kind].(ingest.Sampler).Sample(sampleChange(kind, o, s.sampled), "")
+}
+
 func (s *show) post(ctx context.Context, name string, cb ingest.Callback) error {
 	say(s.out, "   %-38s → ", name)
-	return (&sender{url: s.url, out: s.out}).post(ctx, cb)
+	return (&sender{client: http.DefaultClient, url: s.url, out: s.out}).post(ctx, cb)
 }
 
 // consume lets two consumers read the stream, each on its own.
@@ -160,7 +172,7 @@ func (s *show) consume(ctx context.Context, total int) error {
 		out           bytes.Buffer
 		err           error
 	}{
-		{name: "billing", subject: "crm.zoho.Deals.>", count: 2},
+		{name: "billing", subject: "crm.*.Deals.>", count: 3},
 		{name: "audit", subject: "crm.>", count: total},
 	}
 	var wait sync.WaitGroup

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"regexp"
 	"slices"
@@ -95,7 +96,7 @@ func (v *variable) resolve() (restore func(), err error) {
 	case path != "":
 		content, err := os.ReadFile(path)
 		if err != nil {
-			return restore, fmt.Errorf("%s_FILE: %w", v.Name, err)
+			return restore, fmt.Errorf("%s_FILE cannot be read: %w", v.Name, withoutPath(err))
 		}
 		v.From, v.Value = "file "+path, strings.TrimSpace(string(content))
 		restore = func() { _ = os.Unsetenv(v.Name) }
@@ -103,7 +104,7 @@ func (v *variable) resolve() (restore func(), err error) {
 			restore = func() { _ = os.Setenv(v.Name, value) }
 		}
 		if v.Value == "" {
-			return restore, fmt.Errorf("%s_FILE: %s is empty", v.Name, path)
+			return restore, fmt.Errorf("%s_FILE names an empty file", v.Name)
 		}
 		err = os.Setenv(v.Name, v.Value)
 		return restore, err
@@ -116,9 +117,22 @@ func (v *variable) resolve() (restore func(), err error) {
 	return restore, nil
 }
 
+// withoutPath leaves out the path that an error of the file system names: it may be the secret itself, put into the wrong
+// variable.
+func withoutPath(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// seed is an NKey seed where the name of its file should stand.
+var seed = regexp.MustCompile(`^S[A-Z2-7]{50,}$`)
+
 // shown is the variable as it may be printed.
 func (v variable) shown() variable {
-	if v.secret && v.Value != "" {
+	if v.secret && v.Value != "" || seed.MatchString(v.Value) {
 		v.Value = "***"
 	}
 	v.Value = publish.HideUser(v.Value)

@@ -50,7 +50,7 @@ func TestEnvironment(t *testing.T) {
 		{"a port that Kubernetes did not inject", map[string]string{"BRIDGE_PORT": "8080"}, "BRIDGE_PORT is not a variable"},
 		{"a file for any variable", map[string]string{"BRIDGE_ZOHO_TOKENS_FILE": file}, ""},
 		{"a file and a value", map[string]string{"BRIDGE_ZOHO_TOKENS_FILE": file, "BRIDGE_ZOHO_TOKENS": "1:" + planted}, "are both set"},
-		{"a file that is not there", map[string]string{"BRIDGE_ZOHO_TOKENS_FILE": file + "x"}, "BRIDGE_ZOHO_TOKENS_FILE: open"},
+		{"a file that is not there", map[string]string{"BRIDGE_ZOHO_TOKENS_FILE": file + "x"}, "BRIDGE_ZOHO_TOKENS_FILE cannot be read: no such file"},
 		{"a repeated key", map[string]string{"BRIDGE_ZOHO_TOKENS": "1:a-first-token,1:a-second-token"}, ""},
 		{"a token without an id", map[string]string{"BRIDGE_ZOHO_TOKENS": "1:a-token," + planted}, "BRIDGE_ZOHO_TOKENS entry 2 is not of the form id:token"},
 		{"a size", map[string]string{"BRIDGE_MAX_BODY": "512KiB", "BRIDGE_STREAM_MAX_BYTES": "10GiB"}, ""},
@@ -61,12 +61,17 @@ func TestEnvironment(t *testing.T) {
 		{"no level", map[string]string{"BRIDGE_LOG_LEVEL": planted}, "BRIDGE_LOG_LEVEL must be debug"},
 		{"no address", map[string]string{"BRIDGE_LISTEN": planted}, "BRIDGE_LISTEN must be an address"},
 		{"two tokens in the prefix", map[string]string{"BRIDGE_SUBJECT_PREFIX": "a.b"}, "BRIDGE_SUBJECT_PREFIX must be one token"},
-		{"a window longer than the age", map[string]string{"BRIDGE_STREAM_MAX_AGE": "1m"}, "BRIDGE_STREAM_DUPLICATES must not be longer"},
+		{"a window longer than the age", map[string]string{"BRIDGE_STREAM_MAX_AGE": "1m", "BRIDGE_STREAM_DUPLICATES": "2m"}, "BRIDGE_STREAM_DUPLICATES must not be longer"},
+		{"a short age alone", map[string]string{"BRIDGE_STREAM_MAX_AGE": "1m"}, ""},
 		{"replicas of one server", map[string]string{"BRIDGE_STREAM_REPLICAS": "3"}, "BRIDGE_STREAM_REPLICAS must be 1 with the embedded server"},
 		{"a user without a password", map[string]string{"BRIDGE_NATS_LISTEN_USER": "x"}, "must be set together"},
 		{"an unknown mode", map[string]string{"BRIDGE_EVENT_MODE": planted}, "BRIDGE_EVENT_MODE must be structured or binary"},
 		{"a sync", map[string]string{"BRIDGE_SYNC": "1s"}, ""},
 		{"no sync", map[string]string{"BRIDGE_SYNC": planted}, "BRIDGE_SYNC must be"},
+		{"a NATS URL with a broken password", map[string]string{"BRIDGE_NATS_URL": "nats://me:" + planted + "/2@host", "BRIDGE_DELIVERY": "direct"}, "BRIDGE_NATS_URL must be"},
+		{"a NATS URL with two users", map[string]string{"BRIDGE_NATS_URL": "nats://me:" + planted + "@2@host", "BRIDGE_DELIVERY": "direct"}, "BRIDGE_NATS_URL must be"},
+		{"a NATS URL without a scheme", map[string]string{"BRIDGE_NATS_URL": "host:4222", "BRIDGE_DELIVERY": "direct"}, ""},
+		{"a secret for the name of its file", map[string]string{"BRIDGE_ZOHO_TOKENS_FILE": planted}, "BRIDGE_ZOHO_TOKENS_FILE cannot be read"},
 		{"a public URL with a query", map[string]string{"BRIDGE_PUBLIC_URL": "https://x/?secret=" + planted}, "BRIDGE_PUBLIC_URL must be"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -118,7 +123,7 @@ func TestConfigMasks(t *testing.T) {
 		t.Error(out.String())
 	}
 	for _, line := range []string{
-		`{"name":"BRIDGE_ZOHO_TOKENS","value":"***","from":"environment"`, `"value":"nats://***@one:4222,nats://***@two:4222"`,
+		`{"name":"BRIDGE_ZOHO_TOKENS","value":"***","from":"environment"`, `"value":"***@two:4222"`,
 		`{"name":"BRIDGE_LISTEN","value":":8080","from":"default"`,
 	} {
 		if !strings.Contains(out.String(), line) {

@@ -62,6 +62,16 @@ and answers only when the event is safe in NATS JetStream. Without a command it 
 		SilenceErrors: true, SilenceUsage: true,
 		RunE: serve,
 	}
+	root.SetHelpCommand(&cobra.Command{
+		Use: "help [command]", Short: "Help about a command", Example: "  crm-bridge help send", Args: atMostOneArg,
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, _, err := root.Find(args)
+			if err != nil || len(args) > 0 && cmd == root {
+				return fmt.Errorf("%w: there is no command %q", errUsage, args[0])
+			}
+			return cmd.Help()
+		},
+	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	root.AddCommand(serveCommand(), demoCommand(), sendCommand(), tailCommand(), checkCommand(), configCommand(), versionCommand())

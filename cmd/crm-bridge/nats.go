@@ -38,10 +38,10 @@ func (b *bridge) openNATS(ctx context.Context) (err error) {
 		return err
 	}
 	b.durability = b.describeDurability(stream)
-	b.quarantine = &publish.Quarantine{Conn: b.conn, Prefix: b.settings.SubjectPrefix}
+	b.quarantine = &publish.Quarantine{Conn: b.conn, Stream: b.settings.Stream + "_QUARANTINE", Prefix: b.settings.SubjectPrefix}
 	b.publisher = &publish.Publisher{
 		Conn: b.conn, Stream: b.settings.Stream, Prefix: b.settings.SubjectPrefix, Mode: b.settings.EventMode,
-		AllIDs: !b.settings.embedded(), Metrics: publish.NewMetrics(b.registry),
+		AllIDs: !b.settings.embedded(), MaxBytes: stream.MaxBytes, Metrics: publish.NewMetrics(b.registry),
 	}
 	return nil
 }
@@ -55,7 +55,6 @@ func (b *bridge) openEmbedded(ctx context.Context) error {
 	config := publish.ServerConfig{
 		Dir: b.data.jetStream(), Listen: s.NATS.Listen, OwnerPass: password, User: s.NATS.ListenUser, Pass: s.NATS.ListenPassword,
 		Readable: []string{s.Stream, s.Stream + "_QUARANTINE", s.Stream + "_REPLAY"},
-		Subjects: []string{s.SubjectPrefix + ".>", s.SubjectPrefix + "-quarantine.>", s.SubjectPrefix + "-replay.>"},
 		Sync:     s.Sync, MaxPayload: maxPayload(s.MaxBody), Log: b.log,
 	}
 	if s.NATS.ListenCert != "" {
@@ -81,7 +80,7 @@ func (b *bridge) ensureStreams(ctx context.Context) (publish.Stream, error) {
 	main, warnings, err := b.conn.EnsureStream(ctx, publish.StreamConfig{
 		Name: s.Stream, Description: "CRM changes as CloudEvents", Subjects: []string{s.SubjectPrefix + ".>"},
 		MaxAge: time.Duration(s.StreamMaxAge), MaxBytes: int64(s.StreamMaxBytes), DefaultMaxBytes: b.share(0.6, 10<<30),
-		Replicas: s.StreamReplicas, Duplicates: time.Duration(s.StreamDuplicates),
+		Replicas: s.StreamReplicas, Duplicates: b.duplicates(),
 	})
 	if err != nil {
 		return main, err
@@ -94,6 +93,23 @@ func (b *bridge) ensureStreams(ctx context.Context) (publish.Stream, error) {
 		b.log.Warn(warning)
 	}
 	return main, err
+}
+
+// duplicates is how long a repeated id is recognised: as it is set, or for as long as a source's repeats take to come.
+func (b *bridge) duplicates() time.Duration {
+	if set := time.Duration(b.settings.StreamDuplicates); set > 0 {
+		return set
+	}
+	window := 2 * time.Minute
+	for _, source := range b.sources {
+		if late, ok := source.(interface{ RepeatsWithin() time.Duration }); ok {
+			window = max(window, late.RepeatsWithin())
+		}
+	}
+	if age := time.Duration(b.settings.StreamMaxAge); age > 0 {
+		window = min(window, age)
+	}
+	return window
 }
 
 // share returns a part of the free disk, at most limit bytes; beside a remote NATS, whose disk is not ours, the limit.

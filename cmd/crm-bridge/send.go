@@ -18,6 +18,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/zoho"
 )
 
 // sendOptions are the flags of send.
@@ -42,7 +43,7 @@ Kinds: ` + strings.Join(kindNames(), ", ") + `.`,
   crm-bridge send --file callback.json`,
 		Args: atMostOneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			kind := "zoho-notifications"
+			kind := zoho.NotificationsLabel
 			if len(args) > 0 {
 				kind = args[0]
 			}
@@ -51,7 +52,7 @@ Kinds: ` + strings.Join(kindNames(), ", ") + `.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.url, "url", "", "base URL of the bridge (default: as BRIDGE_LISTEN says, on this machine)")
-	flags.StringVar(&o.module, "module", "Contacts", "module of the record")
+	flags.StringVar(&o.module, "module", "", "module of the record (default: Contacts, or Contact for Bitrix24)")
 	flags.StringVar(&o.operation, "operation", "edit", "create, edit, delete or the CRM's own word")
 	flags.StringArrayVar(&o.ids, "id", nil, "record id; may be given several times (default: a new one for each callback)")
 	flags.StringVar(&o.channel, "channel", "", "channel id (default: one that a token is known for)")
@@ -88,13 +89,21 @@ func send(cmd *cobra.Command, kind string, o sendOptions) error {
 	if o.url == "" {
 		o.url = settings.callbackURL()
 	}
-	next := sampler(source, o)
+	next := sampler(kind, source, o)
 	if o.file != "" {
-		if next, err = fileSampler(source, o, cmd.InOrStdin()); err != nil {
+		if next, err = fileSampler(next, o, cmd.InOrStdin()); err != nil {
 			return err
 		}
 	}
-	s := sender{url: o.url, out: cmd.OutOrStdout(), json: o.json || !isTerminal(cmd.OutOrStdout())}
+	client := http.DefaultClient
+	if settings.ListenCert != "" && o.url == settings.callbackURL() {
+		config, err := pinned(settings.ListenCert)
+		if err != nil {
+			return fmt.Errorf("BRIDGE_LISTEN_CERT: %w", err)
+		}
+		client = &http.Client{Transport: &http.Transport{TLSClientConfig: config}}
+	}
+	s := sender{client: client, url: o.url, out: cmd.OutOrStdout(), json: o.json || !isTerminal(cmd.OutOrStdout())}
 	limit := rate.NewLimiter(rate.Inf, 1)
 	if o.rate > 0 {
 		limit = rate.NewLimiter(rate.Limit(o.rate), 1)
@@ -122,26 +131,32 @@ func send(cmd *cobra.Command, kind string, o sendOptions) error {
 }
 
 // sampler makes callbacks for changes as the flags describe them.
-func sampler(source ingest.Source, o sendOptions) func(i int) (ingest.Callback, error) {
+func sampler(kind string, source ingest.Source, o sendOptions) func(i int) (ingest.Callback, error) {
 	return func(i int) (ingest.Callback, error) {
 		maker, ok := source.(ingest.Sampler)
 		if !ok {
 			return ingest.Callback{}, errors.New("this kind has no samples: give --file")
 		}
-		return maker.Sample(sampleChange(o, i), o.token)
+		return maker.Sample(sampleChange(kind, o, i), o.token)
 	}
 }
 
-func sampleChange(o sendOptions, i int) ingest.Change {
+func sampleChange(kind string, o sendOptions, i int) ingest.Change {
 	now := time.Now().UTC()
 	change := ingest.Change{
 		Module: o.module, Operation: strings.ToLower(o.operation[:min(1, len(o.operation))]) + o.operation[min(1, len(o.operation)):],
 		Channel: o.channel, IDs: o.ids, OccurredAt: now, ReceivedAt: now,
 	}
+	if change.Module == "" {
+		change.Module = "Contacts"
+		if strings.HasPrefix(kind, "bitrix24") {
+			change.Module = "Contact"
+		}
+	}
 	if len(change.IDs) == 0 {
 		change.IDs = []string{strconv.FormatInt(5725767000000000000+now.UnixMilli()%1e12+int64(i), 10)}
 	}
-	if change.Operation != "delete" {
+	if kind == zoho.NotificationsLabel && change.Operation != "delete" {
 		change.Fields, change.Values = map[string][]string{}, map[string]json.RawMessage{}
 		for _, id := range change.IDs {
 			change.Fields[id] = []string{"Mobile"}
@@ -151,8 +166,8 @@ func sampleChange(o sendOptions, i int) ingest.Change {
 	return change
 }
 
-// fileSampler posts the content of a file to the first route of the source.
-func fileSampler(source ingest.Source, o sendOptions, stdin io.Reader) (func(int) (ingest.Callback, error), error) {
+// fileSampler puts the content of a file, as it is, where a sample's own body would be.
+func fileSampler(next func(int) (ingest.Callback, error), o sendOptions, stdin io.Reader) (func(int) (ingest.Callback, error), error) {
 	read := func() ([]byte, error) { return os.ReadFile(o.file) }
 	if o.file == "-" {
 		read = func() ([]byte, error) { return io.ReadAll(stdin) }
@@ -161,14 +176,18 @@ func fileSampler(source ingest.Source, o sendOptions, stdin io.Reader) (func(int
 	if err != nil {
 		return nil, err
 	}
-	route := source.Routes()[0]
-	return func(int) (ingest.Callback, error) {
-		return ingest.Callback{Method: route.Method, Path: route.Path, Header: http.Header{"Content-Type": {o.contentType}}, Body: body}, nil
+	return func(i int) (ingest.Callback, error) {
+		cb, err := next(i)
+		if cb.Body = body; cb.Header != nil {
+			cb.Header.Set("Content-Type", o.contentType)
+		}
+		return cb, err
 	}, nil
 }
 
 // sender posts callbacks and prints the answers.
 type sender struct {
+	client   *http.Client
 	url      string
 	out      io.Writer
 	json     bool
@@ -193,7 +212,7 @@ func (s *sender) post(ctx context.Context, cb ingest.Callback) error {
 	}
 	request.Header = cb.Header
 	start := time.Now()
-	response, err := http.DefaultClient.Do(request)
+	response, err := s.client.Do(request)
 	if err != nil {
 		return fmt.Errorf("no bridge answers at %s: %w; start one with %s", s.url, errors.Unwrap(err), ownCommand())
 	}

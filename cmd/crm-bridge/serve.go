@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/exec"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -88,17 +90,42 @@ func ownCommand() string {
 	var words []string
 	for _, name := range notSecret {
 		if value := os.Getenv(name); value != "" {
-			words = append(words, name+"="+value)
+			words = append(words, name+"="+quoted(value))
 		}
 	}
 	program := os.Args[0]
 	switch {
 	case strings.Contains(program, "go-build"):
 		program = "go run ./cmd/crm-bridge"
-	case !strings.HasPrefix(program, "./"):
-		program = "crm-bridge"
+	default:
+		program = quoted(program)
+		if found, err := exec.LookPath("crm-bridge"); err == nil && sameFile(found, os.Args[0]) {
+			program = "crm-bridge"
+		}
 	}
 	return strings.Join(append(words, program), " ")
+}
+
+var plain = regexp.MustCompile(`^[A-Za-z0-9_./:@%+-]+$`)
+
+// quoted is a word as a shell reads it.
+func quoted(word string) string {
+	if plain.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+func sameFile(a, b string) bool {
+	first, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	if path, err := exec.LookPath(b); err == nil {
+		b = path
+	}
+	second, err := os.Stat(b)
+	return err == nil && os.SameFile(first, second)
 }
 
 func newLog(to io.Writer, s settings) *slog.Logger {

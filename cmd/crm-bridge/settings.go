@@ -34,7 +34,7 @@ type settings struct {
 	StreamMaxAge     Span         `split_words:"true" default:"720h" desc:"how long a stream that the bridge makes keeps events"`
 	StreamMaxBytes   Size         `split_words:"true" desc:"how much a stream that the bridge makes keeps; unset: 10GiB, or 60% of the free disk if that is less"`
 	StreamReplicas   int          `split_words:"true" default:"1" desc:"servers that keep each event"`
-	StreamDuplicates Span         `split_words:"true" default:"2m" desc:"how long a repeated id is recognised"`
+	StreamDuplicates Span         `split_words:"true" desc:"how long a repeated id is recognised; unset: 2m, or 20m where webhooks have an identity; never longer than BRIDGE_STREAM_MAX_AGE"`
 	EventMode        publish.Mode `split_words:"true" default:"structured" desc:"CloudEvents content mode: structured or binary"`
 	EventPer         string       `split_words:"true" default:"callback" desc:"one event a callback, or one for each record"`
 
@@ -100,7 +100,7 @@ func (s settings) check() error {
 		{prefixPattern.MatchString(s.SubjectPrefix), "BRIDGE_SUBJECT_PREFIX must be one token: 1 to 64 of the characters a-z 0-9 _ -"},
 		{s.StreamReplicas >= 1 && s.StreamReplicas <= 5, "BRIDGE_STREAM_REPLICAS must be from 1 to 5"},
 		{s.NATS.URL != "" || s.StreamReplicas == 1, "BRIDGE_STREAM_REPLICAS must be 1 with the embedded server: set BRIDGE_NATS_URL to a cluster for more"},
-		{time.Duration(s.StreamDuplicates) >= 100*time.Millisecond, "BRIDGE_STREAM_DUPLICATES must be at least 100ms"},
+		{s.StreamDuplicates == 0 || time.Duration(s.StreamDuplicates) >= 100*time.Millisecond, "BRIDGE_STREAM_DUPLICATES must be at least 100ms"},
 		{s.StreamMaxAge == 0 || s.StreamDuplicates <= s.StreamMaxAge, "BRIDGE_STREAM_DUPLICATES must not be longer than BRIDGE_STREAM_MAX_AGE"},
 		{s.MaxBody <= 32<<20, "BRIDGE_MAX_BODY must not be more than 32MiB"},
 		{s.MaxInFlight >= 1, "BRIDGE_MAX_IN_FLIGHT must be at least 1"},
@@ -110,6 +110,7 @@ func (s settings) check() error {
 		{paired(s.NATS.ListenUser, s.NATS.ListenPassword), "BRIDGE_NATS_LISTEN_USER and BRIDGE_NATS_LISTEN_PASSWORD must be set together"},
 		{paired(s.NATS.Cert, s.NATS.Key), "BRIDGE_NATS_CERT and BRIDGE_NATS_KEY must be set together"},
 		{s.PublicURL == "" || isURL(s.PublicURL), "BRIDGE_PUBLIC_URL must be an http or https URL without a query, such as https://crm.example.com"},
+		{areNATS(s.NATS.URL), "BRIDGE_NATS_URL must be one or more URLs such as nats://host:4222, separated by commas; percent-encode what is special in a user or a password, or set BRIDGE_NATS_USER and BRIDGE_NATS_PASSWORD"},
 		{s.NATS.URL == "" || s.Delivery == "direct", "BRIDGE_DELIVERY=journal does not reach a remote NATS in this version: set BRIDGE_DELIVERY=direct"},
 	} {
 		if !rule.ok {
@@ -139,6 +140,23 @@ func oneOf(value string, words ...string) bool {
 }
 
 func paired(a, b string) bool { return (a == "") == (b == "") }
+
+// areNATS tells whether each of a list is a URL of a NATS server.
+func areNATS(list string) bool {
+	if list == "" {
+		return true
+	}
+	for one := range strings.SplitSeq(list, ",") {
+		if one = strings.TrimSpace(one); !strings.Contains(one, "://") {
+			one = "nats://" + one
+		}
+		u, err := url.Parse(one)
+		if err != nil || u.Hostname() == "" || !oneOf(u.Scheme, "nats", "tls", "ws", "wss") || strings.Count(one, "@") > 1 {
+			return false
+		}
+	}
+	return true
+}
 
 func isURL(text string) bool {
 	u, err := url.Parse(text)

@@ -4,12 +4,16 @@ import (
 	"fmt"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
 	"github.com/crm-bridge/crm-bridge/ingest/zoho"
 )
 
 // kinds are the callbacks that the bridge understands, by source label.
 var kinds = map[string]func(ingest.Setup) (ingest.Source, error){
+	bitrix24.EventsLabel:    bitrix24.OpenEvents,
+	bitrix24.WorkflowsLabel: bitrix24.OpenWorkflows,
 	zoho.NotificationsLabel: zoho.OpenNotifications,
+	zoho.WebhooksLabel:      zoho.OpenWebhooks,
 }
 
 // openSources opens every kind.

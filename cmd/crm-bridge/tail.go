@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"time"
 
@@ -34,6 +35,9 @@ func tailCommand() *cobra.Command {
 			}
 			reader := publish.Reader{Stream: settings.Stream, Subjects: []string{settings.SubjectPrefix + ".>"}}
 			if len(args) > 0 {
+				if !subjectPattern.MatchString(args[0]) {
+					return fmt.Errorf("%w: %q is no subject: give tokens joined by dots, such as 'crm.zoho.Deals.*' or 'crm.>'", errUsage, args[0])
+				}
 				reader.Subjects = args
 			}
 			if since != "" {
@@ -76,6 +80,8 @@ func tailCommand() *cobra.Command {
 	cmd.Flags().IntVar(&count, "count", 0, "stop after so many events (default: never)")
 	return cmd
 }
+
+var subjectPattern = regexp.MustCompile(`^[^\s.>]+(\.[^\s.>]+)*(\.>)?$|^>$`)
 
 // errEnough ends a read that has seen what it came for.
 var errEnough = errors.New("enough")

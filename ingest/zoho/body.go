@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
-	"strconv"
 	"unicode/utf8"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -13,15 +12,7 @@ import (
 
 // body is a notification before anything in it is trusted to have the shape that the documents give.
 type body struct {
-	Module         json.RawMessage `json:"module"`
-	Operation      json.RawMessage `json:"operation"`
-	IDs            json.RawMessage `json:"ids"`
-	ChannelID      json.RawMessage `json:"channel_id"`
-	Token          json.RawMessage `json:"token"`
-	ResourceURI    json.RawMessage `json:"resource_uri"`
-	ServerTime     json.RawMessage `json:"server_time"`
-	AffectedFields json.RawMessage `json:"affected_fields"`
-	AffectedValues json.RawMessage `json:"affected_values"`
+	Module, Operation, IDs, ChannelID, Token, ResourceURI, ServerTime, AffectedFields, AffectedValues json.RawMessage
 
 	raw json.RawMessage
 }
@@ -38,11 +29,16 @@ func parse(raw []byte) (body, error) {
 	if trimmed := bytes.TrimLeft(raw, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
 		return b, fmt.Errorf("%w: the body is not a JSON object", ingest.ErrMalformed)
 	}
-	if err := json.Unmarshal(raw, &b); err != nil {
+	// Into a map, because names count as they are written: into a struct "Module" would override "module".
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &members); err != nil {
 		return b, fmt.Errorf("%w: the body is not JSON", ingest.ErrMalformed)
 	}
-	b.raw = raw
-	return b, nil
+	return body{
+		Module: members["module"], Operation: members["operation"], IDs: members["ids"], ChannelID: members["channel_id"],
+		Token: members["token"], ResourceURI: members["resource_uri"], ServerTime: members["server_time"],
+		AffectedFields: members["affected_fields"], AffectedValues: members["affected_values"], raw: raw,
+	}, nil
 }
 
 func absent(raw []byte) bool { return len(raw) == 0 || string(raw) == "null" }
@@ -150,7 +146,7 @@ func affectedValues(raw []byte) map[string]json.RawMessage {
 	for _, entry := range list {
 		id, err := digits(entry.RecordID, "record_id")
 		if err == nil && len(entry.Values) > 0 && entry.Values[0] == '{' {
-			values[id] = entry.Values
+			values[id] = merged(values[id], entry.Values)
 		}
 	}
 	if len(values) == 0 {
@@ -159,4 +155,15 @@ func affectedValues(raw []byte) map[string]json.RawMessage {
 	return values
 }
 
-func parseInt(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) }
+// merged returns one object with the members of both; where both have one, the later counts.
+func merged(earlier, later json.RawMessage) json.RawMessage {
+	members := map[string]json.RawMessage{}
+	if earlier == nil || json.Unmarshal(earlier, &members) != nil || json.Unmarshal(later, &members) != nil {
+		return later
+	}
+	both, err := json.Marshal(members)
+	if err != nil {
+		return later
+	}
+	return both
+}

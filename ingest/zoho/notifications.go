@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -52,11 +53,8 @@ func (n *Notifications) Routes() []ingest.Route {
 // Secrets implements ingest.Source. Zoho echoes the query of the notify URL as query_params, and people put keys there.
 func (n *Notifications) Secrets() ingest.Secrets {
 	return ingest.Secrets{
-		Names: []string{
-			"token", "query_params.proof", "query_params.*token*", "query_params.*secret*", "query_params.*password*",
-			"query_params.*authorization*", "query_params.api?key", "query_params.apikey",
-		},
-		Params:  []string{"proof", "secret", "token", "authorization"},
+		Names:   []string{"token", "query_params.<secret>"},
+		Records: []string{"affected_values.values"},
 		Values:  append(n.Tokens.Values(), n.TokenSecrets...),
 		Derived: n.derived,
 	}
@@ -158,9 +156,7 @@ func (n *Notifications) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	if change.IDs, err = recordIDs(body.IDs); err != nil {
 		return nil, err
 	}
-	if change.OccurredAt, change.Mark, err = serverTime(body.ServerTime); err != nil {
-		return nil, err
-	}
+	change.OccurredAt, change.Mark = serverTime(body.ServerTime)
 	change.Collection = collection(body.ResourceURI, change.Module)
 	change.Fields = affectedFields(body.AffectedFields)
 	change.Values = affectedValues(body.AffectedValues)
@@ -171,7 +167,7 @@ func (n *Notifications) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 // whatever the channel's version, so nothing is read from it.
 func collection(raw []byte, module string) string {
 	if uri, err := text(raw, "resource_uri"); err == nil {
-		if u, err := url.Parse(uri); err == nil && u.Path != "" {
+		if u, err := url.Parse(uri); err == nil && (u.Path != "" || u.Host != "" || u.Opaque != "") {
 			u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment, u.User = "", false, "", "", nil
 			return u.String()
 		}
@@ -179,18 +175,14 @@ func collection(raw []byte, module string) string {
 	return notificationsPath + "/" + module
 }
 
-// serverTime reads server_time, milliseconds since 1970; its digits tell one change from another.
-func serverTime(raw []byte) (at time.Time, mark string, err error) {
-	if absent(raw) {
-		return time.Time{}, "", nil
+// serverTime reads server_time, milliseconds since 1970, which tells one change from another. Where it is of another
+// shape nothing does: an event that is clear otherwise is not refused for it.
+func serverTime(raw []byte) (at time.Time, mark string) {
+	ms, err := strconv.ParseInt(strings.Trim(string(raw), `"`), 10, 64)
+	if at = time.UnixMilli(ms).UTC(); err != nil || ms <= 0 || at.Year() > 9999 {
+		return time.Time{}, ""
 	}
-	digits := strings.Trim(string(raw), `"`)
-	ms, err := parseInt(digits)
-	at = time.UnixMilli(ms).UTC()
-	if err != nil || at.Year() < 1970 || at.Year() > 9999 {
-		return time.Time{}, "", fmt.Errorf("%w: server_time must be milliseconds since 1970", ingest.ErrMalformed)
-	}
-	return at, digits, nil
+	return at, strconv.FormatInt(ms, 10)
 }
 
 func clip(s string) string {

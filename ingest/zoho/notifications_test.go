@@ -132,19 +132,8 @@ func TestNotificationsSuite(t *testing.T) {
 	proof := zoho.ChannelProof("the-new-master-secret", channel)
 	ingesttest.Run(t, ingesttest.Suite{
 		Label: zoho.NotificationsLabel, Source: s,
-		Events: func(c ingest.Change) ([][]byte, error) {
-			events, err := m.Events(c)
-			var all [][]byte
-			for i := range events {
-				var text bytes.Buffer
-				if err := event.WriteJson(&events[i], &text); err != nil {
-					return nil, err
-				}
-				all = append(all, text.Bytes())
-			}
-			return all, err
-		},
-		Keep: func(cb ingest.Callback, reason error) ([]byte, error) { return m.Redact.Quarantine("id", cb, reason) },
+		Events: encoder(m),
+		Keep:   func(cb ingest.Callback, reason error) ([]byte, error) { return m.Redact.Quarantine("id", cb, reason) },
 		Genuine: []ingesttest.Genuine{
 			{
 				Name: "version 2", Method: "POST", Target: "/zoho/notifications", Body: read(t, "notification-v2-update.json"),
@@ -166,10 +155,10 @@ func TestNotificationsSuite(t *testing.T) {
 					"query_params":{"Authorization":"Zoho-oauthtoken 1000.planted-oauth","api_key":"planted-key","my_secret":"planted-secret","key1":"` + derived + `"},
 					"server_time":1,"extra":{"access_token":"planted-access","note":"see ` + derived + ` and the-new-master-secret"},
 					"` + derived + `":1,
-					"affected_values":[{"record_id":"1","values":{"Link":"https://x.example/?authorization=planted-link&a=b","Hint":"the\u002dnew-master-secret","Refresh_Token":"planted-refresh"}}]}`),
+					"affected_values":[{"record_id":"1","values":{"Link":"https://x.example/?authorization=planted-link&a=b","Hint":"the\u002dnew-master-secret"}}]}`),
 				Secrets: []string{
 					derived, "planted-header-secret", "1000.23dnsbbbh455jnn", "planted-oauth", "planted-key", "planted-secret",
-					"planted-access", "the-new-master-secret", "planted-link", "planted-refresh", "planted-password",
+					"planted-access", "the-new-master-secret", "planted-link", "planted-password",
 				},
 			},
 		},
@@ -210,6 +199,8 @@ func TestNotificationsVerify(t *testing.T) {
 		{"unreadable with proof", `{"module":`, proof, true},
 		{"unreadable without proof", `{"module":`, "", false},
 		{"nothing", ``, "", false},
+		{"names in another letter case", `{"Channel_ID":"1000000000045","TOKEN":"TOKEN_FOR_VERIFICATION_OF_1000000000045"}`, "", false},
+		{"another name beside it", `{"channel_id":"1000000000045","token":"TOKEN_FOR_VERIFICATION_OF_1000000000045","Token":"x"}`, "", true},
 		{"a list", `[1]`, "", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -255,8 +246,6 @@ func TestNotificationsDecodeRefuses(t *testing.T) {
 		"id with a line break":  `{"module":"Deals","operation":"update","ids":["1\n2"],"channel_id":"1"}`,
 		"no channel":            `{"module":"Deals","operation":"update","ids":["1"]}`,
 		"channel a fraction":    `{"module":"Deals","operation":"update","ids":["1"],"channel_id":1e9}`,
-		"server_time a word":    `{"module":"Deals","operation":"update","ids":["1"],"channel_id":"1","server_time":"now"}`,
-		"server_time past 9999": `{"module":"Deals","operation":"update","ids":["1"],"channel_id":"1","server_time":999999999999999999}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			changes, err := source().Decode(callback([]byte(body), ""))
@@ -293,6 +282,15 @@ func TestIDs(t *testing.T) {
 		if id(other) == id(base) {
 			t.Errorf("another change has the same id: %s", other)
 		}
+	}
+	for _, odd := range []string{`"now"`, `0`, `-5`, `999999999999999999`, `1.5e12`, `null`, `{}`} {
+		odd := strings.Replace(base, "1718115953625", odd, 1)
+		if first, second := id(odd), id(odd); first == second {
+			t.Errorf("one id for two deliveries that nothing tells apart: %s", odd)
+		}
+	}
+	if id(strings.Replace(base, "1718115953625", `"1718115953625"`, 1)) != id(base) {
+		t.Error("the same moment written as a string is another change")
 	}
 	unmarked := strings.Replace(base, `,"server_time":1718115953625`, "", 1)
 	if first, second := id(unmarked), id(unmarked); first == second {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -37,6 +38,16 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// watchSources looks at every source file from within a test, so that a cached result of these tests is not taken for that of changed code.
+func watchSources() {
+	_ = filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && (strings.HasSuffix(path, ".go") || strings.HasSuffix(path, ".json") || entry.Name() == "go.mod") {
+			_, err = os.Stat(path)
+		}
+		return err
+	})
+}
+
 // bridge is a running crm-bridge.
 type bridge struct {
 	Callbacks string `json:"callbacks"`
@@ -52,6 +63,7 @@ type bridge struct {
 // start runs the program on free ports with env, and returns when it serves.
 func start(t *testing.T, dir string, env ...string) *bridge {
 	t.Helper()
+	watchSources()
 	b := &bridge{cmd: exec.Command(program), exited: make(chan error, 1)}
 	b.cmd.Env = append(environment(dir), env...)
 	b.cmd.Dir = t.TempDir()

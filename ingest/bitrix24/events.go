@@ -1,0 +1,198 @@
+package bitrix24
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+)
+
+// EventsLabel is the label of the source Events.
+const EventsLabel = "bitrix24-events"
+
+const eventsPath = "/bitrix24/events"
+
+// Events understands the events that Bitrix24 posts to the handlers of applications and to outgoing webhooks. Make it
+// with OpenEvents.
+type Events struct {
+	Tokens ingest.Tokens // by member_id
+
+	table table
+}
+
+// OpenEvents configures the source from the environment. Without tokens it takes one that is kept in the data folder,
+// where the bridge may make one, for every portal.
+func OpenEvents(setup ingest.Setup) (ingest.Source, error) {
+	var config Config
+	if err := setup.Env(&config); err != nil {
+		return nil, err
+	}
+	tokens := config.Bitrix24.Tokens
+	if len(tokens) == 0 {
+		made, err := setup.MadeSecret("bitrix24-application-token")
+		if err != nil {
+			return nil, err
+		}
+		if made != "" {
+			tokens = ingest.Tokens{"*": {made}}
+		}
+	}
+	table, err := openTable()
+	return &Events{Tokens: tokens, table: table}, err
+}
+
+// Routes implements ingest.Source.
+func (e *Events) Routes() []ingest.Route {
+	return []ingest.Route{{Method: http.MethodPost, Path: eventsPath}}
+}
+
+// Secrets implements ingest.Source.
+func (e *Events) Secrets() ingest.Secrets { return secrets(e.Tokens.Values()) }
+
+// Verify implements ingest.Source: auth[application_token] proves the callback, if it is one of that member_id.
+func (e *Events) Verify(_ context.Context, cb ingest.Callback) error {
+	body, err := parse(cb)
+	if err != nil {
+		return fmt.Errorf("%w: its body cannot be read", ingest.ErrForged)
+	}
+	member, err := memberOf(body)
+	if err != nil || member == "" {
+		return fmt.Errorf("%w: it has no member_id, or not one", ingest.ErrForged)
+	}
+	token, err := body.text("auth", "application_token")
+	if err != nil || token == "" {
+		return fmt.Errorf("%w: it has no application_token, or not one", ingest.ErrForged)
+	}
+	candidates := e.Tokens.For(member)
+	if len(candidates) == 0 {
+		return fmt.Errorf("%w: no application_token is configured for its member_id", ingest.ErrForged)
+	}
+	if !ingest.MatchesAny(token, candidates) {
+		return fmt.Errorf("%w: wrong application_token for its member_id", ingest.ErrForged)
+	}
+	return nil
+}
+
+// memberOf returns auth[member_id], which names a portal for good; empty where there is none.
+func memberOf(b body) (string, error) {
+	member, err := b.text("auth", "member_id")
+	if err != nil || member == "" {
+		return "", err
+	}
+	if ingest.CheckID(member) != nil {
+		return "", fmt.Errorf("%w: auth.member_id must be 1 to 200 printable characters without white space", ingest.ErrMalformed)
+	}
+	return member, nil
+}
+
+// Decode implements ingest.Source. An installation or its end makes no change.
+func (e *Events) Decode(cb ingest.Callback) ([]ingest.Change, error) {
+	body, err := parse(cb)
+	if err != nil {
+		return nil, err
+	}
+	name, err := body.text("event")
+	if err != nil {
+		return nil, err
+	}
+	if name == "" {
+		return nil, fmt.Errorf("%w: event is missing", ingest.ErrMalformed)
+	}
+	event, entityType, err := e.table.resolve(name)
+	if err != nil {
+		return nil, err
+	}
+	if event.installation() {
+		return nil, nil
+	}
+	change := ingest.Change{
+		Source: EventsLabel, Provider: Provider, Module: event.module, Operation: event.operation, ReceivedAt: cb.At,
+		Origin: ingest.Live, Collection: collection(body, event.module, eventsPath), OccurredAt: timestamp(body),
+		NativeOperation: name, NativeBody: body.native,
+	}
+	if change.Account, err = memberOf(body); err != nil {
+		return nil, err
+	}
+	if change.Account == "" {
+		return nil, fmt.Errorf("%w: auth.member_id is missing", ingest.ErrMalformed)
+	}
+	id, err := recordID(body)
+	if err != nil {
+		return nil, err
+	}
+	if id != "" {
+		change.IDs, change.Values = []string{id}, values(body, id, entityType)
+	}
+	return []ingest.Change{change}, nil
+}
+
+// recordID returns data[FIELDS][ID], or data[ID] as the documents show it for timeline comments. It is empty for events
+// of no record, such as an address's; undefined was seen in the place of null.
+func recordID(b body) (string, error) {
+	for _, names := range [][]string{{"data", "fields", "id"}, {"data", "id"}} {
+		id, err := b.digits(names...)
+		if err != nil {
+			return "", err
+		}
+		if id != "" && id != "undefined" {
+			return id, ingest.CheckID(id)
+		}
+	}
+	return "", nil
+}
+
+// values are, for the record id, the other members of data[FIELDS] and the entity type that the event's name gave; nil
+// where there are none.
+func values(b body, id, entityType string) map[string]json.RawMessage {
+	var others []field
+	for _, f := range b.fields {
+		if len(f.names) < 3 || !match(f.names[:2], "data", "fields") || match(f.names[2:], "id") {
+			continue
+		}
+		others = append(others, f)
+		if match(f.names[2:], "entity_type_id") {
+			entityType = ""
+		}
+	}
+	if entityType != "" {
+		others = append(others, entityTypeField(entityType))
+	}
+	if others == nil {
+		return nil
+	}
+	return map[string]json.RawMessage{id: object(others, 2)}
+}
+
+func entityTypeField(id string) field {
+	return field{[]string{"data", "FIELDS", "ENTITY_TYPE_ID"}, ingest.JSONString(id)}
+}
+
+var host = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?$`)
+
+// collection is where the portal keeps the module, or below path where the callback names no portal.
+func collection(b body, module, path string) string {
+	if domain, err := b.text("auth", "domain"); err == nil && host.MatchString(domain) {
+		return "https://" + domain + "/crm/" + module
+	}
+	return path + "/" + module
+}
+
+// lastSecond is the end of the year 9999, the last that RFC 3339 can write.
+const lastSecond = 253402300799
+
+// timestamp reads ts, whole seconds since 1970; zero where it is none. Two changes may share it.
+func timestamp(b body) time.Time {
+	digits, err := b.digits("ts")
+	if err != nil {
+		return time.Time{}
+	}
+	if seconds, err := strconv.ParseInt(digits, 10, 64); err == nil && 0 < seconds && seconds <= lastSecond {
+		return time.Unix(seconds, 0).UTC()
+	}
+	return time.Time{}
+}

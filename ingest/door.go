@@ -1,0 +1,89 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"golang.org/x/time/rate"
+)
+
+// Networks are ranges of addresses, read from "10.0.0.0/8,192.0.2.7".
+type Networks []netip.Prefix
+
+// Decode reads networks from an environment variable.
+func (n *Networks) Decode(value string) error {
+	var list Networks
+	for _, entry := range splitList(value) {
+		network, err := netip.ParsePrefix(entry)
+		if address, failed := netip.ParseAddr(entry); failed == nil {
+			network, err = address.Prefix(address.BitLen())
+		}
+		if err != nil {
+			return errors.New("must be networks in CIDR form, separated by commas, such as 10.0.0.0/8,2001:db8::/32")
+		}
+		list = append(list, network.Masked())
+	}
+	*n = list
+	return nil
+}
+
+// Contains tells whether an address is in one of the networks.
+func (n Networks) Contains(address netip.Addr) bool {
+	return slices.ContainsFunc(n, func(network netip.Prefix) bool { return network.Contains(address) })
+}
+
+// client is the address that a request comes from: the peer's, or where the peer is a trusted proxy the last address in
+// X-Forwarded-For that is not one itself. What a proxy that is not trusted forwards is not believed.
+func (h *Handler) client(r *http.Request) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	address := peer.Addr().Unmap()
+	forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(forwarded) - 1; i >= 0 && h.TrustedProxies.Contains(address); i-- {
+		before, err := netip.ParseAddr(strings.TrimSpace(forwarded[i]))
+		if err != nil {
+			break
+		}
+		address = before.Unmap()
+	}
+	return address
+}
+
+// enter takes a slot, or refuses at once where all are taken. Call release in any case.
+func (h *Handler) enter(slots chan struct{}) (release func(), err error) {
+	select {
+	case slots <- struct{}{}:
+		return func() { <-slots }, nil
+	default:
+		h.Metrics.limitHits.WithLabelValues("in_flight").Inc()
+		return func() {}, fmt.Errorf("%w: as many requests as BRIDGE_MAX_IN_FLIGHT allows are under way", ErrRetry)
+	}
+}
+
+// admit returns an error unless the request comes from where callbacks may come from.
+func (h *Handler) admit(from netip.Addr) error {
+	if len(h.Allow) == 0 || h.Allow.Contains(from) {
+		return nil
+	}
+	h.Metrics.limitHits.WithLabelValues("network").Inc()
+	return fmt.Errorf("%w: its address is in none of the allowed networks", ErrForged)
+}
+
+// limiters returns a rate limit for each source, or none.
+func (h *Handler) limiters() map[string]*rate.Limiter {
+	if h.Rate <= 0 {
+		return nil
+	}
+	limits := make(map[string]*rate.Limiter, len(h.Sources))
+	for label := range h.Sources {
+		limits[label] = rate.NewLimiter(rate.Limit(h.Rate), max(1, int(math.Ceil(h.Rate))))
+	}
+	return limits
+}

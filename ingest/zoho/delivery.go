@@ -1,0 +1,170 @@
+package zoho
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"strings"
+
+	"golang.org/x/text/encoding"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+)
+
+// delivery is what a webhook carries, whichever of the many ways its administrator chose.
+type delivery struct {
+	params ingest.Params              // of the URL, and of a form
+	object map[string]json.RawMessage // members of a body that is, or converts to, a JSON object
+	body   json.RawMessage            // JSON as JSON, a form with the URL's parameters as an object, other text as a string
+	query  json.RawMessage            // the URL's parameters where they do not stand in body
+	xml    json.RawMessage            // an XML body as JSON, where that loses nothing
+}
+
+// readDelivery reads the URL and the body. Its errors wrap ErrMalformed.
+func readDelivery(cb ingest.Callback) (delivery, error) {
+	mediaType, params, charset, err := ingest.Content(cb.Header.Get("Content-Type"))
+	if err != nil {
+		return delivery{}, err
+	}
+	query, err := ingest.ParseForm(cb.RawQuery, nil)
+	if err != nil {
+		return delivery{}, err
+	}
+	d := delivery{params: query}
+	if len(query) > 0 {
+		d.query = query.JSON()
+	}
+	if mediaType == "multipart/form-data" {
+		form, err := readMultipart(cb.Body, params["boundary"])
+		return d.withForm(form), err
+	}
+	if len(bytes.TrimSpace(cb.Body)) == 0 {
+		return d.withForm(nil), nil
+	}
+	text, err := ingest.Text(cb.Body, pageOf(mediaType, charset))
+	if err != nil {
+		return d, err
+	}
+	return d.read(mediaType, text, charset)
+}
+
+// pageOf is the charset of the body's own bytes: those of a form are ASCII, its charset is that of what they encode.
+func pageOf(mediaType string, charset encoding.Encoding) encoding.Encoding {
+	if mediaType == "application/x-www-form-urlencoded" {
+		return nil
+	}
+	return charset
+}
+
+// read decides by the type that the header names, and by content where it names none or the administrator typed a body
+// of another kind into the form.
+func (d delivery) read(mediaType, text string, charset encoding.Encoding) (delivery, error) {
+	start := strings.TrimSpace(text)
+	isForm := mediaType == "application/x-www-form-urlencoded"
+	switch {
+	case mediaType == "application/json" || strings.HasSuffix(mediaType, "+json"):
+		if !json.Valid([]byte(text)) {
+			return d, fmt.Errorf("%w: the body is not JSON, though its Content-Type says so", ingest.ErrMalformed)
+		}
+		return d.withJSON(text), nil
+	case (isForm || mediaType == "" || mediaType == "text/plain") && (start[0] == '{' || start[0] == '[') && json.Valid([]byte(text)):
+		return d.withJSON(text), nil
+	case start[0] == '<':
+		return d.withXML(text), nil
+	case isForm || mediaType == "" && strings.Contains(start, "="):
+		form, err := ingest.ParseForm(start, charset)
+		return d.withForm(form), err
+	}
+	d.body = ingest.JSONString(text)
+	return d, nil
+}
+
+func (d delivery) withForm(form ingest.Params) delivery {
+	d.params = append(d.params, form...)
+	d.body, d.query = d.params.JSON(), nil
+	return d
+}
+
+func (d delivery) withJSON(text string) delivery {
+	d.body = json.RawMessage(text)
+	d.object = members(d.body)
+	return d
+}
+
+func (d delivery) withXML(text string) delivery {
+	d.body = ingest.JSONString(text)
+	if converted, err := xmlToJSON(text); err == nil {
+		d.xml = converted
+		for _, root := range members(converted) {
+			d.object = members(root)
+		}
+	}
+	return d
+}
+
+func members(object json.RawMessage) map[string]json.RawMessage {
+	var found map[string]json.RawMessage
+	if json.Unmarshal(object, &found) != nil {
+		return nil
+	}
+	return found
+}
+
+// all returns the values of a name: parameters first, then members of the body; a list's entries each.
+func (d delivery) all(name string) []string {
+	values := d.params.All(name)
+	raw, ok := d.object[name]
+	if !ok {
+		return values
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		list = []json.RawMessage{raw}
+	}
+	for _, entry := range list {
+		if value, err := digits(bytes.TrimSpace(entry), name); err == nil {
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
+// maxParts bounds the parts of a multipart body.
+const maxParts = 1000
+
+func readMultipart(body []byte, boundary string) (ingest.Params, error) {
+	if boundary == "" {
+		return nil, fmt.Errorf("%w: the multipart body names no boundary", ingest.ErrMalformed)
+	}
+	reader := multipart.NewReader(bytes.NewReader(body), boundary)
+	var form ingest.Params
+	for {
+		part, err := reader.NextPart()
+		if errors.Is(err, io.EOF) {
+			return form, nil
+		}
+		if err != nil || len(form) >= maxParts {
+			return nil, fmt.Errorf("%w: the multipart body is broken or has more than %d parts", ingest.ErrMalformed, maxParts)
+		}
+		content, err := io.ReadAll(part)
+		if err != nil {
+			return nil, fmt.Errorf("%w: the multipart body is broken", ingest.ErrMalformed)
+		}
+		_, _, charset, err := ingest.Content(part.Header.Get("Content-Type"))
+		if err != nil {
+			return nil, err
+		}
+		value, err := ingest.Text(content, charset)
+		if err != nil {
+			return nil, err
+		}
+		name, err := ingest.Text([]byte(part.FormName()), nil)
+		if err != nil {
+			return nil, err
+		}
+		form = append(form, ingest.Param{Name: name, Value: value})
+	}
+}

@@ -1,0 +1,188 @@
+package zoho
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+)
+
+// WebhooksLabel is the label of the source Webhooks.
+const WebhooksLabel = "zoho-webhooks"
+
+const webhooksPath = "/zoho/webhooks"
+
+// secretParam is the parameter that proves a webhook.
+const secretParam = "secret"
+
+// Webhooks understands the webhooks of Zoho CRM's workflow rules. What they carry, and how, is up to the CRM's
+// administrator; they know neither module nor operation, so both stand in the URL.
+type Webhooks struct {
+	Account        string            // the org's name in events
+	Accepted       ingest.SecretList // any of these proves a webhook
+	IDParams       []string          // parameters that may hold the record id: the first that is there counts
+	IdentityParams []string          // parameters that together tell one delivery from another; empty: nothing does
+}
+
+// OpenWebhooks configures the source from the environment. Without a secret it takes one that is kept in the data
+// folder, where the bridge may make one.
+func OpenWebhooks(setup ingest.Setup) (ingest.Source, error) {
+	var config Config
+	if err := setup.Env(&config); err != nil {
+		return nil, err
+	}
+	zoho := config.Zoho
+	if len(zoho.WebhookSecret) == 0 {
+		secret, err := setup.MadeSecret("zoho-webhook-secret")
+		if err != nil {
+			return nil, err
+		}
+		if secret != "" {
+			zoho.WebhookSecret = ingest.SecretList{secret}
+		}
+	}
+	return &Webhooks{
+		Account: zoho.Account, Accepted: zoho.WebhookSecret, IDParams: zoho.WebhookIDParams, IdentityParams: zoho.WebhookIdentityParams,
+	}, nil
+}
+
+// Routes implements ingest.Source. Zoho posts or gets; newer versions of it also put and delete.
+func (w *Webhooks) Routes() []ingest.Route {
+	var routes []ingest.Route
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		routes = append(routes, ingest.Route{Method: method, Path: webhooksPath + "/{module}/{operation}"})
+	}
+	return routes
+}
+
+// Secrets implements ingest.Source.
+func (w *Webhooks) Secrets() ingest.Secrets {
+	return ingest.Secrets{Names: []string{secretParam, "*." + secretParam}, Values: w.Accepted}
+}
+
+// Verify implements ingest.Source: the secret may stand in a parameter of the URL or the body, in the header
+// X-Webhook-Secret, or in Authorization: Bearer. One that is right is enough: a field of the CRM's may have that name too.
+func (w *Webhooks) Verify(_ context.Context, cb ingest.Callback) error {
+	shown := cb.Header.Values("X-Webhook-Secret")
+	for _, value := range cb.Header.Values("Authorization") {
+		if scheme, token, ok := strings.Cut(value, " "); ok && strings.EqualFold(scheme, "Bearer") {
+			shown = append(shown, strings.TrimSpace(token))
+		}
+	}
+	if query, err := ingest.ParseForm(cb.RawQuery, nil); err == nil {
+		shown = append(shown, query.All(secretParam)...)
+	}
+	if d, err := readDelivery(cb); err == nil {
+		shown = append(shown, d.all(secretParam)...)
+	}
+	if len(shown) == 0 {
+		return fmt.Errorf("%w: it shows no secret", ingest.ErrForged)
+	}
+	for _, secret := range shown {
+		if ingest.MatchesAny(secret, w.Accepted) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: it shows a wrong secret", ingest.ErrForged)
+}
+
+// Decode implements ingest.Source.
+func (w *Webhooks) Decode(cb ingest.Callback) ([]ingest.Change, error) {
+	change := ingest.Change{
+		Source: WebhooksLabel, Provider: Provider, Account: w.Account, ReceivedAt: cb.At, Origin: ingest.Live,
+		Module: cb.Params["module"], NativeOperation: cb.Params["operation"], Collection: webhooksPath + "/" + cb.Params["module"],
+	}
+	if err := ingest.CheckModule(change.Module); err != nil {
+		return nil, err
+	}
+	var err error
+	if change.Operation, err = ingest.Operation(change.NativeOperation); err != nil {
+		return nil, err
+	}
+	d, err := readDelivery(cb)
+	if err != nil {
+		return nil, err
+	}
+	if change.IDs, err = d.recordIDs(w.IDParams); err != nil {
+		return nil, err
+	}
+	change.NativeBody, change.NativeQuery, change.NativeXML = d.body, d.query, d.xml
+	change.Mark = d.identity(w.IdentityParams)
+	return []ingest.Change{change}, nil
+}
+
+// RepeatsWithin is how long a delivery's repeat may take to come: Zoho repeats a failed webhook once, after 15 minutes.
+// Without an identity no repeat is known for one.
+func (w *Webhooks) RepeatsWithin() time.Duration {
+	if len(w.IdentityParams) == 0 {
+		return 0
+	}
+	return 20 * time.Minute
+}
+
+// identity is what tells the delivery from others: the values of the named parameters, each behind its length. It is
+// empty unless every one of them is there.
+func (d delivery) identity(names []string) string {
+	var mark strings.Builder
+	for _, name := range names {
+		values := d.all(name)
+		if len(values) == 0 {
+			return ""
+		}
+		mark.WriteString(strconv.Itoa(len(values)) + ";")
+		for _, value := range values {
+			mark.WriteString(strconv.Itoa(len(value)) + ":" + value)
+		}
+	}
+	return mark.String()
+}
+
+// recordIDs returns the values of the first of names that the delivery has; it may have none.
+func (d delivery) recordIDs(names []string) ([]string, error) {
+	for _, name := range names {
+		ids := d.all(name)
+		if len(ids) == 0 {
+			continue
+		}
+		for i, id := range ids {
+			ids[i] = strings.TrimSpace(id)
+			if err := ingest.CheckID(ids[i]); err != nil {
+				return nil, err
+			}
+		}
+		return ids, nil
+	}
+	return nil, nil
+}
+
+// Sample implements ingest.Sampler: a webhook that posts a form, as Zoho's screen suggests.
+func (w *Webhooks) Sample(change ingest.Change, token string) (ingest.Callback, error) {
+	if token == "" && len(w.Accepted) > 0 {
+		token = w.Accepted[0]
+	}
+	if token == "" {
+		return ingest.Callback{}, errors.New("no secret is configured for Zoho's webhooks: set BRIDGE_ZOHO_WEBHOOK_SECRET as the bridge has it, or pass --token")
+	}
+	form := ingest.Params{}
+	for _, id := range change.IDs {
+		form = append(form, ingest.Param{Name: w.idParam(), Value: id})
+	}
+	form = append(form, ingest.Param{Name: "Owner", Value: "Zoë Example"}, ingest.Param{Name: "Closing_Date", Value: change.ReceivedAt.Format("2006-01-02")})
+	return ingest.Callback{
+		Source: WebhooksLabel, At: change.ReceivedAt, Method: http.MethodPost, Path: webhooksPath + "/" + change.Module + "/" + change.Operation,
+		Params: map[string]string{"module": change.Module, "operation": change.Operation},
+		Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "X-Webhook-Secret": {token}}, Body: []byte(form.Encode()),
+	}, nil
+}
+
+func (w *Webhooks) idParam() string {
+	if len(w.IDParams) > 0 {
+		return w.IDParams[0]
+	}
+	return "id"
+}

@@ -1,0 +1,302 @@
+package zoho_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
+	"github.com/crm-bridge/crm-bridge/ingest/zoho"
+	"github.com/crm-bridge/crm-bridge/schemas"
+	"github.com/crm-bridge/crm-bridge/transform"
+)
+
+const webhookSecret = "the-webhook-secret"
+
+func webhooks() *zoho.Webhooks {
+	return &zoho.Webhooks{
+		Account: "default", Accepted: ingest.SecretList{webhookSecret, "the-older-webhook-secret"},
+		IDParams: []string{"id", "Id", "ID", "record_id", "recordId"},
+	}
+}
+
+func webhookMapping(t testing.TB, s ingest.Source) *transform.Mapping {
+	t.Helper()
+	set, err := schemas.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &transform.Mapping{Schemas: set, Redact: transform.NewRedactor(map[string]ingest.Secrets{zoho.WebhooksLabel: s.Secrets()})}
+}
+
+func webhook(method, contentType, query, body string) ingest.Callback {
+	values, _ := url.ParseQuery(query)
+	return ingest.Callback{
+		Source: zoho.WebhooksLabel, At: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Method: method, Path: "/zoho/webhooks/Deals/closed",
+		Params: map[string]string{"module": "Deals", "operation": "closed"}, Query: values, RawQuery: query,
+		Header: http.Header{"Content-Type": {contentType}}, Body: []byte(body),
+	}
+}
+
+const form = "application/x-www-form-urlencoded"
+
+const multipartBody = "--xyz\r\nContent-Disposition: form-data; name=\"id\"\r\n\r\n77\r\n--xyz\r\nContent-Disposition: form-data; name=\"Näme\"\r\n\r\na\r\nb\r\n" +
+	"--xyz\r\nContent-Disposition: form-data; name=\"tag\"\r\n\r\n1\r\n--xyz\r\nContent-Disposition: form-data; name=\"tag\"\r\nContent-Type: text/plain; charset=iso-8859-1\r\n\r\n\xfc\r\n" +
+	"--xyz\r\nContent-Disposition: form-data; name=\"secret\"\r\n\r\nthe-webhook-secret\r\n--xyz--\r\n"
+
+// Whatever way the administrator chose, names and values arrive unchanged, repeated ones too, and the id is found.
+func TestWebhooksDecode(t *testing.T) {
+	for _, test := range []struct {
+		name, method, contentType, query, body string
+		ids                                    []string
+		native                                 string // members of native but the operation
+	}{
+		{"query", "GET", "", "secret=the-webhook-secret&Deal+Name=A%20%26%20B&tag=1&tag=2&ID=5725767000003000010&empty=", "", []string{"5725767000003000010"}, `"body":{"Deal Name":"A & B","tag":["1","2"],"ID":"5725767000003000010","empty":""}`},
+		{"query with a semicolon", "DELETE", "", "id=1&list=a;b", "", []string{"1"}, `"body":{"id":"1","list":"a;b"}`},
+		{"form", "POST", form, "", "record_id=1&Stage=Closed+Won&%E5%95%86%E6%9C%BA=%E9%87%91%E9%A2%9D", []string{"1"}, `"body":{"record_id":"1","Stage":"Closed Won","商机":"金额"}`},
+		{"form and query", "PUT", form + "; charset=UTF-8", "region=north", "id=1", []string{"1"}, `"body":{"region":"north","id":"1"}`},
+		{"form in another charset", "POST", form + "; charset=gb2312", "", "id=1&name=%BD%F0%B6%EE", []string{"1"}, `"body":{"id":"1","name":"金额"}`},
+		{"repeated id", "POST", form, "", "id=1&id=2", []string{"1", "2"}, `"body":{"id":["1","2"]}`},
+		{"the first name that is there", "POST", form, "", "recordId=2&Id=1", []string{"1"}, `"body":{"recordId":"2","Id":"1"}`},
+		{"no id", "POST", form, "", "name=x", nil, `"body":{"name":"x"}`},
+		{"multipart", "POST", "multipart/form-data; boundary=xyz", "", multipartBody, []string{"77"}, `"body":{"id":"77","Näme":"a\r\nb","tag":["1","ü"]}`},
+		{"JSON", "POST", "application/json; charset=utf-8", "region=north&secret=the-webhook-secret", ` {"id": 5725767000003000010, "amount": 1.10, "secret": "the-webhook-secret"}`, []string{"5725767000003000010"}, `"body":{"id":5725767000003000010,"amount":1.10},"query":{"region":"north"}`},
+		{"JSON list", "POST", "application/json", "id=9", `[{"a":1}]`, []string{"9"}, `"body":[{"a":1}],"query":{"id":"9"}`},
+		{"JSON under a form's type", "POST", form, "", `{"id":"1"}`, []string{"1"}, `"body":{"id":"1"}`},
+		{"JSON in another charset", "POST", "application/json; charset=windows-1251", "", "{\"id\":\"1\",\"name\":\"\xc8\xec\xff\"}", []string{"1"}, `"body":{"id":"1","name":"Имя"}`},
+		{"XML", "POST", "text/xml", "", `<deal stage="won"><id>7</id><tag>a</tag><tag>b</tag></deal>`, []string{"7"}, `"body":"<deal stage=\"won\"><id>7</id><tag>a</tag><tag>b</tag></deal>","xml":{"deal":{"@stage":"won","id":"7","tag":["a","b"]}}`},
+		{"XML that would lose something", "POST", "application/xml", "id=1", `<p>one <b>two</b></p>`, []string{"1"}, `"body":"<p>one <b>two</b></p>","query":{"id":"1"}`},
+		{"XML with entities of its own", "POST", "application/xml", "id=1", `<!DOCTYPE a [<!ENTITY b "bb">]><a>&b;</a>`, []string{"1"}, `"body":"<!DOCTYPE a [<!ENTITY b \"bb\">]><a>&b;</a>","query":{"id":"1"}`},
+		{"text", "POST", "text/plain", "id=1", "Deal closed:\n\"big\" one", []string{"1"}, `"body":"Deal closed:\n\"big\" one","query":{"id":"1"}`},
+		{"nothing", "POST", "", "", "", nil, `"body":{}`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := webhooks()
+			changes, err := s.Decode(webhook(test.method, test.contentType, test.query, test.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.ids, changes[0].IDs); diff != "" {
+				t.Error(diff)
+			}
+			events, err := webhookMapping(t, s).Events(changes[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			var data struct{ Native json.RawMessage }
+			if err := json.Unmarshal(events[0].Data(), &data); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(`{"operation":"closed",`+test.native+`}`, string(data.Native)); diff != "" {
+				t.Error(diff)
+			}
+			if events[0].Type() != "crm.zoho.Deals.closed" || events[0].Source() != "/zoho/webhooks/Deals" {
+				t.Errorf("type %s, source %s", events[0].Type(), events[0].Source())
+			}
+		})
+	}
+}
+
+// The bodies of Zoho's own help page arrive as they are; the first is not well-formed there, and stays text.
+func TestWebhooksOfTheHelpPage(t *testing.T) {
+	for name, converts := range map[string]bool{"webhook-creator.xml": false, "webhook-sms.xml": true} {
+		body := string(read(t, name))
+		changes, err := webhooks().Decode(webhook("POST", "application/xml", "", body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text string
+		if err := json.Unmarshal(changes[0].NativeBody, &text); err != nil || text != body {
+			t.Errorf("%s is not kept as it is: %v", name, err)
+		}
+		if (changes[0].NativeXML != nil) != converts {
+			t.Errorf("%s as JSON: %s", name, changes[0].NativeXML)
+		}
+	}
+}
+
+// A webhook proves itself by a parameter, a header or a bearer; by nothing else.
+func TestWebhooksVerify(t *testing.T) {
+	for _, test := range []struct {
+		name, contentType, query, body, header, value string
+		genuine                                       bool
+	}{
+		{"parameter of the URL", "", "secret=the-webhook-secret", "", "", "", true},
+		{"older secret", "", "secret=the-older-webhook-secret", "", "", "", true},
+		{"parameter of a form", form, "", "a=1&secret=the-webhook-secret", "", "", true},
+		{"parameter of a multipart form", "multipart/form-data; boundary=xyz", "", multipartBody, "", "", true},
+		{"member of JSON", "application/json", "", `{"secret":"the-webhook-secret"}`, "", "", true},
+		{"header", "", "", "", "X-Webhook-Secret", webhookSecret, true},
+		{"bearer", "", "", "", "Authorization", "bearer " + webhookSecret, true},
+		{"header with a body that cannot be read", "multipart/form-data; boundary=xyz", "", "broken", "X-Webhook-Secret", webhookSecret, true},
+		{"nothing", "", "", "", "", "", false},
+		{"empty", "", "secret=", "", "", "", false},
+		{"wrong", "", "secret=the-webhook-secre", "", "", "", false},
+		{"both at once", "", "secret=the-webhook-secret,the-older-webhook-secret", "", "", "", false},
+		{"basic", "", "", "", "Authorization", "Basic " + webhookSecret, false},
+		{"another name", "", "Secret=the-webhook-secret", "", "", "", false},
+		{"nested in JSON", "application/json", "", `{"a":{"secret":"the-webhook-secret"}}`, "", "", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			cb := webhook("POST", test.contentType, test.query, test.body)
+			if test.header != "" {
+				cb.Header.Set(test.header, test.value)
+			}
+			err := webhooks().Verify(t.Context(), cb)
+			if test.genuine && err != nil || !test.genuine && !errors.Is(err, ingest.ErrForged) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	if err := (&zoho.Webhooks{}).Verify(t.Context(), webhook("GET", "", "secret=", "")); !errors.Is(err, ingest.ErrForged) {
+		t.Errorf("without a configured secret: %v", err)
+	}
+}
+
+// What is proven and cannot be understood is malformed, and goes to quarantine.
+func TestWebhooksDecodeRefuses(t *testing.T) {
+	many := strings.Repeat("a=1&", 1001)
+	for name, cb := range map[string]ingest.Callback{
+		"broken JSON":                webhook("POST", "application/json", "", `{"a":`),
+		"not UTF-8":                  webhook("POST", "text/plain", "", "\xff\xfe\xff"),
+		"form not UTF-8":             webhook("POST", form, "", "a=%ff"),
+		"broken percent-encoding":    webhook("POST", form, "", "a=%zz"),
+		"unheard-of charset":         webhook("POST", "text/plain; charset=klingon", "", "x"),
+		"multipart that ends early":  webhook("POST", "multipart/form-data; boundary=xyz", "", multipartBody[:60]),
+		"multipart, no boundary":     webhook("POST", "multipart/form-data", "", multipartBody),
+		"parameters by the thousand": webhook("POST", form, "", many),
+		"parameters of the URL":      webhook("GET", "", many, ""),
+		"an id with a space":         webhook("POST", form, "", "id=1+2"),
+	} {
+		if _, err := webhooks().Decode(cb); !errors.Is(err, ingest.ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, params := range []map[string]string{{"module": "De.als", "operation": "edit"}, {"module": "*", "operation": "edit"}, {"module": "Deals", "operation": ">"}, {"module": "..", "operation": "edit"}} {
+		cb := webhook("GET", "", "", "")
+		cb.Params = params
+		if _, err := webhooks().Decode(cb); !errors.Is(err, ingest.ErrMalformed) {
+			t.Errorf("%v: %v", params, err)
+		}
+	}
+}
+
+// A delivery's identity makes its repeat after 15 minutes the same event; without one each delivery is its own.
+func TestWebhookIdentity(t *testing.T) {
+	s := webhooks()
+	mark := func(body string) string {
+		changes, err := s.Decode(webhook("POST", form, "", body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return changes[0].Mark
+	}
+	if mark("id=1&at=2") != "" {
+		t.Error("there is an identity by default")
+	}
+	s.IdentityParams = []string{"id", "at"}
+	if mark("id=1&at=2") == "" || mark("id=1&at=2") != mark("at=2&id=1&other=3") {
+		t.Error("the same delivery has two identities")
+	}
+	for _, other := range []string{"id=1&at=3", "id=12&at=", "id=1&at=2&at=2"} {
+		if mark(other) == mark("id=1&at=2") {
+			t.Errorf("%s has the same identity", other)
+		}
+	}
+	if mark("id=1") != "" {
+		t.Error("half an identity counts")
+	}
+}
+
+// Webhooks satisfy what every source must.
+func TestWebhooksSuite(t *testing.T) {
+	s := webhooks()
+	m := webhookMapping(t, s)
+	ingesttest.Run(t, ingesttest.Suite{
+		Label: zoho.WebhooksLabel, Source: s, Events: encoder(m),
+		Keep: func(cb ingest.Callback, reason error) ([]byte, error) { return m.Redact.Quarantine("id", cb, reason) },
+		Genuine: []ingesttest.Genuine{
+			{Name: "query", Method: "GET", Target: "/zoho/webhooks/Deals/closed?id=1&secret=the-webhook-secret", Secrets: []string{webhookSecret}},
+			{
+				Name: "form", Method: "POST", Target: "/zoho/webhooks/Deals/closed", Header: http.Header{"Content-Type": {form}},
+				Body: []byte("id=1&secret=the-webhook-secret&note=again+the-webhook-secret"), Secrets: []string{webhookSecret},
+			},
+			{
+				Name: "multipart", Method: "POST", Target: "/zoho/webhooks/Deals/closed", Header: http.Header{"Content-Type": {"multipart/form-data; boundary=xyz"}},
+				Body: []byte(multipartBody), Secrets: []string{webhookSecret},
+			},
+			{
+				Name: "JSON and header", Method: "PUT", Target: "/zoho/webhooks/Deals/closed", Header: http.Header{"Content-Type": {"application/json"}, "X-Webhook-Secret": {webhookSecret}},
+				Body: []byte(`{"id":"1","url":"https://x/?authorization=planted-authorization","note":"the\u002dwebhook-secret"}`), Secrets: []string{webhookSecret, "planted-authorization"},
+			},
+			{
+				Name: "XML and bearer", Method: "POST", Target: "/zoho/webhooks/Deals/closed", Header: http.Header{"Content-Type": {"text/xml"}, "Authorization": {"Bearer " + webhookSecret}},
+				Body: []byte(`<a><id>1</id><key>the-webhook-secret</key></a>`), Secrets: []string{webhookSecret},
+			},
+			{
+				Name: "text", Method: "POST", Target: "/zoho/webhooks/Deals/closed?secret=the-webhook-secret", Header: http.Header{"Content-Type": {"text/plain"}},
+				Body: []byte(`the-webhook-secret and Zoho-oauthtoken 1000.planted-oauth`), Secrets: []string{webhookSecret, "planted-oauth"},
+			},
+		},
+	})
+}
+
+// encoder returns what a mapping's events look like in a stream.
+func encoder(m *transform.Mapping) func(ingest.Change) ([][]byte, error) {
+	return func(c ingest.Change) ([][]byte, error) {
+		events, err := m.Events(c)
+		var all [][]byte
+		for i := range events {
+			var text bytes.Buffer
+			if err := event.WriteJson(&events[i], &text); err != nil {
+				return nil, err
+			}
+			all = append(all, text.Bytes())
+		}
+		return all, err
+	}
+}
+
+// Whatever a webhook carries, reading it does not panic, its event is valid JSON, and the secret is gone from it.
+func FuzzWebhook(f *testing.F) {
+	f.Add("POST", form, "secret=the-webhook-secret", []byte("id=1&a=b&a=c"))
+	f.Add("POST", "application/json; charset=gb2312", "", []byte(`{"id":1,"secret":"the-webhook-secret"}`))
+	f.Add("POST", "multipart/form-data; boundary=xyz", "a=b", []byte(multipartBody))
+	f.Add("PUT", "text/xml", "", read(f, "webhook-sms.xml"))
+	f.Add("PUT", "text/xml", "", read(f, "webhook-creator.xml"))
+	f.Add("GET", "", "secret=the-webhook-secret&x=%ff;", []byte(nil))
+	s := webhooks()
+	m := webhookMapping(f, s)
+	f.Fuzz(func(t *testing.T, method, contentType, query string, body []byte) {
+		cb := webhook(method, contentType, query, string(body))
+		_ = s.Verify(t.Context(), cb)
+		if changes, err := s.Decode(cb); err == nil {
+			if events, err := m.Events(changes[0]); err == nil {
+				checkWebhook(t, events[0].Data())
+			}
+		}
+		kept, err := m.Redact.Quarantine("id", cb, ingest.ErrMalformed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkWebhook(t, kept)
+	})
+}
+
+func checkWebhook(t *testing.T, out []byte) {
+	if !json.Valid(out) {
+		t.Fatalf("not JSON: %q", out)
+	}
+	if bytes.Contains(out, []byte(webhookSecret)) {
+		t.Errorf("shows the secret: %s", out)
+	}
+}

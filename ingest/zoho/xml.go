@@ -1,0 +1,137 @@
+package zoho
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+)
+
+// errLossy says that an XML text does not convert to JSON without losing something.
+var errLossy = errors.New("does not convert to JSON without loss")
+
+// deepestXML is how far XML may nest to be converted.
+const deepestXML = 50
+
+// element is an XML element on its way to JSON.
+type element struct {
+	name     string
+	attrs    []xml.Attr
+	children []*element
+	text     strings.Builder
+}
+
+// xmlToJSON converts an XML text to {"root": …}: an element is its text, or an object of its attributes ("@name"), its
+// children by name, a list where a name is repeated, and its text ("#text") where it has attributes too. Text between
+// children, a comment, an instruction, a document type (and with it every entity of its own), or children of one name
+// with others between them would be lost: then it does not convert. Nothing is ever fetched.
+func xmlToJSON(text string) (json.RawMessage, error) {
+	decoder := xml.NewDecoder(strings.NewReader(text))
+	decoder.CharsetReader = func(_ string, input io.Reader) (io.Reader, error) { return input, nil } // it is UTF-8 by now
+	root := &element{}
+	open := []*element{root}
+	for {
+		token, err := decoder.RawToken()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		here := open[len(open)-1]
+		switch t := token.(type) {
+		case xml.StartElement:
+			child := &element{name: qualified(t.Name), attrs: append([]xml.Attr(nil), t.Attr...)}
+			here.children = append(here.children, child)
+			if open = append(open, child); len(open) > deepestXML {
+				return nil, errLossy
+			}
+		case xml.EndElement:
+			if len(open) == 1 || here.name != qualified(t.Name) {
+				return nil, errLossy
+			}
+			open = open[:len(open)-1]
+		case xml.CharData:
+			here.text.Write(t)
+		case xml.ProcInst:
+			if t.Target != "xml" {
+				return nil, errLossy
+			}
+		default:
+			return nil, errLossy
+		}
+	}
+	if len(open) != 1 || len(root.children) != 1 || strings.TrimSpace(root.text.String()) != "" {
+		return nil, errLossy
+	}
+	return root.children[0].wrapped()
+}
+
+func qualified(name xml.Name) string {
+	if name.Space == "" {
+		return name.Local
+	}
+	return name.Space + ":" + name.Local
+}
+
+func (e *element) wrapped() (json.RawMessage, error) {
+	value, err := e.json()
+	if err != nil {
+		return nil, err
+	}
+	return json.RawMessage(fmt.Sprintf("{%s:%s}", ingest.JSONString(e.name), value)), nil
+}
+
+func (e *element) json() (json.RawMessage, error) {
+	text := e.text.String()
+	if len(e.children) > 0 {
+		if text = strings.TrimSpace(text); text != "" {
+			return nil, errLossy
+		}
+	}
+	if len(e.attrs) == 0 && len(e.children) == 0 {
+		return ingest.JSONString(text), nil
+	}
+	var parts []string
+	seen := map[string]bool{}
+	add := func(name string, value json.RawMessage) error {
+		if seen[name] {
+			return errLossy
+		}
+		seen[name] = true
+		parts = append(parts, string(ingest.JSONString(name))+":"+string(value))
+		return nil
+	}
+	for _, attr := range e.attrs {
+		if err := add("@"+qualified(attr.Name), ingest.JSONString(attr.Value)); err != nil {
+			return nil, err
+		}
+	}
+	if text != "" {
+		if err := add("#text", ingest.JSONString(text)); err != nil {
+			return nil, err
+		}
+	}
+	for i := 0; i < len(e.children); {
+		name, group := e.children[i].name, []string{}
+		for ; i < len(e.children) && e.children[i].name == name; i++ {
+			value, err := e.children[i].json()
+			if err != nil {
+				return nil, err
+			}
+			group = append(group, string(value))
+		}
+		value := group[0]
+		if len(group) > 1 {
+			value = "[" + strings.Join(group, ",") + "]"
+		}
+		if err := add(name, json.RawMessage(value)); err != nil {
+			return nil, err
+		}
+	}
+	return json.RawMessage("{" + strings.Join(parts, ",") + "}"), nil
+}
