@@ -1,9 +1,12 @@
 package transform
 
 import (
+	"bytes"
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -21,13 +24,27 @@ type Quarantined struct {
 	Path        string            `json:"path"`
 	Params      map[string]string `json:"params,omitempty"`
 	Query       url.Values        `json:"query,omitempty"`
+	RawQuery    string            `json:"rawQuery,omitempty"` // the parameters in their order
 	ContentType string            `json:"contentType,omitempty"`
 	Body        string            `json:"body,omitempty"`
 	BodyBase64  []byte            `json:"bodyBase64,omitempty"` // in place of body where it is not UTF-8
 }
 
+// Callback returns what was kept as a callback to be decoded again. Its secrets are gone, so it cannot be verified again.
+func (q Quarantined) Callback() ingest.Callback {
+	body := []byte(q.Body)
+	if q.BodyBase64 != nil {
+		body = q.BodyBase64
+	}
+	return ingest.Callback{
+		Source: q.Source, At: q.ReceivedAt, Method: q.Method, Path: q.Path, Params: q.Params, Query: q.Query, RawQuery: q.RawQuery,
+		Header: http.Header{"Content-Type": {q.ContentType}}, Body: body,
+	}
+}
+
 // Quarantine returns the copy of cb that may be kept, as JSON.
 func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]byte, error) {
+	cb = searchable(cb)
 	cleaner := r.For(cb.Source, cb.Body)
 	values := cleaner.values
 	if derived := r.sources[cb.Source].Derived; derived != nil {
@@ -55,6 +72,7 @@ func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]by
 			q.Query.Add(text(name), text(value))
 		}
 	}
+	q.RawQuery = maskQuery(cb.RawQuery, text)
 	body, err := cleaner.JSON(nil, cb.Body)
 	if err != nil {
 		body = maskText(cb.Body, cleaner.values)
@@ -63,4 +81,38 @@ func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]by
 		q.Body, q.BodyBase64 = "", body
 	}
 	return json.Marshal(q)
+}
+
+// searchable returns cb with a body in which secrets can be found: as UTF-8, where its Content-Type names another
+// charset, and in any case without NUL bytes, which stand between the letters of wider ones.
+func searchable(cb ingest.Callback) ingest.Callback {
+	mediaType, _, charset, err := ingest.Content(cb.Header.Get("Content-Type"))
+	if err == nil && charset != nil && mediaType != "application/x-www-form-urlencoded" && mediaType != "multipart/form-data" {
+		if text, err := ingest.Text(cb.Body, charset); err == nil {
+			cb.Body, cb.Header = []byte(text), http.Header{"Content-Type": {mediaType}}
+		}
+	}
+	cb.Body = bytes.ReplaceAll(cb.Body, []byte{0}, nil)
+	return cb
+}
+
+// maskQuery masks the parameters of a URL that sound like secrets, and in the others what text masks.
+func maskQuery(raw string, text func(string) string) string {
+	if raw == "" {
+		return ""
+	}
+	pairs := strings.Split(raw, "&")
+	for i, pair := range pairs {
+		name, _, hasValue := strings.Cut(pair, "=")
+		plain, err := url.QueryUnescape(name)
+		switch {
+		case err != nil:
+			pairs[i] = mask
+		case hasValue && sounding.MatchString(plain):
+			pairs[i] = text(name) + "=" + mask
+		default:
+			pairs[i] = text(pair)
+		}
+	}
+	return strings.Join(pairs, "&")
 }

@@ -45,6 +45,7 @@ func (b *bridge) adminHandler() http.Handler {
 		}
 		writeJSON(w, status, answer)
 	})
+	b.handleQuarantine(mux)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(b.registry, promhttp.HandlerOpts{}))
 	return mux
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,6 +38,7 @@ type bridge struct {
 	mapping *transform.Mapping
 
 	callbacks, admin net.Listener
+	adminToken       string // proves the bridge's own commands
 	state            state
 }
 
@@ -55,6 +57,9 @@ func openBridge(ctx context.Context, s settings, log *slog.Logger) (b *bridge, e
 			return b, err
 		}
 	}
+	if b.adminToken, err = b.madeSecret(adminSecret); err != nil {
+		return b, err
+	}
 	if b.sources, err = openSources(ingest.Setup{Env: (&environment{}).load, MadeSecret: b.madeSecret}); err != nil {
 		return b, err
 	}
@@ -71,12 +76,19 @@ func openBridge(ctx context.Context, s settings, log *slog.Logger) (b *bridge, e
 		return b, err
 	}
 	for label, source := range b.sources {
-		if len(source.Secrets().Values) == 0 {
+		values := source.Secrets().Values
+		if slices.ContainsFunc(values, func(secret string) bool { return len(secret) < shortSecret }) {
+			log.Warn("a secret of this source is short: it can be guessed, and cannot be masked inside other text", "source", label, "shorter_than", shortSecret)
+		}
+		if len(values) == 0 {
 			log.Warn("no secret is configured for this source: it answers 401 to everything", "source", label)
 		}
 	}
 	return b, nil
 }
+
+// shortSecret is the length from which a secret can be masked wherever it stands.
+const shortSecret = 12
 
 // madeSecret implements ingest.Setup.MadeSecret.
 func (b *bridge) madeSecret(name string) (string, error) {
@@ -91,7 +103,11 @@ func (b *bridge) openMapping() error {
 	if err != nil {
 		return err
 	}
-	secrets := make(map[string]ingest.Secrets, len(b.sources))
+	own, err := b.ownSecrets()
+	if err != nil {
+		return err
+	}
+	secrets := map[string]ingest.Secrets{"": {Values: own}}
 	for label, source := range b.sources {
 		secrets[label] = source.Secrets()
 	}
@@ -99,6 +115,12 @@ func (b *bridge) openMapping() error {
 		Schemas: set, Redact: transform.NewRedactor(secrets), PublicURL: b.settings.publicURL(), PerRecord: b.settings.EventPer == "record",
 	}
 	return nil
+}
+
+// ownSecrets are those of the bridge itself, which no callback should ever hold.
+func (b *bridge) ownSecrets() ([]string, error) {
+	password, err := b.madeSecret(ownerSecret)
+	return []string{b.settings.NATS.ListenPassword, b.settings.NATS.Password, b.adminToken, password}, err
 }
 
 // accept makes changes safe: it is all that stands between ingest, transform and publish.
@@ -147,6 +169,7 @@ func (b *bridge) Run(ctx context.Context) error {
 	handler := &ingest.Handler{
 		Sources: b.sources, Accept: b.accept, Quarantine: b.keep, Log: b.log, Metrics: ingest.NewMetrics(b.registry),
 		MaxBody: int64(b.settings.MaxBody), MaxInFlight: b.settings.MaxInFlight, AnswerTimeout: timeout,
+		Rate: float64(b.settings.Rate), Allow: b.settings.Allow, TrustedProxies: b.settings.TrustedProxies,
 		Public: map[string]ingest.Document{"/schemas/v1/{family}": b.mapping.Schemas.Document},
 	}
 	front := ingest.NewServer(handler.HTTP(), timeout, b.log)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -38,10 +39,14 @@ type settings struct {
 	EventMode        publish.Mode `split_words:"true" default:"structured" desc:"CloudEvents content mode: structured or binary"`
 	EventPer         string       `split_words:"true" default:"callback" desc:"one event a callback, or one for each record"`
 
-	MaxBody       Size   `split_words:"true" default:"1MiB" desc:"longest body of a callback; 413 beyond"`
-	MaxInFlight   int    `split_words:"true" default:"2048" desc:"requests at once; 503 beyond"`
-	AnswerTimeout Span   `split_words:"true" default:"5s" desc:"an event that is not safe by then is answered with 503"`
-	PublicURL     string `split_words:"true" desc:"where the CRMs reach the bridge, such as https://crm.example.com"`
+	MaxBody        Size            `split_words:"true" default:"1MiB" desc:"longest body of a callback; 413 beyond"`
+	MaxInFlight    int             `split_words:"true" default:"2048" desc:"requests at once; 503 beyond"`
+	Rate           Rate            `split_words:"true" desc:"proven callbacks a second for each source; 429 beyond"`
+	AnswerTimeout  Span            `split_words:"true" default:"5s" desc:"an event that is not safe by then is answered with 503"`
+	Allow          ingest.Networks `split_words:"true" desc:"networks that may post, such as 10.0.0.0/8,192.0.2.7; empty: all"`
+	TrustedProxies ingest.Networks `split_words:"true" desc:"proxies whose X-Forwarded-For is believed"`
+
+	PublicURL string `split_words:"true" desc:"where the CRMs reach the bridge, such as https://crm.example.com"`
 }
 
 type natsSettings struct {

@@ -73,6 +73,19 @@ func (s *Span) Decode(value string) error {
 
 func (s Span) String() string { return time.Duration(s).String() }
 
+// Rate is a number of callbacks a second: "200" or "0.5".
+type Rate float64
+
+// Decode reads a rate from an environment variable.
+func (r *Rate) Decode(value string) error {
+	rate, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), "/s"), 64)
+	if err != nil || !(rate > 0) || math.IsInf(rate, 0) {
+		return errors.New("must be a number of callbacks a second, such as 200")
+	}
+	*r = Rate(rate)
+	return nil
+}
+
 // parseWhen reads a moment: RFC 3339, a date (its midnight here), or a span back from now.
 func parseWhen(value string, now time.Time) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, value); err == nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"mime/multipart"
+	"slices"
 	"strings"
 
 	"golang.org/x/text/encoding"
@@ -34,7 +35,7 @@ func readDelivery(cb ingest.Callback) (delivery, error) {
 		return delivery{}, err
 	}
 	d := delivery{params: query}
-	if len(query) > 0 {
+	if slices.ContainsFunc(query, func(p ingest.Param) bool { return p.Name != secretParam }) {
 		d.query = query.JSON()
 	}
 	if mediaType == "multipart/form-data" {

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/transform"
+)
+
+// adminSecret is the file in the data folder that holds what proves a command to the admin address.
+const adminSecret = "admin-token"
+
+// listed is a quarantined callback in a list: all but its body.
+type listed struct {
+	ID         string    `json:"id"`
+	Source     string    `json:"source"`
+	Reason     string    `json:"reason"`
+	ReceivedAt time.Time `json:"receivedAt"`
+	Bytes      int       `json:"bytes"`
+}
+
+// redriven is what became of a quarantined callback that was decoded again.
+type redriven struct {
+	ID     string       `json:"id"`
+	Events []ingest.Ack `json:"events,omitempty"` // with a dry run only their subjects
+	DryRun bool         `json:"dryRun,omitempty"`
+	Error  string       `json:"error,omitempty"` // it is still in quarantine
+}
+
+// dropped is a quarantined callback that is gone.
+type dropped struct {
+	ID    string `json:"id"`
+	Error string `json:"error,omitempty"`
+}
+
+// settle does something about one quarantined callback and returns the line to answer with.
+type settle func(ctx context.Context, r *http.Request, kept publish.Kept) any
+
+// handleQuarantine answers the command of that name. What is in quarantine is customers' data, and dropping it is for
+// good: so it takes the token of the data folder, or beside a remote NATS, where there is none, a peer on this machine.
+func (b *bridge) handleQuarantine(mux *http.ServeMux) {
+	each := func(do settle) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if !b.trusts(r) {
+				writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "run the command as the bridge's own user, with its BRIDGE_DATA_DIR"})
+				return
+			}
+			b.eachKept(w, r, do)
+		}
+	}
+	mux.HandleFunc("GET /quarantine", each(func(_ context.Context, _ *http.Request, kept publish.Kept) any {
+		var q transform.Quarantined
+		if err := json.Unmarshal(kept.Body, &q); err != nil {
+			return listed{ID: kept.ID, Reason: "cannot be read: " + err.Error()}
+		}
+		return listed{ID: kept.ID, Source: q.Source, Reason: q.Reason, ReceivedAt: q.ReceivedAt, Bytes: len(q.Body) + len(q.BodyBase64)}
+	}))
+	mux.HandleFunc("GET /quarantine/show", each(func(_ context.Context, _ *http.Request, kept publish.Kept) any {
+		return json.RawMessage(kept.Body)
+	}))
+	mux.HandleFunc("POST /quarantine/redrive", each(func(ctx context.Context, r *http.Request, kept publish.Kept) any {
+		return b.redrive(ctx, kept, r.URL.Query().Get("dry-run") == "true")
+	}))
+	mux.HandleFunc("POST /quarantine/drop", each(func(ctx context.Context, _ *http.Request, kept publish.Kept) any {
+		if err := b.quarantine.Drop(ctx, kept); err != nil {
+			return dropped{ID: kept.ID, Error: err.Error()}
+		}
+		b.log.Info("dropped from quarantine", "quarantine", kept.ID)
+		return dropped{ID: kept.ID}
+	}))
+}
+
+// trusts tells whether a request comes from the bridge's own user.
+func (b *bridge) trusts(r *http.Request) bool {
+	if b.data != nil {
+		return ingest.MatchesAny(r.Header.Get("X-Admin-Token"), []string{b.adminToken})
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	asked, _, failed := net.SplitHostPort(r.Host)
+	if failed != nil {
+		asked = r.Host
+	}
+	// A browser that a foreign page sends here would name that page's host.
+	return err == nil && isLoopback(host) && isLoopback(asked) && r.Header.Get("X-Forwarded-For") == ""
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// lineTimeout bounds the work on one quarantined callback and the writing of its line.
+const lineTimeout = 30 * time.Second
+
+// eachKept answers with one JSON line for each callback that the query names: by id, or all.
+func (b *bridge) eachKept(w http.ResponseWriter, r *http.Request, do settle) {
+	id := r.URL.Query().Get("id")
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	writer, encoder := http.NewResponseController(w), json.NewEncoder(w)
+	found := false
+	err := b.quarantine.Each(r.Context(), func(kept publish.Kept) error {
+		if id != "" && kept.ID != id {
+			return nil
+		}
+		found = true
+		ctx, cancel := context.WithTimeout(r.Context(), lineTimeout)
+		defer cancel()
+		line := do(ctx, r, kept)
+		if err := errors.Join(writer.SetWriteDeadline(time.Now().Add(lineTimeout)), encoder.Encode(line), writer.Flush()); err != nil {
+			return err
+		}
+		if id != "" {
+			return errEnough
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, errEnough):
+	case err != nil:
+		_ = encoder.Encode(map[string]string{"error": err.Error()})
+	case id != "" && !found:
+		writeJSON(w, http.StatusNotFound, map[string]string{"error": "there is no callback " + id + " in quarantine"})
+	}
+}
+
+// redrive decodes a quarantined callback with today's code and publishes it as if it had just arrived, its original
+// arrival time kept. It leaves quarantine only when its events are safe.
+func (b *bridge) redrive(ctx context.Context, kept publish.Kept, dryRun bool) redriven {
+	result := redriven{ID: kept.ID, DryRun: dryRun}
+	acks, err := b.redecode(ctx, kept, dryRun)
+	if err == nil && !dryRun {
+		b.log.Info("redriven from quarantine", "quarantine", kept.ID, "events", len(acks))
+		if err = b.quarantine.Drop(ctx, kept); err != nil {
+			err = fmt.Errorf("its events are published, but it is still here: %w", err)
+		}
+	}
+	if result.Events = acks; err != nil {
+		result.Error = err.Error()
+	}
+	return result
+}
+
+func (b *bridge) redecode(ctx context.Context, kept publish.Kept, dryRun bool) ([]ingest.Ack, error) {
+	var q transform.Quarantined
+	if err := json.Unmarshal(kept.Body, &q); err != nil {
+		return nil, err
+	}
+	source, ok := b.sources[q.Source]
+	if !ok {
+		return nil, fmt.Errorf("this bridge has no source %s", q.Source)
+	}
+	changes, err := source.Decode(q.Callback())
+	if err != nil {
+		return nil, err
+	}
+	if !dryRun {
+		return b.accept(ctx, changes)
+	}
+	var would []ingest.Ack
+	for _, change := range changes {
+		events, err := b.mapping.Events(change)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range events {
+			would = append(would, ingest.Ack{Subject: b.publisher.Subject(e)})
+		}
+	}
+	return would, nil
+}

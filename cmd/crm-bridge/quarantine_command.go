@@ -1,0 +1,180 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+
+	"github.com/spf13/cobra"
+)
+
+func quarantineCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "quarantine",
+		Short: "See and settle callbacks that were proven but not understood",
+		Long:  "Callbacks that were proven but not understood wait here for 30 days, without their secrets. The running bridge is asked, at BRIDGE_ADMIN_LISTEN.",
+		Example: `  crm-bridge quarantine list
+  crm-bridge quarantine show 01a1ffde-8fdb-7008-af5e-7d4c579dc0de
+  crm-bridge quarantine redrive --all --dry-run`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return fmt.Errorf("%w: say list, show, redrive or drop", errUsage)
+		},
+	}
+	cmd.AddCommand(quarantineList(), quarantineShow(),
+		quarantineEach("redrive", "Decode callbacks again with today's code and publish them as if they had just arrived", printRedriven),
+		quarantineEach("drop", "Remove callbacks for good", printDropped))
+	return cmd
+}
+
+func quarantineList() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "list", Short: "List what waits, oldest first", Example: "  crm-bridge quarantine list", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return askAdmin(cmd, http.MethodGet, "/quarantine", nil, asJSON, func(out io.Writer, line []byte) error {
+				var one listed
+				if err := json.Unmarshal(line, &one); err != nil {
+					return err
+				}
+				say(out, "%s  %s  %-20s %7d bytes  %s\n", one.ID, one.ReceivedAt.Local().Format("2006-01-02 15:04:05"), one.Source, one.Bytes, one.Reason)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
+	return cmd
+}
+
+func quarantineShow() *cobra.Command {
+	return &cobra.Command{
+		Use: "show ID", Short: "Show one callback whole, without its secrets", Example: "  crm-bridge quarantine show 01a1ffde-8fdb-7008-af5e-7d4c579dc0de",
+		Args: cobra.MatchAll(atMostOneArg, oneArg),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return askAdmin(cmd, http.MethodGet, "/quarantine/show", url.Values{"id": args}, false, func(out io.Writer, line []byte) error {
+				var pretty bytes.Buffer
+				if err := json.Indent(&pretty, line, "", "  "); err != nil {
+					return err
+				}
+				say(out, "%s\n", pretty.String())
+				return nil
+			})
+		},
+	}
+}
+
+func oneArg(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("%w: %s takes the id of a callback, as quarantine list prints it", errUsage, cmd.CommandPath())
+	}
+	return nil
+}
+
+// quarantineEach is a command that does something to one callback, or to all.
+func quarantineEach(name, short string, show func(io.Writer, []byte) error) *cobra.Command {
+	var all, dryRun, asJSON bool
+	cmd := &cobra.Command{
+		Use: name + " [ID]", Short: short, Example: "  crm-bridge quarantine " + name + " 01a1ffde-8fdb-7008-af5e-7d4c579dc0de\n  crm-bridge quarantine " + name + " --all",
+		Args: atMostOneArg,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if all == (len(args) == 1) {
+				return fmt.Errorf("%w: give the id of a callback, or --all", errUsage)
+			}
+			query := url.Values{}
+			if len(args) == 1 {
+				query.Set("id", args[0])
+			}
+			if dryRun {
+				query.Set("dry-run", "true")
+			}
+			return askAdmin(cmd, http.MethodPost, "/quarantine/"+name, query, asJSON, show)
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "every callback in quarantine")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
+	if name == "redrive" {
+		cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would happen")
+	}
+	return cmd
+}
+
+func printRedriven(out io.Writer, line []byte) error {
+	var one redriven
+	if err := json.Unmarshal(line, &one); err != nil {
+		return err
+	}
+	switch {
+	case one.Error != "":
+		say(out, "%s  stays: %s\n", one.ID, one.Error)
+	case len(one.Events) == 0:
+		say(out, "%s  needs no event\n", one.ID)
+	}
+	for _, ack := range one.Events {
+		if one.DryRun {
+			say(out, "%s  would be published on %s\n", one.ID, ack.Subject)
+		} else {
+			say(out, "%s  published on %s  stream %s sequence %d  id %s\n", one.ID, ack.Subject, ack.Stream, ack.Sequence, ack.ID)
+		}
+	}
+	return nil
+}
+
+func printDropped(out io.Writer, line []byte) error {
+	var one dropped
+	if err := json.Unmarshal(line, &one); err != nil {
+		return err
+	}
+	say(out, "%s  dropped\n", one.ID)
+	return nil
+}
+
+// askAdmin asks the running bridge at its admin address and shows each line of its answer; one that tells of an error
+// makes the command fail in the end.
+func askAdmin(cmd *cobra.Command, method, path string, query url.Values, asJSON bool, show func(io.Writer, []byte) error) error {
+	settings, _, err := loadClient(&environment{})
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(cmd.Context(), method, "http://"+local(settings.AdminListen)+path+"?"+query.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	token, err := readSecret(settings.DataDir, adminSecret)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
+	}
+	request.Header.Set("X-Admin-Token", token)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("no bridge answers at %s (BRIDGE_ADMIN_LISTEN): %w; start one with %s", local(settings.AdminListen), errors.Unwrap(err), ownCommand())
+	}
+	defer func() { _ = response.Body.Close() }()
+
+	asJSON = asJSON || !isTerminal(cmd.OutOrStdout())
+	decoder, failed := json.NewDecoder(response.Body), error(nil)
+	for {
+		var line json.RawMessage
+		if err := decoder.Decode(&line); errors.Is(err, io.EOF) {
+			return failed
+		} else if err != nil {
+			return fmt.Errorf("the bridge's answer ends early: %w", err)
+		}
+		var problem struct{ ID, Error string }
+		if json.Unmarshal(line, &problem) == nil && problem.Error != "" {
+			if problem.ID == "" {
+				return errors.New(problem.Error)
+			}
+			failed = errSilent
+		}
+		if asJSON {
+			say(cmd.OutOrStdout(), "%s\n", line)
+		} else if err := show(cmd.OutOrStdout(), line); err != nil {
+			return err
+		}
+	}
+}
