@@ -1,4 +1,4 @@
-.PHONY: run test lint bench
+.PHONY: run test lint bench fuzz
 
 run: ## the bridge, on this machine
 	go run ./cmd/crm-bridge
@@ -11,3 +11,6 @@ lint: ## the rules that a machine can see; installs golangci-lint where it is mi
 
 bench: ## what an event costs between the callback and the wire
 	go test -run "^$$" -bench . -benchmem ./ingest/zoho
+
+fuzz: ## every parser for an hour; FUZZTIME says how long in all
+	.ci/fuzz $(or $(FUZZTIME),60m)

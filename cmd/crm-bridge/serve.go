@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -62,12 +63,24 @@ func (b *bridge) greet(out io.Writer) {
 		return
 	}
 	say(out, "crm-bridge %s\n", version())
-	say(out, "  callbacks   %s/zoho/notifications\n", callbacks)
+	say(out, "  callbacks   %s  %s\n", callbacks, strings.Join(b.paths(), " "))
 	say(out, "  events      %s  stream %s, subjects %s\n", events, b.settings.Stream, subjects)
 	say(out, "  admin       %s  /healthz /readyz /metrics\n", admin)
 	say(out, "  durability  %s\n", b.durability)
 	say(out, "Send a first event and see it in the stream:\n")
 	say(out, "  %s send && %s tail --since 1m --count 1\n", ownCommand(), ownCommand())
+}
+
+// paths are those that the sources answer.
+func (b *bridge) paths() []string {
+	var paths []string
+	for _, source := range b.sources {
+		for _, route := range source.Routes() {
+			paths = append(paths, route.Path)
+		}
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
 }
 
 // reachable is the address of a listener as a client on this machine writes it.
