@@ -50,6 +50,10 @@ type Change struct {
 	// Empty means that nothing does: each delivery is then an event of its own.
 	Mark string
 
+	// GivenID is the event's id where the delivery has had one before: a redriven callback's id in quarantine, so that
+	// redriving it again adds no second event. Empty otherwise.
+	GivenID string
+
 	TraceParent string // W3C traceparent of the request; empty where it had none
 }
 

@@ -46,14 +46,22 @@ func (h *Handler) client(r *http.Request) netip.Addr {
 	}
 	address := peer.Addr().Unmap()
 	forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(forwarded) - 1; i >= 0 && h.TrustedProxies.Contains(address); i-- {
-		before, err := netip.ParseAddr(strings.TrimSpace(forwarded[i]))
-		if err != nil {
-			break
-		}
-		address = before.Unmap()
+	for i := len(forwarded) - 1; i >= 0 && forwarded[i] != "" && h.TrustedProxies.Contains(address); i-- {
+		address = forwardedAddress(forwarded[i])
 	}
 	return address
+}
+
+// forwardedAddress reads an entry of X-Forwarded-For, with or without a port; what cannot be read is in no network.
+func forwardedAddress(entry string) netip.Addr {
+	entry = strings.Trim(strings.TrimSpace(entry), `"`)
+	if address, err := netip.ParseAddr(strings.Trim(entry, "[]")); err == nil {
+		return address.Unmap()
+	}
+	if both, err := netip.ParseAddrPort(entry); err == nil {
+		return both.Addr().Unmap()
+	}
+	return netip.Addr{}
 }
 
 // enter takes a slot, or refuses at once where all are taken. Call release in any case.

@@ -141,7 +141,7 @@ func Content(contentType string) (mediaType string, params map[string]string, ch
 	if name == "" || name == "utf-8" || name == "utf8" || name == "us-ascii" {
 		return mediaType, params, nil, nil
 	}
-	if charset, err = htmlindex.Get(name); err != nil {
+	if charset, err = htmlindex.Get(name); err != nil || charset == encoding.Replacement {
 		return mediaType, params, nil, fmt.Errorf("%w: the charset of the Content-Type is unheard of", ErrMalformed)
 	}
 	return mediaType, params, charset, nil
@@ -156,7 +156,7 @@ func Text(body []byte, charset encoding.Encoding) (string, error) {
 func toUTF8(raw []byte, charset encoding.Encoding) (string, error) {
 	if charset != nil {
 		decoded, err := charset.NewDecoder().Bytes(raw)
-		if err != nil {
+		if err != nil || bytes.ContainsRune(decoded, utf8.RuneError) { // a decoder puts U+FFFD for what it cannot read
 			return "", fmt.Errorf("%w: the text is not in the charset that the Content-Type names", ErrMalformed)
 		}
 		raw = decoded

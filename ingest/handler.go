@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -113,7 +114,7 @@ func (h *Handler) take(ctx context.Context, source Source, cb Callback, into *re
 	}
 	changes, err := source.Decode(cb)
 	if err == nil && len(changes) > 0 {
-		trace := traceParent(cb.Header)
+		trace := TraceParent(cb.Header)
 		for i := range changes {
 			changes[i].TraceParent = trace
 		}
@@ -157,7 +158,13 @@ func (h *Handler) read(c echo.Context, label string, at time.Time) (Callback, er
 	}
 	params := make(map[string]string, len(c.ParamNames()))
 	for _, name := range c.ParamNames() {
-		if params[name] = c.Param(name); strings.Contains(params[name], "/") {
+		value := c.Param(name)
+		if r.URL.RawPath != "" { // then Echo takes parameters from it as they are written
+			if value, err = url.PathUnescape(value); err != nil {
+				return Callback{}, echo.ErrNotFound
+			}
+		}
+		if params[name] = value; strings.Contains(c.Param(name), "/") {
 			return Callback{}, echo.ErrNotFound // Echo lets the last parameter of a path run on to its end
 		}
 	}
@@ -183,8 +190,8 @@ var (
 	traceParentInvalid = regexp.MustCompile(`^ff|^00-.{52}-|^..-0{32}|^.{35}-0{16}`)
 )
 
-// traceParent returns the request's W3C traceparent, or nothing where it is not a valid one.
-func traceParent(header http.Header) string {
+// TraceParent returns a request's W3C traceparent, or nothing where it is not a valid one.
+func TraceParent(header http.Header) string {
 	value := header.Get("traceparent")
 	if len(value) > 200 || !traceParentPattern.MatchString(value) || traceParentInvalid.MatchString(value) {
 		return ""

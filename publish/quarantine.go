@@ -65,6 +65,18 @@ func (q *Quarantine) Each(ctx context.Context, f func(Kept) error) error {
 	return nil
 }
 
+// Holds tells whether a callback is still in quarantine.
+func (q *Quarantine) Holds(ctx context.Context, kept Kept) (bool, error) {
+	stream, err := q.Conn.js.Stream(ctx, q.Stream)
+	if err == nil {
+		_, err = stream.GetMsg(ctx, kept.Sequence)
+	}
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // Drop removes a callback for good.
 func (q *Quarantine) Drop(ctx context.Context, kept Kept) error {
 	stream, err := q.Conn.js.Stream(ctx, q.Stream)

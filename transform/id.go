@@ -13,6 +13,9 @@ import (
 // ID returns the id of a change's event. It is repeatable, base64url of a SHA-256, where the CRM itself tells changes
 // apart; otherwise each call returns a fresh UUIDv7, for two equal-looking edits are two events.
 func ID(c ingest.Change) (string, error) {
+	if c.Mark == "" && c.GivenID != "" {
+		return c.GivenID, nil
+	}
 	if c.Mark == "" {
 		fresh, err := uuid.NewV7()
 		return fresh.String(), err

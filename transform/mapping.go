@@ -131,6 +131,9 @@ func split(c ingest.Change) []ingest.Change {
 		seen[id] = true
 		one := c
 		one.IDs, one.Fields, one.Values = []string{id}, nil, nil
+		if c.GivenID != "" {
+			one.GivenID = c.GivenID + ":" + id
+		}
 		if names, ok := c.Fields[id]; ok {
 			one.Fields = map[string][]string{id: names}
 		}

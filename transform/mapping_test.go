@@ -23,7 +23,7 @@ func mapping(t testing.TB) *transform.Mapping {
 		t.Fatal(err)
 	}
 	return &transform.Mapping{Schemas: set, Redact: transform.NewRedactor(map[string]ingest.Secrets{
-		family: {Names: []string{"token", "query.<secret>"}, Records: []string{"rows.values"}, Values: []string{"configured-secret", "configured-secret-2", "tok-en"}},
+		family: {Names: []string{"token", "query.<secret>"}, Records: []string{"rows.values"}, Values: []string{"configured-secret", "configured-secret-2", "tok-en", `tok&en-wi"th`}},
 	})}
 }
 

@@ -2,6 +2,7 @@ package transform
 
 import (
 	"bytes"
+	"net/url"
 	"regexp"
 	"strings"
 	"unicode"
@@ -44,18 +45,21 @@ func maskWord(s, word string) string {
 
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// looks are credentials that give themselves away: URL parameters that sound like secrets, Authorization values, users in
-// URLs, Zoho's OAuth tokens (1000.….…).
+// looks are credentials that give themselves away: URL parameters of the names that keys have, Authorization values, XML
+// elements of OAuth's names, users in URLs, Zoho's OAuth tokens (1000.….…). Where shaped is set, only what is shaped like
+// a token is masked: the rest may be words.
 var looks = []struct {
-	pattern *regexp.Regexp
-	by      string
+	pattern *regexp.Regexp // the first group stays, the second is masked
+	shaped  bool
 }{
-	{regexp.MustCompile(`(?i)((?:^|[?&;])(?:proof|[\w.-]*(?:authorization|token|secret|passw(?:or)?d|api_?key))(?:=|%3D))(?:(?:zoho-oauthtoken|bearer|basic)(?:\s|%20|\+)+)?[^\s"'&,;<>\\]+`), "${1}" + mask},
-	{regexp.MustCompile(`(?i)\b(authorization\s*[:=]\s*)(?:(?:zoho-oauthtoken|bearer|basic)(?:\s|%20|\+)+[^\s"'&,;<>\\]+|[^\s"'&,;<>\\]{16,})`), "${1}" + mask},
-	{regexp.MustCompile(`(?i)\b(zoho-oauthtoken)(?:\s|%20|\+)+[^\s"'&,;<>\\]+`), "$1 " + mask},
-	{regexp.MustCompile(`(?i)\b(bearer)(?:\s|%20|\+)+[A-Za-z0-9._~+/=-]{16,}`), "$1 " + mask},
-	{regexp.MustCompile(`(://)[^@/?#\s"'<>]+@`), "$1" + mask + "@"},
-	{regexp.MustCompile(`\b1000\.[0-9A-Za-z]{16,}\.[0-9A-Za-z]{16,}`), mask},
+	{regexp.MustCompile(`(?i)((?:^|[?&;])(?:authorization|(?:access_|refresh_|application_|auth_?)?token|(?:client_)?secret|passw(?:or)?d|z?api_?key|proof)(?:=|%3D))((?:(?:zoho-oauthtoken|bearer|basic)(?:\s|%20|\+)+)?[^\s"'&,;<>\\]+)`), false},
+	{regexp.MustCompile(`(?i)(\bauthorization\s*[:=]\s*)((?:zoho-oauthtoken|bearer|basic)(?:\s|%20|\+)+[^\s"'&,;<>\\]+)`), false},
+	{regexp.MustCompile(`(?i)(\bauthorization\s*[:=]\s*)([^\s"'&,;<>\\]{16,})`), true},
+	{regexp.MustCompile(`(?i)(\bzoho-oauthtoken(?:\s|%20|\+)+)([^\s"'&,;<>\\]+)`), false},
+	{regexp.MustCompile(`(?i)(\bbearer(?:\s|%20|\+)+)([A-Za-z0-9._~+/=-]{16,})`), true},
+	{regexp.MustCompile(`(?i)(<(?:[\w.-]+:)?(?:access_token|refresh_token|application_token|client_secret|authorization)(?:\s[^>]*)?>)([^<]+)`), false},
+	{regexp.MustCompile(`(://)([^@/?#\s"'<>,;:]+:[^@/?#\s"'<>,;]+@)`), false},
+	{regexp.MustCompile(`()(\b1000\.[0-9A-Za-z]{16,}\.[0-9A-Za-z]{16,})`), false},
 }
 
 var hints = [][]byte{
@@ -76,21 +80,75 @@ func looksSecret(text []byte) bool {
 
 func maskLooks(s string) string {
 	for _, look := range looks {
-		s = look.pattern.ReplaceAllString(s, look.by)
+		if !look.pattern.MatchString(s) {
+			continue
+		}
+		s = look.pattern.ReplaceAllStringFunc(s, func(found string) string {
+			parts := look.pattern.FindStringSubmatch(found)
+			switch {
+			case parts == nil || look.shaped && !hasDigitAndLetter(parts[2]):
+				return found
+			case strings.HasSuffix(parts[2], "@"):
+				return parts[1] + mask + "@"
+			}
+			return parts[1] + mask
+		})
 	}
 	return s
 }
 
-// named is a secret in text that no parser could read: a name that sounds like one, then = or : in some spelling, then
-// a value, which may be quoted and cut off; where a list or an object begins, all that follows goes.
-var named = regexp.MustCompile(`(?i)([\w.-]*(?:token|secret|passw|pwd|authorization|credential|proof|signature|api.?key)[\w.-]*(?:%5D|\])?(?:\\?["'])?(?:\s|%20)*(?:=|:|%3D|%3A)(?:\s|%20)*)` +
-	`([\[{][\s\S]*|%5B[\s\S]*|%7B[\s\S]*|"(?:[^"\\]|\\.)*"?|'[^']*'?|(?:(?:zoho-oauthtoken|bearer|basic)(?:\s|%20|\+)+)?[^\s"'&,;<>{}\[]+)`)
+func hasDigitAndLetter(s string) bool {
+	return strings.ContainsFunc(s, unicode.IsDigit) && strings.ContainsFunc(s, unicode.IsLetter)
+}
+
+const secretWords = `(?:token|secret|passw|pwd|authorization|credential|proof|signature|api.?key)`
+
+// unread are secrets in text that no parser could read: a name that sounds like one, then = or : in some spelling, then a
+// value, which may be quoted and cut off (where a list or an object begins, all that follows goes); an element of such a
+// name; a part of such a name.
+var unread = []*regexp.Regexp{
+	regexp.MustCompile(`(?i)([\w.-]*` + secretWords + `[\w.-]*(?:%5D|\])?(?:\\?["'])?(?:\s|%20)*(?:=|:|%3D|%3A)(?:\s|%20)*)` +
+		`([\[{][\s\S]*|"(?:[^"\\]|\\.)*"?|'[^']*'?|(?:(?:zoho-oauthtoken|bearer|basic)(?:\s|%20|\+)+)?[^\s"'&,;<>{}\[]+)`),
+	regexp.MustCompile(`(?i)(<(?:[\w.-]+:)?[\w.-]*` + secretWords + `[\w.-]*(?:\s[^>]*)?>)([^<]+)`),
+	regexp.MustCompile(`(?i)(name="?[\w.-]*` + secretWords + `[\w.-]*"?[^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n)([\s\S]*?)(?:\r?\n--|$)`),
+}
 
 // maskText masks what looks like a secret, and values, in text that may be of any shape.
 func maskText(text []byte, values []string) []byte {
 	for _, value := range values {
 		text = bytes.ReplaceAll(text, []byte(value), []byte(mask))
 	}
-	text = named.ReplaceAll(text, []byte("${1}"+mask))
+	for _, pattern := range unread {
+		text = pattern.ReplaceAllFunc(text, func(found []byte) []byte {
+			at := pattern.FindSubmatchIndex(found)
+			if at == nil {
+				return found
+			}
+			return append(append(append([]byte(nil), found[:at[3]]...), mask...), found[at[5]:]...)
+		})
+	}
 	return []byte(maskLooks(string(text)))
+}
+
+// maskForm masks secrets in a form, pair by pair: what stands under one of the source's own secret names, and what looks
+// like a secret elsewhere. A pair that cannot be read is masked like text. All else stays as it was written.
+func (c *Cleaner) maskForm(form []byte) []byte {
+	pairs := strings.Split(string(form), "&")
+	for i, pair := range pairs {
+		name, value, hasValue := strings.Cut(pair, "=")
+		plainName, err := url.QueryUnescape(name)
+		plainValue, failed := url.QueryUnescape(value)
+		steps := []string{strings.ToLower(plainName)}
+		switch {
+		case err != nil || failed != nil:
+			pairs[i] = string(maskText([]byte(pair), c.values))
+		case hasValue && c.secretName(steps):
+			pairs[i] = maskValues(name, c.values) + "=" + mask
+		case maskLooks(maskValues(plainValue, c.values)) != plainValue:
+			pairs[i] = maskValues(name, c.values) + "=" + strings.ReplaceAll(url.QueryEscape(maskLooks(maskValues(plainValue, c.values))), url.QueryEscape(mask), mask)
+		default:
+			pairs[i] = maskValues(pair, c.values)
+		}
+	}
+	return []byte(strings.Join(pairs, "&"))
 }

@@ -26,6 +26,7 @@ type Quarantined struct {
 	Query       url.Values        `json:"query,omitempty"`
 	RawQuery    string            `json:"rawQuery,omitempty"` // the parameters in their order
 	ContentType string            `json:"contentType,omitempty"`
+	TraceParent string            `json:"traceParent,omitempty"`
 	Body        string            `json:"body,omitempty"`
 	BodyBase64  []byte            `json:"bodyBase64,omitempty"` // in place of body where it is not UTF-8
 }
@@ -59,7 +60,7 @@ func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]by
 	text := func(s string) string { return string(maskText([]byte(s), cleaner.values)) }
 	q := Quarantined{
 		ID: id, Source: cb.Source, Reason: text(reason.Error()), ReceivedAt: cb.At, Method: cb.Method, Path: text(cb.Path),
-		Params: map[string]string{}, Query: url.Values{}, ContentType: text(cb.Header.Get("Content-Type")),
+		Params: map[string]string{}, Query: url.Values{}, ContentType: text(cb.Header.Get("Content-Type")), TraceParent: ingest.TraceParent(cb.Header),
 	}
 	for name, value := range cb.Params {
 		q.Params[name] = text(value)
@@ -74,13 +75,24 @@ func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]by
 	}
 	q.RawQuery = maskQuery(cb.RawQuery, text)
 	body, err := cleaner.JSON(nil, cb.Body)
-	if err != nil {
+	switch {
+	case err == nil:
+	case isForm(cb):
+		body = cleaner.maskForm(cb.Body)
+	default:
 		body = maskText(cb.Body, cleaner.values)
 	}
 	if q.Body = string(body); !utf8.Valid(body) {
 		q.Body, q.BodyBase64 = "", body
 	}
 	return json.Marshal(q)
+}
+
+// isForm tells whether a body that is not JSON is a form: its header says so, or no header says otherwise.
+func isForm(cb ingest.Callback) bool {
+	mediaType, _, _, _ := ingest.Content(cb.Header.Get("Content-Type"))
+	start := bytes.TrimSpace(cb.Body)
+	return (mediaType == "application/x-www-form-urlencoded" || mediaType == "") && len(start) > 0 && !bytes.ContainsAny(start[:1], "{[<") && bytes.Contains(start, []byte("="))
 }
 
 // searchable returns cb with a body in which secrets can be found: as UTF-8, where its Content-Type names another

@@ -3,11 +3,13 @@ package transform
 import (
 	"cmp"
 	"errors"
+	"html"
 	"net/url"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
@@ -16,8 +18,8 @@ import (
 const mask = "***"
 
 // A configured secret is masked inside other text from inside characters on, and from shortest on where it stands there
-// as a word of its own; one that a callback shows under a secret's name from inside characters on. Anything less would
-// be found by chance, and the CRM's data would suffer.
+// as a word of its own; one that a callback shows under a secret's name only if it is shaped like a token. Anything less
+// would be found by chance, and the CRM's data would suffer.
 const (
 	shortest = 6
 	inside   = 12
@@ -67,13 +69,35 @@ func (r *Redactor) For(source string, texts ...[]byte) *Cleaner {
 		c.hints = c.hints || looksSecret(text)
 		_, _ = (&walk{cleaner: c, in: text, found: &found}).run() // what it found before an error counts too
 	}
-	if found = usable(found, inside); len(found) > 3*maxFound {
+	found = slices.DeleteFunc(found, func(value string) bool { return !tokenShaped(value) })
+	if found = usable(found, inside); len(found) > 6*maxFound {
 		c.err = errors.New("too many different secrets in one callback")
 	}
 	if len(found) > 0 {
 		c.values = usable(append(found, r.values...), shortest)
 	}
 	return c
+}
+
+// tokenShaped tells whether a value is hardly a word, a name or a record's id: one long run of characters, not all of
+// them digits, and not all of them letters of one case.
+func tokenShaped(value string) bool {
+	var lower, upper, digit, mark bool
+	for _, r := range value {
+		switch {
+		case unicode.IsSpace(r):
+			return false
+		case unicode.IsLower(r):
+			lower = true
+		case unicode.IsUpper(r):
+			upper = true
+		case unicode.IsDigit(r):
+			digit = true
+		default:
+			mark = true
+		}
+	}
+	return len(value) >= inside && (digit && (lower || upper || mark) || lower && upper || mark && (lower || upper))
 }
 
 // JSON appends raw, a JSON text, to out: compact, without the members that hold secrets, with known secrets masked.
@@ -135,12 +159,20 @@ func matchSteps(pattern string, steps []string) bool {
 	return true
 }
 
-// usable returns the values of at least that many characters, also as a URL writes them, each once, longest first.
+// spellings are the ways in which URLs, XML and JSON write a text.
+func spellings(value string) []string {
+	escaped := html.EscapeString(value)
+	named := strings.NewReplacer("&#34;", "&quot;", "&#39;", "&apos;").Replace(escaped)
+	quoted := string(quote(nil, value))
+	return []string{value, url.QueryEscape(value), url.PathEscape(value), escaped, named, quoted[1 : len(quoted)-1]}
+}
+
+// usable returns the values of at least that many characters, in all their spellings, each once, longest first.
 func usable(values []string, length int) []string {
 	var some []string
 	for _, value := range values {
 		if len(value) >= length {
-			some = append(some, value, url.QueryEscape(value), url.PathEscape(value))
+			some = append(some, spellings(value)...)
 		}
 	}
 	slices.SortFunc(some, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })

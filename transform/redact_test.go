@@ -31,13 +31,16 @@ func TestRedactJSON(t *testing.T) {
 		{"by value", `{"a":"before configured-secret after","configured-secret":1}`, `{"a":"before *** after","***":1}`},
 		{"by escaped value", `{"a":"configured\u002dsecret"}`, `{"a":"***"}`},
 		{"what stood under a secret name, elsewhere", `{"a":"see the-long-token","token":"the-long-token","b":["the-long-token"]}`, `{"a":"see ***","b":["***"]}`},
-		{"a number under a secret name, elsewhere", `{"token":123456789012,"a":123456789012,"b":1234567890123}`, `{"a":"***","b":1234567890123}`},
+		{"a record's id under a secret name", `{"token":5725767000003000010,"id":5725767000003000010,"b":"5725767000003000010"}`, `{"id":5725767000003000010,"b":"5725767000003000010"}`},
+		{"words under a secret name", `{"token":"Project Bluebird","d":"About Project Bluebird"}`, `{"d":"About Project Bluebird"}`},
+		{"words that look like credentials", `{"a":"Bearer Telecommunications Ltd","b":"https://example.com,info@example.com","c":"Authorization: Jean-Christophe-Martin","d":"?next_page_token=5&a=1"}`, `{"a":"Bearer Telecommunications Ltd","b":"https://example.com,info@example.com","c":"Authorization: Jean-Christophe-Martin","d":"?next_page_token=5&a=1"}`},
+		{"in XML", `{"a":"<r><access_token>planted</access_token><b>c</b></r>","b":"<x>tok&amp;en-wi&#34;th</x>"}`, `{"a":"<r><access_token>***</access_token><b>c</b></r>","b":"<x>***</x>"}`},
 		{"a found secret that may be any word", `{"token":"Contacts","a":"Contacts"}`, `{"a":"Contacts"}`},
 		{"a short configured secret, as a word of its own", `{"a":"x?t=tok-en&y","b":"atok-enb tok-en","c":"tok-en"}`, `{"a":"x?t=***&y","b":"atok-enb ***","c":"***"}`},
 		{"a secret that begins with another", `{"a":"configured-secret-2"}`, `{"a":"***"}`},
 		{"a record's own fields", `{"rows":[{"values":{"Token":"B-12","Authorization":"granted","a":"configured-secret"}}],"token":"x"}`, `{"rows":[{"values":{"Token":"B-12","Authorization":"granted","a":"***"}}]}`},
 		{"names that sound like secrets", `{"query":{"zapikey":"1","X-Api-Key":"2","pwd":"3","auth":"4","key":"5","key1":"6","author":"7"}}`, `{"query":{"key1":"6","author":"7"}}`},
-		{"parameters by look", `{"u":"token=qqq&x=1&my_secret=zzz"}`, `{"u":"token=***&x=1&my_secret=***"}`},
+		{"parameters by look", `{"u":"token=qqq&x=1&my_secret=zzz"}`, `{"u":"token=***&x=1&my_secret=zzz"}`},
 		{"words that only hold such a name", `{"note":"waterproof=yes, 100% proof=whisky"}`, `{"note":"waterproof=yes, 100% proof=whisky"}`},
 		{"a header in text", `{"note":"Authorization: Basic dXNlcg=="}`, `{"note":"Authorization: ***"}`},
 		{"behind a byte order mark", "\ufeff" + `{"token":"t","a":1}`, `{"a":1}`},
@@ -74,6 +77,8 @@ func TestQuarantineMasks(t *testing.T) {
 		`a=1&auth%5Baccess_token%5D=planted-one&auth[refresh_token]=planted-one&x=configured-secret`,
 		`<x><token>1</token> token='planted-one' authorization: Bearer planted-one</x>`,
 		`Authorization: Zoho-oauthtoken 1000.planted-one`,
+		`<r><id>a b</id><access_token>planted-one</access_token><ns:my_secret a="b">planted-one</ns:my_secret></r>`,
+		"--x\r\nContent-Disposition: form-data; name=\"access_token\"\r\n\r\nplanted-one\r\n--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\xff\r\n--x--",
 		"{\"token\":\"planted-one\xff\"",
 		"\ufeff" + `{"token":["planted-one"],"authorization":{"a":"planted-one"}}`,
 		`{"authorization":["planted-one"`, `{"token":{"v":"planted-one"`, `{"my_secret_key":"planted-one`,
@@ -100,6 +105,29 @@ func TestQuarantineMasks(t *testing.T) {
 		}
 		if q.ID != "id-1" || q.Source != family || q.Method != "POST" || !q.ReceivedAt.Equal(cb.At) || q.Query.Get("channel") != "7" || q.Reason == "" {
 			t.Errorf("lost what is no secret: %s", kept)
+		}
+	}
+}
+
+// A form is masked pair by pair: what is not a secret stays as it was written, also beside what cannot be read.
+func TestQuarantineKeepsForms(t *testing.T) {
+	r := mapping(t).Redact
+	for form, want := range map[string]string{
+		"id=5+&Token_Count=42&Proof_of_Delivery=received&Deal_Name=Big": "id=5+&Token_Count=42&Proof_of_Delivery=received&Deal_Name=Big",
+		"signature=%5Bsigned%5D&id=5&Amount=7%zz&token=t":               "signature=%5Bsigned%5D&id=5&Amount=7%zz&token=***",
+		"a=configured-secret&access_token=x&u=x%3Fauthorization%3Dabc":  "a=***&access_token=***&u=x%3Fauthorization%3D***",
+	} {
+		cb := ingest.Callback{Source: family, Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, Body: []byte(form)}
+		kept, err := r.Quarantine("id", cb, errors.New("why"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var q transform.Quarantined
+		if err := json.Unmarshal(kept, &q); err != nil {
+			t.Fatal(err)
+		}
+		if q.Body != want {
+			t.Errorf("%s is kept as %s", form, q.Body)
 		}
 	}
 }

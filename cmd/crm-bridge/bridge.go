@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -38,7 +39,8 @@ type bridge struct {
 	mapping *transform.Mapping
 
 	callbacks, admin net.Listener
-	adminToken       string // proves the bridge's own commands
+	adminToken       string     // proves the bridge's own commands
+	settling         sync.Mutex // held while a quarantined callback is redriven or dropped
 	state            state
 }
 
@@ -132,7 +134,7 @@ func (b *bridge) accept(ctx context.Context, changes []ingest.Change) ([]ingest.
 			return nil, err
 		}
 		for _, e := range made {
-			events = append(events, publish.Event{Event: e, Repeatable: change.Mark != ""})
+			events = append(events, publish.Event{Event: e, Repeatable: change.Mark != "" || change.GivenID != ""})
 		}
 	}
 	published, err := b.publisher.Publish(ctx, events...)

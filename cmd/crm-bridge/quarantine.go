@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -16,6 +17,9 @@ import (
 
 // adminSecret is the file in the data folder that holds what proves a command to the admin address.
 const adminSecret = "admin-token"
+
+// adminHeader is the header that shows it.
+const adminHeader = "X-Admin-Token"
 
 // listed is a quarantined callback in a list: all but its body.
 type listed struct {
@@ -69,6 +73,8 @@ func (b *bridge) handleQuarantine(mux *http.ServeMux) {
 		return b.redrive(ctx, kept, r.URL.Query().Get("dry-run") == "true")
 	}))
 	mux.HandleFunc("POST /quarantine/drop", each(func(ctx context.Context, _ *http.Request, kept publish.Kept) any {
+		b.settling.Lock()
+		defer b.settling.Unlock()
 		if err := b.quarantine.Drop(ctx, kept); err != nil {
 			return dropped{ID: kept.ID, Error: err.Error()}
 		}
@@ -80,15 +86,16 @@ func (b *bridge) handleQuarantine(mux *http.ServeMux) {
 // trusts tells whether a request comes from the bridge's own user.
 func (b *bridge) trusts(r *http.Request) bool {
 	if b.data != nil {
-		return ingest.MatchesAny(r.Header.Get("X-Admin-Token"), []string{b.adminToken})
+		return ingest.MatchesAny(r.Header.Get(adminHeader), []string{b.adminToken})
 	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	asked, _, failed := net.SplitHostPort(r.Host)
 	if failed != nil {
 		asked = r.Host
 	}
-	// A browser that a foreign page sends here would name that page's host.
-	return err == nil && isLoopback(host) && isLoopback(asked) && r.Header.Get("X-Forwarded-For") == ""
+	// A page in a browser on this machine can send requests here, but none with a header of its own choice.
+	own := r.Header.Get(adminHeader) != "" && r.Header.Get("Origin") == "" && r.Header.Get("Sec-Fetch-Site") == ""
+	return err == nil && own && isLoopback(host) && isLoopback(asked) && r.Header.Get("X-Forwarded-For") == ""
 }
 
 func isLoopback(host string) bool {
@@ -102,6 +109,10 @@ const lineTimeout = 30 * time.Second
 // eachKept answers with one JSON line for each callback that the query names: by id, or all.
 func (b *bridge) eachKept(w http.ResponseWriter, r *http.Request, do settle) {
 	id := r.URL.Query().Get("id")
+	if id == "" && r.URL.Query().Get("all") != "true" {
+		writeJSON(w, http.StatusBadRequest, map[string]string{"error": "name a callback by id, or say all=true"})
+		return
+	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	writer, encoder := http.NewResponseController(w), json.NewEncoder(w)
 	found := false
@@ -110,7 +121,8 @@ func (b *bridge) eachKept(w http.ResponseWriter, r *http.Request, do settle) {
 			return nil
 		}
 		found = true
-		ctx, cancel := context.WithTimeout(r.Context(), lineTimeout)
+		// Who goes away in between must not leave a callback half settled.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), lineTimeout)
 		defer cancel()
 		line := do(ctx, r, kept)
 		if err := errors.Join(writer.SetWriteDeadline(time.Now().Add(lineTimeout)), encoder.Encode(line), writer.Flush()); err != nil {
@@ -133,7 +145,16 @@ func (b *bridge) eachKept(w http.ResponseWriter, r *http.Request, do settle) {
 // redrive decodes a quarantined callback with today's code and publishes it as if it had just arrived, its original
 // arrival time kept. It leaves quarantine only when its events are safe.
 func (b *bridge) redrive(ctx context.Context, kept publish.Kept, dryRun bool) redriven {
+	b.settling.Lock()
+	defer b.settling.Unlock()
 	result := redriven{ID: kept.ID, DryRun: dryRun}
+	if still, err := b.quarantine.Holds(ctx, kept); err != nil || !still {
+		result.Error = "somebody else has settled it in the meantime"
+		if err != nil {
+			result.Error = err.Error()
+		}
+		return result
+	}
 	acks, err := b.redecode(ctx, kept, dryRun)
 	if err == nil && !dryRun {
 		b.log.Info("redriven from quarantine", "quarantine", kept.ID, "events", len(acks))
@@ -159,6 +180,12 @@ func (b *bridge) redecode(ctx context.Context, kept publish.Kept, dryRun bool) (
 	changes, err := source.Decode(q.Callback())
 	if err != nil {
 		return nil, err
+	}
+	for i := range changes {
+		changes[i].TraceParent = q.TraceParent
+		if changes[i].GivenID = kept.ID; i > 0 {
+			changes[i].GivenID += ":" + strconv.Itoa(i)
+		}
 	}
 	if !dryRun {
 		return b.accept(ctx, changes)

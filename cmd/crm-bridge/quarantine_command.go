@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,7 +38,7 @@ func quarantineList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "List what waits, oldest first", Example: "  crm-bridge quarantine list", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return askAdmin(cmd, http.MethodGet, "/quarantine", nil, asJSON, func(out io.Writer, line []byte) error {
+			return askAdmin(cmd, http.MethodGet, "/quarantine", url.Values{"all": {"true"}}, asJSON, func(out io.Writer, line []byte) error {
 				var one listed
 				if err := json.Unmarshal(line, &one); err != nil {
 					return err
@@ -69,7 +70,7 @@ func quarantineShow() *cobra.Command {
 }
 
 func oneArg(cmd *cobra.Command, args []string) error {
-	if len(args) != 1 {
+	if len(args) != 1 || args[0] == "" {
 		return fmt.Errorf("%w: %s takes the id of a callback, as quarantine list prints it", errUsage, cmd.CommandPath())
 	}
 	return nil
@@ -82,12 +83,12 @@ func quarantineEach(name, short string, show func(io.Writer, []byte) error) *cob
 		Use: name + " [ID]", Short: short, Example: "  crm-bridge quarantine " + name + " 01a1ffde-8fdb-7008-af5e-7d4c579dc0de\n  crm-bridge quarantine " + name + " --all",
 		Args: atMostOneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if all == (len(args) == 1) {
+			if all == (len(args) == 1) || len(args) == 1 && args[0] == "" {
 				return fmt.Errorf("%w: give the id of a callback, or --all", errUsage)
 			}
-			query := url.Values{}
+			query := url.Values{"all": {"true"}}
 			if len(args) == 1 {
-				query.Set("id", args[0])
+				query = url.Values{"id": args}
 			}
 			if dryRun {
 				query.Set("dry-run", "true")
@@ -148,7 +149,7 @@ func askAdmin(cmd *cobra.Command, method, path string, query url.Values, asJSON 
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
 	}
-	request.Header.Set("X-Admin-Token", token)
+	request.Header.Set(adminHeader, cmp.Or(token, "local"))
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return fmt.Errorf("no bridge answers at %s (BRIDGE_ADMIN_LISTEN): %w; start one with %s", local(settings.AdminListen), errors.Unwrap(err), ownCommand())

@@ -75,8 +75,14 @@ func readsASCII(charset encoding.Encoding) error {
 
 func parseForm(params ingest.Params) body {
 	b := body{native: params.JSON()}
+	unindexed := 0
 	for _, param := range params {
-		b.fields = append(b.fields, field{brackets(param.Name), ingest.JSONString(param.Value)})
+		names := brackets(param.Name)
+		if match(names, "document_id", "") { // PHP counts
+			names[1] = strconv.Itoa(unindexed)
+			unindexed++
+		}
+		b.fields = append(b.fields, field{names, ingest.JSONString(param.Value)})
 	}
 	return b
 }

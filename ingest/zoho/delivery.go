@@ -3,7 +3,6 @@ package zoho
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -31,6 +30,9 @@ func readDelivery(cb ingest.Callback) (delivery, error) {
 		return delivery{}, err
 	}
 	query, err := ingest.ParseForm(cb.RawQuery, nil)
+	if err != nil && charset != nil {
+		query, err = ingest.ParseForm(cb.RawQuery, charset)
+	}
 	if err != nil {
 		return delivery{}, err
 	}
@@ -39,7 +41,7 @@ func readDelivery(cb ingest.Callback) (delivery, error) {
 		d.query = query.JSON()
 	}
 	if mediaType == "multipart/form-data" {
-		form, err := readMultipart(cb.Body, params["boundary"])
+		form, err := readMultipart(cb.Body, params["boundary"], charset)
 		return d.withForm(form), err
 	}
 	if len(bytes.TrimSpace(cb.Body)) == 0 {
@@ -64,6 +66,9 @@ func pageOf(mediaType string, charset encoding.Encoding) encoding.Encoding {
 // of another kind into the form.
 func (d delivery) read(mediaType, text string, charset encoding.Encoding) (delivery, error) {
 	start := strings.TrimSpace(text)
+	if start == "" {
+		return d.withForm(nil), nil
+	}
 	isForm := mediaType == "application/x-www-form-urlencoded"
 	switch {
 	case mediaType == "application/json" || strings.HasSuffix(mediaType, "+json"):
@@ -97,10 +102,13 @@ func (d delivery) withJSON(text string) delivery {
 
 func (d delivery) withXML(text string) delivery {
 	d.body = ingest.JSONString(text)
-	if converted, err := xmlToJSON(text); err == nil {
+	if converted, secrets, err := xmlToJSON(text); err == nil {
 		d.xml = converted
 		for _, root := range members(converted) {
 			d.object = members(root)
+		}
+		for _, secret := range secrets {
+			d.params = append(d.params, ingest.Param{Name: secretParam, Value: secret})
 		}
 	}
 	return d
@@ -136,7 +144,7 @@ func (d delivery) all(name string) []string {
 // maxParts bounds the parts of a multipart body.
 const maxParts = 1000
 
-func readMultipart(body []byte, boundary string) (ingest.Params, error) {
+func readMultipart(body []byte, boundary string, outer encoding.Encoding) (ingest.Params, error) {
 	if boundary == "" {
 		return nil, fmt.Errorf("%w: the multipart body names no boundary", ingest.ErrMalformed)
 	}
@@ -144,7 +152,7 @@ func readMultipart(body []byte, boundary string) (ingest.Params, error) {
 	var form ingest.Params
 	for {
 		part, err := reader.NextPart()
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { //nolint:errorlint // wrapped it means that the body ended before its last boundary
 			return form, nil
 		}
 		if err != nil || len(form) >= maxParts {
@@ -158,11 +166,17 @@ func readMultipart(body []byte, boundary string) (ingest.Params, error) {
 		if err != nil {
 			return nil, err
 		}
+		if charset == nil {
+			charset = outer
+		}
 		value, err := ingest.Text(content, charset)
 		if err != nil {
 			return nil, err
 		}
 		name, err := ingest.Text([]byte(part.FormName()), nil)
+		if err != nil && outer != nil {
+			name, err = ingest.Text([]byte(part.FormName()), outer)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -62,7 +63,7 @@ func (w *Webhooks) Routes() []ingest.Route {
 
 // Secrets implements ingest.Source.
 func (w *Webhooks) Secrets() ingest.Secrets {
-	return ingest.Secrets{Names: []string{secretParam, "*." + secretParam}, Values: w.Accepted}
+	return ingest.Secrets{Names: []string{secretParam}, Values: w.Accepted}
 }
 
 // Verify implements ingest.Source: the secret may stand in a parameter of the URL or the body, in the header
@@ -126,13 +127,13 @@ func (w *Webhooks) RepeatsWithin() time.Duration {
 }
 
 // identity is what tells the delivery from others: the values of the named parameters, each behind its length. It is
-// empty unless every one of them is there.
+// empty unless every one of them has a value.
 func (d delivery) identity(names []string) string {
 	var mark strings.Builder
 	for _, name := range names {
 		values := d.all(name)
-		if len(values) == 0 {
-			return ""
+		if !slices.ContainsFunc(values, func(value string) bool { return strings.TrimSpace(value) != "" }) {
+			return "" // an empty field of the CRM's tells nothing apart
 		}
 		mark.WriteString(strconv.Itoa(len(values)) + ";")
 		for _, value := range values {
@@ -149,13 +150,17 @@ func (d delivery) recordIDs(names []string) ([]string, error) {
 		if len(ids) == 0 {
 			continue
 		}
-		for i, id := range ids {
-			ids[i] = strings.TrimSpace(id)
-			if err := ingest.CheckID(ids[i]); err != nil {
+		var each []string // an id may stand in the URL and in the body
+		for _, id := range ids {
+			id = strings.TrimSpace(id)
+			if err := ingest.CheckID(id); err != nil {
 				return nil, err
 			}
+			if !slices.Contains(each, id) {
+				each = append(each, id)
+			}
 		}
-		return ids, nil
+		return each, nil
 	}
 	return nil, nil
 }

@@ -78,6 +78,11 @@ func TestWebhooksDecode(t *testing.T) {
 		{"XML with entities of its own", "POST", "application/xml", "id=1", `<!DOCTYPE a [<!ENTITY b "bb">]><a>&b;</a>`, []string{"1"}, `"body":"<!DOCTYPE a [<!ENTITY b \"bb\">]><a>&b;</a>","query":{"id":"1"}`},
 		{"text", "POST", "text/plain", "id=1", "Deal closed:\n\"big\" one", []string{"1"}, `"body":"Deal closed:\n\"big\" one","query":{"id":"1"}`},
 		{"nothing", "POST", "", "", "", nil, `"body":{}`},
+		{"a byte order mark alone", "POST", "text/plain", "", "\xef\xbb\xbf", nil, `"body":{}`},
+		{"a space of another charset alone", "POST", "text/plain; charset=latin1", "", "\xa0", nil, `"body":{}`},
+		{"the id twice", "POST", form, "id=7", "id=7", []string{"7"}, `"body":{"id":["7","7"]}`},
+		{"query in another charset", "GET", "text/plain; charset=iso-8859-1", "id=7&n=%E9", "", []string{"7"}, `"body":{"id":"7","n":"é"}`},
+		{"XML with the secret", "POST", "text/xml", "", `<a><id>1</id><secret>the-webhook-secret</secret></a>`, []string{"1"}, `"body":"<a><id>1</id><secret>***</secret></a>","xml":{"a":{"id":"1"}}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := webhooks()
@@ -166,16 +171,20 @@ func TestWebhooksVerify(t *testing.T) {
 func TestWebhooksDecodeRefuses(t *testing.T) {
 	many := strings.Repeat("a=1&", 1001)
 	for name, cb := range map[string]ingest.Callback{
-		"broken JSON":                webhook("POST", "application/json", "", `{"a":`),
-		"not UTF-8":                  webhook("POST", "text/plain", "", "\xff\xfe\xff"),
-		"form not UTF-8":             webhook("POST", form, "", "a=%ff"),
-		"broken percent-encoding":    webhook("POST", form, "", "a=%zz"),
-		"unheard-of charset":         webhook("POST", "text/plain; charset=klingon", "", "x"),
-		"multipart that ends early":  webhook("POST", "multipart/form-data; boundary=xyz", "", multipartBody[:60]),
-		"multipart, no boundary":     webhook("POST", "multipart/form-data", "", multipartBody),
-		"parameters by the thousand": webhook("POST", form, "", many),
-		"parameters of the URL":      webhook("GET", "", many, ""),
-		"an id with a space":         webhook("POST", form, "", "id=1+2"),
+		"broken JSON":                 webhook("POST", "application/json", "", `{"a":`),
+		"not UTF-8":                   webhook("POST", "text/plain", "", "\xff\xfe\xff"),
+		"form not UTF-8":              webhook("POST", form, "", "a=%ff"),
+		"broken percent-encoding":     webhook("POST", form, "", "a=%zz"),
+		"unheard-of charset":          webhook("POST", "text/plain; charset=klingon", "", "x"),
+		"multipart that ends early":   webhook("POST", "multipart/form-data; boundary=xyz", "", multipartBody[:60]),
+		"multipart, no boundary":      webhook("POST", "multipart/form-data", "", multipartBody),
+		"parameters by the thousand":  webhook("POST", form, "", many),
+		"parameters of the URL":       webhook("GET", "", many, ""),
+		"multipart, another boundary": webhook("POST", "multipart/form-data; boundary=abc", "", multipartBody),
+		"multipart without an end":    webhook("POST", "multipart/form-data; boundary=xyz", "", strings.TrimSuffix(multipartBody, "--xyz--\r\n")),
+		"text not in its charset":     webhook("POST", "text/plain; charset=shift_jis", "", "abc\xc3\xff"),
+		"a charset that is refused":   webhook("POST", "text/plain; charset=iso-2022-kr", "", "hello"),
+		"an id with a space":          webhook("POST", form, "", "id=1+2"),
 	} {
 		if _, err := webhooks().Decode(cb); !errors.Is(err, ingest.ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
@@ -207,10 +216,13 @@ func TestWebhookIdentity(t *testing.T) {
 	if mark("id=1&at=2") == "" || mark("id=1&at=2") != mark("at=2&id=1&other=3") {
 		t.Error("the same delivery has two identities")
 	}
-	for _, other := range []string{"id=1&at=3", "id=12&at=", "id=1&at=2&at=2"} {
+	for _, other := range []string{"id=1&at=3", "id=12&at=x", "id=1&at=2&at=2"} {
 		if mark(other) == mark("id=1&at=2") {
 			t.Errorf("%s has the same identity", other)
 		}
+	}
+	if mark("id=1&at=") != "" || mark("id=1&at=++") != "" {
+		t.Error("an empty field is an identity")
 	}
 	if mark("id=1") != "" {
 		t.Error("half an identity counts")
@@ -273,6 +285,8 @@ func FuzzWebhook(f *testing.F) {
 	f.Add("POST", "multipart/form-data; boundary=xyz", "a=b", []byte(multipartBody))
 	f.Add("PUT", "text/xml", "", read(f, "webhook-sms.xml"))
 	f.Add("PUT", "text/xml", "", read(f, "webhook-creator.xml"))
+	f.Add("POST", "text/plain", "", []byte("\xef\xbb\xbf"))
+	f.Add("POST", "text/plain; charset=latin1", "", []byte("\xa0"))
 	f.Add("GET", "", "secret=the-webhook-secret&x=%ff;", []byte(nil))
 	s := webhooks()
 	m := webhookMapping(f, s)

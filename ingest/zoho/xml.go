@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -29,7 +30,8 @@ type element struct {
 // children by name, a list where a name is repeated, and its text ("#text") where it has attributes too. Text between
 // children, a comment, an instruction, a document type (and with it every entity of its own), or children of one name
 // with others between them would be lost: then it does not convert. Nothing is ever fetched.
-func xmlToJSON(text string) (json.RawMessage, error) {
+// The secret that proves a webhook is taken out and returned beside.
+func xmlToJSON(text string) (object json.RawMessage, secrets []string, err error) {
 	decoder := xml.NewDecoder(strings.NewReader(text))
 	decoder.CharsetReader = func(_ string, input io.Reader) (io.Reader, error) { return input, nil } // it is UTF-8 by now
 	root := &element{}
@@ -40,7 +42,7 @@ func xmlToJSON(text string) (json.RawMessage, error) {
 			break
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		here := open[len(open)-1]
 		switch t := token.(type) {
@@ -48,27 +50,42 @@ func xmlToJSON(text string) (json.RawMessage, error) {
 			child := &element{name: qualified(t.Name), attrs: append([]xml.Attr(nil), t.Attr...)}
 			here.children = append(here.children, child)
 			if open = append(open, child); len(open) > deepestXML {
-				return nil, errLossy
+				return nil, nil, errLossy
 			}
 		case xml.EndElement:
 			if len(open) == 1 || here.name != qualified(t.Name) {
-				return nil, errLossy
+				return nil, nil, errLossy
 			}
 			open = open[:len(open)-1]
 		case xml.CharData:
 			here.text.Write(t)
 		case xml.ProcInst:
 			if t.Target != "xml" {
-				return nil, errLossy
+				return nil, nil, errLossy
 			}
 		default:
-			return nil, errLossy
+			return nil, nil, errLossy
 		}
 	}
 	if len(open) != 1 || len(root.children) != 1 || strings.TrimSpace(root.text.String()) != "" {
-		return nil, errLossy
+		return nil, nil, errLossy
 	}
-	return root.children[0].wrapped()
+	secrets = root.children[0].takeSecrets()
+	object, err = root.children[0].wrapped()
+	return object, secrets, err
+}
+
+// takeSecrets removes the children that hold the webhook's secret, and returns what they held.
+func (e *element) takeSecrets() []string {
+	var secrets []string
+	e.children = slices.DeleteFunc(e.children, func(child *element) bool {
+		if child.name != secretParam {
+			return false
+		}
+		secrets = append(secrets, strings.TrimSpace(child.text.String()))
+		return true
+	})
+	return secrets
 }
 
 func qualified(name xml.Name) string {

@@ -32,8 +32,9 @@ func TestRedrive(t *testing.T) {
 	records := strings.TrimSuffix(`"1000000033163",`+numbered(100), ",")
 	large := strings.Replace(documented, `"1000000033163"`, records, 1)
 	large = strings.Replace(large, `"query_params"`, `"padding":"`+strings.Repeat("x", 400<<10)+`","query_params"`, 1)
-	if a := post(t, b.Callbacks+path, large); a.Status != 400 || a.QuarantineID == "" {
-		t.Fatalf("a hundred records of 400 KB were answered %d %.300s", a.Status, a.Text)
+	waiting := post(t, b.Callbacks+path, large)
+	if waiting.Status != 400 || waiting.QuarantineID == "" {
+		t.Fatalf("a hundred records of 400 KB were answered %d %.300s", waiting.Status, waiting.Text)
 	}
 	never := post(t, b.Callbacks+path, strings.Replace(documented, `"Contacts"`, `"Con.tacts"`, 1))
 	if err := b.stop(t, syscall.SIGTERM); err != nil {
@@ -49,6 +50,9 @@ func TestRedrive(t *testing.T) {
 	if out, _ := command(t, b, dir, "quarantine", "list"); strings.Count(out, "\n") != 2 {
 		t.Errorf("after a dry run there wait %s", out)
 	}
+	if out, code := command(t, b, dir, "quarantine", "drop", ""); code != 2 {
+		t.Errorf("drop of nothing ended with %d: %s", code, out)
+	}
 	if out, code = command(t, b, dir, "quarantine", "redrive", "--all"); code != 1 || !strings.Contains(out, `"sequence":1`) {
 		t.Errorf("the redrive ended with %d: %s", code, out)
 	}
@@ -62,11 +66,15 @@ func TestRedrive(t *testing.T) {
 		t.Fatal(err)
 	}
 	var e struct {
+		ID   string
 		Time time.Time
 		Data struct{ IDs []string }
 	}
 	if err := json.Unmarshal(msg.Data(), &e); err != nil {
 		t.Fatal(err)
+	}
+	if e.ID != waiting.QuarantineID {
+		t.Errorf("published under the id %s, not under the one that it was kept under: a second redrive would double it", e.ID)
 	}
 	if !e.Time.Before(before) || len(e.Data.IDs) != 101 {
 		t.Errorf("published with the time %s, after %s, and %d records", e.Time, before, len(e.Data.IDs))
