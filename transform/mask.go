@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -62,20 +63,14 @@ var looks = []struct {
 	{regexp.MustCompile(`()(\b1000\.[0-9A-Za-z]{16,}\.[0-9A-Za-z]{16,})`), false},
 }
 
-var hints = [][]byte{
-	[]byte("authorization"), []byte("token"), []byte("secret"), []byte("passw"), []byte("api_key"), []byte("apikey"), []byte("proof"),
-	[]byte("bearer"), []byte("1000."), []byte("@"),
-}
+// hints are parts of what looks match, in lower case.
+var hints = []string{"authorization", "token", "secret", "passw", "api_key", "apikey", "proof", "bearer", "1000.", "@"}
 
 // looksSecret tells whether maskLooks could find anything; it is much the cheaper of the two.
-func looksSecret(text []byte) bool {
-	lower := bytes.ToLower(text)
-	for _, hint := range hints {
-		if bytes.Contains(lower, hint) {
-			return true
-		}
-	}
-	return bytes.Contains(text, []byte(`\u`)) // a letter may be hidden behind an escape
+func looksSecret(text string) bool {
+	lower := strings.ToLower(text)
+	return slices.ContainsFunc(hints, func(hint string) bool { return strings.Contains(lower, hint) }) ||
+		strings.Contains(text, `\u`) // a letter may be hidden behind an escape
 }
 
 func maskLooks(s string) string {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -47,16 +46,14 @@ func (q Quarantined) Callback() ingest.Callback {
 func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]byte, error) {
 	cb = searchable(cb)
 	cleaner := r.For(cb.Source, cb.Body)
-	values := cleaner.values
 	if derived := r.sources[cb.Source].Derived; derived != nil {
-		values = append(slices.Clone(values), derived(cb)...)
+		cleaner.know(derived(cb))
 	}
 	for name, list := range cb.Query {
 		if sounding.MatchString(name) {
-			values = append(slices.Clone(values), list...)
+			cleaner.know(list)
 		}
 	}
-	cleaner.values = usable(values, shortest)
 	text := func(s string) string { return string(maskText([]byte(s), cleaner.values)) }
 	q := Quarantined{
 		ID: id, Source: cb.Source, Reason: text(reason.Error()), ReceivedAt: cb.At, Method: cb.Method, Path: text(cb.Path),

@@ -49,7 +49,7 @@ func NewRedactor(secrets map[string]ingest.Secrets) *Redactor {
 	for _, s := range secrets {
 		r.values = append(r.values, s.Values...)
 	}
-	r.values = usable(r.values, shortest)
+	r.values = spelled(atLeast(shortest, r.values))
 	return r
 }
 
@@ -66,16 +66,14 @@ func (r *Redactor) For(source string, texts ...[]byte) *Cleaner {
 	c := &Cleaner{secrets: r.sources[source], values: r.values}
 	var found []string
 	for _, text := range texts {
-		c.hints = c.hints || looksSecret(text)
+		c.hints = c.hints || looksSecret(string(text))
 		_, _ = (&walk{cleaner: c, in: text, found: &found}).run() // what it found before an error counts too
 	}
 	found = slices.DeleteFunc(found, func(value string) bool { return !tokenShaped(value) })
-	if found = usable(found, inside); len(found) > 6*maxFound {
+	if slices.Sort(found); len(slices.Compact(found)) > maxFound {
 		c.err = errors.New("too many different secrets in one callback")
 	}
-	if len(found) > 0 {
-		c.values = usable(append(found, r.values...), shortest)
-	}
+	c.know(found)
 	return c
 }
 
@@ -117,7 +115,7 @@ func (c *Cleaner) Record(out, raw []byte) ([]byte, error) {
 // Text masks known secrets in s.
 func (c *Cleaner) Text(s string) string {
 	s = maskValues(s, c.values)
-	if c.hints {
+	if c.hints && looksSecret(s) {
 		s = maskLooks(s)
 	}
 	return s
@@ -159,22 +157,43 @@ func matchSteps(pattern string, steps []string) bool {
 	return true
 }
 
-// spellings are the ways in which URLs, XML and JSON write a text.
-func spellings(value string) []string {
-	escaped := html.EscapeString(value)
-	named := strings.NewReplacer("&#34;", "&quot;", "&#39;", "&apos;").Replace(escaped)
-	quoted := string(quote(nil, value))
-	return []string{value, url.QueryEscape(value), url.PathEscape(value), escaped, named, quoted[1 : len(quoted)-1]}
+// know makes c mask more values.
+func (c *Cleaner) know(values []string) {
+	if values = atLeast(shortest, values); len(values) > 0 {
+		c.values = longestFirst(append(spelled(values), c.values...))
+	}
 }
 
-// usable returns the values of at least that many characters, in all their spellings, each once, longest first.
-func usable(values []string, length int) []string {
+func atLeast(length int, values []string) []string {
 	var some []string
 	for _, value := range values {
 		if len(value) >= length {
-			some = append(some, spellings(value)...)
+			some = append(some, value)
 		}
 	}
-	slices.SortFunc(some, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
-	return slices.Compact(some)
+	return some
+}
+
+// spelled returns the values in the ways in which URLs, XML and JSON write them, each once, longest first.
+func spelled(values []string) []string {
+	var all []string
+	for _, value := range values {
+		all = append(all, value)
+		if !strings.ContainsFunc(value, func(r rune) bool {
+			return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.~", r) || r > unicode.MaxASCII
+		}) {
+			continue // all of them write it alike
+		}
+		escaped := html.EscapeString(value)
+		named := strings.ReplaceAll(strings.ReplaceAll(escaped, "&#34;", "&quot;"), "&#39;", "&apos;")
+		quoted := string(quote(nil, value))
+		all = append(all, url.QueryEscape(value), url.PathEscape(value), escaped, named, quoted[1:len(quoted)-1])
+	}
+	return longestFirst(all)
+}
+
+// longestFirst returns the values each once, so that none is cut by another that it begins with.
+func longestFirst(values []string) []string {
+	slices.SortFunc(values, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
+	return slices.Compact(values)
 }

@@ -135,6 +135,9 @@ func (b *bridge) describeDurability(stream publish.Stream) string {
 	if stream.Memory {
 		storage = "memory"
 	}
+	if b.settings.Delivery == "" {
+		b.log.Warn("BRIDGE_DELIVERY is not set: this version has no journal yet, so it answers on the remote's acknowledgement, and with 503 while the remote is away; set BRIDGE_DELIVERY=direct to keep it so")
+	}
 	if stream.Replicas < 2 || stream.Memory {
 		b.log.Warn("the remote stream has one replica or memory storage: losing that server loses answered events", "stream", stream.Name, "replicas", stream.Replicas, "storage", storage)
 	}

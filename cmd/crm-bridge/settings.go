@@ -27,7 +27,7 @@ type settings struct {
 
 	NATS natsSettings
 
-	Delivery string       `split_words:"true" default:"journal" desc:"with BRIDGE_NATS_URL: journal, or direct: answer on the remote's acknowledgement, no disk"`
+	Delivery string       `split_words:"true" desc:"with BRIDGE_NATS_URL: direct: answer on the remote's acknowledgement, no disk; unset: journal, which in this version is direct with a warning"`
 	Sync     publish.Sync `split_words:"true" default:"commit" desc:"embedded: commit or server: an fsync before each answer; a duration: none"`
 
 	Stream           string       `split_words:"true" default:"CRM" desc:"name of the stream"`
@@ -99,7 +99,7 @@ func (s settings) check() error {
 		say string
 	}{
 		{oneOf(s.LogFormat, "auto", "text", "json"), "BRIDGE_LOG_FORMAT must be auto, text or json"},
-		{oneOf(s.Delivery, "journal", "direct"), "BRIDGE_DELIVERY must be journal or direct"},
+		{oneOf(s.Delivery, "", "journal", "direct"), "BRIDGE_DELIVERY must be journal or direct"},
 		{oneOf(s.EventPer, "callback", "record"), "BRIDGE_EVENT_PER must be callback or record"},
 		{streamPattern.MatchString(s.Stream), "BRIDGE_STREAM must be 1 to 64 of the characters A-Z a-z 0-9 _ -"},
 		{prefixPattern.MatchString(s.SubjectPrefix), "BRIDGE_SUBJECT_PREFIX must be one token: 1 to 64 of the characters a-z 0-9 _ -"},
@@ -116,7 +116,7 @@ func (s settings) check() error {
 		{paired(s.NATS.Cert, s.NATS.Key), "BRIDGE_NATS_CERT and BRIDGE_NATS_KEY must be set together"},
 		{s.PublicURL == "" || isURL(s.PublicURL), "BRIDGE_PUBLIC_URL must be an http or https URL without a query, such as https://crm.example.com"},
 		{areNATS(s.NATS.URL), "BRIDGE_NATS_URL must be one or more URLs such as nats://host:4222, separated by commas; percent-encode what is special in a user or a password, or set BRIDGE_NATS_USER and BRIDGE_NATS_PASSWORD"},
-		{s.NATS.URL == "" || s.Delivery == "direct", "BRIDGE_DELIVERY=journal does not reach a remote NATS in this version: set BRIDGE_DELIVERY=direct"},
+		{s.NATS.URL == "" || s.Delivery != "journal", "BRIDGE_DELIVERY=journal does not reach a remote NATS in this version: set BRIDGE_DELIVERY=direct"},
 	} {
 		if !rule.ok {
 			return errors.New(rule.say)

@@ -215,6 +215,18 @@ func TestNotificationsVerify(t *testing.T) {
 	}
 }
 
+// A notify URL that we make can be called as it is, and proves the callback that it brings.
+func TestNotifyURL(t *testing.T) {
+	const channel = "-9 223&x=1"
+	made, err := url.Parse(zoho.NotifyURL("https://crm.example.com/", "the-new-master-secret", channel))
+	if err != nil || made.Path != "/zoho/notifications" || strings.ContainsAny(made.RawQuery, " #") {
+		t.Fatalf("%s: %v", made, err)
+	}
+	if err := source().Verify(t.Context(), callback([]byte(`{"token":null}`), made.RawQuery)); err != nil {
+		t.Errorf("its callback is refused: %v", err)
+	}
+}
+
 // A token of "*" serves the channels without a line of their own, and only those.
 func TestStarToken(t *testing.T) {
 	s := &zoho.Notifications{Tokens: ingest.Tokens{"*": {"for-the-others"}, "1": {"own"}}}

@@ -4,6 +4,8 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"net/url"
+	"strings"
 )
 
 // derivedLength is that of a token in characters. Zoho takes at most 50 (actions/watch, token).
@@ -15,6 +17,13 @@ func ChannelToken(secret, channel string) string { return derive(secret, channel
 // ChannelProof derives the second proof of a channel, which rides in its notify URL: it stands in where Zoho sends no
 // token (seen on channels whose token a later PATCH or PUT dropped).
 func ChannelProof(secret, channel string) string { return derive(secret, "proof\n"+channel) }
+
+// NotifyURL is where a channel is to post, with the second proof in its query. It is percent-encoded: an example of
+// Zoho's own documents has a raw space in such a URL, which HTTP refuses.
+func NotifyURL(publicURL, secret, channel string) string {
+	query := url.Values{"channel": {channel}, "proof": {ChannelProof(secret, channel)}}
+	return strings.TrimRight(publicURL, "/") + notificationsPath + "?" + query.Encode()
+}
 
 func derive(secret, text string) string {
 	mac := hmac.New(sha256.New, []byte(secret))
