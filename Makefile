@@ -1,4 +1,4 @@
-.PHONY: run test lint bench fuzz
+.PHONY: run test lint bench fuzz faults
 
 run: ## the bridge, on this machine
 	go run ./cmd/crm-bridge
@@ -14,3 +14,6 @@ bench: ## what an event costs between the callback and the wire
 
 fuzz: ## every parser for an hour; FUZZTIME says how long in all
 	.ci/fuzz $(or $(FUZZTIME),60m)
+
+faults: ## cut the power of a bridge under load, and compare; as root, on Linux
+	go run ./test/faults

@@ -58,6 +58,8 @@ type Publisher struct {
 	Metrics *Metrics
 	// MaxBytes is the stream's limit: it would acknowledge a larger event, and drop it at once. At most 0: no limit.
 	MaxBytes int64
+	// Commit brings acknowledged events to the disk; nil where the acknowledgement itself means that.
+	Commit func(ctx context.Context) error
 
 	calls  sync.WaitGroup // Publish calls under way
 	failed atomic.Int64   // when an event last could not be stored, in Unix nanoseconds; 0: one was stored since
@@ -69,6 +71,9 @@ func (p *Publisher) Publish(ctx context.Context, events ...Event) ([]Ack, error)
 	p.calls.Add(1)
 	defer p.calls.Done()
 	acks, err := p.publish(ctx, events)
+	if err == nil && p.Commit != nil {
+		err = p.Commit(ctx)
+	}
 	switch {
 	case err == nil:
 		p.failed.Store(0)

@@ -14,6 +14,9 @@ type Quarantine struct {
 	Conn   *Conn
 	Stream string
 	Prefix string // first token of the events' subjects
+	// Commit brings what is kept to the disk; nil where the acknowledgement itself means that.
+	Commit    func(ctx context.Context) error
+	CommitAll func(ctx context.Context) error // the same after a deletion
 }
 
 // idHeader is where the id of a kept callback stands, so that one is found without reading its body.
@@ -28,6 +31,9 @@ func (q *Quarantine) Keep(ctx context.Context, source, id string, body []byte) e
 	}
 	if _, err := q.Conn.js.PublishMsg(ctx, msg, jetstream.WithRetryAttempts(0)); err != nil {
 		return fmt.Errorf("keep callback %s: %w", id, err)
+	}
+	if q.Commit != nil {
+		return q.Commit(ctx)
 	}
 	return nil
 }
@@ -85,6 +91,9 @@ func (q *Quarantine) Drop(ctx context.Context, kept Kept) error {
 	}
 	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
 		return fmt.Errorf("drop callback %s: %w", kept.ID, err)
+	}
+	if q.CommitAll != nil {
+		return q.CommitAll(ctx)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -8,12 +9,15 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // ServerConfig describes the embedded NATS server.
@@ -72,7 +76,7 @@ func OpenServer(ctx context.Context, config ServerConfig) (*Server, error) {
 		JetStream: true, StoreDir: config.Dir, DisableJetStreamBanner: true,
 		// Each stream has its own bound; one over all of them would refuse a stream by what others might yet use.
 		JetStreamMaxStore: math.MaxInt64, JetStreamMaxMemory: 64 << 20,
-		SyncAlways: config.Sync.Every == 0, SyncInterval: config.Sync.Every,
+		SyncAlways: config.Sync.Server, SyncInterval: config.Sync.interval(),
 		MaxPayload: config.MaxPayload, MaxPending: 64<<20 + int64(config.MaxPayload),
 		TLSConfig: config.TLS, TLS: config.TLS != nil,
 		Accounts: []*server.Account{consumers},
@@ -104,6 +108,54 @@ func (s *Server) Connect() (*Conn, error) {
 	return open("", append(connOptions(s.config.Log), nats.InProcessServer(s.server), asOwner(s.config.OwnerPass)))
 }
 
+// Committer returns what brings a stream of the server to the disk. Everything that the stream holds by then is on the
+// disk when it returns.
+func (s *Server) Committer(stream string) (*Committer, error) {
+	if err := syncTree(filepath.Join(s.config.Dir, "jetstream")); err != nil {
+		return nil, fmt.Errorf("sync the store: %w", err)
+	}
+	c := &Committer{blocks: s.blocks(stream), index: -1, broken: s.broken}
+	if err := c.Commit(context.Background()); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (s *Server) blocks(stream string) string {
+	return filepath.Join(s.config.Dir, "jetstream", "$G", "streams", stream, "msgs")
+}
+
+// CheckLayout proves with a message in a stream of its own, made for it and removed, that the store keeps messages as a
+// Committer expects: as they are, in numbered blocks, written before they are acknowledged.
+func (s *Server) CheckLayout(ctx context.Context, conn *Conn, probe string) (err error) {
+	subject, text := "_crm_bridge_probe."+probe, "probe "+nats.NewInbox()
+	stream, err := conn.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{Name: probe, Subjects: []string{subject}, Storage: jetstream.FileStorage, MaxMsgs: 1})
+	if err != nil {
+		return fmt.Errorf("probe the store: %w", err)
+	}
+	defer func() { err = errors.Join(err, conn.js.DeleteStream(ctx, probe)) }()
+	if _, err := conn.js.Publish(ctx, subject, []byte(text), jetstream.WithRetryAttempts(0)); err != nil {
+		return fmt.Errorf("probe the store: %w", err)
+	}
+	info, err := stream.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("probe the store: %w", err)
+	}
+	if info.Config.Compression != jetstream.NoCompression {
+		return errors.New("the store compresses messages")
+	}
+	blocks, err := filepath.Glob(filepath.Join(s.blocks(probe), "*.blk"))
+	if err != nil {
+		return err
+	}
+	for _, block := range blocks {
+		if content, err := os.ReadFile(block); err == nil && bytes.Contains(content, []byte(text)) {
+			return nil
+		}
+	}
+	return fmt.Errorf("an acknowledged message is in none of the %d blocks in %s", len(blocks), s.blocks(probe))
+}
+
 // ClientURL is where consumers connect to.
 func (s *Server) ClientURL() string { return s.server.ClientURL() }
 
@@ -115,14 +167,29 @@ func (s *Server) Close() {
 
 // Sync says when the embedded server's files are brought to the disk.
 type Sync struct {
-	Every time.Duration // 0: before each answer; else this often, and an answer does not wait for it
+	Server bool          // by the server, before each of its acknowledgements
+	Every  time.Duration // this often, and an answer does not wait for it; 0 with Server false: by a Committer, before each answer
+}
+
+// never is longer than any process lives. The server's periodic sync also rewrites blocks in which much was deleted, and a
+// power cut between the rewriting and its sync could cost events that a Committer brought to the disk long ago.
+const never = 10 * 365 * 24 * time.Hour
+
+func (s Sync) interval() time.Duration {
+	if s.Every == 0 && !s.Server {
+		return never
+	}
+	return s.Every
 }
 
 // Decode reads "commit", "server" or a duration from an environment variable.
 func (s *Sync) Decode(value string) error {
 	*s = Sync{}
 	switch strings.ToLower(value) {
-	case "commit", "server":
+	case "commit":
+		return nil
+	case "server":
+		s.Server = true
 		return nil
 	}
 	every, err := time.ParseDuration(value)

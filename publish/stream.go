@@ -68,12 +68,13 @@ type Stream struct {
 	Name     string
 	Replicas int
 	Memory   bool  // it is kept in memory only
+	Packed   bool  // it is kept compressed
 	MaxBytes int64 // a larger event would be gone at once; at most 0: no limit
 }
 
 func found(stream jetstream.Stream) Stream {
 	config := stream.CachedInfo().Config
-	return Stream{Name: config.Name, Replicas: config.Replicas, Memory: config.Storage == jetstream.MemoryStorage, MaxBytes: config.MaxBytes}
+	return Stream{Name: config.Name, Replicas: config.Replicas, Memory: config.Storage == jetstream.MemoryStorage, Packed: config.Compression != jetstream.NoCompression, MaxBytes: config.MaxBytes}
 }
 
 // noOther returns an error if a stream other than config's holds some of its subjects.

@@ -35,6 +35,9 @@ type bridge struct {
 	quarantine *publish.Quarantine
 	durability string // what a 200 means
 
+	committers  []*publish.Committer // of the stream and of quarantine
+	groupCommit bool
+
 	sources map[string]ingest.Source
 	mapping *transform.Mapping
 
@@ -223,6 +226,10 @@ func (b *bridge) Close() {
 	if b.conn != nil {
 		b.conn.Close()
 	}
+	for _, committer := range b.committers {
+		_ = committer.Close()
+	}
+	b.committers = nil
 	if b.server != nil {
 		b.server.Close()
 	}

@@ -26,7 +26,9 @@ func (b *bridge) openNATS(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	if b.settings.embedded() {
-		err = b.openEmbedded(ctx)
+		if err = b.openEmbedded(ctx); err == nil {
+			err = b.checkLayout(ctx)
+		}
 	} else {
 		b.conn, err = b.settings.NATS.remote().Dial(b.log)
 	}
@@ -37,13 +39,39 @@ func (b *bridge) openNATS(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if b.groupCommit, err = b.openCommitters(stream); err != nil {
+		return err
+	}
 	b.durability = b.describeDurability(stream)
 	b.quarantine = &publish.Quarantine{Conn: b.conn, Stream: b.settings.Stream + "_QUARANTINE", Prefix: b.settings.SubjectPrefix}
 	b.publisher = &publish.Publisher{
 		Conn: b.conn, Stream: b.settings.Stream, Prefix: b.settings.SubjectPrefix, Mode: b.settings.EventMode,
 		AllIDs: !b.settings.embedded(), MaxBytes: stream.MaxBytes, Metrics: publish.NewMetrics(b.registry),
 	}
+	if b.groupCommit {
+		b.publisher.Commit, b.quarantine.Commit = b.committers[0].Commit, b.committers[1].Commit
+		b.quarantine.CommitAll = b.committers[1].CommitAll
+	}
 	return nil
+}
+
+// openCommitters makes acknowledged events durable by one sync for all that wait, where that is wanted and the store is
+// known to be so.
+func (b *bridge) openCommitters(stream publish.Stream) (bool, error) {
+	if b.server == nil || b.settings.Sync.Every > 0 || b.settings.Sync.Server {
+		return false, nil
+	}
+	if stream.Packed || stream.Memory {
+		return false, fmt.Errorf("BRIDGE_SYNC=commit needs stream %s in files and uncompressed: set BRIDGE_SYNC=server", stream.Name)
+	}
+	for _, name := range []string{b.settings.Stream, b.settings.Stream + "_QUARANTINE"} {
+		committer, err := b.server.Committer(name)
+		if err != nil {
+			return false, err
+		}
+		b.committers = append(b.committers, committer)
+	}
+	return true, nil
 }
 
 func (b *bridge) openEmbedded(ctx context.Context) error {
@@ -70,6 +98,23 @@ func (b *bridge) openEmbedded(ctx context.Context) error {
 	}
 	b.conn, err = b.server.Connect()
 	return err
+}
+
+// checkLayout proves that the store is as a Committer expects it. Where it is not, the server is opened again, and syncs
+// each event itself.
+func (b *bridge) checkLayout(ctx context.Context) error {
+	if b.settings.Sync.Every > 0 || b.settings.Sync.Server {
+		return nil
+	}
+	err := b.server.CheckLayout(ctx, b.conn, b.settings.Stream+"_PROBE")
+	if err == nil {
+		return nil
+	}
+	b.log.Warn("the embedded server's store is not as this version knows it: every event is synced on its own, which is slower", "error", err.Error())
+	b.conn.Close()
+	b.server.Close()
+	b.settings.Sync = publish.Sync{Server: true}
+	return b.openEmbedded(ctx)
 }
 
 // maxPayload leaves room for what an event holds beside a body, which may grow when it is written as JSON.
@@ -129,7 +174,11 @@ func (b *bridge) describeDurability(stream publish.Stream) string {
 	case b.settings.embedded() && every > 0:
 		return fmt.Sprintf("an answer means: in the page cache of this machine; it survives a crash of the bridge, but a power cut loses up to %s and may damage the stream (BRIDGE_SYNC=%s)", every, every)
 	case b.settings.embedded():
-		return fmt.Sprintf("an answer means: fsynced to %s on this machine; it survives kill -9 and a power cut", filepath.Join(b.data.path, "jetstream"))
+		how := "each event on its own"
+		if b.groupCommit {
+			how = "one sync for all that wait"
+		}
+		return fmt.Sprintf("an answer means: fsynced to %s on this machine (%s); it survives kill -9 and a power cut", filepath.Join(b.data.path, "jetstream"), how)
 	}
 	storage := "file"
 	if stream.Memory {

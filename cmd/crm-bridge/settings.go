@@ -28,7 +28,7 @@ type settings struct {
 	NATS natsSettings
 
 	Delivery string       `split_words:"true" desc:"with BRIDGE_NATS_URL: direct: answer on the remote's acknowledgement, no disk; unset: journal, which in this version is direct with a warning"`
-	Sync     publish.Sync `split_words:"true" default:"commit" desc:"embedded: commit or server: an fsync before each answer; a duration: none"`
+	Sync     publish.Sync `split_words:"true" default:"commit" desc:"embedded: commit: one fsync for all answers that wait; server: one for each event; a duration: none behind an answer"`
 
 	Stream           string       `split_words:"true" default:"CRM" desc:"name of the stream"`
 	SubjectPrefix    string       `split_words:"true" default:"crm" desc:"first token of subjects"`
