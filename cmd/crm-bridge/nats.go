@@ -26,9 +26,7 @@ func (b *bridge) openNATS(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	if b.settings.embedded() {
-		if err = b.openEmbedded(ctx); err == nil {
-			err = b.checkLayout(ctx)
-		}
+		err = b.openEmbedded(ctx)
 	} else {
 		b.conn, err = b.settings.NATS.remote().Dial(b.log)
 	}
@@ -37,6 +35,10 @@ func (b *bridge) openNATS(ctx context.Context) (err error) {
 	}
 	stream, err := b.ensureStreams(ctx)
 	if err != nil {
+		return err
+	}
+	// Only now: when a server deletes its last stream it also removes the folder of all streams, which the next one needs.
+	if err = b.checkLayout(ctx); err != nil {
 		return err
 	}
 	if b.groupCommit, err = b.openCommitters(stream); err != nil {
@@ -103,7 +105,7 @@ func (b *bridge) openEmbedded(ctx context.Context) error {
 // checkLayout proves that the store is as a Committer expects it. Where it is not, the server is opened again, and syncs
 // each event itself.
 func (b *bridge) checkLayout(ctx context.Context) error {
-	if b.settings.Sync.Every > 0 || b.settings.Sync.Server {
+	if b.server == nil || b.settings.Sync.Every > 0 || b.settings.Sync.Server {
 		return nil
 	}
 	err := b.server.CheckLayout(ctx, b.conn, b.settings.Stream+"_PROBE")

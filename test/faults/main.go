@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command faults cuts the power of a bridge under load, and compares every 200 with what its stream holds afterwards.
 //
 // It takes root and Linux: the bridge's data folder is on a file system in an image file. While callbacks are answered the
