@@ -30,7 +30,8 @@ type Committer struct {
 	failed  error      // the disk once refused a sync: what it holds is not known any more
 	busy    int        // callers in the last group
 
-	broken chan<- string // is told of the first error
+	broken  chan<- string // is told of the first error
+	metrics *Metrics      // nil: nothing is counted
 }
 
 // group is callers that share a sync.
@@ -80,6 +81,9 @@ func (c *Committer) lead(g *group) {
 	c.next = nil
 	c.busy = g.callers
 	c.mu.Unlock()
+	if c.metrics != nil {
+		c.metrics.batch.Observe(float64(g.callers))
+	}
 	if c.failed == nil {
 		if c.failed = c.sync(); c.failed != nil {
 			select {

@@ -10,9 +10,10 @@ import (
 // maxSubjects bounds the label values of events_published_total; later modules are counted as "other".
 const maxSubjects = 500
 
-// Metrics counts published events.
+// Metrics counts published events, and how many share a sync.
 type Metrics struct {
 	events *prometheus.CounterVec
+	batch  prometheus.Histogram
 
 	mu   sync.Mutex
 	seen map[string]prometheus.Counter // by subject
@@ -24,9 +25,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "crm_bridge", Name: "events_published_total", Help: "Events that are safe in the stream.",
 		}, []string{"provider", "module", "operation"}),
+		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "crm_bridge", Name: "publish_batch_size", Help: "Callbacks whose events were brought to the disk by one sync.",
+			Buckets: prometheus.ExponentialBuckets(1, 2, 12),
+		}),
 		seen: map[string]prometheus.Counter{},
 	}
-	reg.MustRegister(m.events)
+	reg.MustRegister(m.events, m.batch)
 	return m
 }
 

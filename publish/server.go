@@ -109,8 +109,8 @@ func (s *Server) Connect() (*Conn, error) {
 }
 
 // Committer returns what brings a stream of the server to the disk. Everything that the stream holds by then is on the
-// disk when it returns.
-func (s *Server) Committer(stream string) (*Committer, error) {
+// disk when it returns. Its syncs are counted in metrics, if they are given.
+func (s *Server) Committer(stream string, metrics *Metrics) (*Committer, error) {
 	if err := syncTree(filepath.Join(s.config.Dir, "jetstream")); err != nil {
 		return nil, fmt.Errorf("sync the store: %w", err)
 	}
@@ -118,6 +118,7 @@ func (s *Server) Committer(stream string) (*Committer, error) {
 	if err := c.Commit(context.Background()); err != nil {
 		return nil, err
 	}
+	c.metrics = metrics
 	return c, nil
 }
 

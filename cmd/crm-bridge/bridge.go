@@ -37,6 +37,7 @@ type bridge struct {
 
 	committers  []*publish.Committer // of the stream and of quarantine
 	groupCommit bool
+	published   *publish.Metrics
 
 	sources map[string]ingest.Source
 	mapping *transform.Mapping

@@ -41,6 +41,7 @@ func (b *bridge) openNATS(ctx context.Context) (err error) {
 	if err = b.checkLayout(ctx); err != nil {
 		return err
 	}
+	b.published = publish.NewMetrics(b.registry)
 	if b.groupCommit, err = b.openCommitters(stream); err != nil {
 		return err
 	}
@@ -48,7 +49,7 @@ func (b *bridge) openNATS(ctx context.Context) (err error) {
 	b.quarantine = &publish.Quarantine{Conn: b.conn, Stream: b.settings.Stream + "_QUARANTINE", Prefix: b.settings.SubjectPrefix}
 	b.publisher = &publish.Publisher{
 		Conn: b.conn, Stream: b.settings.Stream, Prefix: b.settings.SubjectPrefix, Mode: b.settings.EventMode,
-		AllIDs: !b.settings.embedded(), MaxBytes: stream.MaxBytes, Metrics: publish.NewMetrics(b.registry),
+		AllIDs: !b.settings.embedded(), MaxBytes: stream.MaxBytes, Metrics: b.published,
 	}
 	if b.groupCommit {
 		b.publisher.Commit, b.quarantine.Commit = b.committers[0].Commit, b.committers[1].Commit
@@ -66,13 +67,16 @@ func (b *bridge) openCommitters(stream publish.Stream) (bool, error) {
 	if stream.Packed || stream.Memory {
 		return false, fmt.Errorf("BRIDGE_SYNC=commit needs stream %s in files and uncompressed: set BRIDGE_SYNC=server", stream.Name)
 	}
-	for _, name := range []string{b.settings.Stream, b.settings.Stream + "_QUARANTINE"} {
-		committer, err := b.server.Committer(name)
-		if err != nil {
-			return false, err
-		}
-		b.committers = append(b.committers, committer)
+	events, err := b.server.Committer(b.settings.Stream, b.published)
+	if err != nil {
+		return false, err
 	}
+	b.committers = []*publish.Committer{events}
+	quarantine, err := b.server.Committer(b.settings.Stream+"_QUARANTINE", nil)
+	if err != nil {
+		return false, err
+	}
+	b.committers = append(b.committers, quarantine)
 	return true, nil
 }
 

@@ -90,7 +90,7 @@ func TestMalformedIsKept(t *testing.T) {
 	_, metrics := get(t, b.Admin+"/metrics")
 	for _, want := range []string{
 		`crm_bridge_callbacks_total{outcome="malformed",source="zoho-notifications"} 1`, `crm_bridge_callbacks_total{outcome="forged",source="zoho-notifications"} 1`,
-		`crm_bridge_quarantined_total{source="zoho-notifications"} 1`,
+		`crm_bridge_quarantined_total{source="zoho-notifications"} 1`, `crm_bridge_publish_batch_size_count 0`,
 	} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("no metric %s", want)
