@@ -84,16 +84,22 @@ func (c *Committer) lead(g *group) {
 	if c.metrics != nil {
 		c.metrics.batch.Observe(float64(g.callers))
 	}
-	if c.failed == nil {
-		if c.failed = c.sync(); c.failed != nil {
-			select {
-			case c.broken <- c.failed.Error():
-			default:
-			}
+	g.err = c.once(c.sync)
+	close(g.done)
+}
+
+// once asks the disk, unless it has refused before; its first refusal is final, and the owner is told.
+func (c *Committer) once(ask func() error) error {
+	if c.failed != nil {
+		return c.failed
+	}
+	if c.failed = ask(); c.failed != nil {
+		select {
+		case c.broken <- c.failed.Error():
+		default:
 		}
 	}
-	g.err = c.failed
-	close(g.done)
+	return c.failed
 }
 
 // sync brings every block that may hold something new to the disk.
@@ -193,7 +199,7 @@ func (c *Committer) open(index int) error {
 func (c *Committer) CommitAll(context.Context) error {
 	c.disk.Lock()
 	defer c.disk.Unlock()
-	return syncTree(c.blocks)
+	return c.once(func() error { return syncTree(c.blocks) })
 }
 
 // Close gives the block free. No Commit may be under way.

@@ -65,7 +65,8 @@ type Publisher struct {
 	failed atomic.Int64   // when an event last could not be stored, in Unix nanoseconds; 0: one was stored since
 }
 
-// Publish returns when the stream has acknowledged every event, in order, or with the first error. After an error some
+// Publish returns when the stream has acknowledged every event, in order, and Commit has brought them to the disk, or with
+// the first error. After an error some
 // of the events may be stored, and those on their way may still be; nothing is sent after it returned.
 func (p *Publisher) Publish(ctx context.Context, events ...Event) ([]Ack, error) {
 	p.calls.Add(1)
@@ -74,13 +75,19 @@ func (p *Publisher) Publish(ctx context.Context, events ...Event) ([]Ack, error)
 	if err == nil && p.Commit != nil {
 		err = p.Commit(ctx)
 	}
-	switch {
-	case err == nil:
-		p.failed.Store(0)
-	case !errors.Is(err, ErrTooLarge):
-		p.failed.Store(time.Now().UnixNano())
+	if err != nil {
+		if !errors.Is(err, ErrTooLarge) {
+			p.failed.Store(time.Now().UnixNano())
+		}
+		return nil, err
 	}
-	return acks, err
+	p.failed.Store(0)
+	for _, ack := range acks {
+		if !ack.Duplicate {
+			p.Metrics.published(ack.Subject)
+		}
+	}
+	return acks, nil
 }
 
 func (p *Publisher) publish(ctx context.Context, events []Event) ([]Ack, error) {
@@ -117,9 +124,6 @@ func (p *Publisher) publish(ctx context.Context, events []Event) ([]Ack, error) 
 				return nil, p.explain(subject, fmt.Errorf("acknowledged by stream %q, not by %q", ack.Stream, p.Stream))
 			}
 			acks[i] = Ack{Subject: subject, Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}
-			if !ack.Duplicate {
-				p.Metrics.published(subject)
-			}
 		case err := <-future.Err():
 			return nil, p.explain(subject, err)
 		case <-ctx.Done():

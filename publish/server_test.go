@@ -22,6 +22,18 @@ var discard = slog.New(slog.DiscardHandler)
 // openServer starts an embedded server with the streams CRM and CRM_QUARANTINE in dir.
 func openServer(t *testing.T, change func(*publish.ServerConfig)) (*publish.Server, *publish.Conn) {
 	t.Helper()
+	server, conn := bare(t, change)
+	for _, stream := range []publish.StreamConfig{streamConfig("CRM", "crm.>"), streamConfig("CRM_QUARANTINE", "crm-quarantine.>")} {
+		if _, _, err := conn.EnsureStream(t.Context(), stream); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return server, conn
+}
+
+// bare starts an embedded server without streams.
+func bare(t *testing.T, change func(*publish.ServerConfig)) (*publish.Server, *publish.Conn) {
+	t.Helper()
 	config := publish.ServerConfig{
 		Dir: t.TempDir(), Listen: "127.0.0.1:0", OwnerPass: password, MaxPayload: 1 << 20, Log: discard,
 		Readable: []string{"CRM", "CRM_QUARANTINE"},
@@ -39,11 +51,6 @@ func openServer(t *testing.T, change func(*publish.ServerConfig)) (*publish.Serv
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	for _, stream := range []publish.StreamConfig{streamConfig("CRM", "crm.>"), streamConfig("CRM_QUARANTINE", "crm-quarantine.>")} {
-		if _, _, err := conn.EnsureStream(t.Context(), stream); err != nil {
-			t.Fatal(err)
-		}
-	}
 	return server, conn
 }
 

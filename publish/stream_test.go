@@ -18,24 +18,9 @@ func administrator(t *testing.T, server *publish.Server) jetstream.JetStream {
 	return js
 }
 
-func bare(t *testing.T) (*publish.Server, *publish.Conn) {
-	t.Helper()
-	server, err := publish.OpenServer(t.Context(), publish.ServerConfig{Dir: t.TempDir(), Listen: "127.0.0.1:0", OwnerPass: password, MaxPayload: 1 << 20, Log: discard})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
-	conn, err := server.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
-	return server, conn
-}
-
 // A stream that the bridge made follows its variables at every start.
 func TestOwnStreamFollows(t *testing.T) {
-	server, conn := bare(t)
+	server, conn := bare(t, nil)
 	config := streamConfig("CRM", "crm.>")
 	config.MaxAge = 24 * time.Hour
 	if _, _, err := conn.EnsureStream(t.Context(), config); err != nil {
@@ -57,7 +42,7 @@ func TestOwnStreamFollows(t *testing.T) {
 
 // A limit that comes from the free disk is taken once: it must not shrink with each start as the stream fills the disk.
 func TestDefaultLimitIsTakenOnce(t *testing.T) {
-	server, conn := bare(t)
+	server, conn := bare(t, nil)
 	limit := func() int64 {
 		stream, err := administrator(t, server).Stream(t.Context(), "CRM")
 		if err != nil {
@@ -79,7 +64,7 @@ func TestDefaultLimitIsTakenOnce(t *testing.T) {
 
 // A stream that somebody else made is adopted and never changed; what matters and differs is warned about by name.
 func TestForeignStreamIsLeftAsItIs(t *testing.T) {
-	server, conn := bare(t)
+	server, conn := bare(t, nil)
 	foreign := jetstream.StreamConfig{
 		Name: "CRM", Subjects: []string{"crm.>", "other.>"}, Retention: jetstream.InterestPolicy, Storage: jetstream.MemoryStorage,
 		Duplicates: time.Second, MaxMsgsPerSubject: 5, Description: "theirs",
@@ -128,7 +113,7 @@ func TestSubjectsMustFit(t *testing.T) {
 		{"covered by more", jetstream.StreamConfig{Name: "CRM", Subjects: []string{"*.>"}, NoAck: true}, "acknowledges nothing"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			server, conn := bare(t)
+			server, conn := bare(t, nil)
 			if _, err := administrator(t, server).CreateStream(t.Context(), test.existing); err != nil {
 				t.Fatal(err)
 			}

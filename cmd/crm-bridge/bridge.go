@@ -184,7 +184,7 @@ func (b *bridge) Run(ctx context.Context) error {
 	failed := make(chan error, 3)
 	go func() { failed <- front.Serve(b.callbacks) }()
 	go func() { failed <- back.Serve(b.admin) }()
-	watch, unwatch := context.WithCancel(ctx)
+	watch, unwatch := context.WithCancel(context.WithoutCancel(ctx)) // the end of ctx is no failure of the store
 	defer unwatch()
 	go func() { failed <- b.watchStore(watch) }()
 	b.state.serving.Store(true)

@@ -18,13 +18,11 @@ const ownerSecret = "nats-password"
 
 const quarantineAge = 30 * 24 * time.Hour
 
-// connectTimeout bounds how long the start waits for NATS.
-const connectTimeout = 15 * time.Second
+// streamsTimeout bounds how long the start asks a reachable NATS about its streams.
+const streamsTimeout = 15 * time.Second
 
 // openNATS starts or reaches NATS, and makes sure of the streams.
 func (b *bridge) openNATS(ctx context.Context) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
 	if b.settings.embedded() {
 		err = b.openEmbedded(ctx)
 	} else {
@@ -33,6 +31,9 @@ func (b *bridge) openNATS(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	// Only from here: before, the embedded server may have had to read every block of a large store after a power cut.
+	ctx, cancel := context.WithTimeout(ctx, streamsTimeout)
+	defer cancel()
 	stream, err := b.ensureStreams(ctx)
 	if err != nil {
 		return err
@@ -177,6 +178,8 @@ func (b *bridge) share(part float64, limit int64) func() int64 {
 func (b *bridge) describeDurability(stream publish.Stream) string {
 	every := b.settings.Sync.Every
 	switch {
+	case b.settings.embedded() && stream.Memory:
+		return fmt.Sprintf("an answer means: in the memory of this machine, for stream %s is kept in memory; nothing survives the end of the bridge", stream.Name)
 	case b.settings.embedded() && every > 0:
 		return fmt.Sprintf("an answer means: in the page cache of this machine; it survives a crash of the bridge, but a power cut loses up to %s and may damage the stream (BRIDGE_SYNC=%s)", every, every)
 	case b.settings.embedded():

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// What the bridge says of an answer is what an answer of it means.
+func TestDurabilityIsSaidAsItIs(t *testing.T) {
+	remote := settings{NATS: natsSettings{URL: "nats://host:4222"}}
+	for _, test := range []struct {
+		name     string
+		settings settings
+		stream   publish.Stream
+		says     string
+		not      string
+	}{
+		{"embedded", settings{}, publish.Stream{Replicas: 1}, "fsynced", "page cache"},
+		{"embedded, no sync", settings{Sync: publish.Sync{Every: time.Second}}, publish.Stream{Replicas: 1}, "page cache", "fsynced"},
+		{"embedded, somebody's stream in memory", settings{Sync: publish.Sync{Server: true}}, publish.Stream{Replicas: 1, Memory: true}, "in the memory", "fsynced"},
+		{"remote", remote, publish.Stream{Name: "CRM", Replicas: 3}, "3 replica(s), file storage", "fsynced"},
+		{"remote in memory", remote, publish.Stream{Name: "CRM", Replicas: 1, Memory: true}, "memory storage", "file"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b := &bridge{settings: test.settings, log: slog.New(slog.DiscardHandler), data: &dataDir{path: "data"}}
+			if got := b.describeDurability(test.stream); !strings.Contains(got, test.says) || strings.Contains(got, test.not) {
+				t.Errorf("it says %q", got)
+			}
+		})
+	}
+}
