@@ -69,7 +69,7 @@ func openBridge(ctx context.Context, s settings, log *slog.Logger) (b *bridge, e
 	if b.adminToken, err = b.madeSecret(adminSecret); err != nil {
 		return b, err
 	}
-	if b.sources, err = openSources(ingest.Setup{Env: (&environment{}).load, MadeSecret: b.madeSecret}); err != nil {
+	if b.sources, err = openSources(ingest.Setup{Env: (&environment{}).load, MadeSecret: b.sourceSecret}); err != nil {
 		return b, err
 	}
 	if err = b.openMapping(); err != nil {
@@ -99,7 +99,15 @@ func openBridge(ctx context.Context, s settings, log *slog.Logger) (b *bridge, e
 // shortSecret is the length from which a secret can be masked wherever it stands.
 const shortSecret = 12
 
-// madeSecret implements ingest.Setup.MadeSecret.
+// sourceSecret implements ingest.Setup.MadeSecret. Beside a remote NATS there may be replicas, whose secrets would differ.
+func (b *bridge) sourceSecret(name string) (string, error) {
+	if !b.settings.embedded() {
+		return "", nil
+	}
+	return b.madeSecret(name)
+}
+
+// madeSecret returns a secret of the data folder; empty without one.
 func (b *bridge) madeSecret(name string) (string, error) {
 	if b.data == nil {
 		return "", nil

@@ -20,25 +20,44 @@ func (b *bridge) refusedStream() string { return b.settings.Stream + "_REFUSED" 
 // openJournal makes callbacks safe in a local stream, from where a forwarder brings them to the remote NATS. That one need
 // not be there now; where it is, its streams must fit.
 func (b *bridge) openJournal(ctx context.Context) error {
-	s := b.settings
-	journal, _, err := b.conn.EnsureStream(ctx, publish.StreamConfig{
+	journal, err := b.openLocalStreams(ctx)
+	if err != nil {
+		return err
+	}
+	b.wireJournal(journal)
+	promise, err := b.lookAtRemote(ctx)
+	if err != nil {
+		return err
+	}
+	b.durability = b.describeDurability(journal) + "; then it goes on to the remote NATS, " + promise
+	return b.warnOfLeftovers(ctx)
+}
+
+// openLocalStreams makes sure of the journal, which it returns, and of the stream for what the remote refuses.
+func (b *bridge) openLocalStreams(ctx context.Context) (journal publish.Stream, err error) {
+	ctx, cancel := context.WithTimeout(ctx, streamsTimeout)
+	defer cancel()
+	journal, _, err = b.conn.EnsureStream(ctx, publish.StreamConfig{
 		Name: b.journalStream(), Description: "Events on their way to the remote NATS", Subjects: []string{b.journalStream() + ".>"},
-		MaxBytes: int64(s.JournalMaxBytes), DefaultMaxBytes: b.share(false, 0.6, 10<<30), Replicas: 1, Duplicates: b.duplicates(),
+		MaxBytes: int64(b.settings.JournalMaxBytes), DefaultMaxBytes: b.share(false, 0.6, 10<<30), Replicas: 1, Duplicates: b.duplicates(),
 		DiscardNew: true, WorkQueue: true,
 	})
 	if err != nil {
-		return err
+		return journal, err
 	}
 	_, _, err = b.conn.EnsureStream(ctx, publish.StreamConfig{
 		Name: b.refusedStream(), Description: "What the remote NATS refuses for good", Subjects: []string{b.refusedStream() + ".>"},
 		DefaultMaxBytes: b.share(false, 0.05, 1<<30), Replicas: 1, Duplicates: 2 * time.Minute, DiscardNew: true,
 	})
 	if err != nil {
-		return err
+		return journal, err
 	}
-	if err := b.openCommitters(ctx, journal, b.refusedStream()); err != nil {
-		return err
-	}
+	return journal, b.openCommitters(ctx, journal, b.refusedStream())
+}
+
+// wireJournal lets events and quarantined callbacks into the journal, and from there to the remote.
+func (b *bridge) wireJournal(journal publish.Stream) {
+	s := b.settings
 	b.publisher = &publish.Publisher{
 		Conn: b.conn, Stream: s.Stream, Journal: journal.Name, Prefix: s.SubjectPrefix, Mode: s.EventMode, MaxBytes: journal.MaxBytes, Metrics: b.published,
 	}
@@ -56,12 +75,6 @@ func (b *bridge) openJournal(ctx context.Context) error {
 		b.refused.Commit, b.refused.CommitAll = aside.Commit, aside.CommitAll
 	}
 	b.registerJournal()
-	promise, err := b.lookAtRemote(ctx)
-	if err != nil {
-		return err
-	}
-	b.durability = b.describeDurability(journal) + "; then it goes on to the remote NATS, " + promise
-	return b.warnOfLeftovers(ctx)
 }
 
 // ensureRemote makes sure of the remote's streams.
@@ -137,11 +150,11 @@ func (b *bridge) warnOfLeftovers(ctx context.Context) error {
 	return err
 }
 
-// lookAtRemote says what the remote NATS promises, as far as it can be reached now.
+// lookAtRemote says what the remote NATS promises, as far as it can be reached now; it is an error if its streams do not fit.
+// Whatever else is wrong, the forwarder will meet and log.
 func (b *bridge) lookAtRemote(ctx context.Context) (promise string, err error) {
 	remote, err := b.settings.NATS.remote().Dial(b.log)
 	if err != nil {
-		b.log.Warn("the remote NATS cannot be reached now: events wait in the journal", "error", err.Error())
 		return "which cannot be reached now", nil
 	}
 	defer remote.Close()
@@ -150,7 +163,6 @@ func (b *bridge) lookAtRemote(ctx context.Context) (promise string, err error) {
 		return "", fmt.Errorf("BRIDGE_NATS_URL: %w", err)
 	}
 	if err != nil {
-		b.log.Warn("the remote NATS cannot be used now: events wait in the journal", "error", err.Error())
 		return "whose streams cannot be used now", nil
 	}
 	return inWords(streams[b.settings.Stream]), nil

@@ -31,12 +31,12 @@ func (b *bridge) openNATS(ctx context.Context) (err error) {
 		return err
 	}
 	b.published = publish.NewMetrics(b.registry)
+	if b.settings.journaled() {
+		return b.openJournal(ctx)
+	}
 	// Only from here: before, the embedded server may have had to read every block of a large store after a power cut.
 	streams, cancel := context.WithTimeout(ctx, streamsTimeout)
 	defer cancel()
-	if b.settings.journaled() {
-		return b.openJournal(streams)
-	}
 	stream, err := b.ensureStreams(streams, b.conn)
 	if err != nil {
 		return err
