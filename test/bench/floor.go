@@ -25,7 +25,7 @@ func floor(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("floor", flag.ContinueOnError)
 	dir := flags.String("dir", "", "folder of the stream")
 	always := flags.Bool("always", false, "sync each message before its acknowledgement")
-	inProcess := flags.Bool("inprocess", false, "reach the NATS server without TCP")
+	overTCP := flags.Bool("tcp", false, "reach the NATS server over TCP")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -34,11 +34,7 @@ func floor(ctx context.Context, args []string) error {
 		return err
 	}
 	defer embedded.Shutdown()
-	var options []nats.Option
-	if *inProcess {
-		options = append(options, nats.InProcessServer(embedded))
-	}
-	conn, js, err := connect(ctx, embedded, options...)
+	conn, js, err := connect(ctx, embedded, *overTCP)
 	if err != nil {
 		return err
 	}
@@ -138,8 +134,12 @@ func openNATS(dir string, always bool) (*server.Server, error) {
 	return s, nil
 }
 
-// connect connects to a NATS server and makes the stream there.
-func connect(ctx context.Context, s *server.Server, options ...nats.Option) (*nats.Conn, jetstream.JetStream, error) {
+// connect connects to a NATS server in this process and makes the stream there.
+func connect(ctx context.Context, s *server.Server, overTCP bool) (*nats.Conn, jetstream.JetStream, error) {
+	options := []nats.Option{nats.InProcessServer(s)}
+	if overTCP {
+		options = nil
+	}
 	conn, err := nats.Connect(s.ClientURL(), options...)
 	if err != nil {
 		return nil, nil, err

@@ -35,23 +35,8 @@ type sender struct {
 // answerTimeout is when a server that does not answer is given up.
 const answerTimeout = 20 * time.Second
 
-// record stands for the number of a record in the notification; all numbers are as long.
-const record = "5725767RRRRRRRRRRRR"
-
-// notification is one that Zoho CRM sends when fields of a lead were changed; its member names and their order are Zoho's.
-const notification = `{"server_time":1718115953625,"affected_values":[{"record_id":"` + record + `","values":{"Mobile":"+49 151 23456789",` +
-	`"Email":"ada.lovelace@example.com","Lead_Status":"Contacted","Annual_Revenue":1250000.5,"City":"Berlin"}}],"query_params":{},"module":"Leads",` +
-	`"resource_uri":"https://www.zohoapis.com/crm/v2/Leads","ids":["` + record + `"],"affected_fields":[{"` + record +
-	`":["Mobile","Email","Lead_Status","Annual_Revenue","City"]}],"operation":"update","channel_id":"` + channel + `","token":"` + token + `"}`
-
-// request is the notification as it goes over the wire.
-func request(host string) []byte {
-	return fmt.Appendf(nil, "POST /zoho/notifications HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		host, len(notification), notification)
-}
-
 // dial opens the connections of a load.
-func dial(ctx context.Context, address string, connections int, next *atomic.Int64) (*load, error) {
+func dial(ctx context.Context, address string, c callback, connections int, next *atomic.Int64) (*load, error) {
 	l := &load{next: next}
 	for range connections {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
@@ -59,15 +44,14 @@ func dial(ctx context.Context, address string, connections int, next *atomic.Int
 			l.close()
 			return nil, err
 		}
-		s := &sender{conn: conn, request: request(address), answer: make([]byte, 4096)}
-		digits := strings.Index(record, "R")
-		for at := bytes.Index(s.request, []byte(record)); at >= 0; {
-			s.records = append(s.records, at+digits)
-			more := bytes.Index(s.request[at+len(record):], []byte(record))
-			if more < 0 {
+		s := &sender{conn: conn, request: c.request(address), answer: make([]byte, 4096)}
+		for rest := 0; ; rest += len(record) {
+			at := bytes.Index(s.request[rest:], []byte(record))
+			if at < 0 {
 				break
 			}
-			at += len(record) + more
+			rest += at
+			s.records = append(s.records, rest+strings.Index(record, "R"))
 		}
 		l.senders = append(l.senders, s)
 	}
@@ -120,7 +104,7 @@ func (s *sender) run(next *atomic.Int64, end time.Time) error {
 	return nil
 }
 
-// fill puts a record's number in its places.
+// fill puts a record's number in all its places.
 func (s *sender) fill(number int64) {
 	for _, at := range s.records {
 		n := number

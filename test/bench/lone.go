@@ -60,7 +60,7 @@ func publishing(ctx context.Context, dir string, always bool) (time.Duration, er
 		s.Shutdown()
 		s.WaitForShutdown()
 	}()
-	conn, js, err := connect(ctx, s)
+	conn, js, err := connect(ctx, s, false)
 	if err != nil {
 		return 0, err
 	}

@@ -38,6 +38,7 @@ type plan struct {
 	warm, load  time.Duration
 	dir         string // where the folders of the servers are made
 	program     string // the built bridge
+	callback    callback
 }
 
 func run(ctx context.Context, args []string) (err error) {
@@ -76,6 +77,7 @@ func parse(args []string) (p plan, page string, err error) {
 	flags.IntVar(&p.rounds, "rounds", 3, "measurements of each subject with each number of connections")
 	connections := flags.String("connections", "1,64,256", "connections that send at once")
 	names := flags.String("subjects", "", "what is measured, by names in a list; all: "+strings.Join(namesOf(subjects), ", ")+"; by default all but those that are off: "+strings.Join(namesOf(usual()), ", "))
+	kind := flags.String("callback", callbacks[0].name, "what is sent: notification or webhook")
 	flags.StringVar(&page, "write", "", "file whose generated part is rewritten, such as docs/performance.md")
 	flags.StringVar(&p.dir, "dir", "", "folder on the disk that is measured; by default the one for temporary files")
 	if err := flags.Parse(args); err != nil {
@@ -90,6 +92,9 @@ func parse(args []string) (p plan, page string, err error) {
 			return p, "", fmt.Errorf("-connections: %q is not a number from 1 to 2000", word)
 		}
 		p.connections = append(p.connections, n)
+	}
+	if p.callback, err = named(*kind); err != nil {
+		return p, "", err
 	}
 	p.subjects, err = choose(*names)
 	return p, page, err

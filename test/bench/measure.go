@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -24,9 +22,11 @@ type measurement struct {
 	rate     float64       // answers a second
 	p50, p99 time.Duration // latency
 	cpu      time.Duration // of the server, for each request
+	own      time.Duration // of this program, for each request
 	peak     int64         // bytes of memory at most, since its start
 	disk     float64       // bytes of all files, for each event
 	events   int           // answered with 200 since its start
+	ids      int           // of them, those whose ids are in the duplicates window: all are younger than it, or none has one
 	refused  int           // not answered with 200
 }
 
@@ -98,7 +98,7 @@ func (p plan) one(ctx context.Context, s subject, connections int) (m measuremen
 		}
 	}()
 	var records atomic.Int64
-	l, err := dial(ctx, front.callbacks, connections, &records)
+	l, err := dial(ctx, front.callbacks, p.callback, connections, &records)
 	if err != nil {
 		return m, err
 	}
@@ -107,7 +107,7 @@ func (p plan) one(ctx context.Context, s subject, connections int) (m measuremen
 		return m, err
 	}
 	warm, refused := l.count()
-	before, err := usageOf(front.cmd.Process.Pid)
+	before, ownBefore, err := front.usage()
 	if err != nil {
 		return m, err
 	}
@@ -115,7 +115,7 @@ func (p plan) one(ctx context.Context, s subject, connections int) (m measuremen
 	if err != nil {
 		return m, err
 	}
-	after, err := usageOf(front.cmd.Process.Pid)
+	after, ownAfter, err := front.usage()
 	if err != nil {
 		return m, err
 	}
@@ -124,11 +124,24 @@ func (p plan) one(ctx context.Context, s subject, connections int) (m measuremen
 	if answers == more || m.events == 0 {
 		return m, errors.New("it refuses everything")
 	}
-	m.rate, m.cpu = float64(answers-more)/took.Seconds(), (after.cpu-before.cpu)/time.Duration(answers)
+	m.rate = float64(answers-more) / took.Seconds()
+	m.cpu, m.own = (after.cpu-before.cpu)/time.Duration(answers), (ownAfter.cpu-ownBefore.cpu)/time.Duration(answers)
 	m.p50, m.p99 = l.quantiles()
+	if p.callback.repeatable && s.bridge {
+		m.ids = m.events
+	}
 	bytes, err := size(folder)
 	m.disk = float64(bytes) / float64(m.events)
 	return m, err
+}
+
+// usage returns what a server has used so far, and what this program has.
+func (p *process) usage() (its, own usage, err error) {
+	if its, err = usageOf(p.cmd.Process.Pid); err != nil {
+		return its, own, err
+	}
+	own, err = usageOf(os.Getpid())
+	return its, own, err
 }
 
 // count returns how many requests of the last run were answered, and how many of them not with 200.
@@ -148,49 +161,4 @@ func (l *load) quantiles() (p50, p99 time.Duration) {
 	}
 	slices.Sort(all)
 	return all[len(all)/2], all[len(all)*99/100]
-}
-
-// restTime is how long a bridge does nothing before its memory is read.
-const restTime = 3 * time.Second
-
-// idle returns the memory of a bridge that has done nothing yet.
-func (p plan) idle(ctx context.Context) (bytes int64, err error) {
-	folder, err := os.MkdirTemp(p.dir, "idle-")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	bridge, _, err := p.launch(ctx, subjects[0], folder)
-	if err != nil {
-		return 0, err
-	}
-	defer stop(bridge)
-	select {
-	case <-time.After(restTime):
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
-	u, err := usageOf(bridge.cmd.Process.Pid)
-	return u.resident, err
-}
-
-// size returns the bytes of all files below a folder.
-func size(folder string) (total int64, err error) {
-	err = filepath.WalkDir(folder, func(_ string, entry fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil || !entry.Type().IsRegular() {
-			return err
-		}
-		info, err := entry.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // a file that a server has just replaced
-		}
-		if err == nil {
-			total += info.Size()
-		}
-		return err
-	})
-	return total, err
 }

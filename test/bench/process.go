@@ -21,11 +21,6 @@ type process struct {
 	last            []byte // the end of its log; to be read when drained is closed
 }
 
-const (
-	channel = "1000000068001"
-	token   = "a-token-of-this-benchmark-alone"
-)
-
 // launch starts a subject with its data below folder. What stands behind it is among the others; stop ends all of them.
 func (p plan) launch(ctx context.Context, s subject, folder string) (front *process, others []*process, err error) {
 	own, err := os.Executable()
@@ -38,7 +33,7 @@ func (p plan) launch(ctx context.Context, s subject, folder string) (front *proc
 	}
 	env := append([]string{
 		"BRIDGE_DATA_DIR=" + filepath.Join(folder, "data"), "BRIDGE_LISTEN=127.0.0.1:0", "BRIDGE_ADMIN_LISTEN=127.0.0.1:0",
-		"BRIDGE_NATS_LISTEN=127.0.0.1:0", "BRIDGE_ZOHO_TOKENS=" + channel + ":" + token,
+		"BRIDGE_NATS_LISTEN=127.0.0.1:0", "BRIDGE_ZOHO_TOKENS=" + channel + ":" + token, "BRIDGE_ZOHO_WEBHOOK_SECRET=" + secret,
 	}, s.env...)
 	if s.remote {
 		behind, err := start(ctx, own, []string{"remote", "-dir", filepath.Join(folder, "remote")}, nil)

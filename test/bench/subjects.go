@@ -31,7 +31,7 @@ var subjects = []subject{
 	{name: "journal", means: "one fsync for all that wait; a remote NATS server gets it afterwards", bridge: true, remote: true, off: true, env: []string{"BRIDGE_DELIVERY=journal"}},
 	{name: "direct", means: "the acknowledgement of a remote NATS server, from its page cache", bridge: true, remote: true, env: []string{"BRIDGE_DELIVERY=direct"}},
 	{name: floorNoSync, means: "the page cache", args: []string{"floor"}},
-	{name: "floor in process", means: "the page cache; without TCP to the NATS server", args: []string{"floor", "-inprocess"}, off: true},
+	{name: "floor over TCP", means: "the page cache; slower than without TCP between the floor and its NATS server", args: []string{"floor", "-tcp"}, off: true},
 	{name: floorSynced, means: "an fsync for each event, by the NATS server", args: []string{"floor", "-always"}},
 }
 

@@ -15,11 +15,16 @@ func describe(to io.Writer, p plan, r *results) {
 		write("- %s: %s\n", fact.name, fact.value)
 	}
 	write("- 1 KiB appended to a file and fdatasync: %s\n", spreadOf(r.lone, func(l lone) float64 { return ms(l.sync) }).with("%.2f", " ms"))
+	write("- the callback: a %s, whose body has %d bytes\n", p.callback.name, len(body))
 	write("\nEvery cell is the median of %s of %s each, after a warm-up of %s, with the least and the greatest behind it.\n", plural(p.rounds, "round"), p.load, p.warm)
+	write("\n| subject | an answer of it has waited for |\n|---|---|\n")
+	for _, s := range p.subjects {
+		write("| `%s` | %s |\n", s.name, s.means)
+	}
 	for _, connections := range p.connections {
 		write("\n### %s\n\n", plural(connections, "connection"))
 		write("| subject | requests/s | p50 ms | p99 ms | server CPU µs/request | peak RSS MB | bytes on disk/event |\n|---|---|---|---|---|---|---|\n")
-		refused := 0
+		refused, ids, own := 0, 0, []time.Duration{}
 		for _, s := range p.subjects {
 			all := r.measured[s.name][connections]
 			cell := func(verb string, of func(measurement) float64) string { return spreadOf(all, of).with(verb, "") }
@@ -32,9 +37,14 @@ func describe(to io.Writer, p plan, r *results) {
 				cell("%.0f", func(m measurement) float64 { return m.disk }))
 			for _, m := range all {
 				refused += m.refused
+				own = append(own, m.own)
+				if s.name == committed {
+					ids = max(ids, m.ids)
+				}
 			}
 		}
-		write("\n%s not answered with 200.\n", plural(refused, "request"))
+		write("\n%s not answered with 200. Making the load took %s µs of CPU a request. `%s` had at most %s in the duplicates window.\n",
+			plural(refused, "request"), spreadOf(own, us).with("%.0f", ""), committed, plural(ids, "id"))
 	}
 	write("\n### A caller alone, and a bridge at rest\n\n| | |\n|---|---|\n")
 	write("| one publish, and fdatasync of the stream's block, p50 | %s |\n", spreadOf(r.lone, func(l lone) float64 { return ms(l.publish) }).with("%.2f", " ms"))

@@ -70,13 +70,12 @@ func againstLone(r *results) spread {
 // idCost is what an id in the duplicates window costs the NATS server, in bytes.
 const idCost = 145
 
-// peakBeyondIDs is the memory that does not grow with what was stored: every event of a measurement is younger than the
-// window, and its id is in it.
+// peakBeyondIDs is the memory that does not grow with the ids in the duplicates window.
 func peakBeyondIDs(r *results) spread {
 	return spreadOf(r.measured[committed][256], func(m measurement) float64 {
 		if m.peak == 0 {
 			return 0
 		}
-		return mb(m.peak - idCost*int64(m.events))
+		return mb(m.peak - idCost*int64(m.ids))
 	})
 }
