@@ -1,9 +1,11 @@
 package main
 
 import (
-	"debug/buildinfo"
+	"context"
 	"fmt"
+	"os/exec"
 	"runtime"
+	"strings"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
@@ -12,31 +14,26 @@ import (
 type fact struct{ name, value string }
 
 // machine describes where the data is, and what the programs are made of.
-func machine(p plan) []fact {
+func machine(ctx context.Context, p plan) []fact {
 	return []fact{
 		{"processor", fmt.Sprintf("%s, %d cores, shared by the server and the load", processor(), runtime.NumCPU())},
 		{"system", runtime.GOOS + "/" + runtime.GOARCH + kernel()},
 		{"file system of the data", fileSystem(p.dir)},
 		{"Go", runtime.Version()},
 		{"nats-server", server.VERSION},
-		{"crm-bridge", revision(p.program)},
+		{"crm-bridge", revision(ctx)},
 	}
 }
 
-// revision is the commit that a program was built from, where Go knows it.
-func revision(program string) string {
-	commit, changed := "not known", ""
-	info, err := buildinfo.ReadFile(program)
+// revision is the commit that the bridge was built from, where Git knows it.
+func revision(ctx context.Context) string {
+	commit, err := exec.CommandContext(ctx, "git", "rev-parse", "--short=12", "HEAD").Output()
 	if err != nil {
-		return commit
+		return "not known"
 	}
-	for _, setting := range info.Settings {
-		switch {
-		case setting.Key == "vcs.revision" && len(setting.Value) >= 12:
-			commit = setting.Value[:12]
-		case setting.Key == "vcs.modified" && setting.Value == "true":
-			changed = ", and changes to it"
-		}
+	name := "commit " + strings.TrimSpace(string(commit))
+	if exec.CommandContext(ctx, "git", "diff", "--quiet", "HEAD", "--", "*.go", "go.mod").Run() != nil {
+		name += ", and changes to it"
 	}
-	return commit + changed
+	return name
 }

@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	var text strings.Builder
-	describe(&text, p, seen)
+	describe(ctx, &text, p, seen)
 	if _, err := io.WriteString(os.Stdout, text.String()); err != nil || page == "" {
 		return err
 	}

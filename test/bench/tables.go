@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -8,10 +9,10 @@ import (
 )
 
 // describe writes a run as Markdown: where it ran, what each subject did, and which targets it reached.
-func describe(to io.Writer, p plan, r *results) {
+func describe(ctx context.Context, to io.Writer, p plan, r *results) {
 	write := func(format string, args ...any) { _, _ = fmt.Fprintf(to, format, args...) }
 	write("Measured on %s, on this machine:\n\n", r.began.UTC().Format("2006-01-02"))
-	for _, fact := range machine(p) {
+	for _, fact := range machine(ctx, p) {
 		write("- %s: %s\n", fact.name, fact.value)
 	}
 	write("- 1 KiB appended to a file and fdatasync: %s\n", spreadOf(r.lone, func(l lone) float64 { return ms(l.sync) }).with("%.2f", " ms"))
