@@ -60,7 +60,7 @@ func (p plan) measure(ctx context.Context, progress io.Writer) (*results, error)
 			for _, connections := range p.connections {
 				m, err := p.one(ctx, s, connections)
 				if err != nil {
-					return nil, fmt.Errorf("%s, %d connections: %w", s.name, connections, err)
+					return nil, fmt.Errorf("%s, %s: %w", s.name, plural(connections, "connection"), err)
 				}
 				r.measured[s.name][connections] = append(r.measured[s.name][connections], m)
 				_, _ = fmt.Fprintf(progress, "round %d of %d  %-16s  %3d connections  %6.0f/s\n", round+1, p.rounds, s.name, connections, m.rate)
