@@ -74,7 +74,7 @@ func start(ctx context.Context, program string, args, env []string) (*process, e
 		if err := lines.Decode(&line); err != nil {
 			rest, _ := io.ReadAll(io.MultiReader(lines.Buffered(), read))
 			_ = cmd.Process.Kill()
-			return nil, fmt.Errorf("%s does not start: %s %s %s: %w", filepath.Base(program), line.Msg, line.Error, bytes.TrimSpace(rest), errors.Join(cmd.Wait(), read.Close()))
+			return nil, fmt.Errorf("%s does not start: %s %s %s: %w", filepath.Base(program), line.Msg, line.Error, bytes.TrimSpace(rest), errors.Join(err, cmd.Wait(), read.Close()))
 		}
 		if line.Msg == "serving" {
 			p := &process{cmd: cmd, callbacks: strings.TrimPrefix(line.Callbacks, "http://"), nats: line.NATS, drained: make(chan struct{})}
