@@ -28,7 +28,7 @@ var subjects = []subject{
 	{name: committed, means: "one fsync for all that wait (the default)", bridge: true, env: []string{"BRIDGE_SYNC=commit"}},
 	{name: "server", means: "an fsync for each event, by the NATS server", bridge: true, env: []string{"BRIDGE_SYNC=server"}},
 	{name: "no sync", means: "the page cache", bridge: true, env: []string{"BRIDGE_SYNC=1h"}},
-	{name: "journal", means: "one fsync for all that wait; a remote NATS server gets it afterwards", bridge: true, remote: true, off: true, env: []string{"BRIDGE_DELIVERY=journal"}},
+	{name: "journal", means: "one fsync for all that wait; a remote NATS server gets it afterwards", bridge: true, remote: true, env: []string{"BRIDGE_DELIVERY=journal"}},
 	{name: "direct", means: "the acknowledgement of a remote NATS server, from its page cache", bridge: true, remote: true, env: []string{"BRIDGE_DELIVERY=direct"}},
 	{name: floorNoSync, means: "the page cache", args: []string{"floor"}},
 	{name: "floor over TCP", means: "the page cache; slower than without TCP between the floor and its NATS server", args: []string{"floor", "-tcp"}, off: true},
