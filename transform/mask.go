@@ -4,11 +4,19 @@ import (
 	"bytes"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
+
+// maskAll masks secrets in s: known ones, and those that give themselves away.
+func maskAll(s string, values []string) string {
+	s = maskValues(s, values)
+	if looksSecret(s) {
+		s = maskLooks(s)
+	}
+	return s
+}
 
 // maskValues masks secrets in s. One shorter than inside is masked only where it stands as a word of its own.
 func maskValues(s string, values []string) string {
@@ -63,14 +71,50 @@ var looks = []struct {
 	{regexp.MustCompile(`()(\b1000\.[0-9A-Za-z]{16,}\.[0-9A-Za-z]{16,})`), false},
 }
 
-// hints are parts of what looks match, in lower case.
-var hints = []string{"authorization", "token", "secret", "passw", "api_key", "apikey", "proof", "bearer", "1000.", "@"}
+// hints are parts of what looks match, in lower case, by their first byte. The patterns take U+212A for a k and U+017F for
+// an s, so these are hints too.
+var hints = byFirst("authorization", "token", "secret", "passw", "api_key", "apikey", "proof", "bearer", "1000.", "@", "\u212a", "\u017f")
+
+func byFirst(words ...string) (by [256][]string) {
+	for _, word := range words {
+		by[word[0]] = append(by[word[0]], word)
+		if capital := upper(word[0]); capital != word[0] {
+			by[capital] = append(by[capital], word)
+		}
+	}
+	return by
+}
+
+func upper(b byte) byte {
+	if b >= 'a' && b <= 'z' {
+		return b - 'a' + 'A'
+	}
+	return b
+}
 
 // looksSecret tells whether maskLooks could find anything; it is much the cheaper of the two.
-func looksSecret(text string) bool {
-	lower := strings.ToLower(text)
-	return slices.ContainsFunc(hints, func(hint string) bool { return strings.Contains(lower, hint) }) ||
-		strings.Contains(text, `\u`) // a letter may be hidden behind an escape
+func looksSecret(s string) bool {
+	for i := range len(s) {
+		for _, hint := range hints[s[i]] {
+			if startsWith(s[i:], hint) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// startsWith tells whether s starts with a word in lower case, in any letter case.
+func startsWith(s, word string) bool {
+	if len(s) < len(word) {
+		return false
+	}
+	for i := range len(word) {
+		if s[i] != word[i] && s[i] != upper(word[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 func maskLooks(s string) string {
@@ -133,11 +177,10 @@ func (c *Cleaner) maskForm(form []byte) []byte {
 		name, value, hasValue := strings.Cut(pair, "=")
 		plainName, err := url.QueryUnescape(name)
 		plainValue, failed := url.QueryUnescape(value)
-		steps := []string{strings.ToLower(plainName)}
 		switch {
 		case err != nil || failed != nil:
 			pairs[i] = string(maskText([]byte(pair), c.values))
-		case hasValue && c.secretName(steps):
+		case hasValue && c.secretName(plainName, []string{step(plainName)}):
 			pairs[i] = maskValues(name, c.values) + "=" + mask
 		case maskLooks(maskValues(plainValue, c.values)) != plainValue:
 			pairs[i] = maskValues(name, c.values) + "=" + strings.ReplaceAll(url.QueryEscape(maskLooks(maskValues(plainValue, c.values))), url.QueryEscape(mask), mask)
