@@ -81,19 +81,23 @@ func names[V any](of map[string]V) []string {
 	return slices.Sorted(maps.Keys(of))
 }
 
-// native writes what came, without its secrets.
-func (c *Cleaner) native(change *ingest.Change) ([]byte, error) {
-	out := make([]byte, 0, 128+len(change.NativeBody)+len(change.NativeQuery)+len(change.NativeXML))
-	out = member(append(out, '{'), "operation", change.NativeOperation)
-	for _, part := range [...]struct {
-		name string
-		raw  rawJSON
-	}{{"body", change.NativeBody}, {"query", change.NativeQuery}, {"xml", change.NativeXML}} {
-		if len(part.raw) == 0 {
+// native is what came, its JSON as strings, so that they are copied once for all that looks at them.
+type native struct{ operation, body, query, xml string }
+
+func nativeOf(c *ingest.Change) native {
+	return native{c.NativeOperation, string(c.NativeBody), string(c.NativeQuery), string(c.NativeXML)}
+}
+
+// write writes what came, without its secrets.
+func (n native) write(clean *Cleaner) ([]byte, error) {
+	out := make([]byte, 0, 64+len(n.operation)+len(n.body)+len(n.query)+len(n.xml))
+	out = member(append(out, '{'), "operation", n.operation)
+	for _, part := range [...]struct{ name, text string }{{"body", n.body}, {"query", n.query}, {"xml", n.xml}} {
+		if part.text == "" {
 			continue
 		}
 		var err error
-		if out, err = c.JSON(append(quote(append(out, ','), part.name), ':'), part.raw); err != nil {
+		if out, err = clean.json(append(quote(append(out, ','), part.name), ':'), part.text); err != nil {
 			return nil, fmt.Errorf("native %s: %w", part.name, err)
 		}
 	}

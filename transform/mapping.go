@@ -38,11 +38,12 @@ func (m *Mapping) Events(change ingest.Change) ([]event.Event, error) {
 const maxSplit = 32 << 20
 
 func (m *Mapping) events(change ingest.Change) ([]event.Event, error) {
-	clean := m.Redact.For(change.Source, change.NativeBody, change.NativeQuery, change.NativeXML)
+	came := nativeOf(&change)
+	clean := m.Redact.cleaner(change.Source, came.body, came.query, came.xml)
 	if err := m.Redact.routable(&change); err != nil {
 		return nil, err
 	}
-	native, err := clean.native(&change)
+	native, err := came.write(clean)
 	if err != nil {
 		return nil, err
 	}

@@ -4,13 +4,17 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // everywhere tells whether a name holds credentials at any depth of any CRM's body, but not in its records.
 func everywhere(name string) bool {
-	switch name {
+	if len(name) < len("access_token") {
+		return false
+	}
+	switch strings.ToLower(name) {
 	case "authorization", "access_token", "refresh_token", "application_token", "client_secret":
 		return true
 	}
@@ -73,7 +77,20 @@ func compileStep(glob string) func(string) bool {
 
 // step is a member's name as patterns see it.
 func step(name string) string {
+	if isPlain(name) {
+		return name
+	}
 	return strings.ReplaceAll(strings.ToLower(name), "/", "_")
+}
+
+// isPlain tells whether name is surely its own step; most are.
+func isPlain(name string) bool {
+	for i := range len(name) {
+		if b := name[i]; b == '/' || b >= 'A' && b <= 'Z' || b >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 func matchesAny(patterns []pattern, steps []string) bool {
@@ -96,5 +113,5 @@ func (p pattern) matches(steps []string) bool {
 
 // secretName tells whether a secret stands under a name, the last of steps.
 func (c *Cleaner) secretName(name string, steps []string) bool {
-	return everywhere(strings.ToLower(name)) || matchesAny(c.places.names, steps)
+	return everywhere(name) || matchesAny(c.places.names, steps)
 }

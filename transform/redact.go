@@ -53,11 +53,19 @@ type Cleaner struct {
 
 // For returns a cleaner that knows the configured secrets and those that the JSON texts show under a secret's name.
 func (r *Redactor) For(source string, texts ...[]byte) *Cleaner {
+	copied := make([]string, len(texts))
+	for i, text := range texts {
+		copied[i] = string(text)
+	}
+	return r.cleaner(source, copied...)
+}
+
+func (r *Redactor) cleaner(source string, texts ...string) *Cleaner {
 	c := &Cleaner{places: r.of(source), values: r.values}
 	var found []string
 	for _, text := range texts {
-		if len(text) > 0 {
-			found = c.find(string(text), found)
+		if text != "" {
+			found = c.find(text, found)
 		}
 	}
 	found = slices.DeleteFunc(found, func(value string) bool { return !tokenShaped(value) })
@@ -98,11 +106,13 @@ func tokenShaped(value string) bool {
 
 // JSON appends raw, a JSON text, to out: compact, without the members that hold secrets, with known secrets masked.
 // Every number keeps its digits and every other member its place.
-func (c *Cleaner) JSON(out, raw []byte) ([]byte, error) {
+func (c *Cleaner) JSON(out, raw []byte) ([]byte, error) { return c.json(out, string(raw)) }
+
+func (c *Cleaner) json(out []byte, text string) ([]byte, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	return c.write(out, string(raw), false)
+	return c.write(out, text, false)
 }
 
 // Record appends raw, a record's values as the CRM has them, to out: no name in it is a secret's.
