@@ -63,7 +63,7 @@ func structured(e *event.Event) ([]byte, error) {
 	if !ok || of.DataContentType == nil || *of.DataContentType != event.ApplicationJSON || e.DataBase64 || e.DataEncoded == nil {
 		return bySDK(e)
 	}
-	out := make([]byte, 0, len(e.DataEncoded)+1024)
+	out := make([]byte, 0, len(e.DataEncoded)+640)
 	out = member(append(out, `{"specversion":"1.0"`...), "id", of.ID)
 	out = member(out, "source", of.Source.String())
 	out = member(out, "type", of.Type)
