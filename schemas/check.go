@@ -46,7 +46,7 @@ func (t *text) value(s *schema) error {
 	t.space()
 	got := t.kind()
 	if s != nil && s.kind != noJSON && got != s.kind && got != noJSON {
-		return wanted("must be of another type")
+		return wanted("must be of the type %s", s.typeName)
 	}
 	if s != nil && s.constant != nil && got != aString {
 		return wanted("must be the string %s", *s.constant)

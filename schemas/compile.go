@@ -12,7 +12,8 @@ import (
 // schema is what a JSON Schema demands of a value, compiled. It knows the keywords that the events' schemas use, and
 // compile refuses any other. A nil schema demands nothing.
 type schema struct {
-	kind      kind // 0: any
+	typeName  string
+	kind      kind // of that type; noJSON: any
 	constant  *string
 	minLength int // in characters
 	pattern   *regexp.Regexp
@@ -33,19 +34,22 @@ type member struct {
 type kind byte
 
 const (
-	anObject  kind = '{'
-	anArray   kind = '['
-	aString   kind = '"'
-	aNumber   kind = '0'
-	aBoolean  kind = 't'
-	aNull     kind = 'n'
-	noJSON    kind = 0
-	draft          = "https://json-schema.org/draft/2020-12/schema"
-	maxNeeded      = 64 // bits of a set
+	anObject kind = '{'
+	anArray  kind = '['
+	aString  kind = '"'
+	aNumber  kind = '0'
+	aBoolean kind = 't'
+	aNull    kind = 'n'
+	noJSON   kind = 0
 )
 
 // An integer is not among them: 1.0 is one, and numbers are never read here.
 var kinds = map[string]kind{"object": anObject, "array": anArray, "string": aString, "number": aNumber, "boolean": aBoolean, "null": aNull}
+
+const (
+	draft     = "https://json-schema.org/draft/2020-12/schema"
+	maxNeeded = 64 // required members: bits of a set
+)
 
 // compile reads a schema that stands at a place of its document, a JSON pointer.
 func compile(raw []byte, place string) (*schema, error) {
@@ -71,6 +75,9 @@ func compile(raw []byte, place string) (*schema, error) {
 }
 
 func (s *schema) add(keyword string, raw []byte, place string) (err error) {
+	if string(raw) == "null" { // which encoding/json would pass over
+		return fmt.Errorf("at '%s': must not be null", place)
+	}
 	var text string
 	switch keyword {
 	case "$id", "title", "description", "examples":
@@ -79,10 +86,10 @@ func (s *schema) add(keyword string, raw []byte, place string) (err error) {
 			err = errors.New("must be " + draft)
 		}
 	case "type":
-		if err = json.Unmarshal(raw, &text); err == nil && kinds[text] == noJSON {
-			err = fmt.Errorf("the type %s is not known", text)
+		if err = json.Unmarshal(raw, &s.typeName); err == nil && kinds[s.typeName] == noJSON {
+			err = fmt.Errorf("the type %s is not known", s.typeName)
 		}
-		s.kind = kinds[text]
+		s.kind = kinds[s.typeName]
 	case "const":
 		err = json.Unmarshal(raw, &s.constant)
 	case "minLength":

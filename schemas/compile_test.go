@@ -13,6 +13,7 @@ func TestUnknownDemandsAreRefused(t *testing.T) {
 		`{"items":{"type":["string","null"]}}`:        "at '/items/type'",
 		`{"type":"integer"}`:                          "the type integer",
 		`{"format":"uuid"}`:                           "the format uuid",
+		`{"const":null}`:                              "at '/const'",
 		`{"const":1}`:                                 "at '/const'",
 		`{"additionalProperties":false}`:              "at '/additionalProperties'",
 		`{"required":["a"]}`:                          "requires a",
@@ -35,7 +36,7 @@ func TestDeparturesNameTheirPlace(t *testing.T) {
 	const start = `{"provider":"zoho","account":"a","channel":"1","module":"M","operation":"o","native":{"operation":"o","body":{}}`
 	for data, want := range map[string]string{
 		start + `,"ids":["1","",3]}`:                        "at '/ids/1': must have at least 1 characters",
-		start + `,"ids":["1"],"values":{"a/b":"hidden"}}`:   "at '/values/a~1b': must be of another type",
+		start + `,"ids":["1"],"values":{"a/b":"hidden"}}`:   "at '/values/a~1b': must be of the type object",
 		start + `,"ids":["1"],"occurredAt":"hidden"}`:       "at '/occurredAt': must be a date and time",
 		start + `,"ids":["1"],"module":"hidden hidden"}`:    "at '/module': must match ^[A-Za-z0-9_-]{1,100}$",
 		start + `,"ids":["1"],"provider":"hidden"}`:         "at '/provider': must be the string zoho",
