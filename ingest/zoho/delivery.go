@@ -83,15 +83,12 @@ func (d delivery) read(mediaType, text string, charset encoding.Encoding) (deliv
 	isForm := mediaType == "application/x-www-form-urlencoded"
 	switch {
 	case mediaType == "application/json" || strings.HasSuffix(mediaType, "+json"):
-		d.body = json.RawMessage(text)
-		if d.object = d.body; !json.Valid(d.body) {
+		if d = d.withJSON(text); !json.Valid(d.body) {
 			return d, fmt.Errorf("%w: the body is not JSON, though its Content-Type says so", ingest.ErrMalformed)
 		}
 		return d, nil
 	case (isForm || mediaType == "" || mediaType == "text/plain") && (start[0] == '{' || start[0] == '[') && json.Valid([]byte(text)):
-		d.body = json.RawMessage(text)
-		d.object = d.body
-		return d, nil
+		return d.withJSON(text), nil
 	case start[0] == '<':
 		return d.withXML(text), nil
 	case isForm || mediaType == "" && strings.Contains(start, "="):
@@ -104,6 +101,12 @@ func (d delivery) read(mediaType, text string, charset encoding.Encoding) (deliv
 
 func (d delivery) withForm(form ingest.Params) delivery {
 	d.params = append(d.params, form...)
+	return d
+}
+
+func (d delivery) withJSON(text string) delivery {
+	d.body = json.RawMessage(text)
+	d.object = d.body
 	return d
 }
 
