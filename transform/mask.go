@@ -10,13 +10,7 @@ import (
 )
 
 // maskAll masks secrets in s: known ones, and those that give themselves away.
-func maskAll(s string, values []string) string {
-	s = maskValues(s, values)
-	if looksSecret(s) {
-		s = maskLooks(s)
-	}
-	return s
-}
+func maskAll(s string, values []string) string { return maskLooks(maskValues(s, values)) }
 
 // maskValues masks secrets in s. One shorter than inside is masked only where it stands as a word of its own.
 func maskValues(s string, values []string) string {
@@ -55,34 +49,54 @@ func maskWord(s, word string) string {
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // looks are credentials that give themselves away: URL parameters of the names that keys have, Authorization values, XML
-// elements of OAuth's names, users in URLs, Zoho's OAuth tokens (1000.….…). Where shaped is set, only what is shaped like
-// a token is masked: the rest may be words.
-var looks = []struct {
-	pattern *regexp.Regexp // the first group stays, the second is masked
-	shaped  bool
-}{
-	{regexp.MustCompile(`(?i)((?:^|[?&;])(?:authorization|(?:access_|refresh_|application_|auth_?)?token|(?:client_)?secret|passw(?:or)?d|z?api_?key|proof)(?:=|%3D))((?:(?:zoho-oauthtoken|bearer|basic)(?:\s|%20|\+)+)?[^\s"'&,;<>\\]+)`), false},
-	{regexp.MustCompile(`(?i)(\bauthorization\s*[:=]\s*)((?:zoho-oauthtoken|bearer|basic)(?:\s|%20|\+)+[^\s"'&,;<>\\]+)`), false},
-	{regexp.MustCompile(`(?i)(\bauthorization\s*[:=]\s*)([^\s"'&,;<>\\]{16,})`), true},
-	{regexp.MustCompile(`(?i)(\bzoho-oauthtoken(?:\s|%20|\+)+)([^\s"'&,;<>\\]+)`), false},
-	{regexp.MustCompile(`(?i)(\bbearer(?:\s|%20|\+)+)([A-Za-z0-9._~+/=-]{16,})`), true},
-	{regexp.MustCompile(`(?i)(<(?:[\w.-]+:)?(?:access_token|refresh_token|application_token|client_secret|authorization)(?:\s[^>]*)?>)([^<]+)`), false},
-	{regexp.MustCompile(`(://)([^@/?#\s"'<>,;:]+:[^@/?#\s"'<>,;]+@)`), false},
-	{regexp.MustCompile(`()(\b1000\.[0-9A-Za-z]{16,}\.[0-9A-Za-z]{16,})`), false},
+// elements of OAuth's names, users in URLs, Zoho's OAuth tokens (1000.….…).
+var looks = []look{
+	{regexp.MustCompile(`(?i)((?:^|[?&;])(?:authorization|(?:access_|refresh_|application_|auth_?)?token|(?:client_)?secret|passw(?:or)?d|z?api_?key|proof)(?:=|%3D))((?:(?:zoho-oauthtoken|bearer|basic)(?:\s|%20|\+)+)?[^\s"'&,;<>\\]+)`), words("authorization", "token", "secret", "passw", "api_key", "apikey", "proof"), false},
+	{regexp.MustCompile(`(?i)(\bauthorization\s*[:=]\s*)((?:zoho-oauthtoken|bearer|basic)(?:\s|%20|\+)+[^\s"'&,;<>\\]+)`), words("authorization"), false},
+	{regexp.MustCompile(`(?i)(\bauthorization\s*[:=]\s*)([^\s"'&,;<>\\]{16,})`), words("authorization"), true},
+	{regexp.MustCompile(`(?i)(\bzoho-oauthtoken(?:\s|%20|\+)+)([^\s"'&,;<>\\]+)`), words("zoho-oauthtoken"), false},
+	{regexp.MustCompile(`(?i)(\bbearer(?:\s|%20|\+)+)([A-Za-z0-9._~+/=-]{16,})`), words("bearer"), true},
+	{regexp.MustCompile(`(?i)(<(?:[\w.-]+:)?(?:access_token|refresh_token|application_token|client_secret|authorization)(?:\s[^>]*)?>)([^<]+)`), words("_token", "client_secret", "authorization"), false},
+	{regexp.MustCompile(`(://)([^@/?#\s"'<>,;:]+:[^@/?#\s"'<>,;]+@)`), words("://"), false},
+	{regexp.MustCompile(`()(\b1000\.[0-9A-Za-z]{16,}\.[0-9A-Za-z]{16,})`), words("1000."), false},
 }
 
-// hints are parts of what looks match, in lower case, by their first byte. The patterns take U+212A for a k and U+017F for
-// an s, so these are hints too.
-var hints = byFirst("authorization", "token", "secret", "passw", "api_key", "apikey", "proof", "bearer", "1000.", "@", "\u212a", "\u017f")
+// look is a pattern whose first group stays and whose second is masked. Where shaped is set, only what is shaped like a
+// token is masked: the rest may be words.
+type look struct {
+	pattern *regexp.Regexp
+	needs   *wordSet // one of these stands wherever the pattern matches
+	shaped  bool
+}
 
-func byFirst(words ...string) (by [256][]string) {
-	for _, word := range words {
-		by[word[0]] = append(by[word[0]], word)
+// hints are words of which one stands wherever any look matches.
+var hints = words("authorization", "token", "secret", "passw", "api_key", "apikey", "proof", "bearer", "1000.", "@")
+
+// wordSet holds words in lower case by their first byte, in either case.
+type wordSet [256][]string
+
+// words returns a set with what regular expressions take for a k and an s besides them.
+func words(all ...string) *wordSet {
+	set := &wordSet{}
+	for _, word := range append(all, "\u212a", "\u017f") {
+		set[word[0]] = append(set[word[0]], word)
 		if capital := upper(word[0]); capital != word[0] {
-			by[capital] = append(by[capital], word)
+			set[capital] = append(set[capital], word)
 		}
 	}
-	return by
+	return set
+}
+
+// in tells whether one of the words stands in s, in any letter case.
+func (w *wordSet) in(s string) bool {
+	for i := range len(s) {
+		for _, word := range w[s[i]] {
+			if startsWith(s[i:], word) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func upper(b byte) byte {
@@ -90,18 +104,6 @@ func upper(b byte) byte {
 		return b - 'a' + 'A'
 	}
 	return b
-}
-
-// looksSecret tells whether maskLooks could find anything; it is much the cheaper of the two.
-func looksSecret(s string) bool {
-	for i := range len(s) {
-		for _, hint := range hints[s[i]] {
-			if startsWith(s[i:], hint) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // startsWith tells whether s starts with a word in lower case, in any letter case.
@@ -118,22 +120,31 @@ func startsWith(s, word string) bool {
 }
 
 func maskLooks(s string) string {
+	if !hints.in(s) {
+		return s
+	}
 	for _, look := range looks {
-		if !look.pattern.MatchString(s) {
-			continue
+		if look.needs.in(s) {
+			s = look.mask(s)
 		}
-		s = look.pattern.ReplaceAllStringFunc(s, func(found string) string {
-			parts := look.pattern.FindStringSubmatch(found)
-			switch {
-			case parts == nil || look.shaped && !hasDigitAndLetter(parts[2]):
-				return found
-			case strings.HasSuffix(parts[2], "@"):
-				return parts[1] + mask + "@"
-			}
-			return parts[1] + mask
-		})
 	}
 	return s
+}
+
+func (l look) mask(s string) string {
+	if !l.pattern.MatchString(s) {
+		return s
+	}
+	return l.pattern.ReplaceAllStringFunc(s, func(found string) string {
+		parts := l.pattern.FindStringSubmatch(found)
+		switch {
+		case parts == nil || l.shaped && !hasDigitAndLetter(parts[2]):
+			return found
+		case strings.HasSuffix(parts[2], "@"):
+			return parts[1] + mask + "@"
+		}
+		return parts[1] + mask
+	})
 }
 
 func hasDigitAndLetter(s string) bool {

@@ -177,6 +177,9 @@ func (w *walk) writeString(s, raw string) {
 		}
 		return
 	}
+	if w.secret {
+		return // what stands below a secret's name is not kept
+	}
 	if clean := maskAll(s, w.values); clean != s {
 		w.out = quote(w.out, clean)
 		return
