@@ -90,23 +90,26 @@ func (p Params) Encode() string {
 
 // JSON returns the parameters as an object of names, each with its value or, where it is repeated, a list of them.
 func (p Params) JSON() json.RawMessage {
-	size := 2
+	size, values := 2, make(map[string]int, len(p)) // how many each name has; 0: they are written
 	for _, param := range p {
 		size += len(param.Name) + len(param.Value) + 6
+		values[param.Name]++
 	}
 	object := append(make([]byte, 0, size), '{')
 	for i, param := range p {
-		if _, seen := p[:i].Get(param.Name); seen {
-			continue // it is in that one's list
+		n := values[param.Name]
+		if n == 0 {
+			continue
 		}
+		values[param.Name] = 0
 		if len(object) > 1 {
 			object = append(object, ',')
 		}
 		object = append(AppendJSONString(object, param.Name), ':')
-		if _, repeated := p[i+1:].Get(param.Name); repeated {
-			object = appendList(object, p[i:].All(param.Name))
-		} else {
+		if n == 1 {
 			object = AppendJSONString(object, param.Value)
+		} else {
+			object = appendList(object, p[i:].All(param.Name))
 		}
 	}
 	return append(object, '}')
