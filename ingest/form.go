@@ -28,7 +28,7 @@ func ParseForm(text string, charset encoding.Encoding) (Params, error) {
 	if strings.Count(text, "&") >= maxParams {
 		return nil, fmt.Errorf("%w: more than %d parameters", ErrMalformed, maxParams)
 	}
-	var params Params
+	params := make(Params, 0, strings.Count(text, "&")+1)
 	for pair := range strings.SplitSeq(text, "&") {
 		if pair == "" {
 			continue
@@ -51,6 +51,9 @@ func unescape(text string, charset encoding.Encoding) (string, error) {
 	plain, err := url.QueryUnescape(text)
 	if err != nil {
 		return "", fmt.Errorf("%w: a parameter is not percent-encoded as it should be", ErrMalformed)
+	}
+	if charset == nil && utf8.ValidString(plain) {
+		return plain, nil
 	}
 	return toUTF8([]byte(plain), charset)
 }
@@ -87,23 +90,26 @@ func (p Params) Encode() string {
 
 // JSON returns the parameters as an object of names, each with its value or, where it is repeated, a list of them.
 func (p Params) JSON() json.RawMessage {
-	values, order := make(map[string][]string, len(p)), make([]string, 0, len(p))
+	size, values := 2, make(map[string]int, len(p)) // how many each name has; 0: they are written
 	for _, param := range p {
-		if _, seen := values[param.Name]; !seen {
-			order = append(order, param.Name)
-		}
-		values[param.Name] = append(values[param.Name], param.Value)
+		size += len(param.Name) + len(param.Value) + 6
+		values[param.Name]++
 	}
-	object := []byte{'{'}
-	for i, name := range order {
-		if i > 0 {
+	object := append(make([]byte, 0, size), '{')
+	for i, param := range p {
+		n := values[param.Name]
+		if n == 0 {
+			continue
+		}
+		values[param.Name] = 0
+		if len(object) > 1 {
 			object = append(object, ',')
 		}
-		object = append(append(object, JSONString(name)...), ':')
-		if list := values[name]; len(list) == 1 {
-			object = append(object, JSONString(list[0])...)
+		object = append(AppendJSONString(object, param.Name), ':')
+		if n == 1 {
+			object = AppendJSONString(object, param.Value)
 		} else {
-			object = appendList(object, list)
+			object = appendList(object, p[i:].All(param.Name))
 		}
 	}
 	return append(object, '}')
@@ -115,23 +121,17 @@ func appendList(to []byte, list []string) []byte {
 		if i > 0 {
 			to = append(to, ',')
 		}
-		to = append(to, JSONString(value)...)
+		to = AppendJSONString(to, value)
 	}
 	return append(to, ']')
-}
-
-// JSONString returns s as a JSON string, without the escapes that only HTML needs.
-func JSONString(s string) json.RawMessage {
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(s) // a string always encodes
-	return bytes.TrimRight(out.Bytes(), "\n")
 }
 
 // Content splits a Content-Type into its media type, in lower case, and the charset that it names (nil: UTF-8). What
 // cannot be read is an empty type. A charset that nobody knows is an error that wraps ErrMalformed.
 func Content(contentType string) (mediaType string, params map[string]string, charset encoding.Encoding, err error) {
+	if contentType == "application/x-www-form-urlencoded" || contentType == "application/json" {
+		return contentType, nil, nil, nil
+	}
 	var broken error
 	if mediaType, params, broken = mime.ParseMediaType(contentType); broken != nil {
 		mediaType, _, _ = strings.Cut(contentType, ";")

@@ -2,13 +2,7 @@ package ingest
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
-)
-
-var (
-	modulePattern    = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
-	operationPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,63}$`)
 )
 
 var operations = map[string]string{
@@ -19,7 +13,7 @@ var operations = map[string]string{
 
 // CheckModule returns ErrMalformed unless module can be a token of a subject.
 func CheckModule(module string) error {
-	if !modulePattern.MatchString(module) {
+	if module == "" || len(module) > 100 || strings.ContainsFunc(module, func(r rune) bool { return !isAlphanumeric(r) && r != '_' && r != '-' }) {
 		return fmt.Errorf("%w: module must be 1 to 100 of the characters A-Z a-z 0-9 _ -", ErrMalformed)
 	}
 	return nil
@@ -28,7 +22,7 @@ func CheckModule(module string) error {
 // Operation translates a CRM's word into the one vocabulary of all CRMs: create, edit, delete, in any letter case;
 // any other word keeps its own in camelCase. It returns ErrMalformed for what cannot be a token of a subject.
 func Operation(native string) (string, error) {
-	if !operationPattern.MatchString(native) {
+	if native == "" || len(native) > 64 || native[0] <= '9' || strings.ContainsFunc(native, func(r rune) bool { return !isAlphanumeric(r) }) {
 		return "", fmt.Errorf("%w: operation must be a letter and up to 63 more letters and digits", ErrMalformed)
 	}
 	if word, ok := operations[strings.ToLower(native)]; ok {
@@ -38,6 +32,10 @@ func Operation(native string) (string, error) {
 		return strings.ToLower(native), nil
 	}
 	return strings.ToLower(native[:1]) + native[1:], nil
+}
+
+func isAlphanumeric(r rune) bool {
+	return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z'
 }
 
 // CheckID returns ErrMalformed unless id can be a record id: 1 to 200 printable characters without white space.

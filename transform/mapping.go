@@ -3,7 +3,10 @@
 package transform
 
 import (
+	"errors"
 	"fmt"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -35,11 +38,12 @@ func (m *Mapping) Events(change ingest.Change) ([]event.Event, error) {
 const maxSplit = 32 << 20
 
 func (m *Mapping) events(change ingest.Change) ([]event.Event, error) {
-	clean := m.Redact.For(change.Source, change.NativeBody, change.NativeQuery, change.NativeXML)
-	if err := m.Redact.routable(change); err != nil {
+	came := nativeOf(&change)
+	clean := m.Redact.cleaner(change.Source, came.body, came.query, came.xml)
+	if err := m.Redact.routable(&change); err != nil {
 		return nil, err
 	}
-	native, err := clean.native(change)
+	native, err := came.write(clean)
 	if err != nil {
 		return nil, err
 	}
@@ -50,15 +54,15 @@ func (m *Mapping) events(change ingest.Change) ([]event.Event, error) {
 		}
 	}
 	events := make([]event.Event, len(changes))
-	for i, c := range changes {
-		if events[i], err = m.event(c, clean, native); err != nil {
+	for i := range changes {
+		if events[i], err = m.event(&changes[i], clean, native); err != nil {
 			return nil, err
 		}
 	}
 	return events, nil
 }
 
-func (m *Mapping) event(c ingest.Change, clean *Cleaner, native []byte) (event.Event, error) {
+func (m *Mapping) event(c *ingest.Change, clean *Cleaner, native []byte) (event.Event, error) {
 	data, err := encode(c, clean, native)
 	if err != nil {
 		return event.Event{}, err
@@ -66,48 +70,62 @@ func (m *Mapping) event(c ingest.Change, clean *Cleaner, native []byte) (event.E
 	if err := m.Schemas.Check(c.Source, data); err != nil {
 		return event.Event{}, fmt.Errorf("the event's data departs from its schema: %w", err)
 	}
-	id, err := ID(c)
+	id, err := ID(*c)
 	if err != nil {
 		return event.Event{}, err
 	}
-	e := event.New(event.CloudEventsVersionV1)
-	e.SetID(id)
-	e.SetType("crm." + c.Provider + "." + c.Module + "." + c.Operation)
-	e.SetSource(clean.Text(c.Collection))
-	e.SetTime(happened(c))
-	e.SetDataSchema(m.dataSchema(c.Source))
+	source, err := url.Parse(clean.Text(c.Collection))
+	if err != nil {
+		return event.Event{}, errors.New("the collection is no URI")
+	}
+	schema, err := url.Parse(m.dataSchema(c.Source))
+	if err != nil {
+		return event.Event{}, fmt.Errorf("the schema's URI: %w", err)
+	}
+	attributes := &event.EventContextV1{
+		ID: id, Type: "crm." + c.Provider + "." + c.Module + "." + c.Operation, Source: types.URIRef{URL: *source},
+		DataContentType: event.StringOfApplicationJSON(), DataSchema: &types.URI{URL: *schema},
+		Extensions: extensions(c),
+	}
+	if at := happened(c); !at.IsZero() {
+		attributes.Time = &types.Timestamp{Time: at}
+	}
 	if len(c.IDs) == 1 {
-		e.SetSubject(c.IDs[0])
+		if subject := strings.TrimSpace(c.IDs[0]); subject != "" {
+			attributes.Subject = &subject
+		}
 	}
-	e.SetExtension("crmprovider", c.Provider)
-	e.SetExtension("crmmodule", c.Module)
-	e.SetExtension("crmoperation", c.Operation)
-	if c.Account != "" {
-		e.SetExtension("crmaccount", c.Account)
-	}
-	e.SetExtension("crmorigin", string(c.Origin))
-	if c.Channel != "" {
-		e.SetExtension("crmchannel", c.Channel)
-	}
-	if c.TraceParent != "" {
-		e.SetExtension("traceparent", c.TraceParent)
-	}
-	if err := e.SetData(event.ApplicationJSON, data); err != nil {
-		return event.Event{}, err
-	}
-	e.DataBase64 = false // SetData takes any []byte for bytes that JSON cannot hold
+	e := event.Event{Context: attributes, DataEncoded: data}
 	return e, e.Validate()
 }
 
-// routable returns an error if a configured secret stands where a subject or an attribute would be made of it.
-func (r *Redactor) routable(c ingest.Change) error {
-	parts := [][2]string{{"module", c.Module}, {"operation", c.NativeOperation}, {"operation", c.Operation}, {"channel", c.Channel}, {"account", c.Account}}
-	for _, id := range c.IDs {
-		parts = append(parts, [2]string{"record id", id})
+func extensions(c *ingest.Change) map[string]any {
+	all := make(map[string]any, 7)
+	all["crmprovider"], all["crmmodule"], all["crmoperation"], all["crmorigin"] = c.Provider, c.Module, c.Operation, string(c.Origin)
+	if c.Account != "" {
+		all["crmaccount"] = c.Account
 	}
-	for _, part := range parts {
-		if maskValues(part[1], r.values) != part[1] {
-			return fmt.Errorf("a secret stands in the place of the %s", part[0])
+	if c.Channel != "" {
+		all["crmchannel"] = c.Channel
+	}
+	if c.TraceParent != "" {
+		all["traceparent"] = c.TraceParent
+	}
+	return all
+}
+
+// routable returns an error if a configured secret stands where a subject or an attribute would be made of it.
+func (r *Redactor) routable(c *ingest.Change) error {
+	for _, part := range [...]struct{ name, text string }{
+		{"module", c.Module}, {"operation", c.NativeOperation}, {"operation", c.Operation}, {"channel", c.Channel}, {"account", c.Account},
+	} {
+		if maskValues(part.text, r.values) != part.text {
+			return fmt.Errorf("a secret stands in the place of the %s", part.name)
+		}
+	}
+	for _, id := range c.IDs {
+		if maskValues(id, r.values) != id {
+			return errors.New("a secret stands in the place of the record id")
 		}
 	}
 	return nil
@@ -145,11 +163,9 @@ func split(c ingest.Change) []ingest.Change {
 	return each
 }
 
-func happened(c ingest.Change) time.Time {
+func happened(c *ingest.Change) time.Time {
 	if c.OccurredAt.IsZero() {
 		return c.ReceivedAt
 	}
 	return c.OccurredAt
 }
-
-func timestamp(t time.Time) string { return types.FormatTime(t) }

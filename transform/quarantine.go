@@ -46,7 +46,7 @@ func (q Quarantined) Callback() ingest.Callback {
 func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]byte, error) {
 	cb = searchable(cb)
 	cleaner := r.For(cb.Source, cb.Body)
-	if derived := r.sources[cb.Source].Derived; derived != nil {
+	if derived := r.of(cb.Source).Derived; derived != nil {
 		cleaner.know(derived(cb))
 	}
 	for name, list := range cb.Query {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"html"
 	"net/url"
-	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -28,25 +26,18 @@ const (
 // maxFound bounds the secrets that one callback may show: each is looked for in all of it.
 const maxFound = 64
 
-// everywhere are names that hold credentials at any depth of any CRM's body, but not in its records.
-var everywhere = map[string]bool{
-	"authorization": true, "access_token": true, "refresh_token": true, "application_token": true, "client_secret": true,
-}
-
-// sounding are names that people give to keys and passwords; ingest.Secrets calls them "<secret>".
-var sounding = regexp.MustCompile(`(?i)token|secret|passw|pwd|authorization|credential|proof|signature|api.?key|^auth$|^key$`)
-
 // Redactor takes secrets out of what is kept or shown: what stands under a secret's name is removed, and every known
 // secret's value is masked wherever else it appears.
 type Redactor struct {
-	sources map[string]ingest.Secrets
+	sources map[string]*places
 	values  []string // longest first, so that none is cut by another that it begins with
 }
 
 // NewRedactor returns a redactor for the secrets of all sources, by label.
 func NewRedactor(secrets map[string]ingest.Secrets) *Redactor {
-	r := &Redactor{sources: secrets}
-	for _, s := range secrets {
+	r := &Redactor{sources: map[string]*places{}}
+	for label, s := range secrets {
+		r.sources[label] = compile(s)
 		r.values = append(r.values, s.Values...)
 	}
 	r.values = spelled(atLeast(shortest, r.values))
@@ -55,19 +46,27 @@ func NewRedactor(secrets map[string]ingest.Secrets) *Redactor {
 
 // Cleaner redacts one callback of one source.
 type Cleaner struct {
-	secrets ingest.Secrets
-	values  []string
-	hints   bool  // the text may hold a credential that only its look gives away
-	err     error // it cannot be cleaned
+	places *places
+	values []string
+	err    error // it cannot be cleaned
 }
 
 // For returns a cleaner that knows the configured secrets and those that the JSON texts show under a secret's name.
 func (r *Redactor) For(source string, texts ...[]byte) *Cleaner {
-	c := &Cleaner{secrets: r.sources[source], values: r.values}
+	copied := make([]string, len(texts))
+	for i, text := range texts {
+		copied[i] = string(text)
+	}
+	return r.cleaner(source, copied...)
+}
+
+func (r *Redactor) cleaner(source string, texts ...string) *Cleaner {
+	c := &Cleaner{places: r.of(source), values: r.values}
 	var found []string
 	for _, text := range texts {
-		c.hints = c.hints || looksSecret(string(text))
-		_, _ = (&walk{cleaner: c, in: text, found: &found}).run() // what it found before an error counts too
+		if text != "" {
+			found = c.find(text, found)
+		}
 	}
 	found = slices.DeleteFunc(found, func(value string) bool { return !tokenShaped(value) })
 	if slices.Sort(found); len(slices.Compact(found)) > maxFound {
@@ -75,6 +74,13 @@ func (r *Redactor) For(source string, texts ...[]byte) *Cleaner {
 	}
 	c.know(found)
 	return c
+}
+
+func (r *Redactor) of(source string) *places {
+	if known := r.sources[source]; known != nil {
+		return known
+	}
+	return &places{}
 }
 
 // tokenShaped tells whether a value is hardly a word, a name or a record's id: one long run of characters, not all of
@@ -100,67 +106,48 @@ func tokenShaped(value string) bool {
 
 // JSON appends raw, a JSON text, to out: compact, without the members that hold secrets, with known secrets masked.
 // Every number keeps its digits and every other member its place.
-func (c *Cleaner) JSON(out, raw []byte) ([]byte, error) {
+func (c *Cleaner) JSON(out, raw []byte) ([]byte, error) { return c.json(out, string(raw)) }
+
+func (c *Cleaner) json(out []byte, text string) ([]byte, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	return (&walk{cleaner: c, in: raw, out: out}).run()
+	return c.write(out, text, false)
 }
 
 // Record appends raw, a record's values as the CRM has them, to out: no name in it is a secret's.
 func (c *Cleaner) Record(out, raw []byte) ([]byte, error) {
-	return (&walk{cleaner: c, in: raw, out: out, record: true}).run()
+	return c.write(out, string(raw), true)
 }
 
 // Text masks known secrets in s.
-func (c *Cleaner) Text(s string) string {
-	s = maskValues(s, c.values)
-	if c.hints && looksSecret(s) {
-		s = maskLooks(s)
+func (c *Cleaner) Text(s string) string { return maskAll(s, c.values) }
+
+// occurring returns those secrets that may stand in the strings of a JSON text: where it has no escapes, only those that
+// stand in it as it is written.
+func (c *Cleaner) occurring(text string) []string {
+	if strings.Contains(text, `\`) {
+		return c.values
 	}
-	return s
-}
-
-// Texts masks known secrets in each of list.
-func (c *Cleaner) Texts(list []string) []string {
-	cleaned := make([]string, len(list))
-	for i, s := range list {
-		cleaned[i] = c.Text(s)
-	}
-	return cleaned
-}
-
-func (c *Cleaner) secretName(steps []string) bool {
-	return everywhere[steps[len(steps)-1]] || matchesAny(c.secrets.Names, steps)
-}
-
-func matchesAny(patterns, steps []string) bool {
-	return slices.ContainsFunc(patterns, func(pattern string) bool {
-		return strings.Count(pattern, ".")+1 == len(steps) && matchSteps(pattern, steps)
-	})
-}
-
-func matchSteps(pattern string, steps []string) bool {
-	for _, step := range steps {
-		var glob string
-		glob, pattern, _ = strings.Cut(pattern, ".")
-		if glob == "<secret>" {
-			if !sounding.MatchString(step) {
-				return false
-			}
-			continue
-		}
-		if ok, err := path.Match(glob, strings.ReplaceAll(step, "/", "_")); err != nil || !ok {
-			return false
+	var some []string
+	for _, value := range c.values {
+		if strings.Contains(text, value) {
+			some = append(some, value)
 		}
 	}
-	return true
+	return some
 }
 
 // know makes c mask more values.
 func (c *Cleaner) know(values []string) {
-	if values = atLeast(shortest, values); len(values) > 0 {
-		c.values = longestFirst(append(spelled(values), c.values...))
+	var fresh []string
+	for _, value := range values {
+		if len(value) >= shortest && (!spelledAlike(value) || !slices.Contains(c.values, value)) {
+			fresh = append(fresh, value)
+		}
+	}
+	if len(fresh) > 0 {
+		c.values = longestFirst(append(spelled(fresh), c.values...))
 	}
 }
 
@@ -179,10 +166,8 @@ func spelled(values []string) []string {
 	var all []string
 	for _, value := range values {
 		all = append(all, value)
-		if !strings.ContainsFunc(value, func(r rune) bool {
-			return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.~", r) || r > unicode.MaxASCII
-		}) {
-			continue // all of them write it alike
+		if spelledAlike(value) {
+			continue
 		}
 		escaped := html.EscapeString(value)
 		named := strings.ReplaceAll(strings.ReplaceAll(escaped, "&#34;", "&quot;"), "&#39;", "&apos;")
@@ -190,6 +175,13 @@ func spelled(values []string) []string {
 		all = append(all, url.QueryEscape(value), url.PathEscape(value), escaped, named, quoted[1:len(quoted)-1])
 	}
 	return longestFirst(all)
+}
+
+// spelledAlike tells whether URLs, XML and JSON write a value as it is.
+func spelledAlike(value string) bool {
+	return !strings.ContainsFunc(value, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && !strings.ContainsRune("-_.~", r)
+	})
 }
 
 // longestFirst returns the values each once, so that none is cut by another that it begins with.

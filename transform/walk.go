@@ -1,7 +1,6 @@
 package transform
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -13,29 +12,50 @@ const deepest = 100
 
 var errNotJSON = errors.New("not valid JSON")
 
-// walk goes through a JSON text once. It writes what may be kept to out; with found set it writes nothing, and gathers
-// the strings that stand under secret names.
+// walk goes through a JSON text once. It writes what may be kept to out; when finding it writes nothing, and gathers
+// what stands under secret names.
 type walk struct {
 	cleaner *Cleaner
-	in      []byte
+	values  []string // secrets that may stand in the text
+	in      string
 	at      int
 	out     []byte
-	steps   []string // names from the root to here, in lower case
-	found   *[]string
+	steps   []string // names from the root to here, as patterns see them
+	finding bool
+	found   []string
 	secret  bool // below a secret name
 	record  bool // in a record of the CRM's
 	depth   int
 }
 
-func (w *walk) run() ([]byte, error) {
-	w.in = bytes.TrimPrefix(w.in, []byte("\ufeff"))
-	if err := w.value(); err != nil {
+const byteOrderMark = "\ufeff"
+
+// write appends what may be kept of a JSON text to out.
+func (c *Cleaner) write(out []byte, text string, record bool) ([]byte, error) {
+	var steps [8]string
+	w := walk{cleaner: c, values: c.occurring(text), in: strings.TrimPrefix(text, byteOrderMark), out: out, steps: steps[:0], record: record}
+	if err := w.run(); err != nil {
 		return nil, err
 	}
-	if w.space(); w.at != len(w.in) {
-		return nil, errNotJSON
-	}
 	return w.out, nil
+}
+
+// find adds to found what the text shows under secret names; what it found before an error counts too.
+func (c *Cleaner) find(text string, found []string) []string {
+	var steps [8]string
+	w := walk{cleaner: c, in: strings.TrimPrefix(text, byteOrderMark), steps: steps[:0], finding: true, found: found}
+	_ = w.run()
+	return w.found
+}
+
+func (w *walk) run() error {
+	if err := w.value(); err != nil {
+		return err
+	}
+	if w.space(); w.at != len(w.in) {
+		return errNotJSON
+	}
+	return nil
 }
 
 func (w *walk) value() error {
@@ -76,11 +96,11 @@ func (w *walk) object() error {
 			return errNotJSON
 		}
 		outer, record, start := w.secret, w.record, len(w.out)
-		w.steps = append(w.steps, strings.ToLower(name))
-		w.secret = outer || !record && w.cleaner.secretName(w.steps)
-		w.record = record || matchesAny(w.cleaner.secrets.Records, w.steps)
+		w.steps = append(w.steps, step(name))
+		w.secret = outer || !record && w.cleaner.secretName(name, w.steps)
+		w.record = record || matchesAny(w.cleaner.places.records, w.steps)
 		if !w.secret {
-			if n > 0 && w.out != nil && w.out[len(w.out)-1] != '{' {
+			if n > 0 && !w.finding && w.out[len(w.out)-1] != '{' {
 				w.write(',')
 			}
 			w.writeString(name, raw)
@@ -132,61 +152,35 @@ func (w *walk) array() error {
 // literal copies a number, true, false or null; a number that is a known secret is masked.
 func (w *walk) literal() error {
 	start := w.at
-	for w.at < len(w.in) && !bytes.ContainsRune([]byte(" \t\r\n,]}"), rune(w.in[w.at])) {
+	for w.at < len(w.in) && !ends(w.in[w.at]) {
 		w.at++
 	}
 	raw := w.in[start:w.at]
-	if !json.Valid(raw) {
+	switch {
+	case !isWhole(raw) && !json.Valid([]byte(raw)):
 		return errNotJSON
-	}
-	if w.found != nil {
-		if w.secret {
-			*w.found = append(*w.found, string(raw))
-		}
-		return nil
-	}
-	if slices.Contains(w.cleaner.values, string(raw)) {
+	case w.finding && w.secret:
+		w.found = append(w.found, raw)
+	case w.finding:
+	case slices.Contains(w.values, raw):
 		w.out = quote(w.out, mask)
-		return nil
+	default:
+		w.out = append(w.out, raw...)
 	}
-	w.out = append(w.out, raw...)
 	return nil
 }
 
-// scanString reads a string: what it says, and how it is written.
-func (w *walk) scanString() (s string, raw []byte, err error) {
-	if w.peek() != '"' {
-		return "", nil, errNotJSON
-	}
-	start, escaped := w.at, false
-	for w.at++; w.at < len(w.in) && w.in[w.at] != '"'; w.at++ {
-		if w.in[w.at] == '\\' {
-			escaped = true
-			w.at++
-		}
-	}
-	if w.at >= len(w.in) {
-		return "", nil, errNotJSON
-	}
-	w.at++
-	raw = w.in[start:w.at]
-	if !escaped {
-		return string(raw[1 : len(raw)-1]), raw, nil
-	}
-	if json.Unmarshal(raw, &s) != nil {
-		return "", nil, errNotJSON
-	}
-	return s, raw, nil
-}
-
-func (w *walk) writeString(s string, raw []byte) {
-	if w.found != nil {
+func (w *walk) writeString(s, raw string) {
+	if w.finding {
 		if w.secret && s != "" {
-			*w.found = append(*w.found, s)
+			w.found = append(w.found, s)
 		}
 		return
 	}
-	if clean := w.cleaner.Text(s); clean != s {
+	if w.secret {
+		return // what stands below a secret's name is not kept
+	}
+	if clean := maskAll(s, w.values); clean != s {
 		w.out = quote(w.out, clean)
 		return
 	}
@@ -194,28 +188,7 @@ func (w *walk) writeString(s string, raw []byte) {
 }
 
 func (w *walk) write(b byte) {
-	if w.found == nil {
+	if !w.finding {
 		w.out = append(w.out, b)
 	}
-}
-
-func (w *walk) space() {
-	for w.at < len(w.in) && (w.in[w.at] == ' ' || w.in[w.at] == '\n' || w.in[w.at] == '\t' || w.in[w.at] == '\r') {
-		w.at++
-	}
-}
-
-func (w *walk) peek() byte {
-	if w.at < len(w.in) {
-		return w.in[w.at]
-	}
-	return 0
-}
-
-func (w *walk) skip(b byte) bool {
-	if w.peek() == b {
-		w.at++
-		return true
-	}
-	return false
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -31,7 +30,6 @@ func serve(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	tuneMemory()
 	log, flush := newLog(cmd.ErrOrStderr(), settings)
 	defer flush()
 	b, err := openBridge(cmd.Context(), settings, log)
@@ -46,14 +44,6 @@ func serve(cmd *cobra.Command, _ []string) error {
 	b.Close()
 	log.Info("stopped: every answered event is safe")
 	return nil
-}
-
-// tuneMemory lets the heap triple before it is collected, where GOGC says nothing else: a bridge holds little for long, so
-// that this costs few megabytes and saves much of the collector's work under load.
-func tuneMemory() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(200)
-	}
 }
 
 // greet says where the bridge listens, what an answer of it means, and how to send it a first event.

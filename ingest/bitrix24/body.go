@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,8 +19,17 @@ const maxFields = 1000
 // body is what a callback says, the same whether it came as a form (the wire) or as JSON (the documents). Verify and
 // Decode both read it, so that they cannot see different things.
 type body struct {
-	native json.RawMessage // the callback as it came, as a JSON object
+	json   json.RawMessage // the callback as it came, where it came as JSON
+	form   ingest.Params   // else
 	fields []field
+}
+
+// native returns the callback as it came, as a JSON object.
+func (b body) native() json.RawMessage {
+	if b.json != nil {
+		return b.json
+	}
+	return b.form.JSON()
 }
 
 // field is one value of a body.
@@ -54,11 +62,11 @@ func parse(cb ingest.Callback) (body, error) {
 	if err != nil {
 		return body{}, err
 	}
-	if !json.Valid([]byte(text)) {
+	b := body{json: json.RawMessage(text)}
+	if !json.Valid(b.json) {
 		return body{}, fmt.Errorf("%w: the body is not JSON", ingest.ErrMalformed)
 	}
-	b := body{native: json.RawMessage(text)}
-	return b, b.descend(nil, b.native)
+	return b, b.descend(nil, b.json)
 }
 
 // readsASCII refuses charsets such as UTF-16, in which nobody would find the secrets of a body to take them out.
@@ -74,15 +82,21 @@ func readsASCII(charset encoding.Encoding) error {
 }
 
 func parseForm(params ingest.Params) body {
-	b := body{native: params.JSON()}
-	unindexed := 0
+	b := body{form: params, fields: make([]field, 0, len(params))}
+	unindexed, size := 0, 0
+	for _, param := range params {
+		size += len(param.Value) + 2
+	}
+	values := make([]byte, 0, size)
 	for _, param := range params {
 		names := brackets(param.Name)
 		if match(names, "document_id", "") { // PHP counts
 			names[1] = strconv.Itoa(unindexed)
 			unindexed++
 		}
-		b.fields = append(b.fields, field{names, ingest.JSONString(param.Value)})
+		start := len(values)
+		values = ingest.AppendJSONString(values, param.Value)
+		b.fields = append(b.fields, field{names, values[start:len(values):len(values)]})
 	}
 	return b
 }
@@ -93,11 +107,14 @@ func brackets(name string) []string {
 	if !ok || first == "" || !strings.HasSuffix(rest, "]") {
 		return []string{name}
 	}
-	steps := strings.Split(strings.TrimSuffix(rest, "]"), "][")
-	if slices.ContainsFunc(steps, func(step string) bool { return strings.ContainsAny(step, "[]") }) {
-		return []string{name}
+	steps := append(make([]string, 0, 3), first)
+	for step := range strings.SplitSeq(strings.TrimSuffix(rest, "]"), "][") {
+		if strings.ContainsAny(step, "[]") {
+			return []string{name}
+		}
+		steps = append(steps, step)
 	}
-	return append([]string{first}, steps...)
+	return steps
 }
 
 // descend adds the fields of raw, valid JSON that stands under names. It goes into what this package reads and leaves
@@ -109,26 +126,17 @@ func (b *body) descend(names []string, raw json.RawMessage) error {
 		}
 		return nil
 	}
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	if _, err := decoder.Token(); err != nil {
-		return fmt.Errorf("%w: the body is not JSON", ingest.ErrMalformed)
-	}
-	for i := 0; decoder.More(); i++ {
-		name := strconv.Itoa(i)
-		if raw[0] == '{' {
-			token, err := decoder.Token()
-			if err != nil {
-				return fmt.Errorf("%w: the body is not JSON", ingest.ErrMalformed)
-			}
-			name, _ = token.(string)
-		}
-		var value json.RawMessage
-		if err := decoder.Decode(&value); err != nil {
-			return fmt.Errorf("%w: the body is not JSON", ingest.ErrMalformed)
-		}
-		if err := b.descend(append(slices.Clone(names), name), value); err != nil {
+	for name, value := range ingest.Members(raw) {
+		if err := b.descend(append(slices.Clone(names), string(name)), value); err != nil {
 			return err
 		}
+	}
+	i := 0
+	for value := range ingest.Entries(raw) {
+		if err := b.descend(append(slices.Clone(names), strconv.Itoa(i)), value); err != nil {
+			return err
+		}
+		i++
 	}
 	return nil
 }
@@ -140,7 +148,7 @@ func inside(names []string) bool {
 
 // match compares names with those wanted, which are in lower case.
 func match(names []string, want ...string) bool {
-	return slices.EqualFunc(names, want, func(name, want string) bool { return strings.ToLower(name) == want })
+	return slices.EqualFunc(names, want, func(name, want string) bool { return len(name) == len(want) && strings.EqualFold(name, want) })
 }
 
 // find returns what stands under names (in lower case), nil where nothing or null does. What is said twice, in any
@@ -168,14 +176,12 @@ func (b body) text(names ...string) (string, error) {
 	if err != nil || raw == nil {
 		return "", err
 	}
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
+	s, ok := ingest.StringOf(raw)
+	if !ok {
 		return "", fmt.Errorf("%w: %s must be a string", ingest.ErrMalformed, strings.Join(names, "."))
 	}
 	return s, nil
 }
-
-var integer = regexp.MustCompile(`^-?[0-9]{1,30}$`)
 
 // digits returns the string under names, or the whole number without losing one of its digits.
 func (b body) digits(names ...string) (string, error) {
@@ -183,7 +189,7 @@ func (b body) digits(names ...string) (string, error) {
 	if err != nil || raw == nil {
 		return "", err
 	}
-	if integer.Match(raw) {
+	if ingest.IsInteger(raw) {
 		return string(raw), nil
 	}
 	return b.text(names...)
@@ -210,7 +216,7 @@ func object(fields []field, skip int) json.RawMessage {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = append(append(out, ingest.JSONString(name)...), ':')
+		out = append(ingest.AppendJSONString(out, name), ':')
 		if len(values[i]) == 1 {
 			out = append(out, values[i][0]...)
 			continue

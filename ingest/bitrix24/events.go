@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -113,7 +113,7 @@ func (e *Events) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	change := ingest.Change{
 		Source: EventsLabel, Provider: Provider, Module: event.module, Operation: event.operation, ReceivedAt: cb.At,
 		Origin: ingest.Live, Collection: collection(body, event.module, eventsPath), OccurredAt: timestamp(body),
-		NativeOperation: name, NativeBody: body.native,
+		NativeOperation: name, NativeBody: body.native(),
 	}
 	if change.Account, err = memberOf(body); err != nil {
 		return nil, err
@@ -172,11 +172,20 @@ func entityTypeField(id string) field {
 	return field{[]string{"data", "FIELDS", "ENTITY_TYPE_ID"}, ingest.JSONString(id)}
 }
 
-var host = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?$`)
+// isHost tells whether a domain can stand in a URL: letters, digits, dots and hyphens, perhaps with a port.
+func isHost(domain string) bool {
+	name, port, hasPort := strings.Cut(domain, ":")
+	if hasPort && (port == "" || len(port) > 5 || strings.Trim(port, "0123456789") != "") {
+		return false
+	}
+	const ends = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	return name != "" && len(name) <= 253 && strings.Trim(name, ends+".-") == "" &&
+		strings.IndexByte(ends, name[0]) >= 0 && strings.IndexByte(ends, name[len(name)-1]) >= 0
+}
 
 // collection is where the portal keeps the module, or below path where the callback names no portal.
 func collection(b body, module, path string) string {
-	if domain, err := b.text("auth", "domain"); err == nil && host.MatchString(domain) {
+	if domain, err := b.text("auth", "domain"); err == nil && isHost(domain) {
 		return "https://" + domain + "/crm/" + module
 	}
 	return path + "/" + module

@@ -69,8 +69,10 @@ var (
 func (t table) resolve(name string) (event known, entityType string, err error) {
 	lower := strings.ToLower(name)
 	base := lower
-	if parts := suffixed.FindStringSubmatch(lower); parts != nil {
-		base, entityType = parts[1], parts[2]
+	if strings.Contains(lower, "_") {
+		if parts := suffixed.FindStringSubmatch(lower); parts != nil {
+			base, entityType = parts[1], parts[2]
+		}
 	}
 	if event, ok := t.byName[base]; ok {
 		return event, entityType, nil

@@ -80,7 +80,7 @@ func (w *Workflows) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	}
 	change := ingest.Change{
 		Source: WorkflowsLabel, Provider: Provider, ReceivedAt: cb.At, Origin: ingest.Live,
-		NativeOperation: cb.Params["operation"], NativeBody: body.native,
+		NativeOperation: cb.Params["operation"], NativeBody: body.native(),
 	}
 	if change.Operation, err = ingest.Operation(change.NativeOperation); err != nil {
 		return nil, err

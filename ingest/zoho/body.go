@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"regexp"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -29,26 +29,43 @@ func parse(raw []byte) (body, error) {
 	if trimmed := bytes.TrimLeft(raw, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
 		return b, fmt.Errorf("%w: the body is not a JSON object", ingest.ErrMalformed)
 	}
-	// Into a map, because names count as they are written: into a struct "Module" would override "module".
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &members); err != nil {
+	if !json.Valid(raw) {
 		return b, fmt.Errorf("%w: the body is not JSON", ingest.ErrMalformed)
 	}
-	return body{
-		Module: members["module"], Operation: members["operation"], IDs: members["ids"], ChannelID: members["channel_id"],
-		Token: members["token"], ResourceURI: members["resource_uri"], ServerTime: members["server_time"],
-		AffectedFields: members["affected_fields"], AffectedValues: members["affected_values"], raw: raw,
-	}, nil
+	b.raw = raw
+	for name, value := range ingest.Members(raw) { // names count as they are written, and the last of a name
+		switch string(name) {
+		case "module":
+			b.Module = value
+		case "operation":
+			b.Operation = value
+		case "ids":
+			b.IDs = value
+		case "channel_id":
+			b.ChannelID = value
+		case "token":
+			b.Token = value
+		case "resource_uri":
+			b.ResourceURI = value
+		case "server_time":
+			b.ServerTime = value
+		case "affected_fields":
+			b.AffectedFields = value
+		case "affected_values":
+			b.AffectedValues = value
+		}
+	}
+	return b, nil
 }
 
 func absent(raw []byte) bool { return len(raw) == 0 || string(raw) == "null" }
 
 func text(raw []byte, name string) (string, error) {
-	var s string
 	if absent(raw) {
 		return "", fmt.Errorf("%w: %s is missing", ingest.ErrMalformed, name)
 	}
-	if err := json.Unmarshal(raw, &s); err != nil {
+	s, ok := ingest.StringOf(raw)
+	if !ok {
 		return "", fmt.Errorf("%w: %s must be a string", ingest.ErrMalformed, name)
 	}
 	return s, nil
@@ -63,14 +80,12 @@ func tokenOf(b body) (token string, present bool, err error) {
 	return token, true, err
 }
 
-var integer = regexp.MustCompile(`^-?[0-9]{1,30}$`)
-
 // digits reads a string, or a whole number without losing one of its digits.
 func digits(raw []byte, name string) (string, error) {
 	if len(raw) > 0 && raw[0] == '"' {
 		return text(raw, name)
 	}
-	if !integer.Match(raw) {
+	if !ingest.IsInteger(raw) {
 		return "", fmt.Errorf("%w: %s must be a string or a whole number", ingest.ErrMalformed, name)
 	}
 	return string(raw), nil
@@ -93,12 +108,8 @@ func channelOf(b body) (string, error) {
 }
 
 func recordIDs(raw []byte) ([]string, error) {
-	var list []json.RawMessage
-	if absent(raw) || json.Unmarshal(raw, &list) != nil || len(list) == 0 {
-		return nil, fmt.Errorf("%w: ids must be a list of at least one record id", ingest.ErrMalformed)
-	}
-	ids := make([]string, len(list))
-	for i, entry := range list {
+	var ids []string
+	for entry := range ingest.Entries(raw) {
 		id, err := digits(entry, "a record id")
 		if err == nil {
 			err = ingest.CheckID(id)
@@ -106,7 +117,10 @@ func recordIDs(raw []byte) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		ids[i] = id
+		ids = append(ids, id)
+	}
+	if len(ids) == 0 {
+		return nil, fmt.Errorf("%w: ids must be a list of at least one record id", ingest.ErrMalformed)
 	}
 	return ids, nil
 }
@@ -114,46 +128,69 @@ func recordIDs(raw []byte) ([]string, error) {
 // affectedFields reads a list of {record id: [field, …]}. What is of another shape stays in the native body alone; an
 // empty list means that the fields are not known.
 func affectedFields(raw []byte) map[string][]string {
-	var list []map[string]json.RawMessage
-	if json.Unmarshal(raw, &list) != nil {
-		return nil
-	}
-	fields := map[string][]string{}
-	for _, entry := range list {
-		for id, names := range entry {
-			var some []string
-			if json.Unmarshal(names, &some) == nil && len(some) > 0 {
-				fields[id] = append(fields[id], some...)
-			}
+	var fields map[string][]string
+	for entry := range ingest.Entries(raw) {
+		if !isObject(entry) {
+			return nil
 		}
-	}
-	if len(fields) == 0 {
-		return nil
+		for id, names := range ingest.Members(entry) {
+			some, ok := stringsOf(names)
+			if !ok || len(some) == 0 {
+				continue
+			}
+			if fields == nil {
+				fields = map[string][]string{}
+			}
+			fields[string(id)] = append(fields[string(id)], some...)
+		}
 	}
 	return fields
 }
 
+// stringsOf reads a list of strings; ok is false for any other value.
+func stringsOf(raw []byte) (list []string, ok bool) {
+	if raw[0] != '[' {
+		return nil, false
+	}
+	for entry := range ingest.Entries(raw) {
+		s, ok := ingest.StringOf(entry)
+		if !ok && !absent(entry) {
+			return nil, false
+		}
+		list = append(list, s)
+	}
+	return list, true
+}
+
 // affectedValues reads a list of {record_id, values}.
 func affectedValues(raw []byte) map[string]json.RawMessage {
-	var list []struct {
-		RecordID json.RawMessage `json:"record_id"`
-		Values   json.RawMessage `json:"values"`
-	}
-	if json.Unmarshal(raw, &list) != nil {
-		return nil
-	}
-	values := map[string]json.RawMessage{}
-	for _, entry := range list {
-		id, err := digits(entry.RecordID, "record_id")
-		if err == nil && len(entry.Values) > 0 && entry.Values[0] == '{' {
-			values[id] = merged(values[id], entry.Values)
+	var values map[string]json.RawMessage
+	for entry := range ingest.Entries(raw) {
+		if !isObject(entry) {
+			return nil
 		}
-	}
-	if len(values) == 0 {
-		return nil
+		var recordID, its json.RawMessage
+		for name, value := range ingest.Members(entry) {
+			switch strings.ToLower(string(name)) {
+			case "record_id":
+				recordID = value
+			case "values":
+				its = value
+			}
+		}
+		id, err := digits(recordID, "record_id")
+		if err != nil || len(its) == 0 || its[0] != '{' {
+			continue
+		}
+		if values == nil {
+			values = map[string]json.RawMessage{}
+		}
+		values[id] = merged(values[id], its)
 	}
 	return values
 }
+
+func isObject(raw []byte) bool { return raw[0] == '{' || absent(raw) }
 
 // merged returns one object with the members of both; where both have one, the later counts.
 func merged(earlier, later json.RawMessage) json.RawMessage {

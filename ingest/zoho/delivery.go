@@ -16,11 +16,22 @@ import (
 
 // delivery is what a webhook carries, whichever of the many ways its administrator chose.
 type delivery struct {
-	params ingest.Params              // of the URL, and of a form
-	object map[string]json.RawMessage // members of a body that is, or converts to, a JSON object
-	body   json.RawMessage            // JSON as JSON, a form with the URL's parameters as an object, other text as a string
-	query  json.RawMessage            // the URL's parameters where they do not stand in body
-	xml    json.RawMessage            // an XML body as JSON, where that loses nothing
+	params ingest.Params   // of the URL, and of a form
+	object json.RawMessage // a body that is, or converts to, a JSON object; else anything
+	body   json.RawMessage // JSON as JSON, other text as a string; nil: a form, which stands in params
+	query  ingest.Params   // the URL's parameters where they do not stand in the body, and are not the secret alone
+	xml    json.RawMessage // an XML body as JSON, where that loses nothing
+}
+
+// native returns what came as JSON: a form with the URL's parameters as an object, anything else with them beside it.
+func (d delivery) native() (body, query json.RawMessage) {
+	if d.body == nil {
+		return d.params.JSON(), nil
+	}
+	if d.query != nil {
+		query = d.query.JSON()
+	}
+	return d.body, query
 }
 
 // readDelivery reads the URL and the body. Its errors wrap ErrMalformed.
@@ -38,7 +49,7 @@ func readDelivery(cb ingest.Callback) (delivery, error) {
 	}
 	d := delivery{params: query}
 	if slices.ContainsFunc(query, func(p ingest.Param) bool { return p.Name != secretParam }) {
-		d.query = query.JSON()
+		d.query = query
 	}
 	if mediaType == "multipart/form-data" {
 		form, err := readMultipart(cb.Body, params["boundary"], charset)
@@ -72,10 +83,10 @@ func (d delivery) read(mediaType, text string, charset encoding.Encoding) (deliv
 	isForm := mediaType == "application/x-www-form-urlencoded"
 	switch {
 	case mediaType == "application/json" || strings.HasSuffix(mediaType, "+json"):
-		if !json.Valid([]byte(text)) {
+		if d = d.withJSON(text); !json.Valid(d.body) {
 			return d, fmt.Errorf("%w: the body is not JSON, though its Content-Type says so", ingest.ErrMalformed)
 		}
-		return d.withJSON(text), nil
+		return d, nil
 	case (isForm || mediaType == "" || mediaType == "text/plain") && (start[0] == '{' || start[0] == '[') && json.Valid([]byte(text)):
 		return d.withJSON(text), nil
 	case start[0] == '<':
@@ -90,13 +101,12 @@ func (d delivery) read(mediaType, text string, charset encoding.Encoding) (deliv
 
 func (d delivery) withForm(form ingest.Params) delivery {
 	d.params = append(d.params, form...)
-	d.body, d.query = d.params.JSON(), nil
 	return d
 }
 
 func (d delivery) withJSON(text string) delivery {
 	d.body = json.RawMessage(text)
-	d.object = members(d.body)
+	d.object = d.body
 	return d
 }
 
@@ -104,8 +114,8 @@ func (d delivery) withXML(text string) delivery {
 	d.body = ingest.JSONString(text)
 	if converted, secrets, err := xmlToJSON(text); err == nil {
 		d.xml = converted
-		for _, root := range members(converted) {
-			d.object = members(root)
+		for _, root := range ingest.Members(converted) {
+			d.object = root
 		}
 		for _, secret := range secrets {
 			d.params = append(d.params, ingest.Param{Name: secretParam, Value: secret})
@@ -114,31 +124,30 @@ func (d delivery) withXML(text string) delivery {
 	return d
 }
 
-func members(object json.RawMessage) map[string]json.RawMessage {
-	var found map[string]json.RawMessage
-	if json.Unmarshal(object, &found) != nil {
-		return nil
-	}
-	return found
-}
-
-// all returns the values of a name: parameters first, then members of the body; a list's entries each.
+// all returns the values of a name: parameters first, then the body's member of that name, the last if there are several;
+// a list's entries each.
 func (d delivery) all(name string) []string {
 	values := d.params.All(name)
-	raw, ok := d.object[name]
-	if !ok {
-		return values
-	}
-	var list []json.RawMessage
-	if json.Unmarshal(raw, &list) != nil {
-		list = []json.RawMessage{raw}
-	}
-	for _, entry := range list {
-		if value, err := digits(bytes.TrimSpace(entry), name); err == nil {
-			values = append(values, value)
+	var found json.RawMessage
+	for member, value := range ingest.Members(d.object) {
+		if string(member) == name {
+			found = value
 		}
 	}
+	if !bytes.HasPrefix(found, []byte("[")) {
+		return appendDigits(values, found)
+	}
+	for entry := range ingest.Entries(found) {
+		values = appendDigits(values, entry)
+	}
 	return values
+}
+
+func appendDigits(to []string, raw json.RawMessage) []string {
+	if value, err := digits(raw, ""); err == nil {
+		return append(to, value)
+	}
+	return to
 }
 
 // maxParts bounds the parts of a multipart body.

@@ -112,7 +112,8 @@ func (w *Webhooks) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	if change.IDs, err = d.recordIDs(w.IDParams); err != nil {
 		return nil, err
 	}
-	change.NativeBody, change.NativeQuery, change.NativeXML = d.body, d.query, d.xml
+	change.NativeBody, change.NativeQuery = d.native()
+	change.NativeXML = d.xml
 	change.Mark = d.identity(w.IdentityParams)
 	return []ingest.Change{change}, nil
 }

@@ -1,0 +1,140 @@
+package schemas
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+)
+
+// schema is what a JSON Schema demands of a value, compiled. It knows the keywords that the events' schemas use, and
+// compile refuses any other. A nil schema demands nothing.
+type schema struct {
+	typeName  string
+	kind      kind // of that type; noJSON: any
+	constant  *string
+	minLength int // in characters
+	pattern   *regexp.Regexp
+	dateTime  bool
+	minItems  int
+	items     *schema
+	members   map[string]member // properties
+	others    *schema           // additionalProperties
+	required  []string          // a member's bit is the place of its name here
+}
+
+type member struct {
+	schema *schema
+	bit    uint64 // in the set of required members that were seen; 0: it may be absent
+}
+
+// kind is a type of JSON's, by a byte that its values may begin with.
+type kind byte
+
+const (
+	anObject kind = '{'
+	anArray  kind = '['
+	aString  kind = '"'
+	aNumber  kind = '0'
+	aBoolean kind = 't'
+	aNull    kind = 'n'
+	noJSON   kind = 0
+)
+
+// An integer is not among them: 1.0 is one, and numbers are never read here.
+var kinds = map[string]kind{"object": anObject, "array": anArray, "string": aString, "number": aNumber, "boolean": aBoolean, "null": aNull}
+
+const (
+	draft     = "https://json-schema.org/draft/2020-12/schema"
+	maxNeeded = 64 // required members: bits of a set
+)
+
+// compile reads a schema that stands at a place of its document, a JSON pointer.
+func compile(raw []byte, place string) (*schema, error) {
+	var keywords map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &keywords); err != nil {
+		return nil, fmt.Errorf("at '%s': must be an object: %w", place, err)
+	}
+	s := &schema{members: map[string]member{}}
+	for _, keyword := range slices.Sorted(maps.Keys(keywords)) {
+		if err := s.add(keyword, keywords[keyword], place+"/"+keyword); err != nil {
+			return nil, err
+		}
+	}
+	for i, name := range s.required {
+		described, ok := s.members[name]
+		if !ok || i >= maxNeeded {
+			return nil, fmt.Errorf("at '%s': requires %s, which it does not describe, or more than %d members", place, name, maxNeeded)
+		}
+		described.bit |= 1 << i
+		s.members[name] = described
+	}
+	return s, nil
+}
+
+func (s *schema) add(keyword string, raw []byte, place string) (err error) {
+	if string(raw) == "null" { // which encoding/json would pass over
+		return fmt.Errorf("at '%s': must not be null", place)
+	}
+	var text string
+	switch keyword {
+	case "$id", "title", "description", "examples":
+	case "$schema":
+		if err = json.Unmarshal(raw, &text); err == nil && text != draft {
+			err = errors.New("must be " + draft)
+		}
+	case "type":
+		if err = json.Unmarshal(raw, &s.typeName); err == nil && kinds[s.typeName] == noJSON {
+			err = fmt.Errorf("the type %s is not known", s.typeName)
+		}
+		s.kind = kinds[s.typeName]
+	case "const":
+		err = json.Unmarshal(raw, &s.constant)
+	case "minLength":
+		err = json.Unmarshal(raw, &s.minLength)
+	case "pattern":
+		if err = json.Unmarshal(raw, &text); err == nil {
+			s.pattern, err = regexp.Compile(text)
+		}
+	case "format":
+		if err = json.Unmarshal(raw, &text); err == nil && text != "date-time" {
+			err = fmt.Errorf("the format %s is not known", text)
+		}
+		s.dateTime = true
+	case "minItems":
+		err = json.Unmarshal(raw, &s.minItems)
+	case "items":
+		s.items, err = compile(raw, place)
+		return err
+	case "required":
+		err = json.Unmarshal(raw, &s.required)
+	case "properties":
+		return s.addMembers(raw, place)
+	case "additionalProperties":
+		s.others, err = compile(raw, place)
+		return err
+	default:
+		err = errors.New("the keyword is not known")
+	}
+	if err != nil {
+		return fmt.Errorf("at '%s': %w", place, err)
+	}
+	return nil
+}
+
+func (s *schema) addMembers(raw []byte, place string) error {
+	var properties map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &properties); err != nil {
+		return fmt.Errorf("at '%s': %w", place, err)
+	}
+	for name, raw := range properties {
+		described, err := compile(raw, place+"/"+name)
+		if err != nil {
+			return err
+		}
+		s.members[name] = member{schema: described}
+	}
+	return nil
+}

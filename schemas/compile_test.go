@@ -1,0 +1,66 @@
+package schemas
+
+import (
+	"strings"
+	"testing"
+)
+
+// A schema that demands what the check does not know is refused by name, not passed over.
+func TestUnknownDemandsAreRefused(t *testing.T) {
+	for document, want := range map[string]string{
+		`{"maxLength":1}`:                             "at '/maxLength'",
+		`{"properties":{"a":{"Required":["b"]}}}`:     "at '/properties/a/Required'",
+		`{"items":{"type":["string","null"]}}`:        "at '/items/type'",
+		`{"type":"integer"}`:                          "the type integer",
+		`{"format":"uuid"}`:                           "the format uuid",
+		`{"const":null}`:                              "at '/const'",
+		`{"const":1}`:                                 "at '/const'",
+		`{"additionalProperties":false}`:              "at '/additionalProperties'",
+		`{"required":["a"]}`:                          "requires a",
+		`{"pattern":"("}`:                             "at '/pattern'",
+		`{"$schema":"http://json-schema.org/schema"}`: "at '/$schema'",
+		`[]`: "must be an object",
+	} {
+		if _, err := compile([]byte(document), ""); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", document, err)
+		}
+	}
+}
+
+// An error names the place and what is wanted there, and shows none of the data.
+func TestDeparturesNameTheirPlace(t *testing.T) {
+	set, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const start = `{"provider":"zoho","account":"a","channel":"1","module":"M","operation":"o","native":{"operation":"o","body":{}}`
+	for data, want := range map[string]string{
+		start + `,"ids":["1","",3]}`:                        "at '/ids/1': must have at least 1 characters",
+		start + `,"ids":["1"],"values":{"a/b":"hidden"}}`:   "at '/values/a~1b': must be of the type object",
+		start + `,"ids":["1"],"occurredAt":"hidden"}`:       "at '/occurredAt': must be a date and time",
+		start + `,"ids":["1"],"module":"hidden hidden"}`:    "at '/module': must match ^[A-Za-z0-9_-]{1,100}$",
+		start + `,"ids":["1"],"provider":"hidden"}`:         "at '/provider': must be the string zoho",
+		start + `,"ids":[]}`:                                "at '/ids': must have at least 1 items",
+		start + `}`:                                         "at '': must have ids",
+		start + `,"ids":["1"],"fields":{"1":["a",hidden]}}`: "at '/fields/1/1': must be JSON",
+	} {
+		if err := set.Check("zoho-notifications", []byte(data)); err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "hidden") {
+			t.Errorf("%s\n%v, not %s", data, err, want)
+		}
+	}
+}
+
+func BenchmarkCheck(b *testing.B) {
+	set, err := Load()
+	if err != nil {
+		b.Fatal(err)
+	}
+	data := []byte(`{"provider":"zoho","account":"default","channel":"1000000068001","module":"Leads","operation":"edit","ids":["5725767000003000010"],"occurredAt":"2024-06-11T14:25:53.625Z","fields":{"5725767000003000010":["Mobile"]},"values":{"5725767000003000010":{"Mobile":"123456789"}},"native":{"operation":"update","body":{"server_time":1718115953625,"affected_values":[{"record_id":"5725767000003000010","values":{"Mobile":"123456789"}}],"query_params":{},"module":"Leads","resource_uri":"https://www.zohoapis.com/crm/v2/Leads","ids":["5725767000003000010"],"affected_fields":[{"5725767000003000010":["Mobile"]}],"operation":"update","channel_id":"1000000068001"}}}`)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		if err := set.Check("zoho-notifications", data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,36 @@
+package transform
+
+import (
+	"path"
+	"testing"
+)
+
+// A compiled step takes the names that path.Match takes.
+func TestStepsMatchAsGlobs(t *testing.T) {
+	for _, glob := range []string{"token", "auth", `*\[access_token\]*`, "*_token", "token*", "*token*", "*", "**", "a?c", "[ab]c", `*[ab]*`, `*\[[ab]*`, `*\\*`, `*\*`, `*\\[a]*`, `a\*`, ""} {
+		matches := compileStep(glob)
+		for _, name := range []string{"", "token", "tokens", "my_token", "auth[access_token]", "auth[access_token][0]", "access_token", "[access_token]", "abc", "ac", "bc", "[a", "x[b]", `a\`, `\`, "*", "a*", "ä"} {
+			want, err := path.Match(glob, name)
+			if want = want && err == nil; matches(name) != want {
+				t.Errorf("%s takes %q: %t, not %t", glob, name, !want, want)
+			}
+		}
+	}
+}
+
+// What a look would mask holds one of the words that make it be asked.
+func FuzzLooks(f *testing.F) {
+	for _, s := range []string{
+		"token=qqq&x=1", "AUTHORIZATION: Basic dXNlcg==", "https://me:pass@host/x", "1000.0123456789abcdef.0123456789abcdef", "x?to\u212aen=a", "?\u017fecret=a", "z-APIKEY", "zapi_key=1&",
+		"<Client_Secret>a</Client_Secret>", "<a:refresh_to\u212aen>a</a>", "Bearer 0123456789abcdef", "passwd=a", "?pa\u017fsword=b", "proof%3Dx", "Zoho-oauthto\u212aen 1", "nothing here",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for i, look := range looks {
+			if (!hints.in(s) || !look.needs.in(s)) && look.mask(s) != s {
+				t.Errorf("%q was passed over by look %d", s, i)
+			}
+		}
+	})
+}
