@@ -1,0 +1,86 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// broker is a NATS server with JetStream, in a process of its own. It can be started again after it was ended.
+type broker struct {
+	*process // nil before the first start
+	stage    *stage
+	name     string
+	address  string
+	config   string // file
+	URL      string
+}
+
+// addBroker writes what a broker needs; extra are further lines of its configuration.
+func (s *stage) addBroker(ctx context.Context, name string, extra ...string) (*broker, error) {
+	address, err := s.address(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b := &broker{stage: s, name: name, address: address, config: filepath.Join(s.folder, name+".conf"), URL: "nats://" + address}
+	lines := append([]string{
+		"server_name: " + name, "listen: " + quoted(address),
+		"jetstream { store_dir: " + quoted(filepath.Join(s.folder, name)) + " }",
+	}, extra...)
+	return b, os.WriteFile(b.config, []byte(strings.Join(lines, "\n")+"\n"), 0o600)
+}
+
+// quoted writes a string as NATS reads it in its configuration.
+func quoted(text string) string { return fmt.Sprintf("%q", text) }
+
+// start runs the broker and returns when its JetStream answers.
+func (b *broker) start(ctx context.Context) error {
+	if err := b.launch(ctx); err != nil {
+		return err
+	}
+	return b.available(ctx)
+}
+
+// launch runs the broker and returns at once.
+func (b *broker) launch(ctx context.Context) (err error) {
+	b.process, err = b.stage.run(ctx, "broker "+b.name, b.stage.settings.broker, []string{"-c", b.config}, nil, nil)
+	return err
+}
+
+// available returns when the broker's JetStream answers.
+func (b *broker) available(ctx context.Context) error {
+	err := until(ctx, 30*time.Second, "broker "+b.name+" answers", func(ctx context.Context) bool {
+		return b.ask(func(js jetstream.JetStream) error {
+			ctx, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			_, err := js.AccountInfo(ctx)
+			return err
+		}) == nil
+	})
+	if err != nil {
+		return fmt.Errorf("%w%s", err, b.log.end())
+	}
+	return nil
+}
+
+// ask asks the broker over a connection of its own.
+func (b *broker) ask(question func(jetstream.JetStream) error) error {
+	conn, err := nats.Connect(b.URL, nats.Timeout(time.Second))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return err
+	}
+	return question(js)
+}
