@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -58,9 +57,7 @@ func (b *broker) launch(ctx context.Context) (err error) {
 // available returns when the broker's JetStream answers.
 func (b *broker) available(ctx context.Context) error {
 	err := until(ctx, 30*time.Second, "broker "+b.name+" answers", func(ctx context.Context) bool {
-		return b.ask(func(js jetstream.JetStream) error {
-			ctx, cancel := context.WithTimeout(ctx, time.Second)
-			defer cancel()
+		return b.ask(ctx, func(ctx context.Context, js jetstream.JetStream) error {
 			_, err := js.AccountInfo(ctx)
 			return err
 		}) == nil
@@ -71,16 +68,14 @@ func (b *broker) available(ctx context.Context) error {
 	return nil
 }
 
-// ask asks the broker over a connection of its own.
-func (b *broker) ask(question func(jetstream.JetStream) error) error {
-	conn, err := nats.Connect(b.URL, nats.Timeout(time.Second))
+// ask asks the broker over a connection of its own. While a cluster elects, a question may find nobody who answers it.
+func (b *broker) ask(ctx context.Context, question func(context.Context, jetstream.JetStream) error) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	conn, js, err := dial(b.URL)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		return err
-	}
-	return question(js)
+	return question(ctx, js)
 }

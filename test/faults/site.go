@@ -31,15 +31,17 @@ type site struct {
 	ledger   *ledger
 }
 
+// newSite prepares a site without a broker.
+func (s *stage) newSite(ctx context.Context, d delivery, env ...string) (*site, error) {
+	listen, err := s.address(ctx)
+	return &site{stage: s, delivery: d, data: filepath.Join(s.folder, "data"), env: env, listen: listen, ledger: &ledger{}}, err
+}
+
 // openSite prepares a site, and starts its broker.
 func (s *stage) openSite(ctx context.Context, d delivery, env ...string) (*site, error) {
-	listen, err := s.address(ctx)
-	if err != nil {
-		return nil, err
-	}
-	at := &site{stage: s, delivery: d, data: filepath.Join(s.folder, "data"), env: env, listen: listen, ledger: &ledger{}}
-	if d == embedded {
-		return at, nil
+	at, err := s.newSite(ctx, d, env...)
+	if err != nil || d == embedded {
+		return at, err
 	}
 	if at.remote, err = s.addBroker(ctx, "remote"); err != nil {
 		return nil, err
@@ -73,9 +75,10 @@ func (at *site) send(ctx context.Context) *load {
 	return send(ctx, at.ledger, "http://"+at.listen, at.connections)
 }
 
-// answers returns when a callback has been answered with 200 since the phase began.
+// answers returns when a callback that was sent in this phase has been answered with 200: one more than could have been
+// under way when it began.
 func (at *site) answers(ctx context.Context, within time.Duration) error {
-	if err := until(ctx, within, "callbacks are answered 200 again", func(context.Context) bool { return at.ledger.peek().answered > 0 }); err != nil {
+	if err := until(ctx, within, "callbacks are answered 200 again", func(context.Context) bool { return at.ledger.peek().answered > at.connections }); err != nil {
 		return fmt.Errorf("%w: %s%s", err, at.ledger.peek(), at.bridge.log.end())
 	}
 	return nil

@@ -1,0 +1,175 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+
+	toxiproxy "github.com/Shopify/toxiproxy/v2"
+	"github.com/rs/zerolog"
+)
+
+// path is the network between the bridge and its remote, which can be broken.
+type path struct{ proxy *toxiproxy.Proxy }
+
+// addPath prepares a path to an address; it takes connections only when it is started.
+func (s *stage) addPath(ctx context.Context, to string) (path, error) {
+	listen, err := s.address(ctx)
+	if err != nil {
+		return path{}, err
+	}
+	zerolog.SetGlobalLevel(zerolog.Disabled)
+	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
+	p := path{toxiproxy.NewProxy(server, "path", listen, to)}
+	s.undo = append(s.undo, func() error { p.proxy.Stop(); return nil })
+	return p, nil
+}
+
+func (p path) url() string { return "nats://" + p.proxy.Listen }
+
+// breaks adds toxics, each as toxiproxy's JSON.
+func (p path) breaks(toxics []string) error {
+	for _, toxic := range toxics {
+		if _, err := p.proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
+			return fmt.Errorf("break the path with %s: %w", toxic, err)
+		}
+	}
+	return nil
+}
+
+// mends takes all toxics away.
+func (p path) mends(ctx context.Context) { p.proxy.Toxics.ResetToxics(ctx) }
+
+// A black hole closes no connection: whoever sends into it learns nothing.
+const (
+	holeThere = `{"name":"there","type":"timeout","stream":"upstream","attributes":{"timeout":0}}`
+	holeBack  = `{"name":"back","type":"timeout","stream":"downstream","attributes":{"timeout":0}}`
+	reset     = `{"name":"reset","type":"reset_peer","stream":"downstream","attributes":{"timeout":0}}`
+	late      = `{"name":"late","type":"latency","stream":"downstream","attributes":{"latency":100,"jitter":50}}`
+	narrow    = `{"name":"narrow","type":"bandwidth","stream":"upstream","attributes":{"rate":400}}`
+)
+
+// outage is how long a path is broken: some answer timeouts, which are one second here.
+const outage = 2500 * time.Millisecond
+
+// answersBy is when the last callback must have its answer: the answer timeout, and what a busy machine adds.
+const answersBy = 2 * time.Second
+
+// lostPath breaks the path to the remote for a while, so that nothing can come through.
+func lostPath(d delivery, toxics ...string) play { return brokenPath(d, false, toxics) }
+
+// badPath makes the path to the remote bad for a while, though everything can come through.
+func badPath(d delivery, toxics ...string) play { return brokenPath(d, true, toxics) }
+
+func brokenPath(d delivery, passes bool, toxics []string) play {
+	return func(ctx context.Context, s *stage) (row, error) {
+		at, err := s.openSite(ctx, d, "BRIDGE_ANSWER_TIMEOUT=1s")
+		if err != nil {
+			return row{}, err
+		}
+		p, err := s.addPath(ctx, at.remote.address)
+		if err != nil {
+			return row{}, err
+		}
+		at.path = p.url()
+		if err := errors.Join(p.proxy.Start(), at.startBridge(ctx)); err != nil {
+			return row{}, err
+		}
+		return at.breakFor(ctx, outage, passes, func() error { return p.breaks(toxics) }, func() error { p.mends(ctx); return nil })
+	}
+}
+
+// hung stops the remote broker without ending it: its connections stand, and nothing answers.
+func hung(d delivery) play {
+	return func(ctx context.Context, s *stage) (row, error) {
+		at, err := s.open(ctx, d, "BRIDGE_ANSWER_TIMEOUT=1s")
+		if err != nil {
+			return row{}, err
+		}
+		return at.breakFor(ctx, outage, false, func() error { return at.remote.signal(syscall.SIGSTOP) }, func() error { return at.remote.signal(syscall.SIGCONT) })
+	}
+}
+
+// breakFor loads the site and breaks something for a while. With a journal every callback is answered 200 meanwhile; in
+// delivery direct each is answered in time, and with 200 where everything passes. Afterwards all goes on by itself.
+func (at *site) breakFor(ctx context.Context, d time.Duration, passes bool, breaks, mends func() error) (row, error) {
+	load := at.send(ctx)
+	err := errors.Join(pass(ctx, at.load), breaks())
+	at.ledger.next()
+	err = errors.Join(err, pass(ctx, d))
+	broken := at.ledger.next()
+	began := time.Now()
+	if err := errors.Join(err, mends(), at.answers(ctx, recoverWithin)); err != nil {
+		return row{}, err
+	}
+	recovery := time.Since(began)
+	err = pass(ctx, at.load/2)
+	load.stop()
+	if err != nil {
+		return row{}, err
+	}
+	r, err := at.settle(ctx)
+	if r.recovery = recovery; at.delivery == journal {
+		r.recovery = time.Since(began)
+	}
+	r.require(broken.unanswered == 0, "%d callbacks had no answer: %s", broken.unanswered, broken)
+	r.require(max(broken.slowest, broken.slowestSafe) < answersBy, "a callback was answered only after %s", max(broken.slowest, broken.slowestSafe))
+	if at.delivery == journal || passes {
+		r.require(broken.answered > 0 && broken.refused == 0, "not every callback was answered 200 meanwhile: %s", broken)
+	}
+	r.note("meanwhile %d 200, %d 503", broken.answered, broken.refused)
+	return r, err
+}
+
+// halfOpenWithin is how soon a bridge must find out that a connection is dead which nobody closes.
+const halfOpenWithin = 30 * time.Second
+
+// halfOpen has the bridge's connection to the remote die without being closed, for good: only a new connection, by a second
+// address of the same remote, comes through.
+func halfOpen(d delivery) play {
+	return func(ctx context.Context, s *stage) (row, error) {
+		at, err := s.openSite(ctx, d, "BRIDGE_ANSWER_TIMEOUT=1s")
+		if err != nil {
+			return row{}, err
+		}
+		first, err := s.addPath(ctx, at.remote.address)
+		if err != nil {
+			return row{}, err
+		}
+		second, err := s.addPath(ctx, at.remote.address)
+		if err != nil {
+			return row{}, err
+		}
+		at.path = first.url() + "," + second.url()
+		if err := errors.Join(first.proxy.Start(), at.startBridge(ctx)); err != nil {
+			return row{}, err
+		}
+		load := at.send(ctx)
+		err = errors.Join(pass(ctx, s.load), first.breaks([]string{holeThere, holeBack}), second.proxy.Start())
+		began := time.Now()
+		if err == nil && d == direct {
+			if err = pass(ctx, 2*time.Second); err == nil {
+				at.ledger.next()
+				err = at.answers(ctx, halfOpenWithin)
+			}
+		}
+		recovery := time.Since(began)
+		load.stop()
+		if err != nil {
+			return row{}, err
+		}
+		if err := at.drains(ctx, halfOpenWithin); err != nil {
+			return row{}, err
+		}
+		r, err := at.settle(ctx)
+		if r.recovery = recovery; d == journal {
+			r.recovery = time.Since(began)
+		}
+		return r, err
+	}
+}
