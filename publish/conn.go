@@ -30,8 +30,10 @@ type Address struct {
 }
 
 // Dial connects. Afterwards the connection comes back by itself, for as long as it takes.
-func (a Address) Dial(log *slog.Logger) (*Conn, error) {
-	options := append(connOptions(log), nats.Timeout(5*time.Second))
+func (a Address) Dial(log *slog.Logger) (*Conn, error) { return a.dial(connOptions(log)) }
+
+func (a Address) dial(options []nats.Option) (*Conn, error) {
+	options = append(options, nats.Timeout(5*time.Second))
 	if a.Creds != "" {
 		options = append(options, nats.UserCredentials(a.Creds))
 	}
@@ -80,11 +82,15 @@ func open(url string, options []nats.Option) (*Conn, error) {
 // Close ends the connection; what is not acknowledged by then is not safe.
 func (c *Conn) Close() { c.nats.Close() }
 
+// pingEvery, missed twice, finds a connection whose other end is gone without a word. NATS' default takes four minutes.
+const pingEvery = 5 * time.Second
+
 // connOptions are those of every connection of the bridge: it reconnects for ever, and sends nothing later that could
 // not be sent at once, so that no event appears after its callback was answered with an error.
 func connOptions(log *slog.Logger) []nats.Option {
 	return []nats.Option{
 		nats.Name("crm-bridge"), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1), nats.ReconnectWait(250 * time.Millisecond),
+		nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(2),
 		nats.IgnoreAuthErrorAbort(), // a password may be wrong for a while, when it is rotated
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {

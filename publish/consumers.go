@@ -6,8 +6,11 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// anyone is the user of a connection that names none.
-const anyone = "consumer"
+// anyone is the user of a connection that names none, and consumers the account of all that are not the bridge itself.
+const (
+	anyone    = "consumer"
+	consumers = "CONSUMERS"
+)
 
 // requests are what consumers may publish to, for each stream that they may read: they see it and its messages, keep
 // consumers of their own and acknowledge. They publish to no stream, and change, purge and delete none.
@@ -45,10 +48,10 @@ func (c ServerConfig) consumer(account *server.Account) *server.User {
 	return user
 }
 
-// openTo lets the consumers' account reach the streams. They live in another account, because permissions alone do not
+// openToConsumers lets the consumers' account reach the streams. They live in another account, because permissions alone do not
 // keep a consumer from writing: it may name any subject for the reply to a request, and in the streams' own account
 // the server would store that reply as an event.
-func (c ServerConfig) openTo(consumers string, s *server.Server) error {
+func (c ServerConfig) openToConsumers(s *server.Server) error {
 	streams := s.GlobalAccount()
 	account, err := s.LookupAccount(consumers)
 	if err != nil {

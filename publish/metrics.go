@@ -10,10 +10,12 @@ import (
 // maxSubjects bounds the label values of events_published_total; later modules are counted as "other".
 const maxSubjects = 500
 
-// Metrics counts published events, and how many share a sync.
+// Metrics counts published events, how many share a sync, and what a remote refused.
 type Metrics struct {
 	events *prometheus.CounterVec
 	batch  prometheus.Histogram
+
+	refused prometheus.Counter
 
 	mu   sync.Mutex
 	seen map[string]prometheus.Counter // by subject
@@ -29,9 +31,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Namespace: "crm_bridge", Name: "publish_batch_size", Help: "Callbacks whose events were brought to the disk by one sync.",
 			Buckets: prometheus.ExponentialBuckets(1, 2, 12),
 		}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "crm_bridge", Name: "refused_total", Help: "Messages that the remote NATS refused for good, kept in the local stream of refused ones.",
+		}),
 		seen: map[string]prometheus.Counter{},
 	}
-	reg.MustRegister(m.events, m.batch)
+	reg.MustRegister(m.events, m.batch, m.refused)
 	return m
 }
 

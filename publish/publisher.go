@@ -40,8 +40,12 @@ const ackTimeout = time.Minute
 // doubt is how long after a failure, with no success since, Ready says that nothing can be stored; then it is tried anew.
 const doubt = 5 * time.Second
 
-// messageTooLarge is JetStream's error code for a message beyond the stream's own max_msg_size.
-const messageTooLarge = 10054
+// tooLarge tells whether a server will never take a message, for its size: by the server's max_payload, by the stream's
+// max_msg_size (JetStream's error 10054) or by its headers (10097).
+func tooLarge(err error) bool {
+	var api *jetstream.APIError
+	return errors.Is(err, nats.ErrMaxPayload) || errors.As(err, &api) && (api.ErrorCode == 10054 || api.ErrorCode == 10097)
+}
 
 // storedOverhead is more than what a stream keeps with a message beside its subject, headers and data.
 const storedOverhead = 256
@@ -52,6 +56,7 @@ var errNotConnected = errors.New("not connected to NATS")
 type Publisher struct {
 	Conn    *Conn
 	Stream  string
+	Journal string // the local stream that takes the events, until a Forwarder brings them to Stream; empty: none
 	Prefix  string // first token of subjects
 	Mode    Mode
 	AllIDs  bool // send every id as Nats-Msg-Id, not only repeatable ones
@@ -107,21 +112,21 @@ func (p *Publisher) publish(ctx context.Context, events []Event) ([]Ack, error) 
 		if ctx.Err() != nil {
 			return nil, p.explain(subject, ctx.Err())
 		}
-		msg.Header[nats.ExpectedStreamHdr] = []string{p.Stream}
 		if e.Repeatable || p.AllIDs {
 			msg.Header[nats.MsgIdHdr] = []string{e.ID()}
 		}
+		address(msg, p.Stream, p.Journal, e.ID())
 		if futures[i], err = p.Conn.js.PublishMsgAsync(msg, jetstream.WithRetryAttempts(0), jetstream.WithStallWait(time.Second)); err != nil {
 			return nil, p.explain(subject, err)
 		}
 	}
 	acks := make([]Ack, len(events))
 	for i, future := range futures {
-		subject := future.Msg().Subject
+		subject := p.Subject(events[i].Event)
 		select {
 		case ack := <-future.Ok():
-			if ack.Stream != p.Stream {
-				return nil, p.explain(subject, fmt.Errorf("acknowledged by stream %q, not by %q", ack.Stream, p.Stream))
+			if ack.Stream != p.taker() {
+				return nil, p.explain(subject, fmt.Errorf("acknowledged by stream %q, not by %q", ack.Stream, p.taker()))
 			}
 			acks[i] = Ack{Subject: subject, Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}
 		case err := <-future.Err():
@@ -139,9 +144,16 @@ func (p *Publisher) Subject(e event.Event) string {
 	return p.Prefix + "." + rest
 }
 
+// taker is the stream whose acknowledgement makes an event safe.
+func (p *Publisher) taker() string {
+	if p.Journal != "" {
+		return p.Journal
+	}
+	return p.Stream
+}
+
 func (p *Publisher) explain(subject string, err error) error {
-	var api *jetstream.APIError
-	if errors.Is(err, nats.ErrMaxPayload) || errors.As(err, &api) && api.ErrorCode == messageTooLarge {
+	if tooLarge(err) {
 		return fmt.Errorf("publish %s: %w", subject, ErrTooLarge)
 	}
 	return fmt.Errorf("publish %s: %w", subject, err)
@@ -155,8 +167,8 @@ func (p *Publisher) Ready(ctx context.Context) error {
 	if at := p.failed.Load(); at != 0 && time.Since(time.Unix(0, at)) < doubt {
 		return errors.New("the last event could not be stored")
 	}
-	if _, err := p.Conn.js.Stream(ctx, p.Stream); err != nil {
-		return fmt.Errorf("stream %s: %w", p.Stream, err)
+	if _, err := p.Conn.js.Stream(ctx, p.taker()); err != nil {
+		return fmt.Errorf("stream %s: %w", p.taker(), err)
 	}
 	return nil
 }

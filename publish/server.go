@@ -23,7 +23,7 @@ import (
 // ServerConfig describes the embedded NATS server.
 type ServerConfig struct {
 	Dir        string      // JetStream's folder; no other process may use it
-	Listen     string      // host:port for consumers
+	Listen     string      // host:port for consumers; empty: nobody outside of this process reaches the server
 	TLS        *tls.Config // for consumers; nil: plain
 	OwnerPass  string      // of the bridge itself and its own commands, which may do everything
 	User, Pass string      // of consumers; empty: anyone who reaches Listen is a consumer
@@ -55,42 +55,29 @@ func (s *Server) Broken() <-chan string { return s.broken }
 
 // OpenServer starts the embedded server and returns when its streams are recovered and it takes connections.
 func OpenServer(ctx context.Context, config ServerConfig) (*Server, error) {
-	host, port, err := splitHostPort(config.Listen)
-	if err != nil {
-		return nil, err
-	}
-	if config.User == owner {
-		return nil, fmt.Errorf("the user %s is the bridge itself: choose another name", owner)
-	}
-	if config.User == "" && !isLoopback(host) {
-		return nil, fmt.Errorf("%s can be reached from other machines: that needs a user and a password", config.Listen)
-	}
-	if probe, err := (&net.ListenConfig{}).Listen(ctx, "tcp", config.Listen); err != nil {
-		return nil, err
-	} else if err = probe.Close(); err != nil {
-		return nil, err
-	}
-	consumers := server.NewAccount("CONSUMERS")
 	opts := &server.Options{
-		ServerName: "crm-bridge", Host: host, Port: port, NoSigs: true, NoLog: true,
+		ServerName: "crm-bridge", NoSigs: true, NoLog: true,
 		JetStream: true, StoreDir: config.Dir, DisableJetStreamBanner: true,
 		// Each stream has its own bound; one over all of them would refuse a stream by what others might yet use.
 		JetStreamMaxStore: math.MaxInt64, JetStreamMaxMemory: 64 << 20,
 		SyncAlways: config.Sync.Server, SyncInterval: config.Sync.interval(),
 		MaxPayload: config.MaxPayload, MaxPending: 64<<20 + int64(config.MaxPayload),
-		TLSConfig: config.TLS, TLS: config.TLS != nil,
-		Accounts: []*server.Account{consumers},
-		Users:    []*server.User{{Username: owner, Password: config.OwnerPass}, config.consumer(consumers)},
+		DontListen: config.Listen == "",
+		Users:      []*server.User{{Username: owner, Password: config.OwnerPass}},
 	}
-	if config.User == "" {
-		opts.NoAuthUser = anyone
+	if !opts.DontListen {
+		if err := config.listen(ctx, opts); err != nil {
+			return nil, err
+		}
 	}
 	s, err := server.NewServer(opts)
 	if err != nil {
 		return nil, fmt.Errorf("embedded NATS server: %w", err)
 	}
-	if err := config.openTo(consumers.Name, s); err != nil {
-		return nil, err
+	if !opts.DontListen {
+		if err := config.openToConsumers(s); err != nil {
+			return nil, err
+		}
 	}
 	logger := &serverLog{log: config.Log, fatal: make(chan string, 8), broken: make(chan string, 1)}
 	s.SetLoggerV2(logger, false, false, false)
@@ -101,6 +88,34 @@ func OpenServer(ctx context.Context, config ServerConfig) (*Server, error) {
 		return nil, err
 	}
 	return &Server{config, s, logger.broken}, nil
+}
+
+// listen lets consumers in, over an address that is free and safe for them.
+func (c ServerConfig) listen(ctx context.Context, opts *server.Options) error {
+	host, port, err := splitHostPort(c.Listen)
+	if err != nil {
+		return err
+	}
+	if c.User == owner {
+		return fmt.Errorf("the user %s is the bridge itself: choose another name", owner)
+	}
+	if c.User == "" && !isLoopback(host) {
+		return fmt.Errorf("%s can be reached from other machines: that needs a user and a password", c.Listen)
+	}
+	if probe, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen); err != nil {
+		return err
+	} else if err = probe.Close(); err != nil {
+		return err
+	}
+	account := server.NewAccount(consumers)
+	opts.Host, opts.Port = host, port
+	opts.TLSConfig, opts.TLS = c.TLS, c.TLS != nil
+	opts.Accounts = []*server.Account{account}
+	opts.Users = append(opts.Users, c.consumer(account))
+	if c.User == "" {
+		opts.NoAuthUser = anyone
+	}
+	return nil
 }
 
 // Connect opens the bridge's own connection to the embedded server.

@@ -60,6 +60,9 @@ func (l *serverLog) waitFor(s *server.Server) error {
 		default:
 			if s.ReadyForConnections(100*time.Millisecond) && s.JetStreamEnabled() {
 				// With accounts of its own a server leaves the global one, which holds the streams, without JetStream.
+				if s.GlobalAccount().JetStreamEnabled() {
+					return nil
+				}
 				return s.GlobalAccount().EnableJetStream(nil, nil)
 			}
 		}

@@ -30,7 +30,16 @@ type StreamConfig struct {
 	Replicas        int
 	Duplicates      time.Duration
 	DiscardNew      bool // at a limit refuse new messages instead of dropping the oldest
+	WorkQueue       bool // a message stays until it is acknowledged, and no longer
 }
+
+// MisfitError is an error of EnsureStream that only a person can mend, in the streams or in the configuration.
+type MisfitError string
+
+// Error says what does not fit, and what mends it.
+func (e MisfitError) Error() string { return string(e) }
+
+func misfit(format string, args ...any) error { return MisfitError(fmt.Sprintf(format, args...)) }
 
 // EnsureStream makes the stream, or brings one that the bridge made to config. A stream that somebody else made is
 // adopted and never changed: what matters and differs is returned as warnings. It is an error if the stream does not
@@ -41,7 +50,7 @@ func (c *Conn) EnsureStream(ctx context.Context, config StreamConfig) (Stream, [
 	}
 	stream, err := c.js.Stream(ctx, config.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		stream, err = c.js.CreateStream(ctx, config.apply(jetstream.StreamConfig{Name: config.Name, Storage: jetstream.FileStorage}))
+		stream, err = c.js.CreateStream(ctx, config.apply(config.fresh()))
 		if err != nil {
 			return Stream{}, nil, fmt.Errorf("make stream %s: %w", config.Name, err)
 		}
@@ -77,13 +86,25 @@ func found(stream jetstream.Stream) Stream {
 	return Stream{Name: config.Name, Replicas: config.Replicas, Memory: config.Storage == jetstream.MemoryStorage, Packed: config.Compression != jetstream.NoCompression, MaxBytes: config.MaxBytes}
 }
 
+// Waiting returns how many messages a stream holds; none where it is not there.
+func (c *Conn) Waiting(ctx context.Context, stream string) (uint64, error) {
+	found, err := c.js.Stream(ctx, stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("look up stream %s: %w", stream, err)
+	}
+	return found.CachedInfo().State.Msgs, nil
+}
+
 // noOther returns an error if a stream other than config's holds some of its subjects.
 func (c *Conn) noOther(ctx context.Context, config StreamConfig) error {
 	for _, subject := range config.Subjects {
 		names := c.js.StreamNames(ctx, jetstream.WithStreamListSubject(subject))
 		for name := range names.Name() {
 			if name != config.Name {
-				return fmt.Errorf("stream %s already holds subjects of %s, which stream %s needs: name it in BRIDGE_STREAM, or choose another BRIDGE_SUBJECT_PREFIX", name, subject, config.Name)
+				return misfit("stream %s already holds subjects of %s, which stream %s needs: name it in BRIDGE_STREAM, or choose another BRIDGE_SUBJECT_PREFIX", name, subject, config.Name)
 			}
 		}
 		if err := names.Err(); err != nil {
@@ -91,6 +112,15 @@ func (c *Conn) noOther(ctx context.Context, config StreamConfig) error {
 		}
 	}
 	return nil
+}
+
+// fresh is what cannot be changed later.
+func (c StreamConfig) fresh() jetstream.StreamConfig {
+	base := jetstream.StreamConfig{Name: c.Name, Storage: jetstream.FileStorage}
+	if c.WorkQueue {
+		base.Retention = jetstream.WorkQueuePolicy
+	}
+	return base
 }
 
 // apply returns base with config's settings.
@@ -130,11 +160,11 @@ func same(a, b jetstream.StreamConfig) bool {
 func (c StreamConfig) adopt(have jetstream.StreamConfig) (warnings []string, err error) {
 	for _, subject := range c.Subjects {
 		if !slices.ContainsFunc(have.Subjects, func(filter string) bool { return covers(filter, subject) }) {
-			return nil, fmt.Errorf("stream %s does not hold %s: add that subject to it, or name another stream in BRIDGE_STREAM", c.Name, subject)
+			return nil, misfit("stream %s does not hold %s: add that subject to it, or name another stream in BRIDGE_STREAM", c.Name, subject)
 		}
 	}
 	if have.NoAck || have.Sealed {
-		return nil, fmt.Errorf("stream %s acknowledges nothing or is sealed: events cannot be made safe in it; name another stream in BRIDGE_STREAM", c.Name)
+		return nil, misfit("stream %s acknowledges nothing or is sealed: events cannot be made safe in it; name another stream in BRIDGE_STREAM", c.Name)
 	}
 	warn := func(differs bool, name string, has, wants any, means string) {
 		if differs {

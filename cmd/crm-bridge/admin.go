@@ -32,6 +32,9 @@ type readiness struct {
 	Durability string `json:"durability"`
 	Stream     string `json:"stream"`
 	Version    string `json:"version"`
+	// With a journal:
+	Remote string  `json:"remote,omitempty"`         // "forwarding", or why not
+	Waits  *uint64 `json:"journalPending,omitempty"` // messages that the remote has not acknowledged
 }
 
 func (b *bridge) adminHandler() http.Handler {
@@ -39,6 +42,7 @@ func (b *bridge) adminHandler() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, map[string]bool{"ok": true}) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		answer := readiness{Ready: true, Durability: b.durability, Stream: b.settings.Stream, Version: version()}
+		b.describeRemote(r.Context(), &answer)
 		status := http.StatusOK
 		if reason := b.notReady(r.Context()); reason != "" {
 			answer.Ready, answer.Reason, status = false, reason, http.StatusServiceUnavailable

@@ -28,14 +28,17 @@ type bridge struct {
 	log      *slog.Logger
 	registry *prometheus.Registry
 
-	data       *dataDir        // nil beside a remote NATS
-	server     *publish.Server // nil beside a remote NATS
-	conn       *publish.Conn
+	data       *dataDir           // nil with direct delivery
+	server     *publish.Server    // nil with direct delivery
+	conn       *publish.Conn      // where events are made safe
+	forwarder  *publish.Forwarder // from a journal to a remote NATS; nil without a journal
+	refused    *publish.Refused   // what the remote refused; nil without a journal
 	publisher  *publish.Publisher
 	quarantine *publish.Quarantine
-	durability string // what a 200 means
+	durability string   // what a 200 means
+	warned     sync.Map // warnings that were given
 
-	committers  []*publish.Committer // of the stream and of quarantine
+	committers  []*publish.Committer // of the stream that takes events, and of the one beside it
 	groupCommit bool
 	published   *publish.Metrics
 
@@ -58,7 +61,7 @@ func openBridge(ctx context.Context, s settings, log *slog.Logger) (b *bridge, e
 	}()
 	b.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	if s.embedded() {
+	if !s.direct() {
 		if b.data, err = openDataDir(s.DataDir); err != nil {
 			return b, err
 		}
@@ -66,7 +69,7 @@ func openBridge(ctx context.Context, s settings, log *slog.Logger) (b *bridge, e
 	if b.adminToken, err = b.madeSecret(adminSecret); err != nil {
 		return b, err
 	}
-	if b.sources, err = openSources(ingest.Setup{Env: (&environment{}).load, MadeSecret: b.madeSecret}); err != nil {
+	if b.sources, err = openSources(ingest.Setup{Env: (&environment{}).load, MadeSecret: b.sourceSecret}); err != nil {
 		return b, err
 	}
 	if err = b.openMapping(); err != nil {
@@ -96,7 +99,15 @@ func openBridge(ctx context.Context, s settings, log *slog.Logger) (b *bridge, e
 // shortSecret is the length from which a secret can be masked wherever it stands.
 const shortSecret = 12
 
-// madeSecret implements ingest.Setup.MadeSecret.
+// sourceSecret implements ingest.Setup.MadeSecret. Beside a remote NATS there may be replicas, whose secrets would differ.
+func (b *bridge) sourceSecret(name string) (string, error) {
+	if !b.settings.embedded() {
+		return "", nil
+	}
+	return b.madeSecret(name)
+}
+
+// madeSecret returns a secret of the data folder; empty without one.
 func (b *bridge) madeSecret(name string) (string, error) {
 	if b.data == nil {
 		return "", nil
@@ -187,6 +198,7 @@ func (b *bridge) Run(ctx context.Context) error {
 	watch, unwatch := context.WithCancel(context.WithoutCancel(ctx)) // the end of ctx is no failure of the store
 	defer unwatch()
 	go func() { failed <- b.watchStore(watch) }()
+	forward := b.startForwarder(ctx)
 	b.state.serving.Store(true)
 
 	var err error
@@ -204,7 +216,9 @@ func (b *bridge) Run(ctx context.Context) error {
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout+timeout)
 	defer cancel()
-	err = errors.Join(err, front.Shutdown(drain), b.publisher.Drain(drain), back.Shutdown(drain))
+	err = errors.Join(err, front.Shutdown(drain), b.publisher.Drain(drain))
+	forward.stop(drain)
+	err = errors.Join(err, back.Shutdown(drain))
 	unwatch()
 	for ; ended < 3; ended++ {
 		if served := <-failed; !errors.Is(served, http.ErrServerClosed) && !errors.Is(served, context.Canceled) {

@@ -72,7 +72,7 @@ func TestEnvironment(t *testing.T) {
 		{"no network", map[string]string{"BRIDGE_ALLOW": "10.0.0.0/99"}, "BRIDGE_ALLOW must be networks"},
 		{"a token that is its id", map[string]string{"BRIDGE_ZOHO_TOKENS": "1:1"}, "BRIDGE_ZOHO_TOKENS entry 1 has the id itself"},
 		{"a remote", map[string]string{"BRIDGE_NATS_URL": "nats://host:4222"}, ""},
-		{"a journal that is not there yet", map[string]string{"BRIDGE_NATS_URL": "nats://host:4222", "BRIDGE_DELIVERY": "journal"}, "set BRIDGE_DELIVERY=direct"},
+		{"a delivery that there is not", map[string]string{"BRIDGE_DELIVERY": "pigeon"}, "BRIDGE_DELIVERY must be journal or direct"},
 		{"a sync", map[string]string{"BRIDGE_SYNC": "1s"}, ""},
 		{"no sync", map[string]string{"BRIDGE_SYNC": planted}, "BRIDGE_SYNC must be"},
 		{"a NATS URL with a broken password", map[string]string{"BRIDGE_NATS_URL": "nats://me:" + planted + "/2@host", "BRIDGE_DELIVERY": "direct"}, "BRIDGE_NATS_URL must be"},

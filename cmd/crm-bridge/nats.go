@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -23,62 +22,72 @@ const streamsTimeout = 15 * time.Second
 
 // openNATS starts or reaches NATS, and makes sure of the streams.
 func (b *bridge) openNATS(ctx context.Context) (err error) {
-	if b.settings.embedded() {
-		err = b.openEmbedded(ctx)
-	} else {
+	if b.settings.direct() {
 		b.conn, err = b.settings.NATS.remote().Dial(b.log)
+	} else {
+		err = b.openEmbedded(ctx)
 	}
 	if err != nil {
-		return err
-	}
-	// Only from here: before, the embedded server may have had to read every block of a large store after a power cut.
-	ctx, cancel := context.WithTimeout(ctx, streamsTimeout)
-	defer cancel()
-	stream, err := b.ensureStreams(ctx)
-	if err != nil {
-		return err
-	}
-	// Only now: when a server deletes its last stream it also removes the folder of all streams, which the next one needs.
-	if err = b.checkLayout(ctx); err != nil {
 		return err
 	}
 	b.published = publish.NewMetrics(b.registry)
-	if b.groupCommit, err = b.openCommitters(stream); err != nil {
+	if b.settings.journaled() {
+		return b.openJournal(ctx)
+	}
+	// Only from here: before, the embedded server may have had to read every block of a large store after a power cut.
+	streams, cancel := context.WithTimeout(ctx, streamsTimeout)
+	defer cancel()
+	stream, err := b.ensureStreams(streams, b.conn)
+	if err != nil {
+		return err
+	}
+	if err = b.openCommitters(streams, stream, b.quarantineStream()); err != nil {
 		return err
 	}
 	b.durability = b.describeDurability(stream)
-	b.quarantine = &publish.Quarantine{Conn: b.conn, Stream: b.settings.Stream + "_QUARANTINE", Prefix: b.settings.SubjectPrefix}
 	b.publisher = &publish.Publisher{
 		Conn: b.conn, Stream: b.settings.Stream, Prefix: b.settings.SubjectPrefix, Mode: b.settings.EventMode,
 		AllIDs: !b.settings.embedded(), MaxBytes: stream.MaxBytes, Metrics: b.published,
+	}
+	b.quarantine = &publish.Quarantine{
+		Shelf: publish.Shelf{Stream: b.quarantineStream(), Reach: b.local}, Conn: b.conn, Prefix: b.settings.SubjectPrefix,
 	}
 	if b.groupCommit {
 		b.publisher.Commit, b.quarantine.Commit = b.committers[0].Commit, b.committers[1].Commit
 		b.quarantine.CommitAll = b.committers[1].CommitAll
 	}
-	return nil
+	return b.warnOfLeftovers(ctx)
 }
 
-// openCommitters makes acknowledged events durable by one sync for all that wait, where that is wanted and the store is
-// known to be so.
-func (b *bridge) openCommitters(stream publish.Stream) (bool, error) {
+func (b *bridge) quarantineStream() string { return b.settings.Stream + "_QUARANTINE" }
+
+// local is the connection on which events are published.
+func (b *bridge) local() (*publish.Conn, error) { return b.conn, nil }
+
+// openCommitters makes what a stream and the one beside it acknowledge durable by one sync for all that wait, where that is
+// wanted and the store is known to be so.
+func (b *bridge) openCommitters(ctx context.Context, stream publish.Stream, beside string) error {
+	// Only now: when a server deletes its last stream it also removes the folder of all streams, which the next one needs.
+	if err := b.checkLayout(ctx); err != nil {
+		return err
+	}
 	if b.server == nil || b.settings.Sync.Every > 0 || b.settings.Sync.Server {
-		return false, nil
+		return nil
 	}
 	if stream.Packed || stream.Memory {
-		return false, fmt.Errorf("BRIDGE_SYNC=commit needs stream %s in files and uncompressed: set BRIDGE_SYNC=server", stream.Name)
+		return fmt.Errorf("BRIDGE_SYNC=commit needs stream %s in files and uncompressed: set BRIDGE_SYNC=server", stream.Name)
 	}
-	events, err := b.server.Committer(b.settings.Stream, b.published)
+	first, err := b.server.Committer(stream.Name, b.published)
 	if err != nil {
-		return false, err
+		return err
 	}
-	b.committers = []*publish.Committer{events}
-	quarantine, err := b.server.Committer(b.settings.Stream+"_QUARANTINE", nil)
+	b.committers = []*publish.Committer{first}
+	second, err := b.server.Committer(beside, nil)
 	if err != nil {
-		return false, err
+		return err
 	}
-	b.committers = append(b.committers, quarantine)
-	return true, nil
+	b.committers, b.groupCommit = append(b.committers, second), true
+	return nil
 }
 
 func (b *bridge) openEmbedded(ctx context.Context) error {
@@ -87,12 +96,12 @@ func (b *bridge) openEmbedded(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config := publish.ServerConfig{
-		Dir: b.data.jetStream(), Listen: s.NATS.Listen, OwnerPass: password, User: s.NATS.ListenUser, Pass: s.NATS.ListenPassword,
-		Readable: []string{s.Stream, s.Stream + "_QUARANTINE", s.Stream + "_REPLAY"},
-		Sync:     s.Sync, MaxPayload: maxPayload(s.MaxBody), Log: b.log,
+	config := publish.ServerConfig{Dir: b.data.jetStream(), OwnerPass: password, Sync: s.Sync, MaxPayload: maxPayload(s.MaxBody), Log: b.log}
+	if s.embedded() {
+		config.Listen, config.User, config.Pass = s.NATS.Listen, s.NATS.ListenUser, s.NATS.ListenPassword
+		config.Readable = []string{s.Stream, b.quarantineStream(), s.Stream + "_REPLAY"}
 	}
-	if s.NATS.ListenCert != "" {
+	if s.embedded() && s.NATS.ListenCert != "" {
 		if config.TLS, err = tlsConfig(s.NATS.ListenCert, s.NATS.ListenKey, b.log); err != nil {
 			return fmt.Errorf("BRIDGE_NATS_LISTEN_CERT: %w", err)
 		}
@@ -101,7 +110,10 @@ func (b *bridge) openEmbedded(ctx context.Context) error {
 		if errors.Is(err, syscall.EADDRINUSE) {
 			err = fmt.Errorf("cannot listen on %s: address already in use; stop what listens there, or set BRIDGE_NATS_LISTEN to a free address", s.NATS.Listen)
 		}
-		return fmt.Errorf("BRIDGE_NATS_LISTEN: %w", err)
+		if s.embedded() {
+			err = fmt.Errorf("BRIDGE_NATS_LISTEN: %w", err)
+		}
+		return err
 	}
 	b.conn, err = b.server.Connect()
 	return err
@@ -127,22 +139,26 @@ func (b *bridge) checkLayout(ctx context.Context) error {
 // maxPayload leaves room for what an event holds beside a body, which may grow when it is written as JSON.
 func maxPayload(maxBody Size) int32 { return int32(min(7*int64(maxBody)+64<<10, 64<<20)) }
 
-func (b *bridge) ensureStreams(ctx context.Context) (publish.Stream, error) {
+// ensureStreams makes sure of the streams of events and of quarantine, and returns the first.
+func (b *bridge) ensureStreams(ctx context.Context, conn *publish.Conn) (publish.Stream, error) {
 	s := b.settings
-	main, warnings, err := b.conn.EnsureStream(ctx, publish.StreamConfig{
+	main, warnings, err := conn.EnsureStream(ctx, publish.StreamConfig{
 		Name: s.Stream, Description: "CRM changes as CloudEvents", Subjects: []string{s.SubjectPrefix + ".>"},
-		MaxAge: time.Duration(s.StreamMaxAge), MaxBytes: int64(s.StreamMaxBytes), DefaultMaxBytes: b.share(0.6, 10<<30),
+		MaxAge: time.Duration(s.StreamMaxAge), MaxBytes: int64(s.StreamMaxBytes), DefaultMaxBytes: b.share(!s.embedded(), 0.6, 10<<30),
 		Replicas: s.StreamReplicas, Duplicates: b.duplicates(),
 	})
 	if err != nil {
 		return main, err
 	}
-	_, more, err := b.conn.EnsureStream(ctx, publish.StreamConfig{
-		Name: s.Stream + "_QUARANTINE", Description: "Callbacks that were proven but not understood", Subjects: []string{s.SubjectPrefix + "-quarantine.>"},
-		MaxAge: quarantineAge, DefaultMaxBytes: b.share(0.05, 1<<30), Replicas: s.StreamReplicas, Duplicates: 2 * time.Minute, DiscardNew: true,
+	_, more, err := conn.EnsureStream(ctx, publish.StreamConfig{
+		Name: b.quarantineStream(), Description: "Callbacks that were proven but not understood", Subjects: []string{s.SubjectPrefix + "-quarantine.>"},
+		MaxAge: quarantineAge, DefaultMaxBytes: b.share(!s.embedded(), 0.05, 1<<30), Replicas: s.StreamReplicas, Duplicates: 2 * time.Minute, DiscardNew: true,
 	})
 	for _, warning := range append(warnings, more...) {
-		b.log.Warn(warning)
+		b.warnOnce(warning)
+	}
+	if err == nil && !s.embedded() {
+		b.fragile(main)
 	}
 	return main, err
 }
@@ -164,42 +180,15 @@ func (b *bridge) duplicates() time.Duration {
 	return window
 }
 
-// share returns a part of the free disk, at most limit bytes; beside a remote NATS, whose disk is not ours, the limit.
-func (b *bridge) share(part float64, limit int64) func() int64 {
+// share returns a part of the free disk, at most limit bytes; for a stream on a remote NATS, whose disk is not ours, the
+// limit.
+func (b *bridge) share(remote bool, part float64, limit int64) func() int64 {
 	return func() int64 {
-		if b.data == nil {
+		if remote {
 			return limit
 		}
 		return min(limit, max(int64(part*float64(freeBytes(b.data.path))), 1<<20))
 	}
-}
-
-// describeDurability says what an answered callback survives, in one line.
-func (b *bridge) describeDurability(stream publish.Stream) string {
-	every := b.settings.Sync.Every
-	switch {
-	case b.settings.embedded() && stream.Memory:
-		return fmt.Sprintf("an answer means: in the memory of this machine, for stream %s is kept in memory; nothing survives the end of the bridge", stream.Name)
-	case b.settings.embedded() && every > 0:
-		return fmt.Sprintf("an answer means: in the page cache of this machine; it survives a crash of the bridge, but a power cut loses up to %s and may damage the stream (BRIDGE_SYNC=%s)", every, every)
-	case b.settings.embedded():
-		how := "each event on its own"
-		if b.groupCommit {
-			how = "one sync for all that wait"
-		}
-		return fmt.Sprintf("an answer means: fsynced to %s on this machine (%s); it survives kill -9 and a power cut", filepath.Join(b.data.path, "jetstream"), how)
-	}
-	storage := "file"
-	if stream.Memory {
-		storage = "memory"
-	}
-	if b.settings.Delivery == "" {
-		b.log.Warn("BRIDGE_DELIVERY is not set: this version has no journal yet, so it answers on the remote's acknowledgement, and with 503 while the remote is away; set BRIDGE_DELIVERY=direct to keep it so")
-	}
-	if stream.Replicas < 2 || stream.Memory {
-		b.log.Warn("the remote stream has one replica or memory storage: losing that server loses answered events", "stream", stream.Name, "replicas", stream.Replicas, "storage", storage)
-	}
-	return fmt.Sprintf("an answer means: acknowledged by the remote NATS, stream %s, %d replica(s), %s storage", stream.Name, stream.Replicas, storage)
 }
 
 // remote is where the remote NATS is.

@@ -11,7 +11,8 @@ import (
 
 // What the bridge says of an answer is what an answer of it means.
 func TestDurabilityIsSaidAsItIs(t *testing.T) {
-	remote := settings{NATS: natsSettings{URL: "nats://host:4222"}}
+	remote := settings{NATS: natsSettings{URL: "nats://host:4222"}, Delivery: "direct"}
+	journal := settings{NATS: natsSettings{URL: "nats://host:4222"}, Delivery: "journal"}
 	for _, test := range []struct {
 		name     string
 		settings settings
@@ -22,6 +23,7 @@ func TestDurabilityIsSaidAsItIs(t *testing.T) {
 		{"embedded", settings{}, publish.Stream{Replicas: 1}, "fsynced", "page cache"},
 		{"embedded, no sync", settings{Sync: publish.Sync{Every: time.Second}}, publish.Stream{Replicas: 1}, "page cache", "fsynced"},
 		{"embedded, somebody's stream in memory", settings{Sync: publish.Sync{Server: true}}, publish.Stream{Replicas: 1, Memory: true}, "in the memory", "fsynced"},
+		{"journal", journal, publish.Stream{Name: "CRM_JOURNAL", Replicas: 1}, "fsynced", "acknowledged by the remote"},
 		{"remote", remote, publish.Stream{Name: "CRM", Replicas: 3}, "3 replica(s), file storage", "fsynced"},
 		{"remote in memory", remote, publish.Stream{Name: "CRM", Replicas: 1, Memory: true}, "memory storage", "file"},
 	} {

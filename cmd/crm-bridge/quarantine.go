@@ -24,7 +24,8 @@ const adminHeader = "X-Admin-Token"
 // listed is a quarantined callback in a list: all but its body.
 type listed struct {
 	ID         string    `json:"id"`
-	Source     string    `json:"source"`
+	Source     string    `json:"source"`            // "refused" where the remote NATS refused it
+	Subject    string    `json:"subject,omitempty"` // of what was refused
 	Reason     string    `json:"reason"`
 	ReceivedAt time.Time `json:"receivedAt"`
 	Bytes      int       `json:"bytes"`
@@ -44,8 +45,10 @@ type dropped struct {
 	Error string `json:"error,omitempty"`
 }
 
-// settle does something about one quarantined callback and returns the line to answer with.
-type settle func(ctx context.Context, r *http.Request, kept publish.Kept) any
+// settle does something about one quarantined callback, or one refused event, and returns the line to answer with.
+type settle struct {
+	callback, refused func(ctx context.Context, r *http.Request, kept publish.Kept) any
+}
 
 // handleQuarantine answers the command of that name. What is in quarantine is customers' data, and dropping it is for
 // good: so it takes the token of the data folder, or beside a remote NATS, where there is none, a peer on this machine.
@@ -59,28 +62,34 @@ func (b *bridge) handleQuarantine(mux *http.ServeMux) {
 			b.eachKept(w, r, do)
 		}
 	}
-	mux.HandleFunc("GET /quarantine", each(func(_ context.Context, _ *http.Request, kept publish.Kept) any {
-		var q transform.Quarantined
-		if err := json.Unmarshal(kept.Body, &q); err != nil {
-			return listed{ID: kept.ID, Reason: "cannot be read: " + err.Error()}
-		}
-		return listed{ID: kept.ID, Source: q.Source, Reason: q.Reason, ReceivedAt: q.ReceivedAt, Bytes: len(q.Body) + len(q.BodyBase64)}
-	}))
-	mux.HandleFunc("GET /quarantine/show", each(func(_ context.Context, _ *http.Request, kept publish.Kept) any {
-		return json.RawMessage(kept.Body)
-	}))
-	mux.HandleFunc("POST /quarantine/redrive", each(func(ctx context.Context, r *http.Request, kept publish.Kept) any {
-		return b.redrive(ctx, kept, r.URL.Query().Get("dry-run") == "true")
-	}))
-	mux.HandleFunc("POST /quarantine/drop", each(func(ctx context.Context, _ *http.Request, kept publish.Kept) any {
+	mux.HandleFunc("GET /quarantine", each(settle{b.list, b.listRefused}))
+	mux.HandleFunc("GET /quarantine/show", each(settle{b.show, b.showRefused}))
+	mux.HandleFunc("POST /quarantine/redrive", each(settle{b.redrive, b.redriveRefused}))
+	mux.HandleFunc("POST /quarantine/drop", each(settle{b.drop(b.quarantine.Drop), b.drop(b.dropRefused)}))
+}
+
+func (b *bridge) list(_ context.Context, _ *http.Request, kept publish.Kept) any {
+	var q transform.Quarantined
+	if err := json.Unmarshal(kept.Body, &q); err != nil {
+		return listed{ID: kept.ID, Reason: "cannot be read: " + err.Error()}
+	}
+	return listed{ID: kept.ID, Source: q.Source, Reason: q.Reason, ReceivedAt: q.ReceivedAt, Bytes: len(q.Body) + len(q.BodyBase64)}
+}
+
+func (b *bridge) show(_ context.Context, _ *http.Request, kept publish.Kept) any {
+	return json.RawMessage(kept.Body)
+}
+
+func (b *bridge) drop(drop func(context.Context, publish.Kept) error) func(context.Context, *http.Request, publish.Kept) any {
+	return func(ctx context.Context, _ *http.Request, kept publish.Kept) any {
 		b.settling.Lock()
 		defer b.settling.Unlock()
-		if err := b.quarantine.Drop(ctx, kept); err != nil {
+		if err := drop(ctx, kept); err != nil {
 			return dropped{ID: kept.ID, Error: err.Error()}
 		}
 		b.log.Info("dropped from quarantine", "quarantine", kept.ID)
 		return dropped{ID: kept.ID}
-	}))
+	}
 }
 
 // trusts tells whether a request comes from the bridge's own user.
@@ -116,7 +125,7 @@ func (b *bridge) eachKept(w http.ResponseWriter, r *http.Request, do settle) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	writer, encoder := http.NewResponseController(w), json.NewEncoder(w)
 	found := false
-	err := b.quarantine.Each(r.Context(), func(kept publish.Kept) error {
+	each := func(do func(context.Context, *http.Request, publish.Kept) any, kept publish.Kept) error {
 		if id != "" && kept.ID != id {
 			return nil
 		}
@@ -132,7 +141,11 @@ func (b *bridge) eachKept(w http.ResponseWriter, r *http.Request, do settle) {
 			return errEnough
 		}
 		return nil
-	})
+	}
+	err := b.eachRefused(r.Context(), func(kept publish.Kept) error { return each(do.refused, kept) })
+	if err == nil {
+		err = b.quarantine.Each(r.Context(), func(kept publish.Kept) error { return each(do.callback, kept) })
+	}
 	switch {
 	case errors.Is(err, errEnough):
 	case err != nil:
@@ -142,17 +155,24 @@ func (b *bridge) eachKept(w http.ResponseWriter, r *http.Request, do settle) {
 	}
 }
 
+func settledMeanwhile(err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	return "somebody else has settled it in the meantime"
+}
+
+func isDryRun(r *http.Request) bool { return r.URL.Query().Get("dry-run") == "true" }
+
 // redrive decodes a quarantined callback with today's code and publishes it as if it had just arrived, its original
 // arrival time kept. It leaves quarantine only when its events are safe.
-func (b *bridge) redrive(ctx context.Context, kept publish.Kept, dryRun bool) redriven {
+func (b *bridge) redrive(ctx context.Context, r *http.Request, kept publish.Kept) any {
 	b.settling.Lock()
 	defer b.settling.Unlock()
+	dryRun := isDryRun(r)
 	result := redriven{ID: kept.ID, DryRun: dryRun}
 	if still, err := b.quarantine.Holds(ctx, kept); err != nil || !still {
-		result.Error = "somebody else has settled it in the meantime"
-		if err != nil {
-			result.Error = err.Error()
-		}
+		result.Error = settledMeanwhile(err)
 		return result
 	}
 	acks, err := b.redecode(ctx, kept, dryRun)

@@ -43,7 +43,7 @@ func serve(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	b.Close()
-	log.Info("stopped: every answered event is in the stream")
+	log.Info("stopped: every answered event is safe")
 	return nil
 }
 
@@ -53,7 +53,7 @@ func (b *bridge) greet(out io.Writer) {
 	if b.settings.ListenCert != "" {
 		callbacks = "https://" + reachable(b.callbacks)
 	}
-	if b.server != nil {
+	if b.settings.embedded() {
 		events = b.server.ClientURL()
 	}
 	subjects := b.settings.SubjectPrefix + ".<provider>.<Module>.<operation>"

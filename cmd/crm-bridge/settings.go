@@ -20,15 +20,16 @@ type settings struct {
 	ListenCert  string `split_words:"true" desc:"certificate file (PEM): callbacks over TLS; read again when it changes"`
 	ListenKey   string `split_words:"true" desc:"key file (PEM) of BRIDGE_LISTEN_CERT"`
 	AdminListen string `split_words:"true" default:"127.0.0.1:9090" desc:"where /healthz, /readyz and /metrics are"`
-	DataDir     string `split_words:"true" default:"data" desc:"folder of the embedded JetStream; held by one process only"`
+	DataDir     string `split_words:"true" default:"data" desc:"folder of the embedded JetStream or the journal; held by one process only"`
 	DrainDelay  Span   `split_words:"true" default:"0s" desc:"after SIGTERM: not ready, but still answering, for so long"`
 	LogLevel    Level  `split_words:"true" default:"info" desc:"debug, info, warn or error"`
 	LogFormat   string `split_words:"true" default:"auto" desc:"text, json, or auto: text on a terminal"`
 
 	NATS natsSettings
 
-	Delivery string       `split_words:"true" desc:"with BRIDGE_NATS_URL: direct: answer on the remote's acknowledgement, no disk; unset: journal, which in this version is direct with a warning"`
-	Sync     publish.Sync `split_words:"true" default:"commit" desc:"embedded: commit: one fsync for all answers that wait; server: one for each event; a duration: none behind an answer"`
+	Delivery        string       `split_words:"true" default:"journal" desc:"with BRIDGE_NATS_URL: journal: answer when an event is in the local journal, and forward it at once; direct: answer on the remote's acknowledgement, no disk"`
+	JournalMaxBytes Size         `split_words:"true" desc:"how much the journal holds; full: 503; unset: 10GiB, or 60% of the free disk if that is less"`
+	Sync            publish.Sync `split_words:"true" default:"commit" desc:"of the embedded stream or the journal: commit: one fsync for all answers that wait; server: one for each event; a duration: none behind an answer"`
 
 	Stream           string       `split_words:"true" default:"CRM" desc:"name of the stream"`
 	SubjectPrefix    string       `split_words:"true" default:"crm" desc:"first token of subjects"`
@@ -99,7 +100,7 @@ func (s settings) check() error {
 		say string
 	}{
 		{oneOf(s.LogFormat, "auto", "text", "json"), "BRIDGE_LOG_FORMAT must be auto, text or json"},
-		{oneOf(s.Delivery, "", "journal", "direct"), "BRIDGE_DELIVERY must be journal or direct"},
+		{oneOf(s.Delivery, "journal", "direct"), "BRIDGE_DELIVERY must be journal or direct"},
 		{oneOf(s.EventPer, "callback", "record"), "BRIDGE_EVENT_PER must be callback or record"},
 		{streamPattern.MatchString(s.Stream), "BRIDGE_STREAM must be 1 to 64 of the characters A-Z a-z 0-9 _ -"},
 		{prefixPattern.MatchString(s.SubjectPrefix), "BRIDGE_SUBJECT_PREFIX must be one token: 1 to 64 of the characters a-z 0-9 _ -"},
@@ -116,7 +117,6 @@ func (s settings) check() error {
 		{paired(s.NATS.Cert, s.NATS.Key), "BRIDGE_NATS_CERT and BRIDGE_NATS_KEY must be set together"},
 		{s.PublicURL == "" || isURL(s.PublicURL), "BRIDGE_PUBLIC_URL must be an http or https URL without a query, such as https://crm.example.com"},
 		{areNATS(s.NATS.URL), "BRIDGE_NATS_URL must be one or more URLs such as nats://host:4222, separated by commas; percent-encode what is special in a user or a password, or set BRIDGE_NATS_USER and BRIDGE_NATS_PASSWORD"},
-		{s.NATS.URL == "" || s.Delivery != "journal", "BRIDGE_DELIVERY=journal does not reach a remote NATS in this version: set BRIDGE_DELIVERY=direct"},
 	} {
 		if !rule.ok {
 			return errors.New(rule.say)
@@ -131,6 +131,12 @@ func (s settings) check() error {
 }
 
 func (s settings) embedded() bool { return s.NATS.URL == "" }
+
+// journaled tells whether events go to a remote NATS by way of a local journal.
+func (s settings) journaled() bool { return !s.embedded() && s.Delivery == "journal" }
+
+// direct tells whether there is nothing local: events go straight to a remote NATS.
+func (s settings) direct() bool { return !s.embedded() && s.Delivery == "direct" }
 
 // publicURL has no slash at its end.
 func (s settings) publicURL() string { return strings.TrimRight(s.PublicURL, "/") }

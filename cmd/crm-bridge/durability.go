@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// describeDurability says what an answered callback survives, in one line. The stream is the one whose acknowledgement is
+// waited for.
+func (b *bridge) describeDurability(stream publish.Stream) string {
+	every := b.settings.Sync.Every
+	switch {
+	case b.settings.direct():
+		return "an answer means: acknowledged by the remote NATS, " + inWords(stream)
+	case stream.Memory:
+		return fmt.Sprintf("an answer means: in the memory of this machine, for stream %s is kept in memory; nothing survives the end of the bridge", stream.Name)
+	case every > 0:
+		return fmt.Sprintf("an answer means: in the page cache of this machine; it survives a crash of the bridge, but a power cut loses up to %s and may damage the stream (BRIDGE_SYNC=%s)", every, every)
+	}
+	how := "each event on its own"
+	if b.groupCommit {
+		how = "one sync for all that wait"
+	}
+	return fmt.Sprintf("an answer means: fsynced to %s on this machine (%s); it survives kill -9 and a power cut", filepath.Join(b.data.path, "jetstream"), how)
+}
+
+func inWords(stream publish.Stream) string {
+	return fmt.Sprintf("stream %s, %d replica(s), %s storage", stream.Name, stream.Replicas, storage(stream))
+}
+
+func storage(stream publish.Stream) string {
+	if stream.Memory {
+		return "memory"
+	}
+	return "file"
+}
+
+// fragile warns of a remote stream that one server's end can take away.
+func (b *bridge) fragile(stream publish.Stream) {
+	if stream.Replicas < 2 || stream.Memory {
+		b.warnOnce("the remote has one replica or memory storage: losing that server loses answered events: " + inWords(stream))
+	}
+}

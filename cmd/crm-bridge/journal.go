@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+func (b *bridge) journalStream() string { return b.settings.Stream + "_JOURNAL" }
+func (b *bridge) refusedStream() string { return b.settings.Stream + "_REFUSED" }
+
+// openJournal makes callbacks safe in a local stream, from where a forwarder brings them to the remote NATS. That one need
+// not be there now; where it is, its streams must fit.
+func (b *bridge) openJournal(ctx context.Context) error {
+	journal, err := b.openLocalStreams(ctx)
+	if err != nil {
+		return err
+	}
+	b.wireJournal(journal)
+	promise, err := b.lookAtRemote(ctx)
+	if err != nil {
+		return err
+	}
+	b.durability = b.describeDurability(journal) + "; then it goes on to the remote NATS, " + promise
+	return b.warnOfLeftovers(ctx)
+}
+
+// openLocalStreams makes sure of the journal, which it returns, and of the stream for what the remote refuses.
+func (b *bridge) openLocalStreams(ctx context.Context) (journal publish.Stream, err error) {
+	ctx, cancel := context.WithTimeout(ctx, streamsTimeout)
+	defer cancel()
+	journal, _, err = b.conn.EnsureStream(ctx, publish.StreamConfig{
+		Name: b.journalStream(), Description: "Events on their way to the remote NATS", Subjects: []string{b.journalStream() + ".>"},
+		MaxBytes: int64(b.settings.JournalMaxBytes), DefaultMaxBytes: b.share(false, 0.6, 10<<30), Replicas: 1, Duplicates: b.duplicates(),
+		DiscardNew: true, WorkQueue: true,
+	})
+	if err != nil {
+		return journal, err
+	}
+	_, _, err = b.conn.EnsureStream(ctx, publish.StreamConfig{
+		Name: b.refusedStream(), Description: "What the remote NATS refuses for good", Subjects: []string{b.refusedStream() + ".>"},
+		DefaultMaxBytes: b.share(false, 0.05, 1<<30), Replicas: 1, Duplicates: 2 * time.Minute, DiscardNew: true,
+	})
+	if err != nil {
+		return journal, err
+	}
+	return journal, b.openCommitters(ctx, journal, b.refusedStream())
+}
+
+// wireJournal lets events and quarantined callbacks into the journal, and from there to the remote.
+func (b *bridge) wireJournal(journal publish.Stream) {
+	s := b.settings
+	b.publisher = &publish.Publisher{
+		Conn: b.conn, Stream: s.Stream, Journal: journal.Name, Prefix: s.SubjectPrefix, Mode: s.EventMode, MaxBytes: journal.MaxBytes, Metrics: b.published,
+	}
+	b.refused = &publish.Refused{Shelf: publish.Shelf{Stream: b.refusedStream(), Reach: b.local}, Conn: b.conn}
+	b.forwarder = &publish.Forwarder{
+		Journal: &publish.Journal{Conn: b.conn, Stream: journal.Name}, Refused: b.refused, Remote: s.NATS.remote(),
+		Ensure: b.ensureRemote, Metrics: b.published, Log: b.log,
+	}
+	b.quarantine = &publish.Quarantine{
+		Shelf: publish.Shelf{Stream: b.quarantineStream(), Reach: b.forwarder.Reach}, Conn: b.conn, Journal: journal.Name, Prefix: s.SubjectPrefix,
+	}
+	if b.groupCommit {
+		commit, aside := b.committers[0].Commit, b.committers[1]
+		b.publisher.Commit, b.quarantine.Commit, b.forwarder.Journal.Commit = commit, commit, commit
+		b.refused.Commit, b.refused.CommitAll = aside.Commit, aside.CommitAll
+	}
+	b.registerJournal()
+}
+
+// ensureRemote makes sure of the remote's streams.
+func (b *bridge) ensureRemote(ctx context.Context, remote *publish.Conn) (map[string]publish.Stream, error) {
+	ctx, cancel := context.WithTimeout(ctx, streamsTimeout)
+	defer cancel()
+	stream, err := b.ensureStreams(ctx, remote)
+	return map[string]publish.Stream{stream.Name: stream}, err
+}
+
+// warnOnce logs a warning that each new connection would repeat.
+func (b *bridge) warnOnce(text string) {
+	if _, said := b.warned.LoadOrStore(text, true); !said {
+		b.log.Warn(text)
+	}
+}
+
+// registerJournal adds the journal's gauges; what cannot be asked is not a number.
+func (b *bridge) registerJournal() {
+	gauge := func(name, help string, value func(n uint64, oldest time.Time) float64) {
+		b.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "crm_bridge", Name: name, Help: help}, func() float64 {
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+			defer cancel()
+			n, oldest, err := b.forwarder.Pending(ctx)
+			if err != nil {
+				return math.NaN()
+			}
+			return value(n, oldest)
+		}))
+	}
+	gauge("journal_pending", "Messages in the journal that the remote NATS has not acknowledged.", func(n uint64, _ time.Time) float64 { return float64(n) })
+	gauge("journal_oldest_seconds", "How long the oldest of them waits; 0 where there is none.", func(n uint64, oldest time.Time) float64 {
+		if n == 0 || oldest.IsZero() {
+			return 0
+		}
+		return max(0, time.Since(oldest).Seconds())
+	})
+}
+
+// describeRemote says how forwarding is. A remote that is away does not make the bridge unready: the journal takes events.
+func (b *bridge) describeRemote(ctx context.Context, answer *readiness) {
+	if b.forwarder == nil {
+		return
+	}
+	answer.Remote = "forwarding"
+	if _, err := b.forwarder.Reach(); err != nil {
+		answer.Remote = err.Error()
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if n, _, err := b.forwarder.Pending(ctx); err == nil {
+		answer.Waits = &n
+	}
+}
+
+// warnOfLeftovers says what is in the data folder that nobody will forward or read in the way that the bridge is set now.
+func (b *bridge) warnOfLeftovers(ctx context.Context) error {
+	if b.settings.direct() {
+		folder := filepath.Join(b.settings.DataDir, "jetstream", "$G", "streams", b.journalStream())
+		if _, err := os.Stat(folder); err == nil {
+			b.log.Warn("the data folder has a journal: BRIDGE_DELIVERY=direct forwards nothing of it; if it is not empty, start once with BRIDGE_DELIVERY=journal", "folder", folder)
+		}
+		return nil
+	}
+	other, mend := b.settings.Stream, "they stay there, and are not sent to the remote NATS"
+	if b.settings.embedded() {
+		other, mend = b.journalStream(), "set BRIDGE_NATS_URL again until they are forwarded"
+	}
+	n, err := b.conn.Waiting(ctx, other)
+	if n > 0 {
+		b.log.Warn("the data folder holds events from when BRIDGE_NATS_URL was set otherwise: "+mend, "stream", other, "events", n)
+	}
+	return err
+}
+
+// lookAtRemote says what the remote NATS promises, as far as it can be reached now; it is an error if its streams do not fit.
+// Whatever else is wrong, the forwarder will meet and log.
+func (b *bridge) lookAtRemote(ctx context.Context) (promise string, err error) {
+	remote, err := b.settings.NATS.remote().Dial(b.log)
+	if err != nil {
+		return "which cannot be reached now", nil
+	}
+	defer remote.Close()
+	streams, err := b.ensureRemote(ctx, remote)
+	if misfit := publish.MisfitError(""); errors.As(err, &misfit) {
+		return "", fmt.Errorf("BRIDGE_NATS_URL: %w", err)
+	}
+	if err != nil {
+		return "whose streams cannot be used now", nil
+	}
+	return inWords(streams[b.settings.Stream]), nil
+}
+
+// forwarding is a forwarder at work.
+type forwarding struct {
+	bridge *bridge
+	end    context.CancelFunc
+	done   chan struct{}
+}
+
+// startForwarder forwards until stop; without a journal there is nothing to do.
+func (b *bridge) startForwarder(ctx context.Context) *forwarding {
+	ctx, end := context.WithCancel(context.WithoutCancel(ctx)) // the drain is forwarded too
+	f := &forwarding{b, end, make(chan struct{})}
+	go func() {
+		defer close(f.done)
+		if b.forwarder != nil {
+			b.forwarder.Run(ctx)
+		}
+	}()
+	return f
+}
+
+// lastForward is how long the end of the bridge waits for the remote to take what is in the journal.
+const lastForward = 5 * time.Second
+
+// stop lets the remote take what it can within a moment; the rest is forwarded after the next start.
+func (f *forwarding) stop(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lastForward)
+	defer cancel()
+	if f.bridge.forwarder != nil {
+		f.bridge.forwarder.Empty(ctx)
+	}
+	f.end()
+	<-f.done
+}

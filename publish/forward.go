@@ -1,0 +1,220 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/semaphore"
+)
+
+const (
+	// forwardWindow and forwardBytes bound what is on its way to the remote at once.
+	forwardWindow = 1024
+	forwardBytes  = 32 << 20
+	// forwardTimeout is when a message that the remote has not acknowledged is sent again.
+	forwardTimeout = 10 * time.Second
+	// holdFor is how long the journal's last message stays after the remote has it, if none follows. A journal that is
+	// emptied begins a new file, which costs the next callback a sync more.
+	holdFor = 3 * time.Second
+	// patienceFor is how long acknowledgements are waited for when forwarding ends or a message has failed.
+	patienceFor = time.Second
+)
+
+// run is the forwarding over one connection.
+type run struct {
+	*Forwarder
+	remote  *Conn
+	streams map[string]Stream
+	known   map[uint64]bool // what the remote has stored out of turn in earlier runs
+	settled uint64          // the last message that the remote is done with; 0: none in this run
+}
+
+// passing is a message on its way.
+type passing struct {
+	msg      jetstream.Msg
+	sequence uint64 // in the journal
+	bytes    int64
+	at       time.Time
+	future   jetstream.PubAckFuture // nil: it was not sent
+	stored   bool                   // the remote has it since an earlier run
+	err      error                  // why it was not sent
+}
+
+// forward sends and settles until something goes wrong, which it returns.
+func (r *run) forward(ctx context.Context) error {
+	consumer, err := r.Journal.consumer(ctx)
+	if err != nil {
+		return err
+	}
+	messages, err := consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(256, int(r.Journal.Conn.nats.MaxPayload())+1<<20))
+	if err != nil {
+		return fmt.Errorf("read the journal: %w", err)
+	}
+	defer messages.Stop()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	// What is on its way when ctx ends may still be acknowledged.
+	patience, lose := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer lose(nil)
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(patienceFor, func() { lose(context.Cause(ctx)) }) })()
+
+	window, room := make(chan passing, forwardWindow), semaphore.NewWeighted(forwardBytes)
+	go func() {
+		defer close(window)
+		stop(r.send(ctx, messages, window, room))
+	}()
+	err = r.settle(patience, window, room)
+	stop(err)
+	r.stored = r.outOfTurn(patience, window)
+	return context.Cause(ctx)
+}
+
+// send publishes one message of the journal after the other to the remote, without waiting for acknowledgements.
+func (r *run) send(ctx context.Context, messages jetstream.MessagesContext, window chan<- passing, room *semaphore.Weighted) error {
+	for {
+		msg, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return fmt.Errorf("read the journal: %w", err)
+		}
+		meta, err := msg.Metadata()
+		if err != nil {
+			return fmt.Errorf("read the journal: %w", err)
+		}
+		p := passing{msg: msg, sequence: meta.Sequence.Stream, bytes: min(int64(len(msg.Data())), forwardBytes)}
+		if err := room.Acquire(ctx, p.bytes); err != nil {
+			return err
+		}
+		if p.stored = r.known[p.sequence]; !p.stored {
+			p.future, p.err = r.publish(msg)
+		}
+		p.at = time.Now()
+		select {
+		case window <- p:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// publish sends a message of the journal to the remote.
+func (r *run) publish(msg jetstream.Msg) (jetstream.PubAckFuture, error) {
+	out, err := onward(r.Journal.Stream, msg.Subject(), msg.Headers(), msg.Data())
+	if err != nil {
+		return nil, refusal{err}
+	}
+	stream := r.streams[msg.Headers().Get(forStream)]
+	if stream.MaxBytes > 0 && int64(out.Size()+storedOverhead) > stream.MaxBytes {
+		return nil, refusal{fmt.Errorf("it is larger than stream %s may be", stream.Name)}
+	}
+	return r.remote.js.PublishMsgAsync(out, jetstream.WithRetryAttempts(0))
+}
+
+// refusal is an error that sending again does not mend.
+type refusal struct{ error }
+
+// settle takes what the remote has acknowledged out of the journal, in order. It ends when the window is closed or, with an
+// error, when a message was not acknowledged.
+func (r *run) settle(ctx context.Context, window <-chan passing, room *semaphore.Weighted) error {
+	var held jetstream.Msg // the remote has it; it leaves the journal when the next one does, or nothing follows
+	defer func() { r.release(held) }()
+	idle := time.NewTimer(holdFor)
+	defer idle.Stop()
+	for {
+		select {
+		case p, ok := <-window:
+			if !ok {
+				return nil
+			}
+			if err := r.settleOne(ctx, p); err != nil {
+				return err
+			}
+			if held != nil {
+				if err := held.Ack(); err != nil {
+					return fmt.Errorf("take %d out of the journal: %w", r.held.Load(), err)
+				}
+			}
+			held = p.msg
+			r.settled = p.sequence
+			r.held.Store(p.sequence)
+			room.Release(p.bytes)
+			idle.Reset(holdFor)
+		case <-idle.C:
+			r.release(held)
+			held = nil
+		}
+	}
+}
+
+// release takes the last settled message out of the journal, and returns when it and all before it have left.
+func (r *run) release(held jetstream.Msg) {
+	if held == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if err := held.DoubleAck(ctx); err != nil {
+		r.Log.Warn("a forwarded event stays in the journal and will be sent again", "error", err)
+	}
+	r.held.Store(0)
+}
+
+// settleOne returns nil when the remote has the message, or has refused it for good and it is set aside.
+func (r *run) settleOne(ctx context.Context, p passing) error {
+	err := p.wait(ctx)
+	var never refusal
+	switch {
+	case err == nil:
+		return nil
+	case !tooLarge(err) && !errors.As(err, &never):
+		return fmt.Errorf("forward %s: %w", p.msg.Headers().Get(ownID), err)
+	}
+	if err := r.Refused.keep(ctx, r.Journal.Stream, p.sequence, p.msg, err); err != nil {
+		return err
+	}
+	r.Metrics.refused.Inc()
+	r.Log.Warn("the remote NATS refuses an event for good: it is set aside, see crm-bridge quarantine",
+		"id", p.msg.Headers().Get(ownID), "stream", r.Refused.Stream, "reason", err.Error())
+	return nil
+}
+
+// wait returns nil when the remote has acknowledged the message.
+func (p passing) wait(ctx context.Context) error {
+	if p.stored {
+		return nil
+	}
+	if p.future == nil {
+		return p.err
+	}
+	late := time.NewTimer(time.Until(p.at.Add(forwardTimeout)))
+	defer late.Stop()
+	select {
+	case <-p.future.Ok():
+		return nil
+	case err := <-p.future.Err():
+		return err
+	case <-late.C:
+		return fmt.Errorf("no acknowledgement within %s", forwardTimeout)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// outOfTurn returns which messages behind a failed one the remote has stored, so that they are not sent twice. It returns
+// when the window is closed.
+func (r *run) outOfTurn(ctx context.Context, window <-chan passing) map[uint64]bool {
+	stored := map[uint64]bool{}
+	for sequence := range r.known {
+		if sequence > r.settled {
+			stored[sequence] = true
+		}
+	}
+	for p := range window {
+		if p.future != nil && p.wait(ctx) == nil {
+			stored[p.sequence] = true
+		}
+	}
+	return stored
+}

@@ -1,0 +1,115 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// The headers that a message carries while it is in the journal, beside those that it is to have in the end.
+const (
+	forStream = "crm-bridge-stream" // the remote stream that it is for
+	ownID     = "crm-bridge-id"     // its Nats-Msg-Id there
+)
+
+// address makes a message for a stream: straight to it, or into a journal, from where a Forwarder brings it there. In the
+// journal its subject stands behind the journal's name, so that no subject of the stream is taken locally.
+func address(msg *nats.Msg, stream, journal, id string) {
+	if journal == "" {
+		msg.Header[nats.ExpectedStreamHdr] = []string{stream}
+		return
+	}
+	msg.Subject = journal + "." + msg.Subject
+	msg.Header[nats.ExpectedStreamHdr] = []string{journal}
+	msg.Header[forStream], msg.Header[ownID] = []string{stream}, []string{id}
+}
+
+// onward returns a journal's message as the remote stream shall have it. It repeats its id, so that a second sending
+// within the duplicates window is not stored again.
+func onward(journal, subject string, header nats.Header, data []byte) (*nats.Msg, error) {
+	stream, id := header.Get(forStream), header.Get(ownID)
+	subject, ok := strings.CutPrefix(subject, journal+".")
+	if stream == "" || id == "" || !ok {
+		return nil, errors.New("it is not a message of the journal")
+	}
+	to := make(nats.Header, len(header)+1)
+	maps.Copy(to, header)
+	delete(to, forStream)
+	delete(to, ownID)
+	to[nats.ExpectedStreamHdr], to[nats.MsgIdHdr] = []string{stream}, []string{id}
+	return &nats.Msg{Subject: subject, Header: to, Data: data}, nil
+}
+
+// Journal is a local stream of messages on their way to a remote one. Each stays until the remote has acknowledged it.
+type Journal struct {
+	Conn   *Conn
+	Stream string
+	// Commit brings what the stream has acknowledged to the disk; nil where the acknowledgement itself means that.
+	Commit func(ctx context.Context) error
+}
+
+// Pending returns how many messages the journal holds, and since when the oldest.
+func (j *Journal) Pending(ctx context.Context) (n uint64, oldest time.Time, err error) {
+	stream, err := j.Conn.js.Stream(ctx, j.Stream)
+	if err != nil {
+		return 0, oldest, fmt.Errorf("stream %s: %w", j.Stream, err)
+	}
+	state := stream.CachedInfo().State
+	return state.Msgs, state.FirstTime, nil
+}
+
+// put stores a message that was in the journal before, at its end.
+func (j *Journal) put(ctx context.Context, subject string, header nats.Header, data []byte) (Ack, error) {
+	msg := &nats.Msg{Subject: j.Stream + "." + subject, Header: header, Data: data}
+	msg.Header[nats.ExpectedStreamHdr] = []string{j.Stream}
+	ack, err := j.Conn.js.PublishMsg(ctx, msg, jetstream.WithRetryAttempts(0))
+	if err == nil && j.Commit != nil {
+		err = j.Commit(ctx)
+	}
+	if err != nil {
+		return Ack{}, fmt.Errorf("publish %s: %w", subject, err)
+	}
+	return Ack{Subject: subject, Stream: j.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
+}
+
+// consumer reads the journal from its first message, whatever an earlier consumer was given: the journal holds just what
+// the remote has not acknowledged. Nothing is delivered twice, and messages leave the journal in the order in which they
+// are acknowledged: only so does the server not rewrite finished blocks, which no Committer would sync.
+func (j *Journal) consumer(ctx context.Context) (jetstream.Consumer, error) {
+	err := j.Conn.js.DeleteConsumer(ctx, j.Stream, forwarding)
+	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return nil, fmt.Errorf("read the journal: %w", err)
+	}
+	consumer, err := j.Conn.js.CreateConsumer(ctx, j.Stream, jetstream.ConsumerConfig{
+		Durable: forwarding, AckPolicy: jetstream.AckExplicitPolicy, AckWait: never, MaxAckPending: -1, MemoryStorage: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the journal: %w", err)
+	}
+	return consumer, nil
+}
+
+// forwarding is the journal's only consumer.
+const forwarding = "forwarder"
+
+// after returns when the first message behind a sequence was stored; zero where there is none.
+func (j *Journal) after(ctx context.Context, sequence uint64) (time.Time, error) {
+	stream, err := j.Conn.js.Stream(ctx, j.Stream)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("stream %s: %w", j.Stream, err)
+	}
+	msg, err := stream.GetMsg(ctx, sequence+1, jetstream.WithGetMsgSubject(">"))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the journal: %w", err)
+	}
+	return msg.Time, nil
+}

@@ -1,0 +1,103 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Shelf is a stream of messages that wait for a person, each of which is read and dropped on its own.
+type Shelf struct {
+	Stream string
+	// Reach returns the connection to the server that has the stream, or why there is none now.
+	Reach func() (*Conn, error)
+	// CommitAll brings a deletion to the disk; nil where the acknowledgement itself means that.
+	CommitAll func(ctx context.Context) error
+}
+
+// idHeader is where the id of a kept message stands, so that one is found without reading its body.
+const idHeader = "crm-quarantine-id"
+
+// Kept is a message on a shelf.
+type Kept struct {
+	ID       string
+	Subject  string
+	Sequence uint64
+	At       time.Time // when it was put there
+	Body     []byte
+
+	header nats.Header
+}
+
+func (s *Shelf) open(ctx context.Context) (jetstream.Stream, error) {
+	conn, err := s.Reach()
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", s.Stream, err)
+	}
+	stream, err := conn.js.Stream(ctx, s.Stream)
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", s.Stream, err)
+	}
+	return stream, nil
+}
+
+// Each calls f for every message that is on the shelf now, oldest first, until f returns an error, which it returns.
+func (s *Shelf) Each(ctx context.Context, f func(Kept) error) error {
+	stream, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	last := stream.CachedInfo().State.LastSeq
+	for next := stream.CachedInfo().State.FirstSeq; next <= last; next++ {
+		// The subject makes the server skip what was dropped in between.
+		msg, err := stream.GetMsg(ctx, next, jetstream.WithGetMsgSubject(">"))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read stream %s: %w", s.Stream, err)
+		}
+		if next = msg.Sequence; next > last {
+			return nil
+		}
+		for _, name := range []string{jetstream.StreamHeader, jetstream.SequenceHeader, jetstream.TimeStampHeaer, jetstream.SubjectHeader, jetstream.LastSequenceHeader} {
+			delete(msg.Header, name) // of the reading: sent on with the message they would be read as its own
+		}
+		kept := Kept{ID: msg.Header.Get(idHeader), Subject: msg.Subject, Sequence: msg.Sequence, At: msg.Time, Body: msg.Data, header: msg.Header}
+		if err := f(kept); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Holds tells whether a message is still there.
+func (s *Shelf) Holds(ctx context.Context, kept Kept) (bool, error) {
+	stream, err := s.open(ctx)
+	if err == nil {
+		_, err = stream.GetMsg(ctx, kept.Sequence)
+	}
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Drop removes a message for good.
+func (s *Shelf) Drop(ctx context.Context, kept Kept) error {
+	stream, err := s.open(ctx)
+	if err == nil {
+		err = stream.DeleteMsg(ctx, kept.Sequence)
+	}
+	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+		return fmt.Errorf("drop %s: %w", kept.ID, err)
+	}
+	if s.CommitAll != nil {
+		return s.CommitAll(ctx)
+	}
+	return nil
+}
