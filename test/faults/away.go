@@ -32,7 +32,7 @@ func awayDirect(ctx context.Context, s *stage) (row, error) {
 	err = errors.Join(err, pass(ctx, awayFor))
 	away := at.ledger.next()
 	began := time.Now()
-	if err := errors.Join(err, at.remote.start(ctx), at.answers(ctx, recoverWithin)); err != nil {
+	if err := errors.Join(err, at.remote.start(ctx), at.recovers(ctx, began)); err != nil {
 		return row{}, err
 	}
 	recovery := time.Since(began)

@@ -21,13 +21,14 @@ func awayJournal(ctx context.Context, s *stage) (row, error) {
 	err = errors.Join(err, pass(ctx, awayFor))
 	away := at.ledger.next()
 	began := time.Now()
-	err = errors.Join(err, at.remote.start(ctx), pass(ctx, s.load))
+	err = errors.Join(err, at.remote.start(ctx), at.recovers(ctx, began))
+	recovery := time.Since(began)
 	load.stop()
 	if err != nil {
 		return row{}, err
 	}
 	r, err := at.settle(ctx)
-	r.recovery = time.Since(began)
+	r.recovery = recovery
 	r.doubles = "stored when the remote was killed, its acknowledgement not yet read, and sent again after the window"
 	r.require(away.answered > 0 && away.refused+away.other+away.unanswered == 0, "while the remote was away not every callback was answered 200: %s", away)
 	r.note("%d answered while it was away", away.answered)
@@ -47,13 +48,14 @@ func absentJournal(ctx context.Context, s *stage) (row, error) {
 	err = pass(ctx, s.load)
 	away := at.ledger.next()
 	began := time.Now()
-	err = errors.Join(err, at.remote.start(ctx), pass(ctx, s.load))
+	err = errors.Join(err, at.remote.start(ctx), at.recovers(ctx, began))
+	recovery := time.Since(began)
 	load.stop()
 	if err != nil {
 		return row{}, err
 	}
 	r, err := at.settle(ctx)
-	r.recovery = time.Since(began)
+	r.recovery = recovery
 	r.require(away.answered > 0 && away.refused+away.other+away.unanswered == 0, "before the remote was there not every callback was answered 200: %s", away)
 	r.note("%d answered before it was there", away.answered)
 	return r, err

@@ -32,7 +32,7 @@ func (s *stage) addBroker(ctx context.Context, name string, extra ...string) (*b
 	b := &broker{stage: s, name: name, address: address, config: filepath.Join(s.folder, name+".conf"), URL: "nats://" + address}
 	lines := append([]string{
 		"server_name: " + name, "listen: " + quoted(address),
-		"jetstream { store_dir: " + quoted(filepath.Join(s.folder, name)) + " }",
+		"jetstream { store_dir: " + quoted(filepath.Join(s.folder, name)) + ", max_file_store: 100GB }",
 	}, extra...)
 	return b, os.WriteFile(b.config, []byte(strings.Join(lines, "\n")+"\n"), 0o600)
 }

@@ -107,8 +107,41 @@ func (c cluster) whole(ctx context.Context) error {
 	})
 }
 
-// killLeader ends the broker that leads the stream with kill -9 under load, several times, and starts it again.
+// killLeader ends the broker that leads the stream with kill -9 under load, and starts it again.
 func killLeader(d delivery) play {
+	return leading(d, func(ctx context.Context, at *site, brokers cluster) error {
+		leader, err := brokers.leader(ctx)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(leader.kill(), at.recovers(ctx, time.Now())); err != nil {
+			return err
+		}
+		return errors.Join(leader.start(ctx), brokers.whole(ctx))
+	})
+}
+
+// changeLeader has the stream's leader step down under load, which closes no connection.
+func changeLeader(d delivery) play {
+	return leading(d, func(ctx context.Context, at *site, brokers cluster) error {
+		leader, err := brokers.leader(ctx)
+		if err != nil {
+			return err
+		}
+		conn, _, err := dial(leader.URL)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		_, err = conn.RequestWithContext(ctx, "$JS.API.STREAM.LEADER.STEPDOWN.CRM", nil)
+		return err
+	})
+}
+
+// leading loads a bridge beside a cluster, and changes something about who leads it, several times.
+func leading(d delivery, change func(context.Context, *site, cluster) error) play {
 	return func(ctx context.Context, s *stage) (row, error) {
 		brokers, err := s.addCluster(ctx)
 		if err != nil {
@@ -125,28 +158,22 @@ func killLeader(d delivery) play {
 		load := at.send(ctx)
 		var recovery time.Duration
 		for range s.rounds {
-			leader, err := brokers.leader(ctx)
-			if err := errors.Join(err, pass(ctx, s.load)); err != nil {
+			if err := pass(ctx, s.load); err != nil {
 				return row{}, err
 			}
-			if err := leader.kill(); err != nil {
-				return row{}, err
-			}
-			began := time.Now()
 			at.ledger.next()
-			if err := at.answers(ctx, recoverWithin); err != nil {
+			began := time.Now()
+			if err := errors.Join(change(ctx, at, brokers), at.recovers(ctx, began)); err != nil {
 				return row{}, err
 			}
 			recovery = max(recovery, time.Since(began))
-			if err := errors.Join(leader.start(ctx), brokers.whole(ctx)); err != nil {
-				return row{}, err
-			}
 		}
 		load.stop()
 		r, err := at.settle(ctx)
 		r.recovery = recovery
+		r.disorder = "a leader that goes drops some of what is on its way, and the next one takes what comes after: the rest is sent again, behind it"
 		r.require(d == direct || r.counts[refused] == 0, "%d callbacks were answered 503, though the journal could keep them", r.counts[refused])
-		r.note("%d kills, %d replicas", s.rounds, nodes)
+		r.note("%d times, %d replicas", s.rounds, nodes)
 		return r, err
 	}
 }

@@ -27,7 +27,7 @@ func sigterm(d delivery) play {
 				return row{}, err
 			}
 			at.ledger.next()
-			if err := at.answers(ctx, recoverWithin); err != nil {
+			if err := at.recovers(ctx, time.Now()); err != nil {
 				return row{}, err
 			}
 		}

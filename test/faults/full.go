@@ -42,7 +42,7 @@ func diskFull(d delivery) play {
 		if err := errors.Join(err, fill(ballast), at.refuses(ctx)); err != nil {
 			return row{}, err
 		}
-		err = pass(ctx, s.load)
+		err = pass(ctx, max(s.load, outage))
 		readyWhileFull := at.bridge.ready(ctx)
 		full := at.ledger.next()
 		began := time.Now()
@@ -57,7 +57,7 @@ func diskFull(d delivery) play {
 			return row{}, err
 		}
 		at.ledger.next()
-		if err := at.answers(ctx, recoverWithin); err != nil {
+		if err := at.recovers(ctx, began); err != nil {
 			return row{}, err
 		}
 		recovery := time.Since(began)
@@ -126,17 +126,54 @@ func journalFull(ctx context.Context, s *stage) (row, error) {
 	}
 	again := at.ledger.next()
 	began := time.Now()
-	if err := errors.Join(at.remote.start(ctx), at.answers(ctx, recoverWithin)); err != nil {
+	if err := errors.Join(at.remote.start(ctx), at.recovers(ctx, began)); err != nil {
 		return row{}, err
 	}
+	recovery := time.Since(began)
 	err = pass(ctx, s.load)
 	load.stop()
 	if err != nil {
 		return row{}, err
 	}
 	r, err := at.settle(ctx)
-	r.recovery = time.Since(began)
+	r.recovery = recovery
 	r.isFull(full)
 	r.require(again.answered == 0, "a journal that was full took %d more events after a restart", again.answered)
 	return r, err
+}
+
+// remoteFull fills the disk of the remote up under load: with a journal callbacks are answered 200 all the same. The broker
+// takes nothing more until it is started again, with room on its disk.
+func remoteFull(d delivery) play {
+	return func(ctx context.Context, s *stage) (row, error) {
+		if _, err := s.mount(ctx, "remote", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dm", diskMiB), "tmpfs"); err != nil {
+			return row{}, err
+		}
+		at, err := s.open(ctx, d, "BRIDGE_ANSWER_TIMEOUT=1s", "BRIDGE_STREAM_MAX_BYTES=100MiB")
+		if err != nil {
+			return row{}, err
+		}
+		load := at.send(ctx)
+		ballast := filepath.Join(s.folder, "remote", "ballast")
+		err = errors.Join(pass(ctx, s.load), fill(ballast))
+		at.ledger.next()
+		if d == direct {
+			err = errors.Join(err, at.refuses(ctx))
+		}
+		err = errors.Join(err, pass(ctx, max(s.load, outage)))
+		full := at.ledger.next()
+		began := time.Now()
+		if err := errors.Join(err, os.Remove(ballast), at.remote.kill(), at.remote.start(ctx), at.recovers(ctx, began)); err != nil {
+			return row{}, err
+		}
+		recovery := time.Since(began)
+		load.stop()
+		r, err := at.settle(ctx)
+		if r.recovery = recovery; d == direct {
+			r.isFull(full)
+		} else {
+			r.require(full.answered > 0 && full.refused+full.other+full.unanswered == 0, "not every callback was answered 200 meanwhile: %s", full)
+		}
+		return r, err
+	}
 }

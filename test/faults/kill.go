@@ -65,7 +65,7 @@ func killing(d delivery, kill func(context.Context, *site) error) play {
 			}
 			began := time.Now()
 			at.ledger.next()
-			if err := at.answers(ctx, recoverWithin); err != nil {
+			if err := at.recovers(ctx, began); err != nil {
 				return row{}, err
 			}
 			recovery = max(recovery, time.Since(began))
@@ -75,15 +75,9 @@ func killing(d delivery, kill func(context.Context, *site) error) play {
 		if err != nil {
 			return row{}, err
 		}
-		began := time.Now()
 		r, err := at.settle(ctx)
-		if r.recovery = recovery; d == journal {
-			r.recovery = time.Since(began)
-		}
+		r.recovery = recovery
 		r.note("%d kills", s.rounds)
 		return r, err
 	}
 }
-
-// recoverWithin is how long it may take until callbacks are answered with 200 again, once the fault has passed.
-const recoverWithin = 15 * time.Second

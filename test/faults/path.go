@@ -104,7 +104,7 @@ func (at *site) breakFor(ctx context.Context, d time.Duration, passes bool, brea
 	err = errors.Join(err, pass(ctx, d))
 	broken := at.ledger.next()
 	began := time.Now()
-	if err := errors.Join(err, mends(), at.answers(ctx, recoverWithin)); err != nil {
+	if err := errors.Join(err, mends(), at.recovers(ctx, began)); err != nil {
 		return row{}, err
 	}
 	recovery := time.Since(began)
@@ -114,9 +114,7 @@ func (at *site) breakFor(ctx context.Context, d time.Duration, passes bool, brea
 		return row{}, err
 	}
 	r, err := at.settle(ctx)
-	if r.recovery = recovery; at.delivery == journal {
-		r.recovery = time.Since(began)
-	}
+	r.recovery = recovery
 	r.require(broken.unanswered == 0, "%d callbacks had no answer: %s", broken.unanswered, broken)
 	r.require(max(broken.slowest, broken.slowestSafe) < answersBy, "a callback was answered only after %s", max(broken.slowest, broken.slowestSafe))
 	if at.delivery == journal || passes {
@@ -125,9 +123,6 @@ func (at *site) breakFor(ctx context.Context, d time.Duration, passes bool, brea
 	r.note("meanwhile %d 200, %d 503", broken.answered, broken.refused)
 	return r, err
 }
-
-// halfOpenWithin is how soon a bridge must find out that a connection is dead which nobody closes.
-const halfOpenWithin = 30 * time.Second
 
 // halfOpen has the bridge's connection to the remote die without being closed, for good: only a new connection, by a second
 // address of the same remote, comes through.
@@ -152,24 +147,17 @@ func halfOpen(d delivery) play {
 		load := at.send(ctx)
 		err = errors.Join(pass(ctx, s.load), first.breaks([]string{holeThere, holeBack}), second.proxy.Start())
 		began := time.Now()
-		if err == nil && d == direct {
-			if err = pass(ctx, 2*time.Second); err == nil {
-				at.ledger.next()
-				err = at.answers(ctx, halfOpenWithin)
-			}
-		}
+		// What was on its way is answered when its time is over; what comes later tells of the new connection.
+		err = errors.Join(err, pass(ctx, 2*time.Second))
+		at.ledger.next()
+		err = errors.Join(err, at.recovers(ctx, began))
 		recovery := time.Since(began)
 		load.stop()
 		if err != nil {
 			return row{}, err
 		}
-		if err := at.drains(ctx, halfOpenWithin); err != nil {
-			return row{}, err
-		}
 		r, err := at.settle(ctx)
-		if r.recovery = recovery; d == journal {
-			r.recovery = time.Since(began)
-		}
+		r.recovery = recovery
 		return r, err
 	}
 }

@@ -17,7 +17,13 @@ const imageMiB = 1024
 // powerCut runs a bridge on a device of its own and cuts its power several times; after each cut it goes on from what the
 // device held. The bridge is stopped for a moment and the image of the device copied: the copy is what a power cut would
 // have left, all that reached the device and nothing of what waited in memory.
-func powerCut(d delivery, env ...string) play {
+func powerCut(d delivery, env ...string) play { return cutting(d, false, env) }
+
+// powerCutBacklog has the remote away while events gather in the journal: until after the first cut, and until shortly
+// before the second, which comes while they leave the journal.
+func powerCutBacklog() play { return cutting(journal, true, nil) }
+
+func cutting(d delivery, backlog bool, env []string) play {
 	return func(ctx context.Context, s *stage) (row, error) {
 		image := filepath.Join(s.folder, "image")
 		if err := makeDevice(ctx, image); err != nil {
@@ -30,7 +36,11 @@ func powerCut(d delivery, env ...string) play {
 		at.data = filepath.Join(s.folder, "device", "data")
 		var all row
 		for cut := range s.cuts {
-			r, err := at.cutPower(ctx, image)
+			load := at.loaded
+			if backlog {
+				load = [...]loading{at.awayThroughout, at.awayAtFirst}[cut%2]
+			}
+			r, err := at.cutPower(ctx, image, load)
 			if err != nil {
 				return r, fmt.Errorf("cut %d: %w", cut+1, err)
 			}
@@ -53,8 +63,21 @@ func makeDevice(ctx context.Context, image string) error {
 	return command(ctx, "mkfs.ext4", "-q", "-F", image)
 }
 
+// loading is what goes on until the power is cut.
+type loading func(ctx context.Context) error
+
+func (at *site) loaded(ctx context.Context) error { return pass(ctx, at.load) }
+
+func (at *site) awayThroughout(ctx context.Context) error {
+	return errors.Join(at.remote.kill(), pass(ctx, at.load))
+}
+
+func (at *site) awayAtFirst(ctx context.Context) error {
+	return errors.Join(at.remote.kill(), pass(ctx, at.load), at.remote.start(ctx), pass(ctx, at.load/4))
+}
+
 // cutPower loads the bridge, cuts its power, leaves in image what the device held, and compares.
-func (at *site) cutPower(ctx context.Context, image string) (row, error) {
+func (at *site) cutPower(ctx context.Context, image string, loading loading) (row, error) {
 	unmount, err := at.mount(ctx, "device", "-o", "loop", image)
 	if err != nil {
 		return row{}, err
@@ -63,7 +86,7 @@ func (at *site) cutPower(ctx context.Context, image string) (row, error) {
 		return row{}, err
 	}
 	load := at.send(ctx)
-	err = pass(ctx, at.load)
+	err = loading(ctx)
 	// What was answered by now must be in the copy. Then the bridge stands still, so that the copy is of one moment.
 	at.ledger.freeze(true)
 	before := at.ledger.next()
@@ -77,6 +100,12 @@ func (at *site) cutPower(ctx context.Context, image string) (row, error) {
 		return row{}, err
 	}
 	took, err := at.restart(ctx)
+	if err != nil {
+		return row{}, err
+	}
+	if at.remote != nil && at.remote.ended() {
+		err = at.remote.start(ctx)
+	}
 	if err != nil {
 		return row{}, err
 	}

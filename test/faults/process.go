@@ -76,6 +76,16 @@ func (p *process) stop(ctx context.Context) error {
 	return nil
 }
 
+// ended tells whether the process is gone.
+func (p *process) ended() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
+	}
+}
+
 // close ends the process if it still runs.
 func (p *process) close() {
 	_ = p.cmd.Process.Kill()

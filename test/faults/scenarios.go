@@ -21,6 +21,7 @@ var scenarios = []scenario{
 	{fault: "power cut", way: "embedded, BRIDGE_SYNC=server", play: powerCut(embedded, "BRIDGE_SYNC=server"), root: true},
 	{fault: "power cut", way: "embedded, BRIDGE_SYNC=1h: must lose", play: powerCut(embedded, "BRIDGE_SYNC=1h"), root: true, loses: true},
 	{fault: "power cut", way: "journal", play: powerCut(journal), root: true},
+	{fault: "power cut", way: "journal, remote away before it", play: powerCutBacklog(), root: true},
 
 	{fault: "kill -9 of the bridge", way: "embedded", play: killBridge(embedded)},
 	{fault: "kill -9 of the bridge", way: "journal", play: killBridge(journal)},
@@ -58,10 +59,14 @@ var scenarios = []scenario{
 
 	{fault: "disk full", way: "embedded", play: diskFull(embedded), root: true},
 	{fault: "disk full", way: "journal", play: diskFull(journal), root: true},
+	{fault: "remote's disk full", way: "journal", play: remoteFull(journal), root: true},
+	{fault: "remote's disk full", way: "direct", play: remoteFull(direct), root: true},
 	{fault: "journal full", way: "journal", play: journalFull},
 
 	{fault: "kill -9 of the leader", way: "journal, 3 nodes", play: killLeader(journal)},
 	{fault: "kill -9 of the leader", way: "direct, 3 nodes", play: killLeader(direct)},
+	{fault: "leader steps down", way: "journal, 3 nodes", play: changeLeader(journal)},
+	{fault: "leader steps down", way: "direct, 3 nodes", play: changeLeader(direct)},
 
 	{fault: "remote stream deleted", way: "journal", play: deleteStream},
 	{fault: "too large for the remote stream", way: "journal", play: refusedForGood(8<<10, smallMessages)},

@@ -75,14 +75,26 @@ func (at *site) send(ctx context.Context) *load {
 	return send(ctx, at.ledger, "http://"+at.listen, at.connections)
 }
 
-// answers returns when a callback that was sent in this phase has been answered with 200: one more than could have been
-// under way when it began.
-func (at *site) answers(ctx context.Context, within time.Duration) error {
-	if err := until(ctx, within, "callbacks are answered 200 again", func(context.Context) bool { return at.ledger.peek().answered > at.connections }); err != nil {
+// recovers returns when the site works again after a fault that passed at a time: when a callback that was sent in this phase
+// has been answered with 200, one more than could have been under way when it began; with a journal also when everything
+// that waited in it at that time has arrived.
+func (at *site) recovers(ctx context.Context, passed time.Time) error {
+	err := until(ctx, recoverWithin, "callbacks are answered 200 again", func(context.Context) bool { return at.ledger.peek().answered > at.connections })
+	if err == nil && at.delivery == journal {
+		err = until(ctx, recoverWithin, "what waited in the journal arrives", func(ctx context.Context) bool {
+			now := time.Now()
+			oldest, ok := at.bridge.metric(ctx, "crm_bridge_journal_oldest_seconds")
+			return ok && now.Add(-time.Duration(oldest*float64(time.Second))).After(passed)
+		})
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %s%s", err, at.ledger.peek(), at.bridge.log.end())
 	}
 	return nil
 }
+
+// recoverWithin is how long it may take until a site works again, once the fault has passed.
+const recoverWithin = 20 * time.Second
 
 // drains returns when nothing waits in the journal any more.
 func (at *site) drains(ctx context.Context, within time.Duration) error {
