@@ -66,6 +66,19 @@ func (a Address) dial(options []nats.Option) (*Conn, error) {
 	return conn, nil
 }
 
+// with returns the address with further servers of the same cluster, as NATS gives them.
+func (a Address) with(servers []string) Address {
+	first, _, _ := strings.Cut(a.URL, ",")
+	given, err := url.Parse(first)
+	for _, server := range servers {
+		if u, failed := url.Parse(server); failed == nil && err == nil && !strings.Contains(a.URL, u.Host) {
+			u.User = given.User
+			a.URL += "," + u.String()
+		}
+	}
+	return a
+}
+
 func open(url string, options []nats.Option) (*Conn, error) {
 	nc, err := nats.Connect(url, options...)
 	if err != nil {
@@ -83,7 +96,7 @@ func open(url string, options []nats.Option) (*Conn, error) {
 func (c *Conn) Close() { c.nats.Close() }
 
 // pingEvery, missed twice, finds a connection whose other end is gone without a word. NATS' default takes four minutes.
-const pingEvery = 5 * time.Second
+const pingEvery = 10 * time.Second
 
 // connOptions are those of every connection of the bridge: it reconnects for ever, and sends nothing later that could
 // not be sent at once, so that no event appears after its callback was answered with an error.

@@ -14,7 +14,8 @@ const (
 	// forwardWindow and forwardBytes bound what is on its way to the remote at once.
 	forwardWindow = 1024
 	forwardBytes  = 32 << 20
-	// forwardTimeout is when a message that the remote has not acknowledged is sent again.
+	// forwardTimeout is when a message that the remote has not acknowledged is sent again, from when it was sent or the one
+	// before it was acknowledged: a slow remote is none that is away.
 	forwardTimeout = 10 * time.Second
 	// holdFor is how long the journal's last message stays after the remote has it, if none follows. A journal that is
 	// emptied begins a new file, which costs the next callback a sync more.
@@ -26,10 +27,11 @@ const (
 // run is the forwarding over one connection.
 type run struct {
 	*Forwarder
-	remote  *Conn
-	streams map[string]Stream
-	known   map[uint64]bool // what the remote has stored out of turn in earlier runs
-	settled uint64          // the last message that the remote is done with; 0: none in this run
+	remote    *Conn
+	streams   map[string]Stream
+	known     map[uint64]bool // what the remote has stored out of turn in earlier runs
+	settled   uint64          // the last message that the remote is done with; 0: none in this run
+	settledAt time.Time
 }
 
 // passing is a message on its way.
@@ -137,7 +139,7 @@ func (r *run) settle(ctx context.Context, window <-chan passing, room *semaphore
 				}
 			}
 			held = p.msg
-			r.settled = p.sequence
+			r.settled, r.settledAt = p.sequence, time.Now()
 			r.held.Store(p.sequence)
 			room.Release(p.bytes)
 			idle.Reset(holdFor)
@@ -163,7 +165,7 @@ func (r *run) release(held jetstream.Msg) {
 
 // settleOne returns nil when the remote has the message, or has refused it for good and it is set aside.
 func (r *run) settleOne(ctx context.Context, p passing) error {
-	err := p.wait(ctx)
+	err := p.wait(ctx, r.settledAt)
 	var never refusal
 	switch {
 	case err == nil:
@@ -180,15 +182,19 @@ func (r *run) settleOne(ctx context.Context, p passing) error {
 	return nil
 }
 
-// wait returns nil when the remote has acknowledged the message.
-func (p passing) wait(ctx context.Context) error {
+// wait returns nil when the remote has acknowledged the message. It was settled with the one before at a given time.
+func (p passing) wait(ctx context.Context, before time.Time) error {
 	if p.stored {
 		return nil
 	}
 	if p.future == nil {
 		return p.err
 	}
-	late := time.NewTimer(time.Until(p.at.Add(forwardTimeout)))
+	since := p.at
+	if before.After(since) {
+		since = before
+	}
+	late := time.NewTimer(time.Until(since.Add(forwardTimeout)))
 	defer late.Stop()
 	select {
 	case <-p.future.Ok():
@@ -212,7 +218,7 @@ func (r *run) outOfTurn(ctx context.Context, window <-chan passing) map[uint64]b
 		}
 	}
 	for p := range window {
-		if p.future != nil && p.wait(ctx) == nil {
+		if p.future != nil && p.wait(ctx, time.Time{}) == nil {
 			stored[p.sequence] = true
 		}
 	}

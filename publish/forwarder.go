@@ -26,7 +26,8 @@ type Forwarder struct {
 	reason atomic.Pointer[string] // why it cannot
 	held   atomic.Uint64          // sequence of the message that is still in the journal although the remote has it; 0: none
 
-	stored map[uint64]bool // what the remote had stored out of turn when the last run ended; Run's own
+	cluster []string        // servers that were known at the last connection, told of by the remote or not; Run's own, as the next
+	stored  map[uint64]bool // what the remote had stored out of turn when the last run ended
 }
 
 // The waits between two attempts to reach the remote, doubling from the first to the second.
@@ -68,11 +69,12 @@ func (f *Forwarder) attempt(ctx context.Context) (forwarded bool, err error) {
 		}
 		end(err)
 	}
-	conn, err := f.Remote.dial(append(connOptions(f.Log), nats.NoReconnect(), nats.DisconnectErrHandler(nil), nats.ClosedHandler(lost)))
+	conn, err := f.Remote.with(f.cluster).dial(append(connOptions(f.Log), nats.NoReconnect(), nats.DisconnectErrHandler(nil), nats.ClosedHandler(lost)))
 	if err != nil {
 		return false, err
 	}
 	defer conn.Close()
+	f.cluster = conn.nats.Servers()
 	streams, err := f.Ensure(ctx, conn)
 	if err != nil {
 		return false, err

@@ -77,9 +77,12 @@ func (b *bridge) wireJournal(journal publish.Stream) {
 	b.registerJournal()
 }
 
+// remoteTimeout bounds a question to the remote about its streams. A stream without a leader does not answer at all.
+const remoteTimeout = 5 * time.Second
+
 // ensureRemote makes sure of the remote's streams.
 func (b *bridge) ensureRemote(ctx context.Context, remote *publish.Conn) (map[string]publish.Stream, error) {
-	ctx, cancel := context.WithTimeout(ctx, streamsTimeout)
+	ctx, cancel := context.WithTimeout(ctx, remoteTimeout)
 	defer cancel()
 	stream, err := b.ensureStreams(ctx, remote)
 	return map[string]publish.Stream{stream.Name: stream}, err
