@@ -12,7 +12,7 @@ import (
 const window = "BRIDGE_STREAM_DUPLICATES=1s"
 
 // awayFor is longer than the window.
-const awayFor = 2500 * time.Millisecond
+const awayFor = 2000 * time.Millisecond
 
 // failsFast is how soon a bridge must refuse what it cannot make safe; an answer timeout is one second here.
 const failsFast = 500 * time.Millisecond

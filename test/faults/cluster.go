@@ -108,8 +108,9 @@ func (c cluster) whole(ctx context.Context) error {
 }
 
 // killLeader ends the broker that leads the stream with kill -9 under load, and starts it again.
+// Each time takes an election, which takes seconds; so it is done half as often as other things.
 func killLeader(d delivery) play {
-	return leading(d, func(ctx context.Context, at *site, brokers cluster) error {
+	return leading(d, 0.5, func(ctx context.Context, at *site, brokers cluster) error {
 		leader, err := brokers.leader(ctx)
 		if err != nil {
 			return err
@@ -123,7 +124,7 @@ func killLeader(d delivery) play {
 
 // changeLeader has the stream's leader step down under load, which closes no connection.
 func changeLeader(d delivery) play {
-	return leading(d, func(ctx context.Context, at *site, brokers cluster) error {
+	return leading(d, 2, func(ctx context.Context, at *site, brokers cluster) error {
 		leader, err := brokers.leader(ctx)
 		if err != nil {
 			return err
@@ -140,14 +141,14 @@ func changeLeader(d delivery) play {
 	})
 }
 
-// leading loads a bridge beside a cluster, and changes something about who leads it, several times.
-func leading(d delivery, change func(context.Context, *site, cluster) error) play {
+// leading loads a bridge beside a cluster, and changes something about who leads it, so often for each round.
+func leading(d delivery, often float64, change func(context.Context, *site, cluster) error) play {
 	return func(ctx context.Context, s *stage) (row, error) {
 		brokers, err := s.addCluster(ctx)
 		if err != nil {
 			return row{}, err
 		}
-		at, err := s.newSite(ctx, d, "BRIDGE_ANSWER_TIMEOUT=2s", fmt.Sprintf("BRIDGE_STREAM_REPLICAS=%d", nodes))
+		at, err := s.newSite(ctx, d, fmt.Sprintf("BRIDGE_STREAM_REPLICAS=%d", nodes))
 		if err != nil {
 			return row{}, err
 		}
@@ -157,7 +158,8 @@ func leading(d delivery, change func(context.Context, *site, cluster) error) pla
 		}
 		load := at.send(ctx)
 		var recovery time.Duration
-		for range s.rounds {
+		times := max(1, int(often*float64(s.rounds)))
+		for range times {
 			if err := pass(ctx, s.load); err != nil {
 				return row{}, err
 			}
@@ -172,8 +174,8 @@ func leading(d delivery, change func(context.Context, *site, cluster) error) pla
 		r, err := at.settle(ctx)
 		r.recovery = recovery
 		r.disorder = "a leader that goes drops some of what is on its way, and the next one takes what comes after: the rest is sent again, behind it"
-		r.require(d == direct || r.counts[refused] == 0, "%d callbacks were answered 503, though the journal could keep them", r.counts[refused])
-		r.note("%d times, %d replicas", s.rounds, nodes)
+		r.require(d == direct || r.counts[refused] == 0, "%d callbacks were answered 503, though the journal could keep them%s", r.counts[refused], at.bridge.log.end())
+		r.note("%d times, %d replicas", times, nodes)
 		return r, err
 	}
 }

@@ -34,7 +34,7 @@ func sigterm(d delivery) play {
 		load.stop()
 		r, err := at.settle(ctx)
 		r.require(r.storedUnanswered == 0, "%d accepted callbacks lost their answer when the bridge was told to end", r.storedUnanswered)
-		r.note("%d times, exit code 0", s.rounds)
+		r.note("%d times, exit code 0; no answer only where no connection was to be had", s.rounds)
 		return r, err
 	}
 }

@@ -28,7 +28,7 @@ import (
 func main() {
 	var s settings
 	only := flag.String("only", "", "play only the scenarios whose fault and way match this regular expression")
-	flag.DurationVar(&s.load, "load", time.Second, "load before each fault")
+	flag.DurationVar(&s.load, "load", 700*time.Millisecond, "load before each fault")
 	flag.IntVar(&s.rounds, "rounds", 2, "kills and ends in each scenario")
 	flag.IntVar(&s.cuts, "cuts", 2, "power cuts for each way")
 	flag.IntVar(&s.connections, "connections", 32, "connections that send at once")

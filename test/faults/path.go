@@ -54,8 +54,8 @@ const (
 	narrow    = `{"name":"narrow","type":"bandwidth","stream":"upstream","attributes":{"rate":400}}`
 )
 
-// outage is how long a path is broken: some answer timeouts, which are one second here.
-const outage = 2500 * time.Millisecond
+// outage is how long a path is broken or a disk full: two answer timeouts, which are one second here.
+const outage = 2000 * time.Millisecond
 
 // answersBy is when the last callback must have its answer: the answer timeout, and what a busy machine adds.
 const answersBy = 2 * time.Second
@@ -118,7 +118,7 @@ func (at *site) breakFor(ctx context.Context, d time.Duration, passes bool, brea
 	r.require(broken.unanswered == 0, "%d callbacks had no answer: %s", broken.unanswered, broken)
 	r.require(max(broken.slowest, broken.slowestSafe) < answersBy, "a callback was answered only after %s", max(broken.slowest, broken.slowestSafe))
 	if at.delivery == journal || passes {
-		r.require(broken.answered > 0 && broken.refused == 0, "not every callback was answered 200 meanwhile: %s", broken)
+		r.require(broken.answered > 0 && broken.refused == 0, "not every callback was answered 200 meanwhile: %s%s", broken, at.bridge.log.end())
 	}
 	r.note("meanwhile %d 200, %d 503", broken.answered, broken.refused)
 	return r, err

@@ -99,6 +99,7 @@ type logTail struct {
 	mu      sync.Mutex
 	partial []byte
 	last    []string
+	failed  string // the last line that tells of a callback which could not be made safe
 }
 
 // tailLines is how much of a log is kept for the error that it may explain.
@@ -114,7 +115,10 @@ func (l *logTail) Write(p []byte) (int, error) {
 		if !whole {
 			return len(p), nil
 		}
-		if !bytes.Contains(line, []byte(`"msg":"callback `)) {
+		switch {
+		case bytes.Contains(line, []byte(`"msg":"callback failed"`)):
+			l.failed = string(line)
+		case !bytes.Contains(line, []byte(`"msg":"callback `)):
 			if l.heard != nil {
 				l.heard(line)
 			}
@@ -130,10 +134,14 @@ func (l *logTail) Write(p []byte) (int, error) {
 func (l *logTail) end() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.last) == 0 {
+	lines := l.last
+	if l.failed != "" {
+		lines = append(lines[:len(lines):len(lines)], l.failed)
+	}
+	if len(lines) == 0 {
 		return ""
 	}
-	return "; its log ends with\n  " + strings.Join(l.last, "\n  ")
+	return "; its log ends with\n  " + strings.Join(lines, "\n  ")
 }
 
 // until returns when ok does, and an error that says what when that takes longer than a time.

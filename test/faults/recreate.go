@@ -39,7 +39,7 @@ func deleteStream(ctx context.Context, s *stage) (row, error) {
 	result, err := at.reconcile(ctx, r)
 	result.recovery = recovery
 	result.doubles = "stored in the old stream, its acknowledgement not yet read, and sent again to the new one"
-	result.require(result.counts[refused] == 0, "%d callbacks were answered 503, though the journal could keep them", result.counts[refused])
+	result.require(result.counts[refused] == 0, "%d callbacks were answered 503, though the journal could keep them%s", result.counts[refused], at.bridge.log.end())
 	result.note("%d events in the old stream", held)
 	return result, err
 }
