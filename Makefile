@@ -9,8 +9,8 @@ test: ## everything that needs only Go
 lint: ## the rules that a machine can see; installs golangci-lint where it is missing
 	.ci/lint
 
-bench: ## what an event costs between the callback and the wire
-	go test -run "^$$" -bench . -benchmem ./ingest/zoho
+bench: ## the bridge beside the least that could be done, in one run
+	go run ./test/bench
 
 fuzz: ## every parser for an hour; FUZZTIME says how long in all
 	.ci/fuzz $(or $(FUZZTIME),60m)

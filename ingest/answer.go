@@ -1,9 +1,11 @@
 package ingest
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -31,13 +33,15 @@ type answer struct {
 	Events []Ack `json:"events"`
 }
 
-// MarshalJSON writes no events as an empty list.
-func (a answer) MarshalJSON() ([]byte, error) {
-	if a.Events == nil {
-		a.Events = []Ack{}
+func writeAnswer(c echo.Context, acks []Ack) error {
+	if acks == nil {
+		acks = []Ack{} // an empty list, not null
 	}
-	type plain answer
-	return json.Marshal(plain(a))
+	body, err := json.Marshal(answer{acks})
+	if err != nil {
+		return err
+	}
+	return c.JSONBlob(http.StatusOK, body)
 }
 
 // problem is a problem document (RFC 9457).
@@ -142,32 +146,31 @@ func (h *Handler) report(r *result, panicked any) {
 }
 
 func (h *Handler) logLine(r *result, took time.Duration) {
-	attrs := []any{"source", r.source, "status", r.status, "ms", float64(took.Microseconds()) / 1000}
+	attrs := make([]slog.Attr, 0, 12)
+	attrs = append(attrs, slog.String("source", r.source), slog.Int("status", r.status), slog.Float64("ms", float64(took.Microseconds())/1000))
 	if len(r.changes) > 0 && r.err == nil { // what was refused may hold a secret anywhere
 		change := r.changes[0]
-		attrs = append(attrs, "module", change.Module, "operation", change.Operation, "records", len(change.IDs))
+		attrs = append(attrs, slog.String("module", change.Module), slog.String("operation", change.Operation), slog.Int("records", len(change.IDs)))
 	}
 	if len(r.acks) > 0 {
 		first := r.acks[0]
-		attrs = append(attrs, "event", first.ID, "stream", first.Stream, "sequence", first.Sequence)
+		attrs = append(attrs, slog.String("event", first.ID), slog.String("stream", first.Stream), slog.Uint64("sequence", first.Sequence))
 		if len(r.acks) > 1 {
-			attrs = append(attrs, "events", len(r.acks))
+			attrs = append(attrs, slog.Int("events", len(r.acks)))
 		}
 		if first.Duplicate {
-			attrs = append(attrs, "duplicate", true)
+			attrs = append(attrs, slog.Bool("duplicate", true))
 		}
 	}
-	switch {
-	case r.err == nil:
-		h.Log.Info("callback accepted", attrs...)
-		return
-	case r.quarantineID != "":
-		attrs = append(attrs, "quarantine", r.quarantineID)
+	level, text := slog.LevelInfo, "callback accepted"
+	if r.err != nil {
+		if r.quarantineID != "" {
+			attrs = append(attrs, slog.String("quarantine", r.quarantineID))
+		}
+		attrs = append(attrs, slog.String("from", r.from.String()), slog.String("reason", r.err.Error()))
+		if level, text = slog.LevelWarn, "callback refused"; r.status >= 500 {
+			level, text = slog.LevelError, "callback failed"
+		}
 	}
-	attrs = append(attrs, "from", r.from.String(), "reason", r.err.Error())
-	if r.status >= 500 {
-		h.Log.Error("callback failed", attrs...)
-		return
-	}
-	h.Log.Warn("callback refused", attrs...)
+	h.Log.LogAttrs(context.Background(), level, text, attrs...)
 }

@@ -97,7 +97,7 @@ func (h *Handler) answer(c echo.Context, label string, source Source, limit *rat
 		err = h.take(ctx, source, cb, outcome)
 	}
 	if outcome.status, outcome.err = fate(err), err; err == nil {
-		return c.JSON(http.StatusOK, answer{Events: outcome.acks})
+		return writeAnswer(c, outcome.acks)
 	}
 	return writeProblem(c, problem{Status: outcome.status, Detail: detail(outcome), QuarantineID: outcome.quarantineID})
 }

@@ -2,16 +2,15 @@ package main
 
 import (
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/crm-bridge/crm-bridge/publish"
 )
@@ -32,7 +31,9 @@ func serve(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	log := newLog(cmd.ErrOrStderr(), settings)
+	tuneMemory()
+	log, flush := newLog(cmd.ErrOrStderr(), settings)
+	defer flush()
 	b, err := openBridge(cmd.Context(), settings, log)
 	if err != nil {
 		return err
@@ -45,6 +46,14 @@ func serve(cmd *cobra.Command, _ []string) error {
 	b.Close()
 	log.Info("stopped: every answered event is safe")
 	return nil
+}
+
+// tuneMemory lets the heap triple before it is collected, where GOGC says nothing else: a bridge holds little for long, so
+// that this costs few megabytes and saves much of the collector's work under load.
+func tuneMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(200)
+	}
 }
 
 // greet says where the bridge listens, what an answer of it means, and how to send it a first event.
@@ -139,17 +148,4 @@ func sameFile(a, b string) bool {
 	}
 	second, err := os.Stat(b)
 	return err == nil && os.SameFile(first, second)
-}
-
-func newLog(to io.Writer, s settings) *slog.Logger {
-	options := &slog.HandlerOptions{Level: slog.Level(s.LogLevel)}
-	if s.LogFormat == "json" || s.LogFormat == "auto" && !isTerminal(to) {
-		return slog.New(slog.NewJSONHandler(to, options))
-	}
-	return slog.New(slog.NewTextHandler(to, options))
-}
-
-func isTerminal(stream any) bool {
-	file, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
 }

@@ -86,9 +86,7 @@ func TestJournal(t *testing.T) {
 	if metric(t, b, "crm_bridge_journal_oldest_seconds") != "0" {
 		t.Errorf("the oldest of none waits %s s", metric(t, b, "crm_bridge_journal_oldest_seconds"))
 	}
-	if !strings.Contains(b.Log(), "one replica") {
-		t.Error("does not warn that the remote stream has one replica")
-	}
+	waitFor(t, func() bool { return strings.Contains(b.Log(), "one replica") })
 	c, js := consumer(t, remote.ClientURL(), "crm.>")
 	for i := 1; i <= 50; i++ {
 		msg, err := c.Next(jetstream.FetchMaxWait(10 * time.Second))

@@ -21,9 +21,7 @@ func TestDirect(t *testing.T) {
 	if a := post(t, b.Callbacks+path, documented); a.Status != 200 || a.Events[0].Sequence != 1 {
 		t.Fatalf("answered %d %s", a.Status, a.Text)
 	}
-	if !strings.Contains(b.Log(), "one replica") {
-		t.Error("does not warn that the remote stream has one replica")
-	}
+	waitFor(t, func() bool { return strings.Contains(b.Log(), "one replica") })
 	remote.Shutdown()
 	remote.WaitForShutdown()
 	waitFor(t, func() bool {

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// restTime is how long a bridge does nothing before its memory is read.
+const restTime = 3 * time.Second
+
+// idle returns the memory of a bridge that has done nothing yet.
+func (p plan) idle(ctx context.Context) (bytes int64, err error) {
+	folder, err := os.MkdirTemp(p.dir, "idle-")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	bridge, _, err := p.launch(ctx, subjects[0], folder)
+	if err != nil {
+		return 0, err
+	}
+	defer stop(bridge)
+	select {
+	case <-time.After(restTime):
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	u, err := usageOf(bridge.cmd.Process.Pid)
+	return u.resident, err
+}
+
+// size returns the bytes of all files below a folder.
+func size(folder string) (total int64, err error) {
+	err = filepath.WalkDir(folder, func(_ string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // a file that a server has just replaced
+		}
+		if err == nil {
+			total += info.Size()
+		}
+		return err
+	})
+	return total, err
+}

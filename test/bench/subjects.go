@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"slices"
+)
+
+// subject is something that takes callbacks, and is measured.
+type subject struct {
+	name   string
+	means  string   // what an answer of it has waited for
+	bridge bool     // the built crm-bridge; else a server of this program
+	env    []string // of the bridge
+	args   []string // of this program
+	remote bool     // a NATS server in a process of its own stands behind it
+	off    bool     // measured only when it is named
+}
+
+// The names of the subjects that targets are about.
+const (
+	committed   = "commit"
+	floorNoSync = "floor"
+	floorSynced = "floor SyncAlways"
+)
+
+// subjects are all that can be measured, in the order of the tables.
+var subjects = []subject{
+	{name: committed, means: "one fsync for all that wait (the default)", bridge: true, env: []string{"BRIDGE_SYNC=commit"}},
+	{name: "server", means: "an fsync for each event, by the NATS server", bridge: true, env: []string{"BRIDGE_SYNC=server"}},
+	{name: "no sync", means: "the page cache", bridge: true, env: []string{"BRIDGE_SYNC=1h"}},
+	{name: "journal", means: "one fsync for all that wait; a remote NATS server gets it afterwards", bridge: true, remote: true, env: []string{"BRIDGE_DELIVERY=journal"}},
+	{name: "direct", means: "the acknowledgement of a remote NATS server, from its page cache", bridge: true, remote: true, env: []string{"BRIDGE_DELIVERY=direct"}},
+	{name: floorNoSync, means: "the page cache", args: []string{"floor"}},
+	{name: "floor over TCP", means: "the page cache; slower than without TCP between the floor and its NATS server", args: []string{"floor", "-tcp"}, off: true},
+	{name: floorSynced, means: "an fsync for each event, by the NATS server", args: []string{"floor", "-always"}},
+}
+
+// hidden are commands of this program that it starts itself.
+var hidden = map[string]func(ctx context.Context, args []string) error{
+	"floor":  floor,
+	"remote": remote,
+}
+
+func usual() []subject {
+	return slices.DeleteFunc(slices.Clone(subjects), func(s subject) bool { return s.off })
+}
+
+func namesOf(list []subject) []string {
+	names := make([]string, len(list))
+	for i, s := range list {
+		names[i] = s.name
+	}
+	return names
+}
