@@ -63,12 +63,27 @@ const answersBy = 2 * time.Second
 // lostPath breaks the path to the remote for a while, so that nothing can come through.
 func lostPath(d delivery, toxics ...string) play { return brokenPath(d, false, toxics) }
 
+// onItsWay is the most that the bridge forwards without having an acknowledgement: a window full, one whose acknowledgement
+// is waited for, and one that waits to enter the window.
+const onItsWay = 1024 + 2
+
+// forgottenPath breaks the path for longer than the remote knows an id again. What it stored and could not acknowledge is
+// then there twice.
+func forgottenPath(toxics ...string) play {
+	return func(ctx context.Context, s *stage) (row, error) {
+		r, err := brokenPath(journal, false, toxics, window)(ctx, s)
+		r.doubles = "stored, its acknowledgement lost, and sent again after the window"
+		r.require(r.double <= onItsWay, "%d events are there twice, and only %d can have been on their way", r.double, onItsWay)
+		return r, err
+	}
+}
+
 // badPath makes the path to the remote bad for a while, though everything can come through.
 func badPath(d delivery, toxics ...string) play { return brokenPath(d, true, toxics) }
 
-func brokenPath(d delivery, passes bool, toxics []string) play {
+func brokenPath(d delivery, passes bool, toxics []string, env ...string) play {
 	return func(ctx context.Context, s *stage) (row, error) {
-		at, err := s.openSite(ctx, d, "BRIDGE_ANSWER_TIMEOUT=1s")
+		at, err := s.openSite(ctx, d, append(env, "BRIDGE_ANSWER_TIMEOUT=1s")...)
 		if err != nil {
 			return row{}, err
 		}

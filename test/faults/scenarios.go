@@ -46,6 +46,7 @@ var scenarios = []scenario{
 	{fault: "black hole", way: "direct", play: lostPath(direct, holeThere, holeBack)},
 	{fault: "acknowledgements lost", way: "journal", play: lostPath(journal, holeBack)},
 	{fault: "acknowledgements lost", way: "direct", play: lostPath(direct, holeBack)},
+	{fault: "acknowledgements lost past the window", way: "journal", play: forgottenPath(holeBack)},
 	{fault: "connections reset", way: "journal", play: lostPath(journal, reset)},
 	{fault: "connections reset", way: "direct", play: lostPath(direct, reset)},
 	{fault: "latency of 100 ms", way: "journal", play: badPath(journal, late)},
