@@ -19,7 +19,7 @@ const failsFast = 500 * time.Millisecond
 
 // awayDirect has the remote away: callbacks are answered 503 at once, and what was so answered never appears.
 func awayDirect(ctx context.Context, s *stage) (row, error) {
-	at, err := s.open(ctx, direct, window, "BRIDGE_ANSWER_TIMEOUT=1s")
+	at, err := s.open(ctx, direct, window)
 	if err != nil {
 		return row{}, err
 	}

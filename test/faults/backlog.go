@@ -11,7 +11,7 @@ import (
 // awayJournal has the remote away for longer than its duplicates window: every callback is answered 200 all the same, and
 // then everything arrives, in order.
 func awayJournal(ctx context.Context, s *stage) (row, error) {
-	at, err := s.open(ctx, journal, window, "BRIDGE_ANSWER_TIMEOUT=1s")
+	at, err := s.open(ctx, journal, window)
 	if err != nil {
 		return row{}, err
 	}

@@ -121,7 +121,7 @@ func journalFull(ctx context.Context, s *stage) (row, error) {
 	}
 	err = pass(ctx, s.load)
 	full := at.ledger.next()
-	if err := errors.Join(err, at.bridge.kill(), at.startBridge(ctx), at.refuses(ctx)); err != nil {
+	if err := errors.Join(err, at.bridge.kill(), at.startBridge(ctx), at.refuses(ctx), pass(ctx, s.load)); err != nil {
 		return row{}, err
 	}
 	again := at.ledger.next()

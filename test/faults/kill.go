@@ -53,7 +53,7 @@ func killBoth(d delivery) play {
 // killing loads a bridge, and between times kills something and starts it again.
 func killing(d delivery, kill func(context.Context, *site) error) play {
 	return func(ctx context.Context, s *stage) (row, error) {
-		at, err := s.open(ctx, d, "BRIDGE_ANSWER_TIMEOUT=1s")
+		at, err := s.open(ctx, d)
 		if err != nil {
 			return row{}, err
 		}

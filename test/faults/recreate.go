@@ -16,7 +16,7 @@ import (
 // deleteStream deletes the remote stream under load. The bridge makes it again, and what comes after is in the new one. What
 // the old one held is gone with it, and counts as having been there: it is read while the bridge stands still.
 func deleteStream(ctx context.Context, s *stage) (row, error) {
-	at, err := s.open(ctx, journal, "BRIDGE_ANSWER_TIMEOUT=1s")
+	at, err := s.open(ctx, journal)
 	if err != nil {
 		return row{}, err
 	}

@@ -65,6 +65,9 @@ func (at *site) startBridge(ctx context.Context) (err error) {
 	if at.delivery != embedded {
 		env = append(env, "BRIDGE_NATS_URL="+at.path, "BRIDGE_DELIVERY="+string(at.delivery), "BRIDGE_STREAM_MAX_BYTES=1GiB")
 	}
+	if at.delivery == direct { // a remote that is silent is waited for so long
+		env = append(env, "BRIDGE_ANSWER_TIMEOUT=1s")
+	}
 	at.bridge, err = at.stage.startBridge(ctx, append(env, at.env...)...)
 	return err
 }
@@ -93,8 +96,9 @@ func (at *site) recovers(ctx context.Context, passed time.Time) error {
 	return nil
 }
 
-// recoverWithin is how long it may take until a site works again, once the fault has passed.
-const recoverWithin = 20 * time.Second
+// recoverWithin is how long it may take until a site works again, once the fault has passed. To find a dead connection takes
+// 15 seconds, and to find that one address of the remote does not answer five more.
+const recoverWithin = 30 * time.Second
 
 // drains returns when nothing waits in the journal any more.
 func (at *site) drains(ctx context.Context, within time.Duration) error {
