@@ -15,5 +15,5 @@ bench: ## the bridge beside the least that could be done, in one run
 fuzz: ## every parser for an hour; FUZZTIME says how long in all
 	.ci/fuzz $(or $(FUZZTIME),60m)
 
-faults: ## cut the power of a bridge under load, and compare; as root, on Linux
-	go run ./test/faults
+faults: ## break what a bridge under load rests on, and compare every 200; on Linux, all of it as root; FAULTS='-only journal' and more
+	cd test/faults && go run . $(FAULTS)

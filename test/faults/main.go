@@ -1,11 +1,15 @@
 //go:build linux
 
-// Command faults cuts the power of a bridge under load, and compares every 200 with what its stream holds afterwards.
+// Command faults breaks what a bridge under load rests on, and compares every 200 with what the stream holds afterwards.
 //
-// It takes root and Linux: the bridge's data folder is on a file system in an image file. While callbacks are answered the
-// bridge is stopped for a moment and the image copied. The copy is what a power cut would have left: all that reached the
-// device, and nothing of what waited in memory. A bridge started on the copy must then hold every event that was answered
-// before. With BRIDGE_SYNC=1h, which promises no such thing, events must be missing: else the test would prove nothing.
+// Each scenario loads a real bridge, beside a real broker where it has one, with callbacks that can be told apart, and keeps
+// a ledger of the answers. Then the power is cut, a process killed, the remote or the path to it lost, the disk filled. In
+// the end every event that was answered 200 must be in the stream. What is there twice, or behind a later one, is counted,
+// and is a violation where nothing explains it. One way of the power cut promises nothing and must lose events: else the
+// test would prove nothing.
+//
+// It needs Linux, and root for what it mounts; without root those scenarios are left out, and the table says so. It is run
+// in its own folder: go run .
 package main
 
 import (
@@ -14,69 +18,86 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
-	"text/tabwriter"
+	"regexp"
+	"strings"
+	"syscall"
 	"time"
 )
 
 func main() {
-	cuts := flag.Int("cuts", 3, "power cuts for each way")
-	each := flag.Duration("load", 2*time.Second, "load before each cut")
-	connections := flag.Int("connections", 64, "connections that send at once")
+	var s settings
+	only := flag.String("only", "", "play only the scenarios whose fault and way match this regular expression")
+	flag.DurationVar(&s.load, "load", 700*time.Millisecond, "load before each fault")
+	flag.IntVar(&s.rounds, "rounds", 2, "kills and ends in each scenario")
+	flag.IntVar(&s.cuts, "cuts", 2, "power cuts for each way")
+	flag.IntVar(&s.connections, "connections", 32, "connections that send at once")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *cuts, *each, *connections); err != nil {
+	if err := playAll(ctx, s, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "faults:", err)
+		stop()
 		os.Exit(1)
 	}
 }
 
-// way is a configuration to cut the power of, and what is to be seen of it.
-type way struct {
-	name  string
-	env   []string
-	loses bool // it promises nothing, so something must be missing
-}
-
-var ways = []way{
-	{"commit", []string{"BRIDGE_SYNC=commit"}, false},
-	{"commit, stream at its limit", []string{"BRIDGE_SYNC=commit", "BRIDGE_STREAM_MAX_BYTES=10MiB"}, false},
-	{"server", []string{"BRIDGE_SYNC=server"}, false},
-	{"1h: no sync behind an answer", []string{"BRIDGE_SYNC=1h"}, true},
-}
-
-func run(ctx context.Context, cuts int, each time.Duration, connections int) error {
+// playAll plays the scenarios one after the other and prints their table.
+func playAll(ctx context.Context, s settings, only string) (err error) {
+	wanted, err := regexp.Compile(only)
+	if err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
 	folder, err := os.MkdirTemp("", "crm-bridge-faults-")
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(folder) }()
-	program := filepath.Join(folder, "crm-bridge")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/crm-bridge").CombinedOutput(); err != nil {
-		return fmt.Errorf("build: %w: %s", err, out)
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	if s.bridge, s.broker, err = build(ctx, folder); err != nil {
+		return err
 	}
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "BRIDGE_SYNC\tcut\tanswered before it\tanswers/s\tmissing\tdouble\tdropped at the limit\tblocks\t")
-	var failures []error
-	for _, w := range ways {
-		lost := 0
-		results, err := cutPower(ctx, folder, program, w, cuts, each, connections)
+	var rows []row
+	var failed []string
+	for _, one := range scenarios {
+		if !wanted.MatchString(one.fault+", "+one.way) || ctx.Err() != nil {
+			continue
+		}
+		began := time.Now()
+		r, err := one.on(ctx, s, folder)
 		if err != nil {
-			return fmt.Errorf("%s: %w", w.name, err)
+			failed = append(failed, fmt.Sprintf("%s, %s: %v", one.fault, one.way, err))
+			r.note("not played to its end")
 		}
-		for i, r := range results {
-			lost += r.missing
-			_, _ = fmt.Fprintf(table, "%s\t%d\t%d\t%.0f\t%d\t%d\t%d\t%d\t\n", w.name, i+1, r.answered, r.rate, r.missing, r.double, r.dropped, r.blocks)
-		}
-		if lost > 0 && !w.loses {
-			failures = append(failures, fmt.Errorf("%s: %d answered events are missing", w.name, lost))
-		}
-		if lost == 0 && w.loses {
-			failures = append(failures, fmt.Errorf("%s: nothing is missing, so this cut proves nothing", w.name))
-		}
+		rows = append(rows, r)
+		fmt.Fprintf(os.Stderr, "%5.1fs  %s, %s\n", time.Since(began).Seconds(), one.fault, one.way)
 	}
-	return errors.Join(table.Flush(), errors.Join(failures...))
+	violations, err := write(os.Stdout, rows)
+	if violations = append(failed, violations...); len(violations) > 0 {
+		err = errors.Join(err, fmt.Errorf("the promise does not hold:\n%s", strings.Join(violations, "\n")))
+	}
+	return errors.Join(err, ctx.Err())
+}
+
+// playWithin bounds a scenario beyond its load.
+const playWithin = 3 * time.Minute
+
+// on plays the scenario on a stage of its own, and judges it.
+func (one scenario) on(ctx context.Context, s settings, folder string) (r row, err error) {
+	if one.root && os.Getuid() != 0 {
+		r = row{scenario: one, skipped: true}
+		r.note("not played: it takes root")
+		return r, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, playWithin+time.Duration(10*max(s.rounds, s.cuts))*s.load)
+	defer cancel()
+	stage, err := openStage(s, folder)
+	if err != nil {
+		return row{scenario: one}, err
+	}
+	r, err = one.play(ctx, stage)
+	r.scenario = one
+	if err == nil {
+		r.judge()
+	}
+	return r, errors.Join(err, stage.close())
 }

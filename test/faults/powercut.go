@@ -7,44 +7,52 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"syscall"
-	"time"
 )
-
-// result is what one power cut showed.
-type result struct {
-	answered, missing, double, dropped, blocks int
-	rate                                       float64
-}
 
 // imageMiB is the size of the device that a bridge has.
 const imageMiB = 1024
 
-// cutPower runs a bridge on a device of its own and cuts its power several times; after each cut it goes on from what the
-// device held.
-func cutPower(ctx context.Context, folder, program string, w way, cuts int, each time.Duration, connections int) (results []result, err error) {
-	image, mount := filepath.Join(folder, "image"), filepath.Join(folder, "mount")
-	if err := os.MkdirAll(mount, 0o700); err != nil {
-		return nil, err
-	}
-	if err := makeDevice(ctx, image); err != nil {
-		return nil, err
-	}
-	sent := &ledger{}
-	for range cuts {
-		r, err := oneCut(ctx, image, mount, program, w, each, connections, sent)
-		if err != nil {
-			return results, err
+// powerCut runs a bridge on a device of its own and cuts its power several times; after each cut it goes on from what the
+// device held. The bridge is stopped for a moment and the image of the device copied: the copy is what a power cut would
+// have left, all that reached the device and nothing of what waited in memory.
+func powerCut(d delivery, env ...string) play { return cutting(d, false, env) }
+
+// powerCutBacklog has the remote away while events gather in the journal: until after the first cut, and until shortly
+// before the second, which comes while they leave the journal.
+func powerCutBacklog() play { return cutting(journal, true, nil) }
+
+func cutting(d delivery, backlog bool, env []string) play {
+	return func(ctx context.Context, s *stage) (row, error) {
+		image := filepath.Join(s.folder, "image")
+		if err := makeDevice(ctx, image); err != nil {
+			return row{}, err
 		}
-		results = append(results, r)
+		at, err := s.openSite(ctx, d, env...)
+		if err != nil {
+			return row{}, err
+		}
+		at.data = filepath.Join(s.folder, "device", "data")
+		var all row
+		for cut := range s.cuts {
+			load := at.loaded
+			if backlog {
+				load = [...]loading{at.awayThroughout, at.awayAtFirst}[cut%2]
+			}
+			r, err := at.cutPower(ctx, image, load)
+			if err != nil {
+				return r, fmt.Errorf("cut %d: %w", cut+1, err)
+			}
+			r.missing, r.double, r.recovery = max(r.missing, all.missing), max(r.double, all.double), max(r.recovery, all.recovery)
+			all = r
+		}
+		all.note("%d cuts", s.cuts)
+		return all, nil
 	}
-	return results, nil
 }
 
 func makeDevice(ctx context.Context, image string) error {
-	_ = os.Remove(image)
 	file, err := os.Create(image)
 	if err != nil {
 		return err
@@ -55,70 +63,53 @@ func makeDevice(ctx context.Context, image string) error {
 	return command(ctx, "mkfs.ext4", "-q", "-F", image)
 }
 
-// oneCut loads the bridge, cuts its power, leaves in image what the device held, and compares.
-func oneCut(ctx context.Context, image, mount, program string, w way, each time.Duration, connections int, sent *ledger) (r result, err error) {
-	if err := command(ctx, "mount", "-o", "loop", image, mount); err != nil {
-		return r, err
-	}
-	b, err := start(ctx, program, filepath.Join(mount, "data"), w.env)
+// loading is what goes on until the power is cut.
+type loading func(ctx context.Context) error
+
+func (at *site) loaded(ctx context.Context) error { return pass(ctx, at.load) }
+
+func (at *site) awayThroughout(ctx context.Context) error {
+	return errors.Join(at.remote.kill(), pass(ctx, at.load))
+}
+
+func (at *site) awayAtFirst(ctx context.Context) error {
+	return errors.Join(at.remote.kill(), pass(ctx, at.load), at.remote.start(ctx), pass(ctx, at.load/4))
+}
+
+// cutPower loads the bridge, cuts its power, leaves in image what the device held, and compares.
+func (at *site) cutPower(ctx context.Context, image string, loading loading) (row, error) {
+	unmount, err := at.mount(ctx, "device", "-o", "loop", image)
 	if err != nil {
-		return r, errors.Join(err, command(ctx, "umount", mount))
+		return row{}, err
 	}
-	load, finish := context.WithTimeout(ctx, 4*each)
-	defer finish()
-	began, before := time.Now(), sent.count()
-	done := sent.send(load, b.callbacks, connections)
-	select {
-	case <-time.After(each):
-	case <-ctx.Done():
-		return r, ctx.Err()
+	if err := at.startBridge(ctx); err != nil {
+		return row{}, err
 	}
+	load := at.send(ctx)
+	err = loading(ctx)
 	// What was answered by now must be in the copy. Then the bridge stands still, so that the copy is of one moment.
-	answered := sent.snapshot()
-	rate := float64(len(answered)-before) / time.Since(began).Seconds()
-	err = errors.Join(b.cmd.Process.Signal(syscall.SIGSTOP), command(ctx, "cp", "--sparse=always", image, image+".cut"), b.cmd.Process.Kill())
-	finish()
-	<-done
-	_ = b.cmd.Wait()
-	if err := errors.Join(err, command(ctx, "umount", mount), os.Rename(image+".cut", image)); err != nil {
-		return r, err
+	at.ledger.freeze(true)
+	before := at.ledger.next()
+	err = errors.Join(err, at.bridge.signal(syscall.SIGSTOP), command(ctx, "cp", "--sparse=always", image, image+".cut"), at.bridge.kill())
+	load.stop()
+	at.ledger.freeze(false)
+	if err := errors.Join(err, unmount(), os.Rename(image+".cut", image)); err != nil {
+		return row{}, err
 	}
-	sent.forgetAfter(len(answered)) // answered during the copy: it may or may not hold them
-
-	if err := command(ctx, "mount", "-o", "loop", image, mount); err != nil {
-		return r, err
+	if unmount, err = at.mount(ctx, "device", "-o", "loop", image); err != nil {
+		return row{}, err
 	}
-	defer func() { err = errors.Join(err, command(context.WithoutCancel(ctx), "umount", mount)) }()
-	if b, err = start(ctx, program, filepath.Join(mount, "data"), w.env); err != nil {
-		return r, err
+	took, err := at.restart(ctx)
+	if err != nil {
+		return row{}, err
 	}
-	held, first, err := b.held(ctx)
-	blocks, _ := filepath.Glob(filepath.Join(mount, "data/jetstream/$G/streams/CRM/msgs/*.blk"))
-	r = reconcile(answered, held, first)
-	r.rate, r.blocks = rate, len(blocks)
-	return r, errors.Join(err, b.cmd.Process.Signal(syscall.SIGTERM), b.cmd.Wait())
-}
-
-// reconcile compares every answer with what the stream holds. An event whose sequence is before the stream's first was
-// dropped at the stream's limit, as it should be.
-func reconcile(answered []answer, held map[string]int, first uint64) result {
-	r := result{answered: len(answered)}
-	for _, a := range answered {
-		switch n := held[a.id]; {
-		case n > 1:
-			r.double++
-		case n == 0 && a.sequence < first:
-			r.dropped++
-		case n == 0:
-			r.missing++
-		}
+	if at.remote != nil && at.remote.ended() {
+		err = at.remote.start(ctx)
 	}
-	return r
-}
-
-func command(ctx context.Context, name string, args ...string) error {
-	if out, err := exec.CommandContext(ctx, name, args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w: %s", name, err, out)
+	if err != nil {
+		return row{}, err
 	}
-	return nil
+	r, err := at.settle(ctx)
+	r.rate, r.recovery = float64(before.answered)/before.took.Seconds(), took
+	return r, errors.Join(err, at.bridge.stop(ctx), unmount())
 }

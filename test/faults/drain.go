@@ -1,0 +1,73 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"time"
+)
+
+// sigterm ends the bridge in the orderly way, under load: exit code 0, and no accepted request loses its answer. An event
+// that is stored though its answer never came was accepted, and cut off.
+func sigterm(d delivery) play {
+	return func(ctx context.Context, s *stage) (row, error) {
+		at, err := s.open(ctx, d)
+		if err != nil {
+			return row{}, err
+		}
+		load := at.send(ctx)
+		for range s.rounds {
+			if err := pass(ctx, s.load); err != nil {
+				return row{}, err
+			}
+			if err := at.bridge.stop(ctx); err != nil {
+				return row{}, err
+			}
+			if err := at.startBridge(ctx); err != nil {
+				return row{}, err
+			}
+			at.ledger.next()
+			if err := at.recovers(ctx, time.Now()); err != nil {
+				return row{}, err
+			}
+		}
+		load.stop()
+		r, err := at.settle(ctx)
+		r.require(r.storedUnanswered == 0, "%d accepted callbacks lost their answer when the bridge was told to end", r.storedUnanswered)
+		r.note("%d times, exit code 0; no answer only where no connection was to be had", s.rounds)
+		return r, err
+	}
+}
+
+// drainDelay ends the bridge as an orchestrator does: what sends stops when /readyz says so. Then no callback at all may
+// lose its answer.
+func drainDelay(d delivery) play {
+	return func(ctx context.Context, s *stage) (row, error) {
+		at, err := s.open(ctx, d, "BRIDGE_DRAIN_DELAY=1s")
+		if err != nil {
+			return row{}, err
+		}
+		load := at.send(ctx)
+		if err := pass(ctx, s.load); err != nil {
+			return row{}, err
+		}
+		stopped := make(chan error, 1)
+		go func() { stopped <- at.bridge.stop(ctx) }()
+		err = until(ctx, time.Second, "the bridge says that it is not ready", func(ctx context.Context) bool { return !at.bridge.ready(ctx) })
+		load.stop()
+		if ended := <-stopped; err == nil {
+			err = ended
+		}
+		if err != nil {
+			return row{}, err
+		}
+		if err := at.startBridge(ctx); err != nil {
+			return row{}, err
+		}
+		r, err := at.settle(ctx)
+		r.require(r.counts[unanswered] == 0, "%d callbacks lost their answer though they came while the bridge still said that it was ready, or soon after", r.counts[unanswered])
+		r.require(r.counts[refused] == 0, "%d callbacks were answered 503 during the drain", r.counts[refused])
+		r.note("exit code 0")
+		return r, err
+	}
+}

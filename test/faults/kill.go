@@ -1,0 +1,83 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// restart starts the bridge again, and returns how long it took until it served.
+func (at *site) restart(ctx context.Context) (time.Duration, error) {
+	began := time.Now()
+	err := at.startBridge(ctx)
+	return time.Since(began), err
+}
+
+// kill -9 leaves the page cache as it was: these scenarios prove nothing of a power cut.
+
+// killBridge ends the bridge with kill -9 under load several times, and starts it again.
+func killBridge(d delivery) play {
+	return killing(d, func(ctx context.Context, at *site) error {
+		if err := at.bridge.kill(); err != nil {
+			return err
+		}
+		return at.startBridge(ctx)
+	})
+}
+
+// killBroker ends the remote broker.
+func killBroker(d delivery) play {
+	return killing(d, func(ctx context.Context, at *site) error {
+		if err := at.remote.kill(); err != nil {
+			return err
+		}
+		return at.remote.start(ctx)
+	})
+}
+
+// killBoth ends the bridge and its broker at once. In delivery direct the bridge needs the broker at its start.
+func killBoth(d delivery) play {
+	return killing(d, func(ctx context.Context, at *site) error {
+		if err := errors.Join(at.remote.kill(), at.bridge.kill()); err != nil {
+			return err
+		}
+		if d == direct {
+			return errors.Join(at.remote.start(ctx), at.startBridge(ctx))
+		}
+		return errors.Join(at.startBridge(ctx), at.remote.start(ctx))
+	})
+}
+
+// killing loads a bridge, and between times kills something and starts it again.
+func killing(d delivery, kill func(context.Context, *site) error) play {
+	return func(ctx context.Context, s *stage) (row, error) {
+		at, err := s.open(ctx, d)
+		if err != nil {
+			return row{}, err
+		}
+		load := at.send(ctx)
+		var recovery time.Duration
+		for range s.rounds {
+			if err := errors.Join(pass(ctx, s.load), kill(ctx, at)); err != nil {
+				return row{}, err
+			}
+			began := time.Now()
+			at.ledger.next()
+			if err := at.recovers(ctx, began); err != nil {
+				return row{}, err
+			}
+			recovery = max(recovery, time.Since(began))
+		}
+		err = pass(ctx, s.load/2)
+		load.stop()
+		if err != nil {
+			return row{}, err
+		}
+		r, err := at.settle(ctx)
+		r.recovery = recovery
+		r.note("%d kills", s.rounds)
+		return r, err
+	}
+}

@@ -1,0 +1,110 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// deleteStream deletes the remote stream under load. The bridge makes it again, and what comes after is in the new one. What
+// the old one held is gone with it, and counts as having been there: it is read while the bridge stands still.
+func deleteStream(ctx context.Context, s *stage) (row, error) {
+	at, err := s.open(ctx, journal)
+	if err != nil {
+		return row{}, err
+	}
+	load := at.send(ctx)
+	if err := errors.Join(pass(ctx, s.load), at.bridge.signal(syscall.SIGSTOP)); err != nil {
+		return row{}, err
+	}
+	r, held, err := at.readStill(ctx)
+	if err != nil {
+		return row{}, err
+	}
+	err = at.remote.ask(ctx, func(ctx context.Context, js jetstream.JetStream) error { return js.DeleteStream(ctx, "CRM") })
+	began := time.Now()
+	err = errors.Join(err, at.bridge.signal(syscall.SIGCONT), pass(ctx, 2*s.load))
+	load.stop()
+	if err := errors.Join(err, at.drains(ctx, drainWithin)); err != nil {
+		return row{}, err
+	}
+	recovery := time.Since(began)
+	result, err := at.reconcile(ctx, r)
+	result.recovery = recovery
+	result.doubles = "stored in the old stream, its acknowledgement not yet read, and sent again to the new one"
+	result.require(result.counts[refused] == 0, "%d callbacks were answered 503, though the journal could keep them%s", result.counts[refused], at.bridge.log.end())
+	result.note("%d events in the old stream", held)
+	return result, err
+}
+
+// readStill reads the remote stream of a bridge that stands still, again until nothing was on its way any more.
+func (at *site) readStill(ctx context.Context) (*reconciler, uint64, error) {
+	for before := uint64(0); ; {
+		r := newReconciler(at.ledger)
+		state, err := r.read(ctx, at.remote.URL, "CRM")
+		if err != nil || state.LastSeq == before {
+			return r, state.Msgs, err
+		}
+		before = state.LastSeq
+	}
+}
+
+// refusedForGood sends callbacks whose events the remote never takes, among others. They are set aside, and counted, and
+// the rest flows on.
+func refusedForGood(size int, limit func(context.Context, *site) error, lines ...string) play {
+	return func(ctx context.Context, s *stage) (row, error) {
+		at, err := s.newSite(ctx, journal)
+		if err != nil {
+			return row{}, err
+		}
+		if at.remote, err = s.addBroker(ctx, "remote", lines...); err != nil {
+			return row{}, err
+		}
+		at.path = at.remote.URL
+		if err := errors.Join(at.remote.start(ctx), at.startBridge(ctx)); err != nil {
+			return row{}, err
+		}
+		if limit != nil {
+			if err := limit(ctx, at); err != nil {
+				return row{}, err
+			}
+		}
+		load := at.send(ctx)
+		err = pass(ctx, s.load)
+		large := fmt.Appendf(nil, `{"id":"large","padding":"%s"}`, bytes.Repeat([]byte("x"), size))
+		if r := load.post(ctx, large); r.outcome != answered {
+			err = errors.Join(err, fmt.Errorf("a callback that the journal can keep was not answered 200: %s", r.what))
+		}
+		err = errors.Join(err, pass(ctx, s.load))
+		load.stop()
+		if err != nil {
+			return row{}, err
+		}
+		r, err := at.settle(ctx)
+		aside, ok := at.bridge.metric(ctx, "crm_bridge_refused_total")
+		r.require(ok && aside == 1, "crm_bridge_refused_total is %g, not 1", aside)
+		r.note("1 of %d KB set aside", size>>10)
+		return r, err
+	}
+}
+
+// smallMessages bounds the messages of the remote stream.
+func smallMessages(ctx context.Context, at *site) error {
+	return at.remote.ask(ctx, func(ctx context.Context, js jetstream.JetStream) error {
+		stream, err := js.Stream(ctx, "CRM")
+		if err != nil {
+			return err
+		}
+		config := stream.CachedInfo().Config
+		config.MaxMsgSize = 4 << 10
+		_, err = js.UpdateStream(ctx, config)
+		return err
+	})
+}

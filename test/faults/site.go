@@ -1,0 +1,157 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+)
+
+// delivery is what a bridge does with an event before it answers.
+type delivery string
+
+const (
+	embedded delivery = "embedded" // keeps it in its own server's stream
+	journal  delivery = "journal"  // keeps it in its journal, and brings it to a remote broker from there
+	direct   delivery = "direct"   // has the remote acknowledge it
+)
+
+// site is a bridge at fixed addresses, the broker that it publishes to, and everything that was sent to it.
+type site struct {
+	*stage
+	delivery delivery
+	data     string   // the bridge's folder
+	env      []string // beside addresses and folder
+	listen   string   // of callbacks
+	remote   *broker  // nil: embedded
+	path     string   // URL of the remote as the bridge knows it
+	bridge   *bridge
+	ledger   *ledger
+}
+
+// newSite prepares a site without a broker.
+func (s *stage) newSite(ctx context.Context, d delivery, env ...string) (*site, error) {
+	listen, err := s.address(ctx)
+	return &site{stage: s, delivery: d, data: filepath.Join(s.folder, "data"), env: env, listen: listen, ledger: &ledger{}}, err
+}
+
+// openSite prepares a site, and starts its broker.
+func (s *stage) openSite(ctx context.Context, d delivery, env ...string) (*site, error) {
+	at, err := s.newSite(ctx, d, env...)
+	if err != nil || d == embedded {
+		return at, err
+	}
+	if at.remote, err = s.addBroker(ctx, "remote"); err != nil {
+		return nil, err
+	}
+	at.path = at.remote.URL
+	return at, at.remote.start(ctx)
+}
+
+// open prepares a site and starts its bridge too.
+func (s *stage) open(ctx context.Context, d delivery, env ...string) (*site, error) {
+	at, err := s.openSite(ctx, d, env...)
+	if err != nil {
+		return nil, err
+	}
+	return at, at.startBridge(ctx)
+}
+
+// startBridge starts the bridge, as it is configured here, and returns when it serves.
+func (at *site) startBridge(ctx context.Context) (err error) {
+	env := []string{"BRIDGE_LISTEN=" + at.listen, "BRIDGE_DATA_DIR=" + at.data}
+	if at.delivery != embedded {
+		env = append(env, "BRIDGE_NATS_URL="+at.path, "BRIDGE_DELIVERY="+string(at.delivery), "BRIDGE_STREAM_MAX_BYTES=1GiB")
+	}
+	if at.delivery == direct { // a remote that is silent is waited for so long
+		env = append(env, "BRIDGE_ANSWER_TIMEOUT=1s")
+	}
+	at.bridge, err = at.stage.startBridge(ctx, append(env, at.env...)...)
+	return err
+}
+
+// send loads the site.
+func (at *site) send(ctx context.Context) *load {
+	at.ledger.next()
+	return send(ctx, at.ledger, "http://"+at.listen, at.connections)
+}
+
+// recovers returns when the site works again after a fault that passed at a time: when a callback that was sent in this phase
+// has been answered with 200, one more than could have been under way when it began; with a journal also when everything
+// that waited in it at that time has arrived.
+func (at *site) recovers(ctx context.Context, passed time.Time) error {
+	err := until(ctx, recoverWithin, "callbacks are answered 200 again", func(context.Context) bool { return at.ledger.peek().answered > at.connections })
+	if err == nil && at.delivery == journal {
+		err = until(ctx, recoverWithin, "what waited in the journal arrives", func(ctx context.Context) bool {
+			now := time.Now()
+			oldest, ok := at.bridge.metric(ctx, "crm_bridge_journal_oldest_seconds")
+			return ok && now.Add(-time.Duration(oldest*float64(time.Second))).After(passed)
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s%s", err, at.ledger.peek(), at.bridge.log.end())
+	}
+	return nil
+}
+
+// recoverWithin is how long it may take until a site works again, once the fault has passed. To find a dead connection takes
+// 15 to 20 seconds, and each address of the remote that does not answer five more.
+const recoverWithin = 45 * time.Second
+
+// drains returns when nothing waits in the journal any more.
+func (at *site) drains(ctx context.Context, within time.Duration) error {
+	if at.delivery != journal {
+		return nil
+	}
+	var left float64
+	err := until(ctx, within, "the journal is empty", func(ctx context.Context) bool {
+		value, ok := at.bridge.metric(ctx, "crm_bridge_journal_pending")
+		if ok { // a question that the deadline cut off says nothing
+			left = value
+		}
+		return ok && value == 0
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %.0f events wait in it%s", err, left, at.bridge.log.end())
+	}
+	return nil
+}
+
+// drainWithin is how long the journal may take to bring all that waits in it to a remote that is there.
+const drainWithin = time.Minute
+
+// stream is where the site's events must be in the end.
+func (at *site) stream() (url string) {
+	if at.delivery == embedded {
+		return at.bridge.NATS
+	}
+	return at.remote.URL
+}
+
+// settle compares the ledger with the stream, once the load has stopped and the journal has drained.
+func (at *site) settle(ctx context.Context) (row, error) {
+	if err := at.drains(ctx, drainWithin); err != nil {
+		return row{}, err
+	}
+	return at.reconcile(ctx, newReconciler(at.ledger))
+}
+
+// reconcile reads the stream and makes the scenario's row of it.
+func (at *site) reconcile(ctx context.Context, r *reconciler) (row, error) {
+	state, err := r.read(ctx, at.stream(), "CRM")
+	if err != nil {
+		return row{}, err
+	}
+	result := row{counts: at.ledger.count(), rate: at.ledger.rate(), double: r.double, outOfOrder: r.outOfOrder, storedRefused: r.refused, storedUnanswered: r.unanswered, strange: r.strange}
+	first := uint64(0)
+	if at.delivery == embedded {
+		first = state.FirstSeq // of the journal nothing is dropped, and a remote's sequences are not those of the answers
+	}
+	result.missing, result.dropped = r.missing(first)
+	if left, ok := at.bridge.metric(ctx, "crm_bridge_journal_pending"); ok && at.delivery == journal {
+		result.left = fmt.Sprintf("%.0f", left)
+	}
+	return result, nil
+}

@@ -1,0 +1,97 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// stage is what one scenario runs on: a folder of its own, the programs, and how hard to load them. All that it started is
+// gone when it is closed.
+type stage struct {
+	settings
+	folder    string
+	processes []*process
+	undo      []func() error
+	port      int // the last one that was given away
+}
+
+// settings are the program's flags, and what it has built.
+type settings struct {
+	load        time.Duration // before each fault, and after it
+	rounds      int           // of each kill
+	cuts        int           // of the power
+	connections int
+
+	bridge, broker string // paths
+}
+
+func openStage(s settings, parent string) (*stage, error) {
+	folder, err := os.MkdirTemp(parent, "stage-")
+	return &stage{settings: s, folder: folder}, err
+}
+
+// close ends what still runs, undoes what was prepared, last things first, and removes the folder.
+func (s *stage) close() error {
+	for _, p := range s.processes {
+		p.close()
+	}
+	var errs []error
+	for i := range s.undo {
+		errs = append(errs, s.undo[len(s.undo)-1-i]())
+	}
+	return errors.Join(append(errs, os.RemoveAll(s.folder))...)
+}
+
+func (s *stage) run(ctx context.Context, name, path string, args, env []string, heard func([]byte)) (*process, error) {
+	p, err := run(ctx, name, path, args, env, heard)
+	if err == nil {
+		s.processes = append(s.processes, p)
+	}
+	return p, err
+}
+
+// mount mounts something on a folder of the stage for as long as the stage stands, or until undone.
+func (s *stage) mount(ctx context.Context, name string, args ...string) (unmount func() error, err error) {
+	path := filepath.Join(s.folder, name)
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, err
+	}
+	if err := command(ctx, "mount", append(args, path)...); err != nil {
+		return nil, err
+	}
+	mounted := true
+	unmount = func() error {
+		if !mounted {
+			return nil
+		}
+		mounted = false
+		return command(context.WithoutCancel(ctx), "umount", path)
+	}
+	s.undo = append(s.undo, unmount)
+	return unmount, nil
+}
+
+// address returns a free address on this machine, below those that the system gives to outgoing connections, so that a
+// program that is started again finds it free again.
+func (s *stage) address(ctx context.Context) (string, error) {
+	for range ports {
+		s.port++
+		address := fmt.Sprintf("127.0.0.1:%d", firstPort+(os.Getpid()*100+s.port)%ports)
+		if listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address); err == nil {
+			return address, listener.Close()
+		}
+	}
+	return "", errors.New("no port below 32000 is free")
+}
+
+const (
+	firstPort = 20000
+	ports     = 12000
+)
