@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/semaphore"
 )
@@ -16,7 +17,7 @@ const (
 	forwardBytes  = 32 << 20
 	// forwardTimeout is when a message that the remote has not acknowledged is sent again, from when it was sent or the one
 	// before it was acknowledged: a slow remote is none that is away.
-	forwardTimeout = 10 * time.Second
+	forwardTimeout = 5 * time.Second
 	// holdFor is how long the journal's last message stays after the remote has it, if none follows. A journal that is
 	// emptied begins a new file, which costs the next callback a sync more.
 	holdFor = 3 * time.Second
@@ -36,7 +37,7 @@ type run struct {
 
 // passing is a message on its way.
 type passing struct {
-	msg      jetstream.Msg
+	msg      *nats.Msg
 	sequence uint64 // in the journal
 	bytes    int64
 	at       time.Time
@@ -47,15 +48,11 @@ type passing struct {
 
 // forward sends and settles until something goes wrong, which it returns.
 func (r *run) forward(ctx context.Context) error {
-	consumer, err := r.Journal.consumer(ctx)
+	messages, err := r.Journal.read(ctx)
 	if err != nil {
 		return err
 	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(256, int(r.Journal.Conn.nats.MaxPayload())+1<<20))
-	if err != nil {
-		return fmt.Errorf("read the journal: %w", err)
-	}
-	defer messages.Stop()
+	defer messages.close()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	// What is on its way when ctx ends may still be acknowledged.
@@ -75,17 +72,13 @@ func (r *run) forward(ctx context.Context) error {
 }
 
 // send publishes one message of the journal after the other to the remote, without waiting for acknowledgements.
-func (r *run) send(ctx context.Context, messages jetstream.MessagesContext, window chan<- passing, room *semaphore.Weighted) error {
+func (r *run) send(ctx context.Context, messages *reader, window chan<- passing, room *semaphore.Weighted) error {
 	for {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
+		msg, sequence, err := messages.next(ctx)
 		if err != nil {
-			return fmt.Errorf("read the journal: %w", err)
+			return err
 		}
-		meta, err := msg.Metadata()
-		if err != nil {
-			return fmt.Errorf("read the journal: %w", err)
-		}
-		p := passing{msg: msg, sequence: meta.Sequence.Stream, bytes: min(int64(len(msg.Data())), forwardBytes)}
+		p := passing{msg: msg, sequence: sequence, bytes: min(int64(len(msg.Data)), forwardBytes)}
 		if err := room.Acquire(ctx, p.bytes); err != nil {
 			return err
 		}
@@ -102,12 +95,12 @@ func (r *run) send(ctx context.Context, messages jetstream.MessagesContext, wind
 }
 
 // publish sends a message of the journal to the remote.
-func (r *run) publish(msg jetstream.Msg) (jetstream.PubAckFuture, error) {
-	out, err := onward(r.Journal.Stream, msg.Subject(), msg.Headers(), msg.Data())
+func (r *run) publish(msg *nats.Msg) (jetstream.PubAckFuture, error) {
+	out, err := onward(r.Journal.Stream, msg.Subject, msg.Header, msg.Data)
 	if err != nil {
 		return nil, refusal{err}
 	}
-	stream := r.streams[msg.Headers().Get(forStream)]
+	stream := r.streams[msg.Header.Get(forStream)]
 	if stream.MaxBytes > 0 && int64(out.Size()+storedOverhead) > stream.MaxBytes {
 		return nil, refusal{fmt.Errorf("it is larger than stream %s may be", stream.Name)}
 	}
@@ -120,7 +113,7 @@ type refusal struct{ error }
 // settle takes what the remote has acknowledged out of the journal, in order. It ends when the window is closed or, with an
 // error, when a message was not acknowledged.
 func (r *run) settle(ctx context.Context, window <-chan passing, room *semaphore.Weighted) error {
-	var held jetstream.Msg // the remote has it; it leaves the journal when the next one does, or nothing follows
+	var held *nats.Msg // the remote has it; it leaves the journal when the next one does, or nothing follows
 	defer func() { r.release(held) }()
 	idle := time.NewTimer(holdFor)
 	defer idle.Stop()
@@ -134,7 +127,7 @@ func (r *run) settle(ctx context.Context, window <-chan passing, room *semaphore
 				return err
 			}
 			if held != nil {
-				if err := held.Ack(); err != nil {
+				if err := held.Respond(taken); err != nil {
 					return fmt.Errorf("take %d out of the journal: %w", r.held.Load(), err)
 				}
 			}
@@ -151,13 +144,11 @@ func (r *run) settle(ctx context.Context, window <-chan passing, room *semaphore
 }
 
 // release takes the last settled message out of the journal, and returns when it and all before it have left.
-func (r *run) release(held jetstream.Msg) {
+func (r *run) release(held *nats.Msg) {
 	if held == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	if err := held.DoubleAck(ctx); err != nil {
+	if _, err := r.Journal.Conn.nats.Request(held.Reply, taken, 2*time.Second); err != nil {
 		r.Log.Warn("a forwarded event stays in the journal and will be sent again", "error", err)
 	}
 	r.held.Store(0)
@@ -171,14 +162,14 @@ func (r *run) settleOne(ctx context.Context, p passing) error {
 	case err == nil:
 		return nil
 	case !tooLarge(err) && !errors.As(err, &never):
-		return fmt.Errorf("forward %s: %w", p.msg.Headers().Get(ownID), err)
+		return fmt.Errorf("forward %s: %w", p.msg.Header.Get(ownID), err)
 	}
 	if err := r.Refused.keep(ctx, r.Journal.Stream, p.sequence, p.msg, err); err != nil {
 		return err
 	}
 	r.Metrics.refused.Inc()
 	r.Log.Warn("the remote NATS refuses an event for good: it is set aside, see crm-bridge quarantine",
-		"id", p.msg.Headers().Get(ownID), "stream", r.Refused.Stream, "reason", err.Error())
+		"id", p.msg.Header.Get(ownID), "stream", r.Refused.Stream, "reason", err.Error())
 	return nil
 }
 

@@ -78,26 +78,6 @@ func (j *Journal) put(ctx context.Context, subject string, header nats.Header, d
 	return Ack{Subject: subject, Stream: j.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
 }
 
-// consumer reads the journal from its first message, whatever an earlier consumer was given: the journal holds just what
-// the remote has not acknowledged. Nothing is delivered twice, and messages leave the journal in the order in which they
-// are acknowledged: only so does the server not rewrite finished blocks, which no Committer would sync.
-func (j *Journal) consumer(ctx context.Context) (jetstream.Consumer, error) {
-	err := j.Conn.js.DeleteConsumer(ctx, j.Stream, forwarding)
-	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return nil, fmt.Errorf("read the journal: %w", err)
-	}
-	consumer, err := j.Conn.js.CreateConsumer(ctx, j.Stream, jetstream.ConsumerConfig{
-		Durable: forwarding, AckPolicy: jetstream.AckExplicitPolicy, AckWait: never, MaxAckPending: -1, MemoryStorage: true,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the journal: %w", err)
-	}
-	return consumer, nil
-}
-
-// forwarding is the journal's only consumer.
-const forwarding = "forwarder"
-
 // after returns when the first message behind a sequence was stored; zero where there is none.
 func (j *Journal) after(ctx context.Context, sequence uint64) (time.Time, error) {
 	stream, err := j.Conn.js.Stream(ctx, j.Stream)

@@ -23,14 +23,14 @@ type Refused struct {
 const reasonHeader = "crm-bridge-refused"
 
 // keep stores a journal's message with the reason. It does not return nil until the copy would survive a power cut.
-func (r *Refused) keep(ctx context.Context, journal string, sequence uint64, msg jetstream.Msg, reason error) error {
-	header := maps.Clone(msg.Headers())
+func (r *Refused) keep(ctx context.Context, journal string, sequence uint64, msg *nats.Msg, reason error) error {
+	header := maps.Clone(msg.Header)
 	id := header.Get(ownID)
 	header[idHeader], header[reasonHeader] = []string{id}, []string{headerText(reason.Error())}
 	header[nats.ExpectedStreamHdr] = []string{r.Stream}
 	// Not the bare id: a message that was tried again and refused again must not count as a repeat of the first.
 	header[nats.MsgIdHdr] = []string{fmt.Sprintf("%s:%d", id, sequence)}
-	kept := &nats.Msg{Subject: r.Stream + "." + strings.TrimPrefix(msg.Subject(), journal+"."), Header: header, Data: msg.Data()}
+	kept := &nats.Msg{Subject: r.Stream + "." + strings.TrimPrefix(msg.Subject, journal+"."), Header: header, Data: msg.Data}
 	_, err := r.Conn.js.PublishMsg(ctx, kept, jetstream.WithRetryAttempts(0))
 	if err == nil && r.Commit != nil {
 		err = r.Commit(ctx)

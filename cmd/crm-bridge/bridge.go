@@ -142,6 +142,9 @@ func (b *bridge) ownSecrets() ([]string, error) {
 
 // accept makes changes safe: it is all that stands between ingest, transform and publish.
 func (b *bridge) accept(ctx context.Context, changes []ingest.Change) ([]ingest.Ack, error) {
+	if reason := b.state.broken.Load(); reason != nil { // the server would not even answer
+		return nil, fmt.Errorf("%w: %s", ingest.ErrRetry, *reason)
+	}
 	var events []publish.Event
 	for _, change := range changes {
 		made, err := b.mapping.Events(change)
@@ -168,6 +171,9 @@ func (b *bridge) accept(ctx context.Context, changes []ingest.Change) ([]ingest.
 
 // keep puts a callback that was proven but not understood into quarantine.
 func (b *bridge) keep(ctx context.Context, cb ingest.Callback, reason error) (string, error) {
+	if broken := b.state.broken.Load(); broken != nil {
+		return "", errors.New(*broken)
+	}
 	id, err := uuid.NewV7()
 	if err != nil {
 		return "", err
