@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -259,6 +260,31 @@ func TestForwardSurvives(t *testing.T) {
 	run(t, e.forwarder)
 	pending(t, e.forwarder, 0)
 	remote.holdsJust(t, last+each)
+}
+
+// A backlog of many requests' worth is forwarded in one go: nothing is lost on the way out of the journal, so that nothing
+// has to be begun again.
+func TestForwardBacklog(t *testing.T) {
+	remote := openRemote(t)
+	e := openEdge(t, remote.server.ClientURL(), 1<<28)
+	var log strings.Builder
+	e.forwarder.Log = slog.New(slog.NewTextHandler(&log, nil))
+	const all = 6000
+	for first := 1; first <= all; first += 500 {
+		var events []publish.Event
+		for i := first; i < first+500; i++ {
+			events = append(events, publish.Event{Event: newEvent(t, fmt.Sprint(i))})
+		}
+		if _, err := e.publisher.Publish(t.Context(), events...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop := run(t, e.forwarder)
+	pending(t, e.forwarder, 0)
+	remote.holdsJust(t, all)
+	if stop(); log.Len() > 0 {
+		t.Errorf("it was not done in one go: %s", log.String())
+	}
 }
 
 // A stream that somebody removes from the remote is made again, and what waits goes there.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -12,12 +13,15 @@ import (
 )
 
 // reader reads a journal from its first message, each message once and none left out. nats.go's own reading of a consumer
-// drops messages when its channel is full, and leaves them to a redelivery, which would come out of order.
+// has no room for the word with which the server ends a request that bounds bytes ("409 Batch Completed"): it drops a
+// message in its place, and leaves that to a redelivery, which would come out of order.
 type reader struct {
 	conn     *nats.Conn
-	request  string // subject of requests for more
+	subject  string // of requests for more
+	inbox    string // below it each request has a subject of its own, for what the server says of it
 	messages chan *nats.Msg
 	sub      *nats.Subscription
+	requests int
 	asked    int    // messages that may still come for the last request
 	got      uint64 // messages that have come
 }
@@ -26,7 +30,8 @@ const (
 	// pullBatch is how many messages a request asks for; pullExpires is when it ends without them.
 	pullBatch   = 256
 	pullExpires = 30 * time.Second
-	// statuses is room for what the server says of a request besides its messages.
+	// statuses is room for what the server says of a request besides its messages. It ends each with a word, also one that
+	// was served in full.
 	statuses = 16
 )
 
@@ -36,11 +41,11 @@ func (j *Journal) read(ctx context.Context) (*reader, error) {
 		return nil, fmt.Errorf("read the journal: %w", err)
 	}
 	r := &reader{
-		conn: j.Conn.nats, request: fmt.Sprintf("$JS.API.CONSUMER.MSG.NEXT.%s.%s", j.Stream, forwarding),
+		conn: j.Conn.nats, inbox: j.Conn.nats.NewInbox(), subject: fmt.Sprintf("$JS.API.CONSUMER.MSG.NEXT.%s.%s", j.Stream, forwarding),
 		messages: make(chan *nats.Msg, pullBatch+statuses),
 	}
 	var err error
-	if r.sub, err = r.conn.ChanSubscribe(r.conn.NewInbox(), r.messages); err != nil {
+	if r.sub, err = r.conn.ChanSubscribe(r.inbox+".*", r.messages); err != nil {
 		return nil, fmt.Errorf("read the journal: %w", err)
 	}
 	return r, nil
@@ -75,15 +80,20 @@ func (r *reader) next(ctx context.Context) (*nats.Msg, uint64, error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		if status := msg.Header.Get("Status"); status == "" {
+		switch status := msg.Header.Get("Status"); {
+		case status == "":
 			r.asked--
 			return r.inOrder(msg)
-		} else if status != "404" && status != "408" && status != "409" {
+		case status != "404" && status != "408" && status != "409":
 			return nil, 0, fmt.Errorf("read the journal: %s %s", status, msg.Header.Get("Description"))
+		case msg.Subject == r.reply():
+			r.asked = 0 // nothing came for so long, or as many bytes as were asked for
 		}
-		r.asked = 0 // nothing came for so long, or as many bytes as were asked for
 	}
 }
+
+// reply is the subject of the last request.
+func (r *reader) reply() string { return r.inbox + "." + strconv.Itoa(r.requests) }
 
 func (r *reader) receive(ctx context.Context) (*nats.Msg, error) {
 	select {
@@ -121,7 +131,8 @@ func (r *reader) ask() error {
 	if err != nil {
 		return err
 	}
-	if err := r.conn.PublishRequest(r.request, r.sub.Subject, request); err != nil {
+	r.requests++
+	if err := r.conn.PublishRequest(r.subject, r.reply(), request); err != nil {
 		return fmt.Errorf("read the journal: %w", err)
 	}
 	r.asked = pullBatch
