@@ -1,11 +1,13 @@
 package publish
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -29,10 +31,18 @@ type Address struct {
 	Owner          bool        // User is an embedded server's own user
 }
 
+// Reach is Dial that ends with ctx.
+func (a Address) Reach(ctx context.Context, log *slog.Logger) (*Conn, error) {
+	return a.dialWithin(ctx, connOptions(log))
+}
+
 // Dial connects. Afterwards the connection comes back by itself, for as long as it takes.
 func (a Address) Dial(log *slog.Logger) (*Conn, error) { return a.dial(connOptions(log)) }
 
 func (a Address) dial(options []nats.Option) (*Conn, error) {
+	if err := a.checkFiles(); err != nil {
+		return nil, err
+	}
 	options = append(options, nats.Timeout(5*time.Second))
 	if a.Creds != "" {
 		options = append(options, nats.UserCredentials(a.Creds))
@@ -64,6 +74,48 @@ func (a Address) dial(options []nats.Option) (*Conn, error) {
 		return nil, fmt.Errorf("connect to %s: %w", HideUser(a.URL), hideUser(err, a.URL))
 	}
 	return conn, nil
+}
+
+// dialWithin is dial that ends with ctx: NATS gives each server that says nothing its time.
+func (a Address) dialWithin(ctx context.Context, options []nats.Option) (*Conn, error) {
+	type dialled struct {
+		conn *Conn
+		err  error
+	}
+	done := make(chan dialled, 1)
+	go func() {
+		conn, err := a.dial(options)
+		done <- dialled{conn, err}
+	}()
+	select {
+	case d := <-done:
+		return d.conn, d.err
+	case <-ctx.Done():
+		go func() { // ends when the last server has had its time
+			if d := <-done; d.conn != nil {
+				d.conn.Close()
+			}
+		}()
+		return nil, fmt.Errorf("connect to %s: %w", HideUser(a.URL), context.Cause(ctx))
+	}
+}
+
+// checkFiles returns an error where a file that must be there cannot be read. It does not show the name: whoever puts
+// the secret itself in its place shall not find it in a log.
+func (a Address) checkFiles() error {
+	for variable, path := range map[string]string{
+		"BRIDGE_NATS_CREDS": a.Creds, "BRIDGE_NATS_NKEY": a.Nkey, "BRIDGE_NATS_CA": a.CA, "BRIDGE_NATS_CERT": a.Cert, "BRIDGE_NATS_KEY": a.Key,
+	} {
+		if path == "" {
+			continue
+		}
+		if file, err := os.Open(path); err != nil {
+			return misfit("%s must be the path of a file that the bridge may read", variable)
+		} else if err := file.Close(); err != nil {
+			return misfit("%s: the file cannot be closed", variable)
+		}
+	}
+	return nil
 }
 
 // with returns the address with further servers of the same cluster, as NATS gives them.

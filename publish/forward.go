@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -58,7 +59,12 @@ func (r *run) forward(ctx context.Context) error {
 	// What is on its way when ctx ends may still be acknowledged.
 	patience, lose := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer lose(nil)
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(patienceFor, func() { lose(context.Cause(ctx)) }) })()
+	defer context.AfterFunc(ctx, func() {
+		time.AfterFunc(patienceFor, func() {
+			lose(context.Cause(ctx))
+			r.remote.Close() // whoever still writes to it
+		})
+	})()
 
 	window, room := make(chan passing, forwardWindow), semaphore.NewWeighted(forwardBytes)
 	go func() {
@@ -100,7 +106,10 @@ func (r *run) publish(msg *nats.Msg) (jetstream.PubAckFuture, error) {
 	if err != nil {
 		return nil, refusal{err}
 	}
-	stream := r.streams[msg.Header.Get(forStream)]
+	stream, known := r.streams[msg.Header.Get(forStream)]
+	if known && !slices.ContainsFunc(stream.Subjects, func(filter string) bool { return covers(filter, out.Subject) }) {
+		return nil, refusal{fmt.Errorf("stream %s has no subject %s (any more): has BRIDGE_SUBJECT_PREFIX changed?", stream.Name, out.Subject)}
+	}
 	if stream.MaxBytes > 0 && int64(out.Size()+storedOverhead) > stream.MaxBytes {
 		return nil, refusal{fmt.Errorf("it is larger than stream %s may be", stream.Name)}
 	}
@@ -132,6 +141,9 @@ func (r *run) settle(ctx context.Context, window <-chan passing, room *semaphore
 				}
 			}
 			held = p.msg
+			if r.settled == 0 {
+				r.working()
+			}
 			r.settled, r.settledAt = p.sequence, time.Now()
 			r.held.Store(p.sequence)
 			room.Release(p.bytes)
@@ -161,7 +173,7 @@ func (r *run) settleOne(ctx context.Context, p passing) error {
 	switch {
 	case err == nil:
 		return nil
-	case !tooLarge(err) && !errors.As(err, &never):
+	case !tooLarge(err) && !errors.As(err, &never) && !r.doesWithout(p, err):
 		return fmt.Errorf("forward %s: %w", p.msg.Header.Get(ownID), err)
 	}
 	if err := r.Refused.keep(ctx, r.Journal.Stream, p.sequence, p.msg, err); err != nil {
@@ -171,6 +183,13 @@ func (r *run) settleOne(ctx context.Context, p passing) error {
 	r.Log.Warn("the remote NATS refuses an event for good: it is set aside, see crm-bridge quarantine",
 		"id", p.msg.Header.Get(ownID), "stream", r.Refused.Stream, "reason", err.Error())
 	return nil
+}
+
+// doesWithout tells whether a message is set aside because its stream says no or is not there, and no other may wait for it.
+func (r *run) doesWithout(p passing, err error) bool {
+	var api *jetstream.APIError
+	refused := errors.As(err, &api) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse)
+	return refused && r.streams[p.msg.Header.Get(forStream)].Beside
 }
 
 // wait returns nil when the remote has acknowledged the message. It was settled with the one before at a given time.
@@ -188,7 +207,10 @@ func (p passing) wait(ctx context.Context, before time.Time) error {
 	late := time.NewTimer(time.Until(since.Add(forwardTimeout)))
 	defer late.Stop()
 	select {
-	case <-p.future.Ok():
+	case ack := <-p.future.Ok():
+		if want := p.msg.Header.Get(forStream); ack.Stream != want {
+			return fmt.Errorf("acknowledged by stream %q, not by %q", ack.Stream, want)
+		}
 		return nil
 	case err := <-p.future.Err():
 		return err

@@ -24,6 +24,7 @@ type Forwarder struct {
 
 	conn   atomic.Pointer[Conn]   // nil: the remote cannot be used now
 	reason atomic.Pointer[string] // why it cannot
+	said   atomic.Pointer[string] // the interruption that was logged last; nil: it is over
 	held   atomic.Uint64          // sequence of the message that is still in the journal although the remote has it; 0: none
 
 	cluster []string        // servers that were known at the last connection, told of by the remote or not; Run's own, as the next
@@ -69,7 +70,8 @@ func (f *Forwarder) attempt(ctx context.Context) (forwarded bool, err error) {
 		}
 		end(err)
 	}
-	conn, err := f.Remote.with(f.cluster).dial(append(connOptions(f.Log), nats.NoReconnect(), nats.DisconnectErrHandler(nil), nats.ClosedHandler(lost)))
+	conn, err := f.Remote.with(f.cluster).dialWithin(ctx, append(connOptions(f.Log), nats.NoReconnect(), nats.FlusherTimeout(forwardTimeout/2),
+		nats.DisconnectErrHandler(nil), nats.ClosedHandler(lost)))
 	if err != nil {
 		return false, err
 	}
@@ -81,8 +83,9 @@ func (f *Forwarder) attempt(ctx context.Context) (forwarded bool, err error) {
 	}
 	f.conn.Store(conn)
 	defer f.conn.Store(nil)
-	if f.reason.Swap(nil) != nil {
-		f.Log.Info("the remote NATS is back: forwarding what is in the journal")
+	f.reason.Store(nil)
+	if n, _, err := f.Journal.Pending(ctx); n == 0 && err == nil {
+		f.working()
 	}
 	run := &run{Forwarder: f, remote: conn, streams: streams, known: f.stored}
 	err = run.forward(ctx)
@@ -92,11 +95,19 @@ func (f *Forwarder) attempt(ctx context.Context) (forwarded bool, err error) {
 	return run.settled > 0, err
 }
 
-// say logs why the remote cannot be used, once for each reason in a row.
+// say logs why forwarding is interrupted, once for each reason in a row.
 func (f *Forwarder) say(err error) {
 	text := err.Error()
-	if old := f.reason.Swap(&text); old == nil || *old != text {
+	f.reason.Store(&text)
+	if old := f.said.Swap(&text); old == nil || *old != text {
 		f.Log.Warn("forwarding is interrupted: events wait in the journal", "error", text)
+	}
+}
+
+// working logs that forwarding is not interrupted any more.
+func (f *Forwarder) working() {
+	if f.said.Swap(nil) != nil {
+		f.Log.Info("the remote NATS is back: forwarding what is in the journal")
 	}
 }
 

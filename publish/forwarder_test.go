@@ -223,8 +223,8 @@ func TestForward(t *testing.T) {
 		t.Errorf("%v: the remote has %s", err, got)
 	}
 	stop()
-	if n, err := e.conn.Waiting(t.Context(), "CRM_JOURNAL"); n != 0 || err != nil {
-		t.Errorf("after the end the journal holds %d: %v", n, err)
+	if held, err := e.conn.Streams(t.Context()); held["CRM_JOURNAL"] != 0 || err != nil {
+		t.Errorf("after the end the journal holds %d: %v", held["CRM_JOURNAL"], err)
 	}
 }
 

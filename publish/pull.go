@@ -127,7 +127,7 @@ func (r *reader) inOrder(msg *nats.Msg) (*nats.Msg, uint64, error) {
 
 // ask asks for more messages, of at most so many bytes that any one fits.
 func (r *reader) ask() error {
-	request, err := json.Marshal(map[string]any{"batch": pullBatch, "max_bytes": r.conn.MaxPayload() + 1<<20, "expires": pullExpires.Nanoseconds()})
+	request, err := json.Marshal(map[string]any{"batch": pullBatch, "max_bytes": MaxPayload + 1<<20, "expires": pullExpires.Nanoseconds()})
 	if err != nil {
 		return err
 	}

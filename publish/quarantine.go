@@ -23,7 +23,10 @@ type Quarantine struct {
 func (q *Quarantine) Keep(ctx context.Context, source, id string, body []byte) error {
 	msg := &nats.Msg{
 		Subject: q.Prefix + "-quarantine." + source, Data: body,
-		Header: nats.Header{contentType: {"application/json"}, idHeader: {id}, nats.MsgIdHdr: {id}},
+		Header: nats.Header{contentType: {"application/json"}, idHeader: {id}},
+	}
+	if q.Journal == "" { // the event of a redriven callback has its id, and the journal would take that for a repeat
+		msg.Header[nats.MsgIdHdr] = []string{id}
 	}
 	address(msg, q.Stream, q.Journal, id)
 	if _, err := q.Conn.js.PublishMsg(ctx, msg, jetstream.WithRetryAttempts(0)); err != nil {

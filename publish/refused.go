@@ -26,7 +26,7 @@ const reasonHeader = "crm-bridge-refused"
 func (r *Refused) keep(ctx context.Context, journal string, sequence uint64, msg *nats.Msg, reason error) error {
 	header := maps.Clone(msg.Header)
 	id := header.Get(ownID)
-	header[idHeader], header[reasonHeader] = []string{id}, []string{headerText(reason.Error())}
+	header[reasonHeader] = []string{headerText(reason.Error())}
 	header[nats.ExpectedStreamHdr] = []string{r.Stream}
 	// Not the bare id: a message that was tried again and refused again must not count as a repeat of the first.
 	header[nats.MsgIdHdr] = []string{fmt.Sprintf("%s:%d", id, sequence)}
@@ -54,7 +54,7 @@ func (r *Refused) Subject(kept Kept) string { return strings.TrimPrefix(kept.Sub
 // returns nil.
 func (r *Refused) Again(ctx context.Context, kept Kept, journal *Journal) (Ack, error) {
 	header := maps.Clone(kept.header)
-	for _, name := range []string{idHeader, reasonHeader, nats.MsgIdHdr} {
+	for _, name := range []string{reasonHeader, nats.MsgIdHdr} {
 		delete(header, name)
 	}
 	return journal.put(ctx, r.Subject(kept), header, kept.Body)

@@ -33,6 +33,9 @@ type ServerConfig struct {
 	Log        *slog.Logger
 }
 
+// MaxPayload is the most that any server of ours takes as a message: NATS' own bound.
+const MaxPayload = 64 << 20
+
 // owner is the user of the bridge itself and of its own commands.
 const owner = "crm-bridge"
 

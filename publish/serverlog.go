@@ -24,8 +24,8 @@ func (l *serverLog) Noticef(format string, v ...any) {
 func (l *serverLog) Debugf(string, ...any) {}
 func (l *serverLog) Tracef(string, ...any) {}
 func (l *serverLog) Warnf(format string, v ...any) {
-	if strings.HasPrefix(format, "Plaintext passwords") {
-		return // they are random and stay in this process, or the operator's own
+	if strings.HasPrefix(format, "Plaintext passwords") || strings.HasPrefix(format, "Maximum payloads over") {
+		return // they are random and stay in this process, or the operator's own; and so is what is as large as that
 	}
 	l.log.Warn("embedded NATS: " + fmt.Sprintf(format, v...))
 }

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,7 +68,7 @@ func (s *Shelf) Each(ctx context.Context, f func(Kept) error) error {
 		for _, name := range []string{jetstream.StreamHeader, jetstream.SequenceHeader, jetstream.TimeStampHeaer, jetstream.SubjectHeader, jetstream.LastSequenceHeader} {
 			delete(msg.Header, name) // of the reading: sent on with the message they would be read as its own
 		}
-		kept := Kept{ID: msg.Header.Get(idHeader), Subject: msg.Subject, Sequence: msg.Sequence, At: msg.Time, Body: msg.Data, header: msg.Header}
+		kept := Kept{ID: cmp.Or(msg.Header.Get(idHeader), msg.Header.Get(ownID)), Subject: msg.Subject, Sequence: msg.Sequence, At: msg.Time, Body: msg.Data, header: msg.Header}
 		if err := f(kept); err != nil {
 			return err
 		}

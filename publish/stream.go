@@ -33,7 +33,7 @@ type StreamConfig struct {
 	WorkQueue       bool // a message stays until it is acknowledged, and no longer
 }
 
-// MisfitError is an error of EnsureStream that only a person can mend, in the streams or in the configuration.
+// MisfitError is an error that only a person can mend, in the streams or in the configuration.
 type MisfitError string
 
 // Error says what does not fit, and what mends it.
@@ -79,23 +79,26 @@ type Stream struct {
 	Memory   bool  // it is kept in memory only
 	Packed   bool  // it is kept compressed
 	MaxBytes int64 // a larger event would be gone at once; at most 0: no limit
+	Subjects []string
+	Beside   bool // what it cannot take is set aside: the events of other streams do not wait for it
 }
 
 func found(stream jetstream.Stream) Stream {
 	config := stream.CachedInfo().Config
-	return Stream{Name: config.Name, Replicas: config.Replicas, Memory: config.Storage == jetstream.MemoryStorage, Packed: config.Compression != jetstream.NoCompression, MaxBytes: config.MaxBytes}
+	return Stream{Name: config.Name, Replicas: config.Replicas, Memory: config.Storage == jetstream.MemoryStorage, Packed: config.Compression != jetstream.NoCompression, MaxBytes: config.MaxBytes, Subjects: config.Subjects}
 }
 
-// Waiting returns how many messages a stream holds; none where it is not there.
-func (c *Conn) Waiting(ctx context.Context, stream string) (uint64, error) {
-	found, err := c.js.Stream(ctx, stream)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return 0, nil
+// Streams returns how many messages each stream of the server holds, by its name.
+func (c *Conn) Streams(ctx context.Context) (map[string]uint64, error) {
+	held := map[string]uint64{}
+	infos := c.js.ListStreams(ctx)
+	for info := range infos.Info() {
+		held[info.Config.Name] = info.State.Msgs
 	}
-	if err != nil {
-		return 0, fmt.Errorf("look up stream %s: %w", stream, err)
+	if err := infos.Err(); err != nil {
+		return held, fmt.Errorf("list streams: %w", err)
 	}
-	return found.CachedInfo().State.Msgs, nil
+	return held, nil
 }
 
 // noOther returns an error if a stream other than config's holds some of its subjects.

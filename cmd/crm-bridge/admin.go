@@ -41,7 +41,7 @@ func (b *bridge) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, map[string]bool{"ok": true}) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		answer := readiness{Ready: true, Durability: b.durability, Stream: b.settings.Stream, Version: version()}
+		answer := readiness{Ready: true, Durability: b.promises(), Stream: b.settings.Stream, Version: version()}
 		b.describeRemote(r.Context(), &answer)
 		status := http.StatusOK
 		if reason := b.notReady(r.Context()); reason != "" {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -35,8 +36,9 @@ type bridge struct {
 	refused    *publish.Refused   // what the remote refused; nil without a journal
 	publisher  *publish.Publisher
 	quarantine *publish.Quarantine
-	durability string   // what a 200 means
-	warned     sync.Map // warnings that were given
+	durability string                 // what a 200 means
+	promise    atomic.Pointer[string] // with a journal: what the remote's stream was like when it was last seen
+	warned     sync.Map               // warnings that were given
 
 	committers  []*publish.Committer // of the stream that takes events, and of the one beside it
 	groupCommit bool

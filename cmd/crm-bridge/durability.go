@@ -26,6 +26,17 @@ func (b *bridge) describeDurability(stream publish.Stream) string {
 	return fmt.Sprintf("an answer means: fsynced to %s on this machine (%s); it survives kill -9 and a power cut", filepath.Join(b.data.path, "jetstream"), how)
 }
 
+// promises says what an answered callback survives now.
+func (b *bridge) promises() string {
+	if b.forwarder == nil {
+		return b.durability
+	}
+	if remote := b.promise.Load(); remote != nil {
+		return b.durability + "; then it goes on to the remote NATS, " + *remote
+	}
+	return b.durability + "; then it goes on to the remote NATS, which could not be asked yet"
+}
+
 func inWords(stream publish.Stream) string {
 	return fmt.Sprintf("stream %s, %d replica(s), %s storage", stream.Name, stream.Replicas, storage(stream))
 }

@@ -7,6 +7,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,11 +27,10 @@ func (b *bridge) openJournal(ctx context.Context) error {
 		return err
 	}
 	b.wireJournal(journal)
-	promise, err := b.lookAtRemote(ctx)
-	if err != nil {
+	b.durability = b.describeDurability(journal)
+	if err := b.lookAtRemote(ctx); err != nil {
 		return err
 	}
-	b.durability = b.describeDurability(journal) + "; then it goes on to the remote NATS, " + promise
 	return b.warnOfLeftovers(ctx)
 }
 
@@ -84,8 +85,23 @@ const remoteTimeout = 5 * time.Second
 func (b *bridge) ensureRemote(ctx context.Context, remote *publish.Conn) (map[string]publish.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, remoteTimeout)
 	defer cancel()
-	stream, err := b.ensureStreams(ctx, remote)
-	return map[string]publish.Stream{stream.Name: stream}, err
+	stream, err := b.ensureEvents(ctx, remote)
+	if err != nil {
+		return nil, err
+	}
+	// Events do not wait for the stream of quarantined callbacks: what it cannot take is set aside.
+	quarantine, err := b.ensureQuarantine(ctx, remote)
+	if misfit := publish.MisfitError(""); errors.As(err, &misfit) {
+		return nil, err
+	}
+	if err != nil {
+		b.warnOnce("the remote's stream of quarantined callbacks cannot be used: " + err.Error())
+		quarantine = publish.Stream{Name: b.quarantineStream(), Subjects: []string{">"}}
+	}
+	quarantine.Beside = true
+	promise := inWords(stream)
+	b.promise.Store(&promise)
+	return map[string]publish.Stream{stream.Name: stream, quarantine.Name: quarantine}, nil
 }
 
 // warnOnce logs a warning that each new connection would repeat.
@@ -133,7 +149,7 @@ func (b *bridge) describeRemote(ctx context.Context, answer *readiness) {
 	}
 }
 
-// warnOfLeftovers says what is in the data folder that nobody will forward or read in the way that the bridge is set now.
+// warnOfLeftovers says what is in the data folder that nobody will forward or show in the way that the bridge is set now.
 func (b *bridge) warnOfLeftovers(ctx context.Context) error {
 	if b.settings.direct() {
 		folder := filepath.Join(b.settings.DataDir, "jetstream", "$G", "streams", b.journalStream())
@@ -142,33 +158,37 @@ func (b *bridge) warnOfLeftovers(ctx context.Context) error {
 		}
 		return nil
 	}
-	other, mend := b.settings.Stream, "they stay there, and are not sent to the remote NATS"
-	if b.settings.embedded() {
-		other, mend = b.journalStream(), "set BRIDGE_NATS_URL again until they are forwarded"
+	ours := []string{b.settings.Stream, b.quarantineStream(), b.settings.Stream + "_REPLAY", "KV_" + b.settings.Stream + "_STATE"}
+	if b.settings.journaled() {
+		ours = []string{b.journalStream(), b.refusedStream()}
 	}
-	n, err := b.conn.Waiting(ctx, other)
-	if n > 0 {
-		b.log.Warn("the data folder holds events from when BRIDGE_NATS_URL was set otherwise: "+mend, "stream", other, "events", n)
+	held, err := b.conn.Streams(ctx)
+	for name, messages := range held {
+		switch {
+		case messages == 0 || slices.Contains(ours, name):
+		case strings.HasSuffix(name, "_JOURNAL"):
+			b.log.Error("the data folder has a journal that nobody forwards: set BRIDGE_STREAM and BRIDGE_NATS_URL as they were until it is empty", "stream", name, "events", messages)
+		default:
+			b.log.Warn("the data folder has a stream from when BRIDGE_STREAM or BRIDGE_NATS_URL was set otherwise: it stays there, and is not forwarded", "stream", name, "messages", messages)
+		}
 	}
 	return err
 }
 
-// lookAtRemote says what the remote NATS promises, as far as it can be reached now; it is an error if its streams do not fit.
-// Whatever else is wrong, the forwarder will meet and log.
-func (b *bridge) lookAtRemote(ctx context.Context) (promise string, err error) {
-	remote, err := b.settings.NATS.remote().Dial(b.log)
-	if err != nil {
-		return "which cannot be reached now", nil
+// lookAtRemote returns an error if the remote NATS, where it can be reached, has streams that do not fit, or if what is
+// configured to reach it cannot be right. Whatever else is wrong, the forwarder will meet and log.
+func (b *bridge) lookAtRemote(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, remoteTimeout)
+	defer cancel()
+	remote, err := b.settings.NATS.remote().Reach(ctx, b.log)
+	if err == nil {
+		defer remote.Close()
+		_, err = b.ensureRemote(ctx, remote)
 	}
-	defer remote.Close()
-	streams, err := b.ensureRemote(ctx, remote)
 	if misfit := publish.MisfitError(""); errors.As(err, &misfit) {
-		return "", fmt.Errorf("BRIDGE_NATS_URL: %w", err)
+		return fmt.Errorf("BRIDGE_NATS_URL: %w", err)
 	}
-	if err != nil {
-		return "whose streams cannot be used now", nil
-	}
-	return inWords(streams[b.settings.Stream]), nil
+	return nil
 }
 
 // forwarding is a forwarder at work.

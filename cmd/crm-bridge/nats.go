@@ -96,8 +96,10 @@ func (b *bridge) openEmbedded(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config := publish.ServerConfig{Dir: b.data.jetStream(), OwnerPass: password, Sync: s.Sync, MaxPayload: maxPayload(s.MaxBody), Log: b.log}
+	// A journal may hold what was taken under a larger BRIDGE_MAX_BODY.
+	config := publish.ServerConfig{Dir: b.data.jetStream(), OwnerPass: password, Sync: s.Sync, MaxPayload: publish.MaxPayload, Log: b.log}
 	if s.embedded() {
+		config.MaxPayload = maxPayload(s.MaxBody)
 		config.Listen, config.User, config.Pass = s.NATS.Listen, s.NATS.ListenUser, s.NATS.ListenPassword
 		config.Readable = []string{s.Stream, b.quarantineStream(), s.Stream + "_REPLAY"}
 	}
@@ -137,30 +139,45 @@ func (b *bridge) checkLayout(ctx context.Context) error {
 }
 
 // maxPayload leaves room for what an event holds beside a body, which may grow when it is written as JSON.
-func maxPayload(maxBody Size) int32 { return int32(min(7*int64(maxBody)+64<<10, 64<<20)) }
+func maxPayload(maxBody Size) int32 { return int32(min(7*int64(maxBody)+64<<10, publish.MaxPayload)) }
 
 // ensureStreams makes sure of the streams of events and of quarantine, and returns the first.
 func (b *bridge) ensureStreams(ctx context.Context, conn *publish.Conn) (publish.Stream, error) {
+	stream, err := b.ensureEvents(ctx, conn)
+	if err == nil {
+		_, err = b.ensureQuarantine(ctx, conn)
+	}
+	return stream, err
+}
+
+func (b *bridge) ensureEvents(ctx context.Context, conn *publish.Conn) (publish.Stream, error) {
 	s := b.settings
-	main, warnings, err := conn.EnsureStream(ctx, publish.StreamConfig{
+	stream, err := b.ensure(ctx, conn, publish.StreamConfig{
 		Name: s.Stream, Description: "CRM changes as CloudEvents", Subjects: []string{s.SubjectPrefix + ".>"},
 		MaxAge: time.Duration(s.StreamMaxAge), MaxBytes: int64(s.StreamMaxBytes), DefaultMaxBytes: b.share(!s.embedded(), 0.6, 10<<30),
 		Replicas: s.StreamReplicas, Duplicates: b.duplicates(),
 	})
-	if err != nil {
-		return main, err
+	if err == nil && !s.embedded() {
+		b.fragile(stream)
 	}
-	_, more, err := conn.EnsureStream(ctx, publish.StreamConfig{
+	return stream, err
+}
+
+func (b *bridge) ensureQuarantine(ctx context.Context, conn *publish.Conn) (publish.Stream, error) {
+	s := b.settings
+	return b.ensure(ctx, conn, publish.StreamConfig{
 		Name: b.quarantineStream(), Description: "Callbacks that were proven but not understood", Subjects: []string{s.SubjectPrefix + "-quarantine.>"},
 		MaxAge: quarantineAge, DefaultMaxBytes: b.share(!s.embedded(), 0.05, 1<<30), Replicas: s.StreamReplicas, Duplicates: 2 * time.Minute, DiscardNew: true,
 	})
-	for _, warning := range append(warnings, more...) {
+}
+
+// ensure makes sure of a stream, and warns of what is not as configured.
+func (b *bridge) ensure(ctx context.Context, conn *publish.Conn, config publish.StreamConfig) (publish.Stream, error) {
+	stream, warnings, err := conn.EnsureStream(ctx, config)
+	for _, warning := range warnings {
 		b.warnOnce(warning)
 	}
-	if err == nil && !s.embedded() {
-		b.fragile(main)
-	}
-	return main, err
+	return stream, err
 }
 
 // duplicates is how long a repeated id is recognised: as it is set, or for as long as a source's repeats take to come.

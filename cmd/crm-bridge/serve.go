@@ -58,14 +58,14 @@ func (b *bridge) greet(out io.Writer) {
 	subjects := b.settings.SubjectPrefix + ".<provider>.<Module>.<operation>"
 	if !isTerminal(out) {
 		b.log.Info("serving", "version", version(), "callbacks", callbacks, "nats", events, "stream", b.settings.Stream, "subjects", subjects,
-			"admin", admin, "durability", b.durability, "try", ownCommand()+" send")
+			"admin", admin, "durability", b.promises(), "try", ownCommand()+" send")
 		return
 	}
 	say(out, "crm-bridge %s\n", version())
 	say(out, "  callbacks   %s  %s\n", callbacks, strings.Join(b.paths(), " "))
 	say(out, "  events      %s  stream %s, subjects %s\n", events, b.settings.Stream, subjects)
 	say(out, "  admin       %s  /healthz /readyz /metrics\n", admin)
-	say(out, "  durability  %s\n", b.durability)
+	say(out, "  durability  %s\n", b.promises())
 	say(out, "Send a first event and see it in the stream:\n")
 	say(out, "  %s send && %s tail --since 1m --count 1\n", ownCommand(), ownCommand())
 }
