@@ -1,0 +1,84 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// ErrConflict says that a value of a State has changed since it was loaded.
+var ErrConflict = errors.New("changed by somebody else")
+
+// State keeps small values in a key-value bucket, each with the revision that it has there. All who may read the bucket can
+// read them.
+type State struct {
+	// Reach returns the connection to the server that has the bucket, or why there is none now.
+	Reach  func() (*Conn, error)
+	Bucket string
+	// Replicas of the bucket, where it has to be made.
+	Replicas int
+	// Commit brings what is saved to the disk; nil where the acknowledgement itself means that.
+	Commit func(ctx context.Context) error
+}
+
+// open returns the bucket, and makes it where it is missing.
+func (s *State) open(ctx context.Context) (jetstream.KeyValue, error) {
+	conn, err := s.Reach()
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s: %w", s.Bucket, err)
+	}
+	bucket, err := conn.js.KeyValue(ctx, s.Bucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		bucket, err = conn.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
+			Bucket: s.Bucket, Description: "What crm-bridge remembers", History: 1, Replicas: s.Replicas, MaxBytes: 64 << 20,
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s: %w", s.Bucket, err)
+	}
+	return bucket, nil
+}
+
+// Load returns a value and its revision; nil and 0 where there is none.
+func (s *State) Load(ctx context.Context, key string) ([]byte, uint64, error) {
+	bucket, err := s.open(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	entry, err := bucket.Get(ctx, key)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("bucket %s, key %s: %w", s.Bucket, key, err)
+	}
+	return entry.Value(), entry.Revision(), nil
+}
+
+// Save stores a value if its revision is still the given one (0: there is none), and returns the new one when it would
+// survive a power cut. The error is ErrConflict where somebody else was faster.
+func (s *State) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	bucket, err := s.open(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var saved uint64
+	if revision == 0 {
+		saved, err = bucket.Create(ctx, key, value)
+	} else {
+		saved, err = bucket.Update(ctx, key, value, revision)
+	}
+	var api *jetstream.APIError
+	switch {
+	case errors.Is(err, jetstream.ErrKeyExists), errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence:
+		return 0, fmt.Errorf("bucket %s, key %s: %w", s.Bucket, key, ErrConflict)
+	case err != nil:
+		return 0, fmt.Errorf("bucket %s, key %s: %w", s.Bucket, key, err)
+	}
+	if s.Commit != nil {
+		err = s.Commit(ctx)
+	}
+	return saved, err
+}
