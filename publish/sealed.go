@@ -1,0 +1,57 @@
+package publish
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+)
+
+// Sealed is a State whose values only those can read who have its key: AES-256-GCM, bound to the key that a value stands
+// under, so that no value can be put in the place of another.
+type Sealed struct {
+	State *State
+	aead  cipher.AEAD
+}
+
+// sealedPrefix keeps sealed values apart from plain ones.
+const sealedPrefix = "sealed."
+
+// NewSealed returns a State that is encrypted with a key made of a secret of any length.
+func NewSealed(state *State, secret string) (*Sealed, error) {
+	if secret == "" {
+		return nil, errors.New("the secret of encrypted state is empty")
+	}
+	key, err := hkdf.Key(sha256.New, []byte(secret), nil, "crm-bridge state v1", 32)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	return &Sealed{state, aead}, err
+}
+
+// Load is State.Load, decrypted. A value that was encrypted with another secret is an error.
+func (s *Sealed) Load(ctx context.Context, key string) ([]byte, uint64, error) {
+	sealed, revision, err := s.State.Load(ctx, sealedPrefix+key)
+	if err != nil || sealed == nil {
+		return nil, revision, err
+	}
+	value, err := s.aead.Open(nil, nil, sealed, []byte(key))
+	if err != nil {
+		return nil, revision, fmt.Errorf("key %s cannot be decrypted: it was encrypted with another BRIDGE_STATE_KEY", key)
+	}
+	return value, revision, nil
+}
+
+// Save is State.Save, encrypted.
+func (s *Sealed) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	return s.State.Save(ctx, sealedPrefix+key, s.aead.Seal(nil, nil, value, []byte(key)), revision)
+}
+

@@ -1,0 +1,81 @@
+package publish_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+func openState(t *testing.T) *publish.State {
+	t.Helper()
+	_, conn := bare(t, nil)
+	return &publish.State{Reach: func() (*publish.Conn, error) { return conn, nil }, Bucket: "CRM_STATE", Replicas: 1}
+}
+
+// Of two that loaded the same value, one can save it; the other learns that it was slower.
+func TestStateIsChangedByOne(t *testing.T) {
+	state := openState(t)
+	sealed, err := publish.NewSealed(state, "a secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, store := range map[string]interface {
+		Load(ctx context.Context, key string) ([]byte, uint64, error)
+		Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error)
+	}{"plain": state, "sealed": sealed} {
+		ctx := t.Context()
+		if value, revision, err := store.Load(ctx, name); value != nil || revision != 0 || err != nil {
+			t.Errorf("%s: before anything was saved: %q %d %v", name, value, revision, err)
+		}
+		first, err := store.Save(ctx, name, []byte("one"), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Save(ctx, name, []byte("another"), 0); !errors.Is(err, publish.ErrConflict) {
+			t.Errorf("%s: a second creation: %v", name, err)
+		}
+		second, err := store.Save(ctx, name, []byte("two"), first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Save(ctx, name, []byte("late"), first); !errors.Is(err, publish.ErrConflict) {
+			t.Errorf("%s: a late change: %v", name, err)
+		}
+		if value, revision, err := store.Load(ctx, name); string(value) != "two" || revision != second || err != nil {
+			t.Errorf("%s: read back %q %d %v", name, value, revision, err)
+		}
+	}
+}
+
+// Whoever reads the bucket does not read what is sealed, and another key does not open it, nor the right key elsewhere.
+func TestSealedIsUnreadable(t *testing.T) {
+	state := openState(t)
+	sealed, err := publish.NewSealed(state, "a secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sealed.Save(t.Context(), "token", []byte("the-access-token"), 0); err != nil {
+		t.Fatal(err)
+	}
+	raw, _, err := state.Load(t.Context(), "sealed.token")
+	if err != nil || len(raw) == 0 || bytes.Contains(raw, []byte("access")) {
+		t.Errorf("the bucket holds %q: %v", raw, err)
+	}
+	other, err := publish.NewSealed(state, "another secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if value, _, err := other.Load(t.Context(), "token"); err == nil || !strings.Contains(err.Error(), "BRIDGE_STATE_KEY") {
+		t.Errorf("another key reads %q: %v", value, err)
+	}
+	if _, err := state.Save(t.Context(), "sealed.moved", raw, 0); err != nil {
+		t.Fatal(err)
+	}
+	if value, _, err := sealed.Load(t.Context(), "moved"); err == nil {
+		t.Errorf("a value that was moved reads %q", value)
+	}
+}
