@@ -99,7 +99,7 @@ func (z *ZohoCRM) change(method, version string, item watchItem) object {
 		c.lives = old.lives
 	}
 	switch {
-	case item.NotifyURL != nil && strings.HasPrefix(*item.NotifyURL, "https://"):
+	case item.NotifyURL != nil && strings.HasPrefix(*item.NotifyURL, "http"):
 		c.notifyURL = *item.NotifyURL
 	case item.NotifyURL != nil:
 		return watchError("INVALID_DATA", "invalid data", "notify_url")

@@ -183,6 +183,9 @@ func (c *Client) accessKey() string {
 }
 
 func (c *Client) loadAccess(ctx context.Context) (a access, revision uint64, err error) {
+	if c.State.Secret == nil {
+		return access{}, 0, errors.New("the client has no state to keep it in")
+	}
 	raw, revision, err := c.State.Secret.Load(ctx, c.accessKey())
 	if err != nil {
 		return access{}, 0, err
