@@ -21,6 +21,8 @@ type ZohoCRM struct {
 	NoDate    bool              // answers carry no Date header
 	NoScope   bool              // the scope ZohoCRM.settings.fields.READ was not granted
 	Strict    bool              // an expiry that is too far away is INVALID_DATA, as one user of v3 saw
+	Revives   bool              // PATCH and PUT bring back a channel whose time is over, where Zoho was seen to refuse
+	Longest   time.Duration     // that a channel may live; 0: as the version's document says
 	After     bool              // If-Modified-Since leaves out what was modified at that very second
 	Credits   int               // API credits that are left; 0: they are not counted
 

@@ -84,6 +84,9 @@ func (z *ZohoCRM) change(method, version string, item watchItem) object {
 		return watchError("MANDATORY_NOT_FOUND", "required field not found", "events")
 	}
 	old := z.find(id)
+	if dead := z.channels[id]; old == nil && dead != nil && z.Revives {
+		old = &zohoChannel{id: id, notifyURL: dead.notifyURL, lives: map[string]*ZohoLife{}}
+	}
 	if method != http.MethodPost && old == nil {
 		return watchError("NOT_SUBSCRIBED", "Not subscribed for actions-watch of the given channel", "")
 	}
@@ -141,6 +144,9 @@ func (z *ZohoCRM) expiry(version string, wish *string) (time.Time, bool) {
 	longest := 24 * time.Hour
 	if since(version, "v4") {
 		longest *= 7
+	}
+	if z.Longest != 0 {
+		longest = z.Longest
 	}
 	if at.After(z.now().Add(longest)) {
 		return hour, !z.Strict

@@ -3,6 +3,8 @@ package zoho
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -44,16 +46,17 @@ var mends = map[string]string{
 	"INVALID_MODULE":       "; use the module's API name",
 }
 
-// err makes an error of a problem; values are masked in it.
-func (p problem) err(status int, values ...string) *Error {
+// refusal makes an error of a problem in the answer; the answer's secrets, and more, are masked in it.
+func (a answer) refusal(p problem, more ...string) *Error {
 	var details struct {
 		APIName   string `json:"api_name"`
 		ParamName string `json:"param_name"`
 		Param     string `json:"param"`
 	}
 	_ = json.Unmarshal(p.Details, &details)
-	e := &Error{HTTP: status, Code: p.Code, Field: orDefault(orDefault(details.APIName, details.ParamName), details.Param), Message: p.Message}
-	e.Code, e.Field, e.Message = clean(e.Code, values), clean(e.Field, values), clean(e.Message, values)
+	e := &Error{HTTP: a.status, Code: p.Code, Field: orDefault(orDefault(details.APIName, details.ParamName), details.Param), Message: p.Message}
+	secrets := append(slices.Clone(a.secrets), more...)
+	e.Code, e.Field, e.Message = clean(e.Code, secrets), clean(e.Field, secrets), clean(e.Message, secrets)
 	return e
 }
 
@@ -62,6 +65,7 @@ func clean(text string, secrets []string) string {
 	for _, secret := range secrets {
 		if secret != "" {
 			text = strings.ReplaceAll(text, secret, "***")
+			text = strings.ReplaceAll(text, url.QueryEscape(secret), "***")
 		}
 	}
 	text = strings.Map(func(r rune) rune {
@@ -76,11 +80,11 @@ func clean(text string, secrets []string) string {
 	return text
 }
 
-// err is what an answer that is no success says.
-func (a answer) err(values ...string) *Error {
+// err is what an answer that is no success says; more is masked in it too.
+func (a answer) err(more ...string) *Error {
 	var p problem
 	_ = json.Unmarshal(a.body, &p)
-	return p.err(a.status, values...)
+	return a.refusal(p, more...)
 }
 
 // code is the code that stands at the root of an answer.
@@ -88,9 +92,4 @@ func (a answer) code() string {
 	var p problem
 	_ = json.Unmarshal(a.body, &p)
 	return p.Code
-}
-
-// secrets are what must not stand in an error.
-func (c *Client) secrets(token string) []string {
-	return []string{token, c.ClientSecret, c.RefreshToken}
 }

@@ -57,10 +57,11 @@ type call struct {
 	once   bool      // what may have been done already is not repeated: only refused requests are sent again
 }
 
-// answer is what the API said; a body that is no JSON object has no members.
+// answer is what the API said.
 type answer struct {
-	status int
-	body   []byte
+	status  int
+	body    []byte
+	secrets []string // what the request carried, and no error may show
 }
 
 // Now is the time by Zoho's clock, as the Date of its last answer showed it. Expiries and modification times are by that
@@ -77,8 +78,8 @@ func (c *Client) do(ctx context.Context, call call) (answer, error) {
 	renewed := false
 	for attempt := 1; ; attempt++ {
 		token, err := c.token(ctx)
-		if errors.Is(err, errAway) && attempt < orDefault(c.Attempts, 5) && sleep(ctx, backoff(attempt)) == nil {
-			continue
+		for try := 1; errors.Is(err, errAway) && try < min(3, orDefault(c.Attempts, 5)) && sleep(ctx, backoff(try)) == nil; try++ {
+			token, err = c.token(ctx)
 		}
 		if err != nil {
 			return answer{}, call.wrap(err)
@@ -91,11 +92,11 @@ func (c *Client) do(ctx context.Context, call call) (answer, error) {
 			attempt--
 			continue
 		case err == nil && got.status == http.StatusUnauthorized:
-			return got, call.wrap(got.err(c.secrets(token)...))
+			return got, call.wrap(got.err())
 		case err == nil && got.status != http.StatusTooManyRequests && got.status < 500:
 			return got, nil
 		case err == nil:
-			err = got.err(c.secrets(token)...)
+			err = got.err()
 		}
 		again := got.status == http.StatusTooManyRequests || !call.once
 		if attempt >= orDefault(c.Attempts, 5) || ctx.Err() != nil || !again {
@@ -139,6 +140,7 @@ func (c *Client) attempt(ctx context.Context, call call, token string) (got answ
 	if err != nil {
 		return answer{}, 0, err
 	}
+	got.secrets = []string{token, c.ClientSecret, c.RefreshToken}
 	c.observe(header, got.status)
 	seconds, _ := strconv.Atoi(header.Get("Retry-After"))
 	return got, min(time.Duration(max(seconds, 0))*time.Second, 5*time.Minute), nil
@@ -167,7 +169,7 @@ func (c *Client) send(request *http.Request) (answer, http.Header, error) {
 	if 300 <= response.StatusCode && response.StatusCode < 400 && response.StatusCode != http.StatusNotModified {
 		return answer{}, nil, fmt.Errorf("answered with a redirect (%d), which is not followed: check the host", response.StatusCode)
 	}
-	return answer{response.StatusCode, body}, response.Header, nil
+	return answer{status: response.StatusCode, body: body}, response.Header, nil
 }
 
 // observe learns from an answer what time it is at Zoho, and what credits are left.

@@ -116,8 +116,16 @@ func (c *Channels) ask(ctx context.Context, m *memory, kept *coverage, w Wanted,
 	var expires, start time.Time
 	var err error
 	for _, life := range lives(c.Client.Version) {
-		start = time.Now()
-		expires, err = c.Client.subscribe(ctx, method, c.wish(w, id, c.Client.Now().Add(life)))
+		began := time.Now()
+		given, failed := c.Client.subscribe(ctx, method, c.wish(w, id, c.Client.Now().Add(life)))
+		if failed != nil && !expires.IsZero() {
+			break // what was given before is good
+		}
+		expires, start, err = given, began, failed
+		if err == nil && expires.Sub(c.Client.Now()) < life/2 {
+			method = http.MethodPatch // it was too long: for less there is more
+			continue
+		}
 		var refused *Error
 		if !errors.As(err, &refused) || refused.Code != "INVALID_DATA" || refused.Field != "channel_expiry" {
 			break

@@ -144,7 +144,7 @@ func (c *Client) readGrant(got answer, asked time.Time) (token string, ends time
 	}
 	_ = json.Unmarshal(got.body, &body)
 	if body.Token == "" || strings.ContainsFunc(body.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		reason := clean(body.Error, c.secrets(""))
+		reason := clean(body.Error, []string{c.ClientSecret, c.RefreshToken})
 		return "", time.Time{}, fmt.Errorf("fetch an access token: answered %d %s%s", got.status, orDefault(reason, "without a token"), grantMends[body.Error])
 	}
 	seconds, err := body.Expires.Int64()

@@ -2,7 +2,9 @@ package zoho_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -334,4 +336,82 @@ func TestCommands(t *testing.T) {
 			t.Errorf("%+v, %v", list, err)
 		}
 	})
+}
+
+// A channel whose time was over, and which a renewal brought back, was not alive all the time.
+func TestRevivedChannel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := newCRM(), ingesttest.State()
+		crm.Revives = true
+		c := channels(t, crm, "v2", state, "Deals.all")
+		watch(t, c, state)
+		if time.Sleep(25 * time.Hour); len(crm.Live()) > 0 {
+			t.Fatal("still alive")
+		}
+		if _, err := c.Renew(t.Context(), state); err != nil {
+			t.Fatal(err)
+		}
+		if watched := watch(t, c, state); len(watched.Gaps) != 1 || len(crm.Live()) != 1 {
+			t.Errorf("gaps: %v", watched.Gaps)
+		}
+	})
+}
+
+// An expiry that Zoho finds too far away, or makes an hour of, is asked for shorter.
+func TestShorterExpiries(t *testing.T) {
+	for _, strict := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			crm, state := newCRM(), ingesttest.State()
+			crm.Strict, crm.Longest = strict, 24*time.Hour
+			watched := watch(t, channels(t, crm, "v8", state, "Deals.all"), state)
+			if left := crm.Live()[0].Expires.Sub(crm.Now()); left < 20*time.Hour {
+				t.Errorf("strict %t: alive for %s", strict, left)
+			}
+			if expires := watched.Channels[0].Expires; !expires.Equal(crm.Live()[0].Expires) {
+				t.Errorf("believes %s", expires)
+			}
+		})
+	}
+}
+
+// Channels that other bridges and people have in the same org, hundreds of them, are listed page by page and left alone.
+func TestForeignChannels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := newCRM(), ingesttest.State()
+		for i := range 450 {
+			crm.Modules = append(crm.Modules, fmt.Sprintf("CustomModule%d", i))
+		}
+		foreign := channels(t, crm, "v8", ingesttest.State(), strings.Join(crm.Modules, ".all,")+".all")
+		foreign.Account = "another"
+		watch(t, foreign, foreign.Client.State)
+		crm.Requests()
+		watch(t, channels(t, crm, "v8", state, "CustomModule7.all"), state)
+		pages := 0
+		for _, request := range crm.Requests() {
+			if request == "GET /crm/v8/actions/watch" {
+				pages++
+			}
+		}
+		if len(crm.Live()) != 451 || pages != 3 {
+			t.Errorf("%d channels after %d pages", len(crm.Live()), pages)
+		}
+	})
+}
+
+// A channel's id is the same everywhere, is a long without a sign, and is another for another secret, account or module.
+func TestChannelID(t *testing.T) {
+	ids := map[string]bool{}
+	for _, parts := range [][3]string{{"s", "a", "Deals"}, {"t", "a", "Deals"}, {"s", "b", "Deals"}, {"s", "a", "Contacts"}, {"s", "a\nDeals", ""}} {
+		id := zoho.ChannelID(parts[0], parts[1], parts[2])
+		if n, err := strconv.ParseInt(id, 10, 64); err != nil || n <= 0 || len(id) != 18 || id != zoho.ChannelID(parts[0], parts[1], parts[2]) {
+			t.Errorf("%q: %s", parts, id)
+		}
+		ids[id] = true
+	}
+	if len(ids) != 5 {
+		t.Errorf("%d ids", len(ids))
+	}
+	if id := zoho.ChannelID("secret", "default", "Deals"); id != "239202661989565502" {
+		t.Errorf("the id that running bridges have is another now: %s", id)
+	}
 }

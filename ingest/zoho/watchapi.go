@@ -26,6 +26,13 @@ type wish struct {
 	module string
 }
 
+// secrets are what prove the channel's callbacks.
+func (w wish) secrets() []string {
+	_, query, _ := strings.Cut(w.NotifyURL, "?")
+	proof, _ := url.ParseQuery(query)
+	return []string{w.Token, proof.Get("proof")}
+}
+
 // listedChannel is a row of the list of channels: one for each channel and module.
 type listedChannel struct {
 	ID, Module, Token, NotifyURL string
@@ -73,7 +80,7 @@ func (c *Client) subscribe(ctx context.Context, method string, w wish) (time.Tim
 	if err != nil {
 		return time.Time{}, err
 	}
-	expires, err := readSubscribed(got, w, append(c.secrets(""), w.Token, w.NotifyURL))
+	expires, err := readSubscribed(got, w)
 	if err != nil {
 		return time.Time{}, ask.wrap(err)
 	}
@@ -81,7 +88,7 @@ func (c *Client) subscribe(ctx context.Context, method string, w wish) (time.Tim
 }
 
 // readSubscribed reads the answer to a POST, PUT or PATCH of one channel. The HTTP status is no verdict.
-func readSubscribed(got answer, w wish, secrets []string) (time.Time, error) {
+func readSubscribed(got answer, w wish) (time.Time, error) {
 	var body struct {
 		Watch []struct {
 			problem
@@ -89,13 +96,13 @@ func readSubscribed(got answer, w wish, secrets []string) (time.Time, error) {
 		} `json:"watch"`
 	}
 	if err := json.Unmarshal(got.body, &body); err != nil || len(body.Watch) == 0 {
-		return time.Time{}, got.err(secrets...)
+		return time.Time{}, got.err(w.secrets()...)
 	}
 	var expires time.Time
 	for _, entry := range body.Watch {
 		if !strings.EqualFold(entry.Status, "success") || !strings.EqualFold(entry.Code, "SUCCESS") {
 			entry.problem.Details = entry.Details
-			return time.Time{}, entry.err(got.status, secrets...)
+			return time.Time{}, got.refusal(entry.problem, w.secrets()...)
 		}
 		var details struct {
 			Events []watchRow `json:"events"`
@@ -189,7 +196,7 @@ func (c *Client) unsubscribe(ctx context.Context, id string) error {
 	}
 	for _, entry := range body.Watch {
 		if !strings.EqualFold(entry.Status, "success") && entry.Code != notSubscribed {
-			return ask.wrap(entry.err(got.status, c.secrets("")...))
+			return ask.wrap(got.refusal(entry))
 		}
 	}
 	return nil
