@@ -1,7 +1,6 @@
 package zoho
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -53,7 +52,7 @@ func readRecord(raw json.RawMessage, deleted bool) (record, error) {
 	if err := json.Unmarshal(raw, &row); err != nil {
 		return record{}, errors.New("a row of the list is not a record")
 	}
-	r := record{raw: raw, id: string(bytes.Trim(row.ID, `"`)), deleted: deleted}
+	r := record{raw: raw, id: plain(row.ID), deleted: deleted}
 	if err := ingest.CheckID(r.id); err != nil {
 		return record{}, err
 	}
@@ -62,6 +61,15 @@ func readRecord(raw json.RawMessage, deleted bool) (record, error) {
 		r.at = timeIn(row.Deleted)
 	}
 	return r, nil
+}
+
+// plain is a string, or a number with every digit of it; empty for null.
+func plain(raw json.RawMessage) string {
+	var text string
+	if json.Unmarshal(raw, &text) != nil {
+		return string(raw)
+	}
+	return text
 }
 
 func timeIn(raw json.RawMessage) time.Time {

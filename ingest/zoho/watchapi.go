@@ -58,7 +58,7 @@ type watchRow struct {
 }
 
 // id is the channel's, every digit of it, whether it is written as a string or as a number.
-func (r watchRow) id() string { return strings.Trim(string(r.ID), `" `) }
+func (r watchRow) id() string { return plain(r.ID) }
 
 func (r watchRow) module() string {
 	if name := orDefault(r.Resource, r.Module); name != "" {
