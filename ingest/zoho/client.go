@@ -143,7 +143,7 @@ func (c *Client) attempt(ctx context.Context, call call, token string) (got answ
 	got.secrets = []string{token, c.ClientSecret, c.RefreshToken}
 	c.observe(header, got.status)
 	seconds, _ := strconv.Atoi(header.Get("Retry-After"))
-	return got, min(time.Duration(max(seconds, 0))*time.Second, 5*time.Minute), nil
+	return got, min(time.Duration(max(seconds, 0))*time.Second, time.Minute), nil
 }
 
 // send sends a request and reads the answer whole. Redirects are not followed: they would take secrets elsewhere.

@@ -20,6 +20,7 @@ type coverage struct {
 	Proven   time.Time `json:"proven,omitzero"`    // when it was last known to be alive; zero: nothing was covered yet
 	Lapsed   bool      `json:"lapsed,omitempty"`   // it was found dead after that, and has not been enabled since
 	Disabled bool      `json:"disabled,omitempty"` // by a person
+	Dropped  time.Time `json:"dropped,omitzero"`   // when its channel was disabled because nobody wanted it
 	Retire   []string  `json:"retire,omitempty"`   // channels of ours that are still to be disabled
 	Gaps     []span    `json:"gaps,omitempty"`     // that are not known to be in other hands yet
 	Problem  string    `json:"problem,omitempty"`
@@ -39,6 +40,22 @@ func (c *coverage) prove(before, after time.Time, margin time.Duration) {
 		c.Gaps = append(c.Gaps, span{c.Proven.Add(-margin), after.Add(margin)})
 	}
 	c.Proven, c.Lapsed = before, false
+}
+
+// dropLasting is how long a module has to be unwanted before what was missed of it meanwhile does not matter. While the
+// replicas are replaced by others with other events, an old one may drop what a new one has just enabled.
+const dropLasting = time.Hour
+
+// drop notes that the channel was disabled, and take that it is wanted again.
+func (c *coverage) drop(now time.Time) {
+	c.Dropped, c.Channel, c.Lapsed = now, "", true
+}
+
+func (c *coverage) take(now time.Time) {
+	if !c.Dropped.IsZero() && now.Sub(c.Dropped) > dropLasting {
+		*c = coverage{}
+	}
+	c.Dropped = time.Time{}
 }
 
 // due is when to renew: after two thirds of the channel's time.

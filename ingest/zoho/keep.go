@@ -59,6 +59,7 @@ func (c *Channels) keep(ctx context.Context, m *memory, w Wanted, listed listing
 }
 
 func (c *Channels) keepOne(ctx context.Context, m *memory, kept *coverage, w Wanted, listed listing, atOnce bool) error {
+	kept.take(c.Client.Now())
 	id := ChannelID(c.Secrets[0], c.Account, w.Module)
 	row, there := listed.find(id, w.Module)
 	switch {

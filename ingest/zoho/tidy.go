@@ -28,7 +28,12 @@ func (c *Channels) tidy(ctx context.Context, m *memory, listed listing) error {
 		if err := c.retire(ctx, kept); err != nil {
 			errs = append(errs, fmt.Errorf("channel of %s: %w", module, err))
 		}
-		if !wanted && len(kept.Retire) == 0 {
+		switch now := c.Client.Now(); {
+		case wanted || len(kept.Retire) > 0:
+		case kept.Dropped.IsZero():
+			kept.drop(now)
+			changed = true
+		case now.Sub(kept.Dropped) > dropLasting:
 			delete(m.Modules, module)
 			changed = true
 		}

@@ -2,10 +2,12 @@ package zoho_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -334,6 +336,63 @@ func TestCommands(t *testing.T) {
 		}
 		if list, err := c.Status(t.Context(), state); err != nil || len(list) != 2 || list[1].Modules[0] != "Contacts" {
 			t.Errorf("%+v, %v", list, err)
+		}
+	})
+}
+
+// While replicas are replaced by others that want more, an old one may drop what a new one has enabled: that is a gap.
+// What nobody wanted for longer is none.
+func TestDroppedModule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := newCRM(), ingesttest.State()
+		newer := func() *zoho.Channels { return channels(t, crm, "v8", state, "Deals.all,Contacts.all") }
+		older := func() *zoho.Channels { return channels(t, crm, "v8", state, "Deals.all") }
+		watch(t, newer(), state)
+		time.Sleep(time.Minute)
+		if watch(t, older(), state); len(crm.Live()) != 1 {
+			t.Fatal("not dropped")
+		}
+		time.Sleep(time.Minute)
+		if watched := watch(t, newer(), state); len(watched.Gaps) != 1 || watched.Gaps[0].Module != "Contacts" || len(crm.Live()) != 2 {
+			t.Errorf("gaps: %v", watched.Gaps)
+		}
+		watch(t, older(), state)
+		time.Sleep(2 * time.Hour)
+		if watched := watch(t, newer(), state); len(watched.Gaps) != 0 || len(crm.Live()) != 2 {
+			t.Errorf("gaps: %v", watched.Gaps)
+		}
+	})
+}
+
+// Two replicas that are at work at once find out, and lose no gap.
+func TestTwoAtWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := newCRM(), ingesttest.State()
+		one, two := channels(t, crm, "v8", state, "Deals.all,Contacts.all"), channels(t, crm, "v8", state, "Deals.all,Contacts.all")
+		watch(t, one, state)
+		time.Sleep(30 * time.Hour)
+		crm.Kill("")
+		told := map[string]bool{}
+		for range 5 {
+			var both sync.WaitGroup
+			var gaps [2][]ingest.Gap
+			for i, c := range []*zoho.Channels{one, two} {
+				both.Go(func() {
+					watched, err := c.Watch(t.Context(), state)
+					if err != nil && !errors.Is(err, ingest.ErrConflict) {
+						t.Error(err)
+					}
+					gaps[i] = watched.Gaps
+				})
+			}
+			both.Wait()
+			for _, gap := range append(gaps[0], gaps[1]...) {
+				told[gap.Module] = true
+			}
+			time.Sleep(time.Minute)
+		}
+		if len(told) != 2 || len(crm.Live()) != 2 {
+			t.Errorf("told of %v, alive %d", told, len(crm.Live()))
 		}
 	})
 }
