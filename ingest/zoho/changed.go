@@ -80,7 +80,9 @@ func (l *lister) open(ctx context.Context) error {
 	}
 	l.query.Since = l.query.Since.UTC().Truncate(time.Second)
 	l.query.Until = l.query.Until.UTC().Add(time.Second - 1).Truncate(time.Second)
-	l.place.Since = l.query.Since
+	if l.place.Since = l.query.Since; l.query.Until.Before(l.query.Since) {
+		return errors.New("zoho: the span to list ends before it begins")
+	}
 	if l.query.Cursor != "" {
 		if err := json.Unmarshal([]byte(l.query.Cursor), &l.place); err != nil {
 			return errors.New("zoho: the cursor is not one of this list: begin without it")

@@ -261,6 +261,9 @@ func TestChangedErrors(t *testing.T) {
 		if first(ended, q) == nil {
 			t.Error("went on after the end")
 		}
+		if first(t.Context(), ingest.Query{Module: "Deals", Since: crm.Now()}) == nil {
+			t.Error("took a span without an end")
+		}
 		q.Module = "../settings"
 		if first(t.Context(), q) == nil {
 			t.Error("took a path for a module")

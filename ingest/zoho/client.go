@@ -175,7 +175,7 @@ func (c *Client) send(request *http.Request) (answer, http.Header, error) {
 // observe learns from an answer what time it is at Zoho, and what credits are left.
 func (c *Client) observe(header http.Header, status int) {
 	c.mu.Lock()
-	if date, err := http.ParseTime(header.Get("Date")); err == nil {
+	if date, err := http.ParseTime(header.Get("Date")); err == nil && status < 500 { // a proxy on the way has a clock of its own
 		c.ahead = time.Until(date.Add(time.Second / 2)) // Date has whole seconds
 	}
 	left, err := strconv.Atoi(header.Get("X-API-CREDITS-REMAINING"))

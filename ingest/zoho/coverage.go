@@ -33,11 +33,18 @@ type span struct {
 	Until time.Time `json:"until"`
 }
 
+// maxGaps bounds the gaps of a module that wait to be told; beyond it the last one grows.
+const maxGaps = 100
+
 // prove notes that the channel was alive at some moment between before and after. What may have been missed since it was
 // last known to be alive becomes a gap: when it had been found dead, or when its time was over, within a margin.
 func (c *coverage) prove(before, after time.Time, margin time.Duration) {
 	if !c.Proven.IsZero() && (c.Lapsed || !after.Add(margin).Before(c.Expires)) {
-		c.Gaps = append(c.Gaps, span{c.Proven.Add(-margin), after.Add(margin)})
+		if n := len(c.Gaps); n >= maxGaps {
+			c.Gaps[n-1].Until = after.Add(margin)
+		} else {
+			c.Gaps = append(c.Gaps, span{c.Proven.Add(-margin), after.Add(margin)})
+		}
 	}
 	c.Proven, c.Lapsed = before, false
 }
