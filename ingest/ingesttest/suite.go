@@ -1,4 +1,4 @@
-// Package ingesttest holds what every ingest.Source must satisfy.
+// Package ingesttest holds what every ingest.Source must satisfy, and CRMs to test against.
 package ingesttest
 
 import (

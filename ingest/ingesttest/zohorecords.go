@@ -1,0 +1,223 @@
+package ingesttest
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// zohoRecord is a record, or what is left of one.
+type zohoRecord struct {
+	id                string
+	values            object
+	created, modified time.Time
+	deleted           time.Time // zero: it is there
+}
+
+// Create adds a record, tells the channels, and returns its id. The error is that of a callback.
+func (z *ZohoCRM) Create(module string, values map[string]any) (string, error) {
+	z.mu.Lock()
+	z.nextID++
+	record := &zohoRecord{id: fmt.Sprintf("6172731%012d", z.nextID), values: object{}, created: z.second(), modified: z.second()}
+	maps.Copy(record.values, values)
+	if z.records == nil {
+		z.records = map[string]map[string]*zohoRecord{}
+	}
+	if z.records[module] == nil {
+		z.records[module] = map[string]*zohoRecord{}
+	}
+	z.records[module][record.id] = record
+	callbacks := z.notify(module, "create", record.id, values)
+	z.mu.Unlock()
+	return record.id, z.send(callbacks)
+}
+
+// Update changes a record and tells the channels.
+func (z *ZohoCRM) Update(module, id string, values map[string]any) error {
+	z.mu.Lock()
+	record := z.records[module][id]
+	maps.Copy(record.values, values)
+	record.modified = z.second()
+	callbacks := z.notify(module, "edit", id, values)
+	z.mu.Unlock()
+	return z.send(callbacks)
+}
+
+// Delete moves a record to the recycle bin and tells the channels.
+func (z *ZohoCRM) Delete(module, id string) error {
+	z.mu.Lock()
+	z.records[module][id].deleted = z.second()
+	callbacks := z.notify(module, "delete", id, nil)
+	z.mu.Unlock()
+	return z.send(callbacks)
+}
+
+// zohoPage is what a page token stands for: a place in the list of a query, for a day.
+type zohoPage struct {
+	query string
+	after string // the sorting key of the last record before it
+	made  time.Time
+}
+
+// ExpirePages ends all page tokens.
+func (z *ZohoCRM) ExpirePages() {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.pages = nil
+}
+
+const (
+	zohoPerPage  = 200
+	zohoDiscrete = 2000 // records that pages with a number reach
+)
+
+func (z *ZohoCRM) list(r *http.Request, version, module string) zohoAnswer {
+	query := r.URL.Query()
+	names := strings.Split(query.Get("fields"), ",")
+	if query.Get("fields") == "" && since(version, "v3") {
+		return zohoError(http.StatusBadRequest, "REQUIRED_PARAM_MISSING", "One of the expected parameter is missing", object{"param_name": "fields"})
+	}
+	if len(names) > 50 {
+		return zohoError(http.StatusBadRequest, "LIMIT_EXCEEDED", "the number of fields exceeds the limit", object{"param_name": "fields"})
+	}
+	rows := []sorted{}
+	for _, record := range z.records[module] {
+		if !record.deleted.IsZero() {
+			continue
+		}
+		key := map[string]string{"Created_Time": stamp(record.created), "Modified_Time": stamp(record.modified)}[query.Get("sort_by")]
+		row := object{"id": record.id}
+		all := maps.Clone(record.values)
+		all["Created_Time"], all["Modified_Time"] = local(record.created), local(record.modified)
+		for name, value := range all {
+			if query.Get("fields") == "" || slices.Contains(names, name) {
+				row[name] = value
+			}
+		}
+		rows = append(rows, sorted{key + " " + record.id, record.modified, row})
+	}
+	return z.page(r, version, rows)
+}
+
+func (z *ZohoCRM) listDeleted(r *http.Request, version, module string) zohoAnswer {
+	if kind := r.URL.Query().Get("type"); kind != "all" && kind != "recycle" && kind != "permanent" {
+		return zohoError(http.StatusBadRequest, "INVALID_DATA", "invalid type", object{"param_name": "type"})
+	}
+	rows := []sorted{}
+	for _, record := range z.records[module] {
+		if record.deleted.IsZero() {
+			continue
+		}
+		rows = append(rows, sorted{stamp(record.deleted) + " " + record.id, record.deleted, object{
+			"id": record.id, "deleted_time": local(record.deleted), "type": "recycle", "display_name": record.values["Name"], "deleted_by": object{"name": "A person", "id": "1"},
+		}})
+	}
+	return z.page(r, version, rows)
+}
+
+type sorted struct {
+	key string
+	at  time.Time
+	row object
+}
+
+// page answers with a part of rows: 204 where there is nothing at all, 304 where nothing is newer than asked for.
+func (z *ZohoCRM) page(r *http.Request, version string, rows []sorted) zohoAnswer {
+	if len(rows) == 0 {
+		return zohoAnswer{status: http.StatusNoContent}
+	}
+	query := r.URL.Query()
+	header := r.Header.Get("If-Modified-Since")
+	if header != "" {
+		limit, err := time.Parse(zohoTime, header)
+		if err != nil {
+			return zohoError(http.StatusBadRequest, "INVALID_DATA", "invalid data", object{"header": "If-Modified-Since"})
+		}
+		if z.After {
+			limit = limit.Add(time.Second)
+		}
+		if rows = slices.DeleteFunc(rows, func(s sorted) bool { return s.at.Before(limit) }); len(rows) == 0 {
+			return zohoAnswer{status: http.StatusNotModified}
+		}
+	}
+	slices.SortFunc(rows, func(a, b sorted) int { return strings.Compare(a.key, b.key) })
+	if query.Get("sort_order") == "desc" {
+		slices.Reverse(rows)
+	}
+	perPage, page := number(query.Get("per_page"), zohoPerPage), number(query.Get("page"), 1)
+	if perPage > zohoPerPage {
+		return zohoError(http.StatusBadRequest, "LIMIT_EXCEEDED", "per_page is too large", object{"param_name": "per_page"})
+	}
+	from := (page - 1) * perPage
+	if token := query.Get("page_token"); token != "" && since(version, "v2.1") {
+		known, ok := z.pages[token]
+		if query.Has("page") {
+			return zohoError(http.StatusBadRequest, "AMBIGUITY_DURING_PROCESSING", "page and page_token cannot be used together", nil)
+		}
+		if !ok || known.query != pageQuery(query, header) || z.now().Sub(known.made) > 24*time.Hour {
+			return zohoError(http.StatusBadRequest, "INVALID_DATA", "the page_token is invalid or has expired", object{"param_name": "page_token"})
+		}
+		for from = 0; from < len(rows) && rows[from].key <= known.after; from++ {
+		}
+		page = 0
+	} else if from+perPage > zohoDiscrete && since(version, "v2.1") {
+		return zohoError(http.StatusBadRequest, "DISCRETE_PAGINATION_LIMIT_EXCEEDED", "use page_token beyond the first 2000 records", nil)
+	}
+	from = min(from, len(rows))
+	to := min(from+perPage, len(rows))
+	if from == to {
+		return zohoAnswer{status: http.StatusNoContent}
+	}
+	info := object{"per_page": perPage, "count": to - from, "page": page, "more_records": to < len(rows)}
+	if to < len(rows) && since(version, "v2.1") {
+		if z.pages == nil {
+			z.pages = map[string]zohoPage{}
+		}
+		token := fmt.Sprintf("page%060d", len(z.pages)+1)
+		z.pages[token] = zohoPage{pageQuery(query, header), rows[to-1].key, z.now()}
+		info["next_page_token"], info["page_token_expiry"] = token, local(z.now().Add(24*time.Hour))
+	}
+	data := make([]object, 0, to-from)
+	for _, s := range rows[from:to] {
+		data = append(data, s.row)
+	}
+	return zohoAnswer{http.StatusOK, object{"data": data, "info": info}}
+}
+
+// pageQuery is what a page token is bound to.
+func pageQuery(query url.Values, header string) string {
+	query = maps.Clone(query)
+	query.Del("page")
+	query.Del("page_token")
+	return query.Encode() + "\n" + header
+}
+
+// fields tells of a module's fields.
+func (z *ZohoCRM) fields(r *http.Request) zohoAnswer {
+	if z.NoScope {
+		return zohoError(http.StatusUnauthorized, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL", nil)
+	}
+	names := map[string]bool{"Created_Time": true, "Modified_Time": true}
+	for _, record := range z.records[r.URL.Query().Get("module")] {
+		for name := range record.values {
+			names[name] = true
+		}
+	}
+	var list []object
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		list = append(list, object{"api_name": name, "data_type": "text", "id": "1"})
+	}
+	return zohoAnswer{http.StatusOK, object{"fields": list}}
+}
+
+func local(t time.Time) string { return t.In(zohoZone).Format(zohoTime) }
+
+// stamp sorts as its times do.
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05") }
+
+// second is the time as records tell it.
+func (z *ZohoCRM) second() time.Time { return z.now().Truncate(time.Second) }

@@ -1,0 +1,233 @@
+package zoho
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+)
+
+// RecordsLabel is the label of changes that are read from the API.
+const RecordsLabel = "zoho-records"
+
+const (
+	perPage    = 200   // the most that Zoho lists at once
+	discrete   = 10    // pages that a number reaches; a token leads to those after
+	maxFields  = 50    // that a list may name
+	maxWindows = 1_000 // pages of records of one second: more do not end
+	maxSeen    = 20_000
+)
+
+// place is where in the lists Changed is; it is the cursor, as JSON. Records are listed by their modification time. Each
+// page begins anew at the second of the last record of the page before it, so that a record that is changed, and so
+// leaves its place, moves none of the others over the edge of a page unseen; within one second, which may hold more
+// records than a page, it goes on by page and then by token.
+type place struct {
+	Deleted bool      `json:"deleted,omitempty"` // in the list of deleted records, the second one
+	Since   time.Time `json:"since"`
+	Page    int       `json:"page,omitempty"`  // 0: the first
+	Token   string    `json:"token,omitempty"` // of the page, past the first 2,000 records
+}
+
+// Changed implements ingest.Lister. Seconds are the finest that Zoho tells: a span is widened to whole ones. A record
+// tells only of its last change, so an edit in the span that a later one hides is not found in a backfill; in a repair
+// such a record is listed all the same, with the later time, for its later change was told live and this one was not. A
+// record that was made in the span is always listed, and one may be listed twice, with the same Mark.
+func (c *Channels) Changed(ctx context.Context, q ingest.Query) iter.Seq2[ingest.Page, error] {
+	return func(yield func(ingest.Page, error) bool) {
+		list := &lister{Client: c.Client, account: c.Account, query: q}
+		if err := list.open(ctx); err != nil {
+			yield(ingest.Page{}, err)
+			return
+		}
+		for {
+			page, more, err := list.next(ctx)
+			if err != nil {
+				yield(ingest.Page{}, err)
+				return
+			}
+			if !yield(page, nil) || !more {
+				return
+			}
+		}
+	}
+}
+
+// lister goes through the lists of one query.
+type lister struct {
+	*Client
+	account string
+	query   ingest.Query
+	place   place
+	fields  string               // of the list; empty: all
+	seen    map[string]time.Time // modification times of records that the next page may show again, by id and time
+	begun   time.Time            // second at which a token did not serve, so that it is begun again once only
+	windows int                  // pages since Since moved
+}
+
+func (l *lister) open(ctx context.Context) error {
+	if err := ingest.CheckModule(l.query.Module); err != nil {
+		return err
+	}
+	l.query.Since = l.query.Since.UTC().Truncate(time.Second)
+	l.query.Until = l.query.Until.UTC().Add(time.Second - 1).Truncate(time.Second)
+	if l.place.Since = l.query.Since; l.query.Until.Before(l.query.Since) {
+		return errors.New("zoho: the span to list ends before it begins")
+	}
+	if l.query.Cursor != "" {
+		if err := json.Unmarshal([]byte(l.query.Cursor), &l.place); err != nil {
+			return errors.New("zoho: the cursor is not one of this list: begin without it")
+		}
+	}
+	if l.place.Deleted || !l.Version.since("v3") { // the fields are mandatory from v3 on
+		return nil
+	}
+	names, err := l.fieldsOf(ctx, l.query.Module)
+	l.fields = strings.Join(names, ",")
+	return err
+}
+
+// next reads a page. more is false after the last.
+func (l *lister) next(ctx context.Context) (page ingest.Page, more bool, err error) {
+	if err := l.pace(ctx); err != nil {
+		return page, false, err
+	}
+	ask := l.call()
+	got, err := l.do(ctx, ask)
+	if err != nil {
+		return page, false, err
+	}
+	if got.status == http.StatusBadRequest && l.place.Token != "" && !l.begun.Equal(l.place.Since) {
+		l.begun = l.place.Since // the token's day is over: this second is begun again
+		l.place.Page, l.place.Token = 0, ""
+		return l.next(ctx)
+	}
+	rows, info, err := readRecords(got)
+	if err != nil {
+		return page, false, ask.wrap(err)
+	}
+	read := time.Now().UTC()
+	if l.seen == nil || len(l.seen) > maxSeen {
+		l.seen = make(map[string]time.Time, len(rows)) // some may be listed twice then
+	}
+	var last time.Time
+	for _, raw := range rows {
+		r, err := readRecord(raw, l.place.Deleted)
+		if err != nil {
+			return page, false, ask.wrap(err)
+		}
+		if r.at.After(last) {
+			last = r.at
+		}
+		key := r.id + " " + r.at.Format(time.RFC3339)
+		_, seen := l.seen[key]
+		l.seen[key] = r.at
+		if change, ok := l.change(r, read); ok && !seen {
+			page.Changes = append(page.Changes, change)
+		}
+	}
+	if more, err = l.move(info, last); err != nil {
+		return page, false, ask.wrap(err)
+	}
+	cursor, err := json.Marshal(l.place)
+	page.Cursor = string(cursor)
+	return page, more, err
+}
+
+// call is the request for the page at the place. Whether If-Modified-Since leaves out what was modified at that very
+// second is not documented, so it names the second before.
+func (l *lister) call() call {
+	query := url.Values{"per_page": {strconv.Itoa(perPage)}}
+	ask := call{method: http.MethodGet, path: url.PathEscape(l.query.Module), query: query, since: l.place.Since.Add(-time.Second)}
+	if l.place.Deleted {
+		ask.path += "/deleted"
+		query.Set("type", "all")
+	} else {
+		query.Set("sort_by", "Modified_Time")
+		query.Set("sort_order", "asc")
+		if l.fields != "" {
+			query.Set("fields", l.fields)
+		}
+	}
+	if l.place.Token != "" {
+		query.Set("page_token", l.place.Token)
+	} else {
+		query.Set("page", strconv.Itoa(max(l.place.Page, 1)))
+	}
+	return ask
+}
+
+// move goes on to the next page, or from the records to the deleted ones; more is false when there is nothing left.
+func (l *lister) move(info pageInfo, last time.Time) (more bool, err error) {
+	switch {
+	case !info.More && l.place.Deleted:
+		return false, nil
+	case !info.More:
+		l.place = place{Deleted: true, Since: l.query.Since}
+	case !l.place.Deleted && last.Add(-time.Second).After(l.place.Since): // the list of deleted ones has no order to trust
+		l.place = place{Since: last.Add(-time.Second)}
+	default:
+		l.place.Page, l.place.Token = max(l.place.Page, 1)+1, ""
+		if l.place.Page > discrete {
+			l.place.Token = info.Token // v2 gives none, and takes numbers on
+		}
+		if l.windows++; l.windows > maxWindows {
+			return false, fmt.Errorf("more than %d pages of one second", maxWindows)
+		}
+		return true, nil
+	}
+	l.windows = 0
+	for key, at := range l.seen {
+		if l.place.Deleted || at.Before(l.place.Since.Add(-time.Second)) {
+			delete(l.seen, key)
+		}
+	}
+	return true, nil
+}
+
+// fieldsOf are the names to list. Without the scope to ask for them (ZohoCRM.settings.fields.READ) a record has only the
+// times that tell what happened.
+func (c *Client) fieldsOf(ctx context.Context, module string) ([]string, error) {
+	names := []string{"Created_Time", "Modified_Time"}
+	got, err := c.do(ctx, call{method: http.MethodGet, path: "settings/fields", query: url.Values{"module": {module}}})
+	var refused *Error
+	if errors.As(err, &refused) && refused.Code != "OAUTH_SCOPE_MISMATCH" || err != nil && refused == nil {
+		return nil, err
+	}
+	if got.status != http.StatusOK {
+		if c.Log != nil {
+			c.Log.WarnContext(ctx, "zoho: the module's fields cannot be asked for, so records are read without their values; grant ZohoCRM.settings.fields.READ", "module", module, "status", got.status)
+		}
+		return names, nil
+	}
+	more, err := readFields(got)
+	if err != nil {
+		return nil, fmt.Errorf("zoho: the fields of %s: %w", module, err)
+	}
+	for _, name := range more {
+		if len(names) < maxFields && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// pace waits before a call that can wait: below a tenth of the day's credits for ten seconds.
+func (c *Client) pace(ctx context.Context) error {
+	c.mu.Lock()
+	scarce := c.left > 0 && c.left*5 < c.highest
+	c.mu.Unlock()
+	if !scarce {
+		return ctx.Err()
+	}
+	return sleep(ctx, 10*time.Second)
+}

@@ -1,0 +1,148 @@
+package zoho
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+)
+
+// coverage is what is remembered of a module's channel. Times are by Zoho's clock.
+type coverage struct {
+	Channel  string    `json:"channel,omitempty"`  // id of the channel that was enabled last
+	Granted  time.Time `json:"granted,omitzero"`   // when its expiry was given
+	Expires  time.Time `json:"expires,omitzero"`   // as Zoho gave it
+	Proven   time.Time `json:"proven,omitzero"`    // when it was last known to be alive; zero: nothing was covered yet
+	Lapsed   bool      `json:"lapsed,omitempty"`   // it was found dead after that, and has not been enabled since
+	Disabled bool      `json:"disabled,omitempty"` // by a person
+	Dropped  time.Time `json:"dropped,omitzero"`   // when its channel was disabled because nobody wanted it
+	Retire   []string  `json:"retire,omitempty"`   // channels of ours that are still to be disabled
+	Gaps     []span    `json:"gaps,omitempty"`     // that are not known to be in other hands yet
+	Problem  string    `json:"problem,omitempty"`
+	Refused  bool      `json:"refused,omitempty"` // the problem is Zoho's answer
+}
+
+// span is a time in which changes may have gone unheard.
+type span struct {
+	Since time.Time `json:"since"`
+	Until time.Time `json:"until"`
+}
+
+// maxGaps bounds the gaps of a module that wait to be told; beyond it the last one grows.
+const maxGaps = 100
+
+// prove notes that the channel was alive at some moment between before and after. What may have been missed since it was
+// last known to be alive becomes a gap: when it had been found dead, or when its time was over, within a margin.
+func (c *coverage) prove(before, after time.Time, margin time.Duration) {
+	if !c.Proven.IsZero() && (c.Lapsed || !after.Add(margin).Before(c.Expires)) {
+		if n := len(c.Gaps); n >= maxGaps {
+			c.Gaps[n-1].Until = after.Add(margin)
+		} else {
+			c.Gaps = append(c.Gaps, span{c.Proven.Add(-margin), after.Add(margin)})
+		}
+	}
+	c.Proven, c.Lapsed = before, false
+}
+
+// dropLasting is how long a module has to be unwanted before what was missed of it meanwhile does not matter. While the
+// replicas are replaced by others with other events, an old one may drop what a new one has just enabled.
+const dropLasting = time.Hour
+
+// drop notes that the channel was disabled, and take that it is wanted again.
+func (c *coverage) drop(now time.Time) {
+	c.Dropped, c.Channel, c.Lapsed = now, "", true
+}
+
+func (c *coverage) take(now time.Time) {
+	if !c.Dropped.IsZero() && now.Sub(c.Dropped) > dropLasting {
+		*c = coverage{}
+	}
+	c.Dropped = time.Time{}
+}
+
+// due is when to renew: after two thirds of the channel's time.
+func (c *coverage) due() time.Time { return c.Granted.Add(c.Expires.Sub(c.Granted) / 3 * 2) }
+
+func (c *coverage) fail(err error) {
+	var refused *Error
+	c.Problem, c.Refused = err.Error(), errors.As(err, &refused)
+}
+
+func (c *coverage) channel(account, module string, now time.Time) ingest.Channel {
+	channel := ingest.Channel{Provider: Provider, Account: account, ID: c.Channel, Modules: []string{module}, State: "lapsed", Expires: c.Expires, Problem: c.Problem}
+	switch {
+	case c.Disabled:
+		channel.State = "disabled"
+	case !c.Lapsed && c.Expires.After(now):
+		channel.State = "active"
+	case c.Refused:
+		channel.State = "refused"
+	}
+	return channel
+}
+
+// memory is what is remembered of all channels of an account, in one value of the store, so that two replicas that
+// should not both be at work find out.
+type memory struct {
+	Modules map[string]*coverage `json:"modules"`
+
+	store    ingest.Store
+	key      string
+	revision uint64
+}
+
+// errState says that what was done could not be remembered, so that nothing more must be done.
+var errState = errors.New("the state of the channels")
+
+func loadMemory(ctx context.Context, store ingest.Store, account string) (*memory, error) {
+	m := &memory{store: store, key: "zoho.channels." + keyOf(account)}
+	raw, revision, err := store.Load(ctx, m.key)
+	if err != nil {
+		return nil, fmt.Errorf("load %w: %w", errState, err)
+	}
+	if len(raw) > 0 {
+		if err := json.Unmarshal(raw, m); err != nil {
+			return nil, fmt.Errorf("read %w (key %s): %w", errState, m.key, err)
+		}
+	}
+	if m.revision = revision; m.Modules == nil {
+		m.Modules = map[string]*coverage{}
+	}
+	return m, nil
+}
+
+// of returns what is remembered of a module.
+func (m *memory) of(module string) *coverage {
+	if m.Modules[module] == nil {
+		m.Modules[module] = &coverage{}
+	}
+	return m.Modules[module]
+}
+
+func (m *memory) save(ctx context.Context) error {
+	raw, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	revision, err := m.store.Save(ctx, m.key, raw, m.revision)
+	if err != nil {
+		return fmt.Errorf("save %w: %w", errState, err)
+	}
+	m.revision = revision
+	return nil
+}
+
+var plainKey = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// keyOf makes a part of a key of any text; "=" begins what is encoded.
+func keyOf(text string) string {
+	if plainKey.MatchString(text) {
+		return text
+	}
+	return "=" + base64.RawURLEncoding.EncodeToString([]byte(text))
+}

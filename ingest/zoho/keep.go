@@ -1,0 +1,210 @@
+package zoho
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// listing is the list of channels as it was read, if it was.
+type listing struct {
+	rows          []listedChannel
+	before, after time.Time
+	read          bool
+}
+
+func (c *Channels) list(ctx context.Context) (listing, error) {
+	start := time.Now()
+	rows, err := c.Client.listChannels(ctx, "")
+	before, after := c.window(start)
+	return listing{rows, before, after, err == nil}, err
+}
+
+// window is the time from start, by our own clock, until now, both by Zoho's. What Zoho's clock says is known only after
+// an answer of it.
+func (c *Channels) window(start time.Time) (before, after time.Time) {
+	after = c.Client.Now()
+	return after.Add(-time.Since(start)), after
+}
+
+// find returns the row of a channel and module; its time must not be over.
+func (l listing) find(id, module string) (listedChannel, bool) {
+	i := slices.IndexFunc(l.rows, func(row listedChannel) bool {
+		return row.ID == id && row.Module == module && row.Expires.After(l.after)
+	})
+	if i < 0 {
+		return listedChannel{}, false
+	}
+	return l.rows[i], true
+}
+
+// keep makes sure that a module's channel is alive, is as wanted, and is renewed when it is due, or at once.
+func (c *Channels) keep(ctx context.Context, m *memory, w Wanted, listed listing, atOnce bool) error {
+	kept := m.of(w.Module)
+	if kept.Disabled {
+		return nil
+	}
+	err := c.keepOne(ctx, m, kept, w, listed, atOnce)
+	if err != nil && !errors.Is(err, errState) {
+		kept.fail(err)
+		c.reconciled = time.Time{} // so that the list of channels settles what an answer did not
+		if saved := m.save(ctx); saved != nil {
+			return errors.Join(err, saved)
+		}
+	}
+	return err
+}
+
+func (c *Channels) keepOne(ctx context.Context, m *memory, kept *coverage, w Wanted, listed listing, atOnce bool) error {
+	kept.take(c.Client.Now())
+	id := ChannelID(c.Secrets[0], c.Account, w.Module)
+	row, there := listed.find(id, w.Module)
+	switch {
+	case there:
+		if !row.Expires.Equal(kept.Expires) || kept.Channel != id {
+			kept.Granted = listed.before
+		}
+		if err := c.alive(ctx, m, kept, id, row.Expires, listed.before, listed.after); err != nil {
+			return err
+		}
+		if !c.asWanted(row, w) {
+			return c.renew(ctx, m, kept, w, id, http.MethodPut)
+		}
+	case listed.read:
+		if _, there := listed.find(kept.Channel, w.Module); !there {
+			if err := c.dead(ctx, m, kept); err != nil {
+				return err
+			}
+		}
+		return c.ask(ctx, m, kept, w, id, http.MethodPost)
+	}
+	if !atOnce && kept.Channel == id && !kept.Lapsed && c.Client.Now().Before(kept.due()) {
+		return nil
+	}
+	return c.renew(ctx, m, kept, w, id, http.MethodPatch)
+}
+
+// asWanted tells whether a channel in the list is as the bridge would enable it.
+func (c *Channels) asWanted(row listedChannel, w Wanted) bool {
+	return slices.Equal(row.Operations, w.Operations) && row.NotifyURL == NotifyURL(c.PublicURL, c.Secrets[0], row.ID) &&
+		row.Token == ChannelToken(c.Secrets[0], row.ID) && !row.Related
+}
+
+// renew sends all of the channel again, by PATCH, or by PUT where something is not as wanted. A dead channel says so to a
+// PATCH; it is enabled anew then, and what was missed becomes a gap. So is one whose time a success did not make longer.
+func (c *Channels) renew(ctx context.Context, m *memory, kept *coverage, w Wanted, id, method string) error {
+	old, own := kept.Expires, kept.Channel == id
+	err := c.ask(ctx, m, kept, w, id, method)
+	switch {
+	case refusedWith(err, notSubscribed):
+		if own { // or else it merely has a new id, and the old one may be alive
+			if err := c.dead(ctx, m, kept); err != nil {
+				return err
+			}
+		}
+		return c.ask(ctx, m, kept, w, id, http.MethodPost)
+	case err == nil && own && !kept.Expires.After(old) && kept.Expires.Sub(kept.Granted) < lives(c.Client.Version)[0]/2:
+		return c.ask(ctx, m, kept, w, id, http.MethodPost)
+	}
+	return err
+}
+
+// ask sends a request for the channel with the longest expiry that Zoho takes, and remembers what came back.
+func (c *Channels) ask(ctx context.Context, m *memory, kept *coverage, w Wanted, id, method string) error {
+	var expires, start time.Time
+	var err error
+	for _, life := range lives(c.Client.Version) {
+		began := time.Now()
+		given, failed := c.Client.subscribe(ctx, method, c.wish(w, id, c.Client.Now().Add(life)))
+		if failed != nil && !expires.IsZero() {
+			break // what was given before is good
+		}
+		expires, start, err = given, began, failed
+		if err == nil && expires.Sub(c.Client.Now()) < life/2 {
+			method = http.MethodPatch // it was too long: for less there is more
+			continue
+		}
+		var refused *Error
+		if !errors.As(err, &refused) || refused.Code != "INVALID_DATA" || refused.Field != "channel_expiry" {
+			break
+		}
+	}
+	if errors.Is(err, errUnconfirmed) {
+		if expires, err = c.confirm(ctx, id, w.Module); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	before, after := c.window(start)
+	if !expires.After(after) {
+		return fmt.Errorf("the expiry that came back, %s, is over: %w", formatTime(expires), errUnconfirmed)
+	}
+	c.log().InfoContext(ctx, "zoho: channel subscribed", "method", method, "channel", id, "module", w.Module, "expires", expires)
+	if replaced := kept.Channel; replaced != "" && replaced != id && !slices.Contains(kept.Retire, replaced) {
+		kept.Retire = append(kept.Retire, replaced)
+	}
+	kept.Granted = before
+	return c.alive(ctx, m, kept, id, expires, before, after)
+}
+
+// confirm asks the list of channels whether a channel is alive, where the answer to a request did not say.
+func (c *Channels) confirm(ctx context.Context, id, module string) (time.Time, error) {
+	rows, err := c.Client.listChannels(ctx, id)
+	if err != nil {
+		return time.Time{}, err
+	}
+	row, there := listing{rows: rows, after: c.Client.Now()}.find(id, module)
+	if !there {
+		return time.Time{}, errUnconfirmed
+	}
+	return row.Expires, nil
+}
+
+// lives are the spans to ask for, the longest first: a day for v2 and v3, a week from v4 on (actions/watch,
+// channel_expiry), each less an hour, for beyond the longest Zoho gives an hour only, and clocks differ.
+func lives(v Version) []time.Duration {
+	const day = 24 * time.Hour
+	if v.since("v4") {
+		return []time.Duration{7*day - time.Hour, day - time.Hour, 50 * time.Minute}
+	}
+	return []time.Duration{day - time.Hour, 50 * time.Minute}
+}
+
+func (c *Channels) wish(w Wanted, id string, expires time.Time) wish {
+	asked := wish{
+		ID: id, Events: w.names(), Expiry: formatTime(expires), Token: ChannelToken(c.Secrets[0], id),
+		NotifyURL: NotifyURL(c.PublicURL, c.Secrets[0], id), module: w.Module,
+	}
+	if c.Client.Version.since("v3") {
+		yes := true
+		asked.Values = &yes
+	}
+	return asked
+}
+
+// alive remembers that a channel was alive between before and after.
+func (c *Channels) alive(ctx context.Context, m *memory, kept *coverage, id string, expires, before, after time.Time) error {
+	gaps := len(kept.Gaps)
+	kept.prove(before, after, c.margin())
+	kept.Channel, kept.Expires, kept.Problem, kept.Refused = id, expires, "", false
+	if len(kept.Gaps) > gaps {
+		gap := kept.Gaps[gaps]
+		c.log().WarnContext(ctx, "zoho: a channel was not alive all the time", "channel", id, "since", gap.Since, "until", gap.Until)
+	}
+	return m.save(ctx)
+}
+
+// dead remembers that the channel is not alive, before anything is done about it: otherwise a request whose answer is
+// lost would make it look as if it had been alive all the time.
+func (c *Channels) dead(ctx context.Context, m *memory, kept *coverage) error {
+	if kept.Lapsed || kept.Proven.IsZero() {
+		return nil
+	}
+	kept.Lapsed = true
+	return m.save(ctx)
+}

@@ -1,0 +1,476 @@
+package zoho_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
+	"github.com/crm-bridge/crm-bridge/ingest/zoho"
+)
+
+var everyVersion = []zoho.Version{"v2", "v2.1", "v3", "v4", "v5", "v6", "v7", "v8"}
+
+const tokenSecret = "the-secret-that-tokens-come-from"
+
+func newCRM() *ingesttest.ZohoCRM {
+	return &ingesttest.ZohoCRM{ClientID: "1000.CLIENT", ClientSecret: "planted-client-secret", RefreshToken: "1000.planted.refresh-token"}
+}
+
+func client(crm *ingesttest.ZohoCRM, version zoho.Version, state ingest.State) *zoho.Client {
+	return &zoho.Client{
+		HTTP: &http.Client{Transport: ingesttest.Direct(crm)}, TokenURL: "https://accounts.example/oauth/v2/token", APIURL: "https://api.example", Version: version,
+		ClientID: crm.ClientID, ClientSecret: crm.ClientSecret, RefreshToken: crm.RefreshToken, State: state,
+	}
+}
+
+func channels(t testing.TB, crm *ingesttest.ZohoCRM, version zoho.Version, state ingest.State, wanted string) *zoho.Channels {
+	t.Helper()
+	var events zoho.Events
+	if err := events.Decode(wanted); err != nil {
+		t.Fatal(err)
+	}
+	return &zoho.Channels{
+		Client: client(crm, version, state), Account: "default", Secrets: ingest.SecretList{tokenSecret}, PublicURL: "https://crm.example", Events: events,
+	}
+}
+
+func watch(t testing.TB, c *zoho.Channels, state ingest.State) ingest.Watched {
+	t.Helper()
+	watched, err := c.Watch(t.Context(), state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return watched
+}
+
+// In every version the wanted channels are enabled with a token, a notify URL and the longest expiry, are renewed at two
+// thirds of it, and never leave a gap.
+func TestChannelsOfEveryVersionAreKeptAlive(t *testing.T) {
+	for _, version := range everyVersion {
+		t.Run(string(version), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				crm, state := newCRM(), ingesttest.State()
+				c := channels(t, crm, version, state, "Deals.all,Contacts.create")
+				watched := watch(t, c, state)
+				if len(watched.Channels) != 2 || watched.Channels[0].State != "active" || watched.Channels[1].State != "active" {
+					t.Fatalf("channels: %+v", watched.Channels)
+				}
+				longest := 24 * time.Hour
+				if version >= "v4" {
+					longest *= 7
+				}
+				for _, live := range crm.Live() {
+					if live.Token != zoho.ChannelToken(tokenSecret, live.ID) || live.NotifyURL != zoho.NotifyURL("https://crm.example", tokenSecret, live.ID) || live.Related {
+						t.Errorf("channel is %+v", live)
+					}
+					if left := time.Until(live.Expires); left < longest-2*time.Hour || left > longest {
+						t.Errorf("expires in %s", left)
+					}
+					if live.Values != (version >= "v3") {
+						t.Errorf("values of changed fields: %t", live.Values)
+					}
+				}
+				begin := crm.Now()
+				for time.Since(begin) < 30*24*time.Hour {
+					time.Sleep(time.Until(watched.Next))
+					if watched = watch(t, c, state); len(watched.Gaps) > 0 {
+						t.Fatalf("gaps after %s: %v", time.Since(begin), watched.Gaps)
+					}
+				}
+				for _, event := range []string{"Deals create", "Deals edit", "Deals delete", "Contacts create"} {
+					module, operation, _ := strings.Cut(event, " ")
+					lives := crm.Lives(module, operation)
+					if len(lives) != 1 || lives[0].From.After(begin) || lives[0].To.Before(crm.Now()) {
+						t.Errorf("%s was heard in %v", event, lives)
+					}
+				}
+				if len(crm.Lives("Contacts", "edit")) > 0 {
+					t.Error("what is not wanted is subscribed")
+				}
+			})
+		})
+	}
+}
+
+// A channel that dies is enabled anew, and the time from its last sign of life is told as a gap: once in a process, and
+// again by a process that takes over before Watch was called again.
+func TestLapseIsToldOnce(t *testing.T) {
+	for _, version := range []zoho.Version{"v2", "v3", "v8"} {
+		synctest.Test(t, func(t *testing.T) {
+			crm, state := newCRM(), ingesttest.State()
+			c := channels(t, crm, version, state, "Deals.all")
+			watched := watch(t, c, state)
+			proven := crm.Now()
+			time.Sleep(2 * time.Hour)
+			crm.Kill("")
+			time.Sleep(time.Until(watched.Next))
+			watched = watch(t, c, state)
+			if len(watched.Gaps) != 1 {
+				t.Fatalf("gaps: %v", watched.Gaps)
+			}
+			gap := watched.Gaps[0]
+			if gap.Module != "Deals" || gap.Account != "default" || gap.Since.After(proven.Add(-4*time.Minute)) || gap.Until.Before(crm.Now().Add(4*time.Minute)) {
+				t.Errorf("gap %+v, last sign of life %s, alive again %s", gap, proven, crm.Now())
+			}
+			other := watch(t, channels(t, crm, version, state, "Deals.all"), state)
+			if len(other.Gaps) != 1 || !other.Gaps[0].Since.Equal(gap.Since) {
+				t.Errorf("after a crash %v is told", other.Gaps)
+			}
+			if watched = watch(t, c, state); len(watched.Gaps) != 0 {
+				t.Errorf("told again: %v", watched.Gaps)
+			}
+			if again := watch(t, channels(t, crm, version, state, "Deals.all"), state); len(again.Gaps) != 0 {
+				t.Errorf("told by another process after it was forgotten: %v", again.Gaps)
+			}
+		})
+	}
+}
+
+// An error inside a 202 is an error: the channel is refused, and the error says why without showing a secret.
+func TestErrorsInsideSuccess(t *testing.T) {
+	for _, version := range everyVersion {
+		synctest.Test(t, func(t *testing.T) {
+			crm, state := newCRM(), ingesttest.State()
+			c := channels(t, crm, version, state, "Deals.all,Ghosts.all")
+			watched, err := c.Watch(t.Context(), state)
+			if err == nil || !strings.Contains(err.Error(), "channel of Ghosts") || !strings.Contains(err.Error(), "INVALID_DATA (events)") {
+				t.Fatalf("%s: %v", version, err)
+			}
+			checkNoSecret(t, crm, err.Error())
+			if watched.Channels[0].State != "active" || watched.Channels[1].State != "refused" || watched.Channels[1].Problem == "" {
+				t.Errorf("channels: %+v", watched.Channels)
+			}
+			if time.Until(watched.Next) > time.Minute {
+				t.Errorf("next in %s", time.Until(watched.Next))
+			}
+		})
+	}
+}
+
+// The bridge adopts its own channels, puts right what is not as wanted, disables those it does not want any more, and
+// leaves those of others alone.
+func TestOwnChannelsAreAdopted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := newCRM(), ingesttest.State()
+		foreign := channels(t, crm, "v8", ingesttest.State(), "Deals.all")
+		foreign.Secrets = ingest.SecretList{"somebody-else's-secret"}
+		watch(t, foreign, foreign.Client.State)
+		watch(t, channels(t, crm, "v8", state, "Deals.create,Contacts.all"), state)
+		crm.Requests()
+		time.Sleep(time.Hour)
+
+		lost := ingesttest.State()
+		c := channels(t, crm, "v8", lost, "Deals.all")
+		watched := watch(t, c, lost)
+		if len(watched.Gaps) > 0 {
+			t.Errorf("gaps: %v", watched.Gaps)
+		}
+		for _, request := range crm.Requests() {
+			if strings.HasPrefix(request, "POST /crm") {
+				t.Error("enabled a channel that was alive")
+			}
+		}
+		var found []string
+		for _, live := range crm.Live() {
+			found = append(found, strings.Join(live.Events, " "))
+			if live.ID == zoho.ChannelID(tokenSecret, "default", "Contacts") {
+				t.Error("Contacts are still subscribed")
+			}
+		}
+		if len(found) != 2 || found[0] != "Deals.create Deals.delete Deals.edit" || found[1] != found[0] {
+			t.Errorf("channels: %q", found)
+		}
+	})
+}
+
+// A rotated secret gives new channels, without a gap; the old ones are disabled when the new ones are alive.
+func TestRotatedSecret(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := newCRM(), ingesttest.State()
+		watch(t, channels(t, crm, "v8", state, "Deals.all"), state)
+		time.Sleep(time.Hour)
+		c := channels(t, crm, "v8", state, "Deals.all")
+		c.Secrets = ingest.SecretList{"the-newer-secret", tokenSecret}
+		watched := watch(t, c, state)
+		live := crm.Live()
+		if len(live) != 1 || live[0].ID != zoho.ChannelID("the-newer-secret", "default", "Deals") || len(watched.Gaps) > 0 {
+			t.Errorf("live %+v, gaps %v", live, watched.Gaps)
+		}
+		if lives := crm.Lives("Deals", "edit"); lives[0].To.Before(lives[1].From) {
+			t.Errorf("a hole between %v", lives)
+		}
+	})
+}
+
+// An answer that is lost does not hide a lapse.
+func TestLostAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := newCRM(), ingesttest.State()
+		c := channels(t, crm, "v8", state, "Deals.all")
+		watch(t, c, state)
+		time.Sleep(30 * time.Minute) // the access token is still good
+		crm.Kill("")
+		// The list shows that it is dead; the answer to the POST is lost, and the process ends.
+		c = channels(t, crm, "v8", state, "Deals.all")
+		crm.Fail(ingesttest.ZohoFailure{Status: 0}, ingesttest.ZohoLost)
+		if watched, err := c.Watch(t.Context(), state); err == nil || len(watched.Gaps) > 0 {
+			t.Fatalf("gaps %v, %v", watched.Gaps, err)
+		}
+		if len(crm.Live()) != 1 {
+			t.Fatal("the POST did nothing")
+		}
+		if watched := watch(t, channels(t, crm, "v8", state, "Deals.all"), state); len(watched.Gaps) != 1 {
+			t.Errorf("gaps: %v", watched.Gaps)
+		}
+	})
+}
+
+// A state that cannot be saved stops the work, and no gap is told that is not remembered.
+func TestStateThatCannotBeSaved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := newCRM(), ingesttest.State()
+		c := channels(t, crm, "v8", state, "Deals.all")
+		watch(t, c, state)
+		crm.Kill("")
+		time.Sleep(25 * time.Hour)
+		for fails := 1; ; fails++ {
+			shared := &ingesttest.Memory{}
+			copyState(t, state.Shared, shared, "zoho.channels.default")
+			flaky := ingest.State{Shared: &afterwards{Memory: shared, good: fails}, Secret: state.Secret}
+			watched, err := channels(t, crm, "v8", flaky, "Deals.all").Watch(t.Context(), flaky)
+			if err == nil {
+				if len(watched.Gaps) != 1 || fails < 3 {
+					t.Errorf("with %d good calls: %v", fails, watched.Gaps)
+				}
+				return
+			}
+			if len(watched.Gaps) > 0 {
+				t.Errorf("with %d good calls it told of %v", fails, watched.Gaps)
+			}
+			crm.Kill("")
+		}
+	})
+}
+
+// afterwards fails after a number of good calls.
+type afterwards struct {
+	*ingesttest.Memory
+	good int
+}
+
+func (a *afterwards) Load(ctx context.Context, key string) ([]byte, uint64, error) {
+	if a.good--; a.good < 0 {
+		return nil, 0, ingesttest.ErrStore
+	}
+	return a.Memory.Load(ctx, key)
+}
+
+func (a *afterwards) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	if a.good--; a.good < 0 {
+		return 0, ingesttest.ErrStore
+	}
+	return a.Memory.Save(ctx, key, value, revision)
+}
+
+func copyState(t *testing.T, from, to ingest.Store, key string) {
+	t.Helper()
+	value, _, err := from.Load(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := to.Save(t.Context(), key, value, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func checkNoSecret(t *testing.T, crm *ingesttest.ZohoCRM, text string) {
+	t.Helper()
+	secrets := append(crm.AccessTokens(), crm.ClientSecret, crm.RefreshToken, tokenSecret)
+	for _, module := range []string{"Deals", "Contacts", "Ghosts"} {
+		id := zoho.ChannelID(tokenSecret, "default", module)
+		secrets = append(secrets, zoho.ChannelToken(tokenSecret, id), zoho.ChannelProof(tokenSecret, id))
+	}
+	for _, secret := range secrets {
+		if strings.Contains(text, secret) {
+			t.Errorf("shows a secret: %s", text)
+		}
+	}
+}
+
+// A person disables channels for as long as he likes, and enables them again; that is no gap.
+func TestCommands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := newCRM(), ingesttest.State()
+		c := channels(t, crm, "v8", state, "Deals.all,Contacts.all")
+		watch(t, c, state)
+		list, err := c.Disable(t.Context(), state, "Deals")
+		if err != nil || list[0].State != "disabled" || len(crm.Live()) != 1 {
+			t.Fatalf("%+v, %v", list, err)
+		}
+		time.Sleep(30 * time.Hour)
+		if watched := watch(t, c, state); len(crm.Live()) != 1 || len(watched.Gaps) != 0 {
+			t.Error("enabled by itself")
+		}
+		if list, err = c.Enable(t.Context(), state); err != nil || list[0].State != "active" || len(crm.Live()) != 2 {
+			t.Fatalf("%+v, %v", list, err)
+		}
+		expires := crm.Live()[0].Expires
+		time.Sleep(time.Hour)
+		if _, err = c.Renew(t.Context(), state); err != nil || !crm.Live()[0].Expires.After(expires) {
+			t.Errorf("not renewed: %v", err)
+		}
+		if watched := watch(t, c, state); len(watched.Gaps) != 0 {
+			t.Errorf("gaps: %v", watched.Gaps)
+		}
+		if _, err = c.Renew(t.Context(), state, "Ghosts"); err == nil || !strings.Contains(err.Error(), "BRIDGE_ZOHO_EVENTS") {
+			t.Errorf("a module that is not wanted: %v", err)
+		}
+		if list, err := c.Status(t.Context(), state); err != nil || len(list) != 2 || list[1].Modules[0] != "Contacts" {
+			t.Errorf("%+v, %v", list, err)
+		}
+	})
+}
+
+// While replicas are replaced by others that want more, an old one may drop what a new one has enabled: that is a gap.
+// What nobody wanted for longer is none.
+func TestDroppedModule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := newCRM(), ingesttest.State()
+		newer := func() *zoho.Channels { return channels(t, crm, "v8", state, "Deals.all,Contacts.all") }
+		older := func() *zoho.Channels { return channels(t, crm, "v8", state, "Deals.all") }
+		watch(t, newer(), state)
+		time.Sleep(time.Minute)
+		if watch(t, older(), state); len(crm.Live()) != 1 {
+			t.Fatal("not dropped")
+		}
+		time.Sleep(time.Minute)
+		if watched := watch(t, newer(), state); len(watched.Gaps) != 1 || watched.Gaps[0].Module != "Contacts" || len(crm.Live()) != 2 {
+			t.Errorf("gaps: %v", watched.Gaps)
+		}
+		watch(t, older(), state)
+		time.Sleep(2 * time.Hour)
+		if watched := watch(t, newer(), state); len(watched.Gaps) != 0 || len(crm.Live()) != 2 {
+			t.Errorf("gaps: %v", watched.Gaps)
+		}
+	})
+}
+
+// Two replicas that are at work at once find out, and lose no gap.
+func TestTwoAtWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := newCRM(), ingesttest.State()
+		one, two := channels(t, crm, "v8", state, "Deals.all,Contacts.all"), channels(t, crm, "v8", state, "Deals.all,Contacts.all")
+		watch(t, one, state)
+		time.Sleep(30 * time.Hour)
+		crm.Kill("")
+		told := map[string]bool{}
+		for range 5 {
+			var both sync.WaitGroup
+			var gaps [2][]ingest.Gap
+			for i, c := range []*zoho.Channels{one, two} {
+				both.Go(func() {
+					watched, err := c.Watch(t.Context(), state)
+					if err != nil && !errors.Is(err, ingest.ErrConflict) {
+						t.Error(err)
+					}
+					gaps[i] = watched.Gaps
+				})
+			}
+			both.Wait()
+			for _, gap := range append(gaps[0], gaps[1]...) {
+				told[gap.Module] = true
+			}
+			time.Sleep(time.Minute)
+		}
+		if len(told) != 2 || len(crm.Live()) != 2 {
+			t.Errorf("told of %v, alive %d", told, len(crm.Live()))
+		}
+	})
+}
+
+// A channel whose time was over, and which a renewal brought back, was not alive all the time.
+func TestRevivedChannel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := newCRM(), ingesttest.State()
+		crm.Revives = true
+		c := channels(t, crm, "v2", state, "Deals.all")
+		watch(t, c, state)
+		if time.Sleep(25 * time.Hour); len(crm.Live()) > 0 {
+			t.Fatal("still alive")
+		}
+		if _, err := c.Renew(t.Context(), state); err != nil {
+			t.Fatal(err)
+		}
+		if watched := watch(t, c, state); len(watched.Gaps) != 1 || len(crm.Live()) != 1 {
+			t.Errorf("gaps: %v", watched.Gaps)
+		}
+	})
+}
+
+// An expiry that Zoho finds too far away, or makes an hour of, is asked for shorter.
+func TestShorterExpiries(t *testing.T) {
+	for _, strict := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			crm, state := newCRM(), ingesttest.State()
+			crm.Strict, crm.Longest = strict, 24*time.Hour
+			watched := watch(t, channels(t, crm, "v8", state, "Deals.all"), state)
+			if left := crm.Live()[0].Expires.Sub(crm.Now()); left < 20*time.Hour {
+				t.Errorf("strict %t: alive for %s", strict, left)
+			}
+			if expires := watched.Channels[0].Expires; !expires.Equal(crm.Live()[0].Expires) {
+				t.Errorf("believes %s", expires)
+			}
+		})
+	}
+}
+
+// Channels that other bridges and people have in the same org, hundreds of them, are listed page by page and left alone.
+func TestForeignChannels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := newCRM(), ingesttest.State()
+		for i := range 450 {
+			crm.Modules = append(crm.Modules, fmt.Sprintf("CustomModule%d", i))
+		}
+		foreign := channels(t, crm, "v8", ingesttest.State(), strings.Join(crm.Modules, ".all,")+".all")
+		foreign.Account = "another"
+		watch(t, foreign, foreign.Client.State)
+		crm.Requests()
+		watch(t, channels(t, crm, "v8", state, "CustomModule7.all"), state)
+		pages := 0
+		for _, request := range crm.Requests() {
+			if request == "GET /crm/v8/actions/watch" {
+				pages++
+			}
+		}
+		if len(crm.Live()) != 451 || pages != 3 {
+			t.Errorf("%d channels after %d pages", len(crm.Live()), pages)
+		}
+	})
+}
+
+// A channel's id is the same everywhere, is a long without a sign, and is another for another secret, account or module.
+func TestChannelID(t *testing.T) {
+	ids := map[string]bool{}
+	for _, parts := range [][3]string{{"s", "a", "Deals"}, {"t", "a", "Deals"}, {"s", "b", "Deals"}, {"s", "a", "Contacts"}, {"s", "a\nDeals", ""}} {
+		id := zoho.ChannelID(parts[0], parts[1], parts[2])
+		if n, err := strconv.ParseInt(id, 10, 64); err != nil || n <= 0 || len(id) != 18 || id != zoho.ChannelID(parts[0], parts[1], parts[2]) {
+			t.Errorf("%q: %s", parts, id)
+		}
+		ids[id] = true
+	}
+	if len(ids) != 5 {
+		t.Errorf("%d ids", len(ids))
+	}
+	if id := zoho.ChannelID("secret", "default", "Deals"); id != "239202661989565502" {
+		t.Errorf("the id that running bridges have is another now: %s", id)
+	}
+}
