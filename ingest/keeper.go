@@ -11,7 +11,7 @@ import (
 )
 
 // Keeper does what sources do by themselves: it keeps their subscriptions, empties their queues and repairs gaps. Of all
-// replicas one does it for a source at a time. Set the fields once.
+// replicas one does it for a CRM at a time. Set the fields once.
 type Keeper struct {
 	Kept    []Kept
 	State   State
@@ -22,7 +22,7 @@ type Keeper struct {
 	Log     *slog.Logger
 }
 
-// Kept is what a CRM's account lets the bridge do by itself; nil where it does not.
+// Kept is what a CRM lets the bridge do by itself; nil where it does not.
 type Kept struct {
 	Label   string // such as "zoho"; names its state
 	Watcher Watcher
@@ -31,8 +31,8 @@ type Kept struct {
 }
 
 const (
-	keepEvery  = 10 * time.Second // between two looks of a replica at its claims
-	watchRetry = time.Minute      // after a Watch that failed in part
+	keepEvery  = 5 * time.Second // between two looks at what is due
+	watchRetry = time.Minute     // after a Watch that failed in part and asks for no earlier one
 	drainEvery = 15 * time.Second
 )
 
@@ -40,33 +40,72 @@ const (
 func (k *Keeper) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, kept := range k.Kept {
-		all.Go(func() { (&keeping{Keeper: k, kept: kept}).run(ctx) })
+		all.Go(func() { newKeeping(k, kept).run(ctx) })
 	}
 	all.Wait()
 }
 
-// keeping is one source's.
+// keeping is the keeping of one CRM.
 type keeping struct {
 	*Keeper
 	kept    Kept
-	claim   claim
-	next    time.Time // of Watch
+	claim   *claim
+	repairs sync.Mutex // held while the state of repairs is changed
+	next    time.Time  // of Watch
 	drained time.Time
 	warned  string // the last problem that was logged
 }
 
+func newKeeping(k *Keeper, kept Kept) *keeping {
+	return &keeping{Keeper: k, kept: kept, claim: &claim{store: k.State.Shared, key: "claim." + kept.Label, owner: k.Replica}}
+}
+
+// run waits until it is this replica's turn, and keeps for as long as it is.
 func (k *keeping) run(ctx context.Context) {
-	k.claim = claim{store: k.State.Shared, key: "claim." + k.kept.Label, owner: k.Replica}
-	for {
+	for ctx.Err() == nil {
+		held, err := k.claim.hold(ctx)
+		if held {
+			k.keep(ctx)
+		} else {
+			k.say(err)
+		}
+		pause(ctx, keepEvery)
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = k.claim.release(last) // it runs out by itself
+}
+
+// keep does what is due until ctx ends or the claim is lost.
+func (k *keeping) keep(ctx context.Context) {
+	ctx, lose := context.WithCancel(ctx)
+	renewing := make(chan struct{})
+	go func() {
+		defer close(renewing)
+		defer lose()
+		k.renew(ctx)
+	}()
+	for ctx.Err() == nil {
 		if err := k.turn(ctx); ctx.Err() == nil {
 			k.say(err)
 		}
-		select {
-		case <-time.After(keepEvery):
-		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-			_ = k.claim.release(last) // it runs out by itself
-			cancel()
+		pause(ctx, keepEvery)
+	}
+	lose()
+	<-renewing
+}
+
+// renew keeps the claim, and notes that the bridge is there, until ctx ends or the claim is lost.
+func (k *keeping) renew(ctx context.Context) {
+	for renewed := time.Now(); ctx.Err() == nil; pause(ctx, keepEvery) {
+		held, err := k.claim.hold(ctx)
+		switch {
+		case held:
+			renewed = time.Now()
+			if err := k.noteOutage(ctx); err != nil && ctx.Err() == nil {
+				k.Log.Warn("an outage would go unnoticed now", "source", k.kept.Label, "error", err)
+			}
+		case err == nil || time.Since(renewed) > claimLife-2*keepEvery:
 			return
 		}
 	}
@@ -79,20 +118,14 @@ func (k *keeping) say(err error) {
 		text = err.Error()
 	}
 	if text != k.warned && text != "" {
-		k.Log.Warn("keeping the CRM's subscriptions", "source", k.kept.Label, "error", text)
+		k.Log.Warn("keeping what the CRM tells", "source", k.kept.Label, "error", text)
 	}
 	k.warned = text
 }
 
 // turn does what is due.
 func (k *keeping) turn(ctx context.Context) error {
-	held, err := k.claim.hold(ctx)
-	if err != nil || !held {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, claimLife-keepEvery) // never longer than the claim
-	defer cancel()
-	errs := []error{k.noteOutage(ctx)}
+	var errs []error
 	if k.kept.Watcher != nil && !time.Now().Before(k.next) {
 		errs = append(errs, k.watch(ctx))
 	}
@@ -108,8 +141,7 @@ func (k *keeping) turn(ctx context.Context) error {
 
 func (k *keeping) watch(ctx context.Context) error {
 	watched, err := k.kept.Watcher.Watch(ctx, k.State)
-	k.next = watched.Next
-	if err != nil && k.next.After(time.Now().Add(watchRetry)) || k.next.IsZero() {
+	if k.next = watched.Next; k.next.IsZero() || err != nil && k.next.After(time.Now().Add(10*watchRetry)) {
 		k.next = time.Now().Add(watchRetry)
 	}
 	for _, channel := range watched.Channels {
@@ -136,19 +168,24 @@ func channelsKey(label string) string { return "channels." + label }
 func (k *Keeper) Channels(ctx context.Context) ([]Channel, error) {
 	var all []Channel
 	for _, kept := range k.Kept {
-		value, _, err := k.State.Shared.Load(ctx, channelsKey(kept.Label))
+		channels, err := k.channelsOf(ctx, kept.Label)
 		if err != nil {
 			return all, err
-		}
-		var channels []Channel
-		if value != nil {
-			if err := json.Unmarshal(value, &channels); err != nil {
-				return all, fmt.Errorf("state of %s: %w", kept.Label, err)
-			}
 		}
 		all = append(all, channels...)
 	}
 	return all, nil
+}
+
+func (k *Keeper) channelsOf(ctx context.Context, label string) (channels []Channel, err error) {
+	value, _, err := k.State.Shared.Load(ctx, channelsKey(label))
+	if err == nil && value != nil {
+		err = json.Unmarshal(value, &channels)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("channels of %s: %w", label, err)
+	}
+	return channels, nil
 }
 
 // put stores a value whatever stands there: only the holder of the claim writes it.
@@ -159,4 +196,11 @@ func put(ctx context.Context, store Store, key string, value []byte) error {
 	}
 	_, err = store.Save(ctx, key, value, revision)
 	return err
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
 }

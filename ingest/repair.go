@@ -3,62 +3,61 @@ package ingest
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 )
 
-// job is a gap that is being repaired.
+// job is a gap that is to be repaired.
 type job struct {
 	Gap
 	Why    string
-	Cursor string
-	Made   int // records made safe so far
-	Tried  time.Time
-	Fails  int
+	Cursor string    // of the last page that was made safe
+	Made   int       // records made safe so far
+	Tried  time.Time // when it was last begun or gone on with
+	Fails  int       // in a row
 }
 
-// The state of a source's repairs.
+// repairs is the state of a CRM's repairs.
 type repairs struct {
-	Sure time.Time // until then nothing went unheard for want of a bridge
+	Sure time.Time // the last moment at which callbacks could be taken for sure
+	Done time.Time // when a repair last came to its end
 	Jobs []job
 }
 
 const (
 	// outage is how long no replica must have been able to take callbacks for their loss to be repaired.
 	outage = time.Minute
-	// margin is what a span is widened by on both sides: the clocks of the CRM and ours differ.
-	margin = time.Minute
-	// maxJobs bounds the gaps that wait; beyond, they grow together.
+	// margin is what an outage is widened by on both sides: the clocks of the CRM and ours differ.
+	margin = 2 * time.Minute
+	// maxJobs bounds the gaps that wait; beyond, those of a module grow together.
 	maxJobs = 200
-	// retryRepair and retryRepairLast are the waits after a repair that failed, doubling.
+	// retryRepair and retryRepairLast are the waits after a repair that failed, doubling from the first to the second.
 	retryRepair     = time.Minute
 	retryRepairLast = time.Hour
+	// repairFor is how long a repair may go on before what else is due has its turn.
+	repairFor = time.Minute
 )
 
-func (k *keeping) repairsKey() string { return "repairs." + k.kept.Label }
-
-func (k *keeping) loadRepairs(ctx context.Context) (r repairs, err error) {
-	value, _, err := k.State.Shared.Load(ctx, k.repairsKey())
+// change loads the state of repairs, lets f change it, and saves it.
+func (k *keeping) change(ctx context.Context, f func(*repairs)) (r repairs, err error) {
+	k.repairs.Lock()
+	defer k.repairs.Unlock()
+	key := "repairs." + k.kept.Label
+	value, revision, err := k.State.Shared.Load(ctx, key)
 	if err == nil && value != nil {
 		err = json.Unmarshal(value, &r)
+	}
+	if err == nil {
+		f(&r)
+		if value, err = json.Marshal(r); err == nil {
+			_, err = k.State.Shared.Save(ctx, key, value, revision)
+		}
 	}
 	if err != nil {
 		return r, fmt.Errorf("repairs of %s: %w", k.kept.Label, err)
 	}
 	return r, nil
-}
-
-func (k *keeping) saveRepairs(ctx context.Context, r repairs) error {
-	value, err := json.Marshal(r)
-	if err == nil {
-		err = put(ctx, k.State.Shared, k.repairsKey(), value)
-	}
-	if err != nil {
-		return fmt.Errorf("repairs of %s: %w", k.kept.Label, err)
-	}
-	return nil
 }
 
 // noteOutage remembers the last moment at which callbacks could be taken. Where that was long ago, everything since may
@@ -67,45 +66,42 @@ func (k *keeping) noteOutage(ctx context.Context) error {
 	if k.kept.Lister == nil || !k.Ready(ctx) {
 		return nil
 	}
-	r, err := k.loadRepairs(ctx)
+	channels, err := k.channelsOf(ctx, k.kept.Label)
 	if err != nil {
 		return err
 	}
 	now := time.Now().UTC()
-	if since := r.Sure; !since.IsZero() && now.Sub(since) > outage {
-		channels, err := k.Channels(ctx)
-		if err != nil {
-			return err
-		}
-		for _, channel := range channels {
-			for _, module := range channel.Modules {
-				r.add(Gap{Account: channel.Account, Module: module, Since: since, Until: now}, "the bridge could not take callbacks")
+	var since time.Time
+	_, err = k.change(ctx, func(r *repairs) {
+		if since = r.Sure; !since.IsZero() && now.Sub(since) > outage {
+			for _, channel := range channels {
+				for _, module := range channel.Modules {
+					r.add(Gap{Account: channel.Account, Module: module, Since: since.Add(-margin), Until: now.Add(margin)}, "the bridge could not take callbacks")
+				}
 			}
 		}
+		r.Sure = now
+	})
+	if err == nil && !since.IsZero() && now.Sub(since) > outage {
 		k.Log.Warn("callbacks could not be taken: what changed meanwhile is read from the CRM", "source", k.kept.Label, "since", since, "until", now)
 	}
-	r.Sure = now
-	return k.saveRepairs(ctx, r)
+	return err
 }
 
 // note remembers a gap until it is repaired.
 func (k *keeping) note(ctx context.Context, gap Gap, why string) error {
-	k.Log.Warn("changes may have gone unheard", "source", k.kept.Label, "account", gap.Account, "module", gap.Module, "since", gap.Since, "until", gap.Until, "why", why)
-	r, err := k.loadRepairs(ctx)
-	if err != nil {
-		return err
-	}
-	r.add(gap, why)
-	return k.saveRepairs(ctx, r)
+	k.Log.Warn("changes may have gone unheard: they are read from the CRM", "source", k.kept.Label, "account", gap.Account, "module", gap.Module, "since", gap.Since, "until", gap.Until, "why", why)
+	_, err := k.change(ctx, func(r *repairs) { r.add(gap, why) })
+	return err
 }
 
-// add adds a gap, grown together with one of the same module that it touches and that nobody has begun to repair.
+// add adds a gap. It grows together with one of the same module that it touches, or with any once there are many, unless
+// that one is being repaired.
 func (r *repairs) add(gap Gap, why string) {
-	gap.Since, gap.Until = gap.Since.Add(-margin), gap.Until.Add(margin)
 	for i := range r.Jobs {
 		other := &r.Jobs[i]
-		near := !gap.Since.After(other.Until) && !other.Since.After(gap.Until)
-		if other.Account != gap.Account || other.Module != gap.Module || other.Cursor != "" || !near && len(r.Jobs) < maxJobs {
+		touches := !gap.Since.After(other.Until) && !other.Since.After(gap.Until)
+		if other.Account != gap.Account || other.Module != gap.Module || other.Cursor != "" || !touches && len(r.Jobs) < maxJobs {
 			continue
 		}
 		if gap.Since.Before(other.Since) {
@@ -119,40 +115,25 @@ func (r *repairs) add(gap Gap, why string) {
 	r.Jobs = append(r.Jobs, job{Gap: gap, Why: why})
 }
 
-// repair reads one gap that is due, as far as the time suffices; the next turn goes on.
-func (k *keeping) repair(ctx context.Context) error {
-	r, err := k.loadRepairs(ctx)
-	if err != nil {
-		return err
-	}
-	now := time.Now()
-	due := slices.IndexFunc(r.Jobs, func(j job) bool { return !now.Before(j.Tried.Add(j.wait())) && now.After(j.Until) })
-	if due < 0 {
+// of returns the job of a gap; nil where it is gone.
+func (r *repairs) of(gap Gap) *job {
+	i := slices.IndexFunc(r.Jobs, func(j job) bool { return j.Gap == gap })
+	if i < 0 {
 		return nil
 	}
-	j := &r.Jobs[due]
-	j.Tried = now.UTC()
-	query := Query{Module: j.Module, Since: j.Since, Until: j.Until, Origin: Repair, Cursor: j.Cursor}
-	for page, err := range k.kept.Lister.Changed(ctx, query) {
-		if err == nil && len(page.Changes) > 0 {
-			_, err = k.Accept(ctx, page.Changes)
-		}
-		if err != nil {
-			if ctx.Err() == nil {
-				j.Fails++
-			}
-			return fmt.Errorf("repair %s from %s: %w", j.Module, j.Since.Format(time.RFC3339), errors.Join(err, k.saveRepairs(context.WithoutCancel(ctx), r)))
-		}
-		j.Made += len(page.Changes)
-		j.Cursor, j.Fails = page.Cursor, 0
-		k.Metrics.records(page.Changes)
-		if err := k.saveRepairs(ctx, r); err != nil {
-			return err
+	return &r.Jobs[i]
+}
+
+// due returns the job that waits longest of those that may go on now.
+func (r *repairs) due(now time.Time) *job {
+	var first *job
+	for i := range r.Jobs {
+		j := &r.Jobs[i]
+		if now.After(j.Until) && !now.Before(j.Tried.Add(j.wait())) && (first == nil || j.Tried.Before(first.Tried)) {
+			first = j
 		}
 	}
-	k.Log.Info("repaired", "source", k.kept.Label, "account", j.Account, "module", j.Module, "since", j.Since, "until", j.Until, "records", j.Made)
-	r.Jobs = slices.Delete(r.Jobs, due, due+1)
-	return k.saveRepairs(ctx, r)
+	return first
 }
 
 // wait is how long a repair that failed waits before it is tried again.
@@ -161,4 +142,60 @@ func (j job) wait() time.Duration {
 		return 0
 	}
 	return min(retryRepair<<min(j.Fails-1, 10), retryRepairLast)
+}
+
+// repair goes on with a gap that is due, for a while.
+func (k *keeping) repair(ctx context.Context) error {
+	var now job
+	if _, err := k.change(ctx, func(r *repairs) {
+		if j := r.due(time.Now()); j != nil {
+			j.Tried = time.Now().UTC()
+			now = *j
+		}
+	}); err != nil || now.Tried.IsZero() {
+		return err
+	}
+	reading, cancel := context.WithTimeout(ctx, repairFor)
+	defer cancel()
+	query := Query{Module: now.Module, Since: now.Since, Until: now.Until, Origin: Repair, Cursor: now.Cursor}
+	for page, err := range k.kept.Lister.Changed(reading, query) {
+		if err == nil && len(page.Changes) > 0 {
+			_, err = k.Accept(reading, page.Changes)
+		}
+		if err != nil {
+			return k.failed(ctx, reading, now.Gap, err)
+		}
+		k.Metrics.records(page.Changes)
+		if _, err := k.change(ctx, func(r *repairs) { r.of(now.Gap).made(page) }); err != nil {
+			return err
+		}
+		now.Made += len(page.Changes)
+	}
+	k.Log.Info("repaired", "source", k.kept.Label, "account", now.Account, "module", now.Module, "since", now.Since, "until", now.Until, "records", now.Made)
+	_, err := k.change(ctx, func(r *repairs) {
+		r.Done = time.Now().UTC()
+		r.Jobs = slices.DeleteFunc(r.Jobs, func(j job) bool { return j.Gap == now.Gap })
+	})
+	return err
+}
+
+func (j *job) made(page Page) {
+	if j != nil {
+		j.Made, j.Cursor, j.Fails = j.Made+len(page.Changes), page.Cursor, 0
+	}
+}
+
+// failed notes that a repair could not go on; that its time was over is no failure.
+func (k *keeping) failed(ctx, reading context.Context, gap Gap, cause error) error {
+	if reading.Err() != nil {
+		return nil
+	}
+	if _, err := k.change(ctx, func(r *repairs) {
+		if j := r.of(gap); j != nil {
+			j.Fails++
+		}
+	}); err != nil {
+		return err
+	}
+	return fmt.Errorf("repair %s from %s: %w", gap.Module, gap.Since.Format(time.RFC3339), cause)
 }
