@@ -150,22 +150,14 @@ func (w *world) replica(t *testing.T, wanted string, offline bool) *bitrix24.App
 
 func (w *world) state() ingest.State { return ingest.State{Shared: w.shared, Secret: w.secret} }
 
-// callback is what the bridge does with events of the application's life, and with others.
+// callback takes what is proven.
 func (w *world) callback(rw http.ResponseWriter, r *http.Request) {
 	_ = r.ParseForm()
 	auth := func(name string) string { return r.PostForm.Get("auth[" + name + "]") }
 	event := r.PostForm.Get("event")
-	var err error
-	switch {
-	case bitrix24.Installs(event):
-		err = w.app.Install(r.Context(), bitrix24.Installation{
-			MemberID: auth("member_id"), ApplicationToken: auth("application_token"), RefreshToken: auth("refresh_token"),
-		})
-	case !w.app.Proves(r.Context(), auth("member_id"), auth("application_token")):
-		err = ingest.ErrForged
-	case bitrix24.Uninstalls(event):
-		err = w.app.Uninstall(r.Context(), auth("member_id"))
-	}
+	err := w.app.Prove(r.Context(), event, bitrix24.Installation{
+		MemberID: auth("member_id"), ApplicationToken: auth("application_token"), RefreshToken: auth("refresh_token"),
+	})
 	switch {
 	case err == nil:
 		w.events = append(w.events, event+" "+r.PostForm.Get("data[FIELDS][ID]"))

@@ -230,21 +230,6 @@ func compareBindings(a, b binding) int {
 	return cmp.Or(cmp.Compare(a.event, b.event), cmp.Compare(a.handler, b.handler))
 }
 
-// explain adds to a refusal what can be done about it.
-func explain(err error) error {
-	switch {
-	case refusedWith(err, "WRONG_AUTH_TYPE"):
-		return fmt.Errorf("%w; events take the credentials of an installed application, not those of an inbound webhook", err)
-	case refusedWith(err, "ACCESS_DENIED"):
-		return fmt.Errorf("%w; it takes an administrator of the portal, on a plan with REST: install the application as one", err)
-	case refusedWith(err, "ERROR_EVENT_NOT_FOUND"):
-		return fmt.Errorf("%w; the portal does not know that event, or the application lacks the permission crm", err)
-	case refusedWith(err, "insufficient_scope"):
-		return fmt.Errorf("%w; give the application the permission crm", err)
-	}
-	return err
-}
-
 // Disable unbinds what was bound in a portal, and binds nothing there until Enable.
 func (s *Subscriptions) Disable(ctx context.Context, state ingest.State, member string) error {
 	return remember(ctx, state.Shared, member, func(memory *bindings) error {

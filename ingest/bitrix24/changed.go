@@ -135,6 +135,7 @@ func (r *Records) shelves(ctx context.Context, module string) ([]shelf, error) {
 // smartProcesses are the types that a portal has made for itself (crm.type.list), and invoices, which its events tell of in
 // the same way.
 func (r *Records) smartProcesses(ctx context.Context, member string) ([]int, error) {
+	const most = 10000 // types of one portal
 	types := []int{smartInvoice}
 	for start := 0; ; start += pageSize {
 		var answer struct {
@@ -153,7 +154,7 @@ func (r *Records) smartProcesses(ctx context.Context, member string) ([]int, err
 			}
 			types = append(types, number)
 		}
-		if len(answer.Types) < pageSize {
+		if len(answer.Types) < pageSize || start > most {
 			slices.Sort(types)
 			return slices.Compact(types), nil
 		}

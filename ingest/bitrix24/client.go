@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -39,7 +38,8 @@ type Client struct {
 // portal is what this process knows of a portal beside its credentials.
 type portal struct {
 	bucket  *rate.Limiter
-	unsaved *unsaved // credentials that could not be stored yet
+	unsaved *unsaved  // credentials that could not be stored yet
+	moved   time.Time // when its new address was last asked for
 }
 
 // Bounds of a call.
@@ -76,7 +76,7 @@ func refusedWith(err error, codes ...string) bool {
 }
 
 // Call calls a method of a portal's API and decodes its result (nil: it is dropped). It waits for its turn, waits longer
-// where the portal asks for patience or cannot be reached, at most eight times, and renews an expired access token. It may
+// where the portal asks for patience or cannot be reached, at most eight times, and renews an access token that has expired. It may
 // have been carried out more than once, unless it reserves offline events: then it is not repeated if it may have been
 // carried out. Its errors hold no secret.
 func (c *Client) Call(ctx context.Context, member, method string, params map[string]any, result any) error {
@@ -108,7 +108,7 @@ func (c *Client) call(ctx context.Context, member, method string, params map[str
 			return result, nil
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
-		case refusedWith(err, "expired_token") && !renewed:
+		case !renewed && (refusedWith(err, "expired_token") || c.moved(member, err)):
 			if have, err = c.renew(ctx, member, have.AccessToken); err != nil {
 				return nil, err
 			}
@@ -228,50 +228,6 @@ func shown(value any, secrets []string) string {
 	return text
 }
 
-// passing tells whether a later try may succeed.
-func passing(err error) bool {
-	var away *unreachable
-	var refusal *Refusal
-	if errors.As(err, &away) {
-		return true
-	}
-	return errors.As(err, &refusal) && (refusal.Status >= 500 || refusal.Status == http.StatusTooManyRequests)
-}
-
-// reserves tells whether a call takes events from the queue, so that a second one would not see them.
-func reserves(method string, params map[string]any) bool {
-	return method == "event.offline.get" && params["process_id"] == nil
-}
-
-// unsure tells whether a call may have been carried out although it has failed.
-func unsure(err error) bool {
-	var away *unreachable
-	var refusal *Refusal
-	return errors.As(err, &away) || errors.As(err, &refusal) && refusal.Status >= 500 && !refusedWith(err, "QUERY_LIMIT_EXCEEDED")
-}
-
-// backoff is how long to wait after a try: a second, doubled each time, half of it by chance. A method whose time in ten
-// minutes is used up (OPERATION_TIME_LIMIT) takes longer to come back.
-func backoff(err error, try int) time.Duration {
-	first := time.Second
-	if refusedWith(err, "OPERATION_TIME_LIMIT") {
-		first = 30 * time.Second
-	}
-	wait := min(first<<(try-1), maxWait)
-	return wait/2 + rand.N(wait/2+1) //nolint:gosec // to spread tries, not to hide anything
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}
-
 // of returns what this process knows of a portal. The lock is held.
 func (c *Client) of(member string) *portal {
 	if c.portals == nil {
@@ -293,6 +249,23 @@ func (c *Client) bucket(member string) *rate.Limiter {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.of(member).bucket
+}
+
+// moved tells whether a portal answers that it is elsewhere now, at most once an hour: its new address comes with new tokens
+// (settings/how-to-call-rest-api/change-domen.md), for nobody takes it from a redirect.
+func (c *Client) moved(member string, err error) bool {
+	var refusal *Refusal
+	if !errors.As(err, &refusal) || refusal.Status < 300 || refusal.Status > 399 {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.of(member)
+	if time.Since(p.moved) < time.Hour {
+		return false
+	}
+	p.moved = time.Now()
+	return true
 }
 
 func (c *Client) log() *slog.Logger {

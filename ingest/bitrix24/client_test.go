@@ -310,3 +310,21 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 		t.Errorf("followed: %t, %v", followed, err)
 	}
 }
+
+// A portal that has moved is found again at the OAuth server, not where it redirects to.
+func TestPortalThatHasMoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := installed(t, "", false)
+		asked := w.crm.Calls("oauth")
+		w.portal.Move("new-domain.bitrix24.test")
+		client := w.client()
+		for range 3 {
+			if err := client.Call(t.Context(), member, "event.get", nil, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if w.crm.Calls("oauth") != asked+1 || !strings.Contains(w.tokens(t).Endpoint, "new-domain") {
+			t.Errorf("the OAuth server was asked %d times, and the portal is at %s", w.crm.Calls("oauth")-asked, w.tokens(t).Endpoint)
+		}
+	})
+}

@@ -20,6 +20,7 @@ import (
 type Installations struct {
 	Client  *Client
 	Portals []string // member_ids whose installation is believed
+	Woken   func()   // called after an installation, when events can be bound; nil: nobody waits for it
 
 	mu     sync.Mutex
 	known  map[string]learnt
@@ -40,17 +41,12 @@ const (
 	learntFor     = 30 * time.Second // then a token is read from the store again
 )
 
-// Installation is what the auth block of an ONAPPINSTALL or ONAPPUPDATE says.
+// Installation is what a callback's auth block says. ONAPPINSTALL brings an application_token, and so does ONAPPUPDATE, for
+// a new version may have a token of its own (api-reference/events/safe-event-handlers.md).
 type Installation struct {
 	MemberID         string
 	ApplicationToken string
 	RefreshToken     string
-}
-
-// Installs tells whether an event of that name brings a new application_token: a new version has a token of its own
-// (ONAPPUPDATE, api-reference/events/safe-event-handlers.md).
-func Installs(event string) bool {
-	return strings.EqualFold(event, "ONAPPINSTALL") || strings.EqualFold(event, "ONAPPUPDATE")
 }
 
 // Uninstalls tells whether an event of that name ends the application; the documents spell it in two ways.
@@ -90,6 +86,24 @@ func (i *Installations) Install(ctx context.Context, from Installation) error {
 		return fmt.Errorf("%w: the installation: %w", ingest.ErrRetry, err)
 	}
 	i.Client.log().Info("application installed", "portal", from.MemberID, "endpoint", next.Endpoint)
+	if i.Woken != nil {
+		i.Woken()
+	}
+	return nil
+}
+
+// Prove decides whether a callback with that event and that auth block comes from its portal: nil if so, ingest.ErrForged if
+// not. An installation is checked and stored first, and with the end of one the trust ends.
+func (i *Installations) Prove(ctx context.Context, event string, auth Installation) error {
+	known := i.Proves(ctx, auth.MemberID, auth.ApplicationToken)
+	switch {
+	case strings.EqualFold(event, "ONAPPINSTALL"), strings.EqualFold(event, "ONAPPUPDATE") && !known:
+		return i.Install(ctx, auth)
+	case !known:
+		return fmt.Errorf("%w: no installation brought that application_token for its member_id", ingest.ErrForged)
+	case Uninstalls(event):
+		return i.Uninstall(ctx, auth.MemberID)
+	}
 	return nil
 }
 

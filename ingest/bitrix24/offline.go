@@ -33,14 +33,6 @@ const batchSize = 50
 // warnAgain is how often a licence without reservation is warned of.
 const warnAgain = 24 * time.Hour
 
-// batch is what is remembered of a portal's queue, in State.Shared, before anything of it is accepted.
-type batch struct {
-	ProcessID string            `json:"process_id,omitempty"`
-	Rows      []json.RawMessage `json:"rows,omitempty"` // where the portal keeps them no longer
-
-	revision uint64
-}
-
 // Drain implements ingest.Drainer. What fails in one portal is in the error; the others are emptied all the same.
 func (o *Offline) Drain(ctx context.Context, state ingest.State, accept ingest.Accept) error {
 	var failed error
@@ -96,11 +88,15 @@ func (q *queue) drain(ctx context.Context) error {
 			return err
 		}
 	}
-	for {
+	for last := json.RawMessage(nil); ; {
 		rows, err := q.next(ctx, &memory)
 		if err != nil || len(rows) == 0 {
 			return err
 		}
+		if slices.Equal(rows[0], last) {
+			return errors.New("the portal shows rows again that it has cleared")
+		}
+		last = rows[0]
 		if err := q.finish(ctx, &memory, rows); err != nil {
 			return err
 		}
@@ -234,38 +230,4 @@ func (q *queue) warn() {
 	o.warned[q.member] = time.Now()
 	o.Client.log().Warn("the portal's licence cannot reserve offline events (rest_offline_extended), so reading them deletes them: "+
 		"each is delivered at most once, and lost if the bridge or the connection fails while it is read", "portal", q.member)
-}
-
-// load reads what is remembered of the queue.
-func (q *queue) load(ctx context.Context) (batch, error) {
-	raw, revision, err := q.store.Load(ctx, q.key())
-	if err != nil {
-		return batch{}, err
-	}
-	var memory batch
-	if len(raw) > 0 {
-		if err := json.Unmarshal(raw, &memory); err != nil {
-			return batch{}, fmt.Errorf("what is stored under %s cannot be understood: %w", q.key(), err)
-		}
-	}
-	memory.revision = revision
-	return memory, nil
-}
-
-func (q *queue) save(ctx context.Context, memory *batch) error {
-	raw, err := json.Marshal(memory)
-	if err != nil {
-		return err
-	}
-	revision, err := q.store.Save(ctx, q.key(), raw, memory.revision)
-	if err != nil {
-		return fmt.Errorf("the batch cannot be remembered: %w", err)
-	}
-	memory.revision = revision
-	return nil
-}
-
-func (q *queue) forget(ctx context.Context, memory *batch) error {
-	memory.ProcessID, memory.Rows = "", nil
-	return q.save(ctx, memory)
 }

@@ -55,8 +55,9 @@ type Bitrix24Portal struct {
 	records  map[int]map[int]*Bitrix24Record // by entity type and id
 	level    float64                         // of the leaky bucket
 	leaked   time.Time
-	dropped  int // callbacks still to be lost on their way
-	missed   int // callbacks that no handler took
+	left     string // the domain before the last move
+	dropped  int    // callbacks still to be lost on their way
+	missed   int    // callbacks that no handler took
 }
 
 // Portal adds a portal, or returns the one that is there.
@@ -73,6 +74,13 @@ func (b *Bitrix24) Portal(member string) *Bitrix24Portal {
 	}
 	b.portals[member] = p
 	return p
+}
+
+// Move gives the portal another address. The old one redirects, to the page that was asked for (change-domen.md).
+func (p *Bitrix24Portal) Move(domain string) {
+	p.crm.mu.Lock()
+	defer p.crm.mu.Unlock()
+	p.left, p.Domain, p.Endpoint = p.Domain, domain, p.crm.URL+"/"+domain+"/rest/"
 }
 
 // secret returns a fresh token of the shape that Bitrix24 gives. The lock is held.
@@ -127,6 +135,10 @@ func (b *Bitrix24) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	for _, p := range b.portals {
+		if rest, ok := strings.CutPrefix(r.URL.Path, "/"+p.left+"/rest/"); ok && p.left != "" {
+			http.Redirect(w, r, p.Endpoint+rest, http.StatusFound)
+			return
+		}
 		rest, ok := strings.CutPrefix(r.URL.Path, "/"+p.Domain+"/rest/")
 		if !ok {
 			continue
