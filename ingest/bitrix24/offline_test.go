@@ -319,3 +319,23 @@ func TestOfflineAnswersThatAreNone(t *testing.T) {
 		})
 	}
 }
+
+// A portal that fails does not keep the others from being watched and emptied.
+func TestOnePortalFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const away = "010b6886ebc205e43ae65000ee00addb"
+		w, k := queued(t, 3), newTaken(t)
+		w.app.Offline.Portals = []string{away, member}
+		w.app.Subscriptions.Portals = w.app.Offline.Portals
+		if err := w.app.Drain(t.Context(), w.state(), k.accept); err == nil || !strings.Contains(err.Error(), away) || strings.Contains(err.Error(), member) {
+			t.Errorf("%v", err)
+		}
+		if diff := cmp.Diff(numbered(3), k.records()); diff != "" {
+			t.Error(diff)
+		}
+		watched, err := w.app.Watch(t.Context(), w.state())
+		if err == nil || len(watched.Channels) != 2 || watched.Channels[0].State != "refused" || watched.Channels[1].State != "active" {
+			t.Errorf("%+v, %v", watched, err)
+		}
+	})
+}
