@@ -47,6 +47,7 @@ type memory struct {
 	mu     sync.Mutex
 	values map[string][]byte
 	at     map[string]uint64
+	loads  int
 	fail   func(key string, value []byte) error // before a Save; nil: never
 }
 
@@ -55,6 +56,7 @@ func newMemory() *memory { return &memory{values: map[string][]byte{}, at: map[s
 func (m *memory) Load(_ context.Context, key string) ([]byte, uint64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.loads++
 	return bytes.Clone(m.values[key]), m.at[key], nil
 }
 

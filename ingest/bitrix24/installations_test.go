@@ -58,8 +58,9 @@ func TestForgedInstallations(t *testing.T) {
 		},
 		"no application token":        func(_ *testing.T, _ *world, from *bitrix24.Installation) { from.ApplicationToken = "" },
 		"a strange application token": func(_ *testing.T, _ *world, from *bitrix24.Installation) { from.ApplicationToken = "a b" },
-		"a portal that is not ours": func(_ *testing.T, _ *world, from *bitrix24.Installation) {
+		"a portal that is not ours": func(_ *testing.T, w *world, from *bitrix24.Installation) {
 			from.MemberID = "010b6886ebc205e43ae65000ee00addb"
+			_, from.RefreshToken = w.crm.Portal(from.MemberID).Grant()
 		},
 		"no portal":           func(_ *testing.T, _ *world, from *bitrix24.Installation) { from.MemberID = "" },
 		"another application": func(_ *testing.T, w *world, _ *bitrix24.Installation) { w.crm.ClientSecret = "another" },
@@ -175,6 +176,25 @@ func TestInstallationsAreLimited(t *testing.T) {
 		}
 		if took := time.Since(start); took < 55*time.Second {
 			t.Errorf("60 made-up installations were checked in %s", took)
+		}
+	})
+}
+
+// Strangers who post made-up tokens cannot have the store read more than fifty times a second.
+func TestLooksAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := installed(t, "", false)
+		before := w.secret.loads
+		for range 1000 {
+			if w.app.Proves(t.Context(), member, "made-up") {
+				t.Fatal("proven")
+			}
+		}
+		if looks := w.secret.loads - before; looks > 60 || looks == 0 {
+			t.Errorf("the store was read %d times", looks)
+		}
+		if !w.app.Proves(t.Context(), member, w.portal.ApplicationToken()) {
+			t.Error("the portal's own token proves nothing meanwhile")
 		}
 	})
 }

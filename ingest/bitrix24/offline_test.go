@@ -298,8 +298,8 @@ func TestLicenceWithoutReservation(t *testing.T) {
 			}
 			time.Sleep(time.Hour)
 		}
-		if diff := cmp.Diff(numbered(70), k.records()); diff != "" || w.portal.Queued() != 0 {
-			t.Errorf("%d are left, %s", w.portal.Queued(), diff)
+		if diff := cmp.Diff(numbered(70), k.records()); diff != "" || w.portal.Queued() != 0 || k.again != 0 {
+			t.Errorf("%d are left, %d came again, %s", w.portal.Queued(), k.again, diff)
 		}
 		if warned := strings.Count(w.log.String(), "delivered at most once"); warned != 2 {
 			t.Errorf("warned %d times, by two bridges: %s", warned, w.log)
