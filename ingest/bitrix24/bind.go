@@ -58,6 +58,9 @@ func (s *Subscriptions) Watch(ctx context.Context, state ingest.State) (ingest.W
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("events of portal %s: %w", member, err))
 			watched.Next = time.Now().Add(lookAgain)
+			if late(ctx) {
+				watched.Next = time.Now()
+			}
 		}
 	}
 	return watched, failed
@@ -76,17 +79,34 @@ func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member st
 	channel.Modules = slices.Compact(channel.Modules)
 
 	var gaps []ingest.Gap
+	var have []binding
+	start := time.Now()
 	err = remember(ctx, store, member, func(memory *bindings) error {
 		if memory.Disabled {
 			channel.State = "disabled"
 			return nil
 		}
-		found, err := s.settle(ctx, member, memory)
-		for _, gap := range found {
-			gaps = widen(gaps, gap.event, table.moduleOf(gap.event), member, gap.since)
+		if have, err = s.bound(ctx, member); err != nil {
+			return err
 		}
-		return err
+		for _, want := range s.needed() {
+			if slices.Contains(have, want) {
+				memory.covered(table, member, want, start)
+			} else {
+				memory.missing(want) // noted before it is bound again: the answer to that may be lost
+			}
+		}
+		return nil
 	})
+	if err == nil && channel.State != "disabled" {
+		err = remember(ctx, store, member, func(memory *bindings) error {
+			err := s.settle(ctx, table, member, memory, have)
+			if ctx.Err() == nil { // or the caller has no time to note them
+				gaps, memory.Gaps = append(gaps, memory.Gaps...), nil
+			}
+			return err
+		})
+	}
 	if err != nil {
 		channel.State, channel.Problem = "lapsed", err.Error()
 		if errors.Is(err, ErrNotInstalled) || refusedWith(err, "WRONG_AUTH_TYPE", "ACCESS_DENIED") {
@@ -96,58 +116,27 @@ func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member st
 	return channel, gaps, err
 }
 
-// vanished is an event that was bound, was no longer, and is again.
-type vanished struct {
-	event string
-	since time.Time
-}
-
-// widen adds a span up to now to the gap of a module.
-func widen(gaps []ingest.Gap, event, module, member string, since time.Time) []ingest.Gap {
-	if slices.Contains(lifecycle, event) {
-		return gaps
-	}
-	until := time.Now()
-	for i := range gaps {
-		if gaps[i].Module == module {
-			gaps[i].Since, gaps[i].Until = earlier(gaps[i].Since, since), until
-			return gaps
-		}
-	}
-	return append(gaps, ingest.Gap{Account: member, Module: module, Since: since, Until: until})
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
-// settle makes a portal's bindings what they should be. What failed is in the error; the rest is done all the same.
-func (s *Subscriptions) settle(ctx context.Context, member string, memory *bindings) ([]vanished, error) {
-	start := time.Now()
-	have, err := s.bound(ctx, member)
-	if err != nil {
-		return nil, err
-	}
-	var gone []vanished
+// settle makes a portal's bindings what they should be, where have is what they are. What failed is in the error; the rest
+// is done all the same.
+func (s *Subscriptions) settle(ctx context.Context, table table, member string, memory *bindings, have []binding) error {
 	var failed error
-	for _, want := range s.needed() {
-		seen, ours := memory.find(want)
-		if !slices.Contains(have, want) {
-			if err := s.bind(ctx, member, want); err != nil {
-				failed = errors.Join(failed, err)
-				continue
-			}
-			if ours {
-				gone = append(gone, vanished{want.event, seen})
-			}
+	needed := s.needed()
+	for _, want := range needed {
+		if slices.Contains(have, want) {
+			continue
 		}
-		memory.put(want, start)
+		if late(ctx) {
+			return errors.Join(failed, errors.New("not all events could be bound in time; the rest follows"))
+		}
+		bound := time.Now()
+		if err := s.bind(ctx, member, want); err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		memory.covered(table, member, want, bound)
 	}
 	for _, old := range memory.all() {
-		if slices.Contains(s.needed(), old) {
+		if slices.Contains(needed, old) {
 			continue
 		}
 		if slices.Contains(have, old) {
@@ -158,7 +147,7 @@ func (s *Subscriptions) settle(ctx context.Context, member string, memory *bindi
 		}
 		memory.remove(old)
 	}
-	return gone, failed
+	return failed
 }
 
 // needed is what should be bound.

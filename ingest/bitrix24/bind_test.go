@@ -1,6 +1,8 @@
 package bitrix24_test
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -229,6 +231,71 @@ func TestWatchSaysWhatToMend(t *testing.T) {
 		watched, err := w.app.Watch(t.Context(), w.state())
 		if err == nil || watched.Channels[0].State != "refused" || !strings.Contains(err.Error(), "install it") {
 			t.Errorf("not installed: %+v, %v", watched.Channels, err)
+		}
+	})
+}
+
+// A bridge that dies after it has bound an event again, and before it could say so, leaves the gap to the next.
+func TestGapOfABridgeThatDied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := installed(t, "Deal.edit", false)
+		watch(t, w)
+		sure := time.Now()
+		time.Sleep(time.Hour)
+		w.portal.ForgetHandlers(func(event string) bool { return event == "ONCRMDEALUPDATE" })
+		w.shared.fail = func(string, []byte) error {
+			if w.crm.Calls("event.bind") > 3 {
+				return errors.New("died")
+			}
+			return nil
+		}
+		if _, err := w.app.Watch(t.Context(), w.state()); err == nil {
+			t.Fatal("it did not die")
+		}
+		w.shared.fail = nil
+		time.Sleep(time.Hour)
+		w.app = w.replica(t, "Deal.edit", false)
+		gaps := watch(t, w).Gaps
+		if len(gaps) != 1 || gaps[0].Module != "Deal" || gaps[0].Since.After(sure) {
+			t.Errorf("%+v", gaps)
+		}
+	})
+}
+
+// With little time a Watch binds what it can, and the next goes on; a gap is not told of to who has no time to note it.
+func TestWatchInLittleTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const all = "Deal.all,Contact.all,Lead.all,Company.all,Quote.all,Activity.all,Requisite.all,Currency.all"
+		w := installed(t, all, false)
+		turn := func() (ingest.Watched, error) {
+			ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+			defer cancel()
+			return w.app.Watch(ctx, w.state())
+		}
+		turns := 1
+		for ; ; turns++ {
+			watched, err := turn()
+			if err == nil {
+				break
+			}
+			if turns > 10 || watched.Next.After(time.Now()) {
+				t.Fatalf("turn %d: %+v, %v", turns, watched, err)
+			}
+		}
+		if turns < 2 || len(w.portal.Bound()) != 27 {
+			t.Errorf("%d are bound after %d turns", len(w.portal.Bound()), turns)
+		}
+		time.Sleep(time.Hour)
+		w.portal.ForgetHandlers(func(string) bool { return true })
+		modules := map[string]int{}
+		for range 5 {
+			watched, _ := turn()
+			for _, gap := range watched.Gaps {
+				modules[gap.Module]++
+			}
+		}
+		if len(modules) != 8 {
+			t.Errorf("gaps of %v", modules)
 		}
 	})
 }

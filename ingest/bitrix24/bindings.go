@@ -14,6 +14,7 @@ import (
 type bindings struct {
 	Disabled bool          `json:"disabled,omitempty"`
 	Ours     []seenBinding `json:"ours"`
+	Gaps     []ingest.Gap  `json:"gaps,omitempty"` // not told of yet
 }
 
 // seenBinding is a binding that the bridge has made or wanted, and when it was last surely there.
@@ -22,22 +23,43 @@ type seenBinding struct {
 	Handler string    `json:"handler,omitempty"`
 	Offline bool      `json:"offline,omitempty"`
 	Seen    time.Time `json:"seen"`
+	Missing bool      `json:"missing,omitempty"` // since Seen, at most
 }
 
 func (s seenBinding) binding() binding { return binding{s.Event, s.Handler, s.Offline} }
 
-func (m *bindings) find(b binding) (seen time.Time, ok bool) {
+// covered notes that a binding is there since a moment. Where it was missing, the time until now becomes a gap.
+func (m *bindings) covered(t table, member string, b binding, since time.Time) {
 	for _, ours := range m.Ours {
-		if ours.binding() == b {
-			return ours.Seen, true
+		if ours.binding() == b && ours.Missing && !slices.Contains(lifecycle, b.event) {
+			m.gap(ingest.Gap{Account: member, Module: t.moduleOf(b.event), Since: ours.Seen, Until: time.Now().UTC()})
 		}
 	}
-	return time.Time{}, false
+	m.remove(b)
+	m.Ours = append(m.Ours, seenBinding{Event: b.event, Handler: b.handler, Offline: b.offline, Seen: since.UTC()})
 }
 
-func (m *bindings) put(b binding, seen time.Time) {
-	m.remove(b)
-	m.Ours = append(m.Ours, seenBinding{b.event, b.handler, b.offline, seen.UTC()})
+// missing notes that a binding is not there, if it has ever been.
+func (m *bindings) missing(b binding) {
+	for i := range m.Ours {
+		if m.Ours[i].binding() == b {
+			m.Ours[i].Missing = true
+		}
+	}
+}
+
+// gap notes a gap, grown together with another of the same module.
+func (m *bindings) gap(gap ingest.Gap) {
+	for i := range m.Gaps {
+		if other := &m.Gaps[i]; other.Module == gap.Module {
+			if gap.Since.Before(other.Since) {
+				other.Since = gap.Since
+			}
+			other.Until = gap.Until
+			return
+		}
+	}
+	m.Gaps = append(m.Gaps, gap)
 }
 
 func (m *bindings) remove(b binding) {
@@ -54,8 +76,8 @@ func (m *bindings) all() []binding {
 	return all
 }
 
-// remember loads what is remembered of a portal, has it changed, and stores it, also where the change failed half way. If
-// somebody else was faster it is all done again.
+// remember loads what is remembered of a portal, has it changed, and stores it, also where the change failed half way or
+// time ran out. If somebody else was faster it is all done again.
 func remember(ctx context.Context, store ingest.Store, member string, change func(*bindings) error) error {
 	key := "bitrix24.bindings." + member
 	for {
@@ -73,7 +95,10 @@ func remember(ctx context.Context, store ingest.Store, member string, change fun
 		if raw, err = json.Marshal(memory); err != nil {
 			return err
 		}
-		if _, err = store.Save(ctx, key, raw, revision); !errors.Is(err, ingest.ErrConflict) {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), hurry)
+		_, err = store.Save(last, key, raw, revision)
+		cancel()
+		if !errors.Is(err, ingest.ErrConflict) || ctx.Err() != nil {
 			return errors.Join(failed, err)
 		}
 	}

@@ -50,10 +50,16 @@ func (s shelf) String() string { return s.member + "/" + strconv.Itoa(s.entityTy
 
 // Changed implements ingest.Lister. The cursor is <member_id>/<entityTypeId>/<last id>: as records are listed by their
 // ids, one that is modified meanwhile is neither missed nor listed twice, and a cursor never expires. Times are compared to
-// the second, as the API gives no more.
+// the second, as the API gives no more. The error is ErrNoList for a module that cannot be listed; as nothing can repair a gap
+// of such a module, there is none with ingest.Repair, but a warning in the log.
 func (r *Records) Changed(ctx context.Context, query ingest.Query) iter.Seq2[ingest.Page, error] {
 	return func(yield func(ingest.Page, error) bool) {
-		if err := r.list(ctx, query, yield); err != nil {
+		err := r.list(ctx, query, yield)
+		if errors.Is(err, ErrNoList) && query.Origin == ingest.Repair { // it would never succeed
+			r.Client.log().Warn("a gap cannot be repaired: changes in it are lost", "module", query.Module, "since", query.Since, "until", query.Until, "reason", err)
+			return
+		}
+		if err != nil {
 			yield(ingest.Page{}, fmt.Errorf("what changed in %s: %w", query.Module, err))
 		}
 	}

@@ -16,6 +16,8 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
 	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
+	"github.com/crm-bridge/crm-bridge/schemas"
+	"github.com/crm-bridge/crm-bridge/transform"
 )
 
 // listed is what Changed yields.
@@ -93,13 +95,17 @@ func TestChanged(t *testing.T) {
 func TestChangedMakesEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := installed(t, "", false)
-		w.portal.Put(2, 7, map[string]any{"title": "A <deal>", "opportunity": json.RawMessage("12345678901234567890.10")})
+		w.portal.Put(2, 7, map[string]any{"title": "A <deal>", "token": "a customer's own", "opportunity": json.RawMessage("12345678901234567890.10")})
 		w.portal.Put(ingesttest.ActivityType, 8, map[string]any{"subject": "A call"})
 		w.portal.Put(1032, 9, nil)
 		w.portal.Put(128, 9, nil)
 		w.portal.Put(31, 9, nil)
 		ids := map[string]bool{}
-		m := mapping(t, bitrix24.EventsLabel, open(t, bitrix24.OpenEvents))
+		set, err := schemas.Load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := &transform.Mapping{Schemas: set, Redact: transform.NewRedactor(map[string]ingest.Secrets{bitrix24.RecordsLabel: w.app.RecordsSecrets()})}
 		run := func() {
 			for module, want := range map[string]string{
 				"Deal": "crm.bitrix24.Deal.create", "Activity": "crm.bitrix24.Activity.create", "SmartInvoice": "crm.bitrix24.DynamicItem.create",
@@ -114,8 +120,8 @@ func TestChangedMakesEvents(t *testing.T) {
 				if err != nil || events[0].Type() != want || events[0].Extensions()["crmorigin"] != "backfill" {
 					t.Fatalf("%s: %v, %v", module, events, err)
 				}
-				if module == "Deal" && !strings.Contains(string(events[0].Data()), "12345678901234567890.10") {
-					t.Errorf("a number has changed: %s", events[0].Data())
+				if data := string(events[0].Data()); module == "Deal" && (!strings.Contains(data, "12345678901234567890.10") || strings.Count(data, "a customer's own") != 2) {
+					t.Errorf("the record has changed: %s", data)
 				}
 				if !json.Valid(change.Values[change.IDs[0]]) || change.OccurredAt.IsZero() || change.Account != member {
 					t.Errorf("%+v", change)
@@ -236,6 +242,9 @@ func TestChangedAndTroubles(t *testing.T) {
 		for _, module := range []string{"Currency", "Gadget", "", "0", "-1", "DealUserField"} {
 			if _, err := listed(t, w, ingest.Query{Module: module}); !errors.Is(err, bitrix24.ErrNoList) {
 				t.Errorf("module %q: %v", module, err)
+			}
+			if _, err := listed(t, w, ingest.Query{Module: module, Origin: ingest.Repair}); err != nil || !strings.Contains(w.log.String(), "cannot be repaired") {
+				t.Errorf("repair of module %q: %v", module, err)
 			}
 		}
 		w.portal.Uninstall(handler)

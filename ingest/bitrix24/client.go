@@ -119,8 +119,8 @@ func (c *Client) call(ctx context.Context, member, method string, params map[str
 		}
 		pause = max(pause, backoff(err, try))
 		c.log().Debug("Bitrix24 asks for patience", "portal", member, "method", method, "try", try, "wait", pause, "reason", err)
-		if err := sleep(ctx, pause); err != nil {
-			return nil, err
+		if ended := sleep(ctx, pause); ended != nil {
+			return nil, fmt.Errorf("%w, and no time is left to wait: %w", err, ended)
 		}
 	}
 }

@@ -33,7 +33,7 @@ const batchSize = 50
 // warnAgain is how often a licence without reservation is warned of.
 const warnAgain = 24 * time.Hour
 
-// Drain implements ingest.Drainer. What fails in one portal is in the error; the others are emptied all the same.
+// Drain implements ingest.Drainer. It ends early, between two batches, where ctx leaves little time. What fails in one portal is in the error; the others are emptied all the same.
 func (o *Offline) Drain(ctx context.Context, state ingest.State, accept ingest.Accept) error {
 	var failed error
 	for _, member := range o.Portals {
@@ -100,7 +100,7 @@ func (q *queue) drain(ctx context.Context) error {
 		if err := q.finish(ctx, &memory, rows); err != nil {
 			return err
 		}
-		if len(rows) < batchSize {
+		if len(rows) < batchSize || late(ctx) {
 			return nil
 		}
 	}

@@ -42,7 +42,11 @@ func backoff(err error, try int) time.Duration {
 	return wait/2 + rand.N(wait/2+1) //nolint:gosec // to spread tries, not to hide anything
 }
 
+// sleep waits, or returns at once where ctx leaves no time for it.
 func sleep(ctx context.Context, d time.Duration) error {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < d {
+		return context.DeadlineExceeded
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -51,6 +55,15 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	}
+}
+
+// hurry is how much of ctx's time must be left to begin something that should not be broken off.
+const hurry = 3 * time.Second
+
+// late tells whether it is too late to begin.
+func late(ctx context.Context) bool {
+	end, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && time.Until(end) < hurry
 }
 
 // explain adds to a refusal what can be done about it.
