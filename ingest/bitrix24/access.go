@@ -14,7 +14,8 @@ import (
 )
 
 // ErrNotInstalled says that the bridge has no credentials for a portal.
-var ErrNotInstalled = errors.New("the application is not installed there, or its installation did not reach the bridge: install it (again) with the handler <public URL>/bitrix24/events")
+var ErrNotInstalled = errors.New("the application is not installed there, or its installation did not reach the bridge: " +
+	"install it (again), with <public URL>/bitrix24/events as the initial installation path")
 
 // access is what the application was given for a portal. They are kept in State.Secret.
 type access struct {

@@ -44,7 +44,8 @@ func NewApplication(config Config, publicURL string, state ingest.State, client 
 	case c.ClientID == "" && c.ClientSecret == "" && len(c.Portals) == 0 && len(c.Events) == 0 && !c.Offline:
 		return nil, nil //nolint:nilnil // nothing is configured, which is no error
 	case c.ClientID == "" || c.ClientSecret == "":
-		return nil, errors.New("BRIDGE_BITRIX24_CLIENT_ID and BRIDGE_BITRIX24_CLIENT_SECRET belong together, and BRIDGE_BITRIX24_PORTALS, _EVENTS and _OFFLINE need both")
+		return nil, errors.New("BRIDGE_BITRIX24_CLIENT_ID and BRIDGE_BITRIX24_CLIENT_SECRET belong together, " +
+			"and BRIDGE_BITRIX24_PORTALS, _EVENTS and _OFFLINE need both")
 	case len(c.Portals) == 0:
 		return nil, errors.New("BRIDGE_BITRIX24_PORTALS is empty: name the member_ids of the portals in which the application is installed")
 	case c.Offline && len(c.Events) == 0:

@@ -18,7 +18,8 @@ import (
 const RecordsLabel = "bitrix24-records"
 
 // ErrNoList says that the API cannot list what changed in a module.
-var ErrNoList = errors.New("Bitrix24's API does not list what changed in that module; it does for Lead, Deal, Contact, Company, Quote, SmartInvoice, Activity, DynamicItem and DynamicItem_1032 (a smart process by its entityTypeId)")
+var ErrNoList = errors.New("Bitrix24's API does not list what changed in that module; it does for Lead, Deal, Contact, Company, Quote, " +
+	"SmartInvoice, Activity, DynamicItem and DynamicItem_1032 (a smart process by its entityTypeId)")
 
 // Records lists what changed in the portals, as ingest.Lister. Set the fields once.
 //

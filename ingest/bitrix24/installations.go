@@ -38,6 +38,7 @@ type learnt struct {
 const (
 	checksASecond = 1 // installations that are checked at the OAuth server; others wait for their turn
 	looksASecond  = 50
+	checkFor      = 15 * time.Second // one installation, until it is stored
 	learntFor     = 30 * time.Second // then a token is read from the store again
 )
 
@@ -70,6 +71,8 @@ func (i *Installations) Install(ctx context.Context, from Installation) error {
 	if err := i.limits().Wait(ctx); err != nil {
 		return fmt.Errorf("%w: too many installations to check", ingest.ErrRetry)
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkFor) // its token works once: no giving up half way
+	defer cancel()
 	answer, err := i.Client.exchange(ctx, from.RefreshToken)
 	var refusal *Refusal
 	if errors.As(err, &refusal) && refusal.Code != "" {

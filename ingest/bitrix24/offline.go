@@ -33,7 +33,8 @@ const batchSize = 50
 // warnAgain is how often a licence without reservation is warned of.
 const warnAgain = 24 * time.Hour
 
-// Drain implements ingest.Drainer. It ends early, between two batches, where ctx leaves little time. What fails in one portal is in the error; the others are emptied all the same.
+// Drain implements ingest.Drainer. It ends early, between two batches, where ctx leaves little time. What fails in one
+// portal is in the error; the others are emptied all the same.
 func (o *Offline) Drain(ctx context.Context, state ingest.State, accept ingest.Accept) error {
 	var failed error
 	for _, member := range o.Portals {
@@ -193,7 +194,8 @@ func (q *queue) reserve(ctx context.Context, memory *batch) ([]json.RawMessage, 
 			memory.Rows = answer.Events
 		}
 		if unsure(err) {
-			q.offline.Client.log().Error("up to 50 offline events may be lost: the answer that held them did not arrive, and the portal no longer has them", "portal", q.member)
+			q.offline.Client.log().Error("up to 50 offline events may be lost: the answer that held them did not arrive, "+
+				"and the portal no longer has them", "portal", q.member)
 		}
 	}
 	if err != nil || len(answer.Events) == 0 {
