@@ -1,0 +1,246 @@
+package bitrix24
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+)
+
+// Subscriptions keeps events bound in portals: online ones to Handler, or offline ones to the queue that the portal keeps.
+// Bindings do not expire, but an update of the application loses them, and an administrator may. Set the fields once.
+type Subscriptions struct {
+	Client  *Client
+	Portals []string // member_ids
+	Events  Wanted
+	Handler string // where the portals post to: <public URL>/bitrix24/events
+	Offline bool   // the wanted events wait in the portal's queue instead
+}
+
+// How often bindings are looked at.
+const (
+	lookEvery = time.Hour
+	lookAgain = 5 * time.Minute // where something failed
+)
+
+// lifecycle are the events that say how long an application is to be trusted. They are always bound to Handler.
+var lifecycle = []string{"ONAPPUPDATE", "ONAPPUNINSTALL"}
+
+// binding is one row of event.get.
+type binding struct {
+	event, handler string
+	offline        bool
+}
+
+// ID names the channel that a portal's bindings are shown as.
+func (s *Subscriptions) ID() string {
+	if s.Offline {
+		return "offline"
+	}
+	return "events"
+}
+
+// Watch implements ingest.Watcher: it reads what is bound in each portal (event.get), binds what is missing (event.bind),
+// and unbinds what it once bound and nobody wants any more (event.unbind). A binding that has vanished is a gap from the
+// last time that it was seen. Handlers that others have bound are left alone.
+func (s *Subscriptions) Watch(ctx context.Context, state ingest.State) (ingest.Watched, error) {
+	watched := ingest.Watched{Next: time.Now().Add(lookEvery)}
+	var failed error
+	for _, member := range s.Portals {
+		channel, gaps, err := s.watch(ctx, state.Shared, member)
+		watched.Channels = append(watched.Channels, channel)
+		watched.Gaps = append(watched.Gaps, gaps...)
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("events of portal %s: %w", member, err))
+			watched.Next = time.Now().Add(lookAgain)
+			if late(ctx) {
+				watched.Next = time.Now()
+			}
+		}
+	}
+	return watched, failed
+}
+
+func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member string) (ingest.Channel, []ingest.Gap, error) {
+	table, err := openTable()
+	if err != nil {
+		return ingest.Channel{}, nil, err
+	}
+	channel := ingest.Channel{Provider: Provider, Account: member, ID: s.ID(), State: "active"}
+	for _, event := range s.Events {
+		channel.Modules = append(channel.Modules, table.moduleOf(event))
+	}
+	slices.Sort(channel.Modules)
+	channel.Modules = slices.Compact(channel.Modules)
+
+	var gaps []ingest.Gap
+	var have []binding
+	start := time.Now()
+	err = remember(ctx, store, member, func(memory *bindings) error {
+		if memory.Disabled {
+			channel.State = "disabled"
+			return nil
+		}
+		if have, err = s.bound(ctx, member); err != nil {
+			return err
+		}
+		for _, want := range s.needed() {
+			if slices.Contains(have, want) {
+				memory.covered(table, member, want, start)
+			} else {
+				memory.missing(want) // noted before it is bound again: the answer to that may be lost
+			}
+		}
+		return nil
+	})
+	if err == nil && channel.State != "disabled" {
+		err = remember(ctx, store, member, func(memory *bindings) error {
+			err := s.settle(ctx, table, member, memory, have)
+			if ctx.Err() == nil { // or the caller has no time to note them
+				gaps, memory.Gaps = append(gaps, memory.Gaps...), nil
+			}
+			return err
+		})
+	}
+	if err != nil {
+		channel.State, channel.Problem = "lapsed", err.Error()
+		if errors.Is(err, ErrNotInstalled) || refusedWith(err, "WRONG_AUTH_TYPE", "ACCESS_DENIED") {
+			channel.State = "refused"
+		}
+	}
+	return channel, gaps, err
+}
+
+// settle makes a portal's bindings what they should be, where have is what they are. What failed is in the error; the rest
+// is done all the same.
+func (s *Subscriptions) settle(ctx context.Context, table table, member string, memory *bindings, have []binding) error {
+	var failed error
+	needed := s.needed()
+	for _, want := range needed {
+		if slices.Contains(have, want) {
+			continue
+		}
+		if late(ctx) {
+			return errors.Join(failed, errors.New("not all events could be bound in time; the rest follows"))
+		}
+		bound := time.Now()
+		if err := s.bind(ctx, member, want); err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		memory.covered(table, member, want, bound)
+	}
+	for _, old := range memory.all() {
+		if slices.Contains(needed, old) {
+			continue
+		}
+		if slices.Contains(have, old) {
+			if err := s.unbind(ctx, member, old); err != nil {
+				failed = errors.Join(failed, err)
+				continue
+			}
+		}
+		memory.remove(old)
+	}
+	return failed
+}
+
+// needed is what should be bound.
+func (s *Subscriptions) needed() []binding {
+	var all []binding
+	for _, event := range s.Events {
+		if s.Offline {
+			all = append(all, binding{event: event, offline: true})
+			continue
+		}
+		all = append(all, binding{event: event, handler: s.Handler})
+	}
+	if s.Handler != "" && len(s.Events) > 0 {
+		for _, event := range lifecycle {
+			all = append(all, binding{event: event, handler: s.Handler})
+		}
+	}
+	return all
+}
+
+// bound reads what is bound (event.get). Rows of the queue have no handler.
+func (s *Subscriptions) bound(ctx context.Context, member string) ([]binding, error) {
+	var rows []struct {
+		Event   string `json:"event"`
+		Handler string `json:"handler"`
+		Offline any    `json:"offline"`
+	}
+	if err := s.Client.Call(ctx, member, "event.get", nil, &rows); err != nil {
+		return nil, explain(err)
+	}
+	all := make([]binding, 0, len(rows))
+	for _, row := range rows {
+		all = append(all, binding{strings.ToUpper(row.Event), row.Handler, fmt.Sprint(row.Offline) == "1"})
+	}
+	return all, nil
+}
+
+// bind binds an event. One that is bound already is fine.
+func (s *Subscriptions) bind(ctx context.Context, member string, b binding) error {
+	if !b.offline && b.handler == "" {
+		return fmt.Errorf("%s cannot be bound: set BRIDGE_PUBLIC_URL, which the portal is to post to, or BRIDGE_BITRIX24_OFFLINE", b.event)
+	}
+	err := s.Client.Call(ctx, member, "event.bind", b.params(), nil)
+	var refusal *Refusal
+	if errors.As(err, &refusal) && strings.Contains(refusal.Description, "already binded") {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", b.event, explain(err))
+	}
+	return nil
+}
+
+func (s *Subscriptions) unbind(ctx context.Context, member string, b binding) error {
+	if err := s.Client.Call(ctx, member, "event.unbind", b.params(), nil); err != nil {
+		return fmt.Errorf("%s: %w", b.event, explain(err))
+	}
+	return nil
+}
+
+func (b binding) params() map[string]any {
+	if b.offline {
+		return map[string]any{"event": b.event, "event_type": "offline"}
+	}
+	return map[string]any{"event": b.event, "handler": b.handler}
+}
+
+func compareBindings(a, b binding) int {
+	return cmp.Or(cmp.Compare(a.event, b.event), cmp.Compare(a.handler, b.handler))
+}
+
+// Disable unbinds what was bound in a portal, and binds nothing there until Enable.
+func (s *Subscriptions) Disable(ctx context.Context, state ingest.State, member string) error {
+	return remember(ctx, state.Shared, member, func(memory *bindings) error {
+		memory.Disabled = true
+		have, err := s.bound(ctx, member)
+		if err != nil {
+			return err
+		}
+		for _, ours := range memory.all() {
+			if slices.Contains(have, ours) && !slices.Contains(lifecycle, ours.event) {
+				err = errors.Join(err, s.unbind(ctx, member, ours))
+			}
+			memory.remove(ours)
+		}
+		return err
+	})
+}
+
+// Enable has the next Watch bind again what is wanted in a portal.
+func (s *Subscriptions) Enable(ctx context.Context, state ingest.State, member string) error {
+	return remember(ctx, state.Shared, member, func(memory *bindings) error {
+		memory.Disabled = false
+		return nil
+	})
+}

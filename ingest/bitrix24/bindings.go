@@ -1,0 +1,105 @@
+package bitrix24
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+)
+
+// bindings is what is remembered of a portal's bindings, in State.Shared.
+type bindings struct {
+	Disabled bool          `json:"disabled,omitempty"`
+	Ours     []seenBinding `json:"ours"`
+	Gaps     []ingest.Gap  `json:"gaps,omitempty"` // not told of yet
+}
+
+// seenBinding is a binding that the bridge has made or wanted, and when it was last surely there.
+type seenBinding struct {
+	Event   string    `json:"event"`
+	Handler string    `json:"handler,omitempty"`
+	Offline bool      `json:"offline,omitempty"`
+	Seen    time.Time `json:"seen"`
+	Missing bool      `json:"missing,omitempty"` // since Seen, at most
+}
+
+func (s seenBinding) binding() binding { return binding{s.Event, s.Handler, s.Offline} }
+
+// covered notes that a binding is there since a moment. Where it was missing, the time until now becomes a gap.
+func (m *bindings) covered(t table, member string, b binding, since time.Time) {
+	for _, ours := range m.Ours {
+		if ours.binding() == b && ours.Missing && !slices.Contains(lifecycle, b.event) {
+			m.gap(ingest.Gap{Account: member, Module: t.moduleOf(b.event), Since: ours.Seen, Until: time.Now().UTC()})
+		}
+	}
+	m.remove(b)
+	m.Ours = append(m.Ours, seenBinding{Event: b.event, Handler: b.handler, Offline: b.offline, Seen: since.UTC()})
+}
+
+// missing notes that a binding is not there, if it has ever been.
+func (m *bindings) missing(b binding) {
+	for i := range m.Ours {
+		if m.Ours[i].binding() == b {
+			m.Ours[i].Missing = true
+		}
+	}
+}
+
+// gap notes a gap, grown together with another of the same module.
+func (m *bindings) gap(gap ingest.Gap) {
+	for i := range m.Gaps {
+		if other := &m.Gaps[i]; other.Module == gap.Module {
+			if gap.Since.Before(other.Since) {
+				other.Since = gap.Since
+			}
+			other.Until = gap.Until
+			return
+		}
+	}
+	m.Gaps = append(m.Gaps, gap)
+}
+
+func (m *bindings) remove(b binding) {
+	m.Ours = slices.DeleteFunc(m.Ours, func(ours seenBinding) bool { return ours.binding() == b })
+}
+
+// all are the bindings in a fixed order.
+func (m *bindings) all() []binding {
+	all := make([]binding, 0, len(m.Ours))
+	for _, ours := range m.Ours {
+		all = append(all, ours.binding())
+	}
+	slices.SortFunc(all, compareBindings)
+	return all
+}
+
+// remember loads what is remembered of a portal, has it changed, and stores it, also where the change failed half way or
+// time ran out. If somebody else was faster it is all done again.
+func remember(ctx context.Context, store ingest.Store, member string, change func(*bindings) error) error {
+	key := "bitrix24.bindings." + member
+	for {
+		raw, revision, err := store.Load(ctx, key)
+		if err != nil {
+			return err
+		}
+		var memory bindings
+		if len(raw) > 0 {
+			if err := json.Unmarshal(raw, &memory); err != nil {
+				memory = bindings{} // made by another version; what is bound is found again
+			}
+		}
+		failed := change(&memory)
+		if raw, err = json.Marshal(memory); err != nil {
+			return err
+		}
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), hurry)
+		_, err = store.Save(last, key, raw, revision)
+		cancel()
+		if !errors.Is(err, ingest.ErrConflict) || ctx.Err() != nil {
+			return errors.Join(failed, err)
+		}
+	}
+}

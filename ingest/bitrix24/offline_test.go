@@ -1,0 +1,341 @@
+package bitrix24_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
+	"github.com/crm-bridge/crm-bridge/transform"
+)
+
+// taken is an Accept that keeps what it took, by the id of its event.
+type taken struct {
+	t      *testing.T
+	events map[string]ingest.Change
+	again  int // events that it had already
+	batch  []int
+	fail   func(changes []ingest.Change) error // before it takes anything; nil: never
+}
+
+func (k *taken) accept(_ context.Context, changes []ingest.Change) ([]ingest.Ack, error) {
+	if k.fail != nil {
+		if err := k.fail(changes); err != nil {
+			return nil, err
+		}
+	}
+	k.batch = append(k.batch, len(changes))
+	acks := make([]ingest.Ack, len(changes))
+	for i, change := range changes {
+		id, err := transform.ID(change)
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		if _, ok := k.events[id]; ok {
+			k.again++
+		}
+		k.events[id], acks[i] = change, ingest.Ack{ID: id}
+	}
+	return acks, nil
+}
+
+func newTaken(t *testing.T) *taken { return &taken{t: t, events: map[string]ingest.Change{}} }
+
+// records are the ids that were taken, each as often as there are events of it.
+func (k *taken) records() map[string]int {
+	all := map[string]int{}
+	for _, change := range k.events {
+		all[strings.Join(change.IDs, " ")]++
+	}
+	return all
+}
+
+// numbered is each number from 1 to n, once.
+func numbered(n int) map[string]int {
+	all := map[string]int{}
+	for i := 1; i <= n; i++ {
+		all[strconv.Itoa(i)] = 1
+	}
+	return all
+}
+
+// queued returns a world in whose queue n changes of deals wait, after it was drained once.
+func queued(t *testing.T, n int) *world {
+	t.Helper()
+	w := installed(t, "Deal.all", true)
+	watch(t, w)
+	if err := w.app.Drain(t.Context(), w.state(), nil); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		w.portal.Put(2, i+1, nil)
+	}
+	if w.portal.Queued() != n {
+		t.Fatalf("%d events are queued, not %d", w.portal.Queued(), n)
+	}
+	return w
+}
+
+// Everything that waits is accepted once, in batches of fifty, and then cleared.
+func TestDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, k := queued(t, 120), newTaken(t)
+		if err := w.app.Drain(t.Context(), w.state(), k.accept); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(numbered(120), k.records()); diff != "" || w.portal.Queued() != 0 || k.again != 0 {
+			t.Errorf("%d are left, %d came again, %s", w.portal.Queued(), k.again, diff)
+		}
+		if diff := cmp.Diff([]int{50, 50, 20}, k.batch); diff != "" {
+			t.Error(diff)
+		}
+		if err := w.app.Drain(t.Context(), w.state(), k.accept); err != nil || len(k.batch) != 3 {
+			t.Errorf("an empty queue: %v, %v", k.batch, err)
+		}
+	})
+}
+
+// A queued event says what the live one would, at the time that the portal gave, and makes a valid event.
+func TestOfflineChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, k := queued(t, 0), newTaken(t)
+		w.portal.Enqueue("ONCRMDEALUPDATE", map[string]string{"ID": "12345678901234567890"})
+		w.portal.Enqueue("ONCRMDEALMOVETOCATEGORY", map[string]string{"ID": "7", "CATEGORY_ID": "1", "STAGE_ID": "C1:NEW"})
+		w.portal.Enqueue("ONCRMDYNAMICITEMUPDATE_1032", map[string]string{"ID": "21"})
+		w.portal.Enqueue("ONCRMADDRESSREGISTER", nil)
+		at := time.Now().UTC()
+		time.Sleep(time.Hour)
+		if err := w.app.Drain(t.Context(), w.state(), k.accept); err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]string{}
+		m := mapping(t, "bitrix24-events", open(t, bitrix24.OpenEvents))
+		for _, change := range k.events {
+			if !change.OccurredAt.Equal(at) || change.Account != member || change.Origin != ingest.Live || change.Mark == "" || change.ReceivedAt.Sub(at) < time.Hour {
+				t.Errorf("%+v", change)
+			}
+			if !strings.HasSuffix(change.Collection, "/crm/"+change.Module) || !strings.HasPrefix(change.Collection, "https://") {
+				t.Errorf("collection %s", change.Collection)
+			}
+			text := fmt.Sprint(change.IDs)
+			for _, values := range change.Values {
+				text += " " + string(values)
+			}
+			got[change.Module+"."+change.Operation] = text
+			if _, err := m.Events(change); err != nil {
+				t.Error(err)
+			}
+		}
+		want := map[string]string{
+			"Deal.edit": "[12345678901234567890]", "Deal.moveToCategory": `[7] {"CATEGORY_ID":"1","STAGE_ID":"C1:NEW"}`,
+			"DynamicItem.edit": `[21] {"ENTITY_TYPE_ID":"1032"}`, "Address.register": "[]",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// A record that changes again is another event, also while the first one is being accepted.
+func TestRepeatedChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, k := queued(t, 1), newTaken(t)
+		drain := func() {
+			t.Helper()
+			if err := w.app.Drain(t.Context(), w.state(), k.accept); err != nil {
+				t.Fatal(err)
+			}
+		}
+		drain()
+		w.portal.Put(2, 1, nil)
+		k.fail = func([]ingest.Change) error {
+			k.fail = nil
+			time.Sleep(time.Second)
+			w.portal.Put(2, 1, nil)
+			return nil
+		}
+		drain()
+		drain()
+		edits := 0
+		for _, change := range k.events {
+			if change.Operation == "edit" {
+				edits++
+			}
+		}
+		if len(k.events) != 3 || edits != 2 || w.portal.Queued() != 0 {
+			t.Errorf("%+v", k.events)
+		}
+	})
+}
+
+// Wherever a bridge dies, the one after it takes what is left: every event at least once, and each under the same id as
+// before, so that the stream holds it once.
+func TestDrainDies(t *testing.T) {
+	died := errors.New("died")
+	for name, die := range map[string]func(w *world, k *taken){
+		"before the portal answers": func(w *world, _ *taken) { w.crm.Break("event.offline.get", 4) },
+		"before the answer arrives": func(w *world, _ *taken) {
+			w.crm.LoseAnswers("event.offline.get", 1)
+			w.crm.Break("event.offline.list", 8)
+		},
+		"before it remembers the process": func(w *world, _ *taken) { w.shared.fail = func(string, []byte) error { return died } },
+		"before anything is accepted":     func(_ *world, k *taken) { k.fail = func([]ingest.Change) error { return died } },
+		"before anything is cleared":      func(w *world, _ *taken) { w.crm.Break("event.offline.clear", 8) },
+		"before the clearing is answered": func(w *world, _ *taken) { w.crm.LoseAnswers("event.offline.clear", 8) },
+		"before it forgets the process": func(w *world, _ *taken) {
+			w.shared.fail = func(_ string, value []byte) error {
+				if strings.Contains(string(value), "process_id") {
+					return nil
+				}
+				return died
+			}
+		},
+		"in the second batch": func(_ *world, k *taken) {
+			k.fail = func([]ingest.Change) error {
+				if len(k.batch) > 0 {
+					return died
+				}
+				return nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, k := queued(t, 70), newTaken(t)
+				die(w, k)
+				if err := w.app.Drain(t.Context(), w.state(), k.accept); err == nil {
+					t.Fatal("it did not die")
+				}
+				w.shared.fail, k.fail = nil, nil
+				time.Sleep(time.Minute)
+				next := w.replica(t, "Deal.all", true)
+				if err := next.Drain(t.Context(), w.state(), k.accept); err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(numbered(70), k.records()); diff != "" || w.portal.Queued() != 0 {
+					t.Errorf("%d are left, %s", w.portal.Queued(), diff)
+				}
+			})
+		})
+	}
+}
+
+// The bridge that lost an answer finds the rows again by itself, without a new start.
+func TestDrainFindsWhatItLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, k := queued(t, 30), newTaken(t)
+		if err := w.app.Drain(t.Context(), w.state(), k.accept); err != nil {
+			t.Fatal(err)
+		}
+		for i := 31; i <= 60; i++ {
+			w.portal.Put(2, i, nil)
+		}
+		w.crm.LoseAnswers("event.offline.get", 1) // the try after it finds the queue empty
+		if err := w.app.Drain(t.Context(), w.state(), k.accept); err != nil {
+			t.Fatal(err)
+		}
+		for i := 61; i <= 65; i++ {
+			w.portal.Put(2, i, nil)
+		}
+		if err := w.app.Drain(t.Context(), w.state(), k.accept); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(numbered(65), k.records()); diff != "" || w.portal.Queued() != 0 {
+			t.Errorf("%d are left, %s", w.portal.Queued(), diff)
+		}
+	})
+}
+
+// An event that can never be stored does not hold the others up: it stays in the portal's queue, marked.
+func TestOfflineEventRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, k := queued(t, 10), newTaken(t)
+		k.fail = func(changes []ingest.Change) error {
+			for _, change := range changes {
+				if change.IDs[0] == "4" {
+					return fmt.Errorf("%w: for a reason", ingest.ErrMalformed)
+				}
+			}
+			return nil
+		}
+		if err := w.app.Drain(t.Context(), w.state(), k.accept); err != nil {
+			t.Fatal(err)
+		}
+		want := numbered(10)
+		delete(want, "4")
+		if diff := cmp.Diff(want, k.records()); diff != "" || w.portal.Queued() != 1 || w.portal.Erroneous() != 1 {
+			t.Errorf("%d are left, %d marked, %s", w.portal.Queued(), w.portal.Erroneous(), diff)
+		}
+		if !strings.Contains(w.log.String(), "offline event refused") {
+			t.Errorf("the log does not say so: %s", w.log)
+		}
+	})
+}
+
+// Where the licence cannot reserve, the queue is emptied all the same, and the log says what that costs, once a day. What
+// was read is remembered before it is accepted, so that a bridge that dies in between loses nothing.
+func TestLicenceWithoutReservation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, k := queued(t, 70), newTaken(t)
+		w.portal.Extended = false
+		k.fail = func([]ingest.Change) error { return errors.New("died") }
+		if err := w.app.Drain(t.Context(), w.state(), k.accept); err == nil {
+			t.Fatal("it did not die")
+		}
+		k.fail = nil
+		next := w.replica(t, "Deal.all", true)
+		for range 5 {
+			if err := next.Drain(t.Context(), w.state(), k.accept); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Hour)
+		}
+		if diff := cmp.Diff(numbered(70), k.records()); diff != "" || w.portal.Queued() != 0 || k.again != 0 {
+			t.Errorf("%d are left, %d came again, %s", w.portal.Queued(), k.again, diff)
+		}
+		if warned := strings.Count(w.log.String(), "delivered at most once"); warned != 2 {
+			t.Errorf("warned %d times, by two bridges: %s", warned, w.log)
+		}
+	})
+}
+
+// Nothing that is no answer of the documents is taken for an empty queue or cleared.
+func TestOfflineAnswersThatAreNone(t *testing.T) {
+	for _, refusal := range []string{"ACCESS_DENIED", "WRONG_AUTH_TYPE", "ERROR_METHOD_NOT_FOUND"} {
+		synctest.Test(t, func(t *testing.T) {
+			w, k := queued(t, 3), newTaken(t)
+			w.crm.Refuse("event.offline.get", 1, 403, refusal, "No.")
+			if err := w.app.Drain(t.Context(), w.state(), k.accept); err == nil || w.portal.Queued() != 3 || strings.Contains(w.log.String(), "at most once") {
+				t.Errorf("%s: %d are left, %v", refusal, w.portal.Queued(), err)
+			}
+		})
+	}
+}
+
+// A portal that fails does not keep the others from being watched and emptied.
+func TestOnePortalFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const away = "010b6886ebc205e43ae65000ee00addb"
+		w, k := queued(t, 3), newTaken(t)
+		w.app.Offline.Portals = []string{away, member}
+		w.app.Subscriptions.Portals = w.app.Offline.Portals
+		if err := w.app.Drain(t.Context(), w.state(), k.accept); err == nil || !strings.Contains(err.Error(), away) || strings.Contains(err.Error(), member) {
+			t.Errorf("%v", err)
+		}
+		if diff := cmp.Diff(numbered(3), k.records()); diff != "" {
+			t.Error(diff)
+		}
+		watched, err := w.app.Watch(t.Context(), w.state())
+		if err == nil || len(watched.Channels) != 2 || watched.Channels[0].State != "refused" || watched.Channels[1].State != "active" {
+			t.Errorf("%+v, %v", watched, err)
+		}
+	})
+}
