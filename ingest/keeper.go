@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,7 +21,12 @@ type Keeper struct {
 	Replica string                     // this process among the replicas; unique
 	Metrics *KeeperMetrics
 	Log     *slog.Logger
+
+	woken atomic.Int64 // how often Wake was called
 }
+
+// Wake has every Watch called soon, as after an installation.
+func (k *Keeper) Wake() { k.woken.Add(1) }
 
 // Kept is what a CRM lets the bridge do by itself; nil where it does not.
 type Kept struct {
@@ -52,6 +58,7 @@ type keeping struct {
 	claim   *claim
 	repairs sync.Mutex // held while the state of repairs is changed
 	next    time.Time  // of Watch
+	heard   int64      // calls of Wake
 	drained time.Time
 	warned  string // the last problem that was logged
 }
@@ -126,7 +133,9 @@ func (k *keeping) say(err error) {
 // turn does what is due.
 func (k *keeping) turn(ctx context.Context) error {
 	var errs []error
-	if k.kept.Watcher != nil && !time.Now().Before(k.next) {
+	woken := k.woken.Load()
+	if k.kept.Watcher != nil && (!time.Now().Before(k.next) || woken != k.heard) {
+		k.heard = woken
 		errs = append(errs, k.watch(ctx))
 	}
 	if k.kept.Drainer != nil && time.Since(k.drained) >= drainEvery && k.Ready(ctx) {

@@ -41,6 +41,12 @@ func (s *State) open(ctx context.Context) (jetstream.KeyValue, error) {
 	return bucket, nil
 }
 
+// Open makes the bucket where it is missing.
+func (s *State) Open(ctx context.Context) error {
+	_, err := s.open(ctx)
+	return err
+}
+
 // Load returns a value and its revision; nil and 0 where there is none.
 func (s *State) Load(ctx context.Context, key string) ([]byte, uint64, error) {
 	bucket, err := s.open(ctx)

@@ -45,7 +45,10 @@ type bridge struct {
 	published   *publish.Metrics
 
 	sources map[string]ingest.Source
+	apis    map[string]*api // of CRMs that the bridge calls, by provider
 	mapping *transform.Mapping
+	shared  ingest.State   // what replicas share; empty without apis
+	keeper  *ingest.Keeper // nil without apis
 
 	callbacks, admin net.Listener
 	adminToken       string     // proves the bridge's own commands
@@ -74,10 +77,16 @@ func openBridge(ctx context.Context, s settings, log *slog.Logger) (b *bridge, e
 	if b.sources, err = openSources(ingest.Setup{Env: (&environment{}).load, MadeSecret: b.sourceSecret}); err != nil {
 		return b, err
 	}
+	if b.apis, err = openAPIs(ingest.Setup{Env: (&environment{}).load, MadeSecret: b.sourceSecret}, s.publicURL(), log); err != nil {
+		return b, err
+	}
 	if err = b.openMapping(); err != nil {
 		return b, err
 	}
 	if err = b.openNATS(ctx); err != nil {
+		return b, err
+	}
+	if err = b.openKeeper(ctx); err != nil {
 		return b, err
 	}
 	if b.callbacks, err = listen(ctx, "BRIDGE_LISTEN", s.Listen, s.ListenCert, s.ListenKey, log); err != nil {
@@ -130,6 +139,9 @@ func (b *bridge) openMapping() error {
 	for label, source := range b.sources {
 		secrets[label] = source.Secrets()
 	}
+	for _, one := range b.apis {
+		secrets[one.records] = one.secrets
+	}
 	b.mapping = &transform.Mapping{
 		Schemas: set, Redact: transform.NewRedactor(secrets), PublicURL: b.settings.publicURL(), PerRecord: b.settings.EventPer == "record",
 	}
@@ -139,7 +151,7 @@ func (b *bridge) openMapping() error {
 // ownSecrets are those of the bridge itself, which no callback should ever hold.
 func (b *bridge) ownSecrets() ([]string, error) {
 	password, err := b.madeSecret(ownerSecret)
-	return []string{b.settings.NATS.ListenPassword, b.settings.NATS.Password, b.adminToken, password}, err
+	return []string{b.settings.NATS.ListenPassword, b.settings.NATS.Password, b.adminToken, password, b.settings.StateKey}, err
 }
 
 // accept makes changes safe: it is all that stands between ingest, transform and publish.
@@ -207,6 +219,9 @@ func (b *bridge) Run(ctx context.Context) error {
 	defer unwatch()
 	go func() { failed <- b.watchStore(watch) }()
 	forward := b.startForwarder(ctx)
+	keeping, unkeep := context.WithCancel(ctx)
+	defer unkeep()
+	kept := b.startKeeper(keeping)
 	b.state.serving.Store(true)
 
 	var err error
@@ -224,6 +239,8 @@ func (b *bridge) Run(ctx context.Context) error {
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout+timeout)
 	defer cancel()
+	unkeep()
+	<-kept
 	err = errors.Join(err, front.Shutdown(drain), b.publisher.Drain(drain))
 	forward.stop(drain)
 	err = errors.Join(err, back.Shutdown(drain))

@@ -18,23 +18,26 @@ func loadClient(env *environment) (settings, map[string]ingest.Source, error) {
 	if err != nil {
 		return s, nil, err
 	}
-	sources, err := openSources(ingest.Setup{Env: env.load, MadeSecret: func(name string) (string, error) {
-		if !s.embedded() {
-			return "", nil
-		}
-		secret, err := readSecret(s.DataDir, name)
-		if errors.Is(err, fs.ErrNotExist) {
-			return "", nil
-		}
-		if err != nil {
-			return "", fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
-		}
-		return secret, nil
-	}})
+	sources, err := openSources(ingest.Setup{Env: env.load, MadeSecret: s.foundSecret})
 	if err != nil {
 		return s, nil, err
 	}
 	return s, sources, env.checkUnknown()
+}
+
+// foundSecret returns a secret that the embedded bridge has made; empty where none has run yet.
+func (s settings) foundSecret(name string) (string, error) {
+	if !s.embedded() {
+		return "", nil
+	}
+	secret, err := readSecret(s.DataDir, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
+	}
+	return secret, nil
 }
 
 // callbackURL is where the bridge of these settings is reached from this machine.

@@ -47,6 +47,7 @@ type settings struct {
 	Allow          ingest.Networks `split_words:"true" desc:"networks that may post, such as 10.0.0.0/8,192.0.2.7; empty: all"`
 	TrustedProxies ingest.Networks `split_words:"true" desc:"proxies whose X-Forwarded-For is believed"`
 
+	StateKey  string `split_words:"true" secret:"true" desc:"encrypts what replicas share; without it nothing secret is written to a remote bucket"`
 	PublicURL string `split_words:"true" desc:"where the CRMs reach the bridge, such as https://crm.example.com"`
 }
 

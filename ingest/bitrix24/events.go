@@ -3,6 +3,7 @@ package bitrix24
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -20,7 +21,8 @@ const eventsPath = "/bitrix24/events"
 // Events understands the events that Bitrix24 posts to the handlers of applications and to outgoing webhooks. Make it
 // with OpenEvents.
 type Events struct {
-	Tokens ingest.Tokens // by member_id
+	Tokens        ingest.Tokens  // by member_id
+	Installations *Installations // nil: no application is configured
 
 	table table
 }
@@ -55,7 +57,7 @@ func (e *Events) Routes() []ingest.Route {
 func (e *Events) Secrets() ingest.Secrets { return secrets(e.Tokens.Values()) }
 
 // Verify implements ingest.Source: auth[application_token] proves the callback, if it is one of that member_id.
-func (e *Events) Verify(_ context.Context, cb ingest.Callback) error {
+func (e *Events) Verify(ctx context.Context, cb ingest.Callback) error {
 	body, err := parse(cb)
 	if err != nil {
 		return fmt.Errorf("%w: its body cannot be read", ingest.ErrForged)
@@ -69,6 +71,14 @@ func (e *Events) Verify(_ context.Context, cb ingest.Callback) error {
 		return fmt.Errorf("%w: it has no application_token, or not one", ingest.ErrForged)
 	}
 	candidates := e.Tokens.For(member)
+	if e.Installations != nil {
+		event, _ := body.text("event") // what is not one is no installation
+		refresh, _ := body.text("auth", "refresh_token")
+		err := e.Installations.Prove(ctx, event, Installation{member, token, refresh})
+		if !ingest.MatchesAny(token, candidates) || errors.Is(err, ingest.ErrRetry) {
+			return err
+		}
+	}
 	if len(candidates) == 0 {
 		return fmt.Errorf("%w: no application_token is configured for its member_id", ingest.ErrForged)
 	}

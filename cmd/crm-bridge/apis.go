@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
+	"github.com/crm-bridge/crm-bridge/ingest/zoho"
+)
+
+// api is what a CRM lets the bridge do by itself, with the credentials that are configured.
+type api struct {
+	kept    ingest.Kept
+	records string         // label of the events that are made of records
+	secrets ingest.Secrets // of these
+	attach  func(ingest.State)
+	join    func(sources map[string]ingest.Source, woken func()) // with the sources that take callbacks; nil: nothing to do
+	changes map[string]change // of channels, by the command's word
+}
+
+// change changes channels: of a module, or of a portal; of all where the target is empty.
+type change func(ctx context.Context, state ingest.State, target string) error
+
+// apis are the CRMs that the bridge calls, by provider. Each returns nil where nothing is configured for it.
+var apis = map[string]func(setup ingest.Setup, publicURL string, log *slog.Logger) (*api, error){
+	bitrix24.Provider: openBitrix24,
+	zoho.Provider:     openZoho,
+}
+
+func openZoho(setup ingest.Setup, publicURL string, log *slog.Logger) (*api, error) {
+	channels, err := zoho.OpenChannels(setup, publicURL, log)
+	if err != nil || channels == nil {
+		return nil, err
+	}
+	kept := ingest.Kept{Label: zoho.Provider, Lister: channels}
+	if len(channels.Events) > 0 {
+		kept.Watcher = channels
+	}
+	each := func(do func(context.Context, ingest.State, ...string) ([]ingest.Channel, error)) change {
+		return func(ctx context.Context, state ingest.State, module string) (err error) {
+			if module == "" {
+				_, err = do(ctx, state)
+			} else {
+				_, err = do(ctx, state, module)
+			}
+			return err
+		}
+	}
+	return &api{
+		kept: kept, records: zoho.RecordsLabel, secrets: channels.RecordsSecrets(),
+		attach:  func(state ingest.State) { channels.Client.State = state },
+		changes: map[string]change{"enable": each(channels.Enable), "renew": each(channels.Renew), "disable": each(channels.Disable)},
+	}, nil
+}
+
+func openBitrix24(setup ingest.Setup, publicURL string, log *slog.Logger) (*api, error) {
+	app, err := bitrix24.OpenApplication(setup, publicURL, log)
+	if err != nil || app == nil {
+		return nil, err
+	}
+	kept := ingest.Kept{Label: bitrix24.Provider, Watcher: app.Subscriptions, Lister: app.Records}
+	if len(app.Offline.Portals) > 0 {
+		kept.Drainer = app.Offline
+	}
+	each := func(do func(context.Context, ingest.State, string) error) change {
+		return func(ctx context.Context, state ingest.State, member string) error {
+			if member != "" {
+				return do(ctx, state, member)
+			}
+			var errs []error
+			for _, portal := range app.Subscriptions.Portals {
+				errs = append(errs, do(ctx, state, portal))
+			}
+			return errors.Join(errs...)
+		}
+	}
+	return &api{
+		kept: kept, records: bitrix24.RecordsLabel, secrets: app.RecordsSecrets(),
+		attach:  func(state ingest.State) { app.Client.State = state },
+		join: func(sources map[string]ingest.Source, woken func()) {
+			if events, ok := sources[bitrix24.EventsLabel].(*bitrix24.Events); ok {
+				events.Installations = app.Installations
+			}
+			app.Woken = woken
+		},
+		changes: map[string]change{"enable": each(app.Enable), "disable": each(app.Disable)},
+	}, nil
+}
+
+// openAPIs opens what is configured of every CRM's API.
+func openAPIs(setup ingest.Setup, publicURL string, log *slog.Logger) (map[string]*api, error) {
+	open := map[string]*api{}
+	for provider, opener := range apis {
+		one, err := opener(setup, publicURL, log)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", provider, err)
+		}
+		if one != nil {
+			open[provider] = one
+		}
+	}
+	return open, nil
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// openKeeper opens what the bridge does by itself with the CRMs' APIs; where none is configured it does nothing.
+func (b *bridge) openKeeper(ctx context.Context) error {
+	if len(b.apis) == 0 {
+		return nil
+	}
+	state := &publish.State{Reach: b.local, Bucket: b.settings.stateBucket(), Replicas: b.settings.StreamReplicas}
+	key := b.settings.StateKey
+	if b.forwarder != nil { // replicas share what the remote holds
+		state.Reach = b.forwarder.Reach
+	}
+	if b.settings.embedded() {
+		commit, err := b.openStateCommitter(ctx, state)
+		if err != nil {
+			return err
+		}
+		state.Commit = commit
+		if key == "" {
+			if key, err = b.madeSecret(stateSecret); err != nil {
+				return err
+			}
+		}
+	}
+	if key == "" {
+		b.log.Warn("BRIDGE_STATE_KEY is not set: access tokens are not shared with other replicas, and what a CRM gives only once (Bitrix24's refresh tokens) is lost at the end of this process")
+	}
+	var err error
+	if b.shared, err = openState(state, key); err != nil {
+		return err
+	}
+	b.keeper = &ingest.Keeper{
+		State: b.shared, Accept: b.accept, Replica: rand.Text(), Metrics: ingest.NewKeeperMetrics(b.registry), Log: b.log,
+		Ready: func(ctx context.Context) bool { return b.notReady(ctx) == "" },
+	}
+	for _, one := range b.apis {
+		one.attach(b.shared)
+		if one.join != nil {
+			one.join(b.sources, b.keeper.Wake)
+		}
+		b.keeper.Kept = append(b.keeper.Kept, one.kept)
+	}
+	return nil
+}
+
+// openStateCommitter makes the bucket, and returns what brings it to the disk; nil where the server does that.
+func (b *bridge) openStateCommitter(ctx context.Context, state *publish.State) (func(context.Context) error, error) {
+	if err := state.Open(ctx); err != nil || !b.groupCommit {
+		return nil, err
+	}
+	committer, err := b.server.Committer("KV_"+state.Bucket, nil)
+	if err != nil {
+		return nil, err
+	}
+	b.committers = append(b.committers, committer)
+	return committer.CommitAll, nil // a value takes the place of an older one, somewhere inside
+}
+
+// startKeeper keeps until ctx ends, and closes done then.
+func (b *bridge) startKeeper(ctx context.Context) (done chan struct{}) {
+	done = make(chan struct{})
+	go func() {
+		defer close(done)
+		if b.keeper != nil {
+			b.keeper.Run(ctx)
+		}
+	}()
+	return done
+}

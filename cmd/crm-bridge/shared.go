@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+func (s settings) stateBucket() string { return s.Stream + "_STATE" }
+
+// stateSecret is the file in the data folder that holds the key of secret state, where no BRIDGE_STATE_KEY is set.
+const stateSecret = "state-key"
+
+// openState returns what replicas share, in a bucket beside the stream. Secrets are encrypted with key; without one they
+// are kept in this process alone, and what was in them is asked for anew after a restart.
+func openState(state *publish.State, key string) (ingest.State, error) {
+	shared := ingest.State{Shared: store{state}, Secret: &memory{}}
+	if key == "" {
+		return shared, nil
+	}
+	sealed, err := publish.NewSealed(state, key)
+	if err != nil {
+		return shared, fmt.Errorf("BRIDGE_STATE_KEY: %w", err)
+	}
+	shared.Secret = store{sealed}
+	return shared, nil
+}
+
+// store is publish's state in ingest's words.
+type store struct{ ingest.Store }
+
+// Save implements ingest.Store.
+func (s store) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	saved, err := s.Store.Save(ctx, key, value, revision)
+	if errors.Is(err, publish.ErrConflict) {
+		err = fmt.Errorf("%w: %w", ingest.ErrConflict, err)
+	}
+	return saved, err
+}
+
+// memory is an ingest.Store in this process.
+type memory struct {
+	mu     sync.Mutex
+	values map[string][]byte
+	last   uint64
+	at     map[string]uint64 // revisions
+}
+
+// Load implements ingest.Store.
+func (m *memory) Load(_ context.Context, key string) ([]byte, uint64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.values[key], m.at[key], nil
+}
+
+// Save implements ingest.Store.
+func (m *memory) Save(_ context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.at[key] != revision {
+		return 0, ingest.ErrConflict
+	}
+	if m.values == nil {
+		m.values, m.at = map[string][]byte{}, map[string]uint64{}
+	}
+	m.last++
+	m.values[key], m.at[key] = append([]byte{}, value...), m.last
+	return m.last, nil
+}
