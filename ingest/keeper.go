@@ -159,16 +159,16 @@ func (k *keeping) watch(ctx context.Context) error {
 	for _, gap := range watched.Gaps {
 		err = errors.Join(err, k.note(ctx, gap, "no subscription was alive"))
 	}
-	return errors.Join(err, k.remember(ctx, watched.Channels))
+	return errors.Join(err, k.Remember(ctx, k.kept.Label, watched.Channels))
 }
 
-// remember keeps how the channels are, for whoever asks any replica.
-func (k *keeping) remember(ctx context.Context, channels []Channel) error {
+// Remember keeps how the channels of a Kept are, for whoever asks any replica.
+func (k *Keeper) Remember(ctx context.Context, label string, channels []Channel) error {
 	value, err := json.Marshal(channels)
 	if err != nil {
 		return err
 	}
-	return put(ctx, k.State.Shared, channelsKey(k.kept.Label), value)
+	return put(ctx, k.State.Shared, channelsKey(label), value)
 }
 
 func channelsKey(label string) string { return "channels." + label }

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -20,8 +21,8 @@ type job struct {
 
 // repairs is the state of a CRM's repairs.
 type repairs struct {
-	Sure time.Time // the last moment at which callbacks could be taken for sure
-	Done time.Time // when a repair last came to its end
+	Sure time.Time            // the last moment at which callbacks could be taken for sure
+	Done map[string]time.Time // when the last repair of a module came to its end; by account and module
 	Jobs []job
 }
 
@@ -43,7 +44,7 @@ const (
 func (k *keeping) change(ctx context.Context, f func(*repairs)) (r repairs, err error) {
 	k.repairs.Lock()
 	defer k.repairs.Unlock()
-	key := "repairs." + k.kept.Label
+	key := repairsKey(k.kept.Label)
 	value, revision, err := k.State.Shared.Load(ctx, key)
 	if err == nil && value != nil {
 		err = json.Unmarshal(value, &r)
@@ -87,6 +88,28 @@ func (k *keeping) noteOutage(ctx context.Context) error {
 	}
 	return err
 }
+
+// Repaired returns when a gap of one of a channel's modules was last repaired; zero: none was.
+func (k *Keeper) Repaired(ctx context.Context, channel Channel) (last time.Time, err error) {
+	for _, kept := range k.Kept {
+		value, _, err := k.State.Shared.Load(ctx, repairsKey(kept.Label))
+		var r repairs
+		if err == nil && value != nil {
+			err = json.Unmarshal(value, &r)
+		}
+		if err != nil {
+			return last, fmt.Errorf("repairs of %s: %w", kept.Label, err)
+		}
+		for _, module := range channel.Modules {
+			if at := r.Done[channel.Account+"/"+module]; kept.Label == channel.Provider && at.After(last) {
+				last = at
+			}
+		}
+	}
+	return last, nil
+}
+
+func repairsKey(label string) string { return "repairs." + label }
 
 // note remembers a gap until it is repaired.
 func (k *keeping) note(ctx context.Context, gap Gap, why string) error {
@@ -159,8 +182,8 @@ func (k *keeping) repair(ctx context.Context) error {
 	defer cancel()
 	query := Query{Module: now.Module, Since: now.Since, Until: now.Until, Origin: Repair, Cursor: now.Cursor}
 	for page, err := range k.kept.Lister.Changed(reading, query) {
-		if err == nil && len(page.Changes) > 0 {
-			_, err = k.Accept(reading, page.Changes)
+		if err == nil {
+			err = k.acceptAll(reading, page.Changes)
 		}
 		if err != nil {
 			return k.failed(ctx, reading, now.Gap, err)
@@ -173,10 +196,34 @@ func (k *keeping) repair(ctx context.Context) error {
 	}
 	k.Log.Info("repaired", "source", k.kept.Label, "account", now.Account, "module", now.Module, "since", now.Since, "until", now.Until, "records", now.Made)
 	_, err := k.change(ctx, func(r *repairs) {
-		r.Done = time.Now().UTC()
+		if r.Done == nil {
+			r.Done = map[string]time.Time{}
+		}
+		r.Done[now.Account+"/"+now.Module] = time.Now().UTC()
 		r.Jobs = slices.DeleteFunc(r.Jobs, func(j job) bool { return j.Gap == now.Gap })
 	})
 	return err
+}
+
+// acceptAll makes changes safe. One that makes no valid event is left out, with a word in the log: it must not keep the
+// others out.
+func (k *keeping) acceptAll(ctx context.Context, changes []Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	_, err := k.Accept(ctx, changes)
+	if !errors.Is(err, ErrMalformed) && !errors.Is(err, ErrTooLarge) {
+		return err
+	}
+	for i := range changes {
+		_, err := k.Accept(ctx, changes[i:i+1])
+		if errors.Is(err, ErrMalformed) || errors.Is(err, ErrTooLarge) {
+			k.Log.Error("a record is left out of a repair", "source", k.kept.Label, "module", changes[i].Module, "ids", changes[i].IDs, "error", err)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (j *job) made(page Page) {

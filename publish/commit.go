@@ -216,6 +216,9 @@ func (c *Committer) Close() error {
 
 func blockName(index int) string { return fmt.Sprintf("%d.blk", index) }
 
+// SyncStream brings all of a stream of the server whose folder dir is to the disk.
+func SyncStream(dir, stream string) error { return syncTree(blocksOf(dir, stream)) }
+
 // syncFolder brings a folder's entries to the disk.
 func syncFolder(path string) error {
 	folder, err := os.Open(path)

@@ -54,4 +54,3 @@ func (s *Sealed) Load(ctx context.Context, key string) ([]byte, uint64, error) {
 func (s *Sealed) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
 	return s.State.Save(ctx, sealedPrefix+key, s.aead.Seal(nil, nil, value, []byte(key)), revision)
 }
-

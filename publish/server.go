@@ -129,10 +129,19 @@ func (s *Server) Connect() (*Conn, error) {
 // Committer returns what brings a stream of the server to the disk. Everything that the stream holds by then is on the
 // disk when it returns. Its syncs are counted in metrics, if they are given.
 func (s *Server) Committer(stream string, metrics *Metrics) (*Committer, error) {
-	if err := syncTree(filepath.Join(s.config.Dir, "jetstream")); err != nil {
+	return openCommitter(s.config.Dir, stream, metrics, s.broken)
+}
+
+// OpenCommitter is Server.Committer for another process that publishes to the server whose folder dir is.
+func OpenCommitter(dir, stream string) (*Committer, error) {
+	return openCommitter(dir, stream, nil, make(chan string, 1))
+}
+
+func openCommitter(dir, stream string, metrics *Metrics, broken chan<- string) (*Committer, error) {
+	if err := syncTree(filepath.Join(dir, "jetstream")); err != nil {
 		return nil, fmt.Errorf("sync the store: %w", err)
 	}
-	c := &Committer{blocks: s.blocks(stream), index: -1, broken: s.broken}
+	c := &Committer{blocks: blocksOf(dir, stream), index: -1, broken: broken}
 	if err := c.Commit(context.Background()); err != nil {
 		return nil, err
 	}
@@ -140,8 +149,10 @@ func (s *Server) Committer(stream string, metrics *Metrics) (*Committer, error) 
 	return c, nil
 }
 
-func (s *Server) blocks(stream string) string {
-	return filepath.Join(s.config.Dir, "jetstream", "$G", "streams", stream, "msgs")
+func (s *Server) blocks(stream string) string { return blocksOf(s.config.Dir, stream) }
+
+func blocksOf(dir, stream string) string {
+	return filepath.Join(dir, "jetstream", "$G", "streams", stream, "msgs")
 }
 
 // CheckLayout proves with a message in a stream of its own, made for it and removed, that the store keeps messages as a

@@ -50,6 +50,7 @@ func (b *bridge) adminHandler() http.Handler {
 		writeJSON(w, status, answer)
 	})
 	b.handleQuarantine(mux)
+	b.handleChannels(mux)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(b.registry, promhttp.HandlerOpts{}))
 	return mux
 }

@@ -14,15 +14,17 @@ import (
 // api is what a CRM lets the bridge do by itself, with the credentials that are configured.
 type api struct {
 	kept    ingest.Kept
+	account string         // that its ledgers are for; empty: of all portals
 	records string         // label of the events that are made of records
 	secrets ingest.Secrets // of these
 	attach  func(ingest.State)
 	join    func(sources map[string]ingest.Source, woken func()) // with the sources that take callbacks; nil: nothing to do
-	changes map[string]change // of channels, by the command's word
+	changes map[string]change                                    // of channels, by the command's word
 }
 
-// change changes channels: of a module, or of a portal; of all where the target is empty.
-type change func(ctx context.Context, state ingest.State, target string) error
+// change changes channels: of a module, or of a portal; of all where the target is empty. It returns how all are then, or
+// nil where only the next Watch can tell.
+type change func(ctx context.Context, state ingest.State, target string) ([]ingest.Channel, error)
 
 // apis are the CRMs that the bridge calls, by provider. Each returns nil where nothing is configured for it.
 var apis = map[string]func(setup ingest.Setup, publicURL string, log *slog.Logger) (*api, error){
@@ -40,17 +42,15 @@ func openZoho(setup ingest.Setup, publicURL string, log *slog.Logger) (*api, err
 		kept.Watcher = channels
 	}
 	each := func(do func(context.Context, ingest.State, ...string) ([]ingest.Channel, error)) change {
-		return func(ctx context.Context, state ingest.State, module string) (err error) {
+		return func(ctx context.Context, state ingest.State, module string) ([]ingest.Channel, error) {
 			if module == "" {
-				_, err = do(ctx, state)
-			} else {
-				_, err = do(ctx, state, module)
+				return do(ctx, state)
 			}
-			return err
+			return do(ctx, state, module)
 		}
 	}
 	return &api{
-		kept: kept, records: zoho.RecordsLabel, secrets: channels.RecordsSecrets(),
+		kept: kept, account: channels.Account, records: zoho.RecordsLabel, secrets: channels.RecordsSecrets(),
 		attach:  func(state ingest.State) { channels.Client.State = state },
 		changes: map[string]change{"enable": each(channels.Enable), "renew": each(channels.Renew), "disable": each(channels.Disable)},
 	}, nil
@@ -66,20 +66,20 @@ func openBitrix24(setup ingest.Setup, publicURL string, log *slog.Logger) (*api,
 		kept.Drainer = app.Offline
 	}
 	each := func(do func(context.Context, ingest.State, string) error) change {
-		return func(ctx context.Context, state ingest.State, member string) error {
+		return func(ctx context.Context, state ingest.State, member string) ([]ingest.Channel, error) {
 			if member != "" {
-				return do(ctx, state, member)
+				return nil, do(ctx, state, member)
 			}
 			var errs []error
 			for _, portal := range app.Subscriptions.Portals {
 				errs = append(errs, do(ctx, state, portal))
 			}
-			return errors.Join(errs...)
+			return nil, errors.Join(errs...)
 		}
 	}
 	return &api{
 		kept: kept, records: bitrix24.RecordsLabel, secrets: app.RecordsSecrets(),
-		attach:  func(state ingest.State) { app.Client.State = state },
+		attach: func(state ingest.State) { app.Client.State = state },
 		join: func(sources map[string]ingest.Source, woken func()) {
 			if events, ok := sources[bitrix24.EventsLabel].(*bitrix24.Events); ok {
 				events.Installations = app.Installations

@@ -49,6 +49,7 @@ type bridge struct {
 	mapping *transform.Mapping
 	shared  ingest.State   // what replicas share; empty without apis
 	keeper  *ingest.Keeper // nil without apis
+	heard   heard
 
 	callbacks, admin net.Listener
 	adminToken       string     // proves the bridge's own commands
@@ -127,25 +128,29 @@ func (b *bridge) madeSecret(name string) (string, error) {
 }
 
 func (b *bridge) openMapping() error {
+	own, err := b.ownSecrets()
+	if err == nil {
+		b.mapping, err = newMapping(b.settings, own, b.sources, b.apis)
+	}
+	return err
+}
+
+// newMapping makes events as the settings say, without own secrets and those of sources and APIs.
+func newMapping(s settings, own []string, sources map[string]ingest.Source, apis map[string]*api) (*transform.Mapping, error) {
 	set, err := schemas.Load()
 	if err != nil {
-		return err
-	}
-	own, err := b.ownSecrets()
-	if err != nil {
-		return err
+		return nil, err
 	}
 	secrets := map[string]ingest.Secrets{"": {Values: own}}
-	for label, source := range b.sources {
+	for label, source := range sources {
 		secrets[label] = source.Secrets()
 	}
-	for _, one := range b.apis {
+	for _, one := range apis {
 		secrets[one.records] = one.secrets
 	}
-	b.mapping = &transform.Mapping{
-		Schemas: set, Redact: transform.NewRedactor(secrets), PublicURL: b.settings.publicURL(), PerRecord: b.settings.EventPer == "record",
-	}
-	return nil
+	return &transform.Mapping{
+		Schemas: set, Redact: transform.NewRedactor(secrets), PublicURL: s.publicURL(), PerRecord: s.EventPer == "record",
+	}, nil
 }
 
 // ownSecrets are those of the bridge itself, which no callback should ever hold.
@@ -176,6 +181,7 @@ func (b *bridge) accept(ctx context.Context, changes []ingest.Change) ([]ingest.
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ingest.ErrRetry, err)
 	}
+	b.heard.note(changes)
 	acks := make([]ingest.Ack, len(published))
 	for i, ack := range published {
 		acks[i] = ingest.Ack{ID: events[i].ID(), Subject: ack.Subject, Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}

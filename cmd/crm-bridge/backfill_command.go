@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+func backfillCommand() *cobra.Command {
+	var module, entity, since, until string
+	var dryRun, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "backfill PROVIDER",
+		Short: "Publish what changed in the CRM before, on the subjects of live events",
+		Long: `Read from the CRM's API what changed in a module, and publish it on the subjects of live events, with the attribute
+crmorigin=backfill. What was backfilled once is not again, whatever span a later backfill asks for. After an interruption
+the same command goes on where it was.`,
+		Example: `  crm-bridge backfill zoho --module Deals --since 2026-11-01
+  crm-bridge backfill zoho --module Contacts --since 7d --until 1d --dry-run
+  crm-bridge backfill bitrix24 --entity deal --since 36h`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 || apis[args[0]] == nil {
+				return fmt.Errorf("%w: %s takes one provider: zoho or bitrix24", errUsage, cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if module == "" && entity != "" {
+				module = strings.ToUpper(entity[:1]) + entity[1:] // deal is the module Deal
+			}
+			if module == "" || since == "" {
+				return fmt.Errorf("%w: --module (or --entity) and --since are needed", errUsage)
+			}
+			asked, err := parsePeriod(since, until, time.Now())
+			if err != nil {
+				return err
+			}
+			return runBackfill(cmd, args[0], module, asked, dryRun, asJSON)
+		},
+	}
+	cmd.Flags().StringVar(&module, "module", "", "module as the CRM's API writes it, such as Deals")
+	cmd.Flags().StringVar(&entity, "entity", "", "the same for Bitrix24, such as deal")
+	cmd.Flags().StringVar(&since, "since", "", "from when: RFC 3339, a date, or a span back from now (36h, 7d)")
+	cmd.Flags().StringVar(&until, "until", "", "until when; empty: now")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "read and count, but publish nothing")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "the result as JSON, also on a terminal")
+	return cmd
+}
+
+func parsePeriod(since, until string, now time.Time) (p period, err error) {
+	if p.Since, err = parseWhen(since, now); err != nil {
+		return p, fmt.Errorf("%w: --since: %w", errUsage, err)
+	}
+	p.Until = now
+	if until != "" {
+		if p.Until, err = parseWhen(until, now); err != nil {
+			return p, fmt.Errorf("%w: --until: %w", errUsage, err)
+		}
+	}
+	if p.Until.After(now) {
+		p.Until = now // what comes is live
+	}
+	if p.Since, p.Until = p.Since.UTC().Truncate(time.Second), p.Until.UTC().Truncate(time.Second); !p.Since.Before(p.Until) {
+		return p, fmt.Errorf("%w: --since must be before --until", errUsage)
+	}
+	return p, nil
+}
+
+func runBackfill(cmd *cobra.Command, provider, module string, asked period, dryRun, asJSON bool) error {
+	b, closeAll, err := openBackfill(cmd.Context(), provider, module)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	b.dryRun = dryRun
+	bar := &progress{to: cmd.ErrOrStderr(), terminal: isTerminal(cmd.ErrOrStderr()), began: time.Now()}
+	b.report = bar.show
+	b.leftOut = func(err error) { say(cmd.ErrOrStderr(), "left out: %s\n", err) }
+	done, err := b.run(cmd.Context(), asked)
+	bar.end(done)
+	if err != nil {
+		if cmd.Context().Err() != nil {
+			err = errors.New("interrupted: the same command goes on from here")
+		}
+		return fmt.Errorf("backfill %s %s: %w", provider, module, err)
+	}
+	if asJSON || !isTerminal(cmd.OutOrStdout()) {
+		return json.NewEncoder(cmd.OutOrStdout()).Encode(done)
+	}
+	what := "published"
+	if dryRun {
+		what = "would be published"
+	}
+	say(cmd.OutOrStdout(), "%d records of %s read, %d events %s\n", done.Records, module, done.Events, what)
+	return nil
+}
+
+// openBackfill connects to the CRM and to the stream. What it returns closes all of it.
+func openBackfill(ctx context.Context, provider, module string) (b *backfill, closeAll func(), err error) {
+	env := &environment{}
+	s, sources, err := loadClient(env)
+	if err != nil {
+		return nil, nil, err
+	}
+	open, err := openAPIs(ingest.Setup{Env: env.load, MadeSecret: s.foundSecret}, s.publicURL(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, nil, err
+	}
+	one := open[provider]
+	if one == nil {
+		return nil, nil, fmt.Errorf("no credentials for the API of %s: set BRIDGE_%s_CLIENT_ID and what belongs to it", provider, strings.ToUpper(provider))
+	}
+	mapping, err := newMapping(s, []string{s.NATS.ListenPassword, s.NATS.Password, s.StateKey}, sources, open)
+	if err != nil {
+		return nil, nil, err
+	}
+	conn, err := connectReader(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	b = &backfill{provider: provider, module: module, lister: one.kept.Lister, mapping: mapping}
+	b.publisher = &publish.Publisher{
+		Conn: conn, Stream: s.Stream, Prefix: s.SubjectPrefix, Mode: s.EventMode, AllIDs: true, Metrics: publish.NewMetrics(prometheus.NewRegistry()),
+	}
+	state, err := b.openStores(s, conn)
+	if err == nil {
+		one.attach(state)
+		b.ledger, err = openLedger(ctx, state.Shared, provider, one.account, module)
+	}
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return b, conn.Close, nil
+}
+
+// openStores returns the state that the bridge shares, and has what is published synced where the running bridge does so
+// for its own.
+func (b *backfill) openStores(s settings, conn *publish.Conn) (ingest.State, error) {
+	state := &publish.State{Reach: func() (*publish.Conn, error) { return conn, nil }, Bucket: s.stateBucket(), Replicas: s.StreamReplicas}
+	key := s.StateKey
+	if s.embedded() {
+		made, err := readSecret(s.DataDir, stateSecret)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return ingest.State{}, err
+		}
+		if key == "" {
+			key = made
+		}
+		if s.Sync.Every == 0 && !s.Sync.Server {
+			committer, err := publish.OpenCommitter(s.DataDir, s.Stream)
+			if err != nil {
+				return ingest.State{}, fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
+			}
+			b.publisher.Commit = committer.Commit
+			state.Commit = func(context.Context) error { return publish.SyncStream(s.DataDir, "KV_"+s.stateBucket()) }
+		}
+	}
+	return openState(state, key)
+}
+
+// progress says on stderr how far a long work is.
+type progress struct {
+	to       io.Writer
+	terminal bool
+	began    time.Time
+	shown    time.Time
+}
+
+// show says it once a second on a terminal, else every ten.
+func (p *progress) show(done backfilled) {
+	every := 10 * time.Second
+	if p.terminal {
+		every = time.Second
+	}
+	if time.Since(p.shown) < every {
+		return
+	}
+	p.shown = time.Now()
+	p.line(done)
+}
+
+func (p *progress) line(done backfilled) {
+	took := time.Since(p.began)
+	text := fmt.Sprintf("%d records, %.0f/s", done.Records, float64(done.Records)/max(took.Seconds(), 0.001))
+	if part := done.part(); part > 0 && part < 1 {
+		left := time.Duration(float64(took) * (1 - part) / part)
+		text += fmt.Sprintf(", %.0f %%, %s left", 100*part, left.Round(time.Second))
+	}
+	if p.terminal {
+		say(p.to, "\r\x1b[K%s", text)
+	} else {
+		say(p.to, "%s\n", text)
+	}
+}
+
+func (p *progress) end(done backfilled) {
+	if p.terminal && !p.shown.IsZero() {
+		p.line(done)
+		say(p.to, "\n")
+	}
+}
+
+// part is how much is done, from 0 to 1; 0: not known.
+func (d backfilled) part() float64 {
+	switch {
+	case d.total > 0:
+		return float64(d.Records) / float64(d.total)
+	case d.reached.After(d.Since) && d.Until.After(d.Since):
+		return min(1, d.reached.Sub(d.Since).Seconds()/d.Until.Sub(d.Since).Seconds())
+	}
+	return 0
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+)
+
+// channelLine is a channel in a list.
+type channelLine struct {
+	ingest.Channel
+	LastCallback *time.Time `json:"lastCallback,omitempty"` // of its modules, that this replica took since its start
+	LastRepair   *time.Time `json:"lastRepair,omitempty"`
+}
+
+// noChannels says what makes a bridge keep channels.
+const noChannels = "this bridge keeps no subscriptions: set BRIDGE_ZOHO_CLIENT_ID, _CLIENT_SECRET, _REFRESH_TOKEN and BRIDGE_ZOHO_EVENTS, or BRIDGE_BITRIX24_CLIENT_ID, _CLIENT_SECRET and _PORTALS"
+
+// changeTimeout bounds a change of channels: each takes a request or two to the CRM.
+const changeTimeout = 2 * time.Minute
+
+// handleChannels answers the command of that name.
+func (b *bridge) handleChannels(mux *http.ServeMux) {
+	trusted := func(do http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case !b.trusts(r):
+				writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "run the command as the bridge's own user, with its BRIDGE_DATA_DIR"})
+			case b.keeper == nil:
+				writeJSON(w, http.StatusNotFound, map[string]string{"error": noChannels})
+			default:
+				do(w, r)
+			}
+		}
+	}
+	mux.HandleFunc("GET /channels", trusted(func(w http.ResponseWriter, r *http.Request) { b.listChannels(r.Context(), w) }))
+	mux.HandleFunc("POST /channels/{change}", trusted(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), changeTimeout)
+		defer cancel()
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(changeTimeout + lineTimeout))
+		if err := b.changeChannels(ctx, r.PathValue("change"), r.URL.Query().Get("provider"), r.URL.Query().Get("target")); err != nil {
+			writeJSON(w, http.StatusBadGateway, map[string]string{"error": err.Error()})
+			return
+		}
+		b.listChannels(ctx, w)
+	}))
+}
+
+func (b *bridge) listChannels(ctx context.Context, w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	encoder := json.NewEncoder(w)
+	channels, err := b.keeper.Channels(ctx)
+	for _, channel := range channels {
+		line := channelLine{Channel: channel, LastCallback: b.heard.last(channel)}
+		if at, failed := b.keeper.Repaired(ctx, channel); failed == nil && !at.IsZero() {
+			line.LastRepair = &at
+		}
+		_ = encoder.Encode(line)
+	}
+	if err != nil {
+		_ = encoder.Encode(map[string]string{"error": err.Error()})
+	}
+}
+
+// changeChannels enables, renews or disables the channels of a target: a module of Zoho's, a portal of Bitrix24's, or all.
+func (b *bridge) changeChannels(ctx context.Context, word, provider, target string) error {
+	one, ok := b.apis[provider]
+	if !ok {
+		return fmt.Errorf("this bridge keeps no subscriptions of %q", provider)
+	}
+	change, ok := one.changes[word]
+	if !ok {
+		return fmt.Errorf("subscriptions of %s cannot be changed so: %s", provider, word)
+	}
+	b.log.Info("channels are changed by hand", "change", word, "provider", provider, "target", target)
+	channels, err := change(ctx, b.shared, target)
+	if len(channels) > 0 {
+		err = errors.Join(err, b.keeper.Remember(ctx, provider, channels))
+	}
+	b.keeper.Wake()
+	return err
+}
+
+// maxHeard bounds the modules whose last callback is remembered.
+const maxHeard = 10000
+
+// heard remembers when callbacks last came.
+type heard struct {
+	mu sync.Mutex
+	at map[[3]string]time.Time // by provider, account and module
+}
+
+// note remembers changes that callbacks told of.
+func (h *heard) note(changes []ingest.Change) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.at == nil {
+		h.at = map[[3]string]time.Time{}
+	}
+	for _, change := range changes {
+		key := [3]string{change.Provider, change.Account, change.Module}
+		if _, known := h.at[key]; change.Origin == ingest.Live && (known || len(h.at) < maxHeard) {
+			h.at[key] = change.ReceivedAt
+		}
+	}
+}
+
+// last returns when a callback last came for one of a channel's modules; nil: none has.
+func (h *heard) last(channel ingest.Channel) *time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var last time.Time
+	for key, at := range h.at {
+		if key[0] != channel.Provider || key[1] != channel.Account || !at.After(last) {
+			continue
+		}
+		for _, module := range channel.Modules {
+			if strings.EqualFold(module, key[2]) {
+				last = at
+			}
+		}
+	}
+	if last.IsZero() {
+		return nil
+	}
+	return &last
+}
