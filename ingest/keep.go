@@ -31,8 +31,9 @@ type Channel struct {
 	Account  string    `json:"account"`
 	ID       string    `json:"channel"`
 	Modules  []string  `json:"modules"`
-	State    string    `json:"state"`   // "active", "lapsed", "refused", "disabled"
-	Expires  time.Time `json:"expires"` // as the CRM gave it; zero: never
+	State    string    `json:"state"`            // "active", "lapsed", "refused", "disabled"
+	Expires  time.Time `json:"expires"`          // as the CRM gave it; zero: never
+	Queued   bool      `json:"queued,omitempty"` // the CRM keeps what happens while nobody listens
 	Problem  string    `json:"problem,omitempty"`
 }
 

@@ -76,6 +76,9 @@ func (k *keeping) noteOutage(ctx context.Context) error {
 	_, err = k.change(ctx, func(r *repairs) {
 		if since = r.Sure; !since.IsZero() && now.Sub(since) > outage {
 			for _, channel := range channels {
+				if channel.Queued {
+					continue
+				}
 				for _, module := range channel.Modules {
 					r.add(Gap{Account: channel.Account, Module: module, Since: since.Add(-margin), Until: now.Add(margin)}, "the bridge could not take callbacks")
 				}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
@@ -20,6 +21,7 @@ type api struct {
 	attach  func(ingest.State)
 	join    func(sources map[string]ingest.Source, woken func()) // with the sources that take callbacks; nil: nothing to do
 	changes map[string]change                                    // of channels, by the command's word
+	hurry   func()                                               // lets gaps be repaired at once, where no clocks differ; nil: cannot
 }
 
 // change changes channels: of a module, or of a portal; of all where the target is empty. It returns how all are then, or
@@ -52,6 +54,7 @@ func openZoho(setup ingest.Setup, publicURL string, log *slog.Logger) (*api, err
 	return &api{
 		kept: kept, account: channels.Account, records: zoho.RecordsLabel, secrets: channels.RecordsSecrets(),
 		attach:  func(state ingest.State) { channels.Client.State = state },
+		hurry:   func() { channels.Margin = time.Second },
 		changes: map[string]change{"enable": each(channels.Enable), "renew": each(channels.Renew), "disable": each(channels.Disable)},
 	}, nil
 }

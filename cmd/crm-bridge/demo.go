@@ -21,23 +21,43 @@ import (
 )
 
 func demoCommand() *cobra.Command {
-	return &cobra.Command{
+	var crm bool
+	cmd := &cobra.Command{
 		Use:     "demo",
 		Short:   "Show everything in a few seconds: a bridge, callbacks, two consumers; leaves nothing behind",
 		Long:    "Start a bridge in a temporary folder, send it samples of every supported callback, and show what two independent consumers receive.",
-		Example: "  crm-bridge demo",
+		Example: "  crm-bridge demo\n  crm-bridge demo --crm   # a subscription lapses and heals, in a CRM that is simulated",
 		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return demo(cmd.Context(), cmd.OutOrStdout()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if crm {
+				return demoCRM(cmd.Context(), cmd.OutOrStdout())
+			}
+			return demo(cmd.Context(), cmd.OutOrStdout())
+		},
 	}
+	cmd.Flags().BoolVar(&crm, "crm", false, "run a simulated Zoho CRM beside it: a channel is enabled, lapses, and heals")
+	return cmd
 }
 
 // demo runs a bridge of its own, whatever the environment says of another.
-func demo(ctx context.Context, out io.Writer) (err error) {
+func demo(ctx context.Context, out io.Writer) error {
+	return withBridge(ctx, nil, nil, func(ctx context.Context, b *bridge) error {
+		return (&show{bridge: b, out: out, url: "http://" + reachable(b.callbacks)}).run(ctx)
+	})
+}
+
+// withBridge runs a bridge in a temporary folder, with nothing in its environment but env, for as long as f runs.
+func withBridge(ctx context.Context, env map[string]string, prepare func(*bridge), f func(context.Context, *bridge) error) (err error) {
 	for _, entry := range os.Environ() {
 		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, prefix+"_") {
 			if err := os.Unsetenv(name); err != nil {
 				return err
 			}
+		}
+	}
+	for name, value := range env {
+		if err := os.Setenv(name, value); err != nil {
+			return err
 		}
 	}
 	folder, err := os.MkdirTemp("", "crm-bridge-demo-")
@@ -50,16 +70,22 @@ func demo(ctx context.Context, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	settings.DataDir, settings.Listen, settings.AdminListen, settings.NATS.Listen = folder, "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	settings.DataDir, settings.AdminListen, settings.NATS.Listen = folder, "127.0.0.1:0", "127.0.0.1:0"
+	if env == nil {
+		settings.Listen = "127.0.0.1:0"
+	}
 	b, err := openBridge(ctx, settings, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
 	defer b.Close()
+	if prepare != nil {
+		prepare(b)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	stopped := make(chan error, 1)
 	go func() { stopped <- b.Run(ctx) }()
-	err = (&show{bridge: b, out: out, url: "http://" + reachable(b.callbacks)}).run(ctx)
+	err = f(ctx, b)
 	cancel()
 	return errors.Join(err, <-stopped)
 }

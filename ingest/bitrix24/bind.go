@@ -71,7 +71,7 @@ func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member st
 	if err != nil {
 		return ingest.Channel{}, nil, err
 	}
-	channel := ingest.Channel{Provider: Provider, Account: member, ID: s.ID(), State: "active"}
+	channel := ingest.Channel{Provider: Provider, Account: member, ID: s.ID(), State: "active", Queued: s.Offline}
 	for _, event := range s.Events {
 		channel.Modules = append(channel.Modules, table.moduleOf(event))
 	}

@@ -24,6 +24,7 @@ type ZohoCRM struct {
 	Revives   bool              // PATCH and PUT bring back a channel whose time is over, where Zoho was seen to refuse
 	Longest   time.Duration     // that a channel may live; 0: as the version's document says
 	After     bool              // If-Modified-Since leaves out what was modified at that very second
+	Grants    time.Duration     // how long a channel lives, whatever is wished; 0: as the documents say
 	Credits   int               // API credits that are left; 0: they are not counted
 
 	mu       sync.Mutex

@@ -148,6 +148,9 @@ func (z *ZohoCRM) expiry(version string, wish *string) (time.Time, bool) {
 	if z.Longest != 0 {
 		longest = z.Longest
 	}
+	if z.Grants != 0 {
+		return z.now().Add(z.Grants).Truncate(time.Second), true
+	}
 	if at.After(z.now().Add(longest)) {
 		return hour, !z.Strict
 	}
