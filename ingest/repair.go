@@ -41,9 +41,10 @@ const (
 )
 
 // change loads the state of repairs, lets f change it, and saves it.
-func (k *keeping) change(ctx context.Context, f func(*repairs)) (r repairs, err error) {
+func (k *keeping) change(ctx context.Context, f func(*repairs)) error {
 	k.repairs.Lock()
 	defer k.repairs.Unlock()
+	var r repairs
 	key := repairsKey(k.kept.Label)
 	value, revision, err := k.State.Shared.Load(ctx, key)
 	if err == nil && value != nil {
@@ -56,9 +57,9 @@ func (k *keeping) change(ctx context.Context, f func(*repairs)) (r repairs, err 
 		}
 	}
 	if err != nil {
-		return r, fmt.Errorf("repairs of %s: %w", k.kept.Label, err)
+		return fmt.Errorf("repairs of %s: %w", k.kept.Label, err)
 	}
-	return r, nil
+	return nil
 }
 
 // noteOutage remembers the last moment at which callbacks could be taken. Where that was long ago, everything since may
@@ -73,7 +74,7 @@ func (k *keeping) noteOutage(ctx context.Context) error {
 	}
 	now := time.Now().UTC()
 	var since time.Time
-	_, err = k.change(ctx, func(r *repairs) {
+	err = k.change(ctx, func(r *repairs) {
 		if since = r.Sure; !since.IsZero() && now.Sub(since) > outage {
 			for _, channel := range channels {
 				if channel.Queued {
@@ -117,8 +118,7 @@ func repairsKey(label string) string { return "repairs." + label }
 // note remembers a gap until it is repaired.
 func (k *keeping) note(ctx context.Context, gap Gap, why string) error {
 	k.Log.Warn("changes may have gone unheard: they are read from the CRM", "source", k.kept.Label, "account", gap.Account, "module", gap.Module, "since", gap.Since, "until", gap.Until, "why", why)
-	_, err := k.change(ctx, func(r *repairs) { r.add(gap, why) })
-	return err
+	return k.change(ctx, func(r *repairs) { r.add(gap, why) })
 }
 
 // add adds a gap. It grows together with one of the same module that it touches, or with any once there are many, unless
@@ -173,7 +173,7 @@ func (j job) wait() time.Duration {
 // repair goes on with a gap that is due, for a while.
 func (k *keeping) repair(ctx context.Context) error {
 	var now job
-	if _, err := k.change(ctx, func(r *repairs) {
+	if err := k.change(ctx, func(r *repairs) {
 		if j := r.due(time.Now()); j != nil {
 			j.Tried = time.Now().UTC()
 			now = *j
@@ -188,24 +188,26 @@ func (k *keeping) repair(ctx context.Context) error {
 		if err == nil {
 			err = k.acceptAll(reading, page.Changes)
 		}
+		if reading.Err() != nil {
+			return nil // its time was over, which is no failure
+		}
 		if err != nil {
-			return k.failed(ctx, reading, now.Gap, err)
+			return k.failed(ctx, now.Gap, err)
 		}
 		k.Metrics.records(page.Changes)
-		if _, err := k.change(ctx, func(r *repairs) { r.of(now.Gap).made(page) }); err != nil {
+		if err := k.change(ctx, func(r *repairs) { r.of(now.Gap).made(page) }); err != nil {
 			return err
 		}
 		now.Made += len(page.Changes)
 	}
 	k.Log.Info("repaired", "source", k.kept.Label, "account", now.Account, "module", now.Module, "since", now.Since, "until", now.Until, "records", now.Made)
-	_, err := k.change(ctx, func(r *repairs) {
+	return k.change(ctx, func(r *repairs) {
 		if r.Done == nil {
 			r.Done = map[string]time.Time{}
 		}
 		r.Done[now.Account+"/"+now.Module] = time.Now().UTC()
 		r.Jobs = slices.DeleteFunc(r.Jobs, func(j job) bool { return j.Gap == now.Gap })
 	})
-	return err
 }
 
 // acceptAll makes changes safe. One that makes no valid event is left out, with a word in the log: it must not keep the
@@ -235,12 +237,9 @@ func (j *job) made(page Page) {
 	}
 }
 
-// failed notes that a repair could not go on; that its time was over is no failure.
-func (k *keeping) failed(ctx, reading context.Context, gap Gap, cause error) error {
-	if reading.Err() != nil {
-		return nil
-	}
-	if _, err := k.change(ctx, func(r *repairs) {
+// failed notes that a repair could not go on.
+func (k *keeping) failed(ctx context.Context, gap Gap, cause error) error {
+	if err := k.change(ctx, func(r *repairs) {
 		if j := r.of(gap); j != nil {
 			j.Fails++
 		}

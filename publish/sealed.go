@@ -52,5 +52,5 @@ func (s *Sealed) Load(ctx context.Context, key string) ([]byte, uint64, error) {
 
 // Save is State.Save, encrypted.
 func (s *Sealed) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
-	return s.State.Save(ctx, sealedPrefix+key, s.aead.Seal(nil, nil, value, []byte(key)), revision)
+	return s.State.Save(ctx, sealedPrefix+key, s.aead.Seal(nil, nil, value, []byte(key)), revision) //nolint:gosec // the cipher makes a random nonce itself
 }

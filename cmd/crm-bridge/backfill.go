@@ -12,14 +12,14 @@ import (
 
 // backfill reads what changed in a module from the CRM, and publishes it on the subjects of live events.
 type backfill struct {
-	provider, account, module string
-	lister                    ingest.Lister
-	mapping                   *transform.Mapping
-	publisher                 *publish.Publisher
-	ledger                    *ledger
-	dryRun                    bool
-	report                    func(backfilled) // after each page
-	leftOut                   func(error)
+	provider, module string
+	lister           ingest.Lister
+	mapping          *transform.Mapping
+	publisher        *publish.Publisher
+	ledger           *ledger
+	dryRun           bool
+	report           func(backfilled) // after each page
+	leftOut          func(error)
 }
 
 // backfilled is what a backfill has done so far, or in all.

@@ -32,7 +32,7 @@ func demoCRM(ctx context.Context, out io.Writer) error {
 	go func() { served <- server.Serve(api) }()
 	defer func() {
 		_ = server.Close()
-		<-served
+		_ = <-served // that it was closed
 	}()
 	callbacks, err := freeAddress(ctx)
 	if err != nil {

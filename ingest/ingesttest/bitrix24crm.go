@@ -136,7 +136,7 @@ func (b *Bitrix24) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, p := range b.portals {
 		if rest, ok := strings.CutPrefix(r.URL.Path, "/"+p.left+"/rest/"); ok && p.left != "" {
-			http.Redirect(w, r, p.Endpoint+rest, http.StatusFound) //nolint:gosec // to the same fake
+			http.Redirect(w, r, p.Endpoint+rest, http.StatusFound)
 			return
 		}
 		rest, ok := strings.CutPrefix(r.URL.Path, "/"+p.Domain+"/rest/")

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+var day = time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+
+func hours(from, to int) period {
+	return period{day.Add(time.Duration(from) * time.Hour), day.Add(time.Duration(to) * time.Hour)}
+}
+
+// What was done is not asked for again, whatever a later backfill asks for.
+func TestLedger(t *testing.T) {
+	l := &ledger{store: &memory{}, key: "k"}
+	for _, p := range []period{hours(10, 12), hours(2, 4), hours(12, 13), hours(3, 5)} {
+		if err := l.finish(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]period{hours(2, 5), hours(10, 13)}, l.Done); diff != "" {
+		t.Error(diff)
+	}
+	for _, test := range []struct {
+		asked period
+		open  []period
+	}{
+		{hours(0, 1), []period{hours(0, 1)}},
+		{hours(0, 24), []period{hours(0, 2), hours(5, 10), hours(13, 24)}},
+		{hours(3, 4), nil},
+		{hours(4, 11), []period{hours(5, 10)}},
+		{hours(12, 14), []period{hours(13, 14)}},
+	} {
+		if diff := cmp.Diff(test.open, l.open(test.asked)); diff != "" {
+			t.Errorf("of %v: %s", test.asked, diff)
+		}
+	}
+}
+
+// pages is a CRM with ten pages of three records. It breaks before a page when told to.
+type pages struct{ breaks int }
+
+func (p *pages) Changed(_ context.Context, q ingest.Query) iter.Seq2[ingest.Page, error] {
+	return func(yield func(ingest.Page, error) bool) {
+		first := 0
+		if q.Cursor != "" {
+			_, _ = fmt.Sscan(q.Cursor, &first)
+		}
+		for n := first; n < 10; n++ {
+			if n == p.breaks {
+				yield(ingest.Page{}, errors.New("the CRM is away"))
+				return
+			}
+			page := ingest.Page{Cursor: fmt.Sprint(n + 1)}
+			for i := range 3 {
+				page.Changes = append(page.Changes, ingest.Change{
+					Source: "zoho-records", Provider: "zoho", Account: "default", Module: "Deals", Operation: "edit", IDs: []string{fmt.Sprint(100*n + i)},
+					OccurredAt: q.Since, ReceivedAt: time.Now(), Mark: "a mark", Origin: q.Origin, Collection: "https://www.zohoapis.com/crm/v8/Deals",
+					NativeOperation: "edit", NativeBody: []byte(`{"id":"1"}`),
+				})
+			}
+			if !yield(page, nil) {
+				return
+			}
+		}
+	}
+}
+
+// failing is a store that refuses a save, and everything after it, as when a process dies there.
+type failing struct {
+	ingest.Store
+	after int
+}
+
+func (f *failing) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	if f.after--; f.after < 0 {
+		return 0, errors.New("dead")
+	}
+	return f.Store.Save(ctx, key, value, revision)
+}
+
+// Wherever a backfill dies, the next one goes on there, and in the end the stream holds every event once.
+func TestBackfillDiesAnywhere(t *testing.T) {
+	server, err := publish.OpenServer(t.Context(), publish.ServerConfig{Dir: filepath.Join(t.TempDir(), "data"), OwnerPass: "owner", MaxPayload: 1 << 20, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	conn, err := server.Connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	// The window is so short that only the ledger keeps a second copy out.
+	config := publish.StreamConfig{Name: "CRM", Subjects: []string{"crm.>"}, MaxBytes: 1 << 30, Replicas: 1, Duplicates: 100 * time.Millisecond}
+	if _, _, err := conn.EnsureStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	mapping, err := newMapping(settings{EventPer: "callback"}, nil, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := &memory{}
+	crm := &pages{breaks: 4}
+	for died := 0; ; died++ {
+		l, err := openLedger(t.Context(), &failing{store, died % 5}, "zoho", "default", "Deals")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &backfill{
+			provider: "zoho", module: "Deals", lister: crm, mapping: mapping, ledger: l, report: func(backfilled) {}, leftOut: func(err error) { t.Error(err) },
+			publisher: &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", AllIDs: true, Metrics: publish.NewMetrics(prometheus.NewRegistry())},
+		}
+		if _, err = b.run(t.Context(), hours(0, died%3+1)); err == nil && died > 10 {
+			break
+		}
+		if died > 200 {
+			t.Fatal(err)
+		}
+		if died > 20 {
+			crm.breaks = -1
+		}
+		time.Sleep(2 * config.Duplicates)
+	}
+	held, err := conn.Streams(t.Context())
+	if err != nil || held["CRM"] == 0 || held["CRM"]%30 != 0 {
+		t.Errorf("the stream holds %d events, and not a multiple of 30: %v", held["CRM"], err)
+	}
+}
