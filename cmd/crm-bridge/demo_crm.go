@@ -32,7 +32,9 @@ func demoCRM(ctx context.Context, out io.Writer) error {
 	go func() { served <- server.Serve(api) }()
 	defer func() {
 		_ = server.Close()
-		_ = <-served // that it was closed
+		if err := <-served; err != nil && !errors.Is(err, http.ErrServerClosed) {
+			say(out, "the simulated CRM: %s\n", err)
+		}
 	}()
 	callbacks, err := freeAddress(ctx)
 	if err != nil {
