@@ -139,6 +139,9 @@ func (h *Handler) report(r *result, panicked any) {
 			h.Metrics.duplicates.WithLabelValues(r.source).Inc()
 		}
 	}
+	if h.Missed != nil && (r.status == http.StatusServiceUnavailable || r.status == http.StatusTooManyRequests) {
+		h.Missed(r.at)
+	}
 	h.logLine(r, took)
 	if panicked != nil {
 		panic(panicked)

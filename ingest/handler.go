@@ -31,6 +31,7 @@ type Handler struct {
 	Allow          Networks // where callbacks may come from; empty: anywhere
 	TrustedProxies Networks // peers whose X-Forwarded-For is believed
 
+	Missed  func(at time.Time)  // is told of each callback that is refused with 503 or 429; nil: nobody is
 	Public  map[string]Document // documents that everyone may GET, by path pattern
 	Log     *slog.Logger
 	Metrics *Metrics

@@ -52,6 +52,7 @@ type Lister interface {
 
 // Query says what Changed is to list.
 type Query struct {
+	Account      string // empty: all that are configured
 	Module       string
 	Since, Until time.Time // from Since up to, and without, Until
 	Origin       Origin    // Backfill or Repair
@@ -85,6 +86,12 @@ type Store interface {
 	// ErrConflict where somebody else was faster.
 	Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error)
 }
+
+// Errors of a Lister that another attempt alone does not mend.
+var (
+	ErrNoList = errors.New("cannot be listed")           // the CRM has no list of that module
+	ErrCursor = errors.New("the cursor is not honoured") // begin without one
+)
 
 // ErrConflict says that a value has changed since it was loaded.
 var ErrConflict = errors.New("changed by somebody else")

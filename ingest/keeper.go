@@ -2,12 +2,12 @@ package ingest
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -22,11 +22,29 @@ type Keeper struct {
 	Metrics *KeeperMetrics
 	Log     *slog.Logger
 
-	woken atomic.Int64 // how often Wake was called
+	mu     sync.Mutex
+	missed span // callbacks that were refused although they might have been proven, and are not noted yet
 }
 
-// Wake has every Watch called soon, as after an installation.
-func (k *Keeper) Wake() { k.woken.Add(1) }
+// span is from the first to the last moment at which something happened; zero: it did not.
+type span struct{ first, last time.Time }
+
+// Missed notes that a callback was refused with 503 or 429: what it told of is lost, unless it is read from the CRM.
+func (k *Keeper) Missed(at time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.missed.first.IsZero() {
+		k.missed.first = at
+	}
+	k.missed.last = at
+}
+
+// Wake has every Watch called soon, by whichever replica keeps, as after an installation.
+func (k *Keeper) Wake(ctx context.Context) error {
+	return put(ctx, k.State.Shared, wakeKey, []byte(rand.Text()))
+}
+
+const wakeKey = "wake"
 
 // Kept is what a CRM lets the bridge do by itself; nil where it does not.
 type Kept struct {
@@ -58,7 +76,10 @@ type keeping struct {
 	claim   *claim
 	repairs sync.Mutex // held while the state of repairs is changed
 	next    time.Time  // of Watch
-	heard   int64      // calls of Wake
+	heard   string     // the last Wake
+	untold  []Gap      // that Watch told of, and the state does not hold yet
+	refused span       // callbacks of which a gap was made
+	ready   time.Time  // when callbacks could last be taken, in this process
 	drained time.Time
 	warned  string // the last problem that was logged
 }
@@ -70,6 +91,7 @@ func newKeeping(k *Keeper, kept Kept) *keeping {
 // run waits until it is this replica's turn, and keeps for as long as it is.
 func (k *keeping) run(ctx context.Context) {
 	for ctx.Err() == nil {
+		k.noteMissed(ctx)
 		held, err := k.claim.hold(ctx)
 		if held {
 			k.keep(ctx)
@@ -85,6 +107,7 @@ func (k *keeping) run(ctx context.Context) {
 
 // keep does what is due until ctx ends or the claim is lost.
 func (k *keeping) keep(ctx context.Context) {
+	k.next = time.Time{} // another replica may know of gaps
 	ctx, lose := context.WithCancel(ctx)
 	renewing := make(chan struct{})
 	go func() {
@@ -105,6 +128,7 @@ func (k *keeping) keep(ctx context.Context) {
 // renew keeps the claim, and notes that the bridge is there, until ctx ends or the claim is lost.
 func (k *keeping) renew(ctx context.Context) {
 	for renewed := time.Now(); ctx.Err() == nil; pause(ctx, keepEvery) {
+		k.noteMissed(ctx)
 		held, err := k.claim.hold(ctx)
 		switch {
 		case held:
@@ -133,10 +157,8 @@ func (k *keeping) say(err error) {
 // turn does what is due.
 func (k *keeping) turn(ctx context.Context) error {
 	var errs []error
-	woken := k.woken.Load()
-	if k.kept.Watcher != nil && (!time.Now().Before(k.next) || woken != k.heard) {
-		k.heard = woken
-		errs = append(errs, k.watch(ctx))
+	if k.kept.Watcher != nil {
+		errs = append(errs, k.watchWhenDue(ctx))
 	}
 	if k.kept.Drainer != nil && time.Since(k.drained) >= drainEvery && k.Ready(ctx) {
 		k.drained = time.Now()
@@ -148,6 +170,23 @@ func (k *keeping) turn(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// watchWhenDue calls Watch if it is time, or somebody has called Wake; not before what the last one told of is noted, for it
+// would forget that.
+func (k *keeping) watchWhenDue(ctx context.Context) error {
+	if err := k.noteUntold(ctx); err != nil {
+		return err
+	}
+	word, _, err := k.State.Shared.Load(ctx, wakeKey)
+	if err != nil {
+		return err
+	}
+	if time.Now().Before(k.next) && string(word) == k.heard {
+		return nil
+	}
+	k.heard = string(word)
+	return k.watch(ctx)
+}
+
 func (k *keeping) watch(ctx context.Context) error {
 	watched, err := k.kept.Watcher.Watch(ctx, k.State)
 	if k.next = watched.Next; k.next.IsZero() || err != nil && k.next.After(time.Now().Add(10*watchRetry)) {
@@ -156,10 +195,22 @@ func (k *keeping) watch(ctx context.Context) error {
 	for _, channel := range watched.Channels {
 		k.Metrics.expiry(channel)
 	}
-	for _, gap := range watched.Gaps {
-		err = errors.Join(err, k.note(ctx, gap, "no subscription was alive"))
+	k.untold = append(k.untold, watched.Gaps...)
+	if failed := k.noteUntold(ctx); failed != nil || watched.Channels == nil {
+		return errors.Join(err, failed)
 	}
 	return errors.Join(err, k.Remember(ctx, k.kept.Label, watched.Channels))
+}
+
+// noteUntold notes the gaps that Watch told of.
+func (k *keeping) noteUntold(ctx context.Context) error {
+	for len(k.untold) > 0 {
+		if err := k.note(ctx, k.untold[0], "no subscription was alive"); err != nil {
+			return err
+		}
+		k.untold = k.untold[1:]
+	}
+	return nil
 }
 
 // Remember keeps how the channels of a Kept are, for whoever asks any replica.

@@ -3,11 +3,13 @@ package ingest_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -25,6 +27,8 @@ type world struct {
 	t     *testing.T
 	crm   *ingesttest.ZohoCRM
 	state ingest.State
+
+	keeper *ingest.Keeper // of the last replica
 
 	mu      sync.Mutex
 	down    bool                 // no replica can take callbacks
@@ -98,6 +102,7 @@ func (w *world) replica(name string) (stop func()) {
 		},
 		Metrics: ingest.NewKeeperMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler),
 	}
+	w.keeper = keeper
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan struct{})
 	go func() {
@@ -184,5 +189,84 @@ func TestKeeper(t *testing.T) {
 			t.Error("nothing was repaired, so this proves nothing")
 		}
 		third()
+	})
+}
+
+// blips is a store that fails to save the next values that hold a word.
+type blips struct {
+	ingest.Store
+	word string
+	left int
+}
+
+func (b *blips) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	if b.left > 0 && strings.Contains(string(value), b.word) {
+		b.left--
+		return 0, errors.New("the store is away")
+	}
+	return b.Store.Save(ctx, key, value, revision)
+}
+
+// A gap that cannot be noted at first is noted later, and nothing of it is forgotten meanwhile.
+func TestGapSurvivesTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		store := &blips{Store: w.state.Shared, word: "no subscription was alive", left: 3}
+		w.state.Shared = store
+		stop := w.replica("one")
+		time.Sleep(time.Minute)
+		w.live(2 * time.Hour)
+		w.crm.Kill("")
+		w.live(30 * time.Hour)
+		w.knowsAll()
+		if store.left > 0 {
+			t.Error("the store never failed, so this proves nothing")
+		}
+		stop()
+	})
+}
+
+// A restart of a few seconds is repaired too, for whoever calls meanwhile calls once.
+func TestShortOutage(t *testing.T) {
+	for _, down := range []time.Duration{4 * time.Second, 50 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			stop := w.replica("one")
+			time.Sleep(time.Minute)
+			w.live(time.Hour)
+			stop()
+			w.setDown(true)
+			time.Sleep(down / 2)
+			id, err := w.crm.Create("Deals", map[string]any{"Deal_Name": "made meanwhile"})
+			if id == "" {
+				t.Fatal(err)
+			}
+			w.changed[id] = time.Now()
+			time.Sleep(down / 2)
+			w.setDown(false)
+			stop = w.replica("one again")
+			w.live(time.Hour)
+			w.knowsAll()
+			stop()
+		})
+	}
+}
+
+// What a callback would have told that was refused with 503, while the bridge was well otherwise, is read from the CRM.
+func TestRefusedCallbackIsRepaired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		stop := w.replica("one")
+		time.Sleep(time.Minute)
+		w.crm.DropCallbacks(1)
+		id, err := w.crm.Create("Deals", map[string]any{"Deal_Name": "refused"})
+		if id == "" {
+			t.Fatal(err)
+		}
+		w.changed[id] = time.Now()
+		w.keeper.Missed(time.Now())
+		w.live(time.Hour)
+		w.knowsAll()
+		stop()
 	})
 }

@@ -27,8 +27,9 @@ type repairs struct {
 }
 
 const (
-	// outage is how long no replica must have been able to take callbacks for their loss to be repaired.
-	outage = time.Minute
+	// outage is how long no replica must have been able to take callbacks for their loss to be repaired; it is looked at every
+	// keepEvery.
+	outage = 3 * keepEvery
 	// margin is what an outage is widened by on both sides: the clocks of the CRM and ours differ.
 	margin = 2 * time.Minute
 	// maxJobs bounds the gaps that wait; beyond, those of a module grow together.
@@ -62,35 +63,69 @@ func (k *keeping) change(ctx context.Context, f func(*repairs)) error {
 	return nil
 }
 
-// noteOutage remembers the last moment at which callbacks could be taken. Where that was long ago, everything since may
-// have gone unheard.
+// noteOutage remembers the last moment at which callbacks could be taken. Where that is some time ago, everything since may
+// have gone unheard; also where it is short, if this process has just begun to keep, for it does not know why.
 func (k *keeping) noteOutage(ctx context.Context) error {
 	if k.kept.Lister == nil || !k.Ready(ctx) {
 		return nil
 	}
+	now, before := time.Now().UTC(), k.ready
+	k.ready = now
 	channels, err := k.channelsOf(ctx, k.kept.Label)
-	if err != nil {
+	if err != nil || len(channels) == 0 {
 		return err
 	}
-	now := time.Now().UTC()
 	var since time.Time
+	added := 0
 	err = k.change(ctx, func(r *repairs) {
-		if since = r.Sure; !since.IsZero() && now.Sub(since) > outage {
-			for _, channel := range channels {
-				if channel.Queued {
-					continue
-				}
-				for _, module := range channel.Modules {
-					r.add(Gap{Account: channel.Account, Module: module, Since: since.Add(-margin), Until: now.Add(margin)}, "the bridge could not take callbacks")
-				}
-			}
+		if since = r.Sure; before.After(since) {
+			since = before // the state was away meanwhile, and callbacks were taken all the same
+		}
+		if !r.Sure.IsZero() && (now.Sub(since) > outage || before.IsZero()) {
+			added = r.addAll(channels, span{since, now}, "the bridge could not take callbacks")
 		}
 		r.Sure = now
 	})
-	if err == nil && !since.IsZero() && now.Sub(since) > outage {
+	if err == nil && added > 0 {
 		k.Log.Warn("callbacks could not be taken: what changed meanwhile is read from the CRM", "source", k.kept.Label, "since", since, "until", now)
 	}
 	return err
+}
+
+// noteMissed makes a gap of the time in which callbacks were refused.
+func (k *keeping) noteMissed(ctx context.Context) {
+	k.mu.Lock()
+	missed := k.missed
+	k.mu.Unlock()
+	if k.kept.Lister == nil || missed.last.Equal(k.refused.last) {
+		return
+	}
+	if missed.first.Before(k.refused.last) {
+		missed.first = k.refused.last
+	}
+	channels, err := k.channelsOf(ctx, k.kept.Label)
+	if err == nil {
+		err = k.change(ctx, func(r *repairs) { r.addAll(channels, missed, "callbacks were refused") })
+	}
+	if err != nil {
+		return // it is tried again at the next look
+	}
+	k.refused = missed
+	k.Log.Warn("callbacks were refused: what changed meanwhile is read from the CRM", "source", k.kept.Label, "since", missed.first, "until", missed.last)
+}
+
+// addAll adds a gap of every module that channels tell of, and returns how many.
+func (r *repairs) addAll(channels []Channel, s span, why string) (added int) {
+	for _, channel := range channels {
+		if channel.Queued || channel.State == "disabled" {
+			continue
+		}
+		for _, module := range channel.Modules {
+			r.add(Gap{Account: channel.Account, Module: module, Since: s.first.UTC().Add(-margin), Until: s.last.UTC().Add(margin)}, why)
+			added++
+		}
+	}
+	return added
 }
 
 // Repaired returns when a gap of one of a channel's modules was last repaired; zero: none was.
@@ -183,17 +218,19 @@ func (k *keeping) repair(ctx context.Context) error {
 	}
 	reading, cancel := context.WithTimeout(ctx, repairFor)
 	defer cancel()
-	query := Query{Module: now.Module, Since: now.Since, Until: now.Until, Origin: Repair, Cursor: now.Cursor}
+	made := 0
+	query := Query{Account: now.Account, Module: now.Module, Since: now.Since, Until: now.Until, Origin: Repair, Cursor: now.Cursor}
 	for page, err := range k.kept.Lister.Changed(reading, query) {
 		if err == nil {
 			err = k.acceptAll(reading, page.Changes)
 		}
-		if reading.Err() != nil {
+		if reading.Err() != nil && made > 0 || ctx.Err() != nil {
 			return nil // its time was over, which is no failure
 		}
 		if err != nil {
 			return k.failed(ctx, now.Gap, err)
 		}
+		made++
 		k.Metrics.records(page.Changes)
 		if err := k.change(ctx, func(r *repairs) { r.of(now.Gap).made(page) }); err != nil {
 			return err
@@ -240,11 +277,23 @@ func (j *job) made(page Page) {
 // failed notes that a repair could not go on.
 func (k *keeping) failed(ctx context.Context, gap Gap, cause error) error {
 	if err := k.change(ctx, func(r *repairs) {
-		if j := r.of(gap); j != nil {
+		switch j := r.of(gap); {
+		case j == nil:
+		case errors.Is(cause, ErrNoList):
+			r.Jobs = slices.DeleteFunc(r.Jobs, func(j job) bool { return j.Gap == gap })
+		case errors.Is(cause, ErrCursor):
+			j.Cursor = ""
+			fallthrough
+		default:
 			j.Fails++
 		}
 	}); err != nil {
 		return err
+	}
+	if errors.Is(cause, ErrNoList) {
+		k.Log.Error("a gap cannot be repaired: changes in it are lost", "source", k.kept.Label, "account", gap.Account, "module", gap.Module,
+			"since", gap.Since, "until", gap.Until, "error", cause)
+		return nil
 	}
 	return fmt.Errorf("repair %s from %s: %w", gap.Module, gap.Since.Format(time.RFC3339), cause)
 }

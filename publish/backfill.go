@@ -2,7 +2,9 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -17,14 +19,12 @@ func (p *Publisher) LastSequence(ctx context.Context) (uint64, error) {
 	return stream.CachedInfo().State.LastSeq, nil
 }
 
-// StoredSince returns which of the ids are those of messages that the stream holds behind a sequence.
-func (p *Publisher) StoredSince(ctx context.Context, after uint64, ids []string) (map[string]bool, error) {
-	wanted, stored := make(map[string]bool, len(ids)), map[string]bool{}
-	for _, id := range ids {
-		wanted[id] = true
-	}
+// StoredSince returns the ids of a provider's events that the stream holds behind a sequence.
+func (p *Publisher) StoredSince(ctx context.Context, after uint64, provider string) (map[string]bool, error) {
+	stored := map[string]bool{}
 	consumer, err := p.Conn.js.OrderedConsumer(ctx, p.Stream, jetstream.OrderedConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1, HeadersOnly: true,
+		FilterSubjects: []string{p.Prefix + "." + provider + ".>"},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read stream %s: %w", p.Stream, err)
@@ -42,13 +42,17 @@ func (p *Publisher) StoredSince(ctx context.Context, after uint64, ids []string)
 	}
 	defer messages.Stop()
 	for range info.NumPending {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
+		msg, err := messages.Next(jetstream.NextMaxWait(readWait))
+		if errors.Is(err, nats.ErrTimeout) {
+			break // some of it has gone at the stream's limit meanwhile
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read stream %s: %w", p.Stream, err)
 		}
-		if id := msg.Headers().Get(nats.MsgIdHdr); wanted[id] {
-			stored[id] = true
-		}
+		stored[msg.Headers().Get(nats.MsgIdHdr)] = true
 	}
 	return stored, nil
 }
+
+// readWait is how long a message that should be there may take to come.
+const readWait = 10 * time.Second

@@ -17,6 +17,9 @@ type Sealed struct {
 	aead  cipher.AEAD
 }
 
+// ErrSealed says that a value cannot be decrypted.
+var ErrSealed = errors.New("it was encrypted with another BRIDGE_STATE_KEY")
+
 // sealedPrefix keeps sealed values apart from plain ones.
 const sealedPrefix = "sealed."
 
@@ -45,7 +48,7 @@ func (s *Sealed) Load(ctx context.Context, key string) ([]byte, uint64, error) {
 	}
 	value, err := s.aead.Open(nil, nil, sealed, []byte(key))
 	if err != nil {
-		return nil, revision, fmt.Errorf("key %s cannot be decrypted: it was encrypted with another BRIDGE_STATE_KEY", key)
+		return nil, revision, fmt.Errorf("key %s: %w", key, ErrSealed)
 	}
 	return value, revision, nil
 }

@@ -101,6 +101,15 @@ func (c *Conn) Streams(ctx context.Context) (map[string]uint64, error) {
 	return held, nil
 }
 
+// MaxBytes returns how many bytes a stream may hold; at most 0: no limit.
+func (c *Conn) MaxBytes(ctx context.Context, stream string) (int64, error) {
+	have, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return 0, fmt.Errorf("stream %s: %w", stream, err)
+	}
+	return have.CachedInfo().Config.MaxBytes, nil
+}
+
 // noOther returns an error if a stream other than config's holds some of its subjects.
 func (c *Conn) noOther(ctx context.Context, config StreamConfig) error {
 	for _, subject := range config.Subjects {

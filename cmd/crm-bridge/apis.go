@@ -14,14 +14,14 @@ import (
 
 // api is what a CRM lets the bridge do by itself, with the credentials that are configured.
 type api struct {
-	kept    ingest.Kept
-	account string         // that its ledgers are for; empty: of all portals
-	records string         // label of the events that are made of records
-	secrets ingest.Secrets // of these
-	attach  func(ingest.State)
-	join    func(sources map[string]ingest.Source, woken func()) // with the sources that take callbacks; nil: nothing to do
-	changes map[string]change                                    // of channels, by the command's word
-	hurry   func()                                               // lets gaps be repaired at once, where no clocks differ; nil: cannot
+	kept     ingest.Kept
+	accounts []string       // orgs or portals, each of which has ledgers of its own
+	records  string         // label of the events that are made of records
+	secrets  ingest.Secrets // of these
+	attach   func(ingest.State)
+	join     func(sources map[string]ingest.Source, woken func()) // with the sources that take callbacks; nil: nothing to do
+	changes  map[string]change                                    // of channels, by the command's word
+	hurry    func()                                               // lets gaps be repaired at once, where no clocks differ; nil: cannot
 }
 
 // change changes channels: of a module, or of a portal; of all where the target is empty. It returns how all are then, or
@@ -52,7 +52,7 @@ func openZoho(setup ingest.Setup, publicURL string, log *slog.Logger) (*api, err
 		}
 	}
 	return &api{
-		kept: kept, account: channels.Account, records: zoho.RecordsLabel, secrets: channels.RecordsSecrets(),
+		kept: kept, accounts: []string{channels.Account}, records: zoho.RecordsLabel, secrets: channels.RecordsSecrets(),
 		attach:  func(state ingest.State) { channels.Client.State = state },
 		hurry:   func() { channels.Margin = time.Second },
 		changes: map[string]change{"enable": each(channels.Enable), "renew": each(channels.Renew), "disable": each(channels.Disable)},
@@ -81,7 +81,7 @@ func openBitrix24(setup ingest.Setup, publicURL string, log *slog.Logger) (*api,
 		}
 	}
 	return &api{
-		kept: kept, records: bitrix24.RecordsLabel, secrets: app.RecordsSecrets(),
+		kept: kept, accounts: app.Subscriptions.Portals, records: bitrix24.RecordsLabel, secrets: app.RecordsSecrets(),
 		attach: func(state ingest.State) { app.Client.State = state },
 		join: func(sources map[string]ingest.Source, woken func()) {
 			if events, ok := sources[bitrix24.EventsLabel].(*bitrix24.Events); ok {

@@ -88,7 +88,7 @@ func runBackfill(cmd *cobra.Command, provider, module string, asked period, dryR
 	bar := &progress{to: cmd.ErrOrStderr(), terminal: isTerminal(cmd.ErrOrStderr()), began: time.Now()}
 	b.report = bar.show
 	b.leftOut = func(err error) { say(cmd.ErrOrStderr(), "left out: %s\n", err) }
-	done, err := b.run(cmd.Context(), asked)
+	done, err := b.runAll(cmd.Context(), asked)
 	bar.end(done)
 	if err != nil {
 		if cmd.Context().Err() != nil {
@@ -103,7 +103,7 @@ func runBackfill(cmd *cobra.Command, provider, module string, asked period, dryR
 	if dryRun {
 		what = "would be published"
 	}
-	say(cmd.OutOrStdout(), "%d records of %s read, %d events %s\n", done.Records, module, done.Events, what)
+	say(cmd.OutOrStdout(), "%d records of %s read, %d events %s, %d left out\n", done.Records, module, done.Events, what, done.LeftOut)
 	return nil
 }
 
@@ -137,7 +137,8 @@ func openBackfill(ctx context.Context, provider, module string) (b *backfill, cl
 	state, err := b.openStores(s, conn)
 	if err == nil {
 		one.attach(state)
-		b.ledger, err = openLedger(ctx, state.Shared, provider, one.account, module)
+		b.state, b.accounts = state.Shared, one.accounts
+		b.publisher.MaxBytes, err = conn.MaxBytes(ctx, s.Stream)
 	}
 	if err != nil {
 		conn.Close()
@@ -168,7 +169,7 @@ func (b *backfill) openStores(s settings, conn *publish.Conn) (ingest.State, err
 			state.Commit = func(context.Context) error { return publish.SyncStream(s.DataDir, "KV_"+s.stateBucket()) }
 		}
 	}
-	return openState(state, key)
+	return openState(state, key, slog.New(slog.DiscardHandler))
 }
 
 // progress says on stderr how far a long work is.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,7 +18,6 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
-	"github.com/crm-bridge/crm-bridge/schemas"
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
@@ -127,38 +125,6 @@ func (b *bridge) madeSecret(name string) (string, error) {
 	return b.data.secret(name)
 }
 
-func (b *bridge) openMapping() error {
-	own, err := b.ownSecrets()
-	if err == nil {
-		b.mapping, err = newMapping(b.settings, own, b.sources, b.apis)
-	}
-	return err
-}
-
-// newMapping makes events as the settings say, without own secrets and those of sources and APIs.
-func newMapping(s settings, own []string, sources map[string]ingest.Source, apis map[string]*api) (*transform.Mapping, error) {
-	set, err := schemas.Load()
-	if err != nil {
-		return nil, err
-	}
-	secrets := map[string]ingest.Secrets{"": {Values: own}}
-	for label, source := range sources {
-		secrets[label] = source.Secrets()
-	}
-	for _, one := range apis {
-		secrets[one.records] = one.secrets
-	}
-	return &transform.Mapping{
-		Schemas: set, Redact: transform.NewRedactor(secrets), PublicURL: s.publicURL(), PerRecord: s.EventPer == "record",
-	}, nil
-}
-
-// ownSecrets are those of the bridge itself, which no callback should ever hold.
-func (b *bridge) ownSecrets() ([]string, error) {
-	password, err := b.madeSecret(ownerSecret)
-	return []string{b.settings.NATS.ListenPassword, b.settings.NATS.Password, b.adminToken, password, b.settings.StateKey}, err
-}
-
 // accept makes changes safe: it is all that stands between ingest, transform and publish.
 func (b *bridge) accept(ctx context.Context, changes []ingest.Change) ([]ingest.Ack, error) {
 	if reason := b.state.broken.Load(); reason != nil { // the server would not even answer
@@ -215,6 +181,9 @@ func (b *bridge) Run(ctx context.Context) error {
 		Rate: float64(b.settings.Rate), Allow: b.settings.Allow, TrustedProxies: b.settings.TrustedProxies,
 		Public: map[string]ingest.Document{"/schemas/v1/{family}": b.mapping.Schemas.Document},
 	}
+	if b.keeper != nil {
+		handler.Missed = b.keeper.Missed
+	}
 	front := ingest.NewServer(handler.HTTP(), timeout, b.log)
 	back := ingest.NewServer(b.adminHandler(), timeout, b.log)
 
@@ -246,8 +215,12 @@ func (b *bridge) Run(ctx context.Context) error {
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout+timeout)
 	defer cancel()
 	unkeep()
-	<-kept
-	err = errors.Join(err, front.Shutdown(drain), b.publisher.Drain(drain))
+	err = errors.Join(err, front.Shutdown(drain))
+	select {
+	case <-kept:
+	case <-drain.Done():
+	}
+	err = errors.Join(err, b.publisher.Drain(drain))
 	forward.stop(drain)
 	err = errors.Join(err, back.Shutdown(drain))
 	unwatch()
@@ -282,21 +255,4 @@ func (b *bridge) Close() {
 	if b.data != nil {
 		_ = b.data.Close()
 	}
-}
-
-// listen opens a listener, over TLS where a certificate is given.
-func listen(ctx context.Context, variable, address, cert, key string, log *slog.Logger) (net.Listener, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("%s: cannot listen on %s: %w; stop what listens there, or set %s to a free address", variable, address, errors.Unwrap(err), variable)
-	}
-	if cert == "" {
-		return listener, nil
-	}
-	config, err := tlsConfig(cert, key, log)
-	if err != nil {
-		_ = listener.Close()
-		return nil, fmt.Errorf("%s_CERT: %w", variable, err)
-	}
-	return tls.NewListener(listener, config), nil
 }

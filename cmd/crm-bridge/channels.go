@@ -84,8 +84,7 @@ func (b *bridge) changeChannels(ctx context.Context, word, provider, target stri
 	if len(channels) > 0 {
 		err = errors.Join(err, b.keeper.Remember(ctx, provider, channels))
 	}
-	b.keeper.Wake()
-	return err
+	return errors.Join(err, b.keeper.Wake(ctx))
 }
 
 // maxHeard bounds the modules whose last callback is remembered.

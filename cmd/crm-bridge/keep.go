@@ -34,7 +34,7 @@ func (b *bridge) openKeeper(ctx context.Context) error {
 		b.log.Warn("BRIDGE_STATE_KEY is not set: access tokens are not shared with other replicas, and what a CRM gives only once (Bitrix24's refresh tokens) is lost at the end of this process")
 	}
 	var err error
-	if b.shared, err = openState(state, key); err != nil {
+	if b.shared, err = openState(state, key, b.log); err != nil {
 		return err
 	}
 	b.keeper = &ingest.Keeper{
@@ -44,7 +44,13 @@ func (b *bridge) openKeeper(ctx context.Context) error {
 	for _, one := range b.apis {
 		one.attach(b.shared)
 		if one.join != nil {
-			one.join(b.sources, b.keeper.Wake)
+			one.join(b.sources, func() {
+				ctx, cancel := context.WithTimeout(context.Background(), remoteTimeout)
+				defer cancel()
+				if err := b.keeper.Wake(ctx); err != nil {
+					b.log.Warn("what an installation needs is done later", "error", err)
+				}
+			})
 		}
 		b.keeper.Kept = append(b.keeper.Kept, one.kept)
 	}

@@ -33,14 +33,23 @@ type period struct{ Since, Until time.Time }
 type part struct {
 	period
 	Cursor  string   // of the last page that is safe
-	After   uint64   // the stream's last sequence before the page that is on its way
-	Sending []string // ids of that page's events; empty: none is on its way
+	Before  []uint64 // the stream's last sequence before each of the last pages was sent, the one on its way among them
 	Records int
+}
+
+// looksBack is how many pages a run that was interrupted looks back for in the stream: the page that was on its way, and
+// those that the CRM lists again because a cursor leads to a second, not to a record.
+const looksBack = 25
+
+// sends notes the stream's last sequence before another page is sent.
+func (p *part) sends(last uint64) {
+	p.Before = append(p.Before, last)
+	p.Before = p.Before[max(0, len(p.Before)-looksBack):]
 }
 
 // openLedger loads the ledger of a module of a provider's account.
 func openLedger(ctx context.Context, store ingest.Store, provider, account, module string) (*ledger, error) {
-	sum := sha256.Sum256([]byte(strings.Join([]string{provider, account, module}, "\n")))
+	sum := sha256.Sum256([]byte(strings.Join([]string{provider, account, strings.ToLower(module)}, "\n")))
 	l := &ledger{store: store, key: "backfill." + hex.EncodeToString(sum[:16])}
 	value, revision, err := store.Load(ctx, l.key)
 	if err == nil && value != nil {

@@ -50,7 +50,8 @@ func TestLedger(t *testing.T) {
 	}
 }
 
-// pages is a CRM with ten pages of three records. It breaks before a page when told to.
+// pages is a CRM with ten pages of three records. It breaks before a page when told to. A list that is gone on with shows
+// the last page again, as one does whose cursor leads to a second and not to a record.
 type pages struct{ breaks int }
 
 func (p *pages) Changed(_ context.Context, q ingest.Query) iter.Seq2[ingest.Page, error] {
@@ -58,6 +59,7 @@ func (p *pages) Changed(_ context.Context, q ingest.Query) iter.Seq2[ingest.Page
 		first := 0
 		if q.Cursor != "" {
 			_, _ = fmt.Sscan(q.Cursor, &first)
+			first = max(0, first-1)
 		}
 		for n := first; n < 10; n++ {
 			if n == p.breaks {
@@ -68,7 +70,7 @@ func (p *pages) Changed(_ context.Context, q ingest.Query) iter.Seq2[ingest.Page
 			for i := range 3 {
 				page.Changes = append(page.Changes, ingest.Change{
 					Source: "zoho-records", Provider: "zoho", Account: "default", Module: "Deals", Operation: "edit", IDs: []string{fmt.Sprint(100*n + i)},
-					OccurredAt: q.Since, ReceivedAt: time.Now(), Mark: "a mark", Origin: q.Origin, Collection: "https://www.zohoapis.com/crm/v8/Deals",
+					OccurredAt: q.Since, ReceivedAt: time.Now(), Mark: q.Since.String(), Origin: q.Origin, Collection: "https://www.zohoapis.com/crm/v8/Deals",
 					NativeOperation: "edit", NativeBody: []byte(`{"id":"1"}`),
 				})
 			}

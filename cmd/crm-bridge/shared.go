@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -17,8 +18,8 @@ const stateSecret = "state-key"
 
 // openState returns what replicas share, in a bucket beside the stream. Secrets are encrypted with key; without one they
 // are kept in this process alone, and what was in them is asked for anew after a restart.
-func openState(state *publish.State, key string) (ingest.State, error) {
-	shared := ingest.State{Shared: store{state}, Secret: &memory{}}
+func openState(state *publish.State, key string, log *slog.Logger) (ingest.State, error) {
+	shared := ingest.State{Shared: store{state, log}, Secret: &memory{}}
 	if key == "" {
 		return shared, nil
 	}
@@ -26,12 +27,25 @@ func openState(state *publish.State, key string) (ingest.State, error) {
 	if err != nil {
 		return shared, fmt.Errorf("BRIDGE_STATE_KEY: %w", err)
 	}
-	shared.Secret = store{sealed}
+	shared.Secret = store{sealed, log}
 	return shared, nil
 }
 
 // store is publish's state in ingest's words.
-type store struct{ ingest.Store }
+type store struct {
+	ingest.Store
+	log *slog.Logger
+}
+
+// Load implements ingest.Store. A secret that was sealed with another key is as good as none: what can be had anew is.
+func (s store) Load(ctx context.Context, key string) ([]byte, uint64, error) {
+	value, revision, err := s.Store.Load(ctx, key)
+	if errors.Is(err, publish.ErrSealed) {
+		s.log.Warn("a secret in the shared state is lost", "error", err)
+		return nil, revision, nil
+	}
+	return value, revision, err
+}
 
 // Save implements ingest.Store.
 func (s store) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -20,6 +21,9 @@ type Subscriptions struct {
 	Events  Wanted
 	Handler string // where the portals post to: <public URL>/bitrix24/events
 	Offline bool   // the wanted events wait in the portal's queue instead
+
+	mu   sync.Mutex
+	gaps map[string][]ingest.Gap // that the last Watch returned, by portal
 }
 
 // How often bindings are looked at.
@@ -82,6 +86,7 @@ func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member st
 	var have []binding
 	start := time.Now()
 	err = remember(ctx, store, member, func(memory *bindings) error {
+		memory.forget(s.told(member)) // they are in other hands, or Watch would not be called
 		if memory.Disabled {
 			channel.State = "disabled"
 			return nil
@@ -102,11 +107,12 @@ func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member st
 		err = remember(ctx, store, member, func(memory *bindings) error {
 			err := s.settle(ctx, table, member, memory, have)
 			if ctx.Err() == nil { // or the caller has no time to note them
-				gaps, memory.Gaps = append(gaps, memory.Gaps...), nil
+				gaps = slices.Clone(memory.Gaps)
 			}
 			return err
 		})
 	}
+	s.tell(member, gaps)
 	if err != nil {
 		channel.State, channel.Problem = "lapsed", err.Error()
 		if errors.Is(err, ErrNotInstalled) || refusedWith(err, "WRONG_AUTH_TYPE", "ACCESS_DENIED") {
@@ -221,6 +227,9 @@ func compareBindings(a, b binding) int {
 
 // Disable unbinds what was bound in a portal, and binds nothing there until Enable.
 func (s *Subscriptions) Disable(ctx context.Context, state ingest.State, member string) error {
+	if !slices.Contains(s.Portals, member) {
+		return fmt.Errorf("no portal %q is configured: BRIDGE_BITRIX24_PORTALS says which", member)
+	}
 	return remember(ctx, state.Shared, member, func(memory *bindings) error {
 		memory.Disabled = true
 		have, err := s.bound(ctx, member)
@@ -239,8 +248,27 @@ func (s *Subscriptions) Disable(ctx context.Context, state ingest.State, member 
 
 // Enable has the next Watch bind again what is wanted in a portal.
 func (s *Subscriptions) Enable(ctx context.Context, state ingest.State, member string) error {
+	if !slices.Contains(s.Portals, member) {
+		return fmt.Errorf("no portal %q is configured: BRIDGE_BITRIX24_PORTALS says which", member)
+	}
 	return remember(ctx, state.Shared, member, func(memory *bindings) error {
 		memory.Disabled = false
 		return nil
 	})
+}
+
+// told returns the gaps of a portal that the last Watch returned.
+func (s *Subscriptions) told(member string) []ingest.Gap {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gaps[member]
+}
+
+func (s *Subscriptions) tell(member string, gaps []ingest.Gap) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gaps == nil {
+		s.gaps = map[string][]ingest.Gap{}
+	}
+	s.gaps[member] = gaps
 }

@@ -116,7 +116,7 @@ func TestVanishedBindingsAreGaps(t *testing.T) {
 			t.Fatalf("%+v", gaps)
 		}
 		for _, gap := range gaps {
-			if gap.Account != member || sure.Sub(gap.Since) > 10*time.Second || gap.Since.After(sure) || time.Since(gap.Until) > 10*time.Second {
+			if gap.Account != member || sure.Sub(gap.Since) > 150*time.Second || gap.Since.After(sure) || time.Since(gap.Until) > 0 {
 				t.Errorf("%+v, last sure %s", gap, sure)
 			}
 		}

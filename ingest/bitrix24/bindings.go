@@ -32,11 +32,19 @@ func (s seenBinding) binding() binding { return binding{s.Event, s.Handler, s.Of
 func (m *bindings) covered(t table, member string, b binding, since time.Time) {
 	for _, ours := range m.Ours {
 		if ours.binding() == b && ours.Missing && !slices.Contains(lifecycle, b.event) {
-			m.gap(ingest.Gap{Account: member, Module: t.moduleOf(b.event), Since: ours.Seen, Until: time.Now().UTC()})
+			m.gap(ingest.Gap{Account: member, Module: t.moduleOf(b.event), Since: ours.Seen.Add(-clocks), Until: time.Now().UTC().Add(clocks)})
 		}
 	}
 	m.remove(b)
 	m.Ours = append(m.Ours, seenBinding{Event: b.event, Handler: b.handler, Offline: b.offline, Seen: since.UTC()})
+}
+
+// clocks is what a gap is widened by on both sides: the portal's clock is another one.
+const clocks = 2 * time.Minute
+
+// forget removes gaps that are in other hands.
+func (m *bindings) forget(gaps []ingest.Gap) {
+	m.Gaps = slices.DeleteFunc(m.Gaps, func(gap ingest.Gap) bool { return slices.Contains(gaps, gap) })
 }
 
 // missing notes that a binding is not there, if it has ever been.

@@ -18,8 +18,8 @@ import (
 const RecordsLabel = "bitrix24-records"
 
 // ErrNoList says that the API cannot list what changed in a module.
-var ErrNoList = errors.New("Bitrix24's API does not list what changed in that module; it does for Lead, Deal, Contact, Company, Quote, " +
-	"SmartInvoice, Activity, DynamicItem and DynamicItem_1032 (a smart process by its entityTypeId)")
+var ErrNoList = fmt.Errorf("%w: Bitrix24's API does not list what changed in that module; it does for Lead, Deal, Contact, Company, Quote, "+
+	"SmartInvoice, Activity, DynamicItem and DynamicItem_1032 (a smart process by its entityTypeId)", ingest.ErrNoList)
 
 // Records lists what changed in the portals, as ingest.Lister. Set the fields once.
 //
@@ -51,15 +51,10 @@ func (s shelf) String() string { return s.member + "/" + strconv.Itoa(s.entityTy
 
 // Changed implements ingest.Lister. The cursor is <member_id>/<entityTypeId>/<last id>: as records are listed by their
 // ids, one that is modified meanwhile is neither missed nor listed twice, and a cursor never expires. Times are compared to
-// the second, as the API gives no more. The error is ErrNoList for a module that cannot be listed; as nothing can repair a gap
-// of such a module, there is none with ingest.Repair, but a warning in the log.
+// the second, as the API gives no more. The error is ErrNoList for a module that cannot be listed.
 func (r *Records) Changed(ctx context.Context, query ingest.Query) iter.Seq2[ingest.Page, error] {
 	return func(yield func(ingest.Page, error) bool) {
 		err := r.list(ctx, query, yield)
-		if errors.Is(err, ErrNoList) && query.Origin == ingest.Repair { // it would never succeed
-			r.Client.log().Warn("a gap cannot be repaired: changes in it are lost", "module", query.Module, "since", query.Since, "until", query.Until, "reason", err)
-			return
-		}
 		if err != nil {
 			yield(ingest.Page{}, fmt.Errorf("what changed in %s: %w", query.Module, err))
 		}
@@ -67,7 +62,7 @@ func (r *Records) Changed(ctx context.Context, query ingest.Query) iter.Seq2[ing
 }
 
 func (r *Records) list(ctx context.Context, query ingest.Query, yield func(ingest.Page, error) bool) error {
-	shelves, err := r.shelves(ctx, query.Module)
+	shelves, err := r.shelves(ctx, query.Account, query.Module)
 	if err != nil {
 		return err
 	}
@@ -76,7 +71,7 @@ func (r *Records) list(ctx context.Context, query ingest.Query, yield func(inges
 		at := strings.LastIndexByte(query.Cursor, '/')
 		index := slices.IndexFunc(shelves, func(s shelf) bool { return s.String() == query.Cursor[:max(at, 0)] })
 		if last, err = strconv.Atoi(query.Cursor[at+1:]); err != nil || index < 0 {
-			return errors.New("the cursor is not one of this list: begin without one")
+			return fmt.Errorf("%w: it is not one of this list", ingest.ErrCursor)
 		}
 		shelves = shelves[index:]
 	}
@@ -109,7 +104,7 @@ func (r *Records) list(ctx context.Context, query ingest.Query, yield func(inges
 }
 
 // shelves are the lists that hold the records of a module.
-func (r *Records) shelves(ctx context.Context, module string) ([]shelf, error) {
+func (r *Records) shelves(ctx context.Context, account, module string) ([]shelf, error) {
 	if len(r.Portals) == 0 {
 		return nil, errors.New("no portal is configured: set BRIDGE_BITRIX24_PORTALS")
 	}
@@ -125,6 +120,9 @@ func (r *Records) shelves(ctx context.Context, module string) ([]shelf, error) {
 	}
 	var shelves []shelf
 	for _, member := range r.Portals {
+		if account != "" && account != member {
+			continue
+		}
 		types := []int{entityType}
 		if all {
 			var err error

@@ -24,8 +24,9 @@ type Installations struct {
 
 	mu     sync.Mutex
 	known  map[string]learnt
-	checks *rate.Limiter // questions to the OAuth server
-	looks  *rate.Limiter // into the store, for tokens that nobody knows
+	unread map[string]bool // portals whose token could not be read, and is not known
+	checks *rate.Limiter   // questions to the OAuth server
+	looks  *rate.Limiter   // into the store, for tokens that nobody knows
 }
 
 // learnt is a token as it was stored at a moment.
@@ -102,6 +103,8 @@ func (i *Installations) Prove(ctx context.Context, event string, auth Installati
 	switch {
 	case strings.EqualFold(event, "ONAPPINSTALL"), strings.EqualFold(event, "ONAPPUPDATE") && !known:
 		return i.Install(ctx, auth)
+	case !known && i.isUnread(auth.MemberID):
+		return fmt.Errorf("%w: the store of application tokens is away", ingest.ErrRetry)
 	case !known:
 		return fmt.Errorf("%w: no installation brought that application_token for its member_id", ingest.ErrForged)
 	case Uninstalls(event):
@@ -179,6 +182,12 @@ func (i *Installations) look(ctx context.Context, member, otherwise string) stri
 	have, _, err := i.Client.read(ctx, member)
 	if err != nil {
 		i.Client.log().Error("application token cannot be read", "portal", member, "error", err)
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		if i.unread == nil {
+			i.unread = map[string]bool{}
+		}
+		i.unread[member] = otherwise == ""
 		return otherwise
 	}
 	i.learn(member, have.ApplicationToken)
@@ -192,6 +201,14 @@ func (i *Installations) learn(member, token string) {
 		i.known = map[string]learnt{}
 	}
 	i.known[member] = learnt{token, time.Now()}
+	delete(i.unread, member)
+}
+
+// isUnread tells whether a portal's token could not be read, so that nothing can be said of what it should prove.
+func (i *Installations) isUnread(member string) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.unread[member]
 }
 
 func (i *Installations) believes(member string) bool {

@@ -191,7 +191,7 @@ func (q *queue) reserve(ctx context.Context, memory *batch) ([]json.RawMessage, 
 	if refusedWith(err, "WRONG_LICENSE") {
 		q.warn()
 		if answer, err = q.get(ctx, map[string]any{"clear": 1, "limit": batchSize}); err == nil {
-			memory.Rows = answer.Events
+			memory.Rows = bare(answer.Events)
 		}
 		if unsure(err) {
 			q.offline.Client.log().Error("up to 50 offline events may be lost: the answer that held them did not arrive, "+

@@ -231,3 +231,15 @@ func scalar(raw json.RawMessage) string {
 	}
 	return ""
 }
+
+// bare returns rows as they may be remembered: without what authorizes anybody.
+func bare(rows []json.RawMessage) []json.RawMessage {
+	kept := make([]json.RawMessage, len(rows))
+	for i, row := range rows {
+		var members map[string]json.RawMessage
+		if kept[i] = row; json.Unmarshal(row, &members) == nil {
+			kept[i] = withoutAuthorization(row, members)
+		}
+	}
+	return kept
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/schemas"
+	"github.com/crm-bridge/crm-bridge/transform"
+)
+
+func (b *bridge) openMapping() error {
+	own, err := b.ownSecrets()
+	if err == nil {
+		b.mapping, err = newMapping(b.settings, own, b.sources, b.apis)
+	}
+	return err
+}
+
+// newMapping makes events as the settings say, without own secrets and those of sources and APIs.
+func newMapping(s settings, own []string, sources map[string]ingest.Source, apis map[string]*api) (*transform.Mapping, error) {
+	set, err := schemas.Load()
+	if err != nil {
+		return nil, err
+	}
+	secrets := map[string]ingest.Secrets{"": {Values: own}}
+	for label, source := range sources {
+		secrets[label] = source.Secrets()
+	}
+	for _, one := range apis {
+		secrets[one.records] = one.secrets
+	}
+	return &transform.Mapping{
+		Schemas: set, Redact: transform.NewRedactor(secrets), PublicURL: s.publicURL(), PerRecord: s.EventPer == "record",
+	}, nil
+}
+
+// ownSecrets are those of the bridge itself, which no callback should ever hold.
+func (b *bridge) ownSecrets() ([]string, error) {
+	password, err := b.madeSecret(ownerSecret)
+	return []string{b.settings.NATS.ListenPassword, b.settings.NATS.Password, b.adminToken, password, b.settings.StateKey}, err
+}
