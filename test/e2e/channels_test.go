@@ -115,3 +115,21 @@ func TestChannelsAndBackfill(t *testing.T) {
 		t.Errorf("no key of the state was made: %v", err)
 	}
 }
+
+// A CRM whose API is down does not make the bridge unready: it takes callbacks all the same, and the log warns.
+func TestReadyWithoutTheCRM(t *testing.T) {
+	dead := "http://127.0.0.1:" + freePort(t)
+	b := start(t, t.TempDir(), documentedToken, "BRIDGE_PUBLIC_URL=https://bridge.test", "BRIDGE_ZOHO_EVENTS=Deals.all", "BRIDGE_ZOHO_TOKEN_SECRET=a-long-secret-of-this-test",
+		"BRIDGE_ZOHO_CLIENT_ID=client", "BRIDGE_ZOHO_CLIENT_SECRET=client-secret-of-this-test", "BRIDGE_ZOHO_REFRESH_TOKEN=refresh-token-of-this-test",
+		"BRIDGE_ZOHO_ACCOUNTS_URL="+dead, "BRIDGE_ZOHO_API_URL="+dead)
+	waitFor(t, func() bool { return strings.Contains(b.Log(), "keeping what the CRM tells") })
+	if status, text := get(t, b.Admin+"/readyz"); status != 200 {
+		t.Errorf("/readyz says %d %s", status, text)
+	}
+	if a := post(t, b.Callbacks+path, documented); a.Status != 200 {
+		t.Errorf("answered %d %s", a.Status, a.Text)
+	}
+	if strings.Contains(b.Log(), "secret-of-this-test") || strings.Contains(b.Log(), "token-of-this-test") {
+		t.Error("the log shows a secret")
+	}
+}
