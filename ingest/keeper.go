@@ -23,7 +23,7 @@ type Keeper struct {
 	Log     *slog.Logger
 
 	mu     sync.Mutex
-	missed span // callbacks that were refused although they might have been proven, and are not noted yet
+	missed map[string]span // callbacks that were refused and of which no gap is made yet, by label
 }
 
 // span is from the first to the last moment at which something happened; zero: it did not.
@@ -31,12 +31,36 @@ type span struct{ first, last time.Time }
 
 // Missed notes that a callback was refused with 503 or 429: what it told of is lost, unless it is read from the CRM.
 func (k *Keeper) Missed(at time.Time) {
+	for _, kept := range k.Kept {
+		k.miss(kept.Label, span{at, at})
+	}
+}
+
+// miss adds to what of a Kept is not noted yet.
+func (k *Keeper) miss(label string, more span) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.missed.first.IsZero() {
-		k.missed.first = at
+	if k.missed == nil {
+		k.missed = map[string]span{}
 	}
-	k.missed.last = at
+	if have, ok := k.missed[label]; ok {
+		if have.first.Before(more.first) {
+			more.first = have.first
+		}
+		if have.last.After(more.last) {
+			more.last = have.last
+		}
+	}
+	k.missed[label] = more
+}
+
+// takeMissed returns what of a Kept is not noted yet, and forgets it.
+func (k *Keeper) takeMissed(label string) (missed span, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	missed, ok = k.missed[label]
+	delete(k.missed, label)
+	return missed, ok
 }
 
 // Wake has every Watch called soon, by whichever replica keeps, as after an installation.
@@ -78,7 +102,6 @@ type keeping struct {
 	next    time.Time  // of Watch
 	heard   string     // the last Wake
 	untold  []Gap      // that Watch told of, and the state does not hold yet
-	refused span       // callbacks of which a gap was made
 	ready   time.Time  // when callbacks could last be taken, in this process
 	drained time.Time
 	warned  string // the last problem that was logged

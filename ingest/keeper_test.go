@@ -265,8 +265,14 @@ func TestRefusedCallbackIsRepaired(t *testing.T) {
 		}
 		w.changed[id] = time.Now()
 		w.keeper.Missed(time.Now())
-		w.live(time.Hour)
+		w.live(6 * time.Hour)
 		w.knowsAll()
+		before := w.origins[ingest.Repair]
+		w.keeper.Missed(time.Now())
+		w.live(time.Hour)
+		if read := w.origins[ingest.Repair] - before; read > 20 {
+			t.Errorf("for a second refusal hours later %d records were read: all that changed since the first", read)
+		}
 		stop()
 	})
 }

@@ -41,26 +41,39 @@ const (
 	repairFor = time.Minute
 )
 
-// change loads the state of repairs, lets f change it, and saves it.
+// changeTries bounds how often a change is tried that another replica was faster than.
+const changeTries = 5
+
+// change loads the state of repairs, lets f change it, and saves it; again, where another replica was faster.
 func (k *keeping) change(ctx context.Context, f func(*repairs)) error {
 	k.repairs.Lock()
 	defer k.repairs.Unlock()
+	err := ErrConflict
+	for try := 0; try < changeTries && errors.Is(err, ErrConflict); try++ {
+		err = k.changeOnce(ctx, f)
+	}
+	if err != nil {
+		return fmt.Errorf("repairs of %s: %w", k.kept.Label, err)
+	}
+	return nil
+}
+
+func (k *keeping) changeOnce(ctx context.Context, f func(*repairs)) error {
 	var r repairs
 	key := repairsKey(k.kept.Label)
 	value, revision, err := k.State.Shared.Load(ctx, key)
 	if err == nil && value != nil {
 		err = json.Unmarshal(value, &r)
 	}
-	if err == nil {
-		f(&r)
-		if value, err = json.Marshal(r); err == nil {
-			_, err = k.State.Shared.Save(ctx, key, value, revision)
-		}
-	}
 	if err != nil {
-		return fmt.Errorf("repairs of %s: %w", k.kept.Label, err)
+		return err
 	}
-	return nil
+	f(&r)
+	if value, err = json.Marshal(r); err != nil {
+		return err
+	}
+	_, err = k.State.Shared.Save(ctx, key, value, revision)
+	return err
 }
 
 // noteOutage remembers the last moment at which callbacks could be taken. Where that is some time ago, everything since may
@@ -94,23 +107,18 @@ func (k *keeping) noteOutage(ctx context.Context) error {
 
 // noteMissed makes a gap of the time in which callbacks were refused.
 func (k *keeping) noteMissed(ctx context.Context) {
-	k.mu.Lock()
-	missed := k.missed
-	k.mu.Unlock()
-	if k.kept.Lister == nil || missed.last.Equal(k.refused.last) {
+	missed, ok := k.takeMissed(k.kept.Label)
+	if !ok || k.kept.Lister == nil {
 		return
-	}
-	if missed.first.Before(k.refused.last) {
-		missed.first = k.refused.last
 	}
 	channels, err := k.channelsOf(ctx, k.kept.Label)
 	if err == nil {
 		err = k.change(ctx, func(r *repairs) { r.addAll(channels, missed, "callbacks were refused") })
 	}
 	if err != nil {
-		return // it is tried again at the next look
+		k.miss(k.kept.Label, missed) // it is tried again at the next look
+		return
 	}
-	k.refused = missed
 	k.Log.Warn("callbacks were refused: what changed meanwhile is read from the CRM", "source", k.kept.Label, "since", missed.first, "until", missed.last)
 }
 
