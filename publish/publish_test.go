@@ -175,7 +175,11 @@ func TestRead(t *testing.T) {
 	var got []string
 	enough := errors.New("enough")
 	err := reader.Read(t.Context(), func(e publish.Stored) error {
-		if got = append(got, e.Event.ID()); len(got) == 2 {
+		event, err := e.Event()
+		if err != nil {
+			return err
+		}
+		if got = append(got, event.ID()); len(got) == 2 {
 			send("c")
 		}
 		if len(got) == 3 {

@@ -17,36 +17,42 @@ type Reader struct {
 	Conn     *Conn
 	Stream   string
 	Subjects []string  // filters; empty: all
-	Since    time.Time // zero: only what comes from now on
+	Since    time.Time // begin with the first event that the stream took then or later
+	From     uint64    // begin at this sequence; neither given: only what comes from now on
 }
 
-// Stored is an event as it stands in a stream.
+// Stored is a message as it stands in a stream.
 type Stored struct {
 	Subject  string
 	Sequence uint64
 	At       time.Time // when the stream took it
-	Event    event.Event
-	Err      error // the message is not an event that can be read
+	Pending  uint64    // how many of the messages that are read came behind it, when the server sent it
+	Header   map[string][]string
+	Data     []byte
 }
 
-// JSON returns the event as indented JSON, whatever mode it was stored in.
-func (s Stored) JSON() (string, error) {
-	if s.Err != nil {
-		return "", s.Err
+// Event reads the message, in whatever mode it was stored.
+func (s Stored) Event() (event.Event, error) { return ParseEvent(s.Header, s.Data) }
+
+// JSON returns the event in the structured mode, on one line.
+func (s Stored) JSON() (json.RawMessage, error) {
+	e, err := s.Event()
+	if err != nil {
+		return nil, err
 	}
-	var compact, indented bytes.Buffer
-	if err := event.WriteJson(&s.Event, &compact); err != nil {
-		return "", err
-	}
-	err := json.Indent(&indented, compact.Bytes(), "", "  ")
-	return indented.String(), err
+	var line bytes.Buffer
+	err = event.WriteJson(&e, &line)
+	return line.Bytes(), err
 }
 
-// Read calls each for every event until ctx ends or each returns an error, which it returns. It goes on after a lost
+// Read calls each for every message until ctx ends or each returns an error, which it returns. It goes on after a lost
 // connection where it was.
 func (r *Reader) Read(ctx context.Context, each func(Stored) error) error {
 	config := jetstream.OrderedConsumerConfig{FilterSubjects: r.Subjects, DeliverPolicy: jetstream.DeliverNewPolicy}
-	if !r.Since.IsZero() {
+	switch {
+	case r.From > 0:
+		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, r.From
+	case !r.Since.IsZero():
 		config.DeliverPolicy, config.OptStartTime = jetstream.DeliverByStartTimePolicy, &r.Since
 	}
 	consumer, err := r.Conn.js.OrderedConsumer(ctx, r.Stream, config)
@@ -68,11 +74,10 @@ func (r *Reader) Read(ctx context.Context, each func(Stored) error) error {
 		case err != nil:
 			return fmt.Errorf("read stream %s: %w", r.Stream, err)
 		}
-		stored := Stored{Subject: msg.Subject()}
+		stored := Stored{Subject: msg.Subject(), Header: msg.Headers(), Data: msg.Data()}
 		if meta, err := msg.Metadata(); err == nil {
-			stored.Sequence, stored.At = meta.Sequence.Stream, meta.Timestamp
+			stored.Sequence, stored.At, stored.Pending = meta.Sequence.Stream, meta.Timestamp, meta.NumPending
 		}
-		stored.Event, stored.Err = ParseEvent(msg.Headers(), msg.Data())
 		if err := each(stored); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -241,12 +242,16 @@ func (s *show) showEvent(ctx context.Context) error {
 	s.explain("One event as any consumer sees it (CloudEvents 1.0, JSON):")
 	reader := publish.Reader{Conn: s.bridge.conn, Stream: "CRM", Since: time.Now().Add(-time.Hour)}
 	err := reader.Read(ctx, func(e publish.Stored) error {
-		text, err := e.JSON()
+		line, err := e.JSON()
+		var text bytes.Buffer
 		if err == nil {
-			say(s.out, "     %s\n", strings.ReplaceAll(text, "\n", "\n     "))
-			err = errEnough
+			err = json.Indent(&text, line, "     ", "  ")
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		say(s.out, "     %s\n", text.String())
+		return errEnough
 	})
 	if errors.Is(err, errEnough) {
 		return nil

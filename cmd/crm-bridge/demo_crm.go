@@ -116,14 +116,15 @@ func (h *healing) run(ctx context.Context) error {
 func (h *healing) watch(ctx context.Context) error {
 	reader := publish.Reader{Conn: h.bridge.conn, Stream: h.bridge.settings.Stream, Since: time.Now().Add(-time.Minute)}
 	return reader.Read(ctx, func(e publish.Stored) error {
-		if e.Err != nil {
-			return e.Err
+		event, err := e.Event()
+		if err != nil {
+			return err
 		}
 		how, place := "told by a callback", 0
-		if e.Event.Extensions()["crmorigin"] == string(ingest.Repair) {
+		if event.Extensions()["crmorigin"] == string(ingest.Repair) {
 			how, place = "read from the CRM: crmorigin=repair", 1
 		}
-		say(h.out, "   %s  record %s  %s\n", e.Subject, e.Event.Subject(), how)
+		say(h.out, "   %s  record %s  %s\n", e.Subject, event.Subject(), how)
 		h.seen[place].Add(1)
 		return nil
 	})

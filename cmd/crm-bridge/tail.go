@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/spf13/cobra"
 
 	"github.com/crm-bridge/crm-bridge/publish"
@@ -20,6 +18,7 @@ func tailCommand() *cobra.Command {
 	var since string
 	var asJSON bool
 	var count int
+	var selected selection
 	cmd := &cobra.Command{
 		Use:   "tail [subject]",
 		Short: "Watch events as they arrive",
@@ -29,6 +28,9 @@ func tailCommand() *cobra.Command {
   crm-bridge tail --since 2026-11-01 --json | jq .event.data`,
 		Args: atMostOneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := selected.check(); err != nil {
+				return err
+			}
 			settings, _, err := loadClient(&environment{})
 			if err != nil {
 				return err
@@ -58,6 +60,9 @@ func tailCommand() *cobra.Command {
 			}
 			seen := 0
 			err = reader.Read(cmd.Context(), func(e publish.Stored) error {
+				if !selected.matches(e) {
+					return nil
+				}
 				if seen++; count > 0 && seen > count {
 					return errEnough
 				}
@@ -78,6 +83,7 @@ func tailCommand() *cobra.Command {
 	cmd.Flags().StringVar(&since, "since", "", "begin here: RFC 3339, a date, or a span back from now (default: only what comes)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
 	cmd.Flags().IntVar(&count, "count", 0, "stop after so many events (default: never)")
+	selected.flags(cmd)
 	return cmd
 }
 
@@ -97,27 +103,25 @@ type tailed struct {
 
 func printEventJSON(out io.Writer, e publish.Stored) error {
 	line := tailed{Subject: e.Subject, Sequence: e.Sequence, StoredAt: e.At}
-	var body bytes.Buffer
-	switch {
-	case e.Err != nil:
-		line.Error = e.Err.Error()
-	case event.WriteJson(&e.Event, &body) == nil:
-		line.Event = body.Bytes()
+	var err error
+	if line.Event, err = e.JSON(); err != nil {
+		line.Error = err.Error()
 	}
 	return json.NewEncoder(out).Encode(line)
 }
 
 func printEvent(out io.Writer, e publish.Stored) error {
 	line := fmt.Sprintf("%s  %-32s #%d", e.At.Local().Format("15:04:05.000"), e.Subject, e.Sequence)
-	if e.Err != nil {
-		_, err := fmt.Fprintf(out, "%s  %s\n", line, e.Err)
+	event, err := e.Event()
+	if err != nil {
+		_, err := fmt.Fprintf(out, "%s  %s\n", line, err)
 		return err
 	}
 	var data struct {
 		IDs    []string
 		Fields map[string][]string
 	}
-	if json.Unmarshal(e.Event.Data(), &data) == nil {
+	if json.Unmarshal(event.Data(), &data) == nil {
 		line += "  records " + strings.Join(data.IDs, ", ")
 		for _, id := range data.IDs {
 			if names := data.Fields[id]; len(names) > 0 {
@@ -126,6 +130,6 @@ func printEvent(out io.Writer, e publish.Stored) error {
 			}
 		}
 	}
-	_, err := fmt.Fprintf(out, "%s  id %s\n", line, e.Event.ID())
+	_, err = fmt.Fprintf(out, "%s  id %s\n", line, event.ID())
 	return err
 }
