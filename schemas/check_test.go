@@ -47,6 +47,25 @@ func reference(t testing.TB, set schemas.Set, times bool) map[string]*jsonschema
 	return compiled
 }
 
+// compiledEnvelope is the envelope's schema, compiled by the library.
+func compiledEnvelope(t testing.TB) *jsonschema.Schema {
+	t.Helper()
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(schemas.Envelope()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	compiler.AssertFormat()
+	if err := compiler.AddResource("urn:crm-bridge:schema:v1:event", document); err != nil {
+		t.Fatal(err)
+	}
+	compiled, err := compiler.Compile("urn:crm-bridge:schema:v1:event")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return compiled
+}
+
 func validate(schema *jsonschema.Schema, data []byte) error {
 	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
 	if err != nil {

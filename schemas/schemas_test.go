@@ -8,7 +8,8 @@ import (
 	"github.com/crm-bridge/crm-bridge/schemas"
 )
 
-// Every schema is valid, served where its URL says, and accepts its own examples.
+// Every schema is valid, served where its URL says, and accepts its own examples, of which there are enough to tell; a
+// JSON Schema library accepts them too.
 func TestSchemas(t *testing.T) {
 	set, err := schemas.Load()
 	if err != nil {
@@ -17,6 +18,7 @@ func TestSchemas(t *testing.T) {
 	if len(set) == 0 {
 		t.Fatal("no schemas")
 	}
+	compiled := reference(t, set, false)
 	for family := range set {
 		t.Run(family, func(t *testing.T) {
 			_, body, ok := set.Document(schemas.Path(family))
@@ -28,12 +30,15 @@ func TestSchemas(t *testing.T) {
 			if err := json.Unmarshal(body, &document); err != nil || !ok {
 				t.Fatalf("served: %t: %v", ok, err)
 			}
-			if document.ID != schemas.URN(family) || !strings.HasSuffix(document.Schema, "2020-12/schema") || len(document.Examples) == 0 {
+			if document.ID != schemas.URN(family) || !strings.HasSuffix(document.Schema, "2020-12/schema") || len(document.Examples) < 3 {
 				t.Errorf("$id %s, $schema %s, %d examples", document.ID, document.Schema, len(document.Examples))
 			}
 			for i, example := range document.Examples {
 				if err := set.Check(family, example); err != nil {
 					t.Errorf("example %d: %v", i, err)
+				}
+				if err := validate(compiled[family], example); err != nil {
+					t.Errorf("example %d: the library: %v", i, err)
 				}
 			}
 			if set.Check(family, []byte(`{"provider":"another"}`)) == nil {
