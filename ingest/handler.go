@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -37,8 +38,9 @@ type Handler struct {
 	Metrics *Metrics
 }
 
-// Document returns what stands at a path; ok is false where there is nothing.
-type Document func(path string) (contentType string, body []byte, ok bool)
+// Document returns what stands at a path, with the headers of its answer; ok is false where there is nothing. It may be kept
+// for an hour unless Cache-Control says otherwise.
+type Document func(path string) (header http.Header, body []byte, ok bool)
 
 var pathParam = regexp.MustCompile(`\{([a-z]+)\}`)
 
@@ -65,12 +67,15 @@ func (h *Handler) HTTP() http.Handler {
 	}
 	for pattern, public := range h.Public {
 		e.Match([]string{http.MethodGet, http.MethodHead}, pathParam.ReplaceAllString(pattern, ":$1"), func(c echo.Context) error {
-			contentType, body, ok := public(c.Request().URL.Path)
+			header, body, ok := public(c.Request().URL.Path)
 			if !ok {
 				return echo.ErrNotFound
 			}
-			c.Response().Header().Set("Cache-Control", "public, max-age=3600")
-			return c.Blob(http.StatusOK, contentType, body)
+			answer := c.Response().Header()
+			answer.Set("Cache-Control", "public, max-age=3600")
+			answer.Set("X-Content-Type-Options", "nosniff")
+			maps.Copy(answer, header)
+			return c.Blob(http.StatusOK, header.Get("Content-Type"), body)
 		})
 	}
 	return e

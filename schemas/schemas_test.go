@@ -48,6 +48,29 @@ func TestSchemas(t *testing.T) {
 	}
 }
 
+// Every member that a schema describes says what it means.
+func TestEveryMemberIsExplained(t *testing.T) {
+	var walk func(t *testing.T, name string, raw json.RawMessage)
+	walk = func(t *testing.T, name string, raw json.RawMessage) {
+		var says struct {
+			Description string
+			Properties  map[string]json.RawMessage
+		}
+		if err := json.Unmarshal(raw, &says); err != nil {
+			t.Fatal(err)
+		}
+		if says.Description == "" {
+			t.Errorf("%s is not explained", name)
+		}
+		for member, inner := range says.Properties {
+			walk(t, name+"."+member, inner)
+		}
+	}
+	for name, text := range current(t) {
+		walk(t, strings.TrimSuffix(name, ".json"), text)
+	}
+}
+
 // Paths that name no schema are not found, however they are written.
 func TestNoOtherFileIsServed(t *testing.T) {
 	set, err := schemas.Load()

@@ -17,6 +17,7 @@ type api struct {
 	kept     ingest.Kept
 	accounts []string       // orgs or portals, each of which has ledgers of its own
 	records  string         // label of the events that are made of records
+	subjects []string       // of what it subscribes to, <Module>.<operation>
 	secrets  ingest.Secrets // of these
 	attach   func(ingest.State)
 	join     func(sources map[string]ingest.Source, woken func()) // with the sources that take callbacks; nil: nothing to do
@@ -52,7 +53,7 @@ func openZoho(setup ingest.Setup, publicURL string, log *slog.Logger) (*api, err
 		}
 	}
 	return &api{
-		kept: kept, accounts: []string{channels.Account}, records: zoho.RecordsLabel, secrets: channels.RecordsSecrets(),
+		kept: kept, accounts: []string{channels.Account}, records: zoho.RecordsLabel, secrets: channels.RecordsSecrets(), subjects: channels.Events.Subjects(),
 		attach:  func(state ingest.State) { channels.Client.State = state },
 		hurry:   func() { channels.Margin = time.Second },
 		changes: map[string]change{"enable": each(channels.Enable), "renew": each(channels.Renew), "disable": each(channels.Disable)},
@@ -80,8 +81,12 @@ func openBitrix24(setup ingest.Setup, publicURL string, log *slog.Logger) (*api,
 			return nil, errors.Join(errs...)
 		}
 	}
+	subjects, err := app.Subscriptions.Events.Subjects()
+	if err != nil {
+		return nil, err
+	}
 	return &api{
-		kept: kept, accounts: app.Subscriptions.Portals, records: bitrix24.RecordsLabel, secrets: app.RecordsSecrets(),
+		kept: kept, accounts: app.Subscriptions.Portals, records: bitrix24.RecordsLabel, secrets: app.RecordsSecrets(), subjects: subjects,
 		attach: func(state ingest.State) { app.Client.State = state },
 		join: func(sources map[string]ingest.Source, woken func()) {
 			if events, ok := sources[bitrix24.EventsLabel].(*bitrix24.Events); ok {

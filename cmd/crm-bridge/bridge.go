@@ -48,6 +48,7 @@ type bridge struct {
 	shared  ingest.State   // what replicas share; empty without apis
 	keeper  *ingest.Keeper // nil without apis
 	heard   heard
+	told    contract // what consumers are told of it
 
 	callbacks, admin net.Listener
 	adminToken       string     // proves the bridge's own commands
@@ -148,6 +149,7 @@ func (b *bridge) accept(ctx context.Context, changes []ingest.Change) ([]ingest.
 		return nil, fmt.Errorf("%w: %w", ingest.ErrRetry, err)
 	}
 	b.heard.note(changes)
+	b.told.note(published)
 	acks := make([]ingest.Ack, len(published))
 	for i, ack := range published {
 		acks[i] = ingest.Ack{ID: events[i].ID(), Subject: ack.Subject, Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}
@@ -179,7 +181,7 @@ func (b *bridge) Run(ctx context.Context) error {
 		Sources: b.sources, Accept: b.accept, Quarantine: b.keep, Log: b.log, Metrics: ingest.NewMetrics(b.registry),
 		MaxBody: int64(b.settings.MaxBody), MaxInFlight: b.settings.MaxInFlight, AnswerTimeout: timeout,
 		Rate: float64(b.settings.Rate), Allow: b.settings.Allow, TrustedProxies: b.settings.TrustedProxies,
-		Public: map[string]ingest.Document{"/schemas/v1/{family}": b.mapping.Schemas.Document},
+		Public: map[string]ingest.Document{"/schemas/v1/{family}": b.schema, "/asyncapi.yaml": b.asyncAPI, "/asyncapi.html": b.asyncAPIPage},
 	}
 	if b.keeper != nil {
 		handler.Missed = b.keeper.Missed

@@ -38,6 +38,22 @@ func (w *Wanted) Decode(value string) error {
 	return nil
 }
 
+// Subjects are the modules and operations of the events, as their subjects name them: Deal.edit.
+func (w Wanted) Subjects() ([]string, error) {
+	table, err := openTable()
+	if err != nil {
+		return nil, err
+	}
+	var subjects []string
+	for _, name := range w {
+		if event, _, err := table.resolve(name); err == nil {
+			subjects = append(subjects, event.module+"."+event.operation)
+		}
+	}
+	slices.Sort(subjects)
+	return slices.Compact(subjects), nil
+}
+
 // wanted returns the names of the events that an entry of the variable stands for.
 func (t table) wanted(entry string) ([]string, error) {
 	upper := strings.ToUpper(entry)

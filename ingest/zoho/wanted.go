@@ -70,6 +70,17 @@ func (e Events) add(module string, operations []string) Events {
 	return e
 }
 
+// Subjects are the modules and operations of the events, as their subjects name them: Deals.edit.
+func (e Events) Subjects() []string {
+	var subjects []string
+	for _, wanted := range e {
+		for _, operation := range wanted.Operations {
+			subjects = append(subjects, wanted.Module+"."+operation)
+		}
+	}
+	return subjects
+}
+
 // names are the events as actions/watch takes them.
 func (w Wanted) names() []string {
 	if len(w.Operations) == len(allOperations) {

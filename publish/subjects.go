@@ -1,0 +1,27 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Subjects returns the subjects of a stream that a filter such as crm.> takes and that it holds a message of, sorted. It is an
+// error if the stream holds messages of more than most subjects, whatever they are: each costs memory here and at the server.
+func (c *Conn) Subjects(ctx context.Context, stream, filter string, most uint64) ([]string, error) {
+	have, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", stream, err)
+	}
+	if held := have.CachedInfo().State.NumSubjects; held > most {
+		return nil, fmt.Errorf("stream %s holds %d subjects, more than %d", stream, held, most)
+	}
+	info, err := have.Info(ctx, jetstream.WithSubjectFilter(filter))
+	if err != nil {
+		return nil, fmt.Errorf("subjects of stream %s: %w", stream, err)
+	}
+	return slices.Sorted(maps.Keys(info.State.Subjects)), nil
+}

@@ -1,0 +1,75 @@
+// Package asyncapi describes what a bridge publishes, as an AsyncAPI 3.0 document and as a page for people, from the very
+// schemas that events are checked against. Nothing here knows of NATS' client, HTTP or the environment.
+package asyncapi
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Bridge is what a document says of the bridge that serves it. All of it becomes public.
+type Bridge struct {
+	Version string   // of the program
+	Servers []Server // where consumers connect, in the order of preference
+	Stream  string
+	Prefix  string // first token of subjects
+	Binary  bool   // attributes are headers, and a message is the data alone
+	// Subjects are those that have, or will have, a channel of their own: what is configured, and what was seen. Whatever is
+	// not <prefix>.<provider>.<Module>.<operation> is left out, and so is all beyond MaxChannels.
+	Subjects []string
+}
+
+// Server is a NATS server that consumers connect to.
+type Server struct {
+	Host        string // host:port, in which {host} may stand for what only the reader can know
+	DefaultHost string // what {host} is as long as nobody says otherwise
+	Protocol    string // nats, ws or wss
+	TLS         bool
+	Password    bool // it asks consumers for a user and a password
+	Description string
+}
+
+// MaxChannels bounds the channels of modules and operations in a document; those with parameters stand for the others.
+const MaxChannels = 500
+
+// YAML returns the document as YAML.
+func (d Document) YAML() ([]byte, error) {
+	var out bytes.Buffer
+	out.WriteString("# Made by crm-bridge from the schemas that it checks its events against.\n")
+	encoder := yaml.NewEncoder(&out)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(d); err != nil {
+		return nil, fmt.Errorf("write the AsyncAPI document: %w", err)
+	}
+	return out.Bytes(), encoder.Close()
+}
+
+// subject is a subject of events, without its prefix.
+type subject struct{ provider, module, operation string }
+
+func (s subject) name() string { return s.provider + "." + s.module + "." + s.operation }
+
+// subjects returns those that have a channel, each once, sorted, and how many more there are.
+func (b Bridge) subjects(all []family) (found []subject, more int) {
+	for _, text := range b.Subjects {
+		rest, ok := strings.CutPrefix(text, b.Prefix+".")
+		tokens := strings.Split(rest, ".")
+		if !ok || len(tokens) != 3 {
+			continue
+		}
+		s := subject{tokens[0], tokens[1], tokens[2]}
+		if slices.ContainsFunc(all, func(f family) bool { return f.takes(s) }) {
+			found = append(found, s)
+		}
+	}
+	slices.SortFunc(found, func(a, b subject) int { return strings.Compare(a.name(), b.name()) })
+	found = slices.Compact(found)
+	if more = len(found) - MaxChannels; more > 0 {
+		return found[:MaxChannels], more
+	}
+	return found, 0
+}

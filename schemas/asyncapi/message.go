@@ -1,0 +1,130 @@
+package asyncapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/crm-bridge/crm-bridge/schemas"
+)
+
+// envelope is the schema of an event in the structured mode, and what the messages of both modes are made from.
+type envelope struct {
+	schema   *yaml.Node
+	required []string
+}
+
+func readEnvelope() (envelope, error) {
+	raw := schemas.Envelope()
+	var e envelope
+	var says struct{ Required []string }
+	err := json.Unmarshal(raw, &says)
+	if err == nil {
+		e.required = says.Required
+		e.schema, err = schemaNode(raw)
+	}
+	return e, err
+}
+
+// message describes the events of a family in the mode that the bridge writes.
+func (e envelope) message(f family, binary bool) (message, error) {
+	m := message{
+		Name: f.name, Title: f.title, Summary: f.description, ContentType: structuredType,
+		Headers: header{Type: "object", Required: []string{"content-type"}, Properties: map[string]any{
+			"content-type": constant{structuredType, "The mode of CloudEvents. NATS' headers are case-sensitive."}, "Nats-Msg-Id": messageID,
+		}},
+		Payload: whole(f), Tags: []tag{{Name: f.provider}},
+	}
+	if binary {
+		m.ContentType, m.Headers, m.Payload = dataType, e.headers(f), ref{"#/components/schemas/" + f.name}
+	}
+	one, err := e.example(f, binary)
+	m.Examples = []example{one}
+	return m, err
+}
+
+// header is a schema of headers.
+type header struct {
+	Type       string         `yaml:"type"`
+	Required   []string       `yaml:"required"`
+	Properties map[string]any `yaml:"properties"`
+}
+
+type constant struct {
+	Const       string `yaml:"const"`
+	Description string `yaml:"description,omitempty"`
+}
+
+type pattern struct {
+	Type        string `yaml:"type"`
+	Pattern     string `yaml:"pattern,omitempty"`
+	Description string `yaml:"description"`
+}
+
+var messageID = pattern{"string", "", "The event's id, by which the stream tells a repetition; of a replay with the job before it. Absent where the id cannot come again."}
+
+// whole is the schema of an event in the structured mode: the envelope, and the family's data in it.
+func whole(f family) any {
+	return struct {
+		AllOf []any `yaml:"allOf"`
+	}{[]any{
+		ref{"#/components/schemas/event"},
+		header{Type: "object", Required: []string{"crmprovider", "dataschema", "data"}, Properties: map[string]any{
+			"crmprovider": constant{Const: f.provider}, "dataschema": dataSchema(f), "data": ref{"#/components/schemas/" + f.name},
+		}},
+	}}
+}
+
+// dataSchema tells the messages of a channel apart, wherever the schema is served.
+func dataSchema(f family) pattern {
+	return pattern{"string", "(:|/schemas/v1/)" + f.name + `(\.json)?$`, "Names the schema of the data: where the bridge serves it, or a URN where it has no public URL."}
+}
+
+// headers are the envelope's attributes as the binary mode writes them.
+func (e envelope) headers(f family) header {
+	h := header{Type: "object", Required: []string{"content-type"}, Properties: map[string]any{
+		"content-type": constant{dataType, "What the data is. NATS' headers are case-sensitive."}, "Nats-Msg-Id": messageID,
+	}}
+	attributes := find(e.schema, "properties")
+	for i := 0; i+1 < len(attributes.Content); i += 2 {
+		name, attribute := attributes.Content[i].Value, attributes.Content[i+1]
+		if name == "data" || name == "datacontenttype" {
+			continue
+		}
+		if slices.Contains(e.required, name) {
+			h.Required = append(h.Required, "ce-"+name)
+		}
+		h.Properties["ce-"+name] = attribute
+	}
+	h.Properties["ce-crmprovider"], h.Properties["ce-dataschema"] = constant{Const: f.provider}, dataSchema(f)
+	return h
+}
+
+// example is the family's event as the mode writes it.
+func (e envelope) example(f family, binary bool) (example, error) {
+	var event schemas.Event
+	if err := json.Unmarshal(f.event, &event); err != nil {
+		return example{}, err
+	}
+	one := example{Name: event.Type, Summary: fmt.Sprintf("%s of %s in %s.", event.Operation, event.Module, event.Provider), Headers: map[string]string{"content-type": structuredType}}
+	var err error
+	if !binary {
+		one.Payload, err = node(f.event)
+		return one, err
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(f.event, &members); err != nil {
+		return one, err
+	}
+	one.Headers["content-type"] = dataType
+	for name, raw := range members {
+		var text string
+		if name != "data" && name != "datacontenttype" && json.Unmarshal(raw, &text) == nil {
+			one.Headers["ce-"+name] = text
+		}
+	}
+	one.Payload, err = node(members["data"])
+	return one, err
+}

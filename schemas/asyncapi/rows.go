@@ -1,0 +1,129 @@
+package asyncapi
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// members are what a schema says, as a table.
+type members struct {
+	Caption string
+	Rows    []row
+}
+
+type row struct {
+	Name, Type, Meaning string
+	Required            bool
+}
+
+// rows are the members that a schema describes, each before those inside it.
+func rows(schema *yaml.Node, before string, to []row) []row {
+	properties := find(schema, "properties")
+	if properties == nil {
+		return to
+	}
+	var required []string
+	if list := find(schema, "required"); list != nil {
+		for _, name := range list.Content {
+			required = append(required, name.Value)
+		}
+	}
+	for i := 0; i+1 < len(properties.Content); i += 2 {
+		name, property := properties.Content[i].Value, properties.Content[i+1]
+		to = append(to, row{Name: before + name, Type: typeOf(property), Meaning: textOf(property, "description"), Required: slices.Contains(required, name)})
+		to = rows(property, before+name+".", to)
+	}
+	return to
+}
+
+// typeOf says in words what a value is.
+func typeOf(schema *yaml.Node) string {
+	if constant := find(schema, "const"); constant != nil {
+		return `"` + constant.Value + `"`
+	}
+	items, others := find(schema, "items"), find(schema, "additionalProperties")
+	switch kind := textOf(schema, "type"); {
+	case kind == "":
+		return "any JSON"
+	case textOf(schema, "format") == "date-time":
+		return "time, RFC 3339"
+	case items != nil:
+		return "list of " + plural(typeOf(items))
+	case others != nil:
+		return "object of " + plural(typeOf(others))
+	default:
+		return kind
+	}
+}
+
+func plural(kind string) string {
+	first, rest, more := strings.Cut(kind, " ")
+	if !more {
+		return kind + "s"
+	}
+	return first + "s " + rest
+}
+
+func textOf(schema *yaml.Node, keyword string) string {
+	if n := find(schema, keyword); n != nil {
+		return n.Value
+	}
+	return ""
+}
+
+// writeJSON writes a node as JSON for a reader: its members in their order, its numbers as they are written, and what is short
+// on one line.
+func writeJSON(to *strings.Builder, n *yaml.Node, indent string) {
+	const width = 100
+	if short := oneLine(n); len(n.Content) == 0 || len(indent)+len(short) <= width && indent != "" {
+		to.WriteString(short)
+		return
+	}
+	open, end, step := "{", "}", 2
+	if n.Kind == yaml.SequenceNode {
+		open, end, step = "[", "]", 1
+	}
+	to.WriteString(open)
+	for i := 0; i < len(n.Content); i += step {
+		if i > 0 {
+			to.WriteString(",")
+		}
+		to.WriteString("\n" + indent + "  ")
+		if step == 2 {
+			to.WriteString(oneLine(n.Content[i]) + ": ")
+		}
+		writeJSON(to, n.Content[i+step-1], indent+"  ")
+	}
+	to.WriteString("\n" + indent + end)
+}
+
+// oneLine is a node as JSON on one line.
+func oneLine(n *yaml.Node) string {
+	var parts []string
+	switch n.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			parts = append(parts, oneLine(n.Content[i])+": "+oneLine(n.Content[i+1]))
+		}
+		if parts == nil {
+			return "{}"
+		}
+		return "{ " + strings.Join(parts, ", ") + " }"
+	case yaml.SequenceNode:
+		for _, one := range n.Content {
+			parts = append(parts, oneLine(one))
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	}
+	if n.Tag != "!!str" {
+		return n.Value
+	}
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(n.Value) // a string is always JSON
+	return strings.TrimSuffix(text.String(), "\n")
+}
