@@ -1,0 +1,39 @@
+package publish_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A stream tells which subjects it holds messages of, of those that a filter takes; one with more than is asked for is not
+// gone through, and one that is not there is an error.
+func TestSubjects(t *testing.T) {
+	server, conn := bare(t, nil)
+	if _, _, err := conn.EnsureStream(t.Context(), streamConfig("CRM", "crm.>")); err != nil {
+		t.Fatal(err)
+	}
+	js := administrator(t, server)
+	for _, subject := range []string{"crm.zoho.Deals.edit", "crm.zoho.Deals.edit", "crm.bitrix24.Deal.moveToCategory", "crm.other"} {
+		if _, err := js.Publish(t.Context(), subject, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for filter, want := range map[string][]string{
+		"crm.>":      {"crm.bitrix24.Deal.moveToCategory", "crm.other", "crm.zoho.Deals.edit"},
+		"crm.zoho.>": {"crm.zoho.Deals.edit"},
+		"crm.none.>": nil,
+	} {
+		got, err := conn.Subjects(t.Context(), "CRM", filter, 3)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v %s", filter, err, diff)
+		}
+	}
+	if got, err := conn.Subjects(t.Context(), "CRM", "crm.zoho.>", 2); err == nil || !strings.Contains(err.Error(), "3 subjects, more than 2") {
+		t.Errorf("%v, %v", got, err)
+	}
+	if _, err := conn.Subjects(t.Context(), "NONE", ">", 2); err == nil || !strings.Contains(err.Error(), "stream NONE") {
+		t.Error(err)
+	}
+}
