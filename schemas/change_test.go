@@ -88,6 +88,24 @@ func TestEventsLoseNothing(t *testing.T) {
 	}
 }
 
+// What the examples of this package read is an event.
+func TestExampleMessageIsAnEvent(t *testing.T) {
+	set, err := schemas.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e struct{ Data json.RawMessage }
+	if err := json.Unmarshal(message, &e); err != nil {
+		t.Fatal(err)
+	}
+	if err := set.Check("zoho-notifications", e.Data); err != nil {
+		t.Error(err)
+	}
+	if err := validate(compiledEnvelope(t), message); err != nil {
+		t.Error(err)
+	}
+}
+
 // A dataschema is a URN, or where a bridge serves it; any other is of no family.
 func TestFamilyOf(t *testing.T) {
 	for dataSchema, want := range map[string]string{
@@ -188,4 +206,28 @@ func fits(field reflect.Type, s *shape) bool {
 		return s.Type == "object"
 	}
 	return false
+}
+
+// docs/events.md names every family, and every member of an event and of its data.
+func TestDocsNameEverything(t *testing.T) {
+	text, err := os.ReadFile("../docs/events.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs := string(text)
+	var named func(before string, s *shape)
+	named = func(before string, s *shape) {
+		for name, property := range s.Properties {
+			if !strings.Contains(docs, "`"+before+name+"`") && name != "native" && name != "data" {
+				t.Errorf("docs/events.md does not name %s", before+name)
+			}
+			named(before+name+".", property)
+		}
+	}
+	for name, text := range current(t) {
+		if family, _ := strings.CutSuffix(name, ".json"); !strings.Contains(docs, "`"+family+"`") && family != "event" {
+			t.Errorf("docs/events.md does not name %s", family)
+		}
+		named("", read(t, text))
+	}
 }

@@ -85,6 +85,9 @@ func TestSecretsStayInside(t *testing.T) {
 		_, text := get(t, b.Admin+path)
 		out[path] = text
 	}
+	for _, path := range []string{"/asyncapi.yaml", "/asyncapi.html"} {
+		_, out[path] = get(t, b.Callbacks+path)
+	}
 	out["streams"] = streams(t, b.NATS, nats.UserInfo("reader", p["consumers' password"]))
 	for _, args := range []string{"config", "quarantine list", "quarantine redrive --all --dry-run"} {
 		cmd := exec.Command(program, strings.Fields(args)...)
