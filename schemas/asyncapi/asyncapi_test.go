@@ -150,48 +150,60 @@ func TestExamplesFitTheirMessages(t *testing.T) {
 	for _, binary := range []bool{false, true} {
 		_, document := written(t, bridge(binary))
 		messages := at(document, "components", "messages").(map[string]any)
+		compiler := compilerOf(t, document)
 		for family := range messages {
+			payloads, headers := compile(t, compiler, family, "payload"), compile(t, compiler, family, "headers")
 			for other, message := range messages {
 				example := at(message, "examples").([]any)[0]
-				payload := validates(t, document, family, "payload", at(example, "payload"))
-				headers := validates(t, document, family, "headers", at(example, "headers"))
-				if fits := payload == nil && headers == nil; fits != (family == other) {
-					t.Errorf("binary %t: an event of %s fits a message of %s: %v, %v", binary, other, family, payload, headers)
+				payload, header := payloads.Validate(asJSON(t, at(example, "payload"))), headers.Validate(asJSON(t, at(example, "headers")))
+				if fits := payload == nil && header == nil; fits != (family == other) {
+					t.Errorf("binary %t: an event of %s fits a message of %s: %t: %v, %v", binary, other, family, fits, payload, header)
 				}
 			}
 		}
 	}
 }
 
-// validates holds a value against a part of a message of the document.
-func validates(t *testing.T, document any, family, part string, value any) error {
+// compilerOf knows the document. An $id in it would be the root of what refers to the document, so there is none.
+func compilerOf(t *testing.T, document any) *jsonschema.Compiler {
 	t.Helper()
-	compiler := jsonschema.NewCompiler()
-	compiler.AssertFormat()
 	text, err := json.Marshal(document)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text = bytes.ReplaceAll(text, []byte(`"$id"`), []byte(`"id"`)) // an $id of its own would be the root of what refers to
-	resource, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	resource, err := jsonschema.UnmarshalJSON(bytes.NewReader(bytes.ReplaceAll(text, []byte(`"$id"`), []byte(`"id"`))))
 	if err != nil {
 		t.Fatal(err)
 	}
+	compiler := jsonschema.NewCompiler()
+	compiler.AssertFormat()
 	if err := compiler.AddResource("doc.json", resource); err != nil {
 		t.Fatal(err)
 	}
+	return compiler
+}
+
+// compile compiles a part of a message.
+func compile(t *testing.T, compiler *jsonschema.Compiler, family, part string) *jsonschema.Schema {
+	t.Helper()
 	schema, err := compiler.Compile("doc.json#/components/messages/" + family + "/" + part)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text, err = json.Marshal(value); err != nil {
+	return schema
+}
+
+func asJSON(t *testing.T, value any) any {
+	t.Helper()
+	text, err := json.Marshal(value)
+	if err != nil {
 		t.Fatal(err)
 	}
 	instance, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return schema.Validate(instance)
+	return instance
 }
 
 // What was configured or seen has a channel, with the families that may come on it; what is no subject of events has none.

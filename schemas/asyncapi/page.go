@@ -73,6 +73,9 @@ func (d Document) page() (page, error) {
 		Title: d.Info.Title, Version: d.Info.Version, Docs: d.Info.ExternalDocs.URL, Binary: d.DefaultContentType == dataType,
 		Event: members{Caption: "Attributes of every event", Rows: rows(envelope.schema, "", nil)},
 	}
+	if p.Binary { // these two are no headers of their name
+		p.Event.Rows = slices.DeleteFunc(p.Event.Rows, func(r row) bool { return r.Name == "data" || r.Name == "datacontenttype" })
+	}
 	for _, name := range slices.Sorted(maps.Keys(d.Servers)) {
 		s := d.Servers[name]
 		p.Servers = append(p.Servers, pageServer{s.Protocol + "://" + s.Host, s.about()})
