@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"net/http"
+	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,7 +14,8 @@ import (
 )
 
 // contract is what consumers are told of this bridge: its AsyncAPI document, and the same as a page. Everyone may ask for
-// it, so it asks NATS once in contractAge, whoever asks and how often, and remembers maxTold subjects.
+// it, so it asks NATS once in contractAge, whoever asks and how often, is written anew only when something has changed, and
+// remembers maxTold subjects.
 type contract struct {
 	making sync.Mutex // held while it is made anew
 	made   atomic.Pointer[made]
@@ -24,6 +27,7 @@ type contract struct {
 // made is a contract as it was at a moment.
 type made struct {
 	at         time.Time
+	of         asyncapi.Bridge
 	yaml, page []byte
 	policy     string // of the page's content
 }
@@ -84,18 +88,33 @@ func (b *bridge) contract() (*made, error) {
 		return now, nil
 	}
 	b.look()
-	document, err := asyncapi.New(b.described())
+	next, err := remake(last, b.described())
 	if err != nil {
 		return nil, err
 	}
-	next := &made{at: time.Now()}
+	c.made.Store(next)
+	return next, nil
+}
+
+// remake writes what is told of a bridge, anew only where it is not as it was before.
+func remake(last *made, of asyncapi.Bridge) (*made, error) {
+	if last != nil && reflect.DeepEqual(last.of, of) {
+		same := *last
+		same.at = time.Now()
+		return &same, nil
+	}
+	document, err := asyncapi.New(of)
+	if err != nil {
+		return nil, err
+	}
+	next := &made{of: of}
 	if next.yaml, err = document.YAML(); err != nil {
 		return nil, err
 	}
 	if next.page, next.policy, err = document.Page(); err != nil {
 		return nil, err
 	}
-	c.made.Store(next)
+	next.at = time.Now()
 	return next, nil
 }
 
@@ -132,6 +151,7 @@ func (b *bridge) described() asyncapi.Bridge {
 			subjects = append(subjects, s.SubjectPrefix+"."+provider+"."+subject)
 		}
 	}
+	slices.Sort(subjects)
 	return asyncapi.Bridge{
 		Version: version(), Servers: b.consumersConnect(), Stream: s.Stream, Prefix: s.SubjectPrefix, Binary: s.EventMode == publish.Binary, Subjects: subjects,
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -65,5 +66,24 @@ func TestSeenSubjectsAreBounded(t *testing.T) {
 	}
 	if n := len(c.seen()); n != maxTold {
 		t.Errorf("%d subjects", n)
+	}
+}
+
+// Who asks again gets the same bytes; they are made anew only when there is something else to tell.
+func TestUnchangedIsNotMadeAgain(t *testing.T) {
+	of := func(subjects ...string) asyncapi.Bridge {
+		return asyncapi.Bridge{Stream: "CRM", Prefix: "crm", Servers: []asyncapi.Server{{Host: "127.0.0.1:4222"}}, Subjects: subjects}
+	}
+	first, err := remake(nil, of("crm.zoho.Deals.edit"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	same, err := remake(first, of("crm.zoho.Deals.edit"))
+	if err != nil || &same.yaml[0] != &first.yaml[0] || &same.page[0] != &first.page[0] || same.policy != first.policy || same.at.Before(first.at) {
+		t.Errorf("it was made again: %v", err)
+	}
+	other, err := remake(same, of("crm.zoho.Deals.delete", "crm.zoho.Deals.edit"))
+	if err != nil || !strings.Contains(string(other.yaml), "crm.zoho.Deals.delete") || !strings.Contains(string(other.page), "crm.zoho.Deals.delete") {
+		t.Errorf("it was not made anew: %v", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -226,6 +227,7 @@ func TestAsyncAPIAsksSeldom(t *testing.T) {
 	if err := conn.Flush(); err != nil {
 		t.Fatal(err)
 	}
+	begun := time.Now()
 	var each sync.WaitGroup
 	for range 20 {
 		each.Go(func() {
@@ -243,8 +245,8 @@ func TestAsyncAPIAsksSeldom(t *testing.T) {
 	if err := conn.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if n := asked.Load(); n < 1 || n > 4 {
-		t.Errorf("NATS was asked %d times", n)
+	if n, most := asked.Load(), 2*(2+int64(time.Since(begun)/(5*time.Second))); n < 1 || n > most {
+		t.Errorf("NATS was asked %d times, more than %d", n, most)
 	}
 }
 

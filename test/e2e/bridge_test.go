@@ -41,7 +41,10 @@ func TestMain(m *testing.M) {
 // watchSources looks at every source file from within a test, so that a cached result of these tests is not taken for that of changed code.
 func watchSources() {
 	_ = filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && (strings.HasSuffix(path, ".go") || strings.HasSuffix(path, ".json") || entry.Name() == "go.mod") {
+		if err == nil && entry.Name() == "node_modules" {
+			return fs.SkipDir
+		}
+		if err == nil && (strings.HasSuffix(path, ".go") || strings.HasSuffix(path, ".json") || strings.HasSuffix(path, ".html") || entry.Name() == "go.mod") {
 			_, err = os.Stat(path)
 		}
 		return err
