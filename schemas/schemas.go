@@ -1,5 +1,6 @@
-// Package schemas holds the JSON Schemas (draft 2020-12) of the events' data, one for each family, and checks data
-// against them. It knows the shape of what leaves the bridge, and nothing of how it came or where it goes.
+// Package schemas is what a consumer reads: events as Go types, and the JSON Schemas (draft 2020-12) of their data, one for
+// each family, against which the bridge checks what leaves it. It takes the standard library alone, and knows nothing of how
+// an event came or where it goes.
 package schemas
 
 import (
