@@ -1,4 +1,4 @@
-.PHONY: run test lint bench fuzz faults
+.PHONY: run test lint bench fuzz faults examples
 
 run: ## the bridge, on this machine
 	go run ./cmd/crm-bridge
@@ -17,3 +17,6 @@ fuzz: ## every parser for an hour; FUZZTIME says how long in all
 
 faults: ## break what a bridge under load rests on, and compare every 200; on Linux, all of it as root; FAULTS='-only journal' and more
 	cd test/faults && go run . $(FAULTS)
+
+examples: ## build the programs in examples/, and kill them and the bridge while callbacks come in; needs Node
+	.ci/examples

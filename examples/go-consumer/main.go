@@ -1,0 +1,172 @@
+// Command go-consumer handles every edit of a deal in Zoho CRM once: each one is a line in a file.
+// It is an example to copy: put your own work in the place of the line (book.go).
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	stream  = "CRM"
+	subject = "crm.zoho.Deals.edit" // crm.<provider>.<Module>.<operation>, with * for any one of them
+	durable = "deals-go"            // the name under which the server remembers how far this service is: no two services share one
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "go-consumer:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	done, err := openBook(env("BOOK", durable+".jsonl"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = done.file.Close() }()
+	nc, err := connect()
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		err := consume(ctx, js, done)
+		switch {
+		case ctx.Err() != nil:
+		case errors.Is(err, errBook) || nc.IsClosed():
+			return errors.Join(err, nc.LastError())
+		default:
+			fmt.Fprintln(os.Stderr, "waits for the bridge:", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
+	}
+	_ = nc.FlushTimeout(2 * time.Second) // the last acknowledgements; what they miss comes again and is recognised
+	return nil
+}
+
+// connect returns a connection that is tried for ever, also while the bridge is not there yet.
+func connect() (*nats.Conn, error) {
+	options := []nats.Option{nats.Name(durable), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(time.Second)}
+	if user := os.Getenv("NATS_USER"); user != "" {
+		options = append(options, nats.UserInfo(user, os.Getenv("NATS_PASSWORD")))
+	}
+	if creds := os.Getenv("NATS_CREDS"); creds != "" {
+		options = append(options, nats.UserCredentials(creds))
+	}
+	if ca := os.Getenv("NATS_CA"); ca != "" {
+		options = append(options, nats.RootCAs(ca))
+	}
+	return nats.Connect(env("NATS_URL", "nats://127.0.0.1:4222"), options...)
+}
+
+// consume handles events until ctx ends or something fails.
+func consume(ctx context.Context, js jetstream.JetStream, done *book) error {
+	deals, err := js.CreateOrUpdateConsumer(ctx, stream, jetstream.ConsumerConfig{
+		Durable: durable, FilterSubject: subject, AckPolicy: jetstream.AckExplicitPolicy,
+		// What was handed to a process that died comes again after this time, so it must be longer than all that is
+		// waiting in the process takes (PullMaxMessages below). It comes late, behind newer events: compare data.occurredAt.
+		AckWait: 10 * time.Second,
+	})
+	if err != nil {
+		return err
+	}
+	// The heartbeat shows a silent server, or a consumer that it no longer has, within ten seconds.
+	messages, err := deals.Messages(jetstream.PullMaxMessages(100), jetstream.PullHeartbeat(5*time.Second))
+	if err != nil {
+		return err
+	}
+	defer messages.Stop()
+	defer context.AfterFunc(ctx, messages.Drain)() // at SIGTERM: no new ones, and those that are here already are handled
+	for {
+		msg, err := messages.Next()
+		if err != nil {
+			return err
+		}
+		e, err := decode(msg.Headers(), msg.Data())
+		var data change
+		if err == nil {
+			err = e.DataAs(&data)
+		}
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "%s is left out: %v\n", msg.Subject(), err)
+			_ = msg.TermWithReason("not understood") // nor would it be the next time
+			continue
+		}
+		news, err := done.handle(e.ID(), data)
+		if err != nil {
+			return err
+		}
+		// After the effect, not before it. If this is lost the event comes again, and its id is known.
+		if err := msg.Ack(); err != nil {
+			return err
+		}
+		word := "handled"
+		if !news {
+			word = "known"
+		}
+		fmt.Printf("%-8s %s  deals %s  account %v  id %s\n", word, msg.Subject(), strings.Join(data.IDs, " "), e.Extensions()["crmaccount"], e.ID())
+	}
+}
+
+// change is what this service reads of an event's data, all of which the JSON Schema named in dataschema describes.
+type change struct {
+	IDs        []string            `json:"ids"`        // record ids pass 2^53: strings
+	OccurredAt time.Time           `json:"occurredAt"` // by the CRM's clock
+	Fields     map[string][]string `json:"fields"`     // what was changed, by record id
+}
+
+// decode reads an event in either content mode (BRIDGE_EVENT_MODE). Names of headers are in lower case.
+func decode(headers nats.Header, text []byte) (event.Event, error) {
+	contentType := headers.Get("content-type")
+	if !strings.HasPrefix(contentType, event.ApplicationCloudEventsJSON) { // binary: the attributes are headers, the message is the data
+		attributes := map[string]any{"datacontenttype": contentType, "data": json.RawMessage(text)}
+		for header, values := range headers {
+			if name, ok := strings.CutPrefix(header, "ce-"); ok {
+				value, err := url.PathUnescape(values[0])
+				if err != nil {
+					return event.Event{}, err
+				}
+				attributes[name] = value
+			}
+		}
+		var err error
+		if text, err = json.Marshal(attributes); err != nil {
+			return event.Event{}, err
+		}
+	}
+	var e event.Event
+	if err := json.Unmarshal(text, &e); err != nil {
+		return e, err
+	}
+	return e, e.Validate()
+}
+
+func env(name, otherwise string) string {
+	if value := os.Getenv(name); value != "" {
+		return value
+	}
+	return otherwise
+}
