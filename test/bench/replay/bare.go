@@ -12,6 +12,12 @@ import (
 // bareCommand is the command of this program that it starts itself.
 const bareCommand = "bare"
 
+// counted is what bare prints.
+type counted struct {
+	Events, Bytes int
+	Peak          int64
+}
+
 // bare reads the stream with an ordered consumer as nats.go has it, and counts.
 func bare(ctx context.Context, url string) error {
 	conn, err := nats.Connect(url)
@@ -43,7 +49,7 @@ func bare(ctx context.Context, url string) error {
 		if meta, err := msg.Metadata(); err != nil {
 			return err
 		} else if meta.NumPending == 0 {
-			return json.NewEncoder(os.Stdout).Encode(map[string]int{"events": events, "bytes": size})
+			return json.NewEncoder(os.Stdout).Encode(counted{Events: events, Bytes: size, Peak: peakOf(os.Getpid())})
 		}
 	}
 }

@@ -20,7 +20,7 @@ import (
 type measurement struct {
 	rate  float64 // events a second, from the start of the process to its end
 	bytes int64   // that came out of it
-	peak  int64   // resident memory, in bytes
+	peak  int64   // resident memory, in bytes, as it was seen a moment before the end
 }
 
 // results are those of a run, round by round.
@@ -134,10 +134,15 @@ func read(ctx context.Context, events int, cmd *exec.Cmd, env string) (measureme
 	if err := cmd.Start(); err != nil {
 		return measurement{}, err
 	}
-	lines, size, counted := 0, int64(0), struct{ Events int }{}
+	lines, size := 0, int64(0)
 	piece := make([]byte, 1<<20)
 	var last []byte
+	var peak int64
+	looked := began
 	for {
+		if now := time.Now(); now.Sub(looked) > 50*time.Millisecond {
+			peak, looked = max(peak, peakOf(cmd.Process.Pid)), now
+		}
 		n, err := out.Read(piece)
 		lines += bytes.Count(piece[:n], []byte{'\n'})
 		size += int64(n)
@@ -154,11 +159,12 @@ func read(ctx context.Context, events int, cmd *exec.Cmd, env string) (measureme
 		return measurement{}, fmt.Errorf("%s: %w: %s", cmd.Path, err, errs.String())
 	}
 	took := time.Since(began)
-	if lines == 1 && json.Unmarshal(last, &counted) == nil && counted.Events > 0 {
-		lines = counted.Events
+	var all counted
+	if lines == 1 && json.Unmarshal(last, &all) == nil && all.Events > 0 {
+		lines, peak = all.Events, all.Peak
 	}
 	if lines != events {
 		return measurement{}, fmt.Errorf("%s read %d of %d events: %s", cmd.Path, lines, events, errs.String())
 	}
-	return measurement{rate: float64(events) / took.Seconds(), bytes: size, peak: peakOf(cmd.ProcessState)}, nil
+	return measurement{rate: float64(events) / took.Seconds(), bytes: size, peak: peak}, nil
 }
