@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -101,9 +102,10 @@ func writeFile(t *testing.T, text string) string {
 }
 
 // filled is a remote with a stream of n events, and the environment of a command for it.
-func filled(t *testing.T, store string, n int) (url string, js jetstream.JetStream, env []string) {
+func filled(t *testing.T, store string, n int) (remote *server.Server, js jetstream.JetStream, env []string) {
 	t.Helper()
-	url = openRemote(t, store, -1).ClientURL()
+	remote = openRemote(t, store, -1)
+	url := remote.ClientURL()
 	js = remoteStream(t, url, jetstream.StreamConfig{Name: "CRM", Subjects: []string{"crm.>"}})
 	for i := range n {
 		msg := &nats.Msg{
@@ -115,7 +117,7 @@ func filled(t *testing.T, store string, n int) (url string, js jetstream.JetStre
 		}
 	}
 	<-js.PublishAsyncComplete()
-	return url, js, append(environment(t.TempDir()), "BRIDGE_NATS_URL="+url)
+	return remote, js, append(environment(t.TempDir()), "BRIDGE_NATS_URL="+url)
 }
 
 func upTo(n int) (all []string) {
@@ -128,8 +130,9 @@ func upTo(n int) (all []string) {
 // Wherever a job that publishes is killed, the same command goes on: in the end each event is there once, and in order. The
 // stream that takes them forgets ids at once, so that nothing but the job's own account keeps a second copy out.
 func TestReplayToSubjectIsKilled(t *testing.T) {
+	t.Parallel()
 	const n = 20000
-	url, js, env := filled(t, t.TempDir(), n)
+	remote, js, env := filled(t, t.TempDir(), n)
 	stream, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "CRM_REPLAY", Subjects: []string{"crm-replay.>"}, Duplicates: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +156,7 @@ func TestReplayToSubjectIsKilled(t *testing.T) {
 	if r.code != 0 || !strings.Contains(r.out, fmt.Sprintf(`"events":%d`, n)) || strings.Contains(r.out, "duplicates") {
 		t.Errorf("ended with %d: %s %s", r.code, r.out, r.errs)
 	}
-	if diff := cmp.Diff(upTo(n), heldHeaders(t, url)); diff != "" {
+	if diff := cmp.Diff(upTo(n), heldHeaders(t, remote.ClientURL())); diff != "" {
 		t.Errorf("%.2000s", diff)
 	}
 }
@@ -194,6 +197,7 @@ func heldHeaders(t *testing.T, url string) (all []string) {
 // An endpoint that answers 503 and 429 and breaks connections gets every event in order, though the job is killed again and
 // again; each kill repeats one post at most. Who may only read keeps the job in a file.
 func TestReplayOverHTTPIsKilled(t *testing.T) {
+	t.Parallel()
 	const n, kills = 300, 4
 	_, _, env := filled(t, t.TempDir(), n)
 	for name, extra := range map[string][]string{"bucket": nil, "file": {"--state", filepath.Join(t.TempDir(), "job")}} {
@@ -208,8 +212,8 @@ func TestReplayOverHTTPIsKilled(t *testing.T) {
 			}
 			return 0
 		}}
-		server := httptest.NewServer(endpoint)
-		args := append([]string{"--to", server.URL, "--job", name}, extra...)
+		web := httptest.NewServer(endpoint)
+		args := append([]string{"--to", web.URL, "--job", name}, extra...)
 		for kill := range kills {
 			cmd := replayCommand(env, args...)
 			if err := cmd.Start(); err != nil {
@@ -237,30 +241,17 @@ func TestReplayOverHTTPIsKilled(t *testing.T) {
 		if diff := cmp.Diff(upTo(n), once); diff != "" || repeats > kills {
 			t.Errorf("%s: %d repeats; %s", name, repeats, diff)
 		}
-		server.Close()
+		web.Close()
 	}
 }
 
 // NATS may go and come back in the middle: every event is on stdout once, and in order.
 func TestReplayOutlivesNATS(t *testing.T) {
+	t.Parallel()
 	const n = 20000
 	store := t.TempDir()
-	remote := openRemote(t, store, -1)
-	remote.Shutdown()
-	remote.WaitForShutdown()
-	remote = restart(t, remote.ClientURL(), store)
-	js := remoteStream(t, remote.ClientURL(), jetstream.StreamConfig{Name: "CRM", Subjects: []string{"crm.>"}})
-	for i := range n {
-		msg := &nats.Msg{
-			Subject: "crm.zoho.Deals.edit", Header: nats.Header{"content-type": {"application/cloudevents+json"}},
-			Data: fmt.Appendf(nil, `{"specversion":"1.0","id":"%d","type":"t","source":"s","data":"%s"}`, i+1, strings.Repeat("x", 400)),
-		}
-		if _, err := js.PublishMsgAsync(msg); err != nil {
-			t.Fatal(err)
-		}
-	}
-	<-js.PublishAsyncComplete()
-	cmd := replayCommand(append(environment(t.TempDir()), "BRIDGE_NATS_URL="+remote.ClientURL()))
+	remote, _, env := filled(t, store, n)
+	cmd := replayCommand(env)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -189,6 +189,7 @@ func held(t *testing.T, url, job string) (all []*jetstream.RawStreamMsg) {
 // Two jobs over the same events both get all of them, as they were, and a job that was done does nothing more unless it is
 // told to begin anew. Who only reads may replay to stdout alone.
 func TestReplayToSubject(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	b := start(t, dir, documentedToken, "BRIDGE_EVENT_MODE=binary")
 	env := onBridge(b, dir)
@@ -326,6 +327,7 @@ func remoteStream(t *testing.T, url string, config jetstream.StreamConfig) jetst
 
 // Posts are CloudEvents in either mode, carry the headers of a file, and no secret of theirs is shown.
 func TestReplayOverHTTP(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	b := start(t, dir, documentedToken)
 	env := onBridge(b, dir)
