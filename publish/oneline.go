@@ -1,8 +1,6 @@
 package publish
 
-import (
-	"encoding/binary"
-)
+import "encoding/binary"
 
 // oneLine tells whether a text is one JSON object without a line break in it, as json.Valid would say, but several times
 // as fast. It says no to what is nested too deeply.
@@ -35,18 +33,18 @@ func (s *scan) value(deep int) bool {
 	if deep == 0 {
 		return false
 	}
-	switch b := s.space(); {
-	case b == '"':
+	switch s.space() {
+	case '"':
 		return s.string()
-	case b == '{':
+	case '{':
 		return s.list('}', deep)
-	case b == '[':
+	case '[':
 		return s.list(']', deep)
-	case b == 't':
+	case 't':
 		return s.word("true")
-	case b == 'f':
+	case 'f':
 		return s.word("false")
-	case b == 'n':
+	case 'n':
 		return s.word("null")
 	default:
 		return s.number()

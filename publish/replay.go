@@ -140,19 +140,19 @@ func (r *Replay) Held(ctx context.Context, after uint64) (map[uint64]bool, error
 	return held, err
 }
 
-// Forget removes all that the job has replayed, and returns when its ids may be used once more: the duplicates window
-// would swallow them before.
-func (r *Replay) Forget(ctx context.Context) error {
+// Forget removes all that the job has replayed, and returns from when on its ids may be used once more: before, the
+// duplicates window would swallow them.
+func (r *Replay) Forget(ctx context.Context) (free time.Time, err error) {
 	stream, err := r.Conn.js.Stream(ctx, r.Stream)
 	if err != nil {
-		return fmt.Errorf("stream %s: %w", r.Stream, err)
+		return free, fmt.Errorf("stream %s: %w", r.Stream, err)
 	}
 	_, own, err := r.Last(ctx)
 	if err != nil || own.IsZero() {
-		return err
+		return free, err
 	}
 	if err := stream.Purge(ctx, jetstream.WithPurgeSubject(r.Subjects())); err != nil {
-		return fmt.Errorf("purge %s: %w", r.Subjects(), err)
+		return free, fmt.Errorf("purge %s: %w", r.Subjects(), err)
 	}
-	return wait(ctx, time.Until(own.Add(stream.CachedInfo().Config.Duplicates+time.Second)))
+	return own.Add(stream.CachedInfo().Config.Duplicates + time.Second), nil
 }

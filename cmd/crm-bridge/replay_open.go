@@ -123,8 +123,15 @@ func (p *replayPlan) makeRoom(ctx context.Context, to *toSubject) error {
 		return err
 	}
 	if !own.IsZero() {
-		if err := to.to.Forget(ctx); err != nil {
+		free, err := to.to.Forget(ctx)
+		if err != nil {
 			return err
+		}
+		if left := time.Until(free); left > 0 {
+			to.bar.say("what job %s had published is removed; it begins in %s, when the stream has forgotten the ids", to.job.Name, left.Round(time.Second))
+			if err := sleep(ctx, left); err != nil {
+				return err
+			}
 		}
 		if p.settings.syncs() { // a deletion inside a stream rewrites blocks
 			if err := publish.SyncStream(p.settings.DataDir, to.to.Stream); err != nil {

@@ -51,10 +51,10 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		status = e.answer(len(e.posts) + 1)
 	}
 	e.posts = append(e.posts, posted{of.ID, r.RequestURI, r.Method, string(body), r.Header, status})
-	switch {
-	case status == -1:
+	switch status {
+	case -1:
 		panic(http.ErrAbortHandler)
-	case status == 0:
+	case 0:
 		w.WriteHeader(http.StatusNoContent)
 	default:
 		if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
