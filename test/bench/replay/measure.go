@@ -100,7 +100,7 @@ func fill(ctx context.Context, url string, events int) error {
 	}
 	for n := range events {
 		msg := &nats.Msg{Subject: "crm.zoho.Deals.edit", Data: event(n), Header: nats.Header{"content-type": {"application/cloudevents+json"}}}
-		if _, err := js.PublishMsgAsync(msg); err != nil {
+		if _, err := js.PublishMsgAsync(msg, jetstream.WithStallWait(time.Minute)); err != nil {
 			return err
 		}
 	}

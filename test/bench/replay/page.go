@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 )
 
 // The marks around the part of a page that this program writes.
@@ -18,7 +19,8 @@ const (
 // describe writes a run as Markdown.
 func (r *results) describe(to io.Writer) {
 	write := func(format string, args ...any) { _, _ = fmt.Fprintf(to, format, args...) }
-	write("%d events of %d bytes, %d rounds, on %d cores that the NATS server shared; the median, with the least and the greatest behind it:\n\n", r.events, r.size, len(r.replay), runtime.NumCPU())
+	write("Measured on %s: %d events of %d bytes, %d rounds, on %d cores that the NATS server shared; the median, with the least and the greatest behind it:\n\n",
+		time.Now().UTC().Format(time.DateOnly), r.events, r.size, len(r.replay), runtime.NumCPU())
 	write("| | events/s | peak RSS MB |\n|---|---|---|\n")
 	rate := func(m measurement) float64 { return m.rate }
 	peak := func(m measurement) float64 { return float64(m.peak) / 1e6 }
