@@ -101,11 +101,12 @@ func widest(subjects []string) []string {
 	return kept
 }
 
-// Count returns how many messages of the span there are from a sequence on.
+// Count returns how many messages of the span there are from a sequence on; a few less where the stream takes very many.
 func (s *Span) Count(ctx context.Context, from uint64) (uint64, error) {
 	if from = max(from, s.First); from > s.Last {
 		return 0, nil
 	}
+	least := uint64(0)
 	for range 10 { // what is stored between the questions would count
 		behind, err := s.pending(ctx, s.Last+1)
 		if err != nil {
@@ -115,11 +116,12 @@ func (s *Span) Count(ctx context.Context, from uint64) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if again, err := s.pending(ctx, s.Last+1); err != nil || again == behind {
-			return all - min(all, behind), err
+		again, err := s.pending(ctx, s.Last+1)
+		if least = all - min(all, again); err != nil || again == behind {
+			return least, err
 		}
 	}
-	return s.Last - from + 1, nil // never in a stream that takes less than hundreds a second
+	return least, nil // of a stream that takes hundreds a second
 }
 
 // pending returns how many messages on the span's subjects the stream holds from a sequence on.

@@ -42,6 +42,8 @@ const (
 	// spanBytes is more than a thousand usual events; one that is larger is asked for alone.
 	spanBytes   = 4 << 20
 	spanExpires = 2 * time.Second
+	// consumerRests is how long the server keeps a consumer that nobody asks.
+	consumerRests = 5 * time.Minute
 )
 
 // errStale says that a consumer yields nothing more, and that another one may.
@@ -58,7 +60,7 @@ func (s *Span) read(ctx context.Context, at *place) error {
 	}
 	consumer, err := s.Conn.js.CreateConsumer(ctx, s.Stream, jetstream.ConsumerConfig{
 		FilterSubjects: s.Subjects, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: at.next, HeadersOnly: s.HeadersOnly,
-		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
+		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: consumerRests,
 	})
 	if err != nil {
 		return fmt.Errorf("read stream %s: %w", s.Stream, err)
@@ -160,6 +162,8 @@ func (p *puller) hear(subject, status, description string) error {
 		return nil
 	case status == "409" && strings.Contains(strings.ToLower(description), "batch completed"):
 		return nil
+	case status == "503": // the consumer is gone, for nobody has asked for long
+		return errStale
 	case status == "408" || status == "404":
 		if len(p.open) == 0 {
 			return errStale // what was to come has left the stream

@@ -50,7 +50,12 @@ asked for in times relative to now stays what it was when the job began.`,
   crm-bridge replay --record 5725767000003000010 --to stdout | jq .event.data
   crm-bridge replay --since 36h --to subject --job rebuild-search
   crm-bridge replay --since 36h --to https://billing.example.com/events --header-file token --rate 50 --job billing`,
-		Args: noArgs,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 { // it may be a URL with a password
+				return fmt.Errorf("%w: %s takes flags alone, such as --subject and --to", errUsage, cmd.CommandPath())
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			plan, err := f.plan(time.Now())
 			if err != nil {
@@ -124,7 +129,7 @@ var errInterrupted = errors.New("interrupted")
 // explain says how a replay that failed goes on.
 func (r *replay) explain(ctx context.Context, err error) error {
 	switch {
-	case errors.As(err, new(publish.MisfitError)):
+	case errors.As(err, new(publish.MisfitError)), r.job.store == nil && errors.Is(err, errForGood):
 		return err
 	case ctx.Err() != nil && r.job.store == nil:
 		return fmt.Errorf("%w after sequence %d: --from-sequence %d goes on from there", errInterrupted, r.job.At, r.job.At+1)
@@ -133,5 +138,8 @@ func (r *replay) explain(ctx context.Context, err error) error {
 	case r.job.store == nil:
 		return fmt.Errorf("%w; %d is the last sequence that was replayed: --from-sequence %d goes on from there", err, r.job.At, r.job.At+1)
 	}
-	return fmt.Errorf("job %s: %w", r.job.Name, err)
+	if errors.Is(err, errForGood) {
+		return fmt.Errorf("job %s: %w", r.job.Name, err)
+	}
+	return fmt.Errorf("job %s: %w; the same command with --job %s goes on from here", r.job.Name, err, r.job.Name)
 }

@@ -112,6 +112,7 @@ func (t *toHTTP) once(ctx context.Context, header map[string][]string, body []by
 	if err != nil {
 		return 0, err
 	}
+	request.Header.Set("User-Agent", "crm-bridge")
 	for name, values := range t.header {
 		request.Header[name] = values
 	}

@@ -233,6 +233,9 @@ func (p *replayPlan) openTarget(ctx context.Context, conn *publish.Conn, r *repl
 		}
 		held, closeTarget = file, func() { _ = file.Close() }
 	} else if held, err = openReplayState(ctx, p.settings, conn); err != nil {
+		if p.endpoint != nil {
+			err = fmt.Errorf("%w; where you may only read, keep the job in a file: --state FILE", err)
+		}
 		return closeTarget, err
 	}
 	if err = p.openJob(ctx, held, r); err == nil && p.endpoint != nil {

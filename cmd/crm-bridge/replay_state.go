@@ -29,7 +29,7 @@ func openReplayState(ctx context.Context, s settings, conn *publish.Conn) (repla
 		err = state.Prune(ctx, jobKey(""), time.Now().Add(-jobsAreKept))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w; where you may read alone, keep the state in a file: --state FILE", err)
+		return nil, err
 	}
 	return store{state, slog.New(slog.DiscardHandler)}, nil
 }

@@ -18,7 +18,8 @@ type toSubject struct {
 	commit func(ctx context.Context) error // brings what is acknowledged to the disk; nil: the acknowledgement means that
 	skip   bool                            // what the stream refuses for good
 
-	held map[uint64]bool // sequences that were replayed beyond the job's own
+	held map[uint64]bool // sequences beyond the job's own that were replayed
+	most uint64          // the greatest of them
 	way  []onWay         // in order
 	size int             // bytes on their way
 }
@@ -39,7 +40,7 @@ const (
 )
 
 func (t *toSubject) begin(ctx context.Context) error {
-	t.way, t.size = nil, 0
+	t.way, t.size, t.most = nil, 0, 0
 	var err error
 	if t.held, err = t.to.Held(ctx, t.job.Beside); err != nil {
 		return lostError{err}
@@ -48,6 +49,7 @@ func (t *toSubject) begin(ctx context.Context) error {
 		if sequence <= t.job.At {
 			delete(t.held, sequence)
 		}
+		t.most = max(t.most, sequence)
 	}
 	return nil
 }
@@ -102,7 +104,7 @@ func (t *toSubject) first(ctx context.Context) error {
 			return lostError{err}
 		case ack.Duplicate:
 			first.counts.Events, first.counts.Duplicates = 0, 1
-		case len(t.held) == 0: // nothing of the job that is not noted stands before this one
+		case first.sequence > t.most: // nothing of the job that is not noted stands before this one
 			t.job.Beside = ack.Sequence
 		}
 	}

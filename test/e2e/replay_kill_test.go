@@ -112,7 +112,7 @@ func filled(t *testing.T, store string, n int) (remote *server.Server, js jetstr
 			Subject: "crm.zoho.Deals.edit", Header: nats.Header{"content-type": {"application/cloudevents+json"}},
 			Data: fmt.Appendf(nil, `{"specversion":"1.0","id":"%d","type":"crm.zoho.Deals.edit","source":"s","data":{"ids":["%d"],"more":"%s"}}`, i+1, i%7, strings.Repeat("x", 400)),
 		}
-		if _, err := js.PublishMsgAsync(msg); err != nil {
+		if _, err := js.PublishMsgAsync(msg, jetstream.WithStallWait(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}
