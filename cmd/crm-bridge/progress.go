@@ -38,8 +38,8 @@ func (p *progress) show(done int, part float64) {
 	}
 	now := time.Now()
 	last := p.shown
-	if last.IsZero() && !p.terminal {
-		last = p.began // short work needs no line in a log
+	if last.IsZero() {
+		last = p.began // short work needs none
 	}
 	if now.Sub(last) < every {
 		return

@@ -102,6 +102,9 @@ func (done replayed) tell(out io.Writer, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(out).Encode(done)
 	}
+	if done.Before {
+		return nil // that was said
+	}
 	text := fmt.Sprintf("%d events replayed to %s", done.Events, done.To)
 	if done.Job != "" {
 		text += " as job " + done.Job

@@ -46,6 +46,7 @@ func TestReplayAfterAGap(t *testing.T) {
 	run := func(job *replayJob, upTo uint64) *toSubject {
 		t.Helper()
 		target := &toSubject{replay: &replay{job: job, bar: newProgress(io.Discard, "messages")}, to: to}
+		target.target = target
 		if err := target.begin(t.Context()); err != nil {
 			t.Fatal(err)
 		}
