@@ -71,6 +71,19 @@ func (e *endpoint) reset() {
 	e.posts, e.answer = nil, nil
 }
 
+// answers sets what is answered from now on.
+func (e *endpoint) answers(status func(n int) int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.answer = status
+}
+
+func (e *endpoint) first() posted {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.posts[0]
+}
+
 // taken are the ids of the posts that were answered with 204.
 func (e *endpoint) taken() (ids []string) {
 	e.mu.Lock()

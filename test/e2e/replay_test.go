@@ -349,7 +349,7 @@ func TestReplayOverHTTP(t *testing.T) {
 		if diff := cmp.Diff(want, endpoint.taken()); diff != "" {
 			t.Errorf("%s: %s", mode, diff)
 		}
-		post := endpoint.posts[0]
+		post := endpoint.first()
 		if post.header.Get("Authorization") != "Bearer planted-token" || post.header.Get("X-Team") != "crm" || post.uri != "/hooks/planted-path?key=planted-query" {
 			t.Errorf("%s: %s %v", mode, post.uri, post.header)
 		}
@@ -359,12 +359,12 @@ func TestReplayOverHTTP(t *testing.T) {
 	}
 
 	endpoint.reset()
-	endpoint.answer = func(n int) int { return map[int]int{2: 400, 4: 302}[n] }
+	endpoint.answers(func(n int) int { return map[int]int{2: 400, 4: 302}[n] })
 	r := replay(t, env, "--to", secret, "--job", "refused")
 	if r.code != 1 || !strings.Contains(r.errs, "event "+want[1]+" (crm.zoho.Contacts.edit, sequence 2): the endpoint answered 400 Bad Request") || strings.Contains(r.errs, "planted") {
 		t.Errorf("ended with %d: %s", r.code, r.errs)
 	}
-	endpoint.answer = func(n int) int { return map[int]int{3: 422, 5: 302}[n] } // the third post is the second event again
+	endpoint.answers(func(n int) int { return map[int]int{3: 422, 5: 302}[n] }) // the third post is the second event again
 	r = replay(t, env, "--to", secret, "--job", "refused", "--skip-refused")
 	if r.code != 0 || !strings.Contains(r.out, `"events":3,"refused":2`) || !strings.Contains(r.errs, "redirects are not followed") || strings.Contains(r.errs, "planted") {
 		t.Errorf("ended with %d: %s %s", r.code, r.out, r.errs)
