@@ -1,4 +1,4 @@
-.PHONY: run test lint bench fuzz faults examples
+.PHONY: run test lint bench bench-replay fuzz faults examples
 
 run: ## the bridge, on this machine
 	go run ./cmd/crm-bridge
@@ -11,6 +11,9 @@ lint: ## the rules that a machine can see; installs golangci-lint where it is mi
 
 bench: ## the bridge beside the least that could be done, in one run
 	go run ./test/bench
+
+bench-replay: ## 200,000 events replayed to stdout, beside a bare ordered consumer, in one run
+	go run ./test/bench/replay
 
 fuzz: ## every parser for an hour; FUZZTIME says how long in all
 	.ci/fuzz $(or $(FUZZTIME),60m)

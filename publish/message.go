@@ -56,6 +56,24 @@ func Message(subject string, e event.Event, mode Mode) (*nats.Msg, error) {
 	return &nats.Msg{Subject: subject, Header: nats.Header{contentType: {format.JSON.MediaType()}}, Data: body}, nil
 }
 
+// In returns the stored event in a content mode, as names with values, content-type among them, and the body behind them.
+// They are the headers of CloudEvents' HTTP binding too, which encodes values in the same way.
+func (s Stored) In(mode Mode) (header map[string][]string, body []byte, err error) {
+	if mode == Structured {
+		body, err := s.JSON()
+		return map[string][]string{contentType: {format.JSON.MediaType()}}, body, err
+	}
+	e, err := s.Event()
+	if err != nil {
+		return nil, nil, err
+	}
+	msg, err := Message("", e, mode)
+	if err != nil {
+		return nil, nil, err
+	}
+	return msg.Header, msg.Data, nil
+}
+
 // structured returns e as the SDK writes it, byte for byte: itself where its data is JSON and its extensions are strings,
 // which is much the quicker, or else by the SDK.
 func structured(e *event.Event) ([]byte, error) {

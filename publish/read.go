@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/cloudevents/sdk-go/v2/binding/format"
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -34,15 +36,35 @@ type Stored struct {
 // Event reads the message, in whatever mode it was stored.
 func (s Stored) Event() (event.Event, error) { return ParseEvent(s.Header, s.Data) }
 
-// JSON returns the event in the structured mode, on one line.
+// written is how the bridge, and the SDK, begin an event in the structured mode.
+const written = `{"specversion":"1.0","id":"`
+
+// JSON returns the event in the structured mode, on one line. One that was stored so is not decoded, but proven to be JSON.
 func (s Stored) JSON() (json.RawMessage, error) {
+	if s.structured() && bytes.HasPrefix(s.Data, []byte(written)) && oneLine(s.Data) {
+		return s.Data, nil
+	}
 	e, err := s.Event()
 	if err != nil {
 		return nil, err
 	}
-	var line bytes.Buffer
-	err = event.WriteJson(&e, &line)
+	var text, line bytes.Buffer
+	if err := event.WriteJson(&e, &text); err != nil {
+		return nil, err
+	}
+	err = json.Compact(&line, text.Bytes())
 	return line.Bytes(), err
+}
+
+// structured tells whether the message says that it is an event in the structured mode, in JSON.
+func (s Stored) structured() bool {
+	values := s.Header[contentType]
+	return len(values) > 0 && strings.HasPrefix(values[0], format.JSON.MediaType())
+}
+
+// IsEvent tells by the headers alone whether the message says that it is an event.
+func (s Stored) IsEvent() bool {
+	return s.structured() || len(s.Header[attributePrefix+"specversion"]) > 0
 }
 
 // Read calls each for every message until ctx ends or each returns an error, which it returns. It goes on after a lost

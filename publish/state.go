@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -87,4 +88,43 @@ func (s *State) Save(ctx context.Context, key string, value []byte, revision uin
 		err = s.Commit(ctx)
 	}
 	return saved, err
+}
+
+// Prune removes the values below prefix, which ends with a dot, that were not saved since a time, without a trace.
+func (s *State) Prune(ctx context.Context, prefix string, since time.Time) error {
+	bucket, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	keys, err := bucket.ListKeysFiltered(ctx, prefix+">")
+	if err != nil {
+		return fmt.Errorf("bucket %s: %w", s.Bucket, err)
+	}
+	var old []string
+	for key := range keys.Keys() {
+		entry, err := bucket.Get(ctx, key)
+		if err == nil && entry.Created().Before(since) {
+			old = append(old, key)
+		}
+	}
+	if len(old) == 0 {
+		return nil
+	}
+	conn, err := s.Reach()
+	if err != nil {
+		return fmt.Errorf("bucket %s: %w", s.Bucket, err)
+	}
+	stream, err := conn.js.Stream(ctx, "KV_"+s.Bucket)
+	if err != nil {
+		return fmt.Errorf("bucket %s: %w", s.Bucket, err)
+	}
+	for _, key := range old {
+		if err := stream.Purge(ctx, jetstream.WithPurgeSubject("$KV."+s.Bucket+"."+key)); err != nil {
+			return fmt.Errorf("bucket %s, key %s: %w", s.Bucket, key, err)
+		}
+	}
+	if s.Commit != nil {
+		return s.Commit(ctx)
+	}
+	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"strings"
@@ -85,11 +84,11 @@ func runBackfill(cmd *cobra.Command, provider, module string, asked period, dryR
 	}
 	defer closeAll()
 	b.dryRun = dryRun
-	bar := &progress{to: cmd.ErrOrStderr(), terminal: isTerminal(cmd.ErrOrStderr()), began: time.Now()}
-	b.report = bar.show
-	b.leftOut = func(err error) { say(cmd.ErrOrStderr(), "left out: %s\n", err) }
+	bar := newProgress(cmd.ErrOrStderr(), "records")
+	b.report = func(done backfilled) { bar.show(done.Records, done.part()) }
+	b.leftOut = func(err error) { bar.say("left out: %s", err) }
 	done, err := b.runAll(cmd.Context(), asked)
-	bar.end(done)
+	bar.end(done.Records, done.part())
 	if err != nil {
 		if cmd.Context().Err() != nil {
 			err = errors.New("interrupted: the same command goes on from here")
@@ -170,48 +169,6 @@ func (b *backfill) openStores(s settings, conn *publish.Conn) (ingest.State, err
 		}
 	}
 	return openState(state, key, slog.New(slog.DiscardHandler))
-}
-
-// progress says on stderr how far a long work is.
-type progress struct {
-	to       io.Writer
-	terminal bool
-	began    time.Time
-	shown    time.Time
-}
-
-// show says it once a second on a terminal, else every ten.
-func (p *progress) show(done backfilled) {
-	every := 10 * time.Second
-	if p.terminal {
-		every = time.Second
-	}
-	if time.Since(p.shown) < every {
-		return
-	}
-	p.shown = time.Now()
-	p.line(done)
-}
-
-func (p *progress) line(done backfilled) {
-	took := time.Since(p.began)
-	text := fmt.Sprintf("%d records, %.0f/s", done.Records, float64(done.Records)/max(took.Seconds(), 0.001))
-	if part := done.part(); part > 0 && part < 1 {
-		left := time.Duration(float64(took) * (1 - part) / part)
-		text += fmt.Sprintf(", %.0f %%, %s left", 100*part, left.Round(time.Second))
-	}
-	if p.terminal {
-		say(p.to, "\r\x1b[K%s", text)
-	} else {
-		say(p.to, "%s\n", text)
-	}
-}
-
-func (p *progress) end(done backfilled) {
-	if p.terminal && !p.shown.IsZero() {
-		p.line(done)
-		say(p.to, "\n")
-	}
 }
 
 // part is how much is done, from 0 to 1; 0: not known.

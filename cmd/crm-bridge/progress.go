@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// progress says on stderr how far a long work is.
+type progress struct {
+	to       io.Writer
+	terminal bool
+	what     string // that is counted, such as records
+	quiet    bool   // somebody else writes to the terminal
+	began    time.Time
+	before   int     // how many were done when it began, and
+	partWas  float64 // what part of all that was
+	shown    time.Time
+	tried    time.Time // when it was last said that something is tried again
+}
+
+func newProgress(to io.Writer, what string) *progress {
+	return &progress{to: to, terminal: isTerminal(to), what: what, began: time.Now()}
+}
+
+// goesOn tells that some was done before it began.
+func (p *progress) goesOn(done int, part float64) { p.before, p.partWas = done, part }
+
+// show says it once a second on a terminal, else every ten; part is how much is done, from 0 to 1, or 0: not known.
+func (p *progress) show(done int, part float64) {
+	every := 10 * time.Second
+	if p.quiet {
+		return
+	}
+	if p.terminal {
+		every = time.Second
+	}
+	now := time.Now()
+	last := p.shown
+	if last.IsZero() {
+		last = p.began // short work needs none
+	}
+	if now.Sub(last) < every {
+		return
+	}
+	p.shown = now
+	p.line(done, part)
+}
+
+func (p *progress) line(done int, part float64) {
+	took := time.Since(p.began)
+	text := fmt.Sprintf("%d %s, %.0f/s", done, p.what, float64(done-p.before)/max(took.Seconds(), 0.001))
+	if part > p.partWas && part < 1 {
+		left := time.Duration(float64(took) * (1 - part) / (part - p.partWas))
+		text += fmt.Sprintf(", %.0f %%, %s left", 100*part, left.Round(time.Second))
+	}
+	if !p.terminal {
+		say(p.to, "%s\n", text)
+		return
+	}
+	if part > 0 {
+		text = bar(part) + " " + text
+	}
+	say(p.to, "\r\x1b[K%s", text)
+}
+
+// barWidth is that of the bar in characters.
+const barWidth = 24
+
+func bar(part float64) string {
+	full := int(barWidth * min(1, part))
+	return "[" + strings.Repeat("=", full) + strings.Repeat(" ", barWidth-full) + "]"
+}
+
+// say writes a line of its own above the bar.
+func (p *progress) say(format string, args ...any) {
+	if p.terminal && !p.shown.IsZero() {
+		say(p.to, "\r\x1b[K")
+	}
+	say(p.to, format+"\n", args...)
+}
+
+func (p *progress) end(done int, part float64) {
+	if p.terminal && !p.shown.IsZero() {
+		p.line(done, part)
+		say(p.to, "\n")
+	}
+}
+
+// againEvery is how often it is said that something is tried again.
+const againEvery = 10 * time.Second
+
+// again says what is tried again, at most every ten seconds.
+func (p *progress) again(err error) {
+	if now := time.Now(); now.Sub(p.tried) >= againEvery {
+		p.tried = now
+		p.say("trying again: %s", err)
+	}
+}

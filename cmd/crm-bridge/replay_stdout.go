@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// toStdout writes events as JSON lines.
+type toStdout struct {
+	*replay
+	out  *bufio.Writer
+	line []byte
+}
+
+// outBuffer is how much is written at once.
+const outBuffer = 256 << 10
+
+func newToStdout(r *replay, out io.Writer) *toStdout {
+	return &toStdout{replay: r, out: bufio.NewWriterSize(out, outBuffer)}
+}
+
+func (t *toStdout) begin(context.Context) error { return nil }
+
+// give writes a line as tail does.
+func (t *toStdout) give(ctx context.Context, m publish.Stored) error {
+	counts := tally{Read: 1, Events: 1}
+	event, err := m.JSON()
+	line := append(t.line[:0], `{"subject":`...)
+	line = appendString(line, m.Subject)
+	line = strconv.AppendUint(append(line, `,"sequence":`...), m.Sequence, 10)
+	line = m.At.UTC().AppendFormat(append(line, `,"storedAt":"`...), time.RFC3339Nano)
+	if err != nil {
+		counts = tally{Read: 1, NoEvents: 1}
+		line = appendString(append(line, `","error":`...), err.Error())
+	} else {
+		line = append(append(line, `","event":`...), event...)
+	}
+	t.line = append(line, '}', '\n')
+	if _, err := t.out.Write(t.line); err != nil {
+		return fmt.Errorf("%w: write the events: %w", errForGood, err)
+	}
+	return t.done(ctx, m.Sequence, counts)
+}
+
+// appendString appends a text as JSON.
+func appendString(to []byte, text string) []byte {
+	for i := range len(text) {
+		if b := text[i]; b < ' ' || b == '"' || b == '\\' || b >= 0x7f {
+			quoted, _ := json.Marshal(text) // of a string never fails
+			return append(to, quoted...)
+		}
+	}
+	return append(append(append(to, '"'), text...), '"')
+}
+
+func (t *toStdout) pass(ctx context.Context, m publish.Stored, counts tally) error {
+	return t.done(ctx, m.Sequence, counts)
+}
+
+func (t *toStdout) flush(context.Context) error { return t.out.Flush() }
+
+func (t *toStdout) keep(context.Context) error { return nil }

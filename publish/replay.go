@@ -1,0 +1,158 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Replay publishes messages of a stream once more, on subjects of a job's own in another stream.
+type Replay struct {
+	Conn   *Conn
+	Stream string // the one that takes them
+	Prefix string // first token of live subjects
+	Job    string // a token of subjects
+}
+
+// ErrFull says that a stream refuses what would push out what it holds.
+var ErrFull = errors.New("the stream is full")
+
+// replayedFrom is the header of a replayed message that tells the sequence of the one that it repeats.
+const replayedFrom = "crm-replay-sequence"
+
+// Subjects are those of the job.
+func (r *Replay) Subjects() string { return r.Prefix + "-replay." + r.Job + ".>" }
+
+// Subject is where a message of a live subject is replayed.
+func (r *Replay) Subject(live string) string {
+	return r.Prefix + "-replay." + r.Job + "." + strings.TrimPrefix(live, r.Prefix+".")
+}
+
+// message is a stored message as it is replayed: as it stands, but for what the server understands of its headers.
+func (r *Replay) message(m Stored, id string) *nats.Msg {
+	header := make(nats.Header, len(m.Header)+3)
+	for name, values := range m.Header {
+		if !strings.HasPrefix(strings.ToLower(name), "nats-") {
+			header[name] = values
+		}
+	}
+	header[nats.MsgIdHdr] = []string{r.Job + ":" + id}
+	header[nats.ExpectedStreamHdr] = []string{r.Stream}
+	header[replayedFrom] = []string{strconv.FormatUint(m.Sequence, 10)}
+	return &nats.Msg{Subject: r.Subject(m.Subject), Header: header, Data: m.Data}
+}
+
+// Sending is a message on its way.
+type Sending struct {
+	subject string
+	future  jetstream.PubAckFuture
+}
+
+// Send sends a message, the event id, and does not wait for its acknowledgement.
+func (r *Replay) Send(m Stored, id string) (*Sending, error) {
+	msg := r.message(m, id)
+	if !r.Conn.nats.IsConnected() {
+		return nil, errNotConnected
+	}
+	future, err := r.Conn.js.PublishMsgAsync(msg, jetstream.WithRetryAttempts(0), jetstream.WithStallWait(time.Second))
+	if err != nil {
+		return nil, explainReplay(msg.Subject, err)
+	}
+	return &Sending{msg.Subject, future}, nil
+}
+
+// Settled tells whether Wait returns at once.
+func (s *Sending) Settled() bool {
+	return len(s.future.Ok()) > 0 || len(s.future.Err()) > 0
+}
+
+// settles is how long an acknowledgement may take.
+const settles = 10 * time.Second
+
+// Wait returns when the stream has acknowledged the message. The error is ErrTooLarge for a message that it never takes,
+// ErrFull where it has no room; after any other the message may still be stored.
+func (s *Sending) Wait(ctx context.Context) (Ack, error) {
+	late := time.NewTimer(settles)
+	defer late.Stop()
+	select {
+	case ack := <-s.future.Ok():
+		return Ack{Subject: s.subject, Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
+	case err := <-s.future.Err():
+		return Ack{}, explainReplay(s.subject, err)
+	case <-late.C:
+		return Ack{}, fmt.Errorf("publish %s: no acknowledgement", s.subject)
+	case <-ctx.Done():
+		return Ack{}, context.Cause(ctx)
+	}
+}
+
+func explainReplay(subject string, err error) error {
+	var api *jetstream.APIError
+	switch {
+	case tooLarge(err):
+		err = ErrTooLarge
+	case errors.As(err, &api) && api.ErrorCode == jetstream.ErrorCode(10077):
+		err = ErrFull
+	}
+	return fmt.Errorf("publish %s: %w", subject, err)
+}
+
+// Last returns the sequence of the last message of the stream that takes the job's, and when the job's own last was taken;
+// zero: it holds none.
+func (r *Replay) Last(ctx context.Context) (sequence uint64, own time.Time, err error) {
+	stream, err := r.Conn.js.Stream(ctx, r.Stream)
+	if err != nil {
+		return 0, own, fmt.Errorf("stream %s: %w", r.Stream, err)
+	}
+	last, err := stream.GetLastMsgForSubject(ctx, r.Subjects())
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return stream.CachedInfo().State.LastSeq, own, nil
+	}
+	if err != nil {
+		return 0, own, fmt.Errorf("stream %s: %w", r.Stream, err)
+	}
+	return stream.CachedInfo().State.LastSeq, last.Time, nil
+}
+
+// Held returns the sequences of the messages that were replayed already, as far as they stand behind a sequence of the
+// stream that takes them.
+func (r *Replay) Held(ctx context.Context, after uint64) (map[uint64]bool, error) {
+	held := map[uint64]bool{}
+	span, err := r.Conn.OpenSpan(ctx, r.Stream, []string{r.Subjects()}, Bounds{From: after + 1})
+	if err != nil {
+		return nil, err
+	}
+	span.HeadersOnly, span.Patience = true, settles
+	err = span.Each(ctx, func(m Stored) error {
+		if values := m.Header[replayedFrom]; len(values) > 0 {
+			if sequence, err := strconv.ParseUint(values[0], 10, 64); err == nil {
+				held[sequence] = true
+			}
+		}
+		return nil
+	})
+	return held, err
+}
+
+// Forget removes all that the job has replayed, and returns from when on its ids may be used once more: before, the
+// duplicates window would swallow them.
+func (r *Replay) Forget(ctx context.Context) (free time.Time, err error) {
+	stream, err := r.Conn.js.Stream(ctx, r.Stream)
+	if err != nil {
+		return free, fmt.Errorf("stream %s: %w", r.Stream, err)
+	}
+	_, own, err := r.Last(ctx)
+	if err != nil || own.IsZero() {
+		return free, err
+	}
+	if err := stream.Purge(ctx, jetstream.WithPurgeSubject(r.Subjects())); err != nil {
+		return free, fmt.Errorf("purge %s: %w", r.Subjects(), err)
+	}
+	return own.Add(stream.CachedInfo().Config.Duplicates + time.Second), nil
+}

@@ -1,0 +1,187 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Span is a part of a stream that has an end: what is stored later is not in it. It is read without a trace on the server.
+type Span struct {
+	Conn        *Conn
+	Stream      string
+	Made        time.Time // when the stream was made: another one of that name is not read
+	Subjects    []string  // filters; empty: all
+	First, Last uint64    // sequences, both in it
+	HeadersOnly bool      // read messages without their data
+	// Patience is how long reading may fail before Each gives up.
+	Patience time.Duration
+	// Idle is called before Each waits for messages; nil: nothing is.
+	Idle func()
+	// Failed is told why reading failed and is tried again; nil: nobody is.
+	Failed func(error)
+}
+
+// Bounds say where a span begins and ends; what is zero does not bound it.
+type Bounds struct {
+	Since    time.Time // stored then or later
+	Until    time.Time // stored before
+	From, To uint64    // sequences, both in it
+}
+
+// OpenSpan finds the part of a stream that lies within bounds; it ends at the latest with the stream's last message of now.
+func (c *Conn) OpenSpan(ctx context.Context, stream string, subjects []string, bounds Bounds) (*Span, error) {
+	have, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", stream, err)
+	}
+	info := have.CachedInfo()
+	s := &Span{
+		Conn: c, Stream: stream, Made: info.Created, Subjects: widest(subjects),
+		First: max(info.State.FirstSeq, bounds.From, 1), Last: info.State.LastSeq,
+	}
+	if bounds.To > 0 {
+		s.Last = min(s.Last, bounds.To)
+	}
+	if !bounds.Since.IsZero() {
+		since, err := c.sequenceAt(ctx, stream, bounds.Since)
+		if err != nil {
+			return nil, err
+		}
+		s.First = max(s.First, since)
+	}
+	if !bounds.Until.IsZero() {
+		until, err := c.sequenceAt(ctx, stream, bounds.Until)
+		if err != nil {
+			return nil, err
+		}
+		s.Last = min(s.Last, until-1)
+	}
+	return s, nil
+}
+
+// sequenceAt returns the sequence of the first message that the stream took at a time or later. No subject narrows the
+// question: with several of them, and a time, the server may begin behind a message that it should begin with.
+func (c *Conn) sequenceAt(ctx context.Context, stream string, at time.Time) (uint64, error) {
+	consumer, err := c.look(ctx, stream, jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &at})
+	if err != nil {
+		return 0, err
+	}
+	return consumer.Delivered.Stream + 1, nil
+}
+
+// look makes a consumer for a look at where it stands.
+func (c *Conn) look(ctx context.Context, stream string, config jetstream.ConsumerConfig) (*jetstream.ConsumerInfo, error) {
+	config.AckPolicy, config.MemoryStorage, config.Replicas, config.InactiveThreshold = jetstream.AckNonePolicy, true, 1, time.Minute
+	consumer, err := c.js.CreateConsumer(ctx, stream, config)
+	if err != nil {
+		return nil, fmt.Errorf("read stream %s: %w", stream, err)
+	}
+	info := consumer.CachedInfo()
+	if err := c.js.DeleteConsumer(ctx, stream, info.Name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return nil, fmt.Errorf("read stream %s: %w", stream, err)
+	}
+	return info, nil
+}
+
+// widest leaves out the subjects that another one of them covers: the server takes none that overlap.
+func widest(subjects []string) []string {
+	var kept []string
+	for i, one := range subjects {
+		covered := slices.ContainsFunc(subjects[:i], func(other string) bool { return covers(other, one) }) ||
+			slices.ContainsFunc(subjects[i+1:], func(other string) bool { return covers(other, one) && !covers(one, other) })
+		if !covered {
+			kept = append(kept, one)
+		}
+	}
+	return kept
+}
+
+// Count returns how many messages of the span there are from a sequence on; a few less where the stream takes very many.
+func (s *Span) Count(ctx context.Context, from uint64) (uint64, error) {
+	if from = max(from, s.First); from > s.Last {
+		return 0, nil
+	}
+	least := uint64(0)
+	for range 10 { // what is stored between the questions would count
+		behind, err := s.pending(ctx, s.Last+1)
+		if err != nil {
+			return 0, err
+		}
+		all, err := s.pending(ctx, from)
+		if err != nil {
+			return 0, err
+		}
+		again, err := s.pending(ctx, s.Last+1)
+		if least = all - min(all, again); err != nil || again == behind {
+			return least, err
+		}
+	}
+	return least, nil // of a stream that takes hundreds a second
+}
+
+// pending returns how many messages on the span's subjects the stream holds from a sequence on.
+func (s *Span) pending(ctx context.Context, from uint64) (uint64, error) {
+	info, err := s.Conn.look(ctx, s.Stream, jetstream.ConsumerConfig{FilterSubjects: s.Subjects, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from})
+	if err != nil {
+		return 0, err
+	}
+	return info.NumPending, nil
+}
+
+// Each calls each for every message of the span, in order, each once, until each returns an error, which it returns. It
+// goes on after a lost connection where it was. The data of a message is valid for good.
+func (s *Span) Each(ctx context.Context, each func(Stored) error) error {
+	at := &place{next: s.First, each: each}
+	good := time.Now()
+	for at.next <= s.Last && !at.done {
+		before := at.next
+		err := s.read(ctx, at)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case at.failed != nil:
+			return at.failed
+		case errors.As(err, new(MisfitError)), errors.Is(err, jetstream.ErrStreamNotFound):
+			return err
+		}
+		if at.next > before {
+			good = time.Now()
+		}
+		if err == nil && !at.done && at.next == before {
+			err = fmt.Errorf("read stream %s: the server says that there is more, and sends nothing", s.Stream)
+		}
+		if err == nil {
+			continue
+		}
+		if time.Since(good) > s.Patience {
+			return err
+		}
+		if s.Failed != nil {
+			s.Failed(err)
+		}
+		if err := wait(ctx, retryEvery); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// retryEvery is the time between two attempts to read.
+const retryEvery = 250 * time.Millisecond
+
+// wait returns after d, or with the error of a ctx that has ended before.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
