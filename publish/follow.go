@@ -39,7 +39,8 @@ type place struct {
 	made  time.Time // when the stream was made; zero: it was not seen yet
 	next  uint64    // sequence to go on with; 0: by time
 	since time.Time // where next is 0
-	seen  time.Time // when the stream took the last message that was read; before the first: when reading began
+	last  uint64    // sequence of the last message that was read; 0: none was
+	seen  time.Time // when the stream took it; before the first: when reading began
 }
 
 // halt is the error with which the reader of the messages ended it.
@@ -101,7 +102,7 @@ func (f *Follower) attempt(ctx context.Context, at *place, each func(Stored) err
 	if err != nil {
 		return f.because(ctx, err)
 	}
-	remark, err := f.stand(at, stream.CachedInfo())
+	remark, err := f.stand(at, stream.CachedInfo(), at.isIn(ctx, stream))
 	if err != nil {
 		return err
 	}
@@ -145,12 +146,22 @@ func (f *Follower) read(ctx context.Context, messages jetstream.MessagesContext,
 		if err != nil {
 			return halt{err}
 		}
-		at.next, at.seen = meta.Sequence.Stream+1, meta.Timestamp
+		at.next, at.last, at.seen = meta.Sequence.Stream+1, meta.Sequence.Stream, meta.Timestamp
 	}
 }
 
+// isIn tells whether the stream still holds the message that was read last, or has dropped it. Another one in its place
+// means that the stream was restored from an older copy, and has taken others since.
+func (p *place) isIn(ctx context.Context, stream jetstream.Stream) bool {
+	if p.last == 0 {
+		return true
+	}
+	msg, err := stream.GetMsg(ctx, p.last)
+	return err != nil || msg.Time.Equal(p.seen)
+}
+
 // stand finds the place to go on in a stream, and says what is not as it was.
-func (f *Follower) stand(at *place, info *jetstream.StreamInfo) (remark string, err error) {
+func (f *Follower) stand(at *place, info *jetstream.StreamInfo, asRead bool) (remark string, err error) {
 	state := info.State
 	switch {
 	case at.made.IsZero():
@@ -163,10 +174,10 @@ func (f *Follower) stand(at *place, info *jetstream.StreamInfo) (remark string, 
 		}
 		at.seen = time.Now()
 	case !at.made.Equal(info.Created):
-		at.next = 1
+		at.next, at.last = 1, 0
 		remark = fmt.Sprintf("stream %s was made anew: from its first event on", f.Stream)
-	case at.next > state.LastSeq+1:
-		remark = fmt.Sprintf("stream %s ends at #%d, before #%d, as if it had been restored: with what it took since %s", f.Stream, state.LastSeq, at.next, at.seen.Local().Format(time.DateTime))
+	case at.next > state.LastSeq+1 || !asRead:
+		remark = fmt.Sprintf("stream %s was restored to an earlier state: with what it took since %s", f.Stream, at.seen.Local().Format(time.DateTime))
 		at.next, at.since = 0, at.seen.Add(1)
 	case at.next > 0 && at.next < state.FirstSeq:
 		remark = fmt.Sprintf("what stream %s held before #%d has left it in the meantime", f.Stream, state.FirstSeq)

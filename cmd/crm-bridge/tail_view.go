@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -89,13 +90,16 @@ func (v *view) line(e publish.Stored) error {
 		line.add(visible(err.Error()), red)
 		return line.write(v.out)
 	}
+	room := 2 + shortID
 	origin, _ := event.Extensions()["crmorigin"].(string)
-	if origin == "live" {
+	if origin = visible(origin); origin == string(ingest.Live) {
 		origin = ""
+	} else {
+		room += 2 + utf8.RuneCountInString(origin)
 	}
+	line.add(cut(about(event.Data()), max(line.width-line.used-2-room, shortRecord)), noColour)
+	line.add(origin, magenta)
 	id := visible(event.ID())
-	line.fit(about(event.Data()), len(visible(origin))+2+shortID+4)
-	line.add(visible(origin), magenta)
 	if rest := line.width - line.used - 2; utf8.RuneCountInString(id) > rest {
 		id = cut(id, shortID)
 	}
@@ -103,8 +107,11 @@ func (v *view) line(e publish.Stored) error {
 	return line.write(v.out)
 }
 
-// shortID is how much is left of an id that does not fit: enough to find the rest of it by.
-const shortID = 13
+// The least that is shown, in columns: of an id enough to find the whole one by, of what the event is about a record's id.
+const (
+	shortID     = 14
+	shortRecord = 20
+)
 
 // about says in a few words which records an event is about, and which of their fields.
 func about(data []byte) string {
@@ -159,20 +166,15 @@ func (r *row) add(text, colour string) {
 	r.text.WriteString(text)
 }
 
-// fit adds as much of a text as leaves room for what follows; never less than a record's id.
-func (r *row) fit(text string, room int) {
-	r.add(cut(text, max(r.width-r.used-2-room, 20)), noColour)
-}
-
 func (r *row) write(out io.Writer) error {
 	_, err := fmt.Fprintln(out, strings.TrimRight(r.text.String(), " "))
 	return err
 }
 
-// cut shortens a text to so many characters and a sign that there was more.
+// cut shortens a text to so many characters, the last of which says that there was more.
 func cut(text string, most int) string {
 	if utf8.RuneCountInString(text) <= most {
 		return text
 	}
-	return string([]rune(text)[:most]) + "…"
+	return string([]rune(text)[:most-1]) + "…"
 }
