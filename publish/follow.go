@@ -52,8 +52,7 @@ func (f *Follower) Follow(ctx context.Context, each func(Stored) error) error {
 	var at place
 	var said string // why nothing can be read; empty: it can
 	begun := false
-	wait := retryFirst
-	for {
+	for wait := retryFirst; ; wait = min(2*wait, followLast) {
 		err := f.attempt(ctx, &at, each, func(remark string) {
 			wait = retryFirst
 			if said != "" || remark != "" {
@@ -62,12 +61,13 @@ func (f *Follower) Follow(ctx context.Context, each func(Stored) error) error {
 			said, begun = "", true
 		})
 		var ended halt
-		switch {
-		case errors.As(err, &ended):
+		if errors.As(err, &ended) {
 			return ended.error
-		case ctx.Err() != nil:
-			return nil
-		case !begun:
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		if !begun {
 			return err
 		}
 		// That a server still does not answer is no news.
@@ -80,8 +80,8 @@ func (f *Follower) Follow(ctx context.Context, each func(Stored) error) error {
 			return nil
 		case <-time.After(wait):
 		}
-		wait = min(2*wait, followLast)
 	}
+	return nil
 }
 
 // attempt reads over one connection with one consumer, for as long as everything goes well. The client library would go on

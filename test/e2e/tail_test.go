@@ -196,7 +196,9 @@ func TestTailOutlivesARemote(t *testing.T) {
 	if err := js.DeleteStream(t.Context(), "CRM"); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, func() bool { return strings.Contains(watch.stderr(), "stream not found") || strings.Contains(watch.stderr(), "consumer deleted") })
+	waitFor(t, func() bool {
+		return strings.Contains(watch.stderr(), "stream not found") || strings.Contains(watch.stderr(), "consumer deleted")
+	})
 	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "CRM", Subjects: []string{"crm.>"}}); err != nil {
 		t.Fatal(err)
 	}
