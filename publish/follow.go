@@ -61,11 +61,8 @@ func (f *Follower) Follow(ctx context.Context, each func(Stored) error) error {
 			said, begun = "", true
 		})
 		var ended halt
-		if errors.As(err, &ended) {
+		if errors.As(err, &ended) || ctx.Err() != nil {
 			return ended.error
-		}
-		if ctx.Err() != nil {
-			break
 		}
 		if !begun {
 			return err
@@ -81,7 +78,6 @@ func (f *Follower) Follow(ctx context.Context, each func(Stored) error) error {
 		case <-time.After(wait):
 		}
 	}
-	return nil
 }
 
 // attempt reads over one connection with one consumer, for as long as everything goes well. The client library would go on
