@@ -37,8 +37,8 @@ const (
 // place is where a follower stands in its stream.
 type place struct {
 	made  time.Time // when the stream was made; zero: it was not seen yet
-	next  uint64    // sequence to go on with; 0: by time
-	since time.Time // where next is 0
+	next  uint64    // sequence to go on with; 0: that of the first message since a time
+	since time.Time // that time
 	last  uint64    // sequence of the last message that was read; 0: none was
 	seen  time.Time // when the stream took it; before the first: when reading began
 }
@@ -101,6 +101,11 @@ func (f *Follower) attempt(ctx context.Context, at *place, each func(Stored) err
 	remark, err := f.stand(at, stream.CachedInfo(), at.isIn(ctx, stream))
 	if err != nil {
 		return err
+	}
+	if at.next == 0 {
+		if at.next, err = sequenceAt(ctx, conn.js, f.Stream, at.since); err != nil {
+			return f.because(ctx, err)
+		}
 	}
 	consumer, err := stream.CreateConsumer(ctx, f.consumer(at))
 	if err != nil {
@@ -184,14 +189,25 @@ func (f *Follower) stand(at *place, info *jetstream.StreamInfo, asRead bool) (re
 
 // consumer is what the server keeps for a follower, in memory and for a short time.
 func (f *Follower) consumer(at *place) jetstream.ConsumerConfig {
-	config := jetstream.ConsumerConfig{
+	return jetstream.ConsumerConfig{
 		FilterSubjects: apart(f.Subjects), AckPolicy: jetstream.AckNonePolicy, Replicas: 1, MemoryStorage: true, InactiveThreshold: followKept,
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: at.next,
 	}
-	if at.next == 0 {
-		config.DeliverPolicy, config.OptStartTime = jetstream.DeliverByStartTimePolicy, &at.since
+}
+
+// sequenceAt returns the sequence of the first message that a stream took at a time or later, or of the next that it will
+// take. A consumer with several filters must not begin at a time: the server (2.15.2) takes it to the first message of a
+// subject that the stream had not held before that time, past those of the others.
+func sequenceAt(ctx context.Context, js jetstream.JetStream, stream string, at time.Time) (uint64, error) {
+	probe, err := js.CreateConsumer(ctx, stream, jetstream.ConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &at,
+		AckPolicy: jetstream.AckNonePolicy, Replicas: 1, MemoryStorage: true, InactiveThreshold: followKept,
+	})
+	if err != nil {
+		return 0, err
 	}
-	return config
+	info := probe.CachedInfo()
+	return info.Delivered.Stream + 1, js.DeleteConsumer(ctx, stream, info.Name)
 }
 
 // because returns why reading ended: that the connection was lost, if it was.

@@ -186,6 +186,55 @@ func TestFollowWithoutItsConsumer(t *testing.T) {
 	}
 }
 
+// From a time on, with several subjects: nothing is passed over where one of them is new to the stream since then. (With a
+// start time the server itself does.)
+func TestSeveralSubjectsSince(t *testing.T) {
+	remote, js := followedRemote(t, 1)
+	since := time.Now()
+	put(t, js, 2, 3)
+	if _, err := js.Publish(t.Context(), "crm.zoho.Leads.edit", []byte("4")); err != nil {
+		t.Fatal(err)
+	}
+	put(t, js, 5, 5)
+	subjects := []string{"crm.zoho.Deals.edit", "crm.zoho.Leads.edit"}
+	reach := func(ctx context.Context) (*publish.Conn, error) {
+		return publish.Address{URL: remote.server.ClientURL()}.Reach(ctx, slog.New(slog.DiscardHandler))
+	}
+	var got []string
+	each := func(s publish.Stored) error {
+		if got = append(got, string(s.Data)); len(got) == 4 {
+			return errEnough
+		}
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	follower := &publish.Follower{Stream: "CRM", Since: since, Subjects: subjects, Reach: reach}
+	err := follower.Follow(ctx, each)
+	if strings.Join(got, " ") != "2 3 4 5" || !errors.Is(err, errEnough) {
+		t.Errorf("followed %v: %v", got, err)
+	}
+	conn, err := reach(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	got = nil
+	reader := publish.Reader{Conn: conn, Stream: "CRM", Since: since, Subjects: subjects}
+	if err := reader.Read(ctx, each); strings.Join(got, " ") != "2 3 4 5" || !errors.Is(err, errEnough) {
+		t.Errorf("read %v: %v", got, err)
+	}
+	got = nil
+	late := &publish.Follower{Stream: "CRM", Since: time.Now(), Subjects: subjects, Reach: func(ctx context.Context) (*publish.Conn, error) {
+		conn, err := reach(ctx)
+		time.AfterFunc(50*time.Millisecond, func() { put(t, js, 6, 9) }) // when it reads, or before
+		return conn, err
+	}}
+	if err := late.Follow(ctx, each); strings.Join(got, " ") != "6 7 8 9" || !errors.Is(err, errEnough) {
+		t.Errorf("from now on followed %v: %v", got, err)
+	}
+}
+
 // A follower leaves no consumer behind, ends when it is told to while its server is away, and a stream that never was is an
 // error at once.
 func TestFollowEnds(t *testing.T) {
