@@ -31,6 +31,13 @@ type followed struct {
 // follow follows the stream from its first event on, and returns when it has read so many.
 func follow(t *testing.T, remote *remoteServer, read int) *followed {
 	t.Helper()
+	f := followSince(t, remote, time.Now().Add(-time.Hour))
+	f.reads(t, read)
+	return f
+}
+
+func followSince(t *testing.T, remote *remoteServer, since time.Time) *followed {
+	t.Helper()
 	f := &followed{remote: remote, ended: make(chan error, 1)}
 	note := func(text string) {
 		f.mu.Lock()
@@ -38,7 +45,7 @@ func follow(t *testing.T, remote *remoteServer, read int) *followed {
 		f.said = append(f.said, text)
 	}
 	follower := &publish.Follower{
-		Stream: "CRM", Since: time.Now().Add(-time.Hour),
+		Stream: "CRM", Since: since,
 		Reach: func(ctx context.Context) (*publish.Conn, error) {
 			if f.away.Load() {
 				return nil, errors.New("away")
@@ -63,7 +70,6 @@ func follow(t *testing.T, remote *remoteServer, read int) *followed {
 			t.Errorf("ended with %v", err)
 		}
 	})
-	f.reads(t, read)
 	return f
 }
 
@@ -140,6 +146,25 @@ func followRestored(t *testing.T, last int) {
 		if got != fmt.Sprint(i+1) {
 			t.Errorf("read %s in the place of %d", got, i+1)
 		}
+	}
+}
+
+// Who wants only what comes from now on gets also what came while the server was away, before there was a first event.
+func TestFollowLiveBeforeTheFirstEvent(t *testing.T) {
+	remote, js := followedRemote(t, 2)
+	f := followSince(t, remote, time.Time{})
+	until(t, func() bool {
+		stream, err := js.Stream(t.Context(), "CRM")
+		return err == nil && stream.CachedInfo().State.Consumers == 1
+	})
+	f.away.Store(true)
+	remote.stop()
+	remote.start(t)
+	put(t, remote.js(t), 3, 4)
+	f.says(t, "lost: away")
+	f.away.Store(false)
+	if got := strings.Join(f.reads(t, 2), " "); got != "3 4" {
+		t.Errorf("read %s", got)
 	}
 }
 
