@@ -41,6 +41,7 @@ type place struct {
 	since time.Time // that time
 	last  uint64    // sequence of the last message that was read; 0: none was
 	seen  time.Time // when the stream took it; before the first: when reading began
+	news  string    // what is not as it was and was not told yet
 }
 
 // halt is the error with which the reader of the messages ended it.
@@ -98,8 +99,7 @@ func (f *Follower) attempt(ctx context.Context, at *place, each func(Stored) err
 	if err != nil {
 		return f.because(ctx, err)
 	}
-	remark, err := f.stand(at, stream.CachedInfo(), at.isIn(ctx, stream))
-	if err != nil {
+	if err := f.stand(at, stream.CachedInfo(), at.isIn(ctx, stream)); err != nil {
 		return err
 	}
 	if at.next == 0 {
@@ -123,7 +123,8 @@ func (f *Follower) attempt(ctx context.Context, at *place, each func(Stored) err
 		return f.because(ctx, err)
 	}
 	defer messages.Stop()
-	opened(remark)
+	opened(at.news)
+	at.news = ""
 	return f.read(ctx, messages, at, each)
 }
 
@@ -161,13 +162,13 @@ func (p *place) isIn(ctx context.Context, stream jetstream.Stream) bool {
 	return err != nil || msg.Time.Equal(p.seen)
 }
 
-// stand finds the place to go on in a stream, and says what is not as it was.
-func (f *Follower) stand(at *place, info *jetstream.StreamInfo, asRead bool) (remark string, err error) {
+// stand finds the place to go on in a stream, and notes what is not as it was.
+func (f *Follower) stand(at *place, info *jetstream.StreamInfo, asRead bool) error {
 	state := info.State
 	switch {
 	case at.made.IsZero():
 		if err := f.covered(info.Config.Subjects); err != nil {
-			return "", err
+			return err
 		}
 		// By a sequence even for what comes from now on: what comes before a first loss is over must not be missed.
 		if at.since = f.Since; f.Since.IsZero() {
@@ -176,15 +177,15 @@ func (f *Follower) stand(at *place, info *jetstream.StreamInfo, asRead bool) (re
 		at.seen = time.Now()
 	case !at.made.Equal(info.Created):
 		at.next, at.last = 1, 0
-		remark = fmt.Sprintf("stream %s was made anew: from its first event on", f.Stream)
+		at.news = fmt.Sprintf("stream %s was made anew: from its first event on", f.Stream)
 	case at.next > state.LastSeq+1 || !asRead:
-		remark = fmt.Sprintf("stream %s was restored to an earlier state: with what it took since %s", f.Stream, at.seen.Local().Format(time.DateTime))
+		at.news = fmt.Sprintf("stream %s was restored to an earlier state: with what it took since %s", f.Stream, at.seen.Local().Format(time.DateTime))
 		at.next, at.since = 0, at.seen.Add(1)
 	case at.next > 0 && at.next < state.FirstSeq:
-		remark = fmt.Sprintf("what stream %s held before #%d has left it in the meantime", f.Stream, state.FirstSeq)
+		at.news = fmt.Sprintf("what stream %s held before #%d has left it in the meantime", f.Stream, state.FirstSeq)
 	}
 	at.made = info.Created
-	return remark, nil
+	return nil
 }
 
 // consumer is what the server keeps for a follower, in memory and for a short time.

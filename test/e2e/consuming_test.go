@@ -1,105 +1,18 @@
 package e2e
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/cloudevents/sdk-go/v2/event"
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
-
-// books are what a job keeps: the ids of the events that it has seen, and what they led to, in one transaction. Here that is
-// a file, which is replaced whole.
-type books struct {
-	file     string
-	patience time.Duration
-	poison   string // an event about this record can never be handled
-	moody    string // an event about this one only at its second delivery
-
-	mu         sync.Mutex
-	Seen       map[string]bool
-	Effects    []string // records, in the order in which their effects happened
-	Aside      []string
-	deliveries int
-}
-
-func openBooks(t *testing.T, file string) *books {
-	t.Helper()
-	b := &books{file: file, patience: time.Millisecond, Seen: map[string]bool{}}
-	text, err := os.ReadFile(file)
-	if err == nil {
-		err = json.Unmarshal(text, b)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// once does what effect does, and remembers the id, both or neither; an id that it remembers it leaves alone.
-func (b *books) once(id string, effect func() error) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.deliveries++
-	if b.Seen[id] {
-		return nil
-	}
-	if err := effect(); err != nil {
-		return err
-	}
-	b.Seen[id] = true
-	return b.commit()
-}
-
-func (b *books) commit() error {
-	text, err := json.Marshal(b)
-	if err == nil {
-		err = os.WriteFile(b.file+".new", text, 0o600)
-	}
-	if err == nil {
-		err = os.Rename(b.file+".new", b.file)
-	}
-	return err
-}
-
-func (b *books) apply(e event.Event) error {
-	if e.Subject() == b.poison {
-		return errors.New("it makes no sense")
-	}
-	if e.Subject() == b.moody {
-		b.moody = ""
-		return errors.New("not now")
-	}
-	b.Effects = append(b.Effects, e.Subject())
-	return nil
-}
-
-func (b *books) setAside(event []byte, _ error) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.Aside = append(b.Aside, string(event))
-	return b.commit()
-}
-
-// effects returns what has happened so far.
-func (b *books) effects() []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Clone(b.Effects)
-}
 
 // service connects as an independent service does.
 func service(t *testing.T, url string) jetstream.JetStream {
@@ -444,87 +357,5 @@ func TestMissed(t *testing.T) {
 	}
 	if n, err := missed(t.Context(), stream, billing); n != 3 || err != nil { // 3 to 5 of 10
 		t.Errorf("missed %d, %v", n, err)
-	}
-}
-
-// On a NATS of one's own, reading takes no more rights than docs/consuming.md lists.
-func TestReadingTakesLittle(t *testing.T) {
-	doc, err := os.ReadFile("../../docs/consuming.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	list := regexp.MustCompile("(?s)```\n(\\$JS.*?)\n```").FindSubmatch(doc)
-	if list == nil {
-		t.Fatal("the list of requests is not where it was")
-	}
-	options := &server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true, Users: []*server.User{
-		{Username: "bridge", Password: "b"},
-		{Username: "reader", Password: "r", Permissions: &server.Permissions{
-			Publish:   &server.SubjectPermission{Allow: strings.Split(string(list[1]), "\n")},
-			Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
-		}},
-	}}
-	remote, err := server.NewServer(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	go remote.Start()
-	if !remote.ReadyForConnections(10 * time.Second) {
-		t.Fatal("the remote does not start")
-	}
-	t.Cleanup(remote.Shutdown)
-	as := func(user string) string { return strings.Replace(remote.ClientURL(), "//", "//"+user+"@", 1) }
-	b := start(t, t.TempDir(), documentedToken, "BRIDGE_DELIVERY=direct", "BRIDGE_NATS_URL="+as("bridge:b"))
-	for i := range 3 {
-		change(t, b, "Deals", i)
-	}
-	js := service(t, as("reader:r"))
-	billing, err := openBilling(t.Context(), js, time.Now().Add(-time.Hour))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := next(t, billing, 3); got != "1 2 3" {
-		t.Errorf("read %s", got)
-	}
-	if _, err := js.ResetConsumerToSequence(t.Context(), "CRM", "billing", 3); err != nil {
-		t.Error(err)
-	}
-	if got := next(t, billing, 1); got != "3" {
-		t.Errorf("after the reset read %s", got)
-	}
-	stream, err := js.Stream(t.Context(), "CRM")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := missed(t.Context(), stream, billing); err != nil {
-		t.Error(err)
-	}
-	if err := js.DeleteConsumer(t.Context(), "CRM", "billing"); err != nil {
-		t.Error(err)
-	}
-	if _, err := readBeside(t.Context(), js, time.Now().Add(-time.Hour), func(msg jetstream.Msg) { _ = msg.Ack() }); err != nil {
-		t.Error(err)
-	}
-}
-
-// The code in docs/consuming.md is that of these tests.
-func TestConsumingIsTested(t *testing.T) {
-	code, err := os.ReadFile("consuming_code_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc, err := os.ReadFile("../../docs/consuming.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var tested, shown []string
-	for _, part := range regexp.MustCompile(`(?s)// doc: \w+\n\n(.*?)\n\n// end`).FindAllSubmatch(code, -1) {
-		tested = append(tested, string(part[1]))
-	}
-	for _, part := range regexp.MustCompile("(?s)```go\n(.*?)\n```").FindAllSubmatch(doc, -1) {
-		shown = append(shown, string(part[1]))
-	}
-	if !slices.Equal(tested, shown) {
-		t.Errorf("docs/consuming.md shows %d pieces of Go, of which %d are tested here: copy what stands between doc and end", len(shown), len(tested))
 	}
 }
