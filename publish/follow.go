@@ -30,6 +30,8 @@ const (
 	followBatch = 128
 	// followHeartbeat, missed twice, finds a server that keeps its connections and says nothing.
 	followHeartbeat = 5 * time.Second
+	// followQuiet is how long after a loss other reasons are not told: a server that starts has, for a moment, no stream.
+	followQuiet = 3 * time.Second
 	// followKept is how long the server remembers a follower that is gone without a word.
 	followKept = time.Minute
 )
@@ -52,6 +54,7 @@ type halt struct{ error }
 func (f *Follower) Follow(ctx context.Context, each func(Stored) error) error {
 	var at place
 	var said string // why nothing can be read; empty: it can
+	var since time.Time
 	begun := false
 	for wait := retryFirst; ; wait = min(2*wait, followLast) {
 		err := f.attempt(ctx, &at, each, func(remark string) {
@@ -68,8 +71,11 @@ func (f *Follower) Follow(ctx context.Context, each func(Stored) error) error {
 		if !begun {
 			return err
 		}
-		// That a server still does not answer is no news.
-		if text := err.Error(); said == "" || text != said && !errors.Is(err, nats.ErrNoServers) {
+		switch text := err.Error(); {
+		case said == "":
+			f.Lost(err)
+			said, since = text, time.Now()
+		case text != said && !errors.Is(err, nats.ErrNoServers) && time.Since(since) > followQuiet:
 			f.Lost(err)
 			said = text
 		}

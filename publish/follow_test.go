@@ -155,7 +155,15 @@ func TestFollowLiveBeforeTheFirstEvent(t *testing.T) {
 	f := followSince(t, remote, time.Time{})
 	until(t, func() bool {
 		stream, err := js.Stream(t.Context(), "CRM")
-		return err == nil && stream.CachedInfo().State.Consumers == 1
+		if err != nil {
+			return false
+		}
+		for info := range stream.ListConsumers(t.Context()).Info() {
+			if info.NumWaiting > 0 { // it asked for what comes
+				return true
+			}
+		}
+		return false
 	})
 	f.away.Store(true)
 	remote.stop()

@@ -158,9 +158,17 @@ func TestTailMissesNoFirstEvent(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, js := consumer(t, b.NATS, "crm.>")
-	waitFor(t, func() bool { // beside the consumer of this test
+	waitFor(t, func() bool {
 		stream, err := js.Stream(t.Context(), "CRM")
-		return err == nil && stream.CachedInfo().State.Consumers > 1
+		if err != nil {
+			return false
+		}
+		for info := range stream.ListConsumers(t.Context()).Info() {
+			if info.NumWaiting > 0 { // it asked for what comes
+				return true
+			}
+		}
+		return false
 	})
 	_ = b.stop(t, syscall.SIGKILL)
 	lines := bufio.NewReader(io.TeeReader(stderr, &said))
