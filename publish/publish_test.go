@@ -149,6 +149,13 @@ func TestPublishFails(t *testing.T) {
 	if err := publisher.Ready(t.Context()); err != nil {
 		t.Errorf("not ready: %v", err)
 	}
+	small := publish.Event{Event: newEvent(t, "small"), Repeatable: true}
+	if _, err := publisher.Publish(t.Context(), small, publish.Event{Event: large}); !errors.Is(err, publish.ErrTooLarge) || errors.Is(err, publish.ErrPartly) {
+		t.Errorf("one of two too large: %v", err)
+	}
+	if n := count(t, server, "CRM"); n != 0 {
+		t.Errorf("%d events are stored of a call that was refused before it sent any", n)
+	}
 	server.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()

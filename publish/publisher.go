@@ -31,6 +31,9 @@ type Ack struct {
 // ErrTooLarge is returned for an event that the stream will never take.
 var ErrTooLarge = errors.New("larger than the stream takes")
 
+// ErrPartly comes with ErrTooLarge where the stream refused one of several events: the others may be stored.
+var ErrPartly = errors.New("others that came with it may be stored")
+
 // maxPending bounds the events that wait for their acknowledgement; one more waits a moment, then fails.
 const maxPending = 16384
 
@@ -71,8 +74,8 @@ type Publisher struct {
 }
 
 // Publish returns when the stream has acknowledged every event, in order, and Commit has brought them to the disk, or with
-// the first error. After an error some
-// of the events may be stored, and those on their way may still be; nothing is sent after it returned.
+// the first error. After an error some of the events may be stored, and those on their way may still be, unless it is
+// ErrTooLarge without ErrPartly; nothing is sent after it returned.
 func (p *Publisher) Publish(ctx context.Context, events ...Event) ([]Ack, error) {
 	p.calls.Add(1)
 	defer p.calls.Done()
@@ -99,23 +102,16 @@ func (p *Publisher) publish(ctx context.Context, events []Event) ([]Ack, error) 
 	if !p.Conn.nats.IsConnected() {
 		return nil, errNotConnected
 	}
+	messages, err := p.messages(events)
+	if err != nil {
+		return nil, err
+	}
 	futures := make([]jetstream.PubAckFuture, len(events))
-	for i, e := range events {
-		subject := p.Subject(e.Event)
-		msg, err := Message(subject, e.Event, p.Mode)
-		if err != nil {
-			return nil, err
-		}
-		if p.MaxBytes > 0 && int64(msg.Size()+storedOverhead) > p.MaxBytes {
-			return nil, p.explain(subject, ErrTooLarge)
-		}
+	for i, msg := range messages {
+		subject := p.Subject(events[i].Event)
 		if ctx.Err() != nil {
 			return nil, p.explain(subject, ctx.Err())
 		}
-		if e.Repeatable || p.AllIDs {
-			msg.Header[nats.MsgIdHdr] = []string{e.ID()}
-		}
-		address(msg, p.Stream, p.Journal, e.ID())
 		if futures[i], err = p.Conn.js.PublishMsgAsync(msg, jetstream.WithRetryAttempts(0), jetstream.WithStallWait(time.Second)); err != nil {
 			return nil, p.explain(subject, err)
 		}
@@ -130,12 +126,39 @@ func (p *Publisher) publish(ctx context.Context, events []Event) ([]Ack, error) 
 			}
 			acks[i] = Ack{Subject: subject, Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}
 		case err := <-future.Err():
-			return nil, p.explain(subject, err)
+			if err = p.explain(subject, err); errors.Is(err, ErrTooLarge) && len(events) > 1 {
+				err = fmt.Errorf("%w: %w", err, ErrPartly)
+			}
+			return nil, err
 		case <-ctx.Done():
 			return nil, p.explain(subject, ctx.Err())
 		}
 	}
 	return acks, nil
+}
+
+// messages returns what is to be sent, or an error if one of the messages is too large, before any is sent.
+func (p *Publisher) messages(events []Event) ([]*nats.Msg, error) {
+	all := make([]*nats.Msg, len(events))
+	for i, e := range events {
+		subject := p.Subject(e.Event)
+		msg, err := Message(subject, e.Event, p.Mode)
+		if err != nil {
+			return nil, err
+		}
+		if p.MaxBytes > 0 && int64(msg.Size()+storedOverhead) > p.MaxBytes {
+			return nil, p.explain(subject, ErrTooLarge)
+		}
+		if e.Repeatable || p.AllIDs {
+			msg.Header[nats.MsgIdHdr] = []string{e.ID()}
+		}
+		address(msg, p.Stream, p.Journal, e.ID())
+		if most := p.Conn.nats.MaxPayload(); most > 0 && int64(msg.Size()-len(msg.Subject)) > most {
+			return nil, p.explain(subject, ErrTooLarge)
+		}
+		all[i] = msg
+	}
+	return all, nil
 }
 
 // Subject returns the subject of an event: its type under the configured prefix.

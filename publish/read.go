@@ -74,6 +74,12 @@ func (r *Reader) Read(ctx context.Context, each func(Stored) error) error {
 	switch {
 	case r.From > 0:
 		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, r.From
+	case !r.Since.IsZero() && len(r.Subjects) > 1:
+		first, err := r.Conn.sequenceAt(ctx, r.Stream, r.Since)
+		if err != nil {
+			return fmt.Errorf("read stream %s: %w", r.Stream, err)
+		}
+		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, first
 	case !r.Since.IsZero():
 		config.DeliverPolicy, config.OptStartTime = jetstream.DeliverByStartTimePolicy, &r.Since
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -41,7 +40,7 @@ func (c *Conn) OpenSpan(ctx context.Context, stream string, subjects []string, b
 	}
 	info := have.CachedInfo()
 	s := &Span{
-		Conn: c, Stream: stream, Made: info.Created, Subjects: widest(subjects),
+		Conn: c, Stream: stream, Made: info.Created, Subjects: apart(subjects),
 		First: max(info.State.FirstSeq, bounds.From, 1), Last: info.State.LastSeq,
 	}
 	if bounds.To > 0 {
@@ -50,22 +49,23 @@ func (c *Conn) OpenSpan(ctx context.Context, stream string, subjects []string, b
 	if !bounds.Since.IsZero() {
 		since, err := c.sequenceAt(ctx, stream, bounds.Since)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("read stream %s: %w", stream, err)
 		}
 		s.First = max(s.First, since)
 	}
 	if !bounds.Until.IsZero() {
 		until, err := c.sequenceAt(ctx, stream, bounds.Until)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("read stream %s: %w", stream, err)
 		}
 		s.Last = min(s.Last, until-1)
 	}
 	return s, nil
 }
 
-// sequenceAt returns the sequence of the first message that the stream took at a time or later. No subject narrows the
-// question: with several of them, and a time, the server may begin behind a message that it should begin with.
+// sequenceAt returns the sequence of the first message that a stream took at a time or later, or of the next that it will
+// take. A consumer with several filters must not begin at a time: the server (2.15.2) takes it to the first message of a
+// subject that the stream had not held before that time, past those of the others.
 func (c *Conn) sequenceAt(ctx context.Context, stream string, at time.Time) (uint64, error) {
 	consumer, err := c.look(ctx, stream, jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &at})
 	if err != nil {
@@ -79,26 +79,13 @@ func (c *Conn) look(ctx context.Context, stream string, config jetstream.Consume
 	config.AckPolicy, config.MemoryStorage, config.Replicas, config.InactiveThreshold = jetstream.AckNonePolicy, true, 1, time.Minute
 	consumer, err := c.js.CreateConsumer(ctx, stream, config)
 	if err != nil {
-		return nil, fmt.Errorf("read stream %s: %w", stream, err)
+		return nil, err
 	}
 	info := consumer.CachedInfo()
 	if err := c.js.DeleteConsumer(ctx, stream, info.Name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return nil, fmt.Errorf("read stream %s: %w", stream, err)
+		return nil, err
 	}
 	return info, nil
-}
-
-// widest leaves out the subjects that another one of them covers: the server takes none that overlap.
-func widest(subjects []string) []string {
-	var kept []string
-	for i, one := range subjects {
-		covered := slices.ContainsFunc(subjects[:i], func(other string) bool { return covers(other, one) }) ||
-			slices.ContainsFunc(subjects[i+1:], func(other string) bool { return covers(other, one) && !covers(one, other) })
-		if !covered {
-			kept = append(kept, one)
-		}
-	}
-	return kept
 }
 
 // Count returns how many messages of the span there are from a sequence on; a few less where the stream takes very many.
@@ -128,7 +115,7 @@ func (s *Span) Count(ctx context.Context, from uint64) (uint64, error) {
 func (s *Span) pending(ctx context.Context, from uint64) (uint64, error) {
 	info, err := s.Conn.look(ctx, s.Stream, jetstream.ConsumerConfig{FilterSubjects: s.Subjects, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from})
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("read stream %s: %w", s.Stream, err)
 	}
 	return info.NumPending, nil
 }
@@ -136,7 +123,7 @@ func (s *Span) pending(ctx context.Context, from uint64) (uint64, error) {
 // Each calls each for every message of the span, in order, each once, until each returns an error, which it returns. It
 // goes on after a lost connection where it was. The data of a message is valid for good.
 func (s *Span) Each(ctx context.Context, each func(Stored) error) error {
-	at := &place{next: s.First, each: each}
+	at := &reading{next: s.First, each: each}
 	good := time.Now()
 	for at.next <= s.Last && !at.done {
 		before := at.next

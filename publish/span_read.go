@@ -13,8 +13,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// place is how far the reading of a span has come.
-type place struct {
+// reading is how far the reading of a span has come.
+type reading struct {
 	next   uint64 // sequence
 	done   bool   // there is nothing more
 	each   func(Stored) error
@@ -50,7 +50,7 @@ const (
 var errStale = errors.New("no more messages")
 
 // read reads from a place on, until there is nothing more, something fails or the consumer falls silent.
-func (s *Span) read(ctx context.Context, at *place) error {
+func (s *Span) read(ctx context.Context, at *reading) error {
 	stream, err := s.Conn.js.Stream(ctx, s.Stream)
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", s.Stream, err)
@@ -92,7 +92,7 @@ func (s *Span) read(ctx context.Context, at *place) error {
 }
 
 // pull gives messages to at.each until it has seen the last of the span.
-func (s *Span) pull(ctx context.Context, p *puller, at *place) error {
+func (s *Span) pull(ctx context.Context, p *puller, at *reading) error {
 	for {
 		msg, err := p.next(ctx, s.Idle)
 		if err != nil {

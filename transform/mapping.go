@@ -21,7 +21,7 @@ type Mapping struct {
 	Schemas   schemas.Set
 	Redact    *Redactor
 	PublicURL string // where schemas are served; empty: a URN names them
-	PerRecord bool   // one event for each record id of a change
+	PerRecord bool   // one event for each record id of a change, with a partitionkey
 }
 
 // Events returns the events of a change, in the order of its record ids. Its errors wrap ingest.ErrMalformed: what
@@ -93,6 +93,9 @@ func (m *Mapping) event(c *ingest.Change, clean *Cleaner, native []byte) (event.
 	if len(c.IDs) == 1 {
 		if subject := strings.TrimSpace(c.IDs[0]); subject != "" {
 			attributes.Subject = &subject
+			if m.PerRecord {
+				attributes.Extensions["partitionkey"] = partitionKey(c, subject)
+			}
 		}
 	}
 	e := event.Event{Context: attributes, DataEncoded: data}
@@ -100,7 +103,7 @@ func (m *Mapping) event(c *ingest.Change, clean *Cleaner, native []byte) (event.
 }
 
 func extensions(c *ingest.Change) map[string]any {
-	all := make(map[string]any, 7)
+	all := make(map[string]any, 8)
 	all["crmprovider"], all["crmmodule"], all["crmoperation"], all["crmorigin"] = c.Provider, c.Module, c.Operation, string(c.Origin)
 	if c.Account != "" {
 		all["crmaccount"] = c.Account
@@ -112,6 +115,12 @@ func extensions(c *ingest.Change) map[string]any {
 		all["traceparent"] = c.TraceParent
 	}
 	return all
+}
+
+// partitionKey is the same for all events of a record, whatever became of it, and another for a record of another module
+// or account: CloudEvents' extension for whoever spreads events over several readers and wants each record's in order.
+func partitionKey(c *ingest.Change, record string) string {
+	return c.Provider + "/" + c.Account + "/" + c.Module + "/" + record
 }
 
 // routable returns an error if a configured secret stands where a subject or an attribute would be made of it.

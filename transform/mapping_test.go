@@ -3,6 +3,7 @@ package transform_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +70,81 @@ func TestOneEventPerRecord(t *testing.T) {
 	}
 	if len(ids) != 3 {
 		t.Errorf("ids are not their own: %v", ids)
+	}
+}
+
+// A record's events share a partitionkey, whatever became of it, and another record has another, also where modules or
+// accounts count from one. It comes with the mode, not with the number of records.
+func TestPartitionKey(t *testing.T) {
+	m := mapping(t)
+	key := func(perRecord bool, spoil func(*ingest.Change)) any {
+		t.Helper()
+		c := change()
+		c.IDs = []string{"1"}
+		spoil(&c)
+		m.PerRecord = perRecord
+		events, err := m.Events(c)
+		if err != nil || len(events) != 1 {
+			t.Fatalf("%d events: %v", len(events), err)
+		}
+		return events[0].Extensions()["partitionkey"]
+	}
+	if got := key(false, func(*ingest.Change) {}); got != nil {
+		t.Errorf("with one event a callback it is %v", got)
+	}
+	first := key(true, func(*ingest.Change) {})
+	if first != "zoho/default/Deals/1" {
+		t.Errorf("it is %v", first)
+	}
+	later := key(true, func(c *ingest.Change) {
+		c.Operation, c.Mark, c.Channel, c.Origin, c.OccurredAt = "delete", "2", "8", ingest.Repair, time.Now()
+	})
+	if later != first {
+		t.Errorf("of the same record it is %v and %v", first, later)
+	}
+	for _, other := range []func(*ingest.Change){
+		func(c *ingest.Change) { c.IDs = []string{"2"} },
+		func(c *ingest.Change) { c.Module = "Leads" },
+		func(c *ingest.Change) { c.Account = "other" },
+	} {
+		if key(true, other) == first {
+			t.Error("another record has the same")
+		}
+	}
+}
+
+// A record that a callback names twice has one event. What would come to more than 32 MiB is malformed, and no record of it
+// has an event; as one event for the callback it is fine.
+func TestRecordsOfACallback(t *testing.T) {
+	m := mapping(t)
+	m.PerRecord = true
+	c := change()
+	c.IDs = []string{"2", "1", "2", "1", "3"}
+	events, err := m.Events(c)
+	var subjects []string
+	for _, e := range events {
+		subjects = append(subjects, e.Subject())
+	}
+	if diff := cmp.Diff([]string{"2", "1", "3"}, subjects); diff != "" || err != nil {
+		t.Errorf("%v %s", err, diff)
+	}
+	c = change()
+	c.IDs = nil
+	for i := range 1024 {
+		c.IDs = append(c.IDs, fmt.Sprint(i))
+	}
+	body := func(size int) json.RawMessage { return json.RawMessage(`{"a":"` + strings.Repeat("x", size) + `"}`) }
+	c.NativeBody = body(32<<10 - 200)
+	if events, err := m.Events(c); err != nil || len(events) != 1024 {
+		t.Errorf("%d events: %v", len(events), err)
+	}
+	c.NativeBody = body(32 << 10)
+	if events, err := m.Events(c); !errors.Is(err, ingest.ErrMalformed) || !strings.Contains(err.Error(), "1024 records") || events != nil {
+		t.Errorf("%d events: %v", len(events), err)
+	}
+	m.PerRecord = false
+	if events, err := m.Events(c); err != nil || len(events) != 1 {
+		t.Errorf("%d events: %v", len(events), err)
 	}
 }
 

@@ -216,7 +216,7 @@ func (s *show) consume(ctx context.Context, total int) error {
 			seen := 0
 			consumer.err = reader.Read(ctx, func(e publish.Stored) error {
 				consumer.out.WriteString("     ")
-				if err := printEvent(&consumer.out, e); err != nil {
+				if err := (&view{out: &consumer.out}).line(e); err != nil {
 					return err
 				}
 				if seen++; seen == consumer.count {

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,122 +14,111 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
+// tailOptions are what tail was asked for.
+type tailOptions struct {
+	subjects     []string
+	since        string
+	json, pretty bool
+	count        int
+	selected     selection
+}
+
 func tailCommand() *cobra.Command {
-	var since string
-	var asJSON bool
-	var count int
-	var selected selection
+	var o tailOptions
 	cmd := &cobra.Command{
-		Use:   "tail [subject]",
+		Use:   "tail [subject …]",
 		Short: "Watch events as they arrive",
-		Long:  "Watch the events of the stream, live. A subject may hold the wildcards * (one token) and > (all that follow).",
+		Long: `Watch the events of the stream, live. A subject may hold the wildcards * (one token) and > (all that follow).
+A bridge or a NATS that is away is waited for: tail goes on where it was, with each event once.
+On a terminal an event is a line, coloured unless NO_COLOR is set; an id that does not fit is shortened, and whole in --json.`,
 		Example: `  crm-bridge tail
-  crm-bridge tail 'crm.zoho.Deals.*' --since 36h
+  crm-bridge tail 'crm.zoho.Deals.*' 'crm.bitrix24.Deal.*' --since 36h
+  crm-bridge tail --record 5725767000003000010 --origin repair --since 7d --pretty
   crm-bridge tail --since 2026-11-01 --json | jq .event.data`,
-		Args: atMostOneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := selected.check(); err != nil {
-				return err
-			}
-			settings, _, err := loadClient(&environment{})
-			if err != nil {
-				return err
-			}
-			reader := publish.Reader{Stream: settings.Stream, Subjects: []string{settings.SubjectPrefix + ".>"}}
-			if len(args) > 0 {
-				if !subjectPattern.MatchString(args[0]) {
-					return fmt.Errorf("%w: %q is no subject: give tokens joined by dots, such as 'crm.zoho.Deals.*' or 'crm.>'", errUsage, args[0])
-				}
-				reader.Subjects = args
-			}
-			if since != "" {
-				if reader.Since, err = parseWhen(since, time.Now()); err != nil {
-					return fmt.Errorf("%w: --since: %w", errUsage, err)
-				}
-			}
-			conn, err := connectReader(settings)
-			if err != nil {
-				return err
-			}
-			defer conn.Close()
-			reader.Conn = conn
-			out := cmd.OutOrStdout()
-			show := printEvent
-			if asJSON || !isTerminal(out) {
-				show = printEventJSON
-			}
-			seen := 0
-			err = reader.Read(cmd.Context(), func(e publish.Stored) error {
-				if !selected.matches(e) {
-					return nil
-				}
-				if seen++; count > 0 && seen > count {
-					return errEnough
-				}
-				if err := show(out, e); err != nil {
-					return err
-				}
-				if seen == count {
-					return errEnough
-				}
-				return nil
-			})
-			if errors.Is(err, errEnough) {
-				return nil
-			}
-			return err
+			o.subjects = append(o.subjects, args...)
+			return tail(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().StringVar(&since, "since", "", "begin here: RFC 3339, a date, or a span back from now (default: only what comes)")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
-	cmd.Flags().IntVar(&count, "count", 0, "stop after so many events (default: never)")
-	selected.flags(cmd)
+	cmd.Flags().StringSliceVar(&o.subjects, "subject", nil, "only events with this subject, like the arguments; may be given again")
+	cmd.Flags().StringVar(&o.since, "since", "", "begin here: RFC 3339, a date, or a span back from now (default: only what comes)")
+	cmd.Flags().BoolVar(&o.json, "json", false, "JSON lines, also on a terminal")
+	cmd.Flags().BoolVar(&o.pretty, "pretty", false, "all of each event, as indented JSON")
+	cmd.Flags().IntVar(&o.count, "count", 0, "stop after so many events (default: never)")
+	o.selected.flags(cmd)
 	return cmd
 }
 
 var subjectPattern = regexp.MustCompile(`^[^\s.>]+(\.[^\s.>]+)*(\.>)?$|^>$`)
 
+func (o *tailOptions) check() error {
+	if o.json && o.pretty {
+		return fmt.Errorf("%w: --json is one line an event, and --pretty many: choose one", errUsage)
+	}
+	for _, subject := range o.subjects {
+		if !subjectPattern.MatchString(subject) {
+			return fmt.Errorf("%w: %q is no subject: give tokens joined by dots, such as 'crm.zoho.Deals.*' or 'crm.>'", errUsage, subject)
+		}
+	}
+	return o.selected.check()
+}
+
 // errEnough ends a read that has seen what it came for.
 var errEnough = errors.New("enough")
 
-// tailed is an event as tail prints it in JSON.
-type tailed struct {
-	Subject  string          `json:"subject"`
-	Sequence uint64          `json:"sequence"`
-	StoredAt time.Time       `json:"storedAt"`
-	Event    json.RawMessage `json:"event,omitempty"`
-	Error    string          `json:"error,omitempty"`
-}
-
-func printEventJSON(out io.Writer, e publish.Stored) error {
-	line := tailed{Subject: e.Subject, Sequence: e.Sequence, StoredAt: e.At}
-	var err error
-	if line.Event, err = e.JSON(); err != nil {
-		line.Error = err.Error()
-	}
-	return json.NewEncoder(out).Encode(line)
-}
-
-func printEvent(out io.Writer, e publish.Stored) error {
-	line := fmt.Sprintf("%s  %-32s #%d", e.At.Local().Format("15:04:05.000"), e.Subject, e.Sequence)
-	event, err := e.Event()
-	if err != nil {
-		_, err := fmt.Fprintf(out, "%s  %s\n", line, err)
+func tail(ctx context.Context, o tailOptions, out, progress io.Writer) error {
+	if err := o.check(); err != nil {
 		return err
 	}
-	var data struct {
-		IDs    []string
-		Fields map[string][]string
+	settings, _, err := loadClient(&environment{})
+	if err != nil {
+		return err
 	}
-	if json.Unmarshal(event.Data(), &data) == nil {
-		line += "  records " + strings.Join(data.IDs, ", ")
-		for _, id := range data.IDs {
-			if names := data.Fields[id]; len(names) > 0 {
-				line += "  changed " + strings.Join(names, ", ")
-				break
-			}
+	follower := &publish.Follower{
+		Reach:    func(ctx context.Context) (*publish.Conn, error) { return reachReader(ctx, settings) },
+		Stream:   settings.Stream,
+		Subjects: o.subjects,
+		Lost:     func(why error) { say(progress, "crm-bridge: %s; waiting\n", visible(why.Error())) },
+		Back: func(remark string) {
+			say(progress, "crm-bridge: %s\n", strings.TrimSuffix("back; "+visible(remark), "; "))
+		},
+	}
+	if len(o.subjects) == 0 {
+		follower.Subjects = []string{settings.SubjectPrefix + ".>"}
+	}
+	if o.since != "" {
+		if follower.Since, err = parseWhen(o.since, time.Now()); err != nil {
+			return fmt.Errorf("%w: --since: %w", errUsage, err)
 		}
 	}
-	_, err = fmt.Fprintf(out, "%s  id %s\n", line, event.ID())
+	show := o.show(out)
+	seen := 0
+	err = follower.Follow(ctx, func(e publish.Stored) error {
+		if !o.selected.matches(e) {
+			return nil
+		}
+		if err := show(e); err != nil {
+			return err
+		}
+		if seen++; seen == o.count {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		return nil
+	}
 	return err
+}
+
+// show is how events are shown there.
+func (o *tailOptions) show(out io.Writer) func(publish.Stored) error {
+	v := &view{out: out, colour: wantsColour(out)}
+	switch {
+	case o.pretty:
+		return v.pretty
+	case o.json || !isTerminal(out):
+		return v.json
+	}
+	return v.line
 }

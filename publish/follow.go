@@ -1,0 +1,254 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Follower reads the events of a stream as they come: each once and in order, whatever becomes of the connection, the server
+// or the stream in between. Set the fields once.
+type Follower struct {
+	Reach    func(ctx context.Context) (*Conn, error) // connects; called anew after each loss, for a password may have changed
+	Stream   string
+	Subjects []string         // filters; empty: all
+	Since    time.Time        // begin with the first event that the stream took then or later; zero: only what comes from now on
+	Lost     func(why error)  // is told that nothing can be read now, once for each reason in a row
+	Back     func(say string) // is told that reading goes on, and what is not as it was; empty: everything is
+}
+
+const (
+	// followLast is the longest wait between two attempts to reach the stream; the first is retryFirst.
+	followLast = 2 * time.Second
+	// followBatch is how many messages are on their way to a follower at most: it may be slow, and they may be large.
+	followBatch = 128
+	// followHeartbeat, missed twice, finds a server that keeps its connections and says nothing.
+	followHeartbeat = 5 * time.Second
+	// followQuiet is how long after a loss other reasons are not told: a server that starts has, for a moment, no stream.
+	followQuiet = 3 * time.Second
+	// followKept is how long the server remembers a follower that is gone without a word.
+	followKept = time.Minute
+)
+
+// place is where a follower stands in its stream.
+type place struct {
+	made  time.Time // when the stream was made; zero: it was not seen yet
+	next  uint64    // sequence to go on with; 0: that of the first message since a time
+	since time.Time // that time
+	last  uint64    // sequence of the last message that was read; 0: none was
+	seen  time.Time // when the stream took it; before the first: when reading began
+	news  string    // what is not as it was and was not told yet
+}
+
+// halt is the error with which the reader of the messages ended it.
+type halt struct{ error }
+
+// Follow calls each for every message until ctx ends or each returns an error, which it returns. A stream that cannot be
+// reached at the first attempt is an error; later it is waited for, as long as it takes.
+func (f *Follower) Follow(ctx context.Context, each func(Stored) error) error {
+	var at place
+	var said string // why nothing can be read; empty: it can
+	var since time.Time
+	begun := false
+	for wait := retryFirst; ; wait = min(2*wait, followLast) {
+		err := f.attempt(ctx, &at, each, func(remark string) {
+			wait = retryFirst
+			if said != "" || remark != "" {
+				f.Back(remark)
+			}
+			said, begun = "", true
+		})
+		var ended halt
+		if errors.As(err, &ended) || ctx.Err() != nil {
+			return ended.error
+		}
+		if !begun {
+			return err
+		}
+		switch text := err.Error(); {
+		case said == "":
+			f.Lost(err)
+			said, since = text, time.Now()
+		case text != said && !errors.Is(err, nats.ErrNoServers) && time.Since(since) > followQuiet:
+			f.Lost(err)
+			said = text
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+	}
+}
+
+// attempt reads over one connection with one consumer, for as long as everything goes well. The client library would go on
+// by itself, but behind a stream that was made anew it would wait for sequences that come in a year.
+func (f *Follower) attempt(ctx context.Context, at *place, each func(Stored) error, opened func(remark string)) error {
+	ctx, lost := context.WithCancelCause(ctx)
+	defer lost(nil)
+	conn, err := f.Reach(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	conn.nats.SetDisconnectErrHandler(func(_ *nats.Conn, err error) { lost(fmt.Errorf("connection lost: %w", orClosed(err))) })
+	if !conn.nats.IsConnected() {
+		return errNotConnected
+	}
+	stream, err := conn.js.Stream(ctx, f.Stream)
+	if err != nil {
+		return f.because(ctx, err)
+	}
+	if err := f.stand(at, stream.CachedInfo(), at.isIn(ctx, stream)); err != nil {
+		return err
+	}
+	if at.next == 0 {
+		if at.next, err = conn.sequenceAt(ctx, f.Stream, at.since); err != nil {
+			return f.because(ctx, err)
+		}
+	}
+	consumer, err := stream.CreateConsumer(ctx, f.consumer(at))
+	if err != nil {
+		return f.because(ctx, err)
+	}
+	defer func() { // a courtesy: the server forgets it anyway
+		if conn.nats.IsConnected() {
+			gone, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			defer cancel()
+			_ = stream.DeleteConsumer(gone, consumer.CachedInfo().Name)
+		}
+	}()
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(followBatch), jetstream.PullHeartbeat(followHeartbeat))
+	if err != nil {
+		return f.because(ctx, err)
+	}
+	defer messages.Stop()
+	opened(at.news)
+	at.news = ""
+	return f.read(ctx, messages, at, each)
+}
+
+func (f *Follower) read(ctx context.Context, messages jetstream.MessagesContext, at *place, each func(Stored) error) error {
+	for delivered := uint64(1); ; delivered++ {
+		msg, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return f.because(ctx, err)
+		}
+		meta, err := msg.Metadata()
+		if err != nil {
+			return f.because(ctx, err)
+		}
+		if meta.Sequence.Consumer != delivered {
+			return f.because(ctx, fmt.Errorf("message %d came in the place of %d", meta.Sequence.Consumer, delivered))
+		}
+		err = each(Stored{
+			Subject: msg.Subject(), Sequence: meta.Sequence.Stream, At: meta.Timestamp, Pending: meta.NumPending,
+			Header: msg.Headers(), Data: msg.Data(),
+		})
+		if err != nil {
+			return halt{err}
+		}
+		at.next, at.last, at.seen = meta.Sequence.Stream+1, meta.Sequence.Stream, meta.Timestamp
+	}
+}
+
+// isIn tells whether the stream still holds the message that was read last, or has dropped it. Another one in its place
+// means that the stream was restored from an older copy, and has taken others since.
+func (p *place) isIn(ctx context.Context, stream jetstream.Stream) bool {
+	if p.last == 0 {
+		return true
+	}
+	msg, err := stream.GetMsg(ctx, p.last)
+	return err != nil || msg.Time.Equal(p.seen)
+}
+
+// stand finds the place to go on in a stream, and notes what is not as it was.
+func (f *Follower) stand(at *place, info *jetstream.StreamInfo, asRead bool) error {
+	state := info.State
+	switch {
+	case at.made.IsZero():
+		if err := f.covered(info.Config.Subjects); err != nil {
+			return err
+		}
+		// By a sequence even for what comes from now on: what comes before a first loss is over must not be missed.
+		if at.since = f.Since; f.Since.IsZero() {
+			at.next = state.LastSeq + 1
+		}
+		at.seen = time.Now()
+	case !at.made.Equal(info.Created):
+		at.next, at.last = 1, 0
+		at.news = fmt.Sprintf("stream %s was made anew: from its first event on", f.Stream)
+	case at.next > state.LastSeq+1 || !asRead:
+		at.news = fmt.Sprintf("stream %s was restored to an earlier state: with what it took since %s", f.Stream, at.seen.Local().Format(time.DateTime))
+		at.next, at.since = 0, at.seen.Add(1)
+	case at.next > 0 && at.next < state.FirstSeq:
+		at.news = fmt.Sprintf("what stream %s held before #%d has left it in the meantime", f.Stream, state.FirstSeq)
+	}
+	at.made = info.Created
+	return nil
+}
+
+// consumer is what the server keeps for a follower, in memory and for a short time.
+func (f *Follower) consumer(at *place) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		FilterSubjects: apart(f.Subjects), AckPolicy: jetstream.AckNonePolicy, Replicas: 1, MemoryStorage: true, InactiveThreshold: followKept,
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: at.next,
+	}
+}
+
+// because returns why reading ended: that the connection was lost, if it was.
+func (f *Follower) because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	return fmt.Errorf("read stream %s: %w", f.Stream, err)
+}
+
+// covered returns an error where a filter can match nothing that a stream of these subjects holds.
+func (f *Follower) covered(subjects []string) error {
+	for _, filter := range f.Subjects {
+		if len(subjects) > 0 && !slices.ContainsFunc(subjects, func(held string) bool { return overlap(held, filter) }) {
+			return fmt.Errorf("stream %s holds %s: nothing in it can have the subject %s", f.Stream, strings.Join(subjects, ", "), filter)
+		}
+	}
+	return nil
+}
+
+// overlap tells whether a subject could match both filters.
+func overlap(a, b string) bool {
+	as, bs := strings.Split(a, "."), strings.Split(b, ".")
+	for i := range min(len(as), len(bs)) {
+		switch {
+		case as[i] == ">" || bs[i] == ">":
+			return true
+		case as[i] != "*" && bs[i] != "*" && as[i] != bs[i]:
+			return false
+		}
+	}
+	return len(as) == len(bs)
+}
+
+// apart returns the filters without those that another one covers, for the server takes no such pair.
+func apart(filters []string) []string {
+	var kept []string
+	for i, filter := range filters {
+		others := slices.Concat(kept, filters[i+1:])
+		if !slices.ContainsFunc(others, func(other string) bool { return covers(other, filter) }) {
+			kept = append(kept, filter)
+		}
+	}
+	return kept
+}
+
+func orClosed(err error) error {
+	if err == nil {
+		return errors.New("closed by the server")
+	}
+	return err
+}

@@ -1,0 +1,298 @@
+package publish_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// followed is a follower of a remote, and what became of it.
+type followed struct {
+	remote *remoteServer
+	away   atomic.Bool // nobody is let in
+	ended  chan error
+
+	mu   sync.Mutex
+	read []string // data of messages
+	said []string // losses and returns
+}
+
+// follow follows the stream from its first event on, and returns when it has read so many.
+func follow(t *testing.T, remote *remoteServer, read int) *followed {
+	t.Helper()
+	f := followSince(t, remote, time.Now().Add(-time.Hour))
+	f.reads(t, read)
+	return f
+}
+
+func followSince(t *testing.T, remote *remoteServer, since time.Time) *followed {
+	t.Helper()
+	f := &followed{remote: remote, ended: make(chan error, 1)}
+	note := func(text string) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.said = append(f.said, text)
+	}
+	follower := &publish.Follower{
+		Stream: "CRM", Since: since,
+		Reach: func(ctx context.Context) (*publish.Conn, error) {
+			if f.away.Load() {
+				return nil, errors.New("away")
+			}
+			return publish.Address{URL: remote.server.ClientURL()}.Reach(ctx, slog.New(slog.DiscardHandler))
+		},
+		Lost: func(why error) { note("lost: " + why.Error()) },
+		Back: func(remark string) { note("back: " + remark) },
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		f.ended <- follower.Follow(ctx, func(s publish.Stored) error {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.read = append(f.read, string(s.Data))
+			return nil
+		})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-f.ended; err != nil {
+			t.Errorf("ended with %v", err)
+		}
+	})
+	return f
+}
+
+// reads waits until so many messages were read.
+func (f *followed) reads(t *testing.T, n int) []string {
+	t.Helper()
+	all := func() []string {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return append([]string(nil), f.read...)
+	}
+	until(t, func() bool { return len(all()) >= n })
+	return all()
+}
+
+// says waits until something was said.
+func (f *followed) says(t *testing.T, want string) {
+	t.Helper()
+	until(t, func() bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return strings.Contains(strings.Join(f.said, "\n"), want)
+	})
+}
+
+// put publishes messages that are called from first to last.
+func put(t *testing.T, js jetstream.JetStream, first, last int) {
+	t.Helper()
+	for i := first; i <= last; i++ {
+		if _, err := js.Publish(t.Context(), "crm.zoho.Deals.edit", []byte(fmt.Sprint(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func followedRemote(t *testing.T, messages int) (*remoteServer, jetstream.JetStream) {
+	t.Helper()
+	remote := openRemote(t)
+	js := remote.js(t)
+	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "CRM", Subjects: []string{"crm.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	put(t, js, 1, messages)
+	return remote, js
+}
+
+// Behind a stream that was restored from an older copy a follower does not wait for its old place to come again: it reads
+// what was stored since.
+func TestFollowARestoredStream(t *testing.T) {
+	t.Run("shorter than what was read", func(t *testing.T) { followRestored(t, 8) })
+	t.Run("longer by now", func(t *testing.T) { followRestored(t, 12) })
+}
+
+// followRestored follows a stream that is restored to its first three messages, and then takes those from 7 to last.
+func followRestored(t *testing.T, last int) {
+	remote, _ := followedRemote(t, 3)
+	remote.stop()
+	copied := t.TempDir()
+	if err := os.CopyFS(copied, os.DirFS(remote.options.StoreDir)); err != nil {
+		t.Fatal(err)
+	}
+	remote.start(t)
+	put(t, remote.js(t), 4, 6)
+	f := follow(t, remote, 6)
+	f.away.Store(true)
+	remote.stop()
+	remote.options.StoreDir = copied
+	remote.start(t)
+	put(t, remote.js(t), 7, last)
+	f.away.Store(false)
+	f.says(t, "was restored to an earlier state")
+	put(t, remote.js(t), last+1, last+1)
+	for i, got := range f.reads(t, last+1) {
+		if got != fmt.Sprint(i+1) {
+			t.Errorf("read %s in the place of %d", got, i+1)
+		}
+	}
+}
+
+// Who wants only what comes from now on gets also what came while the server was away, before there was a first event.
+func TestFollowLiveBeforeTheFirstEvent(t *testing.T) {
+	remote, js := followedRemote(t, 2)
+	f := followSince(t, remote, time.Time{})
+	until(t, func() bool {
+		stream, err := js.Stream(t.Context(), "CRM")
+		if err != nil {
+			return false
+		}
+		for info := range stream.ListConsumers(t.Context()).Info() {
+			if info.NumWaiting > 0 { // it asked for what comes
+				return true
+			}
+		}
+		return false
+	})
+	f.away.Store(true)
+	remote.stop()
+	remote.start(t)
+	put(t, remote.js(t), 3, 4)
+	f.says(t, "lost: away")
+	f.away.Store(false)
+	if got := strings.Join(f.reads(t, 2), " "); got != "3 4" {
+		t.Errorf("read %s", got)
+	}
+}
+
+// What left the stream while a follower was away is told.
+func TestFollowAPurgedStream(t *testing.T) {
+	remote, _ := followedRemote(t, 2)
+	f := follow(t, remote, 2)
+	f.away.Store(true)
+	remote.stop()
+	remote.start(t)
+	js := remote.js(t)
+	put(t, js, 3, 5)
+	stream, err := js.Stream(t.Context(), "CRM")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Purge(t.Context(), jetstream.WithPurgeSequence(5)); err != nil {
+		t.Fatal(err)
+	}
+	f.says(t, "lost: away")
+	f.away.Store(false)
+	f.says(t, "what stream CRM held before #5 has left it")
+	if got := strings.Join(f.reads(t, 3), " "); got != "1 2 5" {
+		t.Errorf("read %s", got)
+	}
+}
+
+// A consumer that the server has forgotten is made again, at its place.
+func TestFollowWithoutItsConsumer(t *testing.T) {
+	remote, js := followedRemote(t, 2)
+	f := follow(t, remote, 2)
+	stream, err := js.Stream(t.Context(), "CRM")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range stream.ConsumerNames(t.Context()).Name() {
+		if err := stream.DeleteConsumer(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, js, 3, 4)
+	if got := strings.Join(f.reads(t, 4), " "); got != "1 2 3 4" {
+		t.Errorf("read %s", got)
+	}
+}
+
+// From a time on, with several subjects: nothing is passed over where one of them is new to the stream since then. (With a
+// start time the server itself does.)
+func TestSeveralSubjectsSince(t *testing.T) {
+	remote, js := followedRemote(t, 1)
+	since := time.Now()
+	put(t, js, 2, 3)
+	if _, err := js.Publish(t.Context(), "crm.zoho.Leads.edit", []byte("4")); err != nil {
+		t.Fatal(err)
+	}
+	put(t, js, 5, 5)
+	subjects := []string{"crm.zoho.Deals.edit", "crm.zoho.Leads.edit"}
+	reach := func(ctx context.Context) (*publish.Conn, error) {
+		return publish.Address{URL: remote.server.ClientURL()}.Reach(ctx, slog.New(slog.DiscardHandler))
+	}
+	var got []string
+	each := func(s publish.Stored) error {
+		if got = append(got, string(s.Data)); len(got) == 4 {
+			return errEnough
+		}
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	follower := &publish.Follower{Stream: "CRM", Since: since, Subjects: subjects, Reach: reach}
+	err := follower.Follow(ctx, each)
+	if strings.Join(got, " ") != "2 3 4 5" || !errors.Is(err, errEnough) {
+		t.Errorf("followed %v: %v", got, err)
+	}
+	conn, err := reach(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	got = nil
+	reader := publish.Reader{Conn: conn, Stream: "CRM", Since: since, Subjects: subjects}
+	if err := reader.Read(ctx, each); strings.Join(got, " ") != "2 3 4 5" || !errors.Is(err, errEnough) {
+		t.Errorf("read %v: %v", got, err)
+	}
+	got = nil
+	late := &publish.Follower{Stream: "CRM", Since: time.Now(), Subjects: subjects, Reach: func(ctx context.Context) (*publish.Conn, error) {
+		conn, err := reach(ctx)
+		time.AfterFunc(50*time.Millisecond, func() { put(t, js, 6, 9) }) // when it reads, or before
+		return conn, err
+	}}
+	if err := late.Follow(ctx, each); strings.Join(got, " ") != "6 7 8 9" || !errors.Is(err, errEnough) {
+		t.Errorf("from now on followed %v: %v", got, err)
+	}
+}
+
+// A follower leaves no consumer behind, ends when it is told to while its server is away, and a stream that never was is an
+// error at once.
+func TestFollowEnds(t *testing.T) {
+	remote, js := followedRemote(t, 1)
+	reach := func(ctx context.Context) (*publish.Conn, error) {
+		return publish.Address{URL: remote.server.ClientURL()}.Reach(ctx, slog.New(slog.DiscardHandler))
+	}
+	follower := &publish.Follower{Stream: "CRM", Since: time.Now().Add(-time.Hour), Reach: reach}
+	if err := follower.Follow(t.Context(), func(publish.Stored) error { return errEnough }); !errors.Is(err, errEnough) {
+		t.Errorf("ended with %v", err)
+	}
+	if stream, err := js.Stream(t.Context(), "CRM"); err != nil || stream.CachedInfo().State.Consumers != 0 {
+		t.Errorf("%v: left a consumer behind: %+v", err, stream.CachedInfo().State)
+	}
+	none := &publish.Follower{Stream: "NONE", Reach: reach}
+	if err := none.Follow(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "stream NONE") {
+		t.Errorf("ended with %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	follower.Lost = func(error) { cancel() }
+	err := follower.Follow(ctx, func(publish.Stored) error {
+		go remote.stop()
+		return nil
+	})
+	if err != nil {
+		t.Errorf("ended with %v", err)
+	}
+}

@@ -1,0 +1,146 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// What stands between "doc" and "end" here is what docs/consuming.md shows.
+
+// doc: open
+
+// openBilling returns the consumer of the job "billing". It is made at the job's first start, and begins with the first
+// event that the stream took at that time or later; at every other start it goes on where it was.
+func openBilling(ctx context.Context, js jetstream.JetStream, since time.Time) (jetstream.Consumer, error) {
+	billing, err := js.Consumer(ctx, "CRM", "billing")
+	if !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return billing, err
+	}
+	first, err := sequenceAt(ctx, js, since)
+	if err != nil {
+		return nil, err
+	}
+	return js.CreateConsumer(ctx, "CRM", jetstream.ConsumerConfig{
+		Durable:        "billing",
+		FilterSubjects: []string{"crm.zoho.Deals.*", "crm.zoho.Contacts.edit"},
+		DeliverPolicy:  jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:    first,
+		AckPolicy:      jetstream.AckExplicitPolicy,
+		MaxAckPending:  1, // strictly in order, see below
+	})
+}
+
+// sequenceAt returns the sequence of the first event that the stream took at a time or later.
+func sequenceAt(ctx context.Context, js jetstream.JetStream, at time.Time) (uint64, error) {
+	probe, err := js.CreateConsumer(ctx, "CRM", jetstream.ConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &at, MemoryStorage: true, InactiveThreshold: time.Minute,
+	})
+	if err != nil {
+		return 0, err
+	}
+	info := probe.CachedInfo()
+	return info.Delivered.Stream + 1, js.DeleteConsumer(ctx, "CRM", info.Name)
+}
+
+// end: open
+
+// doc: beside
+
+// readBeside reads what the stream held at this moment, from since on, and returns the consumer for all that comes later:
+// no event is in both, and none in neither.
+func readBeside(ctx context.Context, js jetstream.JetStream, since time.Time, old func(jetstream.Msg)) (jetstream.Consumer, error) {
+	stream, err := js.Stream(ctx, "CRM")
+	if err != nil {
+		return nil, err
+	}
+	seam := stream.CachedInfo().State.LastSeq
+	live, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		Durable: "billing", DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: seam + 1,
+	})
+	if err != nil {
+		return nil, err
+	}
+	history, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		Durable: "billing-history", DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since,
+	})
+	if err != nil {
+		return nil, err
+	}
+	go func() { // beside the live one, however long it takes
+		for left := history.CachedInfo().NumPending; left > 0; left-- {
+			msg, err := history.Next(jetstream.FetchMaxWait(time.Minute))
+			if err != nil {
+				return // begin again with billing-history where it was
+			}
+			if meta, err := msg.Metadata(); err != nil || meta.Sequence.Stream > seam {
+				break
+			}
+			old(msg)
+		}
+		_ = stream.DeleteConsumer(ctx, "billing-history")
+	}()
+	return live, nil
+}
+
+// end: beside
+
+// doc: take
+
+// take handles one delivery of an event: the event may come again, its effect does not.
+func (b *books) take(msg jetstream.Msg) {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return // not from a stream
+	}
+	var e event.Event // github.com/cloudevents/sdk-go/v2/event
+	if err = json.Unmarshal(msg.Data(), &e); err == nil {
+		err = b.once(e.ID(), func() error { return b.apply(e) })
+	}
+	switch {
+	case err == nil:
+		_ = msg.Ack() // if it is lost, the event comes again, and once knows it
+	case meta.NumDelivered < 5:
+		_ = msg.NakWithDelay(time.Duration(meta.NumDelivered) * b.patience)
+	default: // no later attempt will do better: put it where a person looks, and go on
+		if b.setAside(msg.Data(), err) == nil {
+			_ = msg.Term()
+		}
+	}
+}
+
+// end: take
+
+// doc: read
+
+// read hands each delivery to take until the context that it returns is stopped. A request for more that met a server which
+// was still starting is sent again after two heartbeats: four seconds, where the default is thirty.
+func (b *books) read(billing jetstream.Consumer) (jetstream.ConsumeContext, error) {
+	return billing.Consume(b.take, jetstream.PullExpiry(10*time.Second), jetstream.PullHeartbeat(2*time.Second))
+}
+
+// end: read
+
+// doc: missed
+
+// missed returns how many events left the stream before the consumer had seen them, whatever their subject.
+func missed(ctx context.Context, stream jetstream.Stream, consumer jetstream.Consumer) (uint64, error) {
+	info, err := consumer.Info(ctx)
+	if err != nil {
+		return 0, err
+	}
+	streamInfo, err := stream.Info(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if first, next := streamInfo.State.FirstSeq, info.Delivered.Stream+1; first > next {
+		return first - next, nil
+	}
+	return 0, nil
+}
+
+// end: missed
