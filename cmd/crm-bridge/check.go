@@ -15,27 +15,57 @@ import (
 
 func checkCommand() *cobra.Command {
 	var timeout time.Duration
+	var round roundtrip
+	var there, asJSON bool
 	cmd := &cobra.Command{
-		Use:     "check [URL]",
-		Short:   "Ask whether a bridge is ready (a health command that needs no shell)",
-		Long:    "Get URL and fail unless it answers with a 2xx status. Without a URL: /readyz at BRIDGE_ADMIN_LISTEN.",
-		Example: "  crm-bridge check\n  crm-bridge check http://127.0.0.1:9090/healthz",
-		Args:    atMostOneArg,
+		Use:   "check [URL]",
+		Short: "Ask whether a bridge is ready (a health command that needs no shell)",
+		Long: `Get URL and fail unless it answers with a 2xx status. Without a URL: /readyz at BRIDGE_ADMIN_LISTEN.
+
+With --roundtrip: send a callback about a record of the module BridgeTest as a CRM would, proven with what the environment
+and the data folder say, and read its event back from the stream. Consumers of real modules do not see it. It needs no data
+folder: a proof (such as BRIDGE_ZOHO_TOKENS) and BRIDGE_NATS_URL with a user who may read will do.`,
+		Example: `  crm-bridge check
+  crm-bridge check http://127.0.0.1:9090/healthz
+  crm-bridge check --roundtrip
+  BRIDGE_NATS_URL=nats://nats:4222 BRIDGE_ZOHO_TOKENS=… crm-bridge check --roundtrip --url http://crm-bridge:8080`,
+		Args: atMostOneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case there && len(args) > 0:
+				return fmt.Errorf("%w: with --roundtrip give where callbacks go as --url", errUsage)
+			case !there && round.url != "":
+				return fmt.Errorf("%w: --url belongs to --roundtrip", errUsage)
+			case timeout <= 0:
+				return fmt.Errorf("%w: --timeout must be more than 0s", errUsage)
+			case there && !cmd.Flags().Changed("timeout"):
+				timeout = roundtripTimeout
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			defer cancel()
+			if there {
+				return round.run(ctx, cmd.OutOrStdout(), asJSON || !isTerminal(cmd.OutOrStdout()))
+			}
 			target, err := readyURL(args)
 			if err != nil {
 				return err
 			}
-			if u, err := url.Parse(target); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			if !isHTTP(target) {
 				return fmt.Errorf("%w: give a URL such as http://127.0.0.1:9090/readyz", errUsage)
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
-			defer cancel()
 			return check(ctx, target, cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().DurationVar(&timeout, "timeout", 3*time.Second, "give up after so long")
+	cmd.Flags().DurationVar(&timeout, "timeout", 3*time.Second, fmt.Sprintf("give up after so long; with --roundtrip %s", roundtripTimeout))
+	cmd.Flags().BoolVar(&there, "roundtrip", false, "send a callback and read its event back")
+	cmd.Flags().StringVar(&round.url, "url", "", "with --roundtrip: base URL of the bridge (default: as BRIDGE_LISTEN says, on this machine)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "with --roundtrip: as JSON, also on a terminal")
 	return cmd
+}
+
+func isHTTP(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
 }
 
 // readyURL is what the person gave, or else where the bridge of this environment says whether it is ready.
@@ -46,7 +76,6 @@ func readyURL(args []string) (string, error) {
 	settings, _, err := loadClient(&environment{})
 	return "http://" + local(settings.AdminListen) + "/readyz", err
 }
-
 func check(ctx context.Context, target string, out io.Writer) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {

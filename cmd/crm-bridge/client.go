@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -62,10 +63,13 @@ func local(address string) string {
 }
 
 // connectReader connects a command to the NATS that holds the stream.
-func connectReader(s settings) (*publish.Conn, error) {
+func connectReader(s settings) (*publish.Conn, error) { return reachReader(context.Background(), s) }
+
+// reachReader is connectReader that ends with ctx.
+func reachReader(ctx context.Context, s settings) (*publish.Conn, error) {
 	quiet := slog.New(slog.DiscardHandler)
 	if !s.embedded() {
-		return s.NATS.remote().Dial(quiet)
+		return s.NATS.remote().Reach(ctx, quiet)
 	}
 	address := publish.Address{URL: "nats://" + local(s.NATS.Listen), User: s.NATS.ListenUser, Password: s.NATS.ListenPassword}
 	if s.NATS.ListenCert != "" {
@@ -80,7 +84,7 @@ func connectReader(s settings) (*publish.Conn, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	conn, err := address.Dial(quiet)
+	conn, err := address.Reach(ctx, quiet)
 	if err != nil {
 		return nil, fmt.Errorf("no bridge answers at BRIDGE_NATS_LISTEN: %w; start one with %s, or set BRIDGE_NATS_URL", err, ownCommand())
 	}
