@@ -1,0 +1,41 @@
+package e2e
+
+import (
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A client that keeps its connection is sent on to another one during the drain, with its answer: it loses no callback to a
+// connection that is closed just when it sends.
+func TestDrainSendsClientsOn(t *testing.T) {
+	b := start(t, t.TempDir(), documentedToken, "BRIDGE_DRAIN_DELAY=2s")
+	closes := func() bool {
+		t.Helper()
+		response, err := http.Post(b.Callbacks+path, "application/json", strings.NewReader(documented))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.StatusCode != 200 {
+			t.Fatalf("answered %d", response.StatusCode)
+		}
+		_ = response.Body.Close()
+		return response.Close
+	}
+	if closes() {
+		t.Error("a bridge that is ready closes connections")
+	}
+	began := time.Now()
+	if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool { status, _ := get(t, b.Admin+"/readyz"); return status == 503 })
+	if !closes() {
+		t.Error("a bridge that drains keeps the connection of a client")
+	}
+	if err := <-b.exited; err != nil || time.Since(began) < 2*time.Second {
+		t.Errorf("ended after %s with %v", time.Since(began), err)
+	}
+}
