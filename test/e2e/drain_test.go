@@ -39,3 +39,32 @@ func TestDrainSendsClientsOn(t *testing.T) {
 		t.Errorf("ended after %s with %v", time.Since(began), err)
 	}
 }
+
+// Whoever ends a bridge for good is told what its folder still holds for a remote that is away, and nothing where it is empty.
+func TestEndTellsOfWhatWaits(t *testing.T) {
+	store, dir := t.TempDir(), t.TempDir()
+	remote := openRemote(t, store, -1)
+	remote.Shutdown()
+	remote.WaitForShutdown()
+	env := []string{documentedToken, "BRIDGE_NATS_URL=" + remote.ClientURL()}
+	end := func(b *bridge) string {
+		t.Helper()
+		if err := b.stop(t, syscall.SIGTERM); err != nil {
+			t.Errorf("ended with %v", err)
+		}
+		return b.Log()
+	}
+	b := start(t, dir, env...)
+	if a := post(t, b.Callbacks+path, documented); a.Status != 200 {
+		t.Fatalf("answered %d %s", a.Status, a.Text)
+	}
+	if log := end(b); !strings.Contains(log, `events wait in the journal`) || !strings.Contains(log, `"events":1,"folder":"`+dir) {
+		t.Errorf("the log ends with %s", last(log))
+	}
+	restart(t, remote.ClientURL(), store)
+	b = start(t, dir, env...)
+	waitFor(t, func() bool { return metric(t, b, "crm_bridge_journal_pending") == "0" })
+	if log := end(b); strings.Contains(log, "wait in the journal") {
+		t.Errorf("the log ends with %s", last(log))
+	}
+}
