@@ -76,6 +76,7 @@ func readyURL(args []string) (string, error) {
 	settings, _, err := loadClient(&environment{})
 	return "http://" + local(settings.AdminListen) + "/readyz", err
 }
+
 func check(ctx context.Context, target string, out io.Writer) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {

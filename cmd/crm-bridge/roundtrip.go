@@ -192,11 +192,11 @@ func (r roundtrip) read(ctx context.Context, ack ingest.Ack, behind uint64) (seq
 	defer conn.Close()
 	reader := publish.Reader{Conn: conn, Stream: r.settings.Stream, Subjects: []string{ack.Subject}, From: behind + 1}
 	err = reader.Read(ctx, func(m publish.Stored) error {
-		if e, err := m.Event(); err != nil || e.ID() != ack.ID {
-			return nil // of another roundtrip
+		if e, err := m.Event(); err == nil && e.ID() == ack.ID {
+			sequence = m.Sequence
+			return errEnough
 		}
-		sequence = m.Sequence
-		return errEnough
+		return nil // of another roundtrip
 	})
 	return sequence, err
 }
