@@ -164,16 +164,18 @@ func (r roundtrip) position(ctx context.Context) uint64 {
 	return last
 }
 
+var errNotThere = errors.New("the stream can be read, and does not hold it")
+
 // find returns the event's sequence once the stream holds it, or why it could not be read by the end of ctx.
 func (r roundtrip) find(ctx context.Context, ack ingest.Ack, behind uint64) (uint64, error) {
-	reason := errors.New("the stream does not hold it")
+	reason := errNotThere
 	for {
 		sequence, err := r.read(ctx, ack, behind)
 		if sequence > 0 {
 			return sequence, nil
 		}
-		if err != nil && ctx.Err() == nil {
-			reason = err
+		if err != nil && (ctx.Err() == nil || errors.Is(reason, errNotThere)) {
+			reason = err // the end of ctx is a reason only where nothing else is known
 		}
 		select {
 		case <-time.After(readAgain):
