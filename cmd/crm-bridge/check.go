@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/crm-bridge/crm-bridge/publish"
 )
 
 func checkCommand() *cobra.Command {
@@ -84,7 +86,7 @@ func check(ctx context.Context, target string, out io.Writer) error {
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("%s does not answer: %w", target, errors.Unwrap(err))
+		return fmt.Errorf("%s does not answer: %w", publish.HideUser(target), errors.Unwrap(err))
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
 	if err = errors.Join(err, response.Body.Close()); err != nil {
@@ -92,7 +94,7 @@ func check(ctx context.Context, target string, out io.Writer) error {
 	}
 	text := strings.TrimSpace(string(body))
 	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("%s answers %s: %s", target, response.Status, text)
+		return fmt.Errorf("%s answers %s: %s", publish.HideUser(target), response.Status, text)
 	}
 	say(out, "%s\n", text)
 	return nil

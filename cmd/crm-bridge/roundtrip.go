@@ -84,7 +84,7 @@ func (r roundtrip) run(ctx context.Context, out io.Writer, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(out).Encode(t)
 	}
-	say(out, "in    %8.2f ms  %s answered 200 to %s\n", t.InMS, r.url, t.Kind)
+	say(out, "in    %8.2f ms  %s answered 200 to %s\n", t.InMS, publish.HideUser(r.url), t.Kind)
 	say(out, "back  %8.2f ms  %s  stream %s sequence %d  id %s\n", t.BackMS, t.Subject, t.Stream, t.Sequence, t.ID)
 	return nil
 }
@@ -124,11 +124,11 @@ func (r roundtrip) send(ctx context.Context, cb ingest.Callback) (ingest.Ack, er
 	}
 	response, err := r.client.Do(request)
 	if err != nil {
-		return ingest.Ack{}, fmt.Errorf("%s does not answer: %w", r.url, errors.Unwrap(err))
+		return ingest.Ack{}, fmt.Errorf("%s does not answer: %w", publish.HideUser(r.url), errors.Unwrap(err))
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 	if err = errors.Join(err, response.Body.Close()); err != nil {
-		return ingest.Ack{}, fmt.Errorf("%s: %w", r.url, err)
+		return ingest.Ack{}, fmt.Errorf("%s: %w", publish.HideUser(r.url), err)
 	}
 	var answer struct {
 		Events []ingest.Ack
@@ -137,9 +137,9 @@ func (r roundtrip) send(ctx context.Context, cb ingest.Callback) (ingest.Ack, er
 	err = json.Unmarshal(body, &answer)
 	switch {
 	case response.StatusCode != http.StatusOK && answer.Detail != "":
-		return ingest.Ack{}, fmt.Errorf("%s answers %s to %s: %s", r.url, response.Status, cb.Source, answer.Detail)
+		return ingest.Ack{}, fmt.Errorf("%s answers %s to %s: %s", publish.HideUser(r.url), response.Status, cb.Source, answer.Detail)
 	case response.StatusCode != http.StatusOK || err != nil || len(answer.Events) != 1:
-		return ingest.Ack{}, fmt.Errorf("%s answers %s to %s, but not as crm-bridge does: is another program there?", r.url, response.Status, cb.Source)
+		return ingest.Ack{}, fmt.Errorf("%s answers %s to %s, but not as crm-bridge does: is another program there?", publish.HideUser(r.url), response.Status, cb.Source)
 	}
 	return answer.Events[0], nil
 }

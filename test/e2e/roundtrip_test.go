@@ -110,7 +110,7 @@ func TestRoundtripThatFailsOnTheWayIn(t *testing.T) {
 	}
 	fails("401", "BRIDGE_ZOHO_TOKENS=*:another-token-of-the-roundtrip", b.Callbacks)
 	fails("not as crm-bridge does", roundtripToken, b.Admin)
-	fails("does not answer", roundtripToken, "http://127.0.0.1:1")
+	fails("***@127.0.0.1:1 does not answer", roundtripToken, "http://somebody:password-of-the-roundtrip@127.0.0.1:1")
 	remote.Shutdown()
 	remote.WaitForShutdown()
 	fails("503", roundtripToken, b.Callbacks)
