@@ -19,7 +19,7 @@ ARG TARGETARCH
 # Nothing of this machine, this folder or this hour goes into the program: two builds are the same to the byte.
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -buildvcs=false \
     -ldflags "-s -w -X main.release=$VERSION -X main.commit=$COMMIT" -o /out/crm-bridge ./cmd/crm-bridge
-RUN mkdir -m 0700 /out/data
+RUN mkdir /out/data
 
 FROM gcr.io/distroless/static-debian12:nonroot
 ARG VERSION=0.1.0-dev
