@@ -66,7 +66,7 @@ func upgrade(d delivery) play {
 }
 
 // drainFor is longer than a service needs to hear that a replica is not ready.
-const drainFor = "BRIDGE_DRAIN_DELAY=1s"
+const drainFor = "BRIDGE_DRAIN_DELAY=2s"
 
 // beside starts another replica of a site: the same remote and ledger, a folder and an address of its own.
 func (at *site) beside(ctx context.Context) (*site, error) {
