@@ -67,6 +67,15 @@ func (s Stored) IsEvent() bool {
 	return s.structured() || len(s.Header[attributePrefix+"specversion"]) > 0
 }
 
+// Last returns the sequence of the stream's last message.
+func (r *Reader) Last(ctx context.Context) (uint64, error) {
+	stream, err := r.Conn.js.Stream(ctx, r.Stream)
+	if err != nil {
+		return 0, fmt.Errorf("stream %s: %w", r.Stream, err)
+	}
+	return stream.CachedInfo().State.LastSeq, nil
+}
+
 // Read calls each for every message until ctx ends or each returns an error, which it returns. It goes on after a lost
 // connection where it was.
 func (r *Reader) Read(ctx context.Context, each func(Stored) error) error {

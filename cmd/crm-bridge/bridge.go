@@ -188,7 +188,7 @@ func (b *bridge) Run(ctx context.Context) error {
 	if b.keeper != nil {
 		handler.Missed = b.keeper.Missed
 	}
-	front := ingest.NewServer(handler.HTTP(), timeout, b.log)
+	front := ingest.NewServer(b.sendOn(handler.HTTP()), timeout, b.log)
 	back := ingest.NewServer(b.adminHandler(), timeout, b.log)
 
 	failed := make(chan error, 3)

@@ -11,31 +11,63 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/crm-bridge/crm-bridge/publish"
 )
 
 func checkCommand() *cobra.Command {
 	var timeout time.Duration
+	var round roundtrip
+	var there, asJSON bool
 	cmd := &cobra.Command{
-		Use:     "check [URL]",
-		Short:   "Ask whether a bridge is ready (a health command that needs no shell)",
-		Long:    "Get URL and fail unless it answers with a 2xx status. Without a URL: /readyz at BRIDGE_ADMIN_LISTEN.",
-		Example: "  crm-bridge check\n  crm-bridge check http://127.0.0.1:9090/healthz",
-		Args:    atMostOneArg,
+		Use:   "check [URL]",
+		Short: "Ask whether a bridge is ready (a health command that needs no shell)",
+		Long: `Get URL and fail unless it answers with a 2xx status. Without a URL: /readyz at BRIDGE_ADMIN_LISTEN.
+
+With --roundtrip: send a callback about a record of the module BridgeTest as a CRM would, proven with what the environment
+and the data folder say, and read its event back from the stream. Consumers of real modules do not see it. It needs no data
+folder: a proof (such as BRIDGE_ZOHO_TOKENS) and BRIDGE_NATS_URL with a user who may read will do.`,
+		Example: `  crm-bridge check
+  crm-bridge check http://127.0.0.1:9090/healthz
+  crm-bridge check --roundtrip
+  BRIDGE_NATS_URL=nats://nats:4222 BRIDGE_ZOHO_TOKENS=… crm-bridge check --roundtrip --url http://crm-bridge:8080`,
+		Args: atMostOneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case there && len(args) > 0:
+				return fmt.Errorf("%w: with --roundtrip give where callbacks go as --url", errUsage)
+			case !there && round.url != "":
+				return fmt.Errorf("%w: --url belongs to --roundtrip", errUsage)
+			case timeout <= 0:
+				return fmt.Errorf("%w: --timeout must be more than 0s", errUsage)
+			case there && !cmd.Flags().Changed("timeout"):
+				timeout = roundtripTimeout
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			defer cancel()
+			if there {
+				return round.run(ctx, cmd.OutOrStdout(), asJSON || !isTerminal(cmd.OutOrStdout()))
+			}
 			target, err := readyURL(args)
 			if err != nil {
 				return err
 			}
-			if u, err := url.Parse(target); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			if !isHTTP(target) {
 				return fmt.Errorf("%w: give a URL such as http://127.0.0.1:9090/readyz", errUsage)
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
-			defer cancel()
 			return check(ctx, target, cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().DurationVar(&timeout, "timeout", 3*time.Second, "give up after so long")
+	cmd.Flags().DurationVar(&timeout, "timeout", 3*time.Second, fmt.Sprintf("give up after so long; with --roundtrip %s", roundtripTimeout))
+	cmd.Flags().BoolVar(&there, "roundtrip", false, "send a callback and read its event back")
+	cmd.Flags().StringVar(&round.url, "url", "", "with --roundtrip: base URL of the bridge (default: as BRIDGE_LISTEN says, on this machine)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "with --roundtrip: as JSON, also on a terminal")
 	return cmd
+}
+
+func isHTTP(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
 }
 
 // readyURL is what the person gave, or else where the bridge of this environment says whether it is ready.
@@ -54,7 +86,7 @@ func check(ctx context.Context, target string, out io.Writer) error {
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("%s does not answer: %w", target, errors.Unwrap(err))
+		return fmt.Errorf("%s does not answer: %w", publish.HideUser(target), errors.Unwrap(err))
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
 	if err = errors.Join(err, response.Body.Close()); err != nil {
@@ -62,7 +94,7 @@ func check(ctx context.Context, target string, out io.Writer) error {
 	}
 	text := strings.TrimSpace(string(body))
 	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("%s answers %s: %s", target, response.Status, text)
+		return fmt.Errorf("%s answers %s: %s", publish.HideUser(target), response.Status, text)
 	}
 	say(out, "%s\n", text)
 	return nil

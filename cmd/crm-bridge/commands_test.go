@@ -31,6 +31,11 @@ func TestExitCodes(t *testing.T) {
 		{"help send", 0, ""},
 		{"check nonsense", 2, "give a URL"},
 		{"check http://127.0.0.1:1/readyz", 1, "does not answer"},
+		{"check --timeout 0s", 2, "--timeout"},
+		{"check --url http://127.0.0.1:1", 2, "belongs to --roundtrip"},
+		{"check --roundtrip http://127.0.0.1:1", 2, "as --url"},
+		{"check --roundtrip --url 127.0.0.1:1", 2, "must be a URL"},
+		{"check --roundtrip", 1, "no secret of any source is known"},
 		{"send --url http://127.0.0.1:1 --token x", 1, "no bridge answers"},
 		{"send", 1, "no Zoho token is configured"},
 	} {

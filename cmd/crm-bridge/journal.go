@@ -214,7 +214,7 @@ func (b *bridge) startForwarder(ctx context.Context) *forwarding {
 // lastForward is how long the end of the bridge waits for the remote to take what is in the journal.
 const lastForward = 5 * time.Second
 
-// stop lets the remote take what it can within a moment; the rest is forwarded after the next start.
+// stop lets the remote take what it can within a moment; the rest is forwarded after the next start on this folder.
 func (f *forwarding) stop(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lastForward)
 	defer cancel()
@@ -223,4 +223,17 @@ func (f *forwarding) stop(ctx context.Context) {
 	}
 	f.end()
 	<-f.done
+	f.tellRest(context.WithoutCancel(ctx))
+}
+
+// tellRest warns who is about to remove this bridge and its folder.
+func (f *forwarding) tellRest(ctx context.Context) {
+	if f.bridge.forwarder == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if n, _, err := f.bridge.forwarder.Pending(ctx); err == nil && n > 0 {
+		f.bridge.log.Warn("events wait in the journal: keep this data folder, the next start on it forwards them", "events", n, "folder", f.bridge.data.path)
+	}
 }

@@ -95,13 +95,9 @@ func send(cmd *cobra.Command, kind string, o sendOptions) error {
 			return err
 		}
 	}
-	client := http.DefaultClient
-	if settings.ListenCert != "" && o.url == settings.callbackURL() {
-		config, err := pinned(settings.ListenCert)
-		if err != nil {
-			return fmt.Errorf("BRIDGE_LISTEN_CERT: %w", err)
-		}
-		client = &http.Client{Transport: &http.Transport{TLSClientConfig: config}}
+	client, err := settings.callbackClient(o.url)
+	if err != nil {
+		return err
 	}
 	s := sender{client: client, url: o.url, out: cmd.OutOrStdout(), json: o.json || !isTerminal(cmd.OutOrStdout())}
 	limit := rate.NewLimiter(rate.Inf, 1)
@@ -128,6 +124,18 @@ func send(cmd *cobra.Command, kind string, o sendOptions) error {
 		return errSilent
 	}
 	return nil
+}
+
+// callbackClient posts to a bridge at a base URL; it knows the certificate of the one on this machine.
+func (s settings) callbackClient(base string) (*http.Client, error) {
+	if s.ListenCert == "" || base != s.callbackURL() {
+		return http.DefaultClient, nil
+	}
+	config, err := pinned(s.ListenCert)
+	if err != nil {
+		return nil, fmt.Errorf("BRIDGE_LISTEN_CERT: %w", err)
+	}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: config}}, nil
 }
 
 // sampler makes callbacks for changes as the flags describe them.
@@ -202,15 +210,10 @@ type sent struct {
 }
 
 func (s *sender) post(ctx context.Context, cb ingest.Callback) error {
-	target := strings.TrimRight(s.url, "/") + cb.Path
-	if len(cb.Query) > 0 {
-		target += "?" + cb.Query.Encode()
-	}
-	request, err := http.NewRequestWithContext(ctx, cb.Method, target, bytes.NewReader(cb.Body))
+	request, err := asRequest(ctx, s.url, cb)
 	if err != nil {
-		return fmt.Errorf("%w: --url: %w", errUsage, err)
+		return err
 	}
-	request.Header = cb.Header
 	start := time.Now()
 	response, err := s.client.Do(request)
 	if err != nil {
@@ -232,6 +235,20 @@ func (s *sender) post(ctx context.Context, cb ingest.Callback) error {
 	}
 	say(s.out, "%d  %6.2f ms  %s\n", answer.Status, answer.MS, summary(answer))
 	return nil
+}
+
+// asRequest is a callback as it is sent to the bridge at a base URL.
+func asRequest(ctx context.Context, base string, cb ingest.Callback) (*http.Request, error) {
+	target := strings.TrimRight(base, "/") + cb.Path
+	if len(cb.Query) > 0 {
+		target += "?" + cb.Query.Encode()
+	}
+	request, err := http.NewRequestWithContext(ctx, cb.Method, target, bytes.NewReader(cb.Body))
+	if err != nil {
+		return nil, fmt.Errorf("%w: --url: %w", errUsage, err)
+	}
+	request.Header = cb.Header
+	return request, nil
 }
 
 // summary is an answer in words.

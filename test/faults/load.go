@@ -22,7 +22,6 @@ const secret = "the-webhook-secret-of-this-test"
 // load is callbacks that are sent from several connections until it is stopped.
 type load struct {
 	ledger   *ledger
-	client   *http.Client
 	url      string
 	began    time.Time
 	stopping atomic.Bool
@@ -46,15 +45,17 @@ const answerWithin = 20 * time.Second
 // it waits a moment, as a CRM would.
 func send(ctx context.Context, l *ledger, url string, connections int) *load {
 	s := &load{ledger: l, began: time.Now(), url: url + "/zoho/webhooks/Deals/edit"}
-	s.client = &http.Client{Timeout: answerWithin, Transport: &http.Transport{MaxIdleConnsPerHost: connections}}
 	for connection := range connections {
 		s.senders.Go(func() {
+			// One connection and no spare ones, which a client would use at the very moment in which a bridge that ends closes them.
+			client := &http.Client{Timeout: answerWithin, Transport: &http.Transport{MaxConnsPerHost: 1}}
+			defer client.CloseIdleConnections()
 			for !s.stopping.Load() && ctx.Err() == nil {
 				n, ok := l.begin(connection)
 				if !ok {
 					return
 				}
-				r := s.post(ctx, fmt.Appendf(nil, `{"id":"%d","padding":"%s"}`, n, padding))
+				r := s.post(ctx, client, fmt.Appendf(nil, `{"id":"%d","padding":"%s"}`, n, padding))
 				if l.end(n, r); r.outcome != answered {
 					_ = pass(ctx, afterRefusal)
 				}
@@ -72,11 +73,10 @@ func (s *load) stop() {
 	s.stopping.Store(true)
 	s.senders.Wait()
 	s.ledger.loaded(time.Since(s.began))
-	s.client.CloseIdleConnections()
 }
 
 // post sends one callback.
-func (s *load) post(ctx context.Context, body []byte) (r reply) {
+func (s *load) post(ctx context.Context, client *http.Client, body []byte) (r reply) {
 	began := time.Now()
 	defer func() { r.took = time.Since(began) }()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(body))
@@ -84,7 +84,7 @@ func (s *load) post(ctx context.Context, body []byte) (r reply) {
 		return reply{outcome: unanswered, what: err.Error()}
 	}
 	request.Header = http.Header{"Content-Type": {"application/json"}, "X-Webhook-Secret": {secret}}
-	response, err := s.client.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return reply{outcome: unanswered, what: err.Error()}
 	}

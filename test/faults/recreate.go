@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"syscall"
 	"time"
 
@@ -79,7 +80,7 @@ func refusedForGood(size int, limit func(context.Context, *site) error, lines ..
 		load := at.send(ctx)
 		err = pass(ctx, s.load)
 		large := fmt.Appendf(nil, `{"id":"large","padding":"%s"}`, bytes.Repeat([]byte("x"), size))
-		if r := load.post(ctx, large); r.outcome != answered {
+		if r := load.post(ctx, &http.Client{Timeout: answerWithin}, large); r.outcome != answered {
 			err = errors.Join(err, fmt.Errorf("a callback that the journal can keep was not answered 200: %s", r.what))
 		}
 		err = errors.Join(err, pass(ctx, s.load))

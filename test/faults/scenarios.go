@@ -38,6 +38,10 @@ var scenarios = []scenario{
 	{fault: "SIGTERM, drain delay", way: "journal", play: drainDelay(journal)},
 	{fault: "SIGTERM, drain delay", way: "direct", play: drainDelay(direct)},
 
+	{fault: "rolling upgrade", way: "journal, 2 replicas", play: upgrade(journal)},
+	{fault: "rolling upgrade", way: "direct, 2 replicas", play: upgrade(direct)},
+	{fault: "upgrade", way: "embedded", play: upgradeAlone},
+
 	{fault: "remote away past the window", way: "journal", play: awayJournal},
 	{fault: "remote away past the window", way: "direct", play: awayDirect},
 	{fault: "remote not there at the start", way: "journal", play: absentJournal},

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"time"
 )
 
@@ -27,8 +28,10 @@ type site struct {
 	listen   string   // of callbacks
 	remote   *broker  // nil: embedded
 	path     string   // URL of the remote as the bridge knows it
-	bridge   *bridge
 	ledger   *ledger
+
+	mu     sync.Mutex
+	bridge *bridge
 }
 
 // newSite prepares a site without a broker.
@@ -68,8 +71,21 @@ func (at *site) startBridge(ctx context.Context) (err error) {
 	if at.delivery == direct { // a remote that is silent is waited for so long
 		env = append(env, "BRIDGE_ANSWER_TIMEOUT=1s")
 	}
-	at.bridge, err = at.stage.startBridge(ctx, append(env, at.env...)...)
-	return err
+	started, err := at.stage.startBridge(ctx, append(env, at.env...)...)
+	if err != nil {
+		return err
+	}
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	at.bridge = started
+	return nil
+}
+
+// running is the bridge that was started last, for who asks while it is replaced.
+func (at *site) running() *bridge {
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	return at.bridge
 }
 
 // send loads the site.
