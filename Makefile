@@ -1,4 +1,4 @@
-.PHONY: run test lint bench fuzz faults
+.PHONY: run test lint bench fuzz faults chart-test
 
 run: ## the bridge, on this machine
 	go run ./cmd/crm-bridge
@@ -17,3 +17,6 @@ fuzz: ## every parser for an hour; FUZZTIME says how long in all
 
 faults: ## break what a bridge under load rests on, and compare every 200; on Linux, all of it as root; FAULTS='-only journal' and more
 	cd test/faults && go run . $(FAULTS)
+
+chart-test: ## render the Helm chart for a matrix of values and look at what Kubernetes would get; CHARTFLAGS=-update writes the golden manifests and the README's table
+	$(if $(CHARTFLAGS),cd charts/crm-bridge/test && go test -count=1 . $(CHARTFLAGS),.ci/chart)

@@ -47,9 +47,9 @@ func manifestsOf(c *chart.Chart, values map[string]any) (map[string]string, erro
 	if err != nil {
 		return nil, err
 	}
-	rendered, err := engine.Render(c, all)
+	texts, err := engine.Render(c, all)
 	short := map[string]string{}
-	for path, text := range rendered {
+	for path, text := range texts {
 		short[strings.TrimPrefix(path, c.Name()+"/templates/")] = text
 	}
 	return short, err
@@ -70,26 +70,39 @@ var decoder = sync.OnceValue(func() runtime.Decoder {
 // objects are what Kubernetes would get.
 type objects []runtime.Object
 
-// render returns the objects of the chart with these values, which are YAML.
+// rendered are the objects by values: most tests look at all cases.
+var rendered sync.Map
+
+// render returns the objects of the chart with these values, which are YAML. They are shared: do not change them.
 func render(t *testing.T, values string) objects {
 	t.Helper()
-	rendered, err := manifests(parse(t, values))
+	if before, ok := rendered.Load(values); ok {
+		return before.(objects)
+	}
+	rendered.Store(values, rendering(t, values))
+	return render(t, values)
+}
+
+func rendering(t *testing.T, values string) objects {
+	t.Helper()
+	made, err := manifests(parse(t, values))
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := decode(rendered)
+	list, err := decode(made)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return list
 }
 
-func decode(rendered map[string]string) (list objects, err error) {
-	for _, path := range sortedKeys(rendered) {
+// decode reads manifests strictly.
+func decode(manifests map[string]string) (list objects, err error) {
+	for _, path := range sortedKeys(manifests) {
 		if !strings.HasSuffix(path, ".yaml") {
 			continue
 		}
-		for text := range strings.SplitSeq("\n"+rendered[path], "\n---\n") {
+		for text := range strings.SplitSeq("\n"+manifests[path], "\n---\n") {
 			if strings.TrimSpace(text) == "" {
 				continue
 			}

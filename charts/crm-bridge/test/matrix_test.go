@@ -97,7 +97,8 @@ func TestHelmLints(t *testing.T) {
 
 // Rendering twice gives the same: nothing is random, and what compares a chart with a cluster finds no difference.
 func TestTwiceIsTheSame(t *testing.T) {
-	for name, values := range cases(t) {
+	for _, name := range []string{"everything", "made-secrets", "monitoring"} {
+		values := read(t, "testdata/values/"+name+".yaml")
 		first, err := manifests(parse(t, values))
 		if err != nil {
 			t.Fatal(err)

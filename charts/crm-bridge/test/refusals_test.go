@@ -18,7 +18,7 @@ func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct{ base, values, want string }{
 		"nothing said":                  {"", "", "Where shall events go? Set nats.url"},
 		"a misspelt value":              {valid, "replica: 3", "additional properties 'replica' not allowed"},
-		"a misspelt value inside":       {"", "nats: { embeded: { enabled: true } }", "at '/nats': additional properties 'embeded' not allowed"},
+		"a misspelt value inside":       {"", "nats: { embed: { enabled: true } }", "at '/nats': additional properties 'embed' not allowed"},
 		"a misspelt part of a secret":   {"", "zoho: { tokens: { existingSecretName: crm } }", "at '/zoho/tokens': additional properties 'existingSecretName' not allowed"},
 		"text for a number":             {valid, "replicas: two", "at '/replicas': got string, want null or integer"},
 		"an unknown delivery":           {valid, "delivery: queue", "at '/delivery': value must be one of 'journal', 'direct'"},
