@@ -75,7 +75,7 @@ func compare(t *testing.T, path, got string) {
 		}
 	}
 	if difference := cmp.Diff(read(t, path), got); difference != "" {
-		t.Errorf("%s is not what is made now (go test . -update writes it):\n%s", path, difference)
+		t.Errorf("%s is not what is made now (make chart-test CHARTFLAGS=-update writes it):\n%s", path, difference)
 	}
 }
 

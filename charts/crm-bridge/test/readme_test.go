@@ -52,7 +52,7 @@ func rows(t *testing.T) (found []row) {
 	return found
 }
 
-const begins, ends = "<!-- values: go test . -update writes them -->\n", "<!-- end of values -->\n"
+const begins, ends = "<!-- values: make chart-test CHARTFLAGS=-update writes them -->\n", "<!-- end of values -->\n"
 
 // The README has every value, with its default and its meaning, as values.yaml has them.
 func TestReadmeHasEveryValue(t *testing.T) {
