@@ -121,7 +121,7 @@ func TestConsumersReachTheEmbeddedNATS(t *testing.T) {
 		})
 		admitted := slices.ContainsFunc(all[*networking.NetworkPolicy](list), func(p *networking.NetworkPolicy) bool {
 			return slices.ContainsFunc(p.Spec.Ingress, func(r networking.NetworkPolicyIngressRule) bool {
-				return len(r.Ports) == 1 && r.Ports[0].Port.String() == "nats" && len(r.From) >= 2
+				return len(r.Ports) == 1 && r.Ports[0].Port.IntValue() == 4222 && len(r.From) >= 2
 			})
 		})
 		if served != embedded || admitted != embedded {
@@ -178,7 +178,7 @@ func TestPrometheusAndHelmTestAreLetIn(t *testing.T) {
 	}
 	list = render(t, read(t, "testdata/values/network-policy.yaml"))
 	in := one[*networking.NetworkPolicy](t, list).Spec.Ingress
-	if in[1].Ports[0].Port.String() != "admin" || in[1].From[0].NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"] != "monitoring" {
+	if in[1].Ports[0].Port.IntValue() != 9090 || in[1].From[0].NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"] != "monitoring" {
 		t.Errorf("Prometheus is not let in: %+v", in[1])
 	}
 	tester := one[*core.Pod](t, list)
