@@ -1,19 +1,15 @@
 package test
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	core "k8s.io/api/core/v1"
 )
@@ -177,105 +173,6 @@ func TestVersionsAgree(t *testing.T) {
 	if err := json.Unmarshal(out, &stamped); err != nil || stamped.Version != c.AppVersion() {
 		t.Errorf("the chart is for %s, and the program is %s (%v)", c.AppVersion(), stamped.Version, err)
 	}
-}
-
-// serving is the line that the program logs when it takes callbacks.
-type serving struct{ Msg, Callbacks, Admin string }
-
-// What is rendered runs: the program starts with that environment, its probes are answered, callbacks arrive, and after
-// SIGTERM it answers for the drain delay and ends within the grace.
-func TestRenderedPodRuns(t *testing.T) {
-	for _, name := range []string{"embedded", "journal"} {
-		t.Run(name, func(t *testing.T) {
-			list := render(t, read(t, "testdata/values/"+name+".yaml"))
-			spec := pods(t, list)["bridge"]
-			box := spec.Containers[0]
-			command := exec.Command(program, box.Args...)
-			for _, entry := range environment(box, mounted(t, list, spec), t.TempDir()) {
-				if variable, address, _ := strings.Cut(entry, "="); strings.HasSuffix(variable, "LISTEN") && strings.HasPrefix(address, ":") {
-					entry = variable + "=127.0.0.1:0" // a free port in place of the pod's
-				}
-				command.Env = append(command.Env, entry)
-			}
-			at, ended := begin(t, command)
-			for _, probe := range []*core.Probe{box.StartupProbe, box.ReadinessProbe, box.LivenessProbe} {
-				if status := get(t, at.Admin+probe.HTTPGet.Path); status != http.StatusOK {
-					t.Errorf("%s is answered with %d", probe.HTTPGet.Path, status)
-				}
-			}
-			if status := post(t, at.Callbacks+"/zoho/notifications"); status != http.StatusUnauthorized {
-				t.Errorf("a callback without a token is answered with %d", status)
-			}
-			signalled := time.Now()
-			if err := command.Process.Signal(syscall.SIGTERM); err != nil {
-				t.Fatal(err)
-			}
-			for range time.Tick(time.Millisecond) {
-				if get(t, at.Admin+"/readyz") != http.StatusOK { // the signal is heard
-					break
-				}
-			}
-			if status := post(t, at.Callbacks+"/zoho/notifications"); status != http.StatusUnauthorized {
-				t.Errorf("a callback during the drain delay is answered with %d", status)
-			}
-			if err := <-ended; err != nil {
-				t.Error(err)
-			}
-			if took := time.Since(signalled); took < time.Second || took > time.Duration(*spec.TerminationGracePeriodSeconds)*time.Second {
-				t.Errorf("it ended after %s, with a delay of 1 s and a grace of %d s", took, *spec.TerminationGracePeriodSeconds)
-			}
-		})
-	}
-}
-
-// begin starts the program, and returns when it serves; ended tells how it ended.
-func begin(t *testing.T, command *exec.Cmd) (at serving, ended chan error) {
-	t.Helper()
-	command.Dir = t.TempDir()
-	log, err := command.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = command.Process.Kill() })
-	lines := bufio.NewScanner(log)
-	var said []string
-	for lines.Scan() {
-		said = append(said, lines.Text())
-		if json.Unmarshal(lines.Bytes(), &at) == nil && at.Msg == "serving" {
-			ended = make(chan error, 1)
-			go func() {
-				for lines.Scan() { // so that it can write
-				}
-				ended <- command.Wait()
-			}()
-			return at, ended
-		}
-	}
-	t.Fatalf("it ended before it served:\n%s", strings.Join(said, "\n"))
-	return at, nil
-}
-
-func get(t *testing.T, url string) int {
-	t.Helper()
-	response, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = response.Body.Close()
-	return response.StatusCode
-}
-
-func post(t *testing.T, url string) int {
-	t.Helper()
-	response, err := http.Post(url, "application/json", strings.NewReader(`{"channel_id":"1","token":"guessed"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = response.Body.Close()
-	return response.StatusCode
 }
 
 // The program that probes and people call is where the image has it.
