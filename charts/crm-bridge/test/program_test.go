@@ -74,7 +74,8 @@ func mounted(t *testing.T, list objects, spec core.PodSpec) string {
 func environment(container core.Container, secrets, data string) (env []string) {
 	for _, v := range container.Env {
 		if v.ValueFrom == nil {
-			value := strings.Replace(v.Value, secretFolder, secrets, 1)
+			// Names of Services are known in a cluster only.
+			value := strings.NewReplacer(secretFolder, secrets, "crm-crm-bridge:443", "127.0.0.1:443").Replace(v.Value)
 			if v.Name == "BRIDGE_DATA_DIR" {
 				value = data
 			}
