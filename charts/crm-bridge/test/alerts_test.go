@@ -86,7 +86,7 @@ func fires(t *testing.T, expression, series string) bool {
 		t.Fatal("there is no such alert")
 	}
 	store := promqltest.LoadedStorage(t, "load 1m\n  "+strings.ReplaceAll(series, "\n", "\n  ")+"\n")
-	defer store.Close()
+	defer func() { _ = store.Close() }()
 	engine := promqltest.NewTestEngine(t, false, 0, promqltest.DefaultMaxSamplesPerQuery)
 	query, err := engine.NewInstantQuery(t.Context(), store, nil, expression, time.Unix(0, 0).Add(2*time.Hour))
 	if err != nil {

@@ -21,9 +21,9 @@ type serving struct{ Msg, Callbacks, Admin, NATS string }
 func own(env []string, at serving) (here []string) {
 	running := map[string]string{"BRIDGE_LISTEN": at.Callbacks, "BRIDGE_ADMIN_LISTEN": at.Admin, "BRIDGE_NATS_LISTEN": at.NATS}
 	for _, entry := range env {
-		name, address, _ := strings.Cut(entry, "=")
-		if _, listens := running[name]; listens {
-			_, address, _ = strings.Cut(running[name], "://")
+		name, _, _ := strings.Cut(entry, "=")
+		if url, listens := running[name]; listens {
+			_, address, _ := strings.Cut(url, "://")
 			entry = name + "=" + cmp.Or(address, "127.0.0.1:0")
 		}
 		here = append(here, entry)
