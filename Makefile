@@ -1,4 +1,4 @@
-.PHONY: run test lint bench bench-replay fuzz faults examples image sbom
+.PHONY: run test lint bench bench-replay fuzz faults examples chart-test image sbom
 
 # What is stamped into the image: a tag of this commit, or the version that is being worked on.
 VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v*' 2>/dev/null)),0.1.0-dev)
@@ -37,3 +37,6 @@ image: ## the container image, as IMAGE says; PLATFORM=linux/arm64 for another m
 
 sbom: ## what the program is made of, with licences: dist/crm-bridge.cdx.json (CycloneDX)
 	VERSION=$(VERSION) COMMIT=$(COMMIT) .ci/sbom/write dist/crm-bridge.cdx.json
+
+chart-test: ## render the Helm chart for a matrix of values and look at what Kubernetes would get; CHARTFLAGS=-update writes the golden manifests and the README's table
+	$(if $(CHARTFLAGS),cd charts/crm-bridge/test && go test -count=1 . $(CHARTFLAGS),.ci/chart)

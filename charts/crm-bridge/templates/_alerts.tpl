@@ -1,0 +1,65 @@
+{{/* The alerts. What each means, and what to do, is in docs/operations.md under its name. Two braces of Prometheus stand in
+     backquotes, so that Helm leaves them alone. A counter with labels is born with its first count, so that increase()
+     sees nothing of it: that is what "unless … offset" is for. */}}
+{{- define "crm-bridge.alerts" -}}
+- alert: CrmBridgeDown
+  severity: critical
+  for: 5m
+  expr: 'up{ {{- .from -}} } == 0 or absent(up{ {{- .from -}} })'
+  summary: 'Prometheus does not reach crm-bridge {{`{{ $labels.pod }}`}}.'
+- alert: CrmBridgeNotReady
+  severity: critical
+  for: 5m
+  expr: 'kube_pod_status_ready{condition="true", {{- .pods -}} } == 0'
+  summary: 'Pod {{`{{ $labels.pod }}`}} takes no callbacks: its /readyz says why.'
+- alert: CrmBridgeCallbacksFail
+  severity: critical
+  for: 5m
+  expr: 'sum(rate(crm_bridge_callbacks_total{outcome=~"retry|failed", {{- .from -}} }[5m])) / sum(rate(crm_bridge_callbacks_total{ {{- .from -}} }[5m])) > {{ .ratio }}'
+  summary: '{{`{{ $value | humanizePercentage }}`}} of the callbacks are answered with 5xx.'
+- alert: CrmBridgeCallbacksForged
+  severity: warning
+  for: 15m
+  expr: 'sum by (source) (rate(crm_bridge_callbacks_total{outcome="forged", {{- .from -}} }[15m])) / sum by (source) (rate(crm_bridge_callbacks_total{ {{- .from -}} }[15m])) > 0.5'
+  summary: 'Most callbacks of {{`{{ $labels.source }}`}} prove nothing: is a token wrong?'
+- alert: CrmBridgeLimitHit
+  severity: warning
+  for: 5m
+  expr: 'sum by (limit) (rate(crm_bridge_limit_hits_total{limit=~"rate|in_flight", {{- .from -}} }[5m])) > 0'
+  summary: 'Callbacks are refused by the limit {{`{{ $labels.limit }}`}}.'
+- alert: CrmBridgeChannelExpiring
+  severity: warning
+  for: 10m
+  expr: 'max by (provider, channel) (crm_bridge_channel_expiry_timestamp_seconds{ {{- .from -}} }) - time() < {{ .expiry }} and max by (provider, channel) (crm_bridge_channel_expiry_timestamp_seconds{ {{- .from -}} }) > 0'
+  summary: 'Channel {{`{{ $labels.channel }}`}} of {{`{{ $labels.provider }}`}} ends in {{`{{ $value | humanizeDuration }}`}} and is not renewed.'
+- alert: CrmBridgeChannelDead
+  severity: critical
+  for: 5m
+  expr: 'max by (provider, channel) (crm_bridge_channel_expiry_timestamp_seconds{ {{- .from -}} }) == 0'
+  summary: 'Channel {{`{{ $labels.channel }}`}} of {{`{{ $labels.provider }}`}} is not alive: nothing is heard of its changes.'
+- alert: CrmBridgeQuarantineGrowing
+  severity: warning
+  expr: 'sum by (source) (increase(crm_bridge_quarantined_total{ {{- .from -}} }[1h])) > 0 or sum by (source) (crm_bridge_quarantined_total{ {{- .from -}} } unless crm_bridge_quarantined_total{ {{- .from -}} } offset 1h) > 0'
+  summary: 'Callbacks of {{`{{ $labels.source }}`}} are not understood: crm-bridge quarantine list.'
+{{- if .journal }}
+- alert: CrmBridgeJournalOld
+  severity: critical
+  for: 5m
+  expr: 'max by (pod) (crm_bridge_journal_oldest_seconds{ {{- .from -}} }) > {{ .oldest }}'
+  summary: 'The oldest event in the journal of {{`{{ $labels.pod }}`}} waits for {{`{{ $value | humanizeDuration }}`}}: NATS does not take it.'
+- alert: CrmBridgeJournalGrowing
+  severity: warning
+  for: 15m
+  expr: 'crm_bridge_journal_pending{ {{- .from -}} } > 100 and deriv(crm_bridge_journal_pending{ {{- .from -}} }[15m]) > 0'
+  summary: 'The journal of {{`{{ $labels.pod }}`}} grows: {{`{{ $value }}`}} events wait.'
+- alert: CrmBridgeRefusedGrowing
+  severity: critical
+  expr: 'increase(crm_bridge_refused_total{ {{- .from -}} }[1h]) > 0'
+  summary: 'NATS refuses events of {{`{{ $labels.pod }}`}} for good: crm-bridge quarantine list in that pod.'
+{{- end }}
+- alert: CrmBridgeDiskFilling
+  severity: critical
+  for: 5m
+  expr: 'kubelet_volume_stats_available_bytes{ {{- .claims -}} } / kubelet_volume_stats_capacity_bytes{ {{- .claims -}} } < 0.15'
+  summary: 'The claim {{`{{ $labels.persistentvolumeclaim }}`}} has {{`{{ $value | humanizePercentage }}`}} left.'
+{{- end -}}

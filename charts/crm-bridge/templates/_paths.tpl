@@ -1,0 +1,7 @@
+{{/* What may be reached from outside of the cluster. */}}
+{{- define "crm-bridge.paths" -}}
+/asyncapi.yaml: Exact
+/bitrix24/: Prefix
+/schemas/: Prefix
+/zoho/: Prefix
+{{- end -}}

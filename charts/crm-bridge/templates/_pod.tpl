@@ -1,0 +1,165 @@
+{{/* What the pods of the StatefulSet, of the Deployment and of helm test have in common. */}}
+
+{{- define "crm-bridge.podBasics" -}}
+serviceAccountName: {{ include "crm-bridge.serviceAccount" . }}
+automountServiceAccountToken: false
+# What Kubernetes injects for Services would be taken for misspelt variables.
+enableServiceLinks: false
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.podSecurityContext }}
+securityContext: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if .Values.hostNetwork }}
+hostNetwork: true
+dnsPolicy: ClusterFirstWithHostNet
+{{- end }}
+{{- end -}}
+
+{{- define "crm-bridge.containerBasics" -}}
+image: {{ include "crm-bridge.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+{{- with .Values.securityContext }}
+securityContext: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.resources }}
+resources: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.extraEnvFrom }}
+envFrom: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "crm-bridge.secretVolume" -}}
+{{- with include "crm-bridge.sources" . }}
+- name: secrets
+  projected:
+    defaultMode: 0440
+    sources: {{- . | trim | nindent 6 }}
+{{- end }}
+{{- end -}}
+
+{{- define "crm-bridge.secretMount" -}}
+{{- if include "crm-bridge.sources" . }}
+# Whole, and not by subPath: so a renewed certificate arrives.
+- name: secrets
+  mountPath: {{ include "crm-bridge.secretFolder" . }}
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{/* One probe: dict root, path, and the numbers of its value. */}}
+{{- define "crm-bridge.probe" -}}
+{{- if eq .root.Values.probes.type "exec" -}}
+exec:
+  command: [/usr/local/bin/crm-bridge, check, --timeout, {{ printf "%ds" .timeout }}, {{ printf "http://%s:%d%s" (include "crm-bridge.adminHost" .root | default "127.0.0.1") (int .root.Values.ports.admin) .path | quote }}]
+timeoutSeconds: {{ add .timeout 2 }}
+{{- else -}}
+httpGet:
+  path: {{ .path }}
+  port: admin
+{{- with include "crm-bridge.adminHost" .root }}
+  host: {{ . | quote }}
+{{- end }}
+timeoutSeconds: {{ .timeout }}
+{{- end }}
+periodSeconds: {{ int .numbers.periodSeconds }}
+failureThreshold: {{ int .numbers.failureThreshold }}
+{{- end -}}
+
+{{- define "crm-bridge.pod" -}}
+metadata:
+  labels:
+    # No version of the chart: a new one that changes nothing for the pods starts none anew.
+    {{- include "crm-bridge.selector" . | nindent 4 }}
+    app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+    {{- with .Values.commonLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+    {{- with .Values.podLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  annotations:
+    # A changed Secret of the chart starts the pods anew. One of your own does not: kubectl rollout restart.
+    checksum/secret: {{ (include "crm-bridge.secrets" . | fromJson).found | toJson | sha256sum }}
+    {{- with .Values.podAnnotations }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+spec:
+  {{- include "crm-bridge.podBasics" . | nindent 2 }}
+  terminationGracePeriodSeconds: {{ include "crm-bridge.grace" . }}
+  {{- with .Values.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
+  {{- with .Values.affinity }}
+  affinity: {{- toYaml . | nindent 4 }}
+  {{- end }}
+  topologySpreadConstraints:
+    {{- if .Values.topologySpreadConstraints }}
+    {{- range .Values.topologySpreadConstraints }}
+    {{- $selector := dict "labelSelector" (dict "matchLabels" (include "crm-bridge.selector" $ | fromYaml)) }}
+    - {{- merge (deepCopy .) $selector | toYaml | nindent 6 }}
+    {{- end }}
+    {{- else }}
+    {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+    - topologyKey: {{ . }}
+      maxSkew: 1
+      whenUnsatisfiable: ScheduleAnyway
+      labelSelector:
+        matchLabels: {{- include "crm-bridge.selector" $ | nindent 10 }}
+    {{- end }}
+    {{- end }}
+  containers:
+    - name: crm-bridge
+      {{- include "crm-bridge.containerBasics" . | nindent 6 }}
+      env:
+        {{- include "crm-bridge.envList" (dict "root" . "env" (include "crm-bridge.env" . | fromYaml)) | trim | nindent 8 }}
+      ports:
+        - { name: callbacks, containerPort: {{ int .Values.ports.callbacks }}, protocol: TCP }
+        - { name: admin, containerPort: {{ int .Values.ports.admin }}, protocol: TCP }
+        {{- if include "crm-bridge.embedded" . }}
+        - { name: nats, containerPort: {{ int .Values.ports.nats }}, protocol: TCP }
+        {{- end }}
+      startupProbe:
+        {{- include "crm-bridge.probe" (dict "root" . "path" "/healthz" "timeout" 2 "numbers" .Values.probes.startup) | nindent 8 }}
+      readinessProbe:
+        {{- include "crm-bridge.probe" (dict "root" . "path" "/readyz" "timeout" 3 "numbers" .Values.probes.readiness) | nindent 8 }}
+      livenessProbe:
+        {{- include "crm-bridge.probe" (dict "root" . "path" "/healthz" "timeout" 5 "numbers" .Values.probes.liveness) | nindent 8 }}
+      {{- $mounts := include "crm-bridge.secretMount" . | trim }}
+      {{- if or $mounts .Values.extraVolumeMounts (not (include "crm-bridge.direct" .)) }}
+      volumeMounts:
+        {{- if not (include "crm-bridge.direct" .) }}
+        - name: data
+          mountPath: /data
+        {{- end }}
+        {{- with $mounts }}
+        {{- . | nindent 8 }}
+        {{- end }}
+        {{- with .Values.extraVolumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      {{- end }}
+  {{- $volumes := include "crm-bridge.secretVolume" . | trim }}
+  {{- $memory := and (include "crm-bridge.embedded" .) (not .Values.persistence.enabled) }}
+  {{- if or $volumes $memory .Values.extraVolumes }}
+  volumes:
+    {{- if $memory }}
+    - name: data
+      emptyDir: {}
+    {{- end }}
+    {{- with $volumes }}
+    {{- . | nindent 4 }}
+    {{- end }}
+    {{- with .Values.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- end }}
+{{- end -}}

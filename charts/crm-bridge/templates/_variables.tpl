@@ -1,0 +1,179 @@
+{{/* Which variable of the program comes from which value. What is empty is not set, so that the program's own default holds.
+     A test compares this with what "crm-bridge config" lists. */}}
+
+{{- define "crm-bridge.plain" -}}
+BRIDGE_NATS_URL: nats.url
+BRIDGE_NATS_USER: nats.user
+BRIDGE_JOURNAL_MAX_BYTES: journal.maxBytes
+BRIDGE_SYNC: journal.sync
+BRIDGE_STREAM: stream.name
+BRIDGE_SUBJECT_PREFIX: stream.subjectPrefix
+BRIDGE_STREAM_MAX_AGE: stream.maxAge
+BRIDGE_STREAM_MAX_BYTES: stream.maxBytes
+BRIDGE_STREAM_REPLICAS: stream.replicas
+BRIDGE_STREAM_DUPLICATES: stream.duplicates
+BRIDGE_EVENT_MODE: events.mode
+BRIDGE_EVENT_PER: events.per
+BRIDGE_PUBLIC_URL: publicURL
+BRIDGE_ZOHO_ACCOUNT: zoho.account
+BRIDGE_ZOHO_WEBHOOK_ID_PARAMS: zoho.webhooks.idParams
+BRIDGE_ZOHO_WEBHOOK_IDENTITY_PARAMS: zoho.webhooks.identityParams
+BRIDGE_ZOHO_CLIENT_ID: zoho.client.id
+BRIDGE_ZOHO_EVENTS: zoho.events
+BRIDGE_ZOHO_DC: zoho.dataCentre
+BRIDGE_ZOHO_API_VERSION: zoho.apiVersion
+BRIDGE_ZOHO_API_URL: zoho.apiURL
+BRIDGE_ZOHO_ACCOUNTS_URL: zoho.accountsURL
+BRIDGE_ZOHO_TOKEN_URL: zoho.tokenURL
+BRIDGE_BITRIX24_CLIENT_ID: bitrix24.client.id
+BRIDGE_BITRIX24_PORTALS: bitrix24.portals
+BRIDGE_BITRIX24_EVENTS: bitrix24.events
+BRIDGE_BITRIX24_OFFLINE: bitrix24.offline
+BRIDGE_BITRIX24_OAUTH_URL: bitrix24.oauthURL
+BRIDGE_MAX_BODY: limits.maxBody
+BRIDGE_MAX_IN_FLIGHT: limits.maxInFlight
+BRIDGE_RATE: limits.rate
+BRIDGE_ALLOW: limits.allow
+BRIDGE_TRUSTED_PROXIES: limits.trustedProxies
+BRIDGE_LOG_LEVEL: log.level
+BRIDGE_LOG_FORMAT: log.format
+{{- end -}}
+
+{{/* These come from files of Secrets: BRIDGE_X_FILE names the file. So they are in no dump of an environment. */}}
+{{- define "crm-bridge.secret" -}}
+BRIDGE_STATE_KEY: stateKey
+BRIDGE_NATS_PASSWORD: nats.password
+BRIDGE_NATS_LISTEN_PASSWORD: nats.embedded.password
+BRIDGE_ZOHO_TOKENS: zoho.tokens
+BRIDGE_ZOHO_TOKEN_SECRET: zoho.tokenSecret
+BRIDGE_ZOHO_WEBHOOK_SECRET: zoho.webhooks.secret
+BRIDGE_ZOHO_CLIENT_SECRET: zoho.client.secret
+BRIDGE_ZOHO_REFRESH_TOKEN: zoho.client.refreshToken
+BRIDGE_BITRIX24_TOKENS: bitrix24.tokens
+BRIDGE_BITRIX24_WORKFLOW_SECRET: bitrix24.workflowSecret
+BRIDGE_BITRIX24_CLIENT_SECRET: bitrix24.client.secret
+{{- end -}}
+
+{{/* Variables that name a file themselves. */}}
+{{- define "crm-bridge.credential" -}}
+BRIDGE_NATS_CREDS: nats.creds
+BRIDGE_NATS_NKEY: nats.nkey
+{{- end -}}
+
+{{- define "crm-bridge.secretFolder" -}}/etc/crm-bridge/secrets{{- end -}}
+
+{{/* The value at a path such as "nats.url", as JSON. */}}
+{{- define "crm-bridge.at" -}}
+{{- $value := .root.Values -}}
+{{- range splitList "." .path -}}
+{{- $value = ternary (get (ternary $value dict (kindIs "map" $value)) .) "" (kindIs "map" $value) -}}
+{{- end -}}
+{{- toJson (dict "is" $value) -}}
+{{- end -}}
+
+{{/* A value as the program reads it: lists with commas, and no number as 1e+06. */}}
+{{- define "crm-bridge.text" -}}
+{{- if kindIs "slice" . -}}{{- join "," . -}}
+{{- else if and (kindIs "float64" .) (eq (floor .) .) -}}{{- int64 . -}}
+{{- else if not (empty .) -}}{{- . -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The secrets that are configured, as {found: [{variable, file, name, key, value}]}; name is the Secret's. */}}
+{{- define "crm-bridge.secrets" -}}
+{{- $root := . -}}
+{{- $found := list -}}
+{{- range $kind := list "secret" "credential" -}}
+{{- range $variable, $path := include (printf "crm-bridge.%s" $kind) $root | fromYaml -}}
+{{- $at := (include "crm-bridge.at" (dict "root" $root "path" $path) | fromJson).is -}}
+{{- $file := $variable | trimPrefix "BRIDGE_" | lower | replace "_" "-" -}}
+{{- $names := ternary $variable (printf "%s_FILE" $variable) (eq $kind "credential") -}}
+{{- if and (eq $path "nats.embedded.password") (include "crm-bridge.remote" $root) -}}
+{{- else if $at.existingSecret -}}
+{{- $found = append $found (dict "variable" $names "file" $file "name" $at.existingSecret "key" ($at.key | default $file) "value" "") -}}
+{{- else if $at.value -}}
+{{- $found = append $found (dict "variable" $names "file" $file "name" (include "crm-bridge.fullname" $root) "key" $file "value" $at.value) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson (dict "found" $found) -}}
+{{- end -}}
+
+{{/* The variables of a container that runs the program, as a list. */}}
+{{- define "crm-bridge.env" -}}
+{{- $root := . -}}
+{{- $folder := include "crm-bridge.secretFolder" . -}}
+{{- $env := dict -}}
+{{- range $variable, $path := include "crm-bridge.plain" . | fromYaml -}}
+{{- $text := include "crm-bridge.text" (include "crm-bridge.at" (dict "root" $root "path" $path) | fromJson).is -}}
+{{- if $text -}}{{- $_ := set $env $variable $text -}}{{- end -}}
+{{- end -}}
+{{- range (include "crm-bridge.secrets" . | fromJson).found -}}
+{{- $_ := set $env .variable (printf "%s/%s" $folder .file) -}}
+{{- end -}}
+{{- if and .Values.nats.url (or .Values.nats.tls.ca.existingSecret .Values.nats.tls.ca.existingConfigMap) -}}
+{{- $_ := set $env "BRIDGE_NATS_CA" (printf "%s/nats-ca.crt" $folder) -}}
+{{- end -}}
+{{- if and .Values.nats.url .Values.nats.tls.existingSecret -}}
+{{- $_ := set $env "BRIDGE_NATS_CERT" (printf "%s/nats-tls.crt" $folder) -}}
+{{- $_ := set $env "BRIDGE_NATS_KEY" (printf "%s/nats-tls.key" $folder) -}}
+{{- end -}}
+{{- if .Values.tls.existingSecret -}}
+{{- $_ := set $env "BRIDGE_LISTEN_CERT" (printf "%s/tls.crt" $folder) -}}
+{{- $_ := set $env "BRIDGE_LISTEN_KEY" (printf "%s/tls.key" $folder) -}}
+{{- end -}}
+{{- if include "crm-bridge.embedded" . -}}
+{{- $_ := set $env "BRIDGE_NATS_LISTEN" (printf ":%d" (int .Values.ports.nats)) -}}
+{{- $_ := set $env "BRIDGE_NATS_LISTEN_USER" .Values.nats.embedded.user -}}
+{{- if .Values.nats.embedded.tls.existingSecret -}}
+{{- $_ := set $env "BRIDGE_NATS_LISTEN_CERT" (printf "%s/nats-listen-tls.crt" $folder) -}}
+{{- $_ := set $env "BRIDGE_NATS_LISTEN_KEY" (printf "%s/nats-listen-tls.key" $folder) -}}
+{{- end -}}
+{{- else -}}
+{{- $_ := set $env "BRIDGE_DELIVERY" .Values.delivery -}}
+{{- end -}}
+{{- if not (include "crm-bridge.direct" .) -}}{{- $_ := set $env "BRIDGE_DATA_DIR" "/data" -}}{{- end -}}
+{{- $_ := set $env "BRIDGE_LISTEN" (printf ":%d" (int .Values.ports.callbacks)) -}}
+{{- $_ := set $env "BRIDGE_ADMIN_LISTEN" (printf "%s:%d" (include "crm-bridge.adminHost" .) (int .Values.ports.admin)) -}}
+{{- $_ := set $env "BRIDGE_ANSWER_TIMEOUT" (printf "%ds" (int .Values.answerTimeoutSeconds)) -}}
+{{- $_ := set $env "BRIDGE_DRAIN_DELAY" (printf "%ds" (int .Values.drainDelaySeconds)) -}}
+{{- toYaml $env -}}
+{{- end -}}
+
+{{/* A map of variables, and the further ones, as Kubernetes has them. */}}
+{{- define "crm-bridge.envList" -}}
+{{- range $name, $value := .env }}
+- name: {{ $name }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- with .root.Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Where the projected volume of secrets has its files from. */}}
+{{- define "crm-bridge.sources" -}}
+{{- range (include "crm-bridge.secrets" . | fromJson).found }}
+- secret:
+    name: {{ .name }}
+    items: [{ key: {{ .key | quote }}, path: {{ .file }} }]
+{{- end }}
+{{- with .Values.nats.tls.ca }}
+{{- if and $.Values.nats.url .existingSecret }}
+- secret:
+    name: {{ .existingSecret }}
+    items: [{ key: {{ .key | quote }}, path: nats-ca.crt }]
+{{- else if and $.Values.nats.url .existingConfigMap }}
+- configMap:
+    name: {{ .existingConfigMap }}
+    items: [{ key: {{ .key | quote }}, path: nats-ca.crt }]
+{{- end }}
+{{- end }}
+{{- range $prefix, $name := dict "nats-" (ternary .Values.nats.tls.existingSecret "" (not (empty .Values.nats.url))) "" .Values.tls.existingSecret "nats-listen-" (ternary .Values.nats.embedded.tls.existingSecret "" (empty .Values.nats.url)) }}
+{{- if $name }}
+- secret:
+    name: {{ $name }}
+    items: [{ key: tls.crt, path: {{ $prefix }}tls.crt }, { key: tls.key, path: {{ $prefix }}tls.key }]
+{{- end }}
+{{- end }}
+{{- end -}}

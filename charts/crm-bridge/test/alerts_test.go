@@ -1,0 +1,102 @@
+package test
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/prometheus/promql/promqltest"
+)
+
+// mine are the labels that Prometheus gives to the metrics of a pod of the release.
+const mine = `namespace="sales",job="crm-crm-bridge-headless"`
+
+// Each alert fires when it should, and is silent when nothing is wrong: Prometheus' own engine is asked, two hours into
+// samples of every minute.
+func TestAlertsFire(t *testing.T) {
+	expressions, asked := map[string]string{}, map[string]bool{}
+	for _, name := range []string{"monitoring", "monitoring-embedded"} {
+		for _, rule := range rules(t, name) {
+			expressions[rule.Alert] = rule.Expr.String() // embedded: a channel has a day
+		}
+	}
+	for _, c := range []struct {
+		alert, when, series string
+		fires               bool
+	}{
+		{"CrmBridgeDown", "a pod does not answer", `up{POD-0} 0x120`, true},
+		{"CrmBridgeDown", "Prometheus knows no pod", `up{namespace="other"} 1x120`, true},
+		{"CrmBridgeDown", "all answer", `up{POD-0} 1x120`, false},
+		{"CrmBridgeNotReady", "a pod is not ready", `kube_pod_status_ready{condition="true",namespace="sales",pod="crm-crm-bridge-1"} 0x120`, true},
+		{"CrmBridgeNotReady", "another program's pod is not ready", `kube_pod_status_ready{condition="true",namespace="sales",pod="billing-1"} 0x120`, false},
+		{"CrmBridgeNotReady", "the pod of helm test has ended", `kube_pod_status_ready{condition="true",namespace="sales",pod="crm-crm-bridge-test"} 0x120`, false},
+		{"CrmBridgeCallbacksFail", "one in fifty fails", "crm_bridge_callbacks_total{outcome=\"accepted\",POD-0} 0+49x120\ncrm_bridge_callbacks_total{outcome=\"retry\",POD-0} 0+1x120", true},
+		{"CrmBridgeCallbacksFail", "all are answered", `crm_bridge_callbacks_total{outcome="accepted",POD-0} 0+49x120`, false},
+		{"CrmBridgeCallbacksFail", "strangers knock", "crm_bridge_callbacks_total{outcome=\"accepted\",POD-0} 0+1x120\ncrm_bridge_callbacks_total{outcome=\"forged\",POD-0} 0+49x120", false},
+		{"CrmBridgeCallbacksForged", "a token is wrong", "crm_bridge_callbacks_total{source=\"a\",outcome=\"accepted\",POD-0} 0+1x120\ncrm_bridge_callbacks_total{source=\"a\",outcome=\"forged\",POD-0} 0+9x120", true},
+		{"CrmBridgeCallbacksForged", "a stranger knocks", "crm_bridge_callbacks_total{source=\"a\",outcome=\"accepted\",POD-0} 0+9x120\ncrm_bridge_callbacks_total{source=\"a\",outcome=\"forged\",POD-0} 0+1x120", false},
+		{"CrmBridgeLimitHit", "too many at once", `crm_bridge_limit_hits_total{limit="in_flight",POD-0} 0+1x120`, true},
+		{"CrmBridgeLimitHit", "a body is too long", `crm_bridge_limit_hits_total{limit="body",POD-0} 0+1x120`, false},
+		{"CrmBridgeChannelExpiring", "an hour is left", `crm_bridge_channel_expiry_timestamp_seconds{channel="1",POD-0} 10800x120`, true},
+		{"CrmBridgeChannelExpiring", "two days are left", `crm_bridge_channel_expiry_timestamp_seconds{channel="1",POD-0} 180000x120`, false},
+		{"CrmBridgeChannelExpiring", "the replica that renewed it before shows an old end", "crm_bridge_channel_expiry_timestamp_seconds{channel=\"1\",POD-0} 10800x120\ncrm_bridge_channel_expiry_timestamp_seconds{channel=\"1\",POD-1} 180000x120", false},
+		{"CrmBridgeChannelExpiring", "it is dead, for which there is another alert", `crm_bridge_channel_expiry_timestamp_seconds{channel="1",POD-0} 0x120`, false},
+		{"CrmBridgeChannelDead", "it is dead", `crm_bridge_channel_expiry_timestamp_seconds{channel="1",POD-0} 0x120`, true},
+		{"CrmBridgeChannelDead", "another replica has healed it", "crm_bridge_channel_expiry_timestamp_seconds{channel=\"1\",POD-0} 0x120\ncrm_bridge_channel_expiry_timestamp_seconds{channel=\"1\",POD-1} 180000x120", false},
+		{"CrmBridgeQuarantineGrowing", "the first ever was counted", `crm_bridge_quarantined_total{source="a",POD-0} _x110 1x10`, true},
+		{"CrmBridgeQuarantineGrowing", "another was counted", `crm_bridge_quarantined_total{source="a",POD-0} 1x110 2x10`, true},
+		{"CrmBridgeQuarantineGrowing", "the last was long ago", `crm_bridge_quarantined_total{source="a",POD-0} 3x120`, false},
+		{"CrmBridgeJournalOld", "NATS is away for ten minutes", `crm_bridge_journal_oldest_seconds{POD-0} 600x120`, true},
+		{"CrmBridgeJournalOld", "all is forwarded", `crm_bridge_journal_oldest_seconds{POD-0} 0x120`, false},
+		{"CrmBridgeJournalOld", "it cannot be asked", `crm_bridge_journal_oldest_seconds{POD-0} _x115 NaN NaN NaN NaN NaN`, false},
+		{"CrmBridgeJournalGrowing", "more comes than goes", `crm_bridge_journal_pending{POD-0} 0+10x120`, true},
+		{"CrmBridgeJournalGrowing", "it is emptied", `crm_bridge_journal_pending{POD-0} 100000-10x120`, false},
+		{"CrmBridgeRefusedGrowing", "one was refused", `crm_bridge_refused_total{POD-0} 0x110 1x10`, true},
+		{"CrmBridgeRefusedGrowing", "none was refused", `crm_bridge_refused_total{POD-0} 0x120`, false},
+		{"CrmBridgeDiskFilling", "a tenth is left", volume("crm-crm-bridge-0", 10), true},
+		{"CrmBridgeDiskFilling", "a half is left", volume("crm-crm-bridge-0", 50), false},
+		{"CrmBridgeDiskFilling", "another claim is full", volume("billing-0", 1), false},
+	} {
+		t.Run(c.alert+" "+c.when, func(t *testing.T) {
+			series := strings.NewReplacer("POD-0", mine+`,pod="crm-crm-bridge-0"`, "POD-1", mine+`,pod="crm-crm-bridge-1"`).Replace(c.series)
+			if got := fires(t, expressions[c.alert], series); got != c.fires {
+				t.Errorf("fires: %v, not %v", got, c.fires)
+			}
+		})
+		asked[c.alert] = true
+	}
+	for alert := range expressions {
+		if !asked[alert] && alert != "NoCallbacks" { // an extra rule of the case
+			t.Errorf("nothing shows that %s fires", alert)
+		}
+	}
+}
+
+// volume is a claim of which so much of a hundred is left.
+func volume(pod string, left int) string {
+	labels := `{namespace="sales",persistentvolumeclaim="data-` + pod + `"} `
+	return "kubelet_volume_stats_available_bytes" + labels + strconv.Itoa(left) + "x120\nkubelet_volume_stats_capacity_bytes" + labels + "100x120"
+}
+
+// fires tells whether an expression has a result after two hours.
+func fires(t *testing.T, expression, series string) bool {
+	t.Helper()
+	if expression == "" {
+		t.Fatal("there is no such alert")
+	}
+	store := promqltest.LoadedStorage(t, "load 1m\n  "+strings.ReplaceAll(series, "\n", "\n  ")+"\n")
+	defer func() { _ = store.Close() }()
+	engine := promqltest.NewTestEngine(t, false, 0, promqltest.DefaultMaxSamplesPerQuery)
+	query, err := engine.NewInstantQuery(t.Context(), store, nil, expression, time.Unix(0, 0).Add(2*time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer query.Close()
+	result := query.Exec(t.Context())
+	vector, err := result.Vector()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(vector) > 0
+}

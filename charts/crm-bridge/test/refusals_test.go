@@ -1,0 +1,84 @@
+package test
+
+import (
+	"strings"
+	"testing"
+
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
+)
+
+// valid is what most refusals start from.
+const valid = "nats: { url: 'nats://nats' }\nzoho: { tokens: { value: '*:a-token-of-channels' } }\n"
+
+// embedded is a valid try-out.
+const embedded = "nats: { embedded: { enabled: true, password: { value: a-password } } }\n"
+
+// What is misspelt or impossible is refused before anything reaches Kubernetes, in a sentence that names the value.
+func TestRefusals(t *testing.T) {
+	for name, c := range map[string]struct{ base, values, want string }{
+		"nothing said":                  {"", "", "Where shall events go? Set nats.url"},
+		"a misspelt value":              {valid, "replica: 3", "additional properties 'replica' not allowed"},
+		"a misspelt value inside":       {"", "nats: { embed: { enabled: true } }", "at '/nats': additional properties 'embed' not allowed"},
+		"a misspelt part of a secret":   {"", "zoho: { tokens: { existingSecretName: crm } }", "at '/zoho/tokens': additional properties 'existingSecretName' not allowed"},
+		"text for a number":             {valid, "replicas: two", "at '/replicas': got string, want null or integer"},
+		"an unknown delivery":           {valid, "delivery: queue", "at '/delivery': value must be one of 'journal', 'direct'"},
+		"a span that is none":           {valid, "stream: { maxAge: 30 days }", "at '/stream/maxAge': value must be 'a span such as 90s, 12h or 90d'"},
+		"a size that is none":           {valid, "journal: { maxBytes: 8 gigabytes }", "at '/journal/maxBytes': value must be 'a size such as 512KiB or 8GiB'"},
+		"an address without a scheme":   {valid, "publicURL: crm.example.com", "at '/publicURL': value must be 'a URL such as https://crm.example.com"},
+		"two embedded replicas":         {embedded, "replicas: 2", "at '/replicas': value must be '1, without nats.url: the embedded NATS has no replicas"},
+		"two kept by one server":        {embedded, "stream: { replicas: 3 }", "at '/stream/replicas': value must be '1, without nats.url"},
+		"embedded and remote":           {"", "nats: { url: 'nats://nats', embedded: { enabled: true, password: { value: p } } }\nzoho: { tokens: { value: t } }", "at '/nats/embedded/enabled': value must be 'false, where nats.url is set"},
+		"embedded and open":             {"", "nats: { embedded: { enabled: true } }", "at '/nats/embedded/password': value must be 'given: a value or an existingSecret"},
+		"direct to nowhere":             {embedded, "delivery: direct", "at '/delivery': value must be 'journal, or nats.url set"},
+		"a journal that scales":         {valid, "autoscaling: { enabled: true }", "at '/autoscaling/enabled': value must be 'false, or delivery direct with nats.url: a journal has to be emptied"},
+		"an embedded one that scales":   {embedded, "autoscaling: { enabled: true }", "at '/autoscaling/enabled': value must be 'false"},
+		"scaled by two":                 {valid, "delivery: direct\nreplicas: 3\nautoscaling: { enabled: true }", "at '/replicas': value must be 'null with autoscaling.enabled"},
+		"more least than most":          {valid, "delivery: direct\nautoscaling: { enabled: true, minReplicas: 9 }", "autoscaling.minReplicas must not be more than autoscaling.maxReplicas"},
+		"a journal without a disk":      {valid, "persistence: { enabled: false }", "at '/persistence/enabled': value must be 'true with delivery journal"},
+		"no shared secret":              {"", "nats: { url: 'nats://nats' }\nreplicas: 3", "at '/zoho/tokens': value must be 'given, or another secret of a CRM: beside nats.url replicas share their secrets"},
+		"a secret at two places":        {"", "nats: { url: 'nats://nats' }\nzoho: { tokens: { value: a, existingSecret: b } }", "at '/zoho/tokens/value': value must be 'empty where existingSecret is set"},
+		"a password in a URL":           {"", "nats: { url: 'nats://user:hush-hush@nats' }\nzoho: { tokens: { value: t } }", "at '/nats/url': value must be 'a URL without user and password"},
+		"half a client":                 {valid, "zoho: { client: { id: '1' } }", "value must be 'empty, or zoho.client.secret and zoho.client.refreshToken be given too'"},
+		"a client without token secret": {valid, "zoho: { client: { id: '1', secret: { value: s }, refreshToken: { value: r } } }\nstateKey: { value: k }", "at '/zoho/tokenSecret': value must be 'given with zoho.client.id"},
+		"a client without state key":    {"", "nats: { url: 'nats://nats' }\nzoho: { tokenSecret: { value: t }, client: { id: '1', secret: { value: s }, refreshToken: { value: r } } }", "at '/stateKey': value must be 'given with zoho.client.id"},
+		"events without an address":     {embedded, "zoho: { events: [Deals.all], client: { id: '1', secret: { value: s }, refreshToken: { value: r } } }", "at '/publicURL': value must be 'set with zoho.events"},
+		"half an application":           {embedded, "bitrix24: { client: { id: '1' } }", "at '/bitrix24/client/id': value must be 'empty, or bitrix24.client.secret"},
+		"an offline queue of nothing":   {embedded, "bitrix24: { offline: true, portals: [a], client: { id: '1', secret: { value: s } } }", "at '/bitrix24/events': value must be 'what the portals are to keep"},
+		"an Ingress without a name":     {valid, "ingress: { enabled: true }", "at '/ingress/hosts': value must be 'at least one name"},
+		"a route without a Gateway":     {valid, "httpRoute: { enabled: true }", "at '/httpRoute/parentRefs': value must be 'at least one Gateway"},
+		"an admin port on the node":     {valid, "hostNetwork: true\nserviceMonitor: { enabled: true }", "at '/serviceMonitor/enabled': value must be 'false with hostNetwork"},
+		"a probe of a loopback address": {valid, "adminHost: 127.0.0.1", "at '/probes/type': value must be 'exec where adminHost is a loopback address"},
+		"less grace than drain":         {valid, "drainDelaySeconds: 60\nterminationGracePeriodSeconds: 60", "terminationGracePeriodSeconds is 60, but the drain may take 95"},
+		"one port for two":              {valid, "ports: { callbacks: 9090 }", "ports.callbacks, ports.admin and ports.nats must differ"},
+		"a variable at two places":      {valid, "extraEnv: [{ name: BRIDGE_ZOHO_TOKENS, value: x }]", "extraEnv sets BRIDGE_ZOHO_TOKENS, and so does the value zoho.tokens: keep one"},
+		"a variable that others need":   {valid, "extraEnv: [{ name: BRIDGE_ADMIN_LISTEN, value: ':1' }]", "extraEnv must not set BRIDGE_ADMIN_LISTEN"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := manifests(loader.MergeMaps(parse(t, c.base), parse(t, c.values)))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("not refused with %q:\n%v", c.want, err)
+			}
+			if err != nil && strings.Contains(err.Error(), "hush-hush") {
+				t.Errorf("the refusal shows a secret:\n%v", err)
+			}
+		})
+	}
+}
+
+// What may look impossible and is not: variables may come from a Secret of your own, whole.
+func TestWhatIsAllowed(t *testing.T) {
+	for name, values := range map[string]string{
+		"secrets from extraEnvFrom":       "nats: { url: 'nats://nats' }\nextraEnvFrom: [{ secretRef: { name: crm } }]",
+		"one replica beside a NATS":       valid + "replicas: 1",
+		"many replicas beside a NATS":     valid + "replicas: 9",
+		"one replica with an own store":   embedded + "replicas: 1",
+		"what Helm gives to subcharts":    valid + "global: { team: sales }",
+		"a loopback address with exec":    valid + "adminHost: 127.0.0.1\nprobes: { type: exec }",
+		"more grace than the drain needs": valid + "terminationGracePeriodSeconds: 300",
+		"monitoring on the node, by name": valid + "hostNetwork: true\nserviceMonitor: { enabled: true }\nadminHost: 10.0.0.7",
+	} {
+		if _, err := manifests(parse(t, values)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
