@@ -100,7 +100,8 @@ func put(t *testing.T, js jetstream.JetStream, first, last int) {
 	t.Helper()
 	for i := first; i <= last; i++ {
 		if _, err := js.Publish(t.Context(), "crm.zoho.Deals.edit", []byte(fmt.Sprint(i))); err != nil {
-			t.Fatal(err)
+			t.Error(err) // and not Fatal: it also runs beside the test
+			return
 		}
 	}
 }
@@ -119,6 +120,7 @@ func followedRemote(t *testing.T, messages int) (*remoteServer, jetstream.JetStr
 // Behind a stream that was restored from an older copy a follower does not wait for its old place to come again: it reads
 // what was stored since.
 func TestFollowARestoredStream(t *testing.T) {
+	t.Parallel()
 	t.Run("shorter than what was read", func(t *testing.T) { followRestored(t, 8) })
 	t.Run("longer by now", func(t *testing.T) { followRestored(t, 12) })
 }
@@ -151,6 +153,7 @@ func followRestored(t *testing.T, last int) {
 
 // Who wants only what comes from now on gets also what came while the server was away, before there was a first event.
 func TestFollowLiveBeforeTheFirstEvent(t *testing.T) {
+	t.Parallel()
 	remote, js := followedRemote(t, 2)
 	f := followSince(t, remote, time.Time{})
 	until(t, func() bool {
@@ -178,6 +181,7 @@ func TestFollowLiveBeforeTheFirstEvent(t *testing.T) {
 
 // What left the stream while a follower was away is told.
 func TestFollowAPurgedStream(t *testing.T) {
+	t.Parallel()
 	remote, _ := followedRemote(t, 2)
 	f := follow(t, remote, 2)
 	f.away.Store(true)
@@ -258,14 +262,15 @@ func TestSeveralSubjectsSince(t *testing.T) {
 		t.Errorf("read %v: %v", got, err)
 	}
 	got = nil
+	var puts sync.WaitGroup
 	late := &publish.Follower{Stream: "CRM", Since: time.Now(), Subjects: subjects, Reach: func(ctx context.Context) (*publish.Conn, error) {
-		conn, err := reach(ctx)
-		time.AfterFunc(50*time.Millisecond, func() { put(t, js, 6, 9) }) // when it reads, or before
-		return conn, err
+		puts.Go(func() { put(t, js, 6, 9) }) // when it reads, or before
+		return reach(ctx)
 	}}
 	if err := late.Follow(ctx, each); strings.Join(got, " ") != "6 7 8 9" || !errors.Is(err, errEnough) {
 		t.Errorf("from now on followed %v: %v", got, err)
 	}
+	puts.Wait()
 }
 
 // A follower leaves no consumer behind, ends when it is told to while its server is away, and a stream that never was is an

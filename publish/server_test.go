@@ -148,6 +148,7 @@ func TestConsumersMayRead(t *testing.T) {
 // A consumer writes to no stream: not by publishing, not through the API, and not by naming one of our subjects for a
 // server's reply or for a delivery.
 func TestConsumersMayNotWrite(t *testing.T) {
+	t.Parallel()
 	server, conn := openServer(t, nil)
 	publisher := &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", Metrics: metrics()}
 	if _, err := publisher.Publish(t.Context(), publish.Event{Event: newEvent(t, "the-only-one")}); err != nil {

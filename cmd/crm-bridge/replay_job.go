@@ -99,7 +99,13 @@ func loadJob(ctx context.Context, store replayStore, name string) (*replayJob, e
 	return j, nil
 }
 
-// save keeps the job. It fails if another run of it is at work.
+// atWork is the error of a run that another run of its job has followed.
+type atWork string
+
+// Error names the job.
+func (job atWork) Error() string { return "another run of job " + string(job) + " is at work" }
+
+// save keeps the job. It fails with atWork if another run of it has kept it since.
 func (j *replayJob) save(ctx context.Context) error {
 	if j.store == nil {
 		return nil
@@ -116,7 +122,7 @@ func (j *replayJob) save(ctx context.Context) error {
 			return fmt.Errorf("state of job %s: %w", j.Name, failed)
 		}
 		if string(held) != string(value) {
-			return fmt.Errorf("%w: another run of job %s is at work", errForGood, j.Name)
+			return fmt.Errorf("%w: %w", errForGood, atWork(j.Name))
 		}
 		saved, err = revision, nil
 	}

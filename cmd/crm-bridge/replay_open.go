@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -57,13 +58,34 @@ func (p *replayPlan) openJob(ctx context.Context, held replayStore, r *replay) (
 	return nil
 }
 
+// claims is how often a run tries to take a job over from another that keeps it after each event.
+const claims = 100
+
 // claim saves the job before anything is done, so that an earlier run of it that is still at work ends.
 func (j *replayJob) claim(ctx context.Context) error {
-	if !j.Ended.IsZero() {
-		return nil
+	fresh := j.Run == ""
+	for tries := 1; ; tries++ {
+		if !j.Ended.IsZero() {
+			return nil
+		}
+		j.Run = rand.Text()
+		err := j.save(ctx)
+		if !errors.As(err, new(atWork)) || fresh && j.revision == 0 || j.Unmade && !fresh || tries == claims {
+			return err
+		}
+		// The other has come further between our look and our claim.
+		now, err := loadJob(ctx, j.store, j.Name)
+		switch {
+		case err != nil:
+			return err
+		case now == nil:
+			return fmt.Errorf("%w: the state of job %s was removed", errForGood, j.Name)
+		case fresh:
+			j.revision = now.revision
+		default:
+			*j = *now
+		}
 	}
-	j.Run = rand.Text()
-	return j.save(ctx)
 }
 
 // job is the name of the job that the file holds; empty: none.

@@ -100,8 +100,10 @@ func (d asyncAPI) takes(t *testing.T, family string, header nats.Header, data []
 // A consumer that knows nothing but the document connects to the server that it names, reads the channel that it names, and
 // gets what it describes, in either mode. A module that was never seen gets its channel when it is.
 func TestAsyncAPILeadsToTheEvents(t *testing.T) {
+	t.Parallel()
 	for mode, contentType := range map[string]string{"structured": "application/cloudevents+json", "binary": "application/json"} {
 		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			b := start(t, dir, documentedToken, "BRIDGE_EVENT_MODE="+mode, "BRIDGE_EVENT_PER=record", "BRIDGE_PUBLIC_URL=https://crm.example.com")
 			if mode == "structured" { // once is enough: a document is five seconds old before it is made anew

@@ -4,6 +4,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"io"
 	"io/fs"
 	"net/http"
@@ -33,6 +34,8 @@ func TestMain(m *testing.M) {
 	if out, err := build.CombinedOutput(); err != nil {
 		panic(string(out))
 	}
+	flag.Parse()
+	_ = flag.Set("test.parallel", "8") // they wait more than they work
 	code := m.Run()
 	_ = os.RemoveAll(folder)
 	os.Exit(code)

@@ -118,6 +118,7 @@ func TestChannelsAndBackfill(t *testing.T) {
 
 // A CRM whose API is down does not make the bridge unready: it takes callbacks all the same, and the log warns.
 func TestReadyWithoutTheCRM(t *testing.T) {
+	t.Parallel()
 	dead := "http://127.0.0.1:" + freePort(t)
 	b := start(t, t.TempDir(), documentedToken, "BRIDGE_PUBLIC_URL=https://bridge.test", "BRIDGE_ZOHO_EVENTS=Deals.all", "BRIDGE_ZOHO_TOKEN_SECRET=a-long-secret-of-this-test",
 		"BRIDGE_ZOHO_CLIENT_ID=client", "BRIDGE_ZOHO_CLIENT_SECRET=client-secret-of-this-test", "BRIDGE_ZOHO_REFRESH_TOKEN=refresh-token-of-this-test",

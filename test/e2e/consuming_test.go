@@ -149,6 +149,7 @@ func TestConsumeFrom(t *testing.T) {
 // A consumer reads history and then what comes, in order, while callbacks come in and the bridge is killed: every event has
 // its effect once, in the order of the stream.
 func TestHistoryAndLive(t *testing.T) {
+	t.Parallel()
 	dir, listen := t.TempDir(), "BRIDGE_NATS_LISTEN=127.0.0.1:"+freePort(t)
 	b := start(t, dir, documentedToken, listen)
 	for i := range 300 {
@@ -185,6 +186,7 @@ func TestHistoryAndLive(t *testing.T) {
 
 // A job that dies after its effect and before its acknowledgement is given the event again, and has the effect once.
 func TestEffectsOnce(t *testing.T) {
+	t.Parallel()
 	b := start(t, t.TempDir(), documentedToken)
 	for i := range 3 {
 		change(t, b, "Deals", i)

@@ -11,6 +11,7 @@ import (
 // A client that keeps its connection is sent on to another one during the drain, with its answer: it loses no callback to a
 // connection that is closed just when it sends.
 func TestDrainSendsClientsOn(t *testing.T) {
+	t.Parallel()
 	b := start(t, t.TempDir(), documentedToken, "BRIDGE_DRAIN_DELAY=2s")
 	closes := func() bool {
 		t.Helper()

@@ -235,6 +235,7 @@ func sendUntilTaken(t *testing.T, url string, callbacks, records int, broken fun
 // Whatever ends in the middle of many callbacks, the bridge, its journal's remote or the NATS that it publishes to at once:
 // when the CRM has sent again what was not answered with 200, every record has its event once, in the order of its callback.
 func TestRecordsThroughFailures(t *testing.T) {
+	t.Parallel()
 	const callbacks, records = 60, 50
 	t.Run("direct, NATS ends", func(t *testing.T) {
 		store := t.TempDir()

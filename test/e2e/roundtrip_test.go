@@ -71,6 +71,7 @@ func TestRoundtripOfOtherSources(t *testing.T) {
 // With a journal the way back ends at the remote NATS. While that is away the sentence says that the way in works; a
 // roundtrip that is under way when it comes back comes to its end.
 func TestRoundtripThroughJournal(t *testing.T) {
+	t.Parallel()
 	store := t.TempDir()
 	remote := openRemote(t, store, -1)
 	env := []string{roundtripToken, "BRIDGE_NATS_URL=" + remote.ClientURL()}

@@ -14,6 +14,7 @@ import (
 // Beside a remote NATS the bridge answers on its acknowledgement: 503 and not ready while it is away, 200 when it is
 // back, and nothing that was answered with 503 appears later.
 func TestDirect(t *testing.T) {
+	t.Parallel()
 	store := t.TempDir()
 	remote := openRemote(t, store, -1)
 	port := remote.Addr().String()

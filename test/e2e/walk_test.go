@@ -214,6 +214,7 @@ func TestAnsweredIsKept(t *testing.T) {
 
 // During the drain delay the bridge says that it is not ready and still answers; then it ends well.
 func TestDrainDelay(t *testing.T) {
+	t.Parallel()
 	b := start(t, t.TempDir(), documentedToken, "BRIDGE_DRAIN_DELAY=2s")
 	if status, text := get(t, b.Admin+"/readyz"); status != 200 {
 		t.Fatalf("not ready: %s", text)
