@@ -65,10 +65,10 @@ func OpenServer(ctx context.Context, config ServerConfig) (*Server, error) {
 		JetStreamMaxStore: math.MaxInt64, JetStreamMaxMemory: 64 << 20,
 		SyncAlways: config.Sync.Server, SyncInterval: config.Sync.interval(),
 		MaxPayload: config.MaxPayload, MaxPending: 64<<20 + int64(config.MaxPayload),
-		DontListen: config.Listen == "",
+		DontListen: true, // until the streams are there
 		Users:      []*server.User{{Username: owner, Password: config.OwnerPass}},
 	}
-	if !opts.DontListen {
+	if config.Listen != "" {
 		if err := config.listen(ctx, opts); err != nil {
 			return nil, err
 		}
@@ -77,7 +77,7 @@ func OpenServer(ctx context.Context, config ServerConfig) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("embedded NATS server: %w", err)
 	}
-	if !opts.DontListen {
+	if config.Listen != "" {
 		if err := config.openToConsumers(s); err != nil {
 			return nil, err
 		}
@@ -85,7 +85,13 @@ func OpenServer(ctx context.Context, config ServerConfig) (*Server, error) {
 	logger := &serverLog{log: config.Log, fatal: make(chan string, 8), broken: make(chan string, 1)}
 	s.SetLoggerV2(logger, false, false, false)
 	go s.Start()
-	if err := logger.waitFor(s); err != nil {
+	err = logger.waitFor(s)
+	if err == nil && config.Listen != "" {
+		// Only now: a consumer that came before the streams are recovered would be told that there are none.
+		s.AcceptLoop(make(chan struct{}))
+		err = logger.failed()
+	}
+	if err != nil {
 		s.Shutdown()
 		s.WaitForShutdown()
 		return nil, err

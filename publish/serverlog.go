@@ -49,6 +49,17 @@ func (l *serverLog) Fatalf(format string, v ...any) {
 	}
 }
 
+// failed returns what the server could not go on after, if there was something.
+func (l *serverLog) failed() error {
+	select {
+	case reason := <-l.fatal:
+		return fmt.Errorf("embedded NATS server: %s", reason)
+	default:
+		return nil
+	}
+}
+
+// waitFor returns when the server's streams are recovered.
 func (l *serverLog) waitFor(s *server.Server) error {
 	deadline := time.After(startTimeout)
 	for {
