@@ -20,13 +20,16 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
 func main() {
-	var s settings
+	s := settings{given: &atomic.Int64{}}
 	only := flag.String("only", "", "play only the scenarios whose fault and way match this regular expression")
 	flag.DurationVar(&s.load, "load", 700*time.Millisecond, "load before each fault")
 	flag.IntVar(&s.rounds, "rounds", 2, "kills and ends in each scenario")
@@ -42,7 +45,7 @@ func main() {
 	}
 }
 
-// playAll plays the scenarios one after the other and prints their table.
+// playAll plays the scenarios one after the other, those that mostly wait beside the others, and prints their table.
 func playAll(ctx context.Context, s settings, only string) (err error) {
 	wanted, err := regexp.Compile(only)
 	if err != nil {
@@ -56,21 +59,29 @@ func playAll(ctx context.Context, s settings, only string) (err error) {
 	if s.bridge, s.broker, err = build(ctx, folder); err != nil {
 		return err
 	}
-	var rows []row
-	var failed []string
-	for _, one := range scenarios {
-		if !wanted.MatchString(one.fault+", "+one.way) || ctx.Err() != nil {
-			continue
+	rows := make([]row, len(scenarios))
+	failed := make([]string, len(scenarios))
+	play := func(waits bool) {
+		for i, one := range scenarios {
+			if one.waits != waits || !wanted.MatchString(one.fault+", "+one.way) || ctx.Err() != nil {
+				continue
+			}
+			began := time.Now()
+			r, err := one.on(ctx, s, folder)
+			if err != nil {
+				failed[i] = fmt.Sprintf("%s, %s: %v", one.fault, one.way, err)
+				r.note("not played to its end")
+			}
+			rows[i] = r
+			fmt.Fprintf(os.Stderr, "%5.1fs  %s, %s\n", time.Since(began).Seconds(), one.fault, one.way)
 		}
-		began := time.Now()
-		r, err := one.on(ctx, s, folder)
-		if err != nil {
-			failed = append(failed, fmt.Sprintf("%s, %s: %v", one.fault, one.way, err))
-			r.note("not played to its end")
-		}
-		rows = append(rows, r)
-		fmt.Fprintf(os.Stderr, "%5.1fs  %s, %s\n", time.Since(began).Seconds(), one.fault, one.way)
 	}
+	var beside sync.WaitGroup
+	beside.Go(func() { play(true) })
+	play(false)
+	beside.Wait()
+	rows = slices.DeleteFunc(rows, func(r row) bool { return r.scenario.fault == "" }) // not played
+	failed = slices.DeleteFunc(failed, func(text string) bool { return text == "" })
 	violations, err := write(os.Stdout, rows)
 	if violations = append(failed, violations...); len(violations) > 0 {
 		err = errors.Join(err, fmt.Errorf("the promise does not hold:\n%s", strings.Join(violations, "\n")))

@@ -10,6 +10,7 @@ type scenario struct {
 	play       play
 	root       bool // it mounts something
 	loses      bool // it promises nothing, so something must be missing
+	waits      bool // it waits more than it works
 }
 
 // play loads a bridge on a stage, breaks something, and returns what was seen.
@@ -57,10 +58,10 @@ var scenarios = []scenario{
 	{fault: "latency of 100 ms", way: "direct", play: badPath(direct, late)},
 	{fault: "400 KB/s to the remote", way: "journal", play: badPath(journal, narrow)},
 	{fault: "400 KB/s to the remote", way: "direct", play: badPath(direct, narrow)},
-	{fault: "remote hangs", way: "journal", play: hung(journal)},
-	{fault: "remote hangs", way: "direct", play: hung(direct)},
-	{fault: "half-open for good", way: "journal", play: halfOpen(journal)},
-	{fault: "half-open for good", way: "direct", play: halfOpen(direct)},
+	{fault: "remote hangs", way: "journal", play: hung(journal), waits: true},
+	{fault: "remote hangs", way: "direct", play: hung(direct), waits: true},
+	{fault: "half-open for good", way: "journal", play: halfOpen(journal), waits: true},
+	{fault: "half-open for good", way: "direct", play: halfOpen(direct), waits: true},
 
 	{fault: "disk full", way: "embedded", play: diskFull(embedded), root: true},
 	{fault: "disk full", way: "journal", play: diskFull(journal), root: true},
@@ -68,8 +69,8 @@ var scenarios = []scenario{
 	{fault: "remote's disk full", way: "direct", play: remoteFull(direct), root: true},
 	{fault: "journal full", way: "journal", play: journalFull},
 
-	{fault: "kill -9 of the leader", way: "journal, 3 nodes", play: killLeader(journal)},
-	{fault: "kill -9 of the leader", way: "direct, 3 nodes", play: killLeader(direct)},
+	{fault: "kill -9 of the leader", way: "journal, 3 nodes", play: killLeader(journal), waits: true},
+	{fault: "kill -9 of the leader", way: "direct, 3 nodes", play: killLeader(direct), waits: true},
 	{fault: "leader steps down", way: "journal, 3 nodes", play: changeLeader(journal)},
 	{fault: "leader steps down", way: "direct, 3 nodes", play: changeLeader(direct)},
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,7 +20,6 @@ type stage struct {
 	folder    string
 	processes []*process
 	undo      []func() error
-	port      int // the last one that was given away
 }
 
 // settings are the program's flags, and what it has built.
@@ -30,6 +30,8 @@ type settings struct {
 	connections int
 
 	bridge, broker string // paths
+
+	given *atomic.Int64 // ports, to all stages
 }
 
 func openStage(s settings, parent string) (*stage, error) {
@@ -82,8 +84,7 @@ func (s *stage) mount(ctx context.Context, name string, args ...string) (unmount
 // program that is started again finds it free again.
 func (s *stage) address(ctx context.Context) (string, error) {
 	for range ports {
-		s.port++
-		address := fmt.Sprintf("127.0.0.1:%d", firstPort+(os.Getpid()*100+s.port)%ports)
+		address := fmt.Sprintf("127.0.0.1:%d", firstPort+(int64(os.Getpid())*100+s.given.Add(1))%ports)
 		if listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address); err == nil {
 			return address, listener.Close()
 		}
