@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/crm-bridge/crm-bridge/publish"
 )
@@ -65,6 +66,11 @@ func (t *toSubject) give(ctx context.Context, m publish.Stored) error {
 	}
 	for len(t.way) >= atOnce || len(t.way) > 0 && (t.size+len(m.Data) > bytesAtOnce || t.settled()) {
 		if err := t.first(ctx); err != nil {
+			return err
+		}
+	}
+	if time.Since(t.saved) >= savesEvery { // a run that takes the job over counts on it
+		if err := t.replay.keep(ctx); err != nil {
 			return err
 		}
 	}
