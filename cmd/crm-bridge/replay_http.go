@@ -96,7 +96,7 @@ func (t *toHTTP) post(ctx context.Context, header map[string][]string, body []by
 		}
 		later = max(later, pause/2+rand.N(pause/2+1)) //nolint:gosec // jitter
 		pause = min(2*pause, longestPause)
-		if took := time.Since(began); took+later > t.patience {
+		if took := time.Since(began); later > t.patience-took {
 			return fmt.Errorf("tried for %s, and the next attempt would be %s later: %w", took.Round(time.Second), later.Round(time.Second), err)
 		}
 		t.bar.again(err)
