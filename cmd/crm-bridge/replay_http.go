@@ -60,10 +60,10 @@ func (t *toHTTP) give(ctx context.Context, m publish.Stored) error {
 		}
 		named := fmt.Errorf("event %s (%s, sequence %d): %w", event.ID(), m.Subject, m.Sequence, err)
 		if !errors.As(err, new(refusal)) {
-			return fmt.Errorf("%w: %w; the same command goes on from here", errForGood, named)
+			return fmt.Errorf("%w: %w; the same command with --job %s goes on from here", errForGood, named, t.job.Name)
 		}
 		if !t.skip {
-			return fmt.Errorf("%w: %w; --skip-refused goes on without it", errForGood, named)
+			return fmt.Errorf("%w: %w; --job %s --skip-refused goes on without it", errForGood, named, t.job.Name)
 		}
 		t.bar.say("skipped: %s", named)
 		counts = tally{Read: 1, Refused: 1}
