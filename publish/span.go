@@ -53,7 +53,7 @@ func (c *Conn) OpenSpan(ctx context.Context, stream string, subjects []string, b
 		}
 		s.First = max(s.First, since)
 	}
-	if !bounds.Until.IsZero() {
+	if !bounds.Until.IsZero() && !bounds.Until.After(info.State.LastTime) {
 		until, err := c.sequenceAt(ctx, stream, bounds.Until)
 		if err != nil {
 			return nil, fmt.Errorf("read stream %s: %w", stream, err)
@@ -148,7 +148,7 @@ func (s *Span) Each(ctx context.Context, each func(Stored) error) error {
 		if time.Since(good) > s.Patience {
 			return err
 		}
-		if s.Failed != nil {
+		if s.Failed != nil && (!errors.Is(err, errBehind) || time.Since(good) > time.Second) { // a moment is usual
 			s.Failed(err)
 		}
 		if err := wait(ctx, retryEvery); err != nil {

@@ -17,6 +17,7 @@ import (
 type reading struct {
 	next   uint64 // sequence
 	done   bool   // there is nothing more
+	copies bool   // the stream has several, and a consumer may read one that is behind the others
 	each   func(Stored) error
 	failed error // what each returned
 }
@@ -73,7 +74,11 @@ func (s *Span) read(ctx context.Context, at *reading) error {
 			_ = s.Conn.js.DeleteConsumer(ctx, s.Stream, name)
 		}
 	}()
-	if at.done = consumer.CachedInfo().NumPending == 0; at.done {
+	at.copies = stream.CachedInfo().Config.Replicas > 1
+	if consumer.CachedInfo().NumPending == 0 {
+		if err := s.end(ctx, at); err != nil {
+			return fmt.Errorf("read stream %s: %w", s.Stream, err)
+		}
 		return nil
 	}
 	p := &puller{
@@ -113,11 +118,65 @@ func (s *Span) pull(ctx context.Context, p *puller, at *reading) error {
 			at.failed = err
 			return err
 		}
-		if at.next = m.Sequence + 1; m.Pending == 0 || m.Sequence == s.Last {
+		if at.next = m.Sequence + 1; m.Sequence == s.Last {
 			at.done = true
 			return nil
 		}
+		if m.Pending == 0 {
+			return s.end(ctx, at)
+		}
 	}
+}
+
+// errBehind says that the copy of the stream that was read lacks what others have.
+var errBehind = errors.New("the server's copy is behind")
+
+// end notes that there is nothing more, where a consumer has said so. Of several copies only the leader's is complete: what
+// was acknowledged may reach the others a moment later, and one that comes back long after.
+func (s *Span) end(ctx context.Context, at *reading) error {
+	filters := s.Subjects
+	if len(filters) == 0 {
+		filters = []string{">"}
+	}
+	for _, filter := range filters {
+		if !at.copies {
+			break
+		}
+		next, err := s.Conn.next(ctx, s.Stream, filter, at.next)
+		if err != nil {
+			return fmt.Errorf("whether there is more: %w", err)
+		}
+		if 0 < next && next <= s.Last {
+			return errBehind
+		}
+	}
+	at.done = true
+	return nil
+}
+
+// next returns the sequence of the first message on a subject, from a sequence on, that the stream's leader has; 0: none.
+func (c *Conn) next(ctx context.Context, stream, filter string, from uint64) (uint64, error) {
+	request, err := json.Marshal(map[string]any{"seq": from, "next_by_subj": filter})
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, settles)
+	defer cancel()
+	answer, err := c.nats.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, request) // not a direct one, which any copy answers
+	if err != nil {
+		return 0, err
+	}
+	var of struct {
+		Message struct{ Seq uint64 }
+		Error   *jetstream.APIError
+	}
+	if err := json.Unmarshal(answer.Data, &of); err != nil {
+		return 0, err
+	}
+	if of.Error != nil && of.Error.ErrorCode != jetstream.JSErrCodeMessageNotFound {
+		return 0, of.Error
+	}
+	return of.Message.Seq, nil
 }
 
 // next returns the next message.

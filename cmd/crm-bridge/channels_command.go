@@ -68,11 +68,11 @@ func printChannel(out io.Writer, line []byte) error {
 	if !one.Expires.IsZero() {
 		ends = fmt.Sprintf("ends %s (%s left)", one.Expires.Local().Format(time.DateTime), max(0, time.Until(one.Expires)).Round(time.Minute))
 	}
-	say(out, "%s  %s  %s  %s  %s  %s  last callback %s  last repair %s", one.Provider, one.Account, one.ID, strings.Join(one.Modules, ","), one.State, ends, ago(one.LastCallback), ago(one.LastRepair))
+	text := fmt.Sprintf("%s  %s  %s  %s  %s  %s  last callback %s  last repair %s", one.Provider, one.Account, one.ID, strings.Join(one.Modules, ","), one.State, ends, ago(one.LastCallback), ago(one.LastRepair))
 	if one.Problem != "" {
-		say(out, "  %s", one.Problem)
+		text += "  " + one.Problem
 	}
-	say(out, "\n")
+	say(out, "%s\n", visible(text))
 	return nil
 }
 

@@ -80,6 +80,15 @@ func visible(text string) string {
 	return shown.String()
 }
 
+// visibleLines is visible for a text of several lines.
+func visibleLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = visible(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
 func hidden(r rune) bool { return r == utf8.RuneError || !strconv.IsPrint(r) }
 
 // visibleJSON is visible for JSON, whose meaning it leaves as it is.

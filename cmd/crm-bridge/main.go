@@ -44,10 +44,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, errSilent):
 		return 1
 	case errors.Is(err, errUsage) || strings.HasPrefix(err.Error(), "unknown command"):
-		say(stderr, "crm-bridge: %s (crm-bridge --help shows how)\n", strings.TrimPrefix(err.Error(), errUsage.Error()+": "))
+		say(stderr, "crm-bridge: %s (crm-bridge --help shows how)\n", visibleLines(strings.TrimPrefix(err.Error(), errUsage.Error()+": ")))
 		return 2
 	}
-	say(stderr, "crm-bridge: %s\n", err)
+	say(stderr, "crm-bridge: %s\n", visibleLines(err.Error()))
 	return 1
 }
 

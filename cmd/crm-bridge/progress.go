@@ -73,12 +73,12 @@ func bar(part float64) string {
 	return "[" + strings.Repeat("=", full) + strings.Repeat(" ", barWidth-full) + "]"
 }
 
-// say writes a line of its own above the bar.
+// say writes a line of its own above the bar. What it tells of may be a stranger's.
 func (p *progress) say(format string, args ...any) {
 	if p.terminal && !p.shown.IsZero() {
 		say(p.to, "\r\x1b[K")
 	}
-	say(p.to, format+"\n", args...)
+	say(p.to, "%s\n", visible(fmt.Sprintf(format, args...)))
 }
 
 func (p *progress) end(done int, part float64) {

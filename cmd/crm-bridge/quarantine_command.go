@@ -43,7 +43,7 @@ func quarantineList() *cobra.Command {
 				if err := json.Unmarshal(line, &one); err != nil {
 					return err
 				}
-				say(out, "%s  %s  %-20s %7d bytes  %s\n", one.ID, one.ReceivedAt.Local().Format("2006-01-02 15:04:05"), one.Source, one.Bytes, one.Reason)
+				say(out, "%s  %s  %-20s %7d bytes  %s\n", visible(one.ID), one.ReceivedAt.Local().Format("2006-01-02 15:04:05"), visible(one.Source), one.Bytes, visible(one.Reason))
 				return nil
 			})
 		},
@@ -62,7 +62,7 @@ func quarantineShow() *cobra.Command {
 				if err := json.Indent(&pretty, line, "", "  "); err != nil {
 					return err
 				}
-				say(out, "%s\n", pretty.String())
+				say(out, "%s\n", visibleJSON(pretty.Bytes()))
 				return nil
 			})
 		},
@@ -111,15 +111,15 @@ func printRedriven(out io.Writer, line []byte) error {
 	}
 	switch {
 	case one.Error != "":
-		say(out, "%s  stays: %s\n", one.ID, one.Error)
+		say(out, "%s  stays: %s\n", one.ID, visible(one.Error))
 	case len(one.Events) == 0:
 		say(out, "%s  needs no event\n", one.ID)
 	}
 	for _, ack := range one.Events {
 		if one.DryRun {
-			say(out, "%s  would be published on %s\n", one.ID, ack.Subject)
+			say(out, "%s  would be published on %s\n", one.ID, visible(ack.Subject))
 		} else {
-			say(out, "%s  published on %s  stream %s sequence %d  id %s\n", one.ID, ack.Subject, ack.Stream, ack.Sequence, ack.ID)
+			say(out, "%s  published on %s  stream %s sequence %d  id %s\n", one.ID, visible(ack.Subject), ack.Stream, ack.Sequence, ack.ID)
 		}
 	}
 	return nil
@@ -130,7 +130,11 @@ func printDropped(out io.Writer, line []byte) error {
 	if err := json.Unmarshal(line, &one); err != nil {
 		return err
 	}
-	say(out, "%s  dropped\n", one.ID)
+	if one.Error != "" {
+		say(out, "%s  stays: %s\n", one.ID, visible(one.Error))
+	} else {
+		say(out, "%s  dropped\n", one.ID)
+	}
 	return nil
 }
 
@@ -173,7 +177,7 @@ func askAdmin(cmd *cobra.Command, method, path string, query url.Values, asJSON 
 			failed = errSilent
 		}
 		if asJSON {
-			say(cmd.OutOrStdout(), "%s\n", line)
+			say(cmd.OutOrStdout(), "%s\n", visibleJSON(line))
 		} else if err := show(cmd.OutOrStdout(), line); err != nil {
 			return err
 		}

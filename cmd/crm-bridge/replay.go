@@ -53,7 +53,6 @@ const savesEvery = time.Second
 // run replays what the job has left.
 func (r *replay) run(ctx context.Context) error {
 	good, at := time.Now(), r.job.At
-	r.saved = good
 	for {
 		err := r.attempt(ctx)
 		var lost lostError

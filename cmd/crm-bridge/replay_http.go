@@ -60,10 +60,10 @@ func (t *toHTTP) give(ctx context.Context, m publish.Stored) error {
 		}
 		named := fmt.Errorf("event %s (%s, sequence %d): %w", event.ID(), m.Subject, m.Sequence, err)
 		if !errors.As(err, new(refusal)) {
-			return fmt.Errorf("%w: %w; the same command goes on from here", errForGood, named)
+			return fmt.Errorf("%w: %w; the same command with --job %s goes on from here", errForGood, named, t.job.Name)
 		}
 		if !t.skip {
-			return fmt.Errorf("%w: %w; --skip-refused goes on without it", errForGood, named)
+			return fmt.Errorf("%w: %w; --job %s --skip-refused goes on without it", errForGood, named, t.job.Name)
 		}
 		t.bar.say("skipped: %s", named)
 		counts = tally{Read: 1, Refused: 1}
@@ -96,7 +96,7 @@ func (t *toHTTP) post(ctx context.Context, header map[string][]string, body []by
 		}
 		later = max(later, pause/2+rand.N(pause/2+1)) //nolint:gosec // jitter
 		pause = min(2*pause, longestPause)
-		if took := time.Since(began); took+later > t.patience {
+		if took := time.Since(began); later > t.patience-took {
 			return fmt.Errorf("tried for %s, and the next attempt would be %s later: %w", took.Round(time.Second), later.Round(time.Second), err)
 		}
 		t.bar.again(err)

@@ -88,6 +88,17 @@ func (j *replayJob) claim(ctx context.Context) error {
 	}
 }
 
+// runEnds is when an earlier run publishes nothing more: it does so only within savesEvery after it kept the job.
+const runEnds = savesEvery + time.Second
+
+// takeOver claims the job, and returns when an earlier run of it publishes nothing more.
+func (j *replayJob) takeOver(ctx context.Context) error {
+	if err := j.claim(ctx); err != nil || !j.Ended.IsZero() {
+		return err
+	}
+	return sleep(ctx, runEnds)
+}
+
 // job is the name of the job that the file holds; empty: none.
 func (f *stateFile) job() string {
 	var of struct{ Name string }
@@ -118,7 +129,7 @@ func (p *replayPlan) openSubject(ctx context.Context, conn *publish.Conn, r *rep
 	if r.job.Unmade || r.job.Run == "" {
 		err = p.makeRoom(ctx, to)
 	} else {
-		err = r.job.claim(ctx)
+		err = r.job.takeOver(ctx)
 	}
 	if err != nil || !s.syncs() {
 		return err
@@ -145,6 +156,9 @@ func (p *replayPlan) makeRoom(ctx context.Context, to *toSubject) error {
 		return err
 	}
 	if !own.IsZero() {
+		if err := sleep(ctx, runEnds); err != nil {
+			return err
+		}
 		free, err := to.to.Forget(ctx)
 		if err != nil {
 			return err

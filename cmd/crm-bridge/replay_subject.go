@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/crm-bridge/crm-bridge/publish"
 )
@@ -68,6 +69,11 @@ func (t *toSubject) give(ctx context.Context, m publish.Stored) error {
 			return err
 		}
 	}
+	if time.Since(t.saved) >= savesEvery { // a run that takes the job over counts on it
+		if err := t.replay.keep(ctx); err != nil {
+			return err
+		}
+	}
 	sending, err := t.to.Send(m, event.ID())
 	if errors.Is(err, publish.ErrTooLarge) {
 		return t.refused(ctx, m.Sequence, event.ID(), err)
@@ -99,7 +105,7 @@ func (t *toSubject) first(ctx context.Context) error {
 			return t.stop(first.sequence, first.id, err)
 		case errors.Is(err, publish.ErrFull):
 			t.way = nil
-			return fmt.Errorf("%w: stream %s is full and keeps what it holds: wait until its oldest events are seven days old, purge subjects of jobs that are done, or give it more room; the same command goes on from here", errForGood, t.to.Stream)
+			return fmt.Errorf("%w: stream %s is full and keeps what it holds: wait until its oldest events are seven days old, purge subjects of jobs that are done, or give it more room; the same command with --job %s goes on from here", errForGood, t.to.Stream, t.job.Name)
 		case err != nil:
 			return lostError{err}
 		case ack.Duplicate:
@@ -123,7 +129,7 @@ func (t *toSubject) refused(ctx context.Context, sequence uint64, id string, err
 
 func (t *toSubject) stop(sequence uint64, id string, err error) error {
 	t.way = nil // the next run finds what of it is stored
-	return fmt.Errorf("%w: event %s (sequence %d): %w; --skip-refused goes on without it", errForGood, id, sequence, err)
+	return fmt.Errorf("%w: event %s (sequence %d): %w; --job %s --skip-refused goes on without it", errForGood, id, sequence, err, t.job.Name)
 }
 
 func (t *toSubject) pass(ctx context.Context, m publish.Stored, counts tally) error {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -93,5 +95,20 @@ func TestRetryAfter(t *testing.T) {
 		if got := retryAfter(value, now); got != want {
 			t.Errorf("%q: %s, not %s", value, got, want)
 		}
+	}
+}
+
+// An endpoint that asks for more time than the replay has, however much, ends it at once.
+func TestRetryAfterIsTooLate(t *testing.T) {
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	defer endpoint.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	to := toHTTP{replay: &replay{patience: time.Minute, bar: newProgress(io.Discard, "")}, client: newHTTPClient(), url: endpoint.URL}
+	if err := to.post(ctx, nil, nil); ctx.Err() != nil || err == nil || !strings.Contains(err.Error(), "the next attempt would be") {
+		t.Error(err)
 	}
 }

@@ -97,7 +97,7 @@ func TestReplayStreamIsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := replay(t, env, "--to", "subject", "--job", "full")
-	if r.code != 1 || !strings.Contains(r.errs, "stream CRM_REPLAY is full") {
+	if r.code != 1 || !strings.Contains(r.errs, "stream CRM_REPLAY is full") || !strings.Contains(r.errs, "with --job full goes on") {
 		t.Errorf("ended with %d: %s", r.code, r.errs)
 	}
 	small.MaxBytes = -1

@@ -361,7 +361,7 @@ func TestReplayOverHTTP(t *testing.T) {
 	endpoint.reset()
 	endpoint.answers(func(n int) int { return map[int]int{2: 400, 4: 302}[n] })
 	r := replay(t, env, "--to", secret, "--job", "refused")
-	if r.code != 1 || !strings.Contains(r.errs, "event "+want[1]+" (crm.zoho.Contacts.edit, sequence 2): the endpoint answered 400 Bad Request") || strings.Contains(r.errs, "planted") {
+	if r.code != 1 || !strings.Contains(r.errs, "event "+want[1]+" (crm.zoho.Contacts.edit, sequence 2): the endpoint answered 400 Bad Request; --job refused --skip-refused goes on") || strings.Contains(r.errs, "planted") {
 		t.Errorf("ended with %d: %s", r.code, r.errs)
 	}
 	endpoint.answers(func(n int) int { return map[int]int{3: 422, 5: 302}[n] }) // the third post is the second event again
@@ -374,7 +374,7 @@ func TestReplayOverHTTP(t *testing.T) {
 	}
 	server.Close()
 	r = replay(t, env, "--to", secret, "--job", "away", "--retry-for", "1s")
-	if r.code != 1 || !strings.Contains(r.errs, "goes on from here") || !strings.Contains(r.errs, want[0]) || strings.Contains(r.errs, "planted") {
+	if r.code != 1 || !strings.Contains(r.errs, "the same command with --job away goes on from here") || !strings.Contains(r.errs, want[0]) || strings.Contains(r.errs, "planted") {
 		t.Errorf("without an endpoint it ended with %d: %s", r.code, r.errs)
 	}
 	wrong := writeFile(t, "Authorization Bearer planted-token\n")

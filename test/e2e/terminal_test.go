@@ -58,6 +58,38 @@ func onTerminal(t *testing.T, width uint16, env []string, args ...string) string
 // hostileField is a name of a field that a terminal would obey: it clears the screen, sets the title, and turns text around.
 const hostileField = `A\u001b[2J\u001b]0;owned\u0007\u009b31m\u202eB\r\b`
 
+// commandsNothing fails the test if a terminal would obey what is shown on it, or a person not see it.
+func commandsNothing(t *testing.T, what, shown string) {
+	t.Helper()
+	for _, r := range shown {
+		if r != '\n' && (r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e) {
+			t.Errorf("%s: %U reaches the terminal: %q", what, r, shown)
+			return
+		}
+	}
+}
+
+// What waits in quarantine is what somebody has sent: none of it commands the terminal on which it is listed or shown.
+func TestQuarantineOnATerminal(t *testing.T) {
+	dir := t.TempDir()
+	b := start(t, dir, documentedToken)
+	hostile := "Con\u009b2J\u202e" + `\u001b[2J\u0007\u007f`
+	waits := post(t, b.Callbacks+path, strings.Replace(documented, `"Contacts"`, `"`+hostile+`"`, 1))
+	if waits.QuarantineID == "" {
+		t.Fatalf("answered %d %s", waits.Status, waits.Text)
+	}
+	env := append(environment(dir), "TERM=xterm", "BRIDGE_ADMIN_LISTEN="+strings.TrimPrefix(b.Admin, "http://"))
+	for what, args := range map[string][]string{
+		"list": {"list"}, "JSON": {"list", "--json"}, "show": {"show", waits.QuarantineID},
+	} {
+		shown := onTerminal(t, 200, env, append([]string{"quarantine"}, args...)...)
+		commandsNothing(t, what, shown)
+		if !strings.Contains(shown, waits.QuarantineID[:8]) && !strings.Contains(shown, `Con\u009b2J`) {
+			t.Errorf("%s shows %q", what, shown)
+		}
+	}
+}
+
 // On a terminal tail prints a line for each event, coloured by what happened, no wider than the terminal; nothing that
 // somebody wrote into the CRM commands the terminal, in any of the ways to print.
 func TestTailOnATerminal(t *testing.T) {
@@ -80,15 +112,10 @@ func TestTailOnATerminal(t *testing.T) {
 	}
 	for what, shown := range map[string]string{
 		"lines": lines, "JSON": onTerminal(t, 100, env, append(args, "--json")...), "pretty": onTerminal(t, 100, env, append(args, "--pretty")...),
-		"no colour": onTerminal(t, 100, append(env, "NO_COLOR=1"), args...), "dumb": onTerminal(t, 100, append(env, "TERM=dumb"), args...),
+		"replay": onTerminal(t, 100, env, "replay", "--since", "1h"), "no colour": onTerminal(t, 100, append(env, "NO_COLOR=1"), args...), "dumb": onTerminal(t, 100, append(env, "TERM=dumb"), args...),
 	} {
 		bare := colours.ReplaceAllString(shown, "")
-		for _, r := range bare {
-			if r != '\n' && (r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e) {
-				t.Errorf("%s: %U reaches the terminal: %q", what, r, shown)
-				break
-			}
-		}
+		commandsNothing(t, what, bare)
 		if what != "lines" && what != "pretty" && bare != shown {
 			t.Errorf("%s is coloured: %q", what, shown)
 		}
