@@ -30,6 +30,7 @@ func TestAlertsFire(t *testing.T) {
 		{"CrmBridgeDown", "all answer", `up{POD-0} 1x120`, false},
 		{"CrmBridgeNotReady", "a pod is not ready", `kube_pod_status_ready{condition="true",namespace="sales",pod="crm-crm-bridge-1"} 0x120`, true},
 		{"CrmBridgeNotReady", "another program's pod is not ready", `kube_pod_status_ready{condition="true",namespace="sales",pod="billing-1"} 0x120`, false},
+		{"CrmBridgeNotReady", "a pod of another release is not ready", `kube_pod_status_ready{condition="true",namespace="sales",pod="crm-crm-bridge-eu-0"} 0x120`, false},
 		{"CrmBridgeNotReady", "the pod of helm test has ended", `kube_pod_status_ready{condition="true",namespace="sales",pod="crm-crm-bridge-test"} 0x120`, false},
 		{"CrmBridgeCallbacksFail", "one in fifty fails", "crm_bridge_callbacks_total{outcome=\"accepted\",POD-0} 0+49x120\ncrm_bridge_callbacks_total{outcome=\"retry\",POD-0} 0+1x120", true},
 		{"CrmBridgeCallbacksFail", "all are answered", `crm_bridge_callbacks_total{outcome="accepted",POD-0} 0+49x120`, false},
