@@ -215,9 +215,7 @@ func (k *keeping) watch(ctx context.Context) error {
 	if k.next = watched.Next; k.next.IsZero() || err != nil && k.next.After(time.Now().Add(10*watchRetry)) {
 		k.next = time.Now().Add(watchRetry)
 	}
-	for _, channel := range watched.Channels {
-		k.Metrics.expiry(channel)
-	}
+	k.Metrics.expiry(watched.Channels)
 	k.untold = append(k.untold, watched.Gaps...)
 	if failed := k.noteUntold(ctx); failed != nil || watched.Channels == nil {
 		return errors.Join(err, failed)

@@ -1,6 +1,10 @@
 package ingest
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"math"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // KeeperMetrics tells when channels end, and counts what was read from the CRM.
 type KeeperMetrics struct {
@@ -12,7 +16,7 @@ type KeeperMetrics struct {
 func NewKeeperMetrics(reg prometheus.Registerer) *KeeperMetrics {
 	m := &KeeperMetrics{
 		expires: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: "crm_bridge", Name: "channel_expiry_timestamp_seconds", Help: "When the CRM ends a channel, unless it is renewed; 0 where it is not alive.",
+			Namespace: "crm_bridge", Name: "channel_expiry_timestamp_seconds", Help: "When the CRM ends a channel, unless it is renewed; 0 where it is not alive, +Inf where it never ends.",
 		}, []string{"provider", "channel"}),
 		read: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "crm_bridge", Name: "backfill_records_total", Help: "Records read from the CRM's API and made safe.",
@@ -22,12 +26,25 @@ func NewKeeperMetrics(reg prometheus.Registerer) *KeeperMetrics {
 	return m
 }
 
-func (m *KeeperMetrics) expiry(c Channel) {
-	value := 0.0
-	if c.State == "active" && !c.Expires.IsZero() {
-		value = float64(c.Expires.Unix())
+// expiry tells when channels end. Accounts may have channels of one name, as the portals of Bitrix24 do: the worst off counts.
+func (m *KeeperMetrics) expiry(channels []Channel) {
+	first := map[[2]string]float64{}
+	for _, c := range channels {
+		name := [2]string{c.Provider, c.ID}
+		ends := 0.0
+		switch {
+		case c.State == "active" && c.Expires.IsZero():
+			ends = math.Inf(1)
+		case c.State == "active":
+			ends = float64(c.Expires.Unix())
+		}
+		if soonest, ok := first[name]; !ok || ends < soonest {
+			first[name] = ends
+		}
 	}
-	m.expires.WithLabelValues(c.Provider, c.ID).Set(value)
+	for name, ends := range first {
+		m.expires.WithLabelValues(name[0], name[1]).Set(ends)
+	}
 }
 
 func (m *KeeperMetrics) records(changes []Change) {

@@ -233,7 +233,10 @@ func (f *forwarding) tellRest(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	if n, _, err := f.bridge.forwarder.Pending(ctx); err == nil && n > 0 {
+	switch n, _, err := f.bridge.forwarder.Pending(ctx); {
+	case err != nil:
+		f.bridge.log.Warn("events may wait in the journal, which cannot be asked: keep this data folder, the next start on it forwards them", "folder", f.bridge.data.path, "reason", err.Error())
+	case n > 0:
 		f.bridge.log.Warn("events wait in the journal: keep this data folder, the next start on it forwards them", "events", n, "folder", f.bridge.data.path)
 	}
 }

@@ -13,20 +13,32 @@
 {{- if gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas) -}}
 {{- fail "\n\nautoscaling.minReplicas must not be more than autoscaling.maxReplicas.\n" -}}
 {{- end -}}
-{{- $taken := include "crm-bridge.env" . | fromYaml -}}
+{{- $name := include "crm-bridge.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
+{{- fail (printf "\n\nThe objects would be called %s, but the name of a Service begins with a letter, and has only a-z, 0-9 and -. Set fullnameOverride.\n" $name) -}}
+{{- end -}}
+{{- range $value, $labels := dict "commonLabels" .Values.commonLabels "podLabels" .Values.podLabels -}}
+{{- range $label, $_ := $labels -}}
+{{- if regexMatch "^(helm.sh/chart|app.kubernetes.io/(name|instance|component|version|managed-by))$" $label -}}
+{{- fail (printf "\n\n%s must not set %s: it is the chart's own, and selectors need it.\n" $value $label) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $paths := dict -}}
 {{- range $kind := list "plain" "secret" "credential" -}}
-{{- range $variable, $path := include (printf "crm-bridge.%s" $kind) $ | fromYaml -}}
-{{- range $.Values.extraEnv -}}
-{{- $name := trimSuffix "_FILE" .name -}}
-{{- if and (eq $name $variable) (or (hasKey $taken $variable) (hasKey $taken (printf "%s_FILE" $variable))) -}}
-{{- fail (printf "\n\nextraEnv sets %s, and so does the value %s: keep one.\n" .name $path) -}}
+{{- $paths = merge $paths (include (printf "crm-bridge.%s" $kind) $ | fromYaml) -}}
 {{- end -}}
-{{- end -}}
-{{- end -}}
+{{- $taken := dict -}}
+{{- range $variable, $_ := include "crm-bridge.env" . | fromYaml -}}
+{{- $_ := set $taken (trimSuffix "_FILE" $variable) (get $paths (trimSuffix "_FILE" $variable)) -}}
 {{- end -}}
 {{- range .Values.extraEnv -}}
-{{- if has .name (list "BRIDGE_LISTEN" "BRIDGE_ADMIN_LISTEN" "BRIDGE_NATS_LISTEN" "BRIDGE_NATS_LISTEN_USER" "BRIDGE_DATA_DIR" "BRIDGE_DELIVERY" "BRIDGE_NATS_URL" "BRIDGE_DRAIN_DELAY" "BRIDGE_ANSWER_TIMEOUT") -}}
+{{- $variable := trimSuffix "_FILE" .name -}}
+{{- if has $variable (list "BRIDGE_LISTEN" "BRIDGE_ADMIN_LISTEN" "BRIDGE_NATS_LISTEN" "BRIDGE_NATS_LISTEN_USER" "BRIDGE_DATA_DIR" "BRIDGE_DELIVERY" "BRIDGE_NATS_URL" "BRIDGE_DRAIN_DELAY" "BRIDGE_ANSWER_TIMEOUT") -}}
 {{- fail (printf "\n\nextraEnv must not set %s: the chart's other objects depend on it. It has a value of its own.\n" .name) -}}
+{{- end -}}
+{{- if hasKey $taken $variable -}}
+{{- fail (printf "\n\nextraEnv sets %s, and so does %s: keep one.\n" .name (ternary "a value with a certificate" (printf "the value %s" (get $taken $variable)) (empty (get $taken $variable)))) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

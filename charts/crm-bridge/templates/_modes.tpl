@@ -34,12 +34,23 @@
 {{- end -}}
 {{- end -}}
 
+{{/* As a part of host:port: an address of IPv6 is in brackets, however it was written. */}}
 {{- define "crm-bridge.adminHost" -}}
-{{- .Values.adminHost | default (ternary "127.0.0.1" "" .Values.hostNetwork) -}}
+{{- $host := .Values.adminHost | trimPrefix "[" | trimSuffix "]" | default (ternary "127.0.0.1" "" .Values.hostNetwork) -}}
+{{- ternary (printf "[%s]" $host) $host (contains ":" $host) -}}
+{{- end -}}
+
+{{/* Whom a probe asks; empty where the admin port listens on every address: a node that asks 0.0.0.0 asks itself. */}}
+{{- define "crm-bridge.probeHost" -}}
+{{- $host := include "crm-bridge.adminHost" . -}}
+{{- if not (has $host (list "0.0.0.0" "[::]")) -}}{{- $host -}}{{- end -}}
 {{- end -}}
 
 {{- define "crm-bridge.callsCRMs" -}}
 {{- if or .Values.zoho.client.id .Values.bitrix24.client.id .Values.extraEnvFrom }}true{{ end -}}
+{{- range .Values.extraEnv -}}
+{{- if has (trimSuffix "_FILE" .name) (list "BRIDGE_ZOHO_CLIENT_ID" "BRIDGE_BITRIX24_CLIENT_ID") }}true{{ end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Whether a source has a secret that the pod of helm test can prove a callback with. */}}

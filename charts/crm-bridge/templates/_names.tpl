@@ -56,3 +56,8 @@ app.kubernetes.io/component: test
 {{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) -}}
 {{- end -}}
 {{- end -}}
+
+{{/* Where consumers reach the embedded NATS. helm test goes there too: their certificate is for this name. */}}
+{{- define "crm-bridge.consumersURL" -}}
+{{- printf "%s://%s-nats.%s.svc:4222" (ternary "nats" "tls" (empty .Values.nats.embedded.tls.existingSecret)) (include "crm-bridge.fullname" .) .Release.Namespace -}}
+{{- end -}}

@@ -1,5 +1,6 @@
 {{/* What may be reached from outside of the cluster. */}}
 {{- define "crm-bridge.paths" -}}
+/asyncapi.html: Exact
 /asyncapi.yaml: Exact
 /bitrix24/: Prefix
 /schemas/: Prefix

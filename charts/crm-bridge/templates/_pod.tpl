@@ -59,14 +59,14 @@ envFrom: {{- toYaml . | nindent 2 }}
 {{- define "crm-bridge.probe" -}}
 {{- if eq .root.Values.probes.type "exec" -}}
 exec:
-  command: [/usr/local/bin/crm-bridge, check, --timeout, {{ printf "%ds" .timeout }}, {{ printf "http://%s:%d%s" (include "crm-bridge.adminHost" .root | default "127.0.0.1") (int .root.Values.ports.admin) .path | quote }}]
+  command: [/usr/local/bin/crm-bridge, check, --timeout, {{ printf "%ds" .timeout }}, {{ printf "http://%s:%d%s" (include "crm-bridge.probeHost" .root | default "127.0.0.1") (int .root.Values.ports.admin) .path | quote }}]
 timeoutSeconds: {{ add .timeout 2 }}
 {{- else -}}
 httpGet:
   path: {{ .path }}
   port: admin
-{{- with include "crm-bridge.adminHost" .root }}
-  host: {{ . | quote }}
+{{- with include "crm-bridge.probeHost" .root }}
+  host: {{ . | trimPrefix "[" | trimSuffix "]" | quote }}
 {{- end }}
 timeoutSeconds: {{ .timeout }}
 {{- end }}
@@ -80,10 +80,7 @@ metadata:
     # No version of the chart: a new one that changes nothing for the pods starts none anew.
     {{- include "crm-bridge.selector" . | nindent 4 }}
     app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-    {{- with .Values.commonLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
-    {{- with .Values.podLabels }}
+    {{- with merge (deepCopy .Values.podLabels) .Values.commonLabels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
   annotations:

@@ -8,3 +8,15 @@
 {{- end -}}
 {{- toJson (uniq $ports) -}}
 {{- end -}}
+
+{{/* The ports of the CRMs' APIs, as a list: that of HTTPS, and what hosts of your own have. */}}
+{{- define "crm-bridge.crmPorts" -}}
+{{- $ports := list 443 -}}
+{{- range list .Values.zoho.apiURL .Values.zoho.accountsURL .Values.zoho.tokenURL .Values.bitrix24.oauthURL -}}
+{{- $host := regexFind "^https?://[^/]+" . -}}
+{{- if $host -}}
+{{- $ports = append $ports (regexFind ":[0-9]+$" $host | trimPrefix ":" | default (ternary 80 443 (hasPrefix "http://" $host)) | int) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson (uniq $ports) -}}
+{{- end -}}

@@ -73,7 +73,7 @@ func declared(t *testing.T, list objects, name string) bool {
 
 // What leads in from outside leads to callbacks and to the documents that are public, and to nothing else.
 func TestOnlyCallbacksAreReachable(t *testing.T) {
-	public := []string{"/asyncapi.yaml", "/bitrix24/", "/schemas/", "/zoho/"}
+	public := []string{"/asyncapi.html", "/asyncapi.yaml", "/bitrix24/", "/schemas/", "/zoho/"}
 	ingress := one[*networking.Ingress](t, render(t, read(t, "testdata/values/ingress.yaml")))
 	if len(ingress.Spec.Rules) != 2 {
 		t.Errorf("there are %d hosts, not 2", len(ingress.Spec.Rules))
@@ -155,6 +155,40 @@ func TestOnlyWhatIsNeededGoesOut(t *testing.T) {
 		}
 		if !slices.Equal(rules.Spec.PolicyTypes, []networking.PolicyType{"Ingress", "Egress"}) {
 			t.Errorf("%s: the policy is of %q", name, rules.Spec.PolicyTypes)
+		}
+	}
+}
+
+// The APIs of a CRM may be at a port of their own, and its client may come from variables of your own.
+func TestAPIsOfYourOwnAreReached(t *testing.T) {
+	for values, want := range map[string][]string{
+		"zoho: { apiURL: 'https://crm.example.com:8443/crm', accountsURL: 'http://accounts.example.com' }\nextraEnvFrom: [{ secretRef: { name: crm } }]": {"53", "53", "4222", "443", "8443", "80"},
+		"extraEnv: [{ name: BRIDGE_BITRIX24_CLIENT_ID_FILE, value: /id }]":                                                                               {"53", "53", "4222", "443"},
+	} {
+		rules := one[*networking.NetworkPolicy](t, render(t, valid+values))
+		if got := lets(rules.Spec.Egress); !slices.Equal(got, want) {
+			t.Errorf("%s\nlets out to %q, not %q", values, got, want)
+		}
+	}
+}
+
+// A probe asks where the admin port listens, however its address is written.
+func TestProbesFindTheAdminPort(t *testing.T) {
+	for host, want := range map[string]struct{ listen, asked string }{
+		"''": {":9090", ""}, "0.0.0.0": {"0.0.0.0:9090", ""}, "'::'": {"[::]:9090", ""}, "'[::]'": {"[::]:9090", ""},
+		"'::1'": {"[::1]:9090", "::1"}, "'[::1]'": {"[::1]:9090", "::1"}, "10.0.0.7": {"10.0.0.7:9090", "10.0.0.7"},
+	} {
+		values := valid + "adminHost: " + host + "\n"
+		if strings.Contains(host, "::1") {
+			values += "hostNetwork: true\n"
+		}
+		box := workloadOf(t, render(t, values)).pod.Spec.Containers[0]
+		if got := variable(box, "BRIDGE_ADMIN_LISTEN"); got != want.listen {
+			t.Errorf("adminHost %s listens on %q, not %q", host, got, want.listen)
+		}
+		if probe := box.LivenessProbe; probe.HTTPGet != nil && probe.HTTPGet.Host != want.asked ||
+			probe.Exec != nil && !slices.Contains(probe.Exec.Command, "http://"+want.listen+"/healthz") {
+			t.Errorf("adminHost %s: the probe is %+v", host, probe.ProbeHandler)
 		}
 	}
 }

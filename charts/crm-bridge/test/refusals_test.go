@@ -51,6 +51,18 @@ func TestRefusals(t *testing.T) {
 		"less grace than drain":         {valid, "drainDelaySeconds: 60\nterminationGracePeriodSeconds: 60", "terminationGracePeriodSeconds is 60, but the drain may take 95"},
 		"one port for two":              {valid, "ports: { callbacks: 9090 }", "ports.callbacks, ports.admin and ports.nats must differ"},
 		"a variable at two places":      {valid, "extraEnv: [{ name: BRIDGE_ZOHO_TOKENS, value: x }]", "extraEnv sets BRIDGE_ZOHO_TOKENS, and so does the value zoho.tokens: keep one"},
+		"a variable of a certificate":   {"", "nats: { url: 'nats://nats', tls: { ca: { existingSecret: ca } } }\nzoho: { tokens: { value: t } }\nextraEnv: [{ name: BRIDGE_NATS_CA, value: /x }]", "extraEnv sets BRIDGE_NATS_CA, and so does a value with a certificate"},
+		"a NATS out of a file":          {embedded, "extraEnv: [{ name: BRIDGE_NATS_URL_FILE, value: /x }]", "extraEnv must not set BRIDGE_NATS_URL_FILE"},
+		"a name that Services refuse":   {valid, "fullnameOverride: 1crm", "The objects would be called 1crm, but the name of a Service begins with a letter"},
+		"a NATS of another scheme":      {"", "nats: { url: 'http://nats' }\nzoho: { tokens: { value: t } }", "at '/nats/url': value must be 'addresses such as nats://"},
+		"a NATS of blanks":              {"", "nats: { url: ' ' }\nzoho: { tokens: { value: t } }", "at '/nats/url': value must be 'addresses such as nats://"},
+		"a label that selects":          {valid, "podLabels: { app.kubernetes.io/component: x }", "podLabels must not set app.kubernetes.io/component: it is the chart's own"},
+		"a caller's address inside":     {valid, "service: { externalTrafficPolicy: Local }", "at '/service/externalTrafficPolicy': value must be 'empty with service.type ClusterIP"},
+		"a port of nodes inside":        {valid, "service: { nodePort: 30080 }", "at '/service/nodePort': value must be 'null with service.type ClusterIP"},
+		"networks of no load balancer":  {valid, "service: { type: NodePort, loadBalancerSourceRanges: [10.0.0.0/8] }", "at '/service/loadBalancerSourceRanges': value must be 'empty, or service.type be LoadBalancer"},
+		"a budget of words":             {valid, "podDisruptionBudget: { maxUnavailable: half }", "at '/podDisruptionBudget/maxUnavailable': value must be 'a number, or a part"},
+		"a Gateway without a name":      {valid, "httpRoute: { enabled: true, parentRefs: [{ namespace: gateways }] }", "missing property 'name'"},
+		"one pod and an autoscaler":     {valid, "delivery: direct\nreplicas: 1\nautoscaling: { enabled: true }", "at '/replicas': value must be 'null with autoscaling.enabled"},
 		"a variable that others need":   {valid, "extraEnv: [{ name: BRIDGE_ADMIN_LISTEN, value: ':1' }]", "extraEnv must not set BRIDGE_ADMIN_LISTEN"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -75,6 +87,9 @@ func TestWhatIsAllowed(t *testing.T) {
 		"what Helm gives to subcharts":    valid + "global: { team: sales }",
 		"a loopback address with exec":    valid + "adminHost: 127.0.0.1\nprobes: { type: exec }",
 		"more grace than the drain needs": valid + "terminationGracePeriodSeconds: 300",
+		"several servers of NATS":         "nats: { url: 'nats://a:4222, tls://b.example.com:5222/,[2001:db8::1]:4222,wss://c' }\nzoho: { tokens: { value: t } }",
+		"a part of the pods":              valid + "podDisruptionBudget: { maxUnavailable: 25% }",
+		"a label at two places":           valid + "commonLabels: { team: sales }\npodLabels: { team: marketing }",
 		"monitoring on the node, by name": valid + "hostNetwork: true\nserviceMonitor: { enabled: true }\nadminHost: 10.0.0.7",
 	} {
 		if _, err := manifests(parse(t, values)); err != nil {

@@ -30,7 +30,7 @@ func TestHelmTestPasses(t *testing.T) {
 		}
 	}
 	// The names of Services are known in a cluster only.
-	services := strings.NewReplacer("http://crm-crm-bridge:80", at.Callbacks, "nats://crm-crm-bridge-nats:4222", at.NATS)
+	services := strings.NewReplacer("http://crm-crm-bridge:80", at.Callbacks, "nats://crm-crm-bridge-nats.sales.svc:4222", at.NATS)
 	for i := range args {
 		args[i] = services.Replace(args[i])
 	}
