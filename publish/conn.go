@@ -39,6 +39,9 @@ func (a Address) Reach(ctx context.Context, log *slog.Logger) (*Conn, error) {
 // Dial connects. Afterwards the connection comes back by itself, for as long as it takes.
 func (a Address) Dial(log *slog.Logger) (*Conn, error) { return a.dial(connOptions(log)) }
 
+// ErrRefused says that a NATS server does not take the user, the password or the key.
+var ErrRefused = nats.ErrAuthorization
+
 func (a Address) dial(options []nats.Option) (*Conn, error) {
 	if err := a.checkFiles(); err != nil {
 		return nil, err

@@ -100,11 +100,11 @@ func (s *State) Prune(ctx context.Context, prefix string, since time.Time) error
 	if err != nil {
 		return fmt.Errorf("bucket %s: %w", s.Bucket, err)
 	}
-	var old []string
+	old := map[string]uint64{} // and the revision that is old
 	for key := range keys.Keys() {
 		entry, err := bucket.Get(ctx, key)
 		if err == nil && entry.Created().Before(since) {
-			old = append(old, key)
+			old[key] = entry.Revision()
 		}
 	}
 	if len(old) == 0 {
@@ -118,8 +118,8 @@ func (s *State) Prune(ctx context.Context, prefix string, since time.Time) error
 	if err != nil {
 		return fmt.Errorf("bucket %s: %w", s.Bucket, err)
 	}
-	for _, key := range old {
-		if err := stream.Purge(ctx, jetstream.WithPurgeSubject("$KV."+s.Bucket+"."+key)); err != nil {
+	for key, revision := range old {
+		if err := stream.Purge(ctx, jetstream.WithPurgeSubject("$KV."+s.Bucket+"."+key), jetstream.WithPurgeSequence(revision+1)); err != nil {
 			return fmt.Errorf("bucket %s, key %s: %w", s.Bucket, key, err)
 		}
 	}

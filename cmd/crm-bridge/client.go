@@ -85,7 +85,12 @@ func reachReader(ctx context.Context, s settings) (*publish.Conn, error) {
 		return nil, err
 	}
 	conn, err := address.Reach(ctx, quiet)
-	if err != nil {
+	switch {
+	case errors.Is(err, publish.ErrRefused) && address.Owner:
+		return nil, fmt.Errorf("the bridge at BRIDGE_NATS_LISTEN has another data folder than BRIDGE_DATA_DIR: %w; name its folder, or set BRIDGE_NATS_URL", err)
+	case errors.Is(err, publish.ErrRefused):
+		return nil, fmt.Errorf("the bridge at BRIDGE_NATS_LISTEN wants its BRIDGE_NATS_LISTEN_USER and _PASSWORD: %w", err)
+	case err != nil:
 		return nil, fmt.Errorf("no bridge answers at BRIDGE_NATS_LISTEN: %w; start one with %s, or set BRIDGE_NATS_URL", err, ownCommand())
 	}
 	return conn, nil

@@ -232,7 +232,7 @@ func (p *replayPlan) openTarget(ctx context.Context, conn *publish.Conn, r *repl
 			return closeTarget, err
 		}
 		held, closeTarget = file, func() { _ = file.Close() }
-	} else if held, err = openReplayState(ctx, p.settings, conn); err != nil {
+	} else if held, err = openReplayState(ctx, p.settings, conn, r.bar); err != nil {
 		if p.endpoint != nil {
 			err = fmt.Errorf("%w; where you may only read, keep the job in a file: --state FILE", err)
 		}

@@ -19,17 +19,16 @@ import (
 const jobsAreKept = 30 * 24 * time.Hour
 
 // openReplayState returns the bucket in which jobs are kept, with room made by those that nobody goes on with.
-func openReplayState(ctx context.Context, s settings, conn *publish.Conn) (replayStore, error) {
+func openReplayState(ctx context.Context, s settings, conn *publish.Conn, bar *progress) (replayStore, error) {
 	state := &publish.State{Reach: func() (*publish.Conn, error) { return conn, nil }, Bucket: s.stateBucket(), Replicas: s.StreamReplicas}
 	if s.syncs() {
 		state.Commit = func(context.Context) error { return publish.SyncStream(s.DataDir, "KV_"+s.stateBucket()) }
 	}
-	err := state.Open(ctx)
-	if err == nil {
-		err = state.Prune(ctx, jobKey(""), time.Now().Add(-jobsAreKept))
-	}
-	if err != nil {
+	if err := state.Open(ctx); err != nil {
 		return nil, err
+	}
+	if err := state.Prune(ctx, jobKey(""), time.Now().Add(-jobsAreKept)); err != nil {
+		bar.say("what is kept of old jobs is not removed: %s", err)
 	}
 	return store{state, slog.New(slog.DiscardHandler)}, nil
 }
