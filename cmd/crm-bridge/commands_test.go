@@ -29,6 +29,7 @@ func TestExitCodes(t *testing.T) {
 		{"send --count 0", 2, "--count"},
 		{"tail --since nonsense", 2, "is not a time"},
 		{"tail --since nonsense", 2, "(crm-bridge tail --help shows how)"},
+		{"tail --count -1", 2, "--count"},
 		{"tail crm..x", 2, "is no subject"},
 		{"help nonsense", 2, "nonsense"},
 		{"help send", 0, ""},
