@@ -40,8 +40,10 @@ func TestExitCodes(t *testing.T) {
 		{"check --roundtrip http://127.0.0.1:1", 2, "as --url"},
 		{"check --roundtrip --url 127.0.0.1:1", 2, "must be a URL"},
 		{"check --roundtrip", 1, "no secret of any source is known"},
+		{"check --roundtrip", 1, "is the folder of the running bridge"},
 		{"send --url http://127.0.0.1:1 --token x", 1, "no bridge answers"},
 		{"send", 1, "no Zoho token is configured"},
+		{"send", 1, "is the folder of the running bridge"},
 	} {
 		var out, errs bytes.Buffer
 		code := run(t.Context(), strings.Fields(test.args), &out, &errs)
