@@ -44,7 +44,7 @@ func quarantineList() *cobra.Command {
 				if err := json.Unmarshal(line, &one); err != nil {
 					return err
 				}
-				say(out, "%s  %s  %-20s %7d bytes  %s\n", one.ID, one.ReceivedAt.Local().Format("2006-01-02 15:04:05"), one.Source, one.Bytes, one.Reason)
+				say(out, "%s  %s  %-20s %7d bytes  %s\n", one.ID, one.ReceivedAt.Local().Format("2006-01-02 15:04:05"), one.Source, one.Bytes, visible(one.Reason))
 				return nil
 			})
 		},
@@ -63,7 +63,7 @@ func quarantineShow() *cobra.Command {
 				if err := json.Indent(&pretty, line, "", "  "); err != nil {
 					return err
 				}
-				say(out, "%s\n", pretty.String())
+				say(out, "%s\n", visibleJSON(pretty.Bytes()))
 				return nil
 			})
 		},
@@ -112,7 +112,7 @@ func printRedriven(out io.Writer, line []byte) error {
 	}
 	switch {
 	case one.Error != "":
-		say(out, "%s  stays: %s\n", one.ID, one.Error)
+		say(out, "%s  stays: %s\n", one.ID, visible(one.Error))
 	case len(one.Events) == 0:
 		say(out, "%s  needs no event\n", one.ID)
 	}

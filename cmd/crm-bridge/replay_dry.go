@@ -77,7 +77,7 @@ func showCounts(out io.Writer, all []subjectCount, asJSON bool) error {
 		if one.NoEvents > 0 {
 			count = strings.TrimPrefix(fmt.Sprintf("%d and %d that are no events", one.Events, one.NoEvents), "0 and ")
 		}
-		say(table, "%s\t%s\t%s\t%s\n", one.Subject, count, one.First.Local().Format(time.DateTime), one.Last.Local().Format(time.DateTime))
+		say(table, "%s\t%s\t%s\t%s\n", visible(one.Subject), count, one.First.Local().Format(time.DateTime), one.Last.Local().Format(time.DateTime))
 	}
 	return table.Flush()
 }

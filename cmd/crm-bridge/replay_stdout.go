@@ -15,15 +15,16 @@ import (
 // toStdout writes events as JSON lines.
 type toStdout struct {
 	*replay
-	out  *bufio.Writer
-	line []byte
+	out      *bufio.Writer
+	terminal bool
+	line     []byte
 }
 
 // outBuffer is how much is written at once.
 const outBuffer = 256 << 10
 
 func newToStdout(r *replay, out io.Writer) *toStdout {
-	return &toStdout{replay: r, out: bufio.NewWriterSize(out, outBuffer)}
+	return &toStdout{replay: r, out: bufio.NewWriterSize(out, outBuffer), terminal: isTerminal(out)}
 }
 
 func (t *toStdout) begin(context.Context) error { return nil }
@@ -42,7 +43,9 @@ func (t *toStdout) give(ctx context.Context, m publish.Stored) error {
 	} else {
 		line = append(append(line, `","event":`...), event...)
 	}
-	t.line = append(line, '}', '\n')
+	if t.line = append(line, '}', '\n'); t.terminal {
+		t.line = visibleJSON(t.line)
+	}
 	if _, err := t.out.Write(t.line); err != nil {
 		return fmt.Errorf("%w: write the events: %w", errForGood, err)
 	}

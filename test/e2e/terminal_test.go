@@ -59,7 +59,7 @@ func onTerminal(t *testing.T, width uint16, env []string, args ...string) string
 const hostileField = `A\u001b[2J\u001b]0;owned\u0007\u009b31m\u202eB\r\b`
 
 // On a terminal tail prints a line for each event, coloured by what happened, no wider than the terminal; nothing that
-// somebody wrote into the CRM commands the terminal, in any of the ways to print.
+// somebody wrote into the CRM commands the terminal, in any of the ways to print, nor when it is replayed or in quarantine.
 func TestTailOnATerminal(t *testing.T) {
 	dir := t.TempDir()
 	b := start(t, dir, documentedToken)
@@ -78,8 +78,14 @@ func TestTailOnATerminal(t *testing.T) {
 			t.Errorf("%s is not painted %s: %q", operation, colour, lines)
 		}
 	}
+	odd := post(t, b.Callbacks+path, strings.NewReplacer(`"Contacts"`, `"Con.tacts"`, `"query_params"`, `"note":"A\u001b[2J`+"\u009b31m\u202e"+`","query_params"`).Replace(documented))
+	if odd.Status != 400 {
+		t.Fatalf("answered %d %s", odd.Status, odd.Text)
+	}
 	for what, shown := range map[string]string{
-		"lines": lines, "JSON": onTerminal(t, 100, env, append(args, "--json")...), "pretty": onTerminal(t, 100, env, append(args, "--pretty")...),
+		"replay":     onTerminal(t, 100, env, "replay", "--since", "1h"),
+		"quarantine": onTerminal(t, 100, append(env, "BRIDGE_ADMIN_LISTEN="+strings.TrimPrefix(b.Admin, "http://")), "quarantine", "show", odd.QuarantineID),
+		"lines":      lines, "JSON": onTerminal(t, 100, env, append(args, "--json")...), "pretty": onTerminal(t, 100, env, append(args, "--pretty")...),
 		"no colour": onTerminal(t, 100, append(env, "NO_COLOR=1"), args...), "dumb": onTerminal(t, 100, append(env, "TERM=dumb"), args...),
 	} {
 		bare := colours.ReplaceAllString(shown, "")
@@ -92,7 +98,7 @@ func TestTailOnATerminal(t *testing.T) {
 		if what != "lines" && what != "pretty" && bare != shown {
 			t.Errorf("%s is coloured: %q", what, shown)
 		}
-		if !strings.Contains(bare, `A\u001b[2J`) && !strings.Contains(bare, `A\x1b[2J`) {
+		if !strings.Contains(bare, `\u001b[2J`) && !strings.Contains(bare, `\x1b[2J`) {
 			t.Errorf("%s does not show the name: %s", what, bare)
 		}
 	}
