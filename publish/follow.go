@@ -173,8 +173,8 @@ func (f *Follower) stand(at *place, info *jetstream.StreamInfo, asRead bool) err
 	state := info.State
 	switch {
 	case at.made.IsZero():
-		if err := f.covered(info.Config.Subjects); err != nil {
-			return err
+		if foreign := uncovered(info.Config, f.Subjects); len(foreign) > 0 {
+			return uncoveredError(info.Config, foreign[0])
 		}
 		// By a sequence even for what comes from now on: what comes before a first loss is over must not be missed.
 		if at.since = f.Since; f.Since.IsZero() {
@@ -210,14 +210,22 @@ func (f *Follower) because(ctx context.Context, err error) error {
 	return fmt.Errorf("read stream %s: %w", f.Stream, err)
 }
 
-// covered returns an error where a filter can match nothing that a stream of these subjects holds.
-func (f *Follower) covered(subjects []string) error {
-	for _, filter := range f.Subjects {
-		if len(subjects) > 0 && !slices.ContainsFunc(subjects, func(held string) bool { return overlap(held, filter) }) {
-			return fmt.Errorf("stream %s holds %s: nothing in it can have the subject %s", f.Stream, strings.Join(subjects, ", "), filter)
+// uncovered returns the filters that can match nothing of what a stream takes.
+func uncovered(stream jetstream.StreamConfig, filters []string) []string {
+	if len(stream.Subjects) == 0 || stream.Mirror != nil || len(stream.Sources) > 0 {
+		return nil // another stream's subjects are in it
+	}
+	var foreign []string
+	for _, filter := range filters {
+		if !slices.ContainsFunc(stream.Subjects, func(held string) bool { return overlap(held, filter) }) {
+			foreign = append(foreign, filter)
 		}
 	}
-	return nil
+	return foreign
+}
+
+func uncoveredError(stream jetstream.StreamConfig, filter string) error {
+	return fmt.Errorf("stream %s holds %s: nothing in it can have the subject %s", stream.Name, strings.Join(stream.Subjects, ", "), filter)
 }
 
 // overlap tells whether a subject could match both filters.

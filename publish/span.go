@@ -39,6 +39,14 @@ func (c *Conn) OpenSpan(ctx context.Context, stream string, subjects []string, b
 		return nil, fmt.Errorf("stream %s: %w", stream, err)
 	}
 	info := have.CachedInfo()
+	for _, filter := range uncovered(info.Config, subjects) {
+		// The stream's subjects may have been others once, and what it took then is still there.
+		if held, err := have.Info(ctx, jetstream.WithSubjectFilter(filter)); err != nil {
+			return nil, fmt.Errorf("read stream %s: %w", stream, err)
+		} else if len(held.State.Subjects) == 0 {
+			return nil, uncoveredError(info.Config, filter)
+		}
+	}
 	s := &Span{
 		Conn: c, Stream: stream, Made: info.Created, Subjects: apart(subjects),
 		First: max(info.State.FirstSeq, bounds.From, 1), Last: info.State.LastSeq,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,6 +60,24 @@ func TestSpanReadsLargeMessages(t *testing.T) {
 	}
 	if diff := cmp.Diff(sizes, got); diff != "" {
 		t.Errorf("%.1000s", diff)
+	}
+}
+
+// A subject that the stream neither takes nor holds is a mistake, and named; one that it took once is none.
+func TestSpanNamesAForeignSubject(t *testing.T) {
+	server, conn := openServer(t, nil)
+	js := administrator(t, server)
+	fill(t, js, 10, 10)
+	for _, subjects := range [][]string{{"crn.>"}, {"crm.a", "crn.a"}} {
+		if _, err := conn.OpenSpan(t.Context(), "CRM", subjects, publish.Bounds{}); err == nil || !strings.Contains(err.Error(), "nothing in it can have the subject crn.") {
+			t.Errorf("%v: %v", subjects, err)
+		}
+	}
+	if _, err := js.UpdateStream(t.Context(), jetstream.StreamConfig{Name: "CRM", Subjects: []string{"other.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := openSpan(t, conn, publish.Bounds{}, "crm.>").Count(t.Context(), 0); err != nil || n != 2 {
+		t.Errorf("counted %d, %v", n, err)
 	}
 }
 

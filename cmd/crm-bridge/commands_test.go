@@ -20,12 +20,16 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"version", 0, ""},
 		{"config", 0, ""},
-		{"nonsense", 2, "nonsense"},
+		{"nonsense", 2, "there is no command \"nonsense\" (crm-bridge --help shows how)"},
+		{"tial", 2, "the nearest is tail"},
+		{"quarantine lst", 2, "the nearest is list (crm-bridge quarantine --help shows how)"},
 		{"serve extra", 2, "takes no argument"},
 		{"send --no-such-flag", 2, "unknown flag"},
 		{"send no-such-kind", 2, "the kinds are"},
 		{"send --count 0", 2, "--count"},
 		{"tail --since nonsense", 2, "is not a time"},
+		{"tail --since nonsense", 2, "(crm-bridge tail --help shows how)"},
+		{"tail --count -1", 2, "--count"},
 		{"tail crm..x", 2, "is no subject"},
 		{"help nonsense", 2, "nonsense"},
 		{"help send", 0, ""},
@@ -36,8 +40,10 @@ func TestExitCodes(t *testing.T) {
 		{"check --roundtrip http://127.0.0.1:1", 2, "as --url"},
 		{"check --roundtrip --url 127.0.0.1:1", 2, "must be a URL"},
 		{"check --roundtrip", 1, "no secret of any source is known"},
+		{"check --roundtrip", 1, "is the folder of the running bridge"},
 		{"send --url http://127.0.0.1:1 --token x", 1, "no bridge answers"},
 		{"send", 1, "no Zoho token is configured"},
+		{"send", 1, "is the folder of the running bridge"},
 	} {
 		var out, errs bytes.Buffer
 		code := run(t.Context(), strings.Fields(test.args), &out, &errs)

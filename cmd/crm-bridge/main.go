@@ -37,14 +37,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, errSilent):
 		return 1
 	case errors.Is(err, errUsage) || strings.HasPrefix(err.Error(), "unknown command"):
-		say(stderr, "crm-bridge: %s (crm-bridge --help shows how)\n", visibleLines(strings.TrimPrefix(err.Error(), errUsage.Error()+": ")))
+		say(stderr, "crm-bridge: %s (%s --help shows how)\n", visibleLines(strings.TrimPrefix(err.Error(), errUsage.Error()+": ")), cmd.CommandPath())
 		return 2
 	}
 	say(stderr, "crm-bridge: %s\n", visibleLines(err.Error()))
@@ -79,10 +79,18 @@ and answers only when the event is safe in NATS JetStream. Without a command it 
 }
 
 func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
+	switch {
+	case len(args) == 0:
+		return nil
+	case !cmd.HasSubCommands():
 		return fmt.Errorf("%w: %s takes no argument %q", errUsage, cmd.CommandPath(), args[0])
 	}
-	return nil
+	text := fmt.Sprintf("there is no command %q", args[0])
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		text += "; the nearest is " + near[0]
+	}
+	return fmt.Errorf("%w: %s", errUsage, text)
 }
 
 func atMostOneArg(cmd *cobra.Command, args []string) error {

@@ -18,7 +18,8 @@ func quarantineCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "quarantine",
 		Short: "See and settle callbacks that were proven but not understood",
-		Long:  "Callbacks that were proven but not understood wait here for 30 days, without their secrets. The running bridge is asked, at BRIDGE_ADMIN_LISTEN.",
+		Long: `Callbacks that were proven but not understood wait here for 30 days, without their secrets; and, with the source "refused",
+events that your own NATS refuses for good. The running bridge is asked, at BRIDGE_ADMIN_LISTEN.`,
 		Example: `  crm-bridge quarantine list
   crm-bridge quarantine show 01a1ffde-8fdb-7008-af5e-7d4c579dc0de
   crm-bridge quarantine redrive --all --dry-run`,
@@ -162,9 +163,12 @@ func askAdmin(cmd *cobra.Command, method, path string, query url.Values, asJSON 
 
 	asJSON = asJSON || !isTerminal(cmd.OutOrStdout())
 	decoder, failed := json.NewDecoder(response.Body), error(nil)
-	for {
+	for n := 0; ; n++ {
 		var line json.RawMessage
 		if err := decoder.Decode(&line); errors.Is(err, io.EOF) {
+			if n == 0 && !asJSON {
+				say(cmd.OutOrStdout(), "nothing waits\n")
+			}
 			return failed
 		} else if err != nil {
 			return fmt.Errorf("the bridge's answer ends early: %w", err)

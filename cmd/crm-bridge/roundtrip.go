@@ -113,7 +113,7 @@ func testCallback(sources map[string]ingest.Source) (ingest.Callback, error) {
 			return cb, nil
 		}
 	}
-	return ingest.Callback{}, errors.New("no secret of any source is known here, so no callback can be proven: set BRIDGE_ZOHO_TOKENS, BRIDGE_ZOHO_TOKEN_SECRET, BRIDGE_ZOHO_WEBHOOK_SECRET, BRIDGE_BITRIX24_TOKENS or BRIDGE_BITRIX24_WORKFLOW_SECRET as the bridge has it")
+	return ingest.Callback{}, errors.New("no secret of any source is known here, so no callback can be proven: set BRIDGE_ZOHO_TOKENS, BRIDGE_ZOHO_TOKEN_SECRET, BRIDGE_ZOHO_WEBHOOK_SECRET, BRIDGE_BITRIX24_TOKENS or BRIDGE_BITRIX24_WORKFLOW_SECRET as the bridge has it, or run it where BRIDGE_DATA_DIR is the folder of the running bridge")
 }
 
 // send posts the callback, and returns what it is told of its event.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"slices"
@@ -89,7 +90,7 @@ func send(cmd *cobra.Command, kind string, o sendOptions) error {
 	if o.url == "" {
 		o.url = settings.callbackURL()
 	}
-	next := sampler(kind, source, o)
+	next := sampler(kind, source, o, settings.DataDir)
 	if o.file != "" {
 		if next, err = fileSampler(next, o, cmd.InOrStdin()); err != nil {
 			return err
@@ -138,14 +139,18 @@ func (s settings) callbackClient(base string) (*http.Client, error) {
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: config}}, nil
 }
 
-// sampler makes callbacks for changes as the flags describe them.
-func sampler(kind string, source ingest.Source, o sendOptions) func(i int) (ingest.Callback, error) {
+// sampler makes callbacks for changes as the flags describe them. The bridge's own secrets are in its data folder.
+func sampler(kind string, source ingest.Source, o sendOptions, data string) func(i int) (ingest.Callback, error) {
 	return func(i int) (ingest.Callback, error) {
 		maker, ok := source.(ingest.Sampler)
 		if !ok {
 			return ingest.Callback{}, errors.New("this kind has no samples: give --file")
 		}
-		return maker.Sample(sampleChange(kind, o, i), o.token)
+		cb, err := maker.Sample(sampleChange(kind, o, i), o.token)
+		if _, missing := readSecret(data, adminSecret); err != nil && errors.Is(missing, fs.ErrNotExist) {
+			err = fmt.Errorf("%w; or run it where BRIDGE_DATA_DIR (%s) is the folder of the running bridge", err, data)
+		}
+		return cb, err
 	}
 }
 

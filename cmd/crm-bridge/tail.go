@@ -55,6 +55,9 @@ func (o *tailOptions) check() error {
 	if o.json && o.pretty {
 		return fmt.Errorf("%w: --json is one line an event, and --pretty many: choose one", errUsage)
 	}
+	if o.count < 0 {
+		return fmt.Errorf("%w: --count must not be negative", errUsage)
+	}
 	for _, subject := range o.subjects {
 		if !subjectPattern.MatchString(subject) {
 			return fmt.Errorf("%w: %q is no subject: give tokens joined by dots, such as 'crm.zoho.Deals.*' or 'crm.>'", errUsage, subject)

@@ -91,7 +91,7 @@ func TestQuarantineOnATerminal(t *testing.T) {
 }
 
 // On a terminal tail prints a line for each event, coloured by what happened, no wider than the terminal; nothing that
-// somebody wrote into the CRM commands the terminal, in any of the ways to print.
+// somebody wrote into the CRM commands the terminal, in any of the ways to print, nor when it is replayed.
 func TestTailOnATerminal(t *testing.T) {
 	dir := t.TempDir()
 	b := start(t, dir, documentedToken)
@@ -119,7 +119,7 @@ func TestTailOnATerminal(t *testing.T) {
 		if what != "lines" && what != "pretty" && bare != shown {
 			t.Errorf("%s is coloured: %q", what, shown)
 		}
-		if !strings.Contains(bare, `A\u001b[2J`) && !strings.Contains(bare, `A\x1b[2J`) {
+		if !strings.Contains(bare, `\u001b[2J`) && !strings.Contains(bare, `\x1b[2J`) {
 			t.Errorf("%s does not show the name: %s", what, bare)
 		}
 	}
