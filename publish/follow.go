@@ -102,6 +102,9 @@ func (f *Follower) attempt(ctx context.Context, at *place, each func(Stored) err
 		return errNotConnected
 	}
 	stream, err := conn.js.Stream(ctx, f.Stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return missing(f.Stream)
+	}
 	if err != nil {
 		return f.because(ctx, err)
 	}

@@ -35,6 +35,9 @@ type Bounds struct {
 // OpenSpan finds the part of a stream that lies within bounds; it ends at the latest with the stream's last message of now.
 func (c *Conn) OpenSpan(ctx context.Context, stream string, subjects []string, bounds Bounds) (*Span, error) {
 	have, err := c.js.Stream(ctx, stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, missing(stream)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", stream, err)
 	}

@@ -41,6 +41,10 @@ func (e MisfitError) Error() string { return string(e) }
 
 func misfit(format string, args ...any) error { return MisfitError(fmt.Sprintf(format, args...)) }
 
+func missing(stream string) error {
+	return misfit("there is no stream %s: name one that is there in BRIDGE_STREAM", stream)
+}
+
 // EnsureStream makes the stream, or brings one that the bridge made to config. A stream that somebody else made is
 // adopted and never changed: what matters and differs is returned as warnings. It is an error if the stream does not
 // cover config's subjects, or if another stream holds some of them.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -55,13 +56,13 @@ folder: a proof (such as BRIDGE_ZOHO_TOKENS) and BRIDGE_NATS_URL with a user who
 			if !isHTTP(target) {
 				return fmt.Errorf("%w: give a URL such as http://127.0.0.1:9090/readyz", errUsage)
 			}
-			return check(ctx, target, cmd.OutOrStdout())
+			return check(ctx, target, cmd.OutOrStdout(), asJSON || !isTerminal(cmd.OutOrStdout()))
 		},
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", 3*time.Second, fmt.Sprintf("give up after so long; with --roundtrip %s", roundtripTimeout))
 	cmd.Flags().BoolVar(&there, "roundtrip", false, "send a callback and read its event back")
 	cmd.Flags().StringVar(&round.url, "url", "", "with --roundtrip: base URL of the bridge (default: as BRIDGE_LISTEN says, on this machine)")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "with --roundtrip: as JSON, also on a terminal")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON, also on a terminal")
 	return cmd
 }
 
@@ -79,7 +80,7 @@ func readyURL(args []string) (string, error) {
 	return "http://" + local(settings.AdminListen) + "/readyz", err
 }
 
-func check(ctx context.Context, target string, out io.Writer) error {
+func check(ctx context.Context, target string, out io.Writer, asJSON bool) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
 		return err
@@ -96,6 +97,15 @@ func check(ctx context.Context, target string, out io.Writer) error {
 	if response.StatusCode/100 != 2 {
 		return fmt.Errorf("%s answers %s: %s", publish.HideUser(target), response.Status, text)
 	}
-	say(out, "%s\n", text)
+	var ready readiness
+	if asJSON || json.Unmarshal(body, &ready) != nil || ready.Durability == "" { // another URL says something else
+		say(out, "%s\n", text)
+		return nil
+	}
+	say(out, "ready       crm-bridge %s, stream %s\n", visible(ready.Version), visible(ready.Stream))
+	say(out, "durability  %s\n", visible(ready.Durability))
+	if ready.Waits != nil {
+		say(out, "remote      %s, %d events wait in the journal\n", visible(ready.Remote), *ready.Waits)
+	}
 	return nil
 }

@@ -95,6 +95,8 @@ type replayed struct {
 	Gone    uint64  `json:"gone,omitempty"` // messages that left the stream before they were read
 	Seconds float64 `json:"seconds"`
 	Before  bool    `json:"before,omitempty"` // the job was done before
+
+	place string // where a person finds the events
 }
 
 // tell prints a result to where a person, or a program, looks for it.
@@ -105,7 +107,7 @@ func (done replayed) tell(out io.Writer, asJSON bool) error {
 	if done.Before {
 		return nil // that was said
 	}
-	text := fmt.Sprintf("%d events replayed to %s", done.Events, done.To)
+	text := fmt.Sprintf("%d events replayed to %s", done.Events, done.place)
 	if done.Job != "" {
 		text += " as job " + done.Job
 	}

@@ -208,9 +208,12 @@ func (p *replayPlan) replay(cmd *cobra.Command, conn *publish.Conn, r *replay) e
 }
 
 func (p *replayPlan) result(r *replay, took time.Duration, before bool) replayed {
-	done := replayed{To: p.shownTarget(), First: r.job.First, Last: r.job.Last, tally: r.job.Tally, Seconds: took.Seconds(), Before: before}
+	done := replayed{To: p.shownTarget(), place: p.shownTarget(), First: r.job.First, Last: r.job.Last, tally: r.job.Tally, Seconds: took.Seconds(), Before: before}
 	if r.job.store != nil {
 		done.Job = r.job.Name
+	}
+	if done.To == subjectTarget {
+		done.place = fmt.Sprintf("%s-replay.%s.> in %s", p.settings.SubjectPrefix, done.Job, p.settings.replayStream())
 	}
 	done.Gone = r.job.Total - min(r.job.Total, r.job.Tally.Read)
 	return done
