@@ -97,8 +97,8 @@ func check(ctx context.Context, target string, out io.Writer, asJSON bool) error
 	if response.StatusCode/100 != 2 {
 		return fmt.Errorf("%s answers %s: %s", publish.HideUser(target), response.Status, text)
 	}
-	var ready readiness
-	if asJSON || json.Unmarshal(body, &ready) != nil || ready.Durability == "" { // another URL says something else
+	ready, ok := isReadiness(body)
+	if asJSON || !ok {
 		say(out, "%s\n", text)
 		return nil
 	}
@@ -108,4 +108,10 @@ func check(ctx context.Context, target string, out io.Writer, asJSON bool) error
 		say(out, "remote      %s, %d events wait in the journal\n", visible(ready.Remote), *ready.Waits)
 	}
 	return nil
+}
+
+// isReadiness reads the body of /readyz; ok is false for that of another URL.
+func isReadiness(body []byte) (ready readiness, ok bool) {
+	err := json.Unmarshal(body, &ready)
+	return ready, err == nil && ready.Durability != ""
 }

@@ -83,7 +83,7 @@ func playAll(ctx context.Context, s settings, only string) (err error) {
 	rows = slices.DeleteFunc(rows, func(r row) bool { return r.scenario.fault == "" }) // not played
 	failed = slices.DeleteFunc(failed, func(text string) bool { return text == "" })
 	violations, err := write(os.Stdout, rows)
-	if violations = append(failed, violations...); len(violations) > 0 {
+	if violations = slices.Concat(failed, violations); len(violations) > 0 {
 		err = errors.Join(err, fmt.Errorf("the promise does not hold:\n%s", strings.Join(violations, "\n")))
 	}
 	return errors.Join(err, ctx.Err())
