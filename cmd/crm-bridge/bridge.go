@@ -143,7 +143,7 @@ func (b *bridge) accept(ctx context.Context, changes []ingest.Change) ([]ingest.
 	}
 	published, err := b.publisher.Publish(ctx, events...)
 	switch {
-	case errors.Is(err, publish.ErrPartly): // sent again, it leads to no second event of those that are stored
+	case errors.Is(err, publish.ErrPartly): // sent again, what is missing is added; of what is stored none comes twice where ids are repeatable
 		return nil, fmt.Errorf("%w: %w: %w", ingest.ErrRetry, ingest.ErrTooLarge, err)
 	case errors.Is(err, publish.ErrTooLarge):
 		return nil, fmt.Errorf("%w: %w", ingest.ErrTooLarge, err)
