@@ -164,7 +164,7 @@ func (b *bridge) asyncAPI(string) (http.Header, []byte, bool) {
 		b.log.Error("the AsyncAPI document cannot be made", "error", err)
 		return nil, nil, false
 	}
-	return briefly("application/vnd.aai.asyncapi+yaml;version=3.0.0"), now.yaml, true
+	return briefly("application/vnd.aai.asyncapi+yaml;version=3.1.0"), now.yaml, true
 }
 
 // asyncAPIPage serves the same for people.

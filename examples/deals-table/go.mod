@@ -1,6 +1,6 @@
 module github.com/crm-bridge/crm-bridge/examples/deals-table
 
-go 1.26.0
+go 1.26.6
 
 require (
 	github.com/cloudevents/sdk-go/v2 v2.16.2

@@ -1,6 +1,6 @@
 module github.com/crm-bridge/crm-bridge/examples/test
 
-go 1.26.0
+go 1.26.6
 
 require github.com/nats-io/nats.go v1.55.0
 

@@ -1,4 +1,4 @@
-// Package asyncapi describes what a bridge publishes, as an AsyncAPI 3.0 document and as a page for people, from the very
+// Package asyncapi describes what a bridge publishes, as an AsyncAPI 3.1 document and as a page for people, from the very
 // schemas that events are checked against. Nothing here knows of NATS' client, HTTP or the environment.
 package asyncapi
 

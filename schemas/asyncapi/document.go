@@ -23,7 +23,7 @@ func New(b Bridge) (Document, error) {
 		return Document{}, err
 	}
 	d := Document{
-		AsyncAPI: "3.0.0", ID: "urn:crm-bridge:events", DefaultContentType: structuredType,
+		AsyncAPI: "3.1.0", ID: "urn:crm-bridge:events", DefaultContentType: structuredType,
 		Servers: map[string]server{}, Channels: map[string]channel{}, Operations: map[string]operation{},
 		Components: components{Schemas: map[string]any{}, Messages: map[string]message{}},
 	}

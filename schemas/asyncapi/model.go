@@ -2,7 +2,7 @@ package asyncapi
 
 import "go.yaml.in/yaml/v3"
 
-// Document is an AsyncAPI 3.0 document: of that format, what the bridge has to say. Maps are written sorted.
+// Document is an AsyncAPI 3.1 document: of that format, what the bridge has to say. Maps are written sorted.
 type Document struct {
 	AsyncAPI           string               `yaml:"asyncapi"`
 	ID                 string               `yaml:"id"`

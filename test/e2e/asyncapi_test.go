@@ -37,7 +37,7 @@ func described(t *testing.T, b *bridge) asyncAPI {
 	t.Helper()
 	status, text := get(t, b.Callbacks+"/asyncapi.yaml")
 	d := asyncAPI{text: text}
-	if err := yaml.Unmarshal([]byte(text), &d); err != nil || status != 200 || d.AsyncAPI != "3.0.0" {
+	if err := yaml.Unmarshal([]byte(text), &d); err != nil || status != 200 || d.AsyncAPI != "3.1.0" {
 		t.Fatalf("answered %d %v: %s", status, err, text)
 	}
 	return d
