@@ -3,11 +3,7 @@ package publish
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 )
@@ -17,27 +13,28 @@ import (
 // With one replica the server writes a message to <store>/<account>/streams/<stream>/msgs/<n>.blk before it acknowledges
 // it; so after the acknowledgement one fdatasync of the current block makes it durable. New blocks appear as n grows, and
 // every one is synced before the callers whose messages may be in it return. CheckLayout proves that the store is so.
+//
+// One goroutine syncs, and only while somebody waits: callers leave when their time is over, and the sync goes on.
 type Committer struct {
-	blocks string // the stream's msgs folder
-
-	mu   sync.Mutex
-	next *group // gathers while the one before it is synced; nil: nobody waits
-
-	disk    sync.Mutex // held while a group is synced; guards what follows
-	current *os.File   // the newest block
-	index   int        // its number
-	listed  time.Time  // modification time of the folder when it was last listed
-	failed  error      // the disk once refused a sync: what it holds is not known any more
-	busy    int        // callers in the last group
-
-	broken  chan<- string // is told of the first error
+	files   blockFiles    // used by the goroutine that syncs
+	broken  chan<- string // is told of the first error that is final
 	metrics *Metrics      // nil: nothing is counted
+
+	mu      sync.Mutex
+	next    *group // gathers while the one before it is synced; nil: nobody waits
+	syncing bool
+	busy    int            // callers in the last group
+	delay   error          // why the sync under way has to be repeated; nil: it does not
+	failed  error          // what is on the disk is not known any more
+	syncer  sync.WaitGroup // the goroutine that syncs
 }
 
 // group is callers that share a sync.
 type group struct {
 	done    chan struct{}
-	callers int
+	callers int  // who publish
+	waiting int  // who have not left
+	all     bool // not only what may be new, but the whole stream
 	err     error
 }
 
@@ -48,198 +45,179 @@ const (
 	gatherTime = 500 * time.Microsecond
 )
 
-// Commit returns when all that the stream acknowledged before the call would survive a power cut. An error is final: the
-// disk refused a sync, and what it holds is not known any more.
-func (c *Committer) Commit(ctx context.Context) error {
+// repeatFirst is the first pause before a sync that lost nothing is repeated; each is twice the one before, up to repeatMost.
+const (
+	repeatFirst = 5 * time.Millisecond
+	repeatMost  = 100 * time.Millisecond
+)
+
+// errClosed is the answer of a Committer that is closed.
+var errClosed = errors.New("the committer is closed")
+
+// finalError is an error after which what is on the disk is not known any more: a later sync may succeed without what
+// this one lost. Any other, such as a file that cannot be opened for want of descriptors, lost nothing.
+type finalError struct{ error }
+
+func (e finalError) Unwrap() error { return e.error }
+
+// lateError says that a sync did not end in its caller's time, and why, if that is known.
+type lateError struct{ delay, cause error }
+
+func (e lateError) Error() string {
+	if e.delay == nil {
+		return "the disk did not sync in time"
+	}
+	return "the disk did not sync in time: " + e.delay.Error()
+}
+
+func (e lateError) Unwrap() []error { return []error{e.cause, e.delay} }
+
+// Commit returns when all that the stream acknowledged before the call would survive a power cut. What lost nothing is
+// repeated until ctx ends, and the next call may succeed. Any other error is final.
+func (c *Committer) Commit(ctx context.Context) error { return c.wait(ctx, group{callers: 1}) }
+
+// CommitAll is Commit for a deletion inside the stream, after which the server may have rewritten any block.
+func (c *Committer) CommitAll(ctx context.Context) error {
+	return c.wait(ctx, group{callers: 1, all: true})
+}
+
+// Ready returns nil when Commit would succeed now.
+func (c *Committer) Ready(ctx context.Context) error { return c.wait(ctx, group{}) }
+
+// wait joins the next group, for what one adds to it, and returns when it is synced or ctx ends.
+func (c *Committer) wait(ctx context.Context, one group) error {
 	c.mu.Lock()
-	g, leads := c.next, false
+	if c.failed != nil {
+		defer c.mu.Unlock()
+		return c.failed
+	}
+	g := c.next
 	if g == nil {
-		g, leads = &group{done: make(chan struct{})}, true
+		g = &group{done: make(chan struct{})}
 		c.next = g
 	}
-	g.callers++
-	c.mu.Unlock()
-	if leads {
-		c.lead(g)
+	g.callers, g.waiting, g.all = g.callers+one.callers, g.waiting+1, g.all || one.all
+	if !c.syncing {
+		c.syncing = true
+		c.syncer.Go(c.syncGroups)
 	}
+	c.mu.Unlock()
 	select {
 	case <-g.done:
 		return g.err
 	case <-ctx.Done():
-		return ctx.Err()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		g.waiting--
+		return lateError{c.delay, ctx.Err()}
 	}
 }
 
-// lead syncs for a group: when the group before it is on the disk, and nobody joins any more.
-func (c *Committer) lead(g *group) {
-	c.disk.Lock()
-	defer c.disk.Unlock()
-	if c.busy >= gatherFrom {
-		time.Sleep(gatherTime)
+// syncGroups syncs for one group after the other, until nobody waits.
+func (c *Committer) syncGroups() {
+	for {
+		g := c.take()
+		if g == nil {
+			return
+		}
+		if c.metrics != nil && g.callers > 0 {
+			c.metrics.batch.Observe(float64(g.callers))
+		}
+		g.err = c.sync(g)
+		close(g.done)
 	}
+}
+
+// take returns the next group, which nobody joins any more; nil: nobody waits.
+func (c *Committer) take() *group {
 	c.mu.Lock()
-	c.next = nil
-	c.busy = g.callers
-	c.mu.Unlock()
-	if c.metrics != nil {
-		c.metrics.batch.Observe(float64(g.callers))
+	defer c.mu.Unlock()
+	if c.next != nil && c.busy >= gatherFrom {
+		c.mu.Unlock()
+		time.Sleep(gatherTime)
+		c.mu.Lock()
 	}
-	g.err = c.once(c.sync)
-	close(g.done)
+	g := c.next
+	c.next, c.syncing = nil, g != nil
+	if g != nil {
+		c.busy = g.callers
+	}
+	return g
 }
 
-// once asks the disk, unless it has refused before; its first refusal is final, and the owner is told.
-func (c *Committer) once(ask func() error) error {
-	if c.failed != nil {
-		return c.failed
+// sync brings a group to the disk. It repeats what lost nothing for as long as somebody waits.
+func (c *Committer) sync(g *group) error {
+	for pause := repeatFirst; ; pause = min(2*pause, repeatMost) {
+		err := c.attempt(g)
+		if c.settle(err) || c.left(g) {
+			return err
+		}
+		time.Sleep(pause)
 	}
-	if c.failed = ask(); c.failed != nil {
+}
+
+// attempt asks the disk, unless it has failed before.
+func (c *Committer) attempt(g *group) error {
+	c.mu.Lock()
+	failed := c.failed
+	c.mu.Unlock()
+	if failed != nil {
+		return failed
+	}
+	if err := c.files.sync(); err != nil || !g.all {
+		return err
+	}
+	return c.files.syncAll()
+}
+
+// settle notes how an attempt ended, and reports whether another one is of no use. The owner is told of the first error
+// that is final.
+func (c *Committer) settle(err error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.delay = err
+	var final finalError
+	if errors.As(err, &final) && c.failed == nil {
+		c.failed = err
 		select {
-		case c.broken <- c.failed.Error():
+		case c.broken <- err.Error():
 		default:
 		}
 	}
-	return c.failed
+	return err == nil || c.failed != nil
 }
 
-// sync brings every block that may hold something new to the disk.
-func (c *Committer) sync() error {
-	newer, err := c.newer()
+// left reports whether nobody waits for a group any more.
+func (c *Committer) left(g *group) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return g.waiting == 0
+}
+
+// Close waits for a sync that is under way, and gives the files free. No Commit may be under way or follow.
+func (c *Committer) Close() error {
+	c.mu.Lock()
+	if c.failed == nil {
+		c.failed = errClosed
+	}
+	c.mu.Unlock()
+	c.syncer.Wait()
+	return c.files.close()
+}
+
+// flush brings a file's data, and what is needed to find it, or a folder's entries to the disk. Its errors are final.
+func flush(file *os.File) error {
+	info, err := file.Stat()
 	if err != nil {
 		return err
 	}
-	if c.current != nil {
-		if err := c.sameFile(); err != nil {
-			return err
-		}
-		if err := datasync(c.current); err != nil {
-			return fmt.Errorf("sync block %d: %w", c.index, err)
-		}
+	if info.IsDir() {
+		err = file.Sync()
+	} else {
+		err = datasync(file)
 	}
-	for _, index := range newer {
-		if err := c.open(index); errors.Is(err, fs.ErrNotExist) {
-			continue // the stream was at its limit, and has dropped the whole block already
-		} else if err != nil {
-			return err
-		}
-		if err := datasync(c.current); err != nil {
-			return fmt.Errorf("sync block %d: %w", index, err)
-		}
-	}
-	if len(newer) > 0 {
-		return syncFolder(c.blocks)
+	if err != nil {
+		return finalError{err}
 	}
 	return nil
-}
-
-// settled is the age from which a folder's modification time is trusted to change with the next entry: file systems
-// stamp with the coarse clock of the kernel's ticks.
-const settled = 50 * time.Millisecond
-
-// newer returns the numbers of the blocks after the current one, in order. It lists the folder only if it has changed.
-func (c *Committer) newer() ([]int, error) {
-	info, err := os.Stat(c.blocks)
-	if err != nil {
-		return nil, fmt.Errorf("stream's blocks: %w", err)
-	}
-	if info.ModTime().Equal(c.listed) {
-		return nil, nil
-	}
-	if c.listed = info.ModTime(); time.Since(c.listed) < settled {
-		c.listed = time.Time{} // list it again next time
-	}
-	entries, err := os.ReadDir(c.blocks)
-	if err != nil {
-		return nil, fmt.Errorf("stream's blocks: %w", err)
-	}
-	var indexes []int
-	for _, entry := range entries {
-		var index int
-		if n, err := fmt.Sscanf(entry.Name(), "%d.blk", &index); n == 1 && err == nil && index > c.index && entry.Name() == blockName(index) {
-			indexes = append(indexes, index)
-		}
-	}
-	slices.Sort(indexes)
-	return indexes, nil
-}
-
-// sameFile opens the current block again if the server has put another file in its place, as it does after a deletion
-// inside it.
-func (c *Committer) sameFile() error {
-	held, err := c.current.Stat()
-	if err != nil {
-		return err
-	}
-	named, err := os.Stat(c.current.Name())
-	switch {
-	case errors.Is(err, fs.ErrNotExist) || err == nil && os.SameFile(held, named):
-		return nil // a block that the stream has dropped as a whole needs no other
-	case err != nil:
-		return err
-	}
-	if err := c.open(c.index); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return syncFolder(c.blocks)
-}
-
-func (c *Committer) open(index int) error {
-	file, err := os.OpenFile(filepath.Join(c.blocks, blockName(index)), os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	if c.current != nil {
-		err = c.current.Close()
-	}
-	c.current, c.index = file, index
-	return err
-}
-
-// CommitAll is Commit for a deletion inside the stream, after which the server may have rewritten any block.
-func (c *Committer) CommitAll(context.Context) error {
-	c.disk.Lock()
-	defer c.disk.Unlock()
-	return c.once(func() error { return syncTree(c.blocks) })
-}
-
-// Close gives the block free. No Commit may be under way.
-func (c *Committer) Close() error {
-	c.disk.Lock()
-	defer c.disk.Unlock()
-	if c.current == nil {
-		return nil
-	}
-	file := c.current
-	c.current, c.failed = nil, errors.New("the committer is closed")
-	return file.Close()
-}
-
-func blockName(index int) string { return fmt.Sprintf("%d.blk", index) }
-
-// SyncStream brings all of a stream of the server whose folder dir is to the disk.
-func SyncStream(dir, stream string) error { return syncTree(blocksOf(dir, stream)) }
-
-// syncFolder brings a folder's entries to the disk.
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
-}
-
-// syncTree brings every file and folder below path to the disk.
-func syncTree(path string) error {
-	return filepath.WalkDir(path, func(at string, entry fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // it was dropped meanwhile
-		}
-		if err != nil || !entry.IsDir() && !entry.Type().IsRegular() {
-			return err
-		}
-		if err := syncFolder(at); !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		return nil
-	})
 }

@@ -2,13 +2,14 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // write puts a block where the server would.
@@ -23,7 +24,8 @@ func committer(t *testing.T) (*Committer, string, chan string) {
 	t.Helper()
 	folder, broken := t.TempDir(), make(chan string, 1)
 	write(t, folder, "1.blk", "one")
-	c := &Committer{blocks: folder, index: -1, broken: broken}
+	c := &Committer{files: blockFiles{folder: folder, flush: flush, index: -1}, broken: broken}
+	t.Cleanup(func() { _ = c.Close() })
 	if err := c.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -38,8 +40,8 @@ func TestCommitFollowsTheBlocks(t *testing.T) {
 		if err := c.Commit(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if c.index != wantIndex || filepath.Base(c.current.Name()) != blockName(wantIndex) {
-			t.Fatalf("the current block is %d, not %d", c.index, wantIndex)
+		if c.files.index != wantIndex || filepath.Base(c.files.current.Name()) != blockName(wantIndex) {
+			t.Fatalf("the current block is %d, not %d", c.files.index, wantIndex)
 		}
 	}
 	commit(1)
@@ -64,7 +66,7 @@ func TestCommitFollowsTheBlocks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	held, err := c.current.Stat()
+	held, err := c.files.current.Stat()
 	if err != nil || !os.SameFile(held, named) {
 		t.Errorf("it still syncs the file that was replaced: %v", err)
 	}
@@ -94,60 +96,75 @@ func TestCommitIsShared(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	if err := c.Commit(t.Context()); err != nil || c.index != 5 {
-		t.Errorf("the current block is %d: %v", c.index, err)
+	if err := c.Commit(t.Context()); err != nil || c.files.index != 5 {
+		t.Errorf("the current block is %d: %v", c.files.index, err)
 	}
 }
 
-// Once the disk has refused, nothing is called safe any more, and the owner is told: a later sync would succeed without
-// what the first one lost.
-func TestCommitFailsForGood(t *testing.T) {
-	c, folder, broken := committer(t)
-	if err := os.RemoveAll(folder); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Commit(t.Context()); err == nil {
-		t.Fatal("it committed to a folder that is not there")
-	}
-	if reason := <-broken; !strings.Contains(reason, "blocks") {
-		t.Errorf("the owner was told %q", reason)
-	}
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	write(t, folder, "1.blk", "one")
-	if err := c.Commit(t.Context()); err == nil {
-		t.Error("after a failure it commits again")
-	}
-}
-
-// Who cannot wait is told so; the others are not disturbed.
+// Whoever cannot wait leaves, the first caller too, and no one else is disturbed: the sync goes on, one at a time, and the next
+// caller is answered by one that began after it came.
 func TestCommitEndsWithItsContext(t *testing.T) {
 	c, _, _ := committer(t)
-	c.disk.Lock() // a sync that takes long
-	leader := make(chan error, 1)
-	go func() { leader <- c.Commit(context.Background()) }()
-	for c.waiting() == 0 {
-		runtime.Gosched()
+	hang, begun := make(chan struct{}), make(chan struct{}, 16)
+	c.files.flush = func(file *os.File) error {
+		begun <- struct{}{}
+		<-hang
+		return flush(file)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := c.Commit(ctx); err == nil {
-		t.Error("it did not end with its context")
+	for range 3 { // the first leads, the others join the next group
+		ctx, cancel := context.WithCancel(t.Context())
+		left := make(chan error)
+		go func() { left <- c.Commit(ctx) }()
+		if len(begun) == 0 {
+			begun <- <-begun
+		}
+		cancel()
+		if err := <-left; !errors.Is(err, context.Canceled) {
+			t.Errorf("a caller whose time is over: %v", err)
+		}
 	}
-	c.disk.Unlock()
-	if err := <-leader; err != nil {
+	waits := make(chan error)
+	go func() { waits <- c.Commit(context.Background()) }()
+	select {
+	case err := <-waits:
+		t.Fatalf("it was answered before its sync: %v", err)
+	case <-time.After(20 * time.Millisecond):
+	}
+	if len(begun) != 1 {
+		t.Errorf("%d syncs began while the disk hangs", len(begun))
+	}
+	close(hang)
+	if err := <-waits; err != nil {
+		t.Error(err)
+	}
+	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
 }
 
-func (c *Committer) waiting() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.next == nil {
-		return 0
+// A sync that the disk refuses when its callers are gone counts for those who come later.
+func TestCommitRemembersALateFailure(t *testing.T) {
+	c, _, broken := committer(t)
+	hang := make(chan struct{})
+	c.files.flush = func(*os.File) error {
+		<-hang
+		return finalError{errors.New("input/output error")}
 	}
-	return c.next.callers
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.Commit(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("a caller whose time is over: %v", err)
+	}
+	close(hang)
+	if reason := <-broken; !strings.Contains(reason, "input/output error") {
+		t.Errorf("the owner was told %q", reason)
+	}
+	c.files.flush = flush
+	for range 2 {
+		if err := c.Commit(t.Context()); err == nil || !strings.Contains(err.Error(), "input/output error") {
+			t.Errorf("after a failure it commits again: %v", err)
+		}
+	}
 }
 
 // The layout that a committer rests on is that of the server that is built in; where it is not, the check says so.

@@ -132,29 +132,6 @@ func (s *Server) Connect() (*Conn, error) {
 	return open("", append(connOptions(s.config.Log), nats.InProcessServer(s.server), asOwner(s.config.OwnerPass)))
 }
 
-// Committer returns what brings a stream of the server to the disk. Everything that the stream holds by then is on the
-// disk when it returns. Its syncs are counted in metrics, if they are given.
-func (s *Server) Committer(stream string, metrics *Metrics) (*Committer, error) {
-	return openCommitter(s.config.Dir, stream, metrics, s.broken)
-}
-
-// OpenCommitter is Server.Committer for another process that publishes to the server whose folder dir is.
-func OpenCommitter(dir, stream string) (*Committer, error) {
-	return openCommitter(dir, stream, nil, make(chan string, 1))
-}
-
-func openCommitter(dir, stream string, metrics *Metrics, broken chan<- string) (*Committer, error) {
-	if err := syncTree(filepath.Join(dir, "jetstream")); err != nil {
-		return nil, fmt.Errorf("sync the store: %w", err)
-	}
-	c := &Committer{blocks: blocksOf(dir, stream), index: -1, broken: broken}
-	if err := c.Commit(context.Background()); err != nil {
-		return nil, err
-	}
-	c.metrics = metrics
-	return c, nil
-}
-
 func (s *Server) blocks(stream string) string { return blocksOf(s.config.Dir, stream) }
 
 func blocksOf(dir, stream string) string {
@@ -170,7 +147,8 @@ func (s *Server) CheckLayout(ctx context.Context, conn *Conn, probe string) (err
 		return fmt.Errorf("probe the store: %w", err)
 	}
 	defer func() { err = errors.Join(err, conn.js.DeleteStream(ctx, probe)) }()
-	if _, err := conn.js.Publish(ctx, subject, []byte(text), jetstream.WithRetryAttempts(0)); err != nil {
+	ack, err := conn.js.Publish(ctx, subject, []byte(text), jetstream.WithRetryAttempts(0))
+	if err != nil {
 		return fmt.Errorf("probe the store: %w", err)
 	}
 	info, err := stream.Info(ctx)
@@ -186,7 +164,7 @@ func (s *Server) CheckLayout(ctx context.Context, conn *Conn, probe string) (err
 	}
 	for _, block := range blocks {
 		if content, err := os.ReadFile(block); err == nil && bytes.Contains(content, []byte(text)) {
-			return nil
+			return checkRecord(block, ack.Sequence)
 		}
 	}
 	return fmt.Errorf("an acknowledged message is in none of the %d blocks in %s", len(blocks), s.blocks(probe))

@@ -1,0 +1,236 @@
+package publish
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// blockFiles is the folder in which the server keeps a stream's messages, in numbered blocks. It appends to the newest
+// one alone, and makes the next before it removes that; so the newest block is always there, or somebody else took it.
+type blockFiles struct {
+	folder string
+	flush  func(*os.File) error                // brings a file or a folder to the disk
+	holds  func(sequence uint64) (bool, error) // asks the server whether the stream holds a message; nil: nobody is asked
+
+	current  *os.File  // the newest block that was synced
+	index    int       // its number; -1: none was yet
+	listed   time.Time // modification time of the folder when all that it showed was synced
+	unsynced bool      // the folder has entries that are not on the disk yet
+
+	replaced *os.File  // what was current before another file took its name: the server must have done that
+	size     int64     // of it
+	missed   time.Time // since when the newest block is not there; zero: it is
+}
+
+// settled is the age from which a folder's modification time is trusted to change with the next entry: file systems
+// stamp with the coarse clock of the kernel's ticks.
+const settled = 50 * time.Millisecond
+
+// absence is how long the newest block may be away: a purge moves the folder out of the way, and another one in its place.
+const absence = time.Second
+
+// fate is what became of the current block.
+type fate int
+
+const (
+	inPlace fate = iota
+	another
+	gone
+)
+
+// sync brings every block that may hold something new to the disk.
+func (b *blockFiles) sync() error {
+	info, err := os.Stat(b.folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return b.vanished("the stream's folder %s is gone", b.folder)
+	} else if err != nil {
+		return err
+	}
+	current, err := b.look()
+	if err != nil {
+		return err
+	}
+	var newer []int
+	if current == gone || !info.ModTime().Equal(b.listed) {
+		if newer, err = b.newer(); err != nil {
+			return err
+		}
+	}
+	if current == gone {
+		if err := b.dropped(len(newer) > 0); err != nil {
+			return err
+		}
+	} else if err := b.flush(b.current); err != nil {
+		return fmt.Errorf("sync block %d: %w", b.index, err)
+	}
+	if err := b.follow(newer); err != nil {
+		return err
+	}
+	b.missed, b.listed = time.Time{}, info.ModTime()
+	if time.Since(b.listed) < settled {
+		b.listed = time.Time{} // list it again next time
+	}
+	return nil
+}
+
+// follow syncs newer blocks and then the folder, and makes the last of them the current one.
+func (b *blockFiles) follow(newer []int) error {
+	for i, index := range newer {
+		b.unsynced = true
+		switch err := b.open(index); {
+		case errors.Is(err, fs.ErrNotExist) && i < len(newer)-1:
+			continue // the stream was at its limit, and has dropped the whole block already
+		case err != nil:
+			return err
+		}
+		if err := b.flush(b.current); err != nil {
+			return fmt.Errorf("sync block %d: %w", index, err)
+		}
+	}
+	if !b.unsynced {
+		return nil
+	}
+	err := syncFile(b.folder, b.flush)
+	b.unsynced = err != nil
+	return err
+}
+
+// newer returns the numbers of the blocks after the current one, in order.
+func (b *blockFiles) newer() ([]int, error) {
+	entries, err := os.ReadDir(b.folder)
+	if err != nil {
+		return nil, err
+	}
+	var indexes []int
+	for _, entry := range entries {
+		var index int
+		if n, err := fmt.Sscanf(entry.Name(), "%d.blk", &index); n == 1 && err == nil && index > b.index && entry.Name() == blockName(index) {
+			indexes = append(indexes, index)
+		}
+	}
+	slices.Sort(indexes)
+	return indexes, nil
+}
+
+// look returns what became of the current block. If the server has put another file in its place, as it does after a
+// deletion inside it, that one is current now.
+func (b *blockFiles) look() (fate, error) {
+	if b.current == nil {
+		return gone, nil
+	}
+	held, err := b.current.Stat()
+	if err != nil {
+		return gone, err
+	}
+	if err := b.abandoned(); err != nil {
+		return gone, err
+	}
+	named, err := os.Stat(b.current.Name())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return gone, nil
+	case err != nil:
+		return gone, err
+	case os.SameFile(held, named):
+		return inPlace, nil
+	case held.ModTime().After(named.ModTime()): // the server goes on with the one that lost its name
+		return gone, b.takenOver()
+	}
+	b.unsynced = true
+	before := b.current
+	b.current = nil
+	if err := b.open(b.index); err != nil {
+		b.current = before
+		return gone, err
+	}
+	if b.replaced != nil {
+		_ = b.replaced.Close()
+	}
+	b.replaced, b.size = before, held.Size()
+	return another, nil
+}
+
+// dropped returns nil if it was the server that removed the current block: there is a newer one, and the stream does not
+// hold the last message of this one any more.
+func (b *blockFiles) dropped(newer bool) error {
+	if newer && b.current != nil && b.holds != nil {
+		last, err := lastSequence(b.current)
+		if err != nil {
+			return err
+		}
+		held := false
+		if last > 0 {
+			held, err = b.holds(last)
+		}
+		if err != nil || !held {
+			return err
+		}
+	} else if newer {
+		return nil
+	}
+	return b.vanished("the stream's block %s is gone", filepath.Join(b.folder, blockName(max(b.index, 1))))
+}
+
+// abandoned returns an error if the server still writes to a block that another file has replaced.
+func (b *blockFiles) abandoned() error {
+	if b.replaced == nil {
+		return nil
+	}
+	info, err := b.replaced.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() != b.size {
+		return b.takenOver()
+	}
+	return nil
+}
+
+func (b *blockFiles) takenOver() error {
+	return finalError{fmt.Errorf("the stream's block %s was replaced while the bridge runs: what it takes since then is lost when it ends", b.current.Name())}
+}
+
+// vanished returns the error of a block that is away, which is final when it does not come back.
+func (b *blockFiles) vanished(format string, args ...any) error {
+	err := fmt.Errorf(format+": somebody removed it while the bridge runs, and what was in it is lost when the bridge ends", args...)
+	switch {
+	case b.missed.IsZero():
+		b.missed = time.Now()
+	case time.Since(b.missed) >= absence:
+		return finalError{err}
+	}
+	return err
+}
+
+func (b *blockFiles) open(index int) error {
+	file, err := os.OpenFile(filepath.Join(b.folder, blockName(index)), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if b.current != nil {
+		_ = b.current.Close() // it is synced, and nothing was written through it
+	}
+	b.current, b.index = file, index
+	return nil
+}
+
+// syncAll brings the whole stream to the disk.
+func (b *blockFiles) syncAll() error { return syncTree(b.folder, b.flush) }
+
+func (b *blockFiles) close() error {
+	var err error
+	for _, file := range []*os.File{b.current, b.replaced} {
+		if file != nil {
+			err = errors.Join(err, file.Close())
+		}
+	}
+	b.current, b.replaced = nil, nil
+	return err
+}
+
+func blockName(index int) string { return fmt.Sprintf("%d.blk", index) }

@@ -1,0 +1,54 @@
+package publish
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"os"
+)
+
+// A record of a block begins with its length and its sequence; both have bits that are not part of the number
+// (nats-server 2.15, filestore.go).
+const (
+	recordHeader = 22
+	withHeaders  = uint32(1) << 31
+	noMessage    = uint64(1)<<63 | uint64(1)<<62 // what is there is erased, or notes that a message of another block is
+)
+
+// lastSequence returns the sequence of the last message in a block, deleted or not; 0 if there is none.
+func lastSequence(block *os.File) (uint64, error) {
+	info, err := block.Stat()
+	if err != nil {
+		return 0, err
+	}
+	content, err := io.ReadAll(io.NewSectionReader(block, 0, info.Size()))
+	if err != nil {
+		return 0, err
+	}
+	var last uint64
+	for len(content) >= recordHeader {
+		size := binary.LittleEndian.Uint32(content) &^ withHeaders
+		if size < recordHeader || uint64(size) > uint64(len(content)) {
+			return 0, fmt.Errorf("%s is not a block as this version knows it", block.Name())
+		}
+		if sequence := binary.LittleEndian.Uint64(content[4:]); sequence&noMessage == 0 {
+			last = max(last, sequence)
+		}
+		content = content[size:]
+	}
+	return last, nil
+}
+
+// checkRecord proves that sequences stand in a block where lastSequence reads them.
+func checkRecord(block string, want uint64) error {
+	file, err := os.Open(block)
+	if err != nil {
+		return err
+	}
+	got, err := lastSequence(file)
+	_ = file.Close()
+	if err == nil && got != want {
+		err = fmt.Errorf("the last message in %s has sequence %d, not %d", block, got, want)
+	}
+	return err
+}

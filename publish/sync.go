@@ -1,0 +1,38 @@
+package publish
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// SyncStream brings all of a stream of the server whose folder dir is to the disk.
+func SyncStream(dir, stream string) error { return syncTree(blocksOf(dir, stream), flush) }
+
+// syncFile brings a file's data or a folder's entries to the disk.
+func syncFile(path string, flush func(*os.File) error) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	err = flush(file)
+	_ = file.Close() // nothing was written through it
+	return err
+}
+
+// syncTree brings the folder at root, and every file and folder below it, to the disk.
+func syncTree(root string, flush func(*os.File) error) error {
+	return filepath.WalkDir(root, func(at string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && at != root {
+			return nil // it was dropped meanwhile
+		}
+		if err != nil || !entry.IsDir() && !entry.Type().IsRegular() {
+			return err
+		}
+		if err := syncFile(at, flush); !errors.Is(err, fs.ErrNotExist) || at == root {
+			return err
+		}
+		return nil
+	})
+}
