@@ -70,16 +70,26 @@ func (b *bridge) notReady(ctx context.Context) string {
 	if time.Since(b.state.checked) > readyEvery {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
-		b.state.failure = b.publisher.Ready(ctx)
-		if b.state.failure == nil && b.data != nil {
-			b.state.failure = b.data.probe()
-		}
+		b.state.failure = b.storeReady(ctx)
 		b.state.checked = time.Now()
 	}
 	if b.state.failure != nil {
 		return "nothing can be made safe: " + b.state.failure.Error()
 	}
 	return ""
+}
+
+// storeReady returns nil when an event could be made safe now.
+func (b *bridge) storeReady(ctx context.Context) error {
+	if err := b.publisher.Ready(ctx); err != nil || b.data == nil {
+		return err
+	}
+	for _, committer := range b.committers {
+		if err := committer.Ready(ctx); err != nil {
+			return err
+		}
+	}
+	return b.data.probe(ctx)
 }
 
 // roomAgain is the free disk from which a store that broke is worth opening anew.
@@ -102,9 +112,9 @@ func (b *bridge) watchStore(ctx context.Context) error {
 	for ticker := time.NewTicker(time.Second); ; {
 		select {
 		case <-ticker.C:
-			if freeBytes(b.data.path) > roomAgain && b.data.probe() == nil {
+			if freeBytes(b.data.path) > roomAgain && b.data.probe(ctx) == nil {
 				ticker.Stop()
-				return fmt.Errorf("the embedded store broke (%s) and there is room again: a new start opens it", reason)
+				return fmt.Errorf("the embedded store broke (%s) and the disk has room: a new start opens it", reason)
 			}
 		case <-ctx.Done():
 			ticker.Stop()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/gofrs/flock"
 )
@@ -18,6 +20,10 @@ import (
 type dataDir struct {
 	path string
 	lock *flock.Flock
+
+	mu      sync.Mutex
+	probing chan error // how the probe that has begun ends; nil: none has
+	prober  sync.WaitGroup
 }
 
 // openDataDir makes the folder where it is missing, and locks it until Close.
@@ -33,11 +39,14 @@ func openDataDir(path string) (*dataDir, error) {
 	if !held {
 		return nil, fmt.Errorf("the data folder %s is in use by another crm-bridge: stop that one, or set BRIDGE_DATA_DIR to a folder of its own", path)
 	}
-	return &dataDir{path, lock}, nil
+	return &dataDir{path: path, lock: lock}, nil
 }
 
-// Close gives the folder free.
-func (d *dataDir) Close() error { return d.lock.Close() }
+// Close waits for a probe that has begun, and gives the folder free.
+func (d *dataDir) Close() error {
+	d.prober.Wait()
+	return d.lock.Close()
+}
 
 func (d *dataDir) jetStream() string { return d.path }
 
@@ -55,9 +64,23 @@ func (d *dataDir) secret(name string) (string, error) {
 	return secret, writeDurably(filepath.Join(d.path, name), secret+"\n")
 }
 
-// probe writes and syncs a few bytes: it fails when the disk is full or read-only.
-func (d *dataDir) probe() error {
-	return writeDurably(filepath.Join(d.path, "probe"), strings.Repeat("ready?\n", 600))
+// probe writes and syncs a few bytes: it fails when the disk is full or read-only, or does not answer before ctx ends. One
+// that hangs goes on, and the next caller waits for its end in place of beginning another.
+func (d *dataDir) probe(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.probing == nil {
+		done := make(chan error, 1)
+		d.probing = done
+		d.prober.Go(func() { done <- writeDurably(filepath.Join(d.path, "probe"), strings.Repeat("ready?\n", 600)) })
+	}
+	select {
+	case err := <-d.probing:
+		d.probing = nil
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("the disk of %s does not answer", d.path)
+	}
 }
 
 // readSecret returns a secret of the data folder at path; the error is fs.ErrNotExist where no bridge has made it yet.

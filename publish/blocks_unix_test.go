@@ -1,0 +1,92 @@
+//go:build unix
+
+package publish
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// openNothing keeps this process from opening any file until the function that it returns is called.
+func openNothing(t *testing.T) (again func()) {
+	t.Helper()
+	var limit syscall.Rlimit
+	must(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	none := limit
+	none.Cur = 0
+	must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none))
+	again = func() { must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)) }
+	t.Cleanup(again)
+	return again
+}
+
+// A file or folder that cannot be opened for want of descriptors has lost nothing: it is tried until the caller's time is over,
+// and the next call commits what this one could not.
+func TestCommitWithoutDescriptors(t *testing.T) {
+	c, folder, broken := committer(t)
+	write(t, folder, "2.blk", "two")
+	again := openNothing(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
+	if err := c.Commit(ctx); !errors.Is(err, syscall.EMFILE) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("without descriptors: %v", err)
+	}
+	all := make(chan error)
+	go func() { all <- c.CommitAll(t.Context()) }()
+	for c.repeats() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	again()
+	if err := <-all; err != nil || c.files.index != 2 {
+		t.Errorf("with descriptors, block %d: %v", c.files.index, err)
+	}
+	if len(broken) > 0 {
+		t.Errorf("the owner was told %q", <-broken)
+	}
+}
+
+func (c *Committer) repeats() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.delay
+}
+
+// A folder that could not be opened after its new block was synced is synced before the next answer.
+func TestCommitWithoutDescriptorsForTheFolder(t *testing.T) {
+	c, folder, _ := committer(t)
+	write(t, folder, "2.blk", "two")
+	var again func()
+	synced := 0
+	c.files.flush = func(file *os.File) error {
+		if filepath.Base(file.Name()) == "2.blk" && again == nil {
+			again = openNothing(t)
+		}
+		if file.Name() == folder {
+			synced++
+		}
+		return flush(file)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
+	if err := c.Commit(ctx); !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("without descriptors: %v", err)
+	}
+	c.syncer.Wait()
+	again()
+	synced = 0
+	c.files.flush = func(file *os.File) error {
+		if file.Name() == folder {
+			synced++
+		}
+		return flush(file)
+	}
+	must(t, c.Commit(t.Context()))
+	if synced != 1 {
+		t.Errorf("the folder was synced %d times", synced)
+	}
+}
