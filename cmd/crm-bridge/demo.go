@@ -30,10 +30,11 @@ func demoCommand() *cobra.Command {
 		Example: "  crm-bridge demo\n  crm-bridge demo --crm   # a subscription lapses and heals, in a CRM that is simulated",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			show := demo
 			if crm {
-				return demoCRM(cmd.Context(), cmd.OutOrStdout())
+				show = demoCRM
 			}
-			return demo(cmd.Context(), cmd.OutOrStdout())
+			return whileRead(cmd.Context(), cmd.OutOrStdout(), func(ctx context.Context) error { return show(ctx, cmd.OutOrStdout()) })
 		},
 	}
 	cmd.Flags().BoolVar(&crm, "crm", false, "run a simulated Zoho CRM beside it: a channel is enabled, lapses, and heals")
@@ -66,6 +67,8 @@ func withBridge(ctx context.Context, env map[string]string, prepare func(*bridge
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	ctx, release := untilSignal(ctx, func() { _ = os.RemoveAll(folder) })
+	defer release()
 
 	settings, err := loadSettings(&environment{})
 	if err != nil {

@@ -61,7 +61,13 @@ asked for in times relative to now stays what it was when the job began.`,
 			if err != nil {
 				return err
 			}
-			return plan.run(cmd)
+			if plan.to != stdoutTarget {
+				return plan.run(cmd)
+			}
+			return whileRead(cmd.Context(), cmd.OutOrStdout(), func(ctx context.Context) error {
+				cmd.SetContext(ctx)
+				return plan.run(cmd)
+			})
 		},
 	}
 	flags := cmd.Flags()

@@ -37,7 +37,9 @@ On a terminal an event is a line, coloured unless NO_COLOR is set; an id that do
   crm-bridge tail --since 2026-11-01 --json | jq .event.data`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.subjects = append(o.subjects, args...)
-			return tail(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return whileRead(cmd.Context(), cmd.OutOrStdout(), func(ctx context.Context) error {
+				return tail(ctx, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			})
 		},
 	}
 	cmd.Flags().StringSliceVar(&o.subjects, "subject", nil, "only events with this subject, like the arguments; may be given again")

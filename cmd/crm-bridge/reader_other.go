@@ -1,0 +1,8 @@
+//go:build !unix
+
+package main
+
+import "os"
+
+// watchReader watches nothing on this system: the next write finds out.
+func watchReader(*os.File, func()) (stop func()) { return func() {} }
