@@ -100,8 +100,6 @@ type show struct {
 	out    io.Writer
 	url    string
 	step   int
-	// sampled is the number of callbacks made so far.
-	sampled int
 }
 
 func (s *show) explain(format string, args ...any) {
@@ -184,8 +182,7 @@ func (s *show) samples() ([]sample, error) {
 }
 
 func (s *show) sample(kind string, o sendOptions) (ingest.Callback, error) {
-	s.sampled++
-	return s.bridge.sources[kind].(ingest.Sampler).Sample(sampleChange(kind, o, s.sampled), "")
+	return s.bridge.sources[kind].(ingest.Sampler).Sample(sampleChange(kind, o, time.Now().UTC()), "")
 }
 
 func (s *show) post(ctx context.Context, name string, cb ingest.Callback) error {

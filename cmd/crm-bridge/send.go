@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"slices"
@@ -141,12 +142,18 @@ func (s settings) callbackClient(base string) (*http.Client, error) {
 
 // sampler makes callbacks for changes as the flags describe them. The bridge's own secrets are in its data folder.
 func sampler(kind string, source ingest.Source, o sendOptions, data string) func(i int) (ingest.Callback, error) {
-	return func(i int) (ingest.Callback, error) {
+	var at time.Time
+	return func(int) (ingest.Callback, error) {
+		if now := time.Now().UTC(); now.Sub(at) >= time.Millisecond {
+			at = now
+		} else {
+			at = at.Add(time.Millisecond) // CRMs count in milliseconds: the same record in the same one would be a repeat
+		}
 		maker, ok := source.(ingest.Sampler)
 		if !ok {
 			return ingest.Callback{}, errors.New("this kind has no samples: give --file")
 		}
-		cb, err := maker.Sample(sampleChange(kind, o, i), o.token)
+		cb, err := maker.Sample(sampleChange(kind, o, at), o.token)
 		if _, missing := readSecret(data, adminSecret); err != nil && errors.Is(missing, fs.ErrNotExist) {
 			err = fmt.Errorf("%w; or run it where BRIDGE_DATA_DIR (%s) is the folder of the running bridge", err, data)
 		}
@@ -154,11 +161,10 @@ func sampler(kind string, source ingest.Source, o sendOptions, data string) func
 	}
 }
 
-func sampleChange(kind string, o sendOptions, i int) ingest.Change {
-	now := time.Now().UTC()
+func sampleChange(kind string, o sendOptions, at time.Time) ingest.Change {
 	change := ingest.Change{
 		Module: o.module, Operation: strings.ToLower(o.operation[:min(1, len(o.operation))]) + o.operation[min(1, len(o.operation)):],
-		Channel: o.channel, IDs: o.ids, OccurredAt: now, ReceivedAt: now,
+		Channel: o.channel, IDs: o.ids, OccurredAt: at, ReceivedAt: at,
 	}
 	if change.Module == "" {
 		change.Module = "Contacts"
@@ -167,7 +173,7 @@ func sampleChange(kind string, o sendOptions, i int) ingest.Change {
 		}
 	}
 	if len(change.IDs) == 0 {
-		change.IDs = []string{strconv.FormatInt(5725767000000000000+now.UnixMilli()%1e12+int64(i), 10)}
+		change.IDs = []string{strconv.FormatInt(5725767000000000000+rand.Int64N(1e12), 10)} // others may send at the same time
 	}
 	if kind == zoho.NotificationsLabel && change.Operation != "delete" {
 		change.Fields, change.Values = map[string][]string{}, map[string]json.RawMessage{}
