@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -61,14 +62,16 @@ func writeProblem(c echo.Context, p problem) error {
 		return nil
 	}
 	p.Type, p.Title = "about:blank", http.StatusText(p.Status)
-	body, err := json.Marshal(p)
-	if err != nil {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // a person reads it
+	if err := encoder.Encode(p); err != nil {
 		return err
 	}
 	if p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable {
 		c.Response().Header().Set("Retry-After", retryAfter)
 	}
-	return c.Blob(p.Status, "application/problem+json", body)
+	return c.Blob(p.Status, "application/problem+json", bytes.TrimSpace(body.Bytes()))
 }
 
 // fate maps the error of a callback to the status of its answer.

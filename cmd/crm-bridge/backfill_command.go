@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -96,7 +95,7 @@ func runBackfill(cmd *cobra.Command, provider, module string, asked period, dryR
 		return fmt.Errorf("backfill %s %s: %w", provider, module, err)
 	}
 	if asJSON || !isTerminal(cmd.OutOrStdout()) {
-		return json.NewEncoder(cmd.OutOrStdout()).Encode(done)
+		return newEncoder(cmd.OutOrStdout()).Encode(done)
 	}
 	what := "published"
 	if dryRun {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -55,7 +54,7 @@ func (b *bridge) handleChannels(mux *http.ServeMux) {
 
 func (b *bridge) listChannels(ctx context.Context, w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
-	encoder := json.NewEncoder(w)
+	encoder := newEncoder(w)
 	channels, err := b.keeper.Channels(ctx)
 	for _, channel := range channels {
 		line := channelLine{Channel: channel, LastCallback: b.heard.last(channel)}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"io"
 	"slices"
 	"strings"
@@ -44,7 +43,7 @@ func (e *environment) all() []variable {
 
 func printConfig(out io.Writer, variables []variable, asJSON bool) error {
 	if asJSON {
-		encoder := json.NewEncoder(out)
+		encoder := newEncoder(out)
 		for _, v := range variables {
 			if err := encoder.Encode(v); err != nil {
 				return err

@@ -13,7 +13,12 @@ import (
 // newLog returns the log, and what writes the lines that it still holds back.
 func newLog(to io.Writer, s settings) (log *slog.Logger, flush func()) {
 	lines := &lineBuffer{to: to}
-	options := &slog.HandlerOptions{Level: slog.Level(s.LogLevel)}
+	options := &slog.HandlerOptions{Level: slog.Level(s.LogLevel), ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
+		if err, ok := attr.Value.Any().(error); ok && err != nil {
+			attr.Value = slog.StringValue(plainly(err))
+		}
+		return attr
+	}}
 	if s.LogFormat == "json" || s.LogFormat == "auto" && !isTerminal(to) {
 		return slog.New(slog.NewJSONHandler(lines, options)), lines.flush
 	}

@@ -43,11 +43,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	case errors.Is(err, errSilent):
 		return 1
+	case ctx.Err() != nil && errors.Is(err, context.Canceled): // a signal, and what else it led to is of no interest
+		err = errInterrupted
 	case errors.Is(err, errUsage) || strings.HasPrefix(err.Error(), "unknown command"):
-		say(stderr, "crm-bridge: %s (%s --help shows how)\n", visibleLines(strings.TrimPrefix(err.Error(), errUsage.Error()+": ")), cmd.CommandPath())
+		say(stderr, "crm-bridge: %s (%s --help shows how)\n", visibleLines(strings.TrimPrefix(plainly(err), errUsage.Error()+": ")), cmd.CommandPath())
 		return 2
 	}
-	say(stderr, "crm-bridge: %s\n", visibleLines(err.Error()))
+	say(stderr, "crm-bridge: %s\n", visibleLines(plainly(err)))
 	return 1
 }
 

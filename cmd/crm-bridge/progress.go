@@ -95,6 +95,6 @@ const againEvery = 10 * time.Second
 func (p *progress) again(err error) {
 	if now := time.Now(); now.Sub(p.tried) >= againEvery {
 		p.tried = now
-		p.say("trying again: %s", err)
+		p.say("trying again: %s", plainly(err))
 	}
 }

@@ -123,7 +123,7 @@ func (b *bridge) eachKept(w http.ResponseWriter, r *http.Request, do settle) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
-	writer, encoder := http.NewResponseController(w), json.NewEncoder(w)
+	writer, encoder := http.NewResponseController(w), newEncoder(w)
 	found := false
 	each := func(do func(context.Context, *http.Request, publish.Kept) any, kept publish.Kept) error {
 		if id != "" && kept.ID != id {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -108,7 +107,7 @@ type replayed struct {
 // tell prints a result to where a person, or a program, looks for it.
 func (done replayed) tell(out io.Writer, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(out).Encode(done)
+		return newEncoder(out).Encode(done)
 	}
 	if done.Before {
 		return nil // that was said

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -64,11 +64,11 @@ func countSubjects(ctx context.Context, span *publish.Span, selected selection, 
 func showCounts(out io.Writer, all []subjectCount, asJSON bool) error {
 	if asJSON {
 		for _, one := range all {
-			line, err := json.Marshal(one)
-			if err != nil {
+			var line bytes.Buffer
+			if err := newEncoder(&line).Encode(one); err != nil {
 				return err
 			}
-			say(out, "%s\n", visibleJSON(line))
+			say(out, "%s", visibleJSON(line.Bytes()))
 		}
 		return nil
 	}

@@ -82,7 +82,7 @@ func (r roundtrip) run(ctx context.Context, out io.Writer, asJSON bool) error {
 	}
 	t.BackMS = milliseconds(answered)
 	if asJSON {
-		return json.NewEncoder(out).Encode(t)
+		return newEncoder(out).Encode(t)
 	}
 	say(out, "in    %8.2f ms  %s answered 200 to %s\n", t.InMS, publish.HideUser(r.url), t.Kind)
 	say(out, "back  %8.2f ms  %s  stream %s sequence %d  id %s\n", t.BackMS, t.Subject, t.Stream, t.Sequence, t.ID)

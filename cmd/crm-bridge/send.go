@@ -242,7 +242,7 @@ func (s *sender) post(ctx context.Context, cb ingest.Callback) error {
 		s.accepted++
 	}
 	if s.json {
-		return json.NewEncoder(s.out).Encode(answer)
+		return newEncoder(s.out).Encode(answer)
 	}
 	say(s.out, "%d  %6.2f ms  %s\n", answer.Status, answer.MS, summary(answer))
 	return nil

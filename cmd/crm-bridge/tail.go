@@ -83,7 +83,7 @@ func tail(ctx context.Context, o tailOptions, out, progress io.Writer) error {
 		Reach:    func(ctx context.Context) (*publish.Conn, error) { return reachReader(ctx, settings) },
 		Stream:   settings.Stream,
 		Subjects: o.subjects,
-		Lost:     func(why error) { say(progress, "crm-bridge: %s; waiting\n", visible(why.Error())) },
+		Lost:     func(why error) { say(progress, "crm-bridge: %s; waiting\n", visible(plainly(why))) },
 		Back: func(remark string) {
 			say(progress, "crm-bridge: %s\n", strings.TrimSuffix("back; "+visible(remark), "; "))
 		},

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"runtime"
 	"runtime/debug"
 
@@ -36,7 +35,7 @@ func versionCommand() *cobra.Command {
 				built = "unknown"
 			}
 			if asJSON || !isTerminal(cmd.OutOrStdout()) {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]string{"version": release, "commit": built, "go": runtime.Version()})
+				return newEncoder(cmd.OutOrStdout()).Encode(map[string]string{"version": release, "commit": built, "go": runtime.Version()})
 			}
 			say(cmd.OutOrStdout(), "crm-bridge %s (commit %s, %s)\n", release, built, runtime.Version())
 			return nil
