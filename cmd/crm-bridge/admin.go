@@ -73,7 +73,7 @@ func (b *bridge) notReady(ctx context.Context) string {
 		b.state.checked = time.Now()
 	}
 	if b.state.failure != nil {
-		return "nothing can be made safe: " + b.state.failure.Error()
+		return "nothing can be made safe: " + plainly(b.state.failure)
 	}
 	return ""
 }

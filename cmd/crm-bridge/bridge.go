@@ -208,7 +208,7 @@ func (b *bridge) Run(ctx context.Context) error {
 	select {
 	case err = <-failed:
 		ended++
-		b.log.Error("ending", "reason", err.Error())
+		b.log.Error("ending", "reason", err)
 	case <-ctx.Done():
 		b.log.Info("draining", "delay", b.settings.DrainDelay.String())
 	}

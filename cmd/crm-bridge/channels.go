@@ -45,7 +45,7 @@ func (b *bridge) handleChannels(mux *http.ServeMux) {
 		defer cancel()
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(changeTimeout + lineTimeout))
 		if err := b.changeChannels(ctx, r.PathValue("change"), r.URL.Query().Get("provider"), r.URL.Query().Get("target")); err != nil {
-			writeJSON(w, http.StatusBadGateway, map[string]string{"error": err.Error()})
+			writeJSON(w, http.StatusBadGateway, map[string]string{"error": plainly(err)})
 			return
 		}
 		b.listChannels(ctx, w)
@@ -64,7 +64,7 @@ func (b *bridge) listChannels(ctx context.Context, w http.ResponseWriter) {
 		_ = encoder.Encode(line)
 	}
 	if err != nil {
-		_ = encoder.Encode(map[string]string{"error": err.Error()})
+		_ = encoder.Encode(map[string]string{"error": plainly(err)})
 	}
 }
 

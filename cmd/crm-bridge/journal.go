@@ -95,7 +95,7 @@ func (b *bridge) ensureRemote(ctx context.Context, remote *publish.Conn) (map[st
 		return nil, err
 	}
 	if err != nil {
-		b.warnOnce("the remote's stream of quarantined callbacks cannot be used: " + err.Error())
+		b.warnOnce("the remote's stream of quarantined callbacks cannot be used: " + plainly(err))
 		quarantine = publish.Stream{Name: b.quarantineStream(), Subjects: []string{">"}}
 	}
 	quarantine.Beside = true
@@ -140,7 +140,7 @@ func (b *bridge) describeRemote(ctx context.Context, answer *readiness) {
 	}
 	answer.Remote = "forwarding"
 	if _, err := b.forwarder.Reach(); err != nil {
-		answer.Remote = err.Error()
+		answer.Remote = plainly(err)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
@@ -235,7 +235,7 @@ func (f *forwarding) tellRest(ctx context.Context) {
 	defer cancel()
 	switch n, _, err := f.bridge.forwarder.Pending(ctx); {
 	case err != nil:
-		f.bridge.log.Warn("events may wait in the journal, which cannot be asked: keep this data folder, the next start on it forwards them", "folder", f.bridge.data.path, "reason", err.Error())
+		f.bridge.log.Warn("events may wait in the journal, which cannot be asked: keep this data folder, the next start on it forwards them", "folder", f.bridge.data.path, "reason", err)
 	case n > 0:
 		f.bridge.log.Warn("events wait in the journal: keep this data folder, the next start on it forwards them", "events", n, "folder", f.bridge.data.path)
 	}

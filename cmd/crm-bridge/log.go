@@ -14,8 +14,10 @@ import (
 func newLog(to io.Writer, s settings) (log *slog.Logger, flush func()) {
 	lines := &lineBuffer{to: to}
 	options := &slog.HandlerOptions{Level: slog.Level(s.LogLevel), ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
-		if err, ok := attr.Value.Any().(error); ok && err != nil {
-			attr.Value = slog.StringValue(plainly(err))
+		if attr.Value.Kind() == slog.KindAny {
+			if err, ok := attr.Value.Any().(error); ok && err != nil {
+				attr.Value = slog.StringValue(plainly(err))
+			}
 		}
 		return attr
 	}}

@@ -131,7 +131,7 @@ func (b *bridge) checkLayout(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	b.log.Warn("the embedded server's store is not as this version knows it: every event is synced on its own, which is slower", "error", err.Error())
+	b.log.Warn("the embedded server's store is not as this version knows it: every event is synced on its own, which is slower", "error", err)
 	b.conn.Close()
 	b.server.Close()
 	b.settings.Sync = publish.Sync{Server: true}

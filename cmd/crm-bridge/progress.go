@@ -75,6 +75,11 @@ func bar(part float64) string {
 
 // say writes a line of its own above the bar. What it tells of may be a stranger's.
 func (p *progress) say(format string, args ...any) {
+	for i, arg := range args {
+		if err, ok := arg.(error); ok {
+			args[i] = plainly(err)
+		}
+	}
 	if p.terminal && !p.shown.IsZero() {
 		say(p.to, "\r\x1b[K")
 	}
@@ -95,6 +100,6 @@ const againEvery = 10 * time.Second
 func (p *progress) again(err error) {
 	if now := time.Now(); now.Sub(p.tried) >= againEvery {
 		p.tried = now
-		p.say("trying again: %s", plainly(err))
+		p.say("trying again: %s", err)
 	}
 }

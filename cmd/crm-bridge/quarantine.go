@@ -71,7 +71,7 @@ func (b *bridge) handleQuarantine(mux *http.ServeMux) {
 func (b *bridge) list(_ context.Context, _ *http.Request, kept publish.Kept) any {
 	var q transform.Quarantined
 	if err := json.Unmarshal(kept.Body, &q); err != nil {
-		return listed{ID: kept.ID, Reason: "cannot be read: " + err.Error()}
+		return listed{ID: kept.ID, Reason: "cannot be read: " + plainly(err)}
 	}
 	return listed{ID: kept.ID, Source: q.Source, Reason: q.Reason, ReceivedAt: q.ReceivedAt, Bytes: len(q.Body) + len(q.BodyBase64)}
 }
@@ -85,7 +85,7 @@ func (b *bridge) drop(drop func(context.Context, publish.Kept) error) func(conte
 		b.settling.Lock()
 		defer b.settling.Unlock()
 		if err := drop(ctx, kept); err != nil {
-			return dropped{ID: kept.ID, Error: err.Error()}
+			return dropped{ID: kept.ID, Error: plainly(err)}
 		}
 		b.log.Info("dropped from quarantine", "quarantine", kept.ID)
 		return dropped{ID: kept.ID}
@@ -149,7 +149,7 @@ func (b *bridge) eachKept(w http.ResponseWriter, r *http.Request, do settle) {
 	switch {
 	case errors.Is(err, errEnough):
 	case err != nil:
-		_ = encoder.Encode(map[string]string{"error": err.Error()})
+		_ = encoder.Encode(map[string]string{"error": plainly(err)})
 	case id != "" && !found:
 		writeJSON(w, http.StatusNotFound, map[string]string{"error": "there is no callback " + id + " in quarantine"})
 	}
@@ -157,7 +157,7 @@ func (b *bridge) eachKept(w http.ResponseWriter, r *http.Request, do settle) {
 
 func settledMeanwhile(err error) string {
 	if err != nil {
-		return err.Error()
+		return plainly(err)
 	}
 	return "somebody else has settled it in the meantime"
 }
@@ -183,7 +183,7 @@ func (b *bridge) redrive(ctx context.Context, r *http.Request, kept publish.Kept
 		}
 	}
 	if result.Events = acks; err != nil {
-		result.Error = err.Error()
+		result.Error = plainly(err)
 	}
 	return result
 }

@@ -32,7 +32,7 @@ func (b *bridge) showRefused(_ context.Context, _ *http.Request, kept publish.Ke
 		return json.RawMessage(kept.Body)
 	}
 	if err != nil {
-		return map[string]string{"error": err.Error()}
+		return map[string]string{"error": plainly(err)}
 	}
 	return event
 }
@@ -59,7 +59,7 @@ func (b *bridge) redriveRefused(ctx context.Context, r *http.Request, kept publi
 		}
 	}
 	if err != nil {
-		result.Error = err.Error()
+		result.Error = plainly(err)
 	}
 	return result
 }

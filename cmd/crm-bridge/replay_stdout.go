@@ -40,7 +40,7 @@ func (t *toStdout) give(ctx context.Context, m publish.Stored) error {
 	line = m.At.UTC().AppendFormat(append(line, `,"storedAt":"`...), time.RFC3339Nano)
 	if err != nil {
 		counts = tally{Read: 1, NoEvents: 1}
-		line = appendString(append(line, `","error":`...), err.Error())
+		line = appendString(append(line, `","error":`...), plainly(err))
 	} else {
 		line = append(append(line, `","event":`...), event...)
 	}

@@ -33,7 +33,7 @@ func (v *view) encode(e publish.Stored) ([]byte, error) {
 	all := tailed{Subject: e.Subject, Sequence: e.Sequence, StoredAt: e.At}
 	var err error
 	if all.Event, err = e.JSON(); err != nil {
-		all.Error = err.Error()
+		all.Error = plainly(err)
 	}
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
@@ -87,7 +87,7 @@ func (v *view) line(e publish.Stored) error {
 	line.add(fmt.Sprintf("#%d", e.Sequence), faint)
 	event, err := e.Event()
 	if err != nil {
-		line.add(visible(err.Error()), red)
+		line.add(visible(plainly(err)), red)
 		return line.write(v.out)
 	}
 	room := 2 + shortID
