@@ -15,8 +15,9 @@ const maxDecimal = 40
 func Decimal(raw []byte) (plain string, ok bool) {
 	text := string(raw)
 	if said, isString := StringOf(raw); isString {
-		text = strings.TrimSpace(said)
+		text = said
 	}
+	text = strings.TrimSpace(text)
 	digits := strings.TrimPrefix(text, "-")
 	for len(digits) > 1 && digits[0] == '0' && '0' <= digits[1] && digits[1] <= '9' {
 		digits = digits[1:] // JSON has no such zeros, a string may

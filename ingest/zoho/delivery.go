@@ -104,9 +104,14 @@ func (d delivery) withXML(text string) delivery {
 }
 
 // all returns the values of a name: parameters first, then the body's member of that name, the last if there are several, a
-// list's entries each; of XML the children of its root. whole is false where the body has it, and something in it is neither a
-// string nor a whole number.
-func (d delivery) all(name string) (values []string, whole bool) {
+// list's entries each; of XML the children of its root.
+func (d delivery) all(name string) []string {
+	values, _ := d.values(name)
+	return values
+}
+
+// values is all; whole is false where the body has the name, and something there is neither a string nor a whole number.
+func (d delivery) values(name string) (values []string, whole bool) {
 	values = append(d.params.All(name), d.leaves.All(name)...)
 	var found json.RawMessage
 	for member, value := range ingest.Members(d.object) {

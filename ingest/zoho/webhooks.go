@@ -76,8 +76,7 @@ func (w *Webhooks) Verify(_ context.Context, cb ingest.Callback) error {
 		}
 	}
 	d, _ := readDelivery(cb) // what cannot be read hides nothing that can
-	inParams, _ := d.all(secretParam)
-	shown = append(append(shown, inParams...), d.shown...)
+	shown = append(append(shown, d.all(secretParam)...), d.shown...)
 	if len(shown) == 0 {
 		return fmt.Errorf("%w: it shows no secret", ingest.ErrForged)
 	}
@@ -129,7 +128,7 @@ func (w *Webhooks) RepeatsWithin() time.Duration {
 func (d delivery) identity(names []string) string {
 	var mark strings.Builder
 	for _, name := range names {
-		values, _ := d.all(name)
+		values := d.all(name)
 		if !slices.ContainsFunc(values, func(value string) bool { return strings.TrimSpace(value) != "" }) {
 			return "" // an empty field of the CRM's tells nothing apart
 		}
@@ -144,7 +143,7 @@ func (d delivery) identity(names []string) string {
 // recordIDs returns the values of the first of names that the delivery has; it may have none. What is there must be an id.
 func (d delivery) recordIDs(names []string) ([]string, error) {
 	for _, name := range names {
-		ids, whole := d.all(name)
+		ids, whole := d.values(name)
 		if !whole {
 			return nil, fmt.Errorf("%w: a record id must be a string or a whole number", ingest.ErrMalformed)
 		}
