@@ -104,8 +104,11 @@ func searchable(cb ingest.Callback) ingest.Callback {
 	}
 	text, err := ingest.Text(cb.Body, charset)
 	if start := strings.TrimSpace(text); err == nil && text != string(cb.Body) && (!encodes || strings.IndexAny(start, "{[<") == 0) {
-		cb.Body, cb.Header = []byte(text), cb.Header.Clone()
-		cb.Header.Set("Content-Type", mediaType+"; charset=utf-8")
+		if query, err := ingest.ParseForm(cb.RawQuery, charset); err == nil && !utf8.ValidString(ingest.Unescape(cb.RawQuery)) {
+			cb.RawQuery = query.Encode() // it was in the charset of the body
+		}
+		cb.Body = []byte(text)
+		cb.Header = http.Header{"Content-Type": {mediaType + "; charset=utf-8"}, "Traceparent": cb.Header["Traceparent"]}
 	}
 	cb.Body = bytes.ReplaceAll(cb.Body, []byte{0}, nil)
 	cb.RawQuery = escaped(cb.RawQuery)
@@ -138,11 +141,8 @@ func maskQuery(raw string, text func(string) string) string {
 	pairs := strings.Split(raw, "&")
 	for i, pair := range pairs {
 		name, _, hasValue := strings.Cut(pair, "=")
-		plain, err := url.QueryUnescape(name)
 		switch {
-		case err != nil:
-			pairs[i] = mask
-		case hasValue && sounding.MatchString(plain):
+		case hasValue && sounding.MatchString(ingest.Unescape(name)):
 			pairs[i] = text(name) + "=" + mask
 		default:
 			pairs[i] = text(pair)
