@@ -18,7 +18,7 @@ type Callback struct {
 	Method   string            // HTTP method
 	Path     string            // path of the request, without its query
 	Header   http.Header       // as received
-	Query    url.Values        // parameters of the URL, those that cannot be read left out
+	Query    url.Values        // parameters of the URL, as Pairs reads them
 	RawQuery string            // the URL behind its question mark, as it came
 	Params   map[string]string // parts of the path that the route names, such as {module}
 	Body     []byte            // at most the handler's limit

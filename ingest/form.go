@@ -1,16 +1,15 @@
 package ingest
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"mime"
+	"iter"
 	"net/url"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/unicode"
 )
 
 // maxParams bounds the parameters of one callback.
@@ -22,40 +21,151 @@ type Param struct{ Name, Value string }
 // Params are parameters in the order in which they came; a name may be repeated.
 type Params []Param
 
-// ParseForm reads application/x-www-form-urlencoded text, of a body or of a URL, in the charset that its bytes are in
-// (nil: UTF-8). Its errors wrap ErrMalformed: more than 1,000 parameters, broken percent-encoding, broken characters.
+// ParseForm reads application/x-www-form-urlencoded text, of a body or of a URL, in the charset of what it encodes (nil:
+// UTF-8). Every text reads: what is not encoded as it should be stays verbatim, as Unescape and Pairs say. More than 1,000
+// parameters are an error that wraps ErrMalformed; the first 1,000 are returned beside it.
 func ParseForm(text string, charset encoding.Encoding) (Params, error) {
-	if strings.Count(text, "&") >= maxParams {
-		return nil, fmt.Errorf("%w: more than %d parameters", ErrMalformed, maxParams)
-	}
-	params := make(Params, 0, strings.Count(text, "&")+1)
-	for pair := range strings.SplitSeq(text, "&") {
-		if pair == "" {
+	return ParseFormWith(text, charset, func(string) bool { return false })
+}
+
+// ParseFormWith is ParseForm, but beside the error it also returns, of the parameters beyond 1,000, up to 1,000 for whose name
+// proof reports true: those that authenticate.
+func ParseFormWith(text string, charset encoding.Encoding, proof func(name string) bool) (Params, error) {
+	params := make(Params, 0, min(strings.Count(text, "&")+1, maxParams))
+	tooMany := false
+	for param := range Pairs(text, charset) {
+		if len(params) < maxParams {
+			params = append(params, param)
 			continue
 		}
-		name, value, _ := strings.Cut(pair, "=")
-		var p Param
-		var err error
-		if p.Name, err = unescape(name, charset); err != nil {
-			return nil, err
+		tooMany = true
+		if len(params) < 2*maxParams && proof(param.Name) {
+			params = append(params, param)
 		}
-		if p.Value, err = unescape(value, charset); err != nil {
-			return nil, err
-		}
-		params = append(params, p)
+	}
+	if tooMany {
+		return params, fmt.Errorf("%w: more than %d parameters", ErrMalformed, maxParams)
 	}
 	return params, nil
 }
 
-func unescape(text string, charset encoding.Encoding) (string, error) {
-	plain, err := url.QueryUnescape(text)
-	if err != nil {
-		return "", fmt.Errorf("%w: a parameter is not percent-encoded as it should be", ErrMalformed)
+// ParseQuery reads the parameters of a URL as ParseFormWith does, in the charset of the body where they are not UTF-8.
+func ParseQuery(query string, charset encoding.Encoding, proof func(name string) bool) (Params, error) {
+	if charset != nil && utf8.ValidString(Unescape(query)) {
+		charset = nil
 	}
-	if charset == nil && utf8.ValidString(plain) {
-		return plain, nil
+	return ParseFormWith(query, charset, proof)
+}
+
+// Values returns the parameters of a URL by name, as Pairs reads them, without a bound.
+func Values(query string) url.Values {
+	values := url.Values{}
+	for param := range Pairs(query, nil) {
+		values[param.Name] = append(values[param.Name], param.Value)
 	}
-	return toUTF8([]byte(plain), charset)
+	return values
+}
+
+// Pairs yields the parameters of application/x-www-form-urlencoded text. Only & separates them. A name or a value that is
+// neither in charset nor UTF-8 is yielded as UTF-8 in which the bytes that are not stay percent-encoded, or become so.
+func Pairs(text string, charset encoding.Encoding) iter.Seq[Param] {
+	if charset == unicode.UTF8 || charset != nil && isWide(charset) {
+		charset = nil // no form is in UTF-16: https://url.spec.whatwg.org/#urlencoded-serializing
+	}
+	return func(yield func(Param) bool) {
+		for pair := range strings.SplitSeq(text, "&") {
+			if pair == "" {
+				continue
+			}
+			name, value, _ := strings.Cut(pair, "=")
+			if !yield(Param{decodeParam(name, charset), decodeParam(value, charset)}) {
+				return
+			}
+		}
+	}
+}
+
+func decodeParam(text string, charset encoding.Encoding) string {
+	plain := Unescape(text)
+	if charset != nil {
+		if decoded, ok := decode([]byte(plain), charset); ok {
+			return decoded
+		}
+	}
+	if utf8.ValidString(plain) {
+		return plain
+	}
+	return verbatim(text)
+}
+
+// Unescape decodes a name or a value of a form or a URL: + is a space, and a % that is not followed by two hexadecimal digits
+// stays (https://url.spec.whatwg.org/#percent-decode). The result may be in any charset.
+func Unescape(text string) string {
+	if !strings.ContainsAny(text, "%+") {
+		return text
+	}
+	plain := make([]byte, 0, len(text))
+	for at := 0; at < len(text); {
+		b, size := escapedByte(text, at)
+		plain = append(plain, b)
+		at += size
+	}
+	return string(plain)
+}
+
+// verbatim is Unescape, but bytes that are not UTF-8 keep their percent-encoding, or get one.
+func verbatim(text string) string {
+	const hex = "0123456789ABCDEF"
+	out := make([]byte, 0, len(text))
+	for at := 0; at < len(text); {
+		var character [utf8.UTFMax]byte
+		var ends [utf8.UTFMax]int // where in text each byte of the character ends
+		n := 0
+		for end := at; n < utf8.UTFMax && end < len(text); n++ {
+			b, size := escapedByte(text, end)
+			end += size
+			character[n], ends[n] = b, end
+		}
+		switch r, size := utf8.DecodeRune(character[:n]); {
+		case r != utf8.RuneError || size > 1:
+			out = append(out, character[:size]...)
+			at = ends[size-1]
+		case ends[0]-at == 3:
+			out = append(out, text[at:ends[0]]...)
+			at = ends[0]
+		default:
+			out = append(out, '%', hex[character[0]>>4], hex[character[0]&15])
+			at = ends[0]
+		}
+	}
+	return string(out)
+}
+
+// escapedByte returns the byte that is written at a place of a form's text, and how many bytes it is written in.
+func escapedByte(text string, at int) (b byte, size int) {
+	switch {
+	case text[at] == '+':
+		return ' ', 1
+	case text[at] == '%' && at+2 < len(text):
+		high, low := hexDigit(text[at+1]), hexDigit(text[at+2])
+		if high >= 0 && low >= 0 {
+			return byte(high<<4 | low), 3
+		}
+	}
+	return text[at], 1
+}
+
+// hexDigit returns the value of a hexadecimal digit; -1 for any other byte.
+func hexDigit(b byte) int {
+	switch {
+	case b >= '0' && b <= '9':
+		return int(b - '0')
+	case b >= 'a' && b <= 'f':
+		return int(b-'a') + 10
+	case b >= 'A' && b <= 'F':
+		return int(b-'A') + 10
+	}
+	return -1
 }
 
 // Get returns the first value of a name, in exactly that spelling.
@@ -96,7 +206,8 @@ func (p Params) JSON() json.RawMessage {
 		values[param.Name]++
 	}
 	object := append(make([]byte, 0, size), '{')
-	for i, param := range p {
+	var lists map[string][]string
+	for _, param := range p {
 		n := values[param.Name]
 		if n == 0 {
 			continue
@@ -108,11 +219,22 @@ func (p Params) JSON() json.RawMessage {
 		object = append(AppendJSONString(object, param.Name), ':')
 		if n == 1 {
 			object = AppendJSONString(object, param.Value)
-		} else {
-			object = appendList(object, p[i:].All(param.Name))
+			continue
 		}
+		if lists == nil {
+			lists = p.byName()
+		}
+		object = appendList(object, lists[param.Name])
 	}
 	return append(object, '}')
+}
+
+func (p Params) byName() map[string][]string {
+	lists := make(map[string][]string, len(p))
+	for _, param := range p {
+		lists[param.Name] = append(lists[param.Name], param.Value)
+	}
+	return lists
 }
 
 func appendList(to []byte, list []string) []byte {
@@ -124,45 +246,4 @@ func appendList(to []byte, list []string) []byte {
 		to = AppendJSONString(to, value)
 	}
 	return append(to, ']')
-}
-
-// Content splits a Content-Type into its media type, in lower case, and the charset that it names (nil: UTF-8). What
-// cannot be read is an empty type. A charset that nobody knows is an error that wraps ErrMalformed.
-func Content(contentType string) (mediaType string, params map[string]string, charset encoding.Encoding, err error) {
-	if contentType == "application/x-www-form-urlencoded" || contentType == "application/json" {
-		return contentType, nil, nil, nil
-	}
-	var broken error
-	if mediaType, params, broken = mime.ParseMediaType(contentType); broken != nil {
-		mediaType, _, _ = strings.Cut(contentType, ";")
-		return strings.ToLower(strings.TrimSpace(mediaType)), nil, nil, nil //nolint:nilerr // the body then decides by its content
-	}
-	name := strings.ToLower(params["charset"])
-	if name == "" || name == "utf-8" || name == "utf8" || name == "us-ascii" {
-		return mediaType, params, nil, nil
-	}
-	if charset, err = htmlindex.Get(name); err != nil || charset == encoding.Replacement {
-		return mediaType, params, nil, fmt.Errorf("%w: the charset of the Content-Type is unheard of", ErrMalformed)
-	}
-	return mediaType, params, charset, nil
-}
-
-// Text returns a body as UTF-8, without a byte order mark.
-func Text(body []byte, charset encoding.Encoding) (string, error) {
-	text, err := toUTF8(body, charset)
-	return strings.TrimPrefix(text, "\ufeff"), err
-}
-
-func toUTF8(raw []byte, charset encoding.Encoding) (string, error) {
-	if charset != nil {
-		decoded, err := charset.NewDecoder().Bytes(raw)
-		if err != nil || bytes.ContainsRune(decoded, utf8.RuneError) { // a decoder puts U+FFFD for what it cannot read
-			return "", fmt.Errorf("%w: the text is not in the charset that the Content-Type names", ErrMalformed)
-		}
-		raw = decoded
-	}
-	if !utf8.Valid(raw) {
-		return "", fmt.Errorf("%w: the text is not UTF-8", ErrMalformed)
-	}
-	return string(raw), nil
 }

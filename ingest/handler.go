@@ -119,6 +119,9 @@ func (h *Handler) take(ctx context.Context, source Source, cb Callback, into *re
 		return echo.ErrTooManyRequests
 	}
 	changes, err := source.Decode(cb)
+	if err == nil && ctx.Err() != nil {
+		return fmt.Errorf("%w: decoding it took longer than BRIDGE_ANSWER_TIMEOUT", ErrRetry)
+	}
 	if err == nil && len(changes) > 0 {
 		trace := TraceParent(cb.Header)
 		for i := range changes {
@@ -176,7 +179,7 @@ func (h *Handler) read(c echo.Context, label string, at time.Time) (Callback, er
 	}
 	return Callback{
 		Source: label, At: at.UTC(), Method: r.Method, Path: r.URL.Path, Header: r.Header,
-		Query: r.URL.Query(), RawQuery: r.URL.RawQuery, Params: params, Body: body,
+		Query: Values(r.URL.RawQuery), RawQuery: r.URL.RawQuery, Params: params, Body: body,
 	}, nil
 }
 

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -44,4 +45,40 @@ func CheckID(id string) error {
 		return fmt.Errorf("%w: a record id must be 1 to 200 printable characters without white space", ErrMalformed)
 	}
 	return nil
+}
+
+// CheckRecordID returns ErrMalformed unless id can be the id of a record: CheckID takes it, and it is neither a merge field
+// that the CRM did not replace, such as ${Leads.Id}, {=Document:ID} or %ID%, nor a word for nothing, such as null.
+func CheckRecordID(id string) error {
+	if err := CheckID(id); err != nil {
+		return err
+	}
+	if isMergeField(id) || isMergeField(Unescape(id)) {
+		return fmt.Errorf("%w: a merge field that the CRM did not replace stands in the place of the record id", ErrMalformed)
+	}
+	switch strings.ToLower(id) {
+	case "null", "undefined", "none", "nan":
+		return fmt.Errorf("%w: a word for nothing stands in the place of the record id", ErrMalformed)
+	}
+	return nil
+}
+
+// bracedGUID is an id in braces that is no merge field.
+var bracedGUID = regexp.MustCompile(`^\{[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}\}$`)
+
+// wrapped are the signs between which a merge field stands alone.
+var wrapped = [][2]string{{"%", "%"}, {"#", "#"}, {"[", "]"}, {"<", ">"}}
+
+// isMergeField reports whether text holds a merge field. Those of Zoho (${…}) and of Bitrix24 ({=…}, {{…}}) have braces, which
+// no id has.
+func isMergeField(text string) bool {
+	if strings.ContainsAny(text, "{}") {
+		return !bracedGUID.MatchString(text)
+	}
+	for _, signs := range wrapped {
+		if len(text) > 2*len(signs[0]) && strings.HasPrefix(text, signs[0]) && strings.HasSuffix(text, signs[1]) {
+			return true
+		}
+	}
+	return false
 }

@@ -3,6 +3,7 @@ package transform
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -92,17 +93,44 @@ func isForm(cb ingest.Callback) bool {
 	return (mediaType == "application/x-www-form-urlencoded" || mediaType == "") && len(start) > 0 && !bytes.ContainsAny(start[:1], "{[<") && bytes.Contains(start, []byte("="))
 }
 
-// searchable returns cb with a body in which secrets can be found: as UTF-8, where its Content-Type names another
-// charset, and in any case without NUL bytes, which stand between the letters of wider ones.
+// searchable returns cb with a body and a query in which secrets can be found, and which JSON can hold: a body of another
+// charset as UTF-8, without NUL bytes, which stand between the letters of wider ones, and percent-encoded what is not UTF-8 in
+// the query. A form keeps the charset of what it encodes.
 func searchable(cb ingest.Callback) ingest.Callback {
-	mediaType, _, charset, err := ingest.Content(cb.Header.Get("Content-Type"))
-	if err == nil && charset != nil && mediaType != "application/x-www-form-urlencoded" && mediaType != "multipart/form-data" {
-		if text, err := ingest.Text(cb.Body, charset); err == nil {
-			cb.Body, cb.Header = []byte(text), http.Header{"Content-Type": {mediaType}}
+	mediaType, _, charset, _ := ingest.Content(cb.Header.Get("Content-Type"))
+	encodes := mediaType == "application/x-www-form-urlencoded" || mediaType == "multipart/form-data"
+	if encodes {
+		charset = nil
+	}
+	text, err := ingest.Text(cb.Body, charset)
+	if start := strings.TrimSpace(text); err == nil && text != string(cb.Body) && (!encodes || strings.IndexAny(start, "{[<") == 0) {
+		if query, err := ingest.ParseForm(cb.RawQuery, charset); err == nil && !utf8.ValidString(ingest.Unescape(cb.RawQuery)) {
+			cb.RawQuery = query.Encode() // it was in the charset of the body
 		}
+		cb.Body = []byte(text)
+		cb.Header = http.Header{"Content-Type": {mediaType + "; charset=utf-8"}, "Traceparent": cb.Header["Traceparent"]}
 	}
 	cb.Body = bytes.ReplaceAll(cb.Body, []byte{0}, nil)
+	cb.RawQuery = escaped(cb.RawQuery)
 	return cb
+}
+
+// escaped percent-encodes the bytes of a query that are not UTF-8, so that it decodes to the same.
+func escaped(query string) string {
+	if utf8.ValidString(query) {
+		return query
+	}
+	var out strings.Builder
+	for i := 0; i < len(query); {
+		r, size := utf8.DecodeRuneInString(query[i:])
+		if r == utf8.RuneError && size == 1 {
+			_, _ = fmt.Fprintf(&out, "%%%02X", query[i])
+		} else {
+			out.WriteString(query[i : i+size])
+		}
+		i += size
+	}
+	return out.String()
 }
 
 // maskQuery masks the parameters of a URL that sound like secrets, and in the others what text masks.
@@ -113,11 +141,8 @@ func maskQuery(raw string, text func(string) string) string {
 	pairs := strings.Split(raw, "&")
 	for i, pair := range pairs {
 		name, _, hasValue := strings.Cut(pair, "=")
-		plain, err := url.QueryUnescape(name)
 		switch {
-		case err != nil:
-			pairs[i] = mask
-		case hasValue && sounding.MatchString(plain):
+		case hasValue && sounding.MatchString(ingest.Unescape(name)):
 			pairs[i] = text(name) + "=" + mask
 		default:
 			pairs[i] = text(pair)

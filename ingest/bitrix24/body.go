@@ -8,12 +8,10 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/text/encoding"
-
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// maxFields bounds the fields of one body, as ingest.ParseForm bounds its parameters.
+// maxFields bounds the fields of one body, as ingest.ParseForm bounds its parameters, and likewise those of the proof beyond.
 const maxFields = 1000
 
 // body is what a callback says, the same whether it came as a form (the wire) or as JSON (the documents). Verify and
@@ -22,6 +20,7 @@ type body struct {
 	json   json.RawMessage // the callback as it came, where it came as JSON
 	form   ingest.Params   // else
 	fields []field
+	broken bool // its JSON is not valid: what is in fields is what could be read
 }
 
 // native returns the callback as it came, as a JSON object.
@@ -40,45 +39,35 @@ type field struct {
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// parse reads a body by its content: what starts with a brace is JSON whatever its header says. Its errors wrap
-// ErrMalformed.
+// parse reads a body by its content: what starts with a brace is JSON whatever its header says, and a charset that is unknown
+// counts as none. Beside an error, which wraps ErrMalformed, stands what could be read: it is all that Verify judges.
 func parse(cb ingest.Callback) (body, error) {
-	_, _, charset, err := ingest.Content(cb.Header.Get("Content-Type"))
-	if err == nil {
-		err = readsASCII(charset)
-	}
-	if err != nil {
-		return body{}, err
-	}
+	_, _, charset, _ := ingest.Content(cb.Header.Get("Content-Type"))
 	raw := bytes.TrimSpace(bytes.TrimPrefix(cb.Body, byteOrderMark))
-	if !bytes.HasPrefix(raw, []byte("{")) {
-		params, err := ingest.ParseForm(string(raw), charset)
-		if err != nil {
-			return body{}, err
+	if len(raw) > 0 && strings.IndexByte("{\x00\xfe\xff", raw[0]) >= 0 { // the last three may begin UTF-16
+		if text, err := ingest.Text(cb.Body, charset); strings.HasPrefix(strings.TrimSpace(text), "{") {
+			return parseJSON(strings.TrimSpace(text), err)
 		}
-		return parseForm(params), nil
 	}
-	text, err := ingest.Text(raw, charset)
-	if err != nil {
-		return body{}, err
-	}
-	b := body{json: json.RawMessage(text)}
-	if !json.Valid(b.json) {
-		return body{}, fmt.Errorf("%w: the body is not JSON", ingest.ErrMalformed)
-	}
-	return b, b.descend(nil, b.json)
+	params, err := ingest.ParseFormWith(string(raw), charset, func(name string) bool { return isProof(brackets(name)) })
+	return parseForm(params), err
 }
 
-// readsASCII refuses charsets such as UTF-16, in which nobody would find the secrets of a body to take them out.
-func readsASCII(charset encoding.Encoding) error {
-	const ascii = "auth[application_token]"
-	if charset == nil {
-		return nil
+func parseJSON(text string, err error) (body, error) {
+	b := body{json: json.RawMessage(text)}
+	if err == nil && !json.Valid(b.json) {
+		err = fmt.Errorf("%w: the body is not JSON", ingest.ErrMalformed)
 	}
-	if text, err := charset.NewDecoder().String(ascii); err != nil || text != ascii {
-		return fmt.Errorf("%w: the charset of the Content-Type does not hold ASCII", ingest.ErrMalformed)
+	b.broken = err != nil
+	if !b.descend(nil, b.json) && err == nil {
+		err = fmt.Errorf("%w: more than %d fields", ingest.ErrMalformed, maxFields)
 	}
-	return nil
+	return b, err
+}
+
+// isProof reports whether names lead to what proves an event.
+func isProof(names []string) bool {
+	return match(names, "auth", "member_id") || match(names, "auth", "application_token")
 }
 
 func parseForm(params ingest.Params) body {
@@ -117,28 +106,33 @@ func brackets(name string) []string {
 	return steps
 }
 
-// descend adds the fields of raw, valid JSON that stands under names. It goes into what this package reads and leaves
-// the rest whole, so it is never more than three levels deep.
-func (b *body) descend(names []string, raw json.RawMessage) error {
+// descend adds the fields of raw, JSON that stands under names, and reports whether there was room for all. It goes into what
+// this package reads and leaves the rest whole, so it is never more than three levels deep.
+func (b *body) descend(names []string, raw json.RawMessage) (all bool) {
 	if !inside(names) || raw[0] != '{' && raw[0] != '[' {
-		if b.fields = append(b.fields, field{names, raw}); len(b.fields) > maxFields {
-			return fmt.Errorf("%w: more than %d fields", ingest.ErrMalformed, maxFields)
-		}
-		return nil
+		return b.add(field{names, raw})
 	}
+	all = true
 	for name, value := range ingest.Members(raw) {
-		if err := b.descend(append(slices.Clone(names), string(name)), value); err != nil {
-			return err
-		}
+		all = b.descend(append(slices.Clone(names), string(name)), value) && all
 	}
 	i := 0
 	for value := range ingest.Entries(raw) {
-		if err := b.descend(append(slices.Clone(names), strconv.Itoa(i)), value); err != nil {
-			return err
-		}
+		all = b.descend(append(slices.Clone(names), strconv.Itoa(i)), value) && all
 		i++
 	}
-	return nil
+	return all
+}
+
+func (b *body) add(f field) bool {
+	if b.broken && !json.Valid(f.raw) {
+		return true
+	}
+	if n := len(b.fields); n >= 2*maxFields || n >= maxFields && !isProof(f.names) {
+		return false
+	}
+	b.fields = append(b.fields, f)
+	return len(b.fields) <= maxFields
 }
 
 // inside tells whether this package reads what stands below names.
@@ -168,6 +162,11 @@ func (b body) find(names ...string) (json.RawMessage, error) {
 		return nil, nil
 	}
 	return found, nil
+}
+
+// has reports whether something stands under names (in lower case), be it null.
+func (b body) has(names ...string) bool {
+	return slices.ContainsFunc(b.fields, func(f field) bool { return match(f.names, names...) })
 }
 
 // text returns the string under names, empty where there is none.
@@ -202,8 +201,8 @@ func object(fields []field, skip int) json.RawMessage {
 	var names []string
 	for _, f := range fields {
 		name := f.names[skip]
-		for _, step := range f.names[skip+1:] {
-			name += "[" + step + "]"
+		if further := f.names[skip+1:]; len(further) > 0 {
+			name += "[" + strings.Join(further, "][") + "]"
 		}
 		at, ok := seen[name]
 		if !ok {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -58,21 +57,21 @@ func (e *Events) Secrets() ingest.Secrets { return secrets(e.Tokens.Values()) }
 
 // Verify implements ingest.Source: auth[application_token] proves the callback, if it is one of that member_id.
 func (e *Events) Verify(ctx context.Context, cb ingest.Callback) error {
-	body, err := parse(cb)
-	if err != nil {
-		return fmt.Errorf("%w: its body cannot be read", ingest.ErrForged)
-	}
+	body, broken := parse(cb)
 	member, err := memberOf(body)
 	if err != nil || member == "" {
-		return fmt.Errorf("%w: it has no member_id, or not one", ingest.ErrForged)
+		return fmt.Errorf("%w: it has no member_id, or not one%s", ingest.ErrForged, unread(broken))
 	}
 	token, err := body.text("auth", "application_token")
 	if err != nil || token == "" {
-		return fmt.Errorf("%w: it has no application_token, or not one", ingest.ErrForged)
+		return fmt.Errorf("%w: it has no application_token, or not one%s", ingest.ErrForged, unread(broken))
 	}
 	candidates := e.Tokens.For(member)
 	if e.Installations != nil {
 		event, _ := body.text("event") // what is not one is no installation
+		if broken != nil {
+			event = "" // an installation is believed when all of it can be read
+		}
 		refresh, _ := body.text("auth", "refresh_token")
 		err := e.Installations.Prove(ctx, event, Installation{member, token, refresh})
 		if !ingest.MatchesAny(token, candidates) || errors.Is(err, ingest.ErrRetry) {
@@ -86,6 +85,14 @@ func (e *Events) Verify(ctx context.Context, cb ingest.Callback) error {
 		return fmt.Errorf("%w: wrong application_token for its member_id", ingest.ErrForged)
 	}
 	return nil
+}
+
+// unread is what to add to the reason of a refusal where the body could not be read as a whole.
+func unread(broken error) string {
+	if broken == nil {
+		return ""
+	}
+	return "; not all of its body can be read"
 }
 
 // memberOf returns auth[member_id], which names a portal for good; empty where there is none.
@@ -132,7 +139,7 @@ func (e *Events) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 		return nil, fmt.Errorf("%w: auth.member_id is missing", ingest.ErrMalformed)
 	}
 	id, err := recordID(body)
-	if err != nil {
+	if err != nil && (event.module != unnumbered || !errors.Is(err, errBlank)) {
 		return nil, err
 	}
 	if id != "" {
@@ -141,17 +148,33 @@ func (e *Events) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	return []ingest.Change{change}, nil
 }
 
+// unnumbered is the module whose records have no id (api-reference/crm/requisites/addresses).
+const unnumbered = "Address"
+
+// undefined is what Bitrix24 was seen to write where an event has no record.
+const undefined = "undefined"
+
+// errBlank is the error of an id that is there, and empty or null.
+var errBlank = fmt.Errorf("%w: the record id is empty", ingest.ErrMalformed)
+
 // recordID returns data[FIELDS][ID], or data[ID] as the documents show it for timeline comments. It is empty for events
-// of no record, such as an address's; undefined was seen in the place of null.
+// that have neither, such as an address's; undefined was seen in its place.
 func recordID(b body) (string, error) {
+	blank := false
 	for _, names := range [][]string{{"data", "fields", "id"}, {"data", "id"}} {
 		id, err := b.digits(names...)
 		if err != nil {
 			return "", err
 		}
-		if id != "" && id != "undefined" {
-			return id, ingest.CheckID(id)
+		switch {
+		case strings.TrimSpace(id) == "":
+			blank = blank || b.has(names...)
+		case id != undefined:
+			return id, ingest.CheckRecordID(id)
 		}
+	}
+	if blank {
+		return "", errBlank
 	}
 	return "", nil
 }
@@ -201,17 +224,12 @@ func collection(b body, module, path string) string {
 	return path + "/" + module
 }
 
-// lastSecond is the end of the year 9999, the last that RFC 3339 can write.
-const lastSecond = 253402300799
-
-// timestamp reads ts, whole seconds since 1970; zero where it is none. Two changes may share it.
+// timestamp reads ts, seconds since 1970 in any notation; zero where it is none. Two changes may share it.
 func timestamp(b body) time.Time {
-	digits, err := b.digits("ts")
+	raw, err := b.find("ts")
 	if err != nil {
 		return time.Time{}
 	}
-	if seconds, err := strconv.ParseInt(digits, 10, 64); err == nil && 0 < seconds && seconds <= lastSecond {
-		return time.Unix(seconds, 0).UTC()
-	}
-	return time.Time{}
+	plain, _ := ingest.Decimal(raw)
+	return ingest.SinceEpoch(plain, time.Second)
 }

@@ -117,7 +117,7 @@ func (q *queue) decode(raw json.RawMessage) (queueRow, ingest.Change, error) {
 		NativeOperation: row.Event, NativeBody: withoutAuthorization(raw, members), Mark: row.mark(),
 	}
 	id, values, err := readEventData(members["EVENT_DATA"], entityType)
-	if err != nil {
+	if err != nil && (event.module != unnumbered || !errors.Is(err, errBlank)) {
 		return row, ingest.Change{}, err
 	}
 	if id != "" {
@@ -168,11 +168,12 @@ func readEventData(raw json.RawMessage, entityType string) (id string, values js
 			fields = inner
 		}
 	}
-	others := map[string]json.RawMessage{}
+	others, blank := map[string]json.RawMessage{}, false
 	for name, value := range fields {
 		switch {
 		case strings.EqualFold(name, "ID"):
 			id = scalar(value)
+			blank = strings.TrimSpace(id) == ""
 		case strings.EqualFold(name, "ENTITY_TYPE_ID"):
 			entityType = ""
 			others[name] = value
@@ -180,7 +181,10 @@ func readEventData(raw json.RawMessage, entityType string) (id string, values js
 			others[name] = value
 		}
 	}
-	if id == "" || id == "undefined" {
+	switch {
+	case blank:
+		return "", nil, errBlank
+	case id == "", id == undefined:
 		return "", nil, nil
 	}
 	if entityType != "" {
@@ -189,7 +193,7 @@ func readEventData(raw json.RawMessage, entityType string) (id string, values js
 	if len(others) > 0 {
 		values = compactJSON(others)
 	}
-	return id, values, ingest.CheckID(id)
+	return id, values, ingest.CheckRecordID(id)
 }
 
 // withoutAuthorization is a row without what EVENT_ADDITIONAL holds beside the user's id: the documents call it

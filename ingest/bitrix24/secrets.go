@@ -38,14 +38,11 @@ func credentialsOf(form []byte) []string {
 	var all []string
 	for pair := range strings.SplitSeq(string(form), "&") {
 		name, value, _ := strings.Cut(pair, "=")
-		name, err := url.QueryUnescape(name)
-		if err != nil || !slices.ContainsFunc(brackets(strings.ToLower(name)), isCredential) {
+		if !slices.ContainsFunc(brackets(strings.ToLower(ingest.Unescape(name))), isCredential) {
 			continue
 		}
 		if all = append(all, value); strings.ContainsAny(value, "%+") {
-			if plain, err := url.QueryUnescape(value); err == nil {
-				all = append(all, plain)
-			}
+			all = append(all, ingest.Unescape(value))
 		}
 	}
 	return all

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"flag"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,9 +91,8 @@ func eventCallback(body []byte) ingest.Callback {
 }
 
 func workflowCallback(operation string, body []byte, query string) ingest.Callback {
-	values, _ := url.ParseQuery(query)
 	cb := eventCallback(body)
-	cb.Source, cb.Path, cb.Query, cb.RawQuery = bitrix24.WorkflowsLabel, "/bitrix24/workflows/"+operation, values, query
+	cb.Source, cb.Path, cb.Query, cb.RawQuery = bitrix24.WorkflowsLabel, "/bitrix24/workflows/"+operation, ingest.Values(query), query
 	cb.Params = map[string]string{"operation": operation}
 	return cb
 }

@@ -79,7 +79,7 @@ func (w *Workflows) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 		return nil, err
 	}
 	change := ingest.Change{
-		Source: WorkflowsLabel, Provider: Provider, ReceivedAt: cb.At, Origin: ingest.Live,
+		Source: WorkflowsLabel, Provider: Provider, ReceivedAt: cb.At, Origin: ingest.Live, OccurredAt: timestamp(body),
 		NativeOperation: cb.Params["operation"], NativeBody: body.native(),
 	}
 	if change.Operation, err = ingest.Operation(change.NativeOperation); err != nil {

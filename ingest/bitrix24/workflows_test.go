@@ -55,14 +55,16 @@ func TestWorkflowsSuite(t *testing.T) {
 func TestWorkflowsVerify(t *testing.T) {
 	s := open(t, bitrix24.OpenWorkflows)
 	for query, genuine := range map[string]bool{
-		"secret=" + workflowSecret:              true,
-		"secret=the-old-workflow-secret":        true,
-		"":                                      false,
-		"secret=":                               false,
-		"secret=wrong":                          false,
-		"secret=wrong&secret=" + workflowSecret: false,
-		"token=" + workflowSecret:               false,
-		"secret=" + token:                       false,
+		"secret=" + workflowSecret:       true,
+		"secret=the-old-workflow-secret": true,
+		"":                               false,
+		"title=50%&secret=" + workflowSecret + "&u=%u041F&%ff=\xfc&a;b": true,
+		"secret=%&secret=" + workflowSecret:                             false,
+		"secret=":                                                       false,
+		"secret=wrong":                                                  false,
+		"secret=wrong&secret=" + workflowSecret:                         false,
+		"token=" + workflowSecret:                                       false,
+		"secret=" + token:                                               false,
 	} {
 		err := s.Verify(t.Context(), workflowCallback("add", []byte("secret="+workflowSecret+"&document_id[2]=DEAL_1"), query))
 		if genuine && err != nil || !genuine && !errors.Is(err, ingest.ErrForged) {
@@ -126,26 +128,27 @@ func TestDocuments(t *testing.T) {
 func TestWorkflowsDecodeRefuses(t *testing.T) {
 	s := open(t, bitrix24.OpenWorkflows)
 	for name, test := range map[string]struct{ operation, body string }{
-		"nothing":                     {"add", ""},
-		"no document_id":              {"add", "a=1"},
-		"document_id of two parts":    {"add", "document_id[0]=crm&document_id[1]=CCrmDocumentDeal"},
-		"document_id without an id":   {"add", "document_id[2]=DEAL"},
-		"document_id without a type":  {"add", "document_id[2]=54"},
-		"document_id with a word":     {"add", "document_id[2]=DEAL_x"},
-		"document_id with a dot":      {"add", "document_id[2]=DE.AL_1"},
-		"document_id with a line":     {"add", "document_id[2]=DEAL_1%0A"},
-		"document_id of two numbers":  {"add", "document_id[2]=FOO_1_2"},
-		"document_id said twice":      {"add", "document_id[2]=DEAL_1&Document_id[2]=DEAL_2"},
-		"document_id a number":        {"add", `{"document_id":["crm","x",54]}`},
-		"document_id a string":        {"add", `{"document_id":"DEAL_54"}`},
-		"module too long":             {"add", "document_id[2]=" + strings.Repeat("A", 101) + "_1"},
-		"operation with a dot":        {"a.b", "document_id[2]=DEAL_1"},
-		"operation empty":             {"", "document_id[2]=DEAL_1"},
-		"member_id with a space":      {"add", "document_id[2]=DEAL_1&auth[member_id]=a+b"},
-		"member_id said twice":        {"add", "document_id[2]=DEAL_1&auth[member_id]=a&auth[member_id]=b"},
-		"a broken URL":                {"add?a=%zz", "document_id[2]=DEAL_1"},
-		"not JSON":                    {"add", `{"document_id":["crm","x","DEAL_54"]`},
-		"characters that nobody read": {"add", "document_id[2]=DEAL_1&a=%ff"},
+		"nothing":                    {"add", ""},
+		"no document_id":             {"add", "a=1"},
+		"document_id of two parts":   {"add", "document_id[0]=crm&document_id[1]=CCrmDocumentDeal"},
+		"document_id without an id":  {"add", "document_id[2]=DEAL"},
+		"document_id without a type": {"add", "document_id[2]=54"},
+		"document_id with a word":    {"add", "document_id[2]=DEAL_x"},
+		"document_id with a dot":     {"add", "document_id[2]=DE.AL_1"},
+		"document_id with a line":    {"add", "document_id[2]=DEAL_1%0A"},
+		"document_id of two numbers": {"add", "document_id[2]=FOO_1_2"},
+		"document_id said twice":     {"add", "document_id[2]=DEAL_1&Document_id[2]=DEAL_2"},
+		"document_id a number":       {"add", `{"document_id":["crm","x",54]}`},
+		"document_id a string":       {"add", `{"document_id":"DEAL_54"}`},
+		"module too long":            {"add", "document_id[2]=" + strings.Repeat("A", 101) + "_1"},
+		"operation with a dot":       {"a.b", "document_id[2]=DEAL_1"},
+		"operation empty":            {"", "document_id[2]=DEAL_1"},
+		"member_id with a space":     {"add", "document_id[2]=DEAL_1&auth[member_id]=a+b"},
+		"member_id said twice":       {"add", "document_id[2]=DEAL_1&auth[member_id]=a&auth[member_id]=b"},
+		"document_id cut off":        {"add", "document_id[2]=DEAL_"},
+		"document_id a merge field":  {"add", "document_id[2]=DEAL_{=Document:ID}"},
+		"not JSON":                   {"add", `{"document_id":["crm","x","DEAL_54"]`},
+		"JSON that is not UTF-8":     {"add", `{"document_id":["crm","x","DEAL_54"],"a":"` + "\xff" + `"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			operation, query, _ := strings.Cut(test.operation, "?")

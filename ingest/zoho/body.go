@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
@@ -17,45 +16,57 @@ type body struct {
 	raw json.RawMessage
 }
 
-var byteOrderMark = []byte("\xef\xbb\xbf")
-
-// parse reads JSON by content: which Content-Type Zoho sends is not documented.
-func parse(raw []byte) (body, error) {
-	raw = bytes.TrimPrefix(raw, byteOrderMark)
-	var b body
-	if !utf8.Valid(raw) {
-		return b, fmt.Errorf("%w: the body is not UTF-8", ingest.ErrMalformed)
+// parse reads JSON by content: which Content-Type Zoho sends is not documented, so that a charset in it counts only where the
+// body is not UTF-8. Beside an error, which wraps ErrMalformed, stands what could be read: it is all that Verify judges.
+func parse(cb ingest.Callback) (body, error) {
+	text, err := ingest.Text(cb.Body, nil)
+	if err != nil {
+		_, _, charset, _ := ingest.Content(cb.Header.Get("Content-Type"))
+		text, err = ingest.Text(cb.Body, charset)
 	}
-	if trimmed := bytes.TrimLeft(raw, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
-		return b, fmt.Errorf("%w: the body is not a JSON object", ingest.ErrMalformed)
+	b := body{raw: json.RawMessage(text)}
+	if err == nil {
+		err = b.check()
 	}
-	if !json.Valid(raw) {
-		return b, fmt.Errorf("%w: the body is not JSON", ingest.ErrMalformed)
-	}
-	b.raw = raw
-	for name, value := range ingest.Members(raw) { // names count as they are written, and the last of a name
-		switch string(name) {
-		case "module":
-			b.Module = value
-		case "operation":
-			b.Operation = value
-		case "ids":
-			b.IDs = value
-		case "channel_id":
-			b.ChannelID = value
-		case "token":
-			b.Token = value
-		case "resource_uri":
-			b.ResourceURI = value
-		case "server_time":
-			b.ServerTime = value
-		case "affected_fields":
-			b.AffectedFields = value
-		case "affected_values":
-			b.AffectedValues = value
+	for name, value := range ingest.Members(b.raw) { // names count as they are written, and the last of a name
+		if err == nil || json.Valid(value) {
+			b.set(string(name), value)
 		}
 	}
-	return b, nil
+	return b, err
+}
+
+func (b body) check() error {
+	if trimmed := bytes.TrimLeft(b.raw, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
+		return fmt.Errorf("%w: the body is not a JSON object", ingest.ErrMalformed)
+	}
+	if !json.Valid(b.raw) {
+		return fmt.Errorf("%w: the body is not JSON", ingest.ErrMalformed)
+	}
+	return nil
+}
+
+func (b *body) set(name string, value json.RawMessage) {
+	switch name {
+	case "module":
+		b.Module = value
+	case "operation":
+		b.Operation = value
+	case "ids":
+		b.IDs = value
+	case "channel_id":
+		b.ChannelID = value
+	case "token":
+		b.Token = value
+	case "resource_uri":
+		b.ResourceURI = value
+	case "server_time":
+		b.ServerTime = value
+	case "affected_fields":
+		b.AffectedFields = value
+	case "affected_values":
+		b.AffectedValues = value
+	}
 }
 
 func absent(raw []byte) bool { return len(raw) == 0 || string(raw) == "null" }
@@ -112,7 +123,7 @@ func recordIDs(raw []byte) ([]string, error) {
 	for entry := range ingest.Entries(raw) {
 		id, err := digits(entry, "a record id")
 		if err == nil {
-			err = ingest.CheckID(id)
+			err = ingest.CheckRecordID(id)
 		}
 		if err != nil {
 			return nil, err
@@ -162,9 +173,9 @@ func stringsOf(raw []byte) (list []string, ok bool) {
 	return list, true
 }
 
-// affectedValues reads a list of {record_id, values}.
+// affectedValues reads a list of {record_id, values}. What it says of one record in several entries becomes one object.
 func affectedValues(raw []byte) map[string]json.RawMessage {
-	var values map[string]json.RawMessage
+	var each map[string][]json.RawMessage
 	for entry := range ingest.Entries(raw) {
 		if !isObject(entry) {
 			return nil
@@ -182,25 +193,44 @@ func affectedValues(raw []byte) map[string]json.RawMessage {
 		if err != nil || len(its) == 0 || its[0] != '{' {
 			continue
 		}
-		if values == nil {
-			values = map[string]json.RawMessage{}
+		if each == nil {
+			each = map[string][]json.RawMessage{}
 		}
-		values[id] = merged(values[id], its)
+		each[id] = append(each[id], its)
+	}
+	if each == nil {
+		return nil
+	}
+	values := make(map[string]json.RawMessage, len(each))
+	for id, objects := range each {
+		values[id] = merged(objects)
 	}
 	return values
 }
 
 func isObject(raw []byte) bool { return raw[0] == '{' || absent(raw) }
 
-// merged returns one object with the members of both; where both have one, the later counts.
-func merged(earlier, later json.RawMessage) json.RawMessage {
-	members := map[string]json.RawMessage{}
-	if earlier == nil || json.Unmarshal(earlier, &members) != nil || json.Unmarshal(later, &members) != nil {
-		return later
+// merged returns one object with the members of all, each as it is written; where several have one, the last counts.
+func merged(objects []json.RawMessage) json.RawMessage {
+	if len(objects) == 1 {
+		return objects[0]
 	}
-	both, err := json.Marshal(members)
-	if err != nil {
-		return later
+	values, names, size := map[string]json.RawMessage{}, []string(nil), 2
+	for _, object := range objects {
+		size += len(object)
+		for name, value := range ingest.Members(object) {
+			if _, known := values[string(name)]; !known {
+				names = append(names, string(name))
+			}
+			values[string(name)] = value
+		}
 	}
-	return both
+	all := append(make([]byte, 0, size), '{')
+	for i, name := range names {
+		if i > 0 {
+			all = append(all, ',')
+		}
+		all = append(append(ingest.AppendJSONString(all, name), ':'), values[name]...)
+	}
+	return append(all, '}')
 }

@@ -2,14 +2,12 @@ package zoho
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
-	"io"
-	"mime/multipart"
+	"regexp"
 	"slices"
 	"strings"
-
-	"golang.org/x/text/encoding"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
@@ -17,10 +15,12 @@ import (
 // delivery is what a webhook carries, whichever of the many ways its administrator chose.
 type delivery struct {
 	params ingest.Params   // of the URL, and of a form
-	object json.RawMessage // a body that is, or converts to, a JSON object; else anything
+	object json.RawMessage // a body that is a JSON object; else anything
+	leaves ingest.Params   // children of an XML body's root with what they say, empty where they have children
 	body   json.RawMessage // JSON as JSON, other text as a string; nil: a form, which stands in params
 	query  ingest.Params   // the URL's parameters where they do not stand in the body, and are not the secret alone
 	xml    json.RawMessage // an XML body as JSON, where that loses nothing
+	shown  []string        // what a body that cannot be read shows as the secret
 }
 
 // native returns what came as JSON: a form with the URL's parameters as an object, anything else with them beside it.
@@ -34,70 +34,57 @@ func (d delivery) native() (body, query json.RawMessage) {
 	return d.body, query
 }
 
-// readDelivery reads the URL and the body. Its errors wrap ErrMalformed.
+// readDelivery reads the URL and the body. Beside an error, which wraps ErrMalformed, stands what could be read: it is all
+// that Verify judges.
 func readDelivery(cb ingest.Callback) (delivery, error) {
-	mediaType, params, charset, err := ingest.Content(cb.Header.Get("Content-Type"))
-	if err != nil {
-		return delivery{}, err
-	}
-	query, err := ingest.ParseForm(cb.RawQuery, nil)
-	if err != nil && charset != nil {
-		query, err = ingest.ParseForm(cb.RawQuery, charset)
-	}
-	if err != nil {
-		return delivery{}, err
-	}
+	mediaType, params, charset, unknown := ingest.Content(cb.Header.Get("Content-Type"))
+	query, err := ingest.ParseQuery(cb.RawQuery, charset, isSecret)
 	d := delivery{params: query}
-	if slices.ContainsFunc(query, func(p ingest.Param) bool { return p.Name != secretParam }) {
+	if slices.ContainsFunc(query, func(p ingest.Param) bool { return !isSecret(p.Name) }) {
 		d.query = query
 	}
-	if mediaType == "multipart/form-data" {
-		form, err := readMultipart(cb.Body, params["boundary"], charset)
-		return d.withForm(form), err
+	isForm := mediaType == formType
+	page := charset
+	if isForm { // its own bytes are ASCII, and the charset is that of what they encode
+		page = nil
 	}
-	if len(bytes.TrimSpace(cb.Body)) == 0 {
-		return d.withForm(nil), nil
-	}
-	text, err := ingest.Text(cb.Body, pageOf(mediaType, charset))
-	if err != nil {
-		return d, err
-	}
-	return d.read(mediaType, text, charset)
-}
-
-// pageOf is the charset of the body's own bytes: those of a form are ASCII, its charset is that of what they encode.
-func pageOf(mediaType string, charset encoding.Encoding) encoding.Encoding {
-	if mediaType == "application/x-www-form-urlencoded" {
-		return nil
-	}
-	return charset
-}
-
-// read decides by the type that the header names, and by content where it names none or the administrator typed a body
-// of another kind into the form.
-func (d delivery) read(mediaType, text string, charset encoding.Encoding) (delivery, error) {
+	text, bad := ingest.Text(cb.Body, page)
 	start := strings.TrimSpace(text)
-	if start == "" {
-		return d.withForm(nil), nil
-	}
-	isForm := mediaType == "application/x-www-form-urlencoded"
-	switch {
-	case mediaType == "application/json" || strings.HasSuffix(mediaType, "+json"):
-		if d = d.withJSON(text); !json.Valid(d.body) {
-			return d, fmt.Errorf("%w: the body is not JSON, though its Content-Type says so", ingest.ErrMalformed)
-		}
-		return d, nil
-	case (isForm || mediaType == "" || mediaType == "text/plain") && (start[0] == '{' || start[0] == '[') && json.Valid([]byte(text)):
-		return d.withJSON(text), nil
+	looksJSON := strings.HasPrefix(start, "{") || strings.HasPrefix(start, "[")
+	switch isJSON := bad == nil && json.Valid([]byte(text)); {
+	case isJSON && (looksJSON || claimsJSON(mediaType)):
+		return d.withJSON(text), err
+	case mediaType == "multipart/form-data":
+		form, broken := readMultipart(cb.Body, params["boundary"], charset)
+		return d.withForm(form), cmp.Or(err, broken)
+	case start == "":
+		return d.withForm(nil), cmp.Or(err, bad)
+	case claimsJSON(mediaType):
+		bad = cmp.Or(bad, fmt.Errorf("%w: the body is not JSON, though its Content-Type says so", ingest.ErrMalformed))
 	case start[0] == '<':
-		return d.withXML(text), nil
+		d = d.withXML(text)
 	case isForm || mediaType == "" && strings.Contains(start, "="):
-		form, err := ingest.ParseForm(start, charset)
-		return d.withForm(form), err
+		form, broken := ingest.ParseFormWith(string(bytes.TrimSpace(bytes.TrimPrefix(cb.Body, byteOrderMark))), charset, isSecret)
+		d, bad = d.withForm(form), broken
+	default:
+		d.body = ingest.JSONString(text)
+		bad = cmp.Or(bad, unknown)
 	}
-	d.body = ingest.JSONString(text)
-	return d, nil
+	if err = cmp.Or(err, bad); err != nil || looksJSON {
+		d.shown = secretsIn(text)
+	}
+	return d, err
 }
+
+const formType = "application/x-www-form-urlencoded"
+
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+func claimsJSON(mediaType string) bool {
+	return mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
+}
+
+func isSecret(name string) bool { return name == secretParam }
 
 func (d delivery) withForm(form ingest.Params) delivery {
 	d.params = append(d.params, form...)
@@ -112,83 +99,58 @@ func (d delivery) withJSON(text string) delivery {
 
 func (d delivery) withXML(text string) delivery {
 	d.body = ingest.JSONString(text)
-	if converted, secrets, err := xmlToJSON(text); err == nil {
-		d.xml = converted
-		for _, root := range ingest.Members(converted) {
-			d.object = root
-		}
-		for _, secret := range secrets {
-			d.params = append(d.params, ingest.Param{Name: secretParam, Value: secret})
-		}
-	}
+	d.xml, d.leaves = xmlToJSON(text)
 	return d
 }
 
-// all returns the values of a name: parameters first, then the body's member of that name, the last if there are several;
-// a list's entries each.
+// all returns the values of a name: parameters first, then the body's member of that name, the last if there are several, a
+// list's entries each; of XML the children of its root.
 func (d delivery) all(name string) []string {
-	values := d.params.All(name)
+	values, _ := d.values(name)
+	return values
+}
+
+// values is all; whole is false where the body has the name, and something there is neither a string nor a whole number.
+func (d delivery) values(name string) (values []string, whole bool) {
+	values = append(d.params.All(name), d.leaves.All(name)...)
 	var found json.RawMessage
 	for member, value := range ingest.Members(d.object) {
 		if string(member) == name {
 			found = value
 		}
 	}
-	if !bytes.HasPrefix(found, []byte("[")) {
-		return appendDigits(values, found)
+	entries := ingest.Entries(found)
+	switch {
+	case found == nil:
+		return values, true
+	case found[0] != '[':
+		entries = func(yield func(json.RawMessage) bool) { yield(found) }
 	}
-	for entry := range ingest.Entries(found) {
-		values = appendDigits(values, entry)
+	for entry := range entries {
+		value, err := digits(entry, name)
+		if err != nil {
+			return values, false
+		}
+		values = append(values, value)
 	}
-	return values
+	return values, len(values) > 0
 }
 
-func appendDigits(to []string, raw json.RawMessage) []string {
-	if value, err := digits(raw, ""); err == nil {
-		return append(to, value)
-	}
-	return to
-}
+// secretMember is a secret in JSON that cannot be read.
+var secretMember = regexp.MustCompile(`"secret"\s*:\s*("(?:[^"\\]|\\.)*")`)
 
-// maxParts bounds the parts of a multipart body.
-const maxParts = 1000
-
-func readMultipart(body []byte, boundary string, outer encoding.Encoding) (ingest.Params, error) {
-	if boundary == "" {
-		return nil, fmt.Errorf("%w: the multipart body names no boundary", ingest.ErrMalformed)
+// secretsIn returns what a text of no known shape shows as the webhook's secret: in members of JSON, and in parameters.
+func secretsIn(text string) []string {
+	var shown []string
+	for _, member := range secretMember.FindAllStringSubmatch(text, maxParts) {
+		if secret, ok := ingest.StringOf([]byte(member[1])); ok {
+			shown = append(shown, secret)
+		}
 	}
-	reader := multipart.NewReader(bytes.NewReader(body), boundary)
-	var form ingest.Params
-	for {
-		part, err := reader.NextPart()
-		if err == io.EOF { //nolint:errorlint // wrapped it means that the body ended before its last boundary
-			return form, nil
+	for param := range ingest.Pairs(text, nil) {
+		if isSecret(param.Name) && len(shown) < 2*maxParts {
+			shown = append(shown, param.Value)
 		}
-		if err != nil || len(form) >= maxParts {
-			return nil, fmt.Errorf("%w: the multipart body is broken or has more than %d parts", ingest.ErrMalformed, maxParts)
-		}
-		content, err := io.ReadAll(part)
-		if err != nil {
-			return nil, fmt.Errorf("%w: the multipart body is broken", ingest.ErrMalformed)
-		}
-		_, _, charset, err := ingest.Content(part.Header.Get("Content-Type"))
-		if err != nil {
-			return nil, err
-		}
-		if charset == nil {
-			charset = outer
-		}
-		value, err := ingest.Text(content, charset)
-		if err != nil {
-			return nil, err
-		}
-		name, err := ingest.Text([]byte(part.FormName()), nil)
-		if err != nil && outer != nil {
-			name, err = ingest.Text([]byte(part.FormName()), outer)
-		}
-		if err != nil {
-			return nil, err
-		}
-		form = append(form, ingest.Param{Name: name, Value: value})
 	}
+	return shown
 }

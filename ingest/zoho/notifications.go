@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -60,45 +59,64 @@ func (n *Notifications) Secrets() ingest.Secrets {
 	}
 }
 
-// derived returns the token and proof of the channel that the notify URL names, under each secret.
+// derived returns the token and proof of the channels that the notify URL and the body name, under each secret.
 func (n *Notifications) derived(cb ingest.Callback) []string {
-	channel := cb.Query.Get("channel")
-	if channel == "" {
-		return nil
+	channels := []string{cb.Query.Get("channel")}
+	body, _ := parse(cb)
+	if channel, err := channelOf(body); err == nil {
+		channels = append(channels, channel)
 	}
 	var values []string
-	for _, secret := range n.TokenSecrets {
-		values = append(values, ChannelToken(secret, channel), ChannelProof(secret, channel))
+	for _, channel := range channels {
+		if channel == "" {
+			continue
+		}
+		for _, secret := range n.TokenSecrets {
+			values = append(values, ChannelToken(secret, channel), ChannelProof(secret, channel))
+		}
 	}
 	return values
 }
 
-// Verify implements ingest.Source: the body's token proves the callback. Where Zoho sent none, or the body cannot be
-// read, the proof of the notify URL does; it never stands in for a token that is wrong.
+// Verify implements ingest.Source: the body's token proves the callback. Where Zoho sent none, the proof of the notify URL
+// does; it never stands in for a token that is wrong. Of a body that cannot be read as a whole, either is enough.
 func (n *Notifications) Verify(_ context.Context, cb ingest.Callback) error {
-	body, err := parse(cb.Body)
+	body, err := parse(cb)
 	if err != nil {
+		if present, wrong := n.verifyToken(body); present && wrong == nil {
+			return nil
+		}
 		return n.verifyProof(cb.Query, "", "its body cannot be read")
 	}
 	channel, err := channelOf(body)
 	if err != nil {
 		return n.verifyProof(cb.Query, "", "its channel_id cannot be read")
 	}
-	token, present, err := tokenOf(body)
-	if err != nil {
-		return fmt.Errorf("%w: its token is not a string", ingest.ErrForged)
-	}
+	present, err := n.verifyToken(body)
 	if !present {
 		return n.verifyProof(cb.Query, channel, "it has no token")
 	}
+	return err
+}
+
+// verifyToken checks the token of a body against its channel; present is false where it is null or absent.
+func (n *Notifications) verifyToken(body body) (present bool, err error) {
+	token, present, err := tokenOf(body)
+	if err != nil {
+		return true, fmt.Errorf("%w: its token is not a string", ingest.ErrForged)
+	}
+	channel, err := channelOf(body)
+	if err != nil || !present {
+		return present, err
+	}
 	own := n.Tokens.For(channel)
 	if len(own) == 0 && (channel == "" || len(n.TokenSecrets) == 0) {
-		return fmt.Errorf("%w: no token is configured for channel %q", ingest.ErrForged, clip(channel))
+		return true, fmt.Errorf("%w: no token is configured for channel %q", ingest.ErrForged, clip(channel))
 	}
 	if ingest.MatchesAny(token, own) || channel != "" && n.derives(token, channel) {
-		return nil
+		return true, nil
 	}
-	return fmt.Errorf("%w: wrong token for channel %q", ingest.ErrForged, clip(channel))
+	return true, fmt.Errorf("%w: wrong token for channel %q", ingest.ErrForged, clip(channel))
 }
 
 // derives tells whether token is that of the channel under one of the secrets.
@@ -129,7 +147,7 @@ func (n *Notifications) verifyProof(query url.Values, channel, why string) error
 
 // Decode implements ingest.Source.
 func (n *Notifications) Decode(cb ingest.Callback) ([]ingest.Change, error) {
-	body, err := parse(cb.Body)
+	body, err := parse(cb)
 	if err != nil {
 		return nil, err
 	}
@@ -177,14 +195,14 @@ func collection(raw []byte, module string) string {
 	return notificationsPath + "/" + module
 }
 
-// serverTime reads server_time, milliseconds since 1970, which tells one change from another. Where it is of another
-// shape nothing does: an event that is clear otherwise is not refused for it.
+// serverTime reads server_time, milliseconds since 1970 in any notation, which tells one change from another. Where it is of
+// another shape nothing does: an event that is clear otherwise is not refused for it.
 func serverTime(raw []byte) (at time.Time, mark string) {
-	ms, err := strconv.ParseInt(strings.Trim(string(raw), `"`), 10, 64)
-	if at = time.UnixMilli(ms).UTC(); err != nil || ms <= 0 || at.Year() > 9999 {
+	plain, ok := ingest.Decimal(raw)
+	if at = ingest.SinceEpoch(plain, time.Millisecond); !ok || at.IsZero() {
 		return time.Time{}, ""
 	}
-	return at, strconv.FormatInt(ms, 10)
+	return at, plain
 }
 
 func clip(s string) string {

@@ -51,10 +51,9 @@ func mapping(t testing.TB, s ingest.Source) *transform.Mapping {
 }
 
 func callback(body []byte, query string) ingest.Callback {
-	values, _ := url.ParseQuery(query)
 	return ingest.Callback{
 		Source: zoho.NotificationsLabel, At: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Method: http.MethodPost,
-		Path: "/zoho/notifications", Query: values, Header: http.Header{}, Body: body,
+		Path: "/zoho/notifications", Query: ingest.Values(query), Header: http.Header{}, Body: body,
 	}
 }
 
@@ -196,6 +195,17 @@ func TestNotificationsVerify(t *testing.T) {
 		{"no token with proof", `{"channel_id":"77"}`, proof, true},
 		{"proof without channel", body(`"77"`, `null`), "proof=" + zoho.ChannelProof(secret, channel), false},
 		{"token of the channel as proof", body(`"77"`, `null`), "channel=77&proof=" + zoho.ChannelToken(secret, channel), false},
+		{"not UTF-8", strings.Replace(body(`"77"`, quote(zoho.ChannelToken(secret, channel))), "Deals", "\xff", 1), "", true},
+		{"not UTF-8, another token", strings.Replace(body(`"78"`, quote(zoho.ChannelToken(secret, channel))), "Deals", "\xff", 1), "", false},
+		{"cut off behind the token", strings.TrimSuffix(body(`"77"`, quote(zoho.ChannelToken(secret, channel))), "}"), "", true},
+		{"cut off in the token", strings.TrimSuffix(body(`"77"`, quote(zoho.ChannelToken(secret, channel))), `"}`), "", false},
+		{"cut off in the token, with proof", strings.TrimSuffix(body(`"77"`, quote(zoho.ChannelToken(secret, channel))), `"}`), proof, true},
+		{"text behind its end", body(`"77"`, quote(zoho.ChannelToken(secret, channel))) + "x", "", true},
+		{"a line break in a string", strings.Replace(body(`"77"`, quote(zoho.ChannelToken(secret, channel))), "Deals", "\n\x00", 1), "", true},
+		{"an escape that JSON has not", strings.Replace(body(`"77"`, quote(zoho.ChannelToken(secret, channel))), "Deals", `\x41`, 1), "", true},
+		{"UTF-16", "\xff\xfe" + wide(body(`"77"`, quote(zoho.ChannelToken(secret, channel)))), "", true},
+		{"cut off, another token last", `{"channel_id":"77","token":` + quote(zoho.ChannelToken(secret, channel)) + `,"token":"x","ids":`, "", false},
+		{"proof beside broken percent-encoding", body(`"77"`, `null`), "x=50%&a;b&" + proof + "&%ff", true},
 		{"unreadable with proof", `{"module":`, proof, true},
 		{"unreadable without proof", `{"module":`, "", false},
 		{"nothing", ``, "", false},
@@ -254,6 +264,10 @@ func TestNotificationsDecodeRefuses(t *testing.T) {
 		"no ids":                `{"module":"Deals","operation":"update","channel_id":"1"}`,
 		"empty ids":             `{"module":"Deals","operation":"update","ids":[],"channel_id":"1"}`,
 		"id with a space":       `{"module":"Deals","operation":"update","ids":["1 2"],"channel_id":"1"}`,
+		"id empty":              `{"module":"Deals","operation":"update","ids":["1",""],"channel_id":"1"}`,
+		"id null":               `{"module":"Deals","operation":"update","ids":[null],"channel_id":"1"}`,
+		"id a merge field":      `{"module":"Deals","operation":"update","ids":["${Deals.Id}"],"channel_id":"1"}`,
+		"not UTF-8 inside":      "{\"module\":\"Deals\",\"operation\":\"update\",\"ids\":[\"1\"],\"channel_id\":\"1\",\"a\":\"\xff\"}",
 		"id a fraction":         `{"module":"Deals","operation":"update","ids":[1.5],"channel_id":"1"}`,
 		"id with a line break":  `{"module":"Deals","operation":"update","ids":["1\n2"],"channel_id":"1"}`,
 		"no channel":            `{"module":"Deals","operation":"update","ids":["1"]}`,
@@ -295,14 +309,16 @@ func TestIDs(t *testing.T) {
 			t.Errorf("another change has the same id: %s", other)
 		}
 	}
-	for _, odd := range []string{`"now"`, `0`, `-5`, `999999999999999999`, `1.5e12`, `null`, `{}`} {
+	for _, odd := range []string{`"now"`, `0`, `-5`, `999999999999999999`, `1.5e99`, `1e-3`, `"1e999999999"`, `null`, `{}`} {
 		odd := strings.Replace(base, "1718115953625", odd, 1)
 		if first, second := id(odd), id(odd); first == second {
 			t.Errorf("one id for two deliveries that nothing tells apart: %s", odd)
 		}
 	}
-	if id(strings.Replace(base, "1718115953625", `"1718115953625"`, 1)) != id(base) {
-		t.Error("the same moment written as a string is another change")
+	for _, same := range []string{`"1718115953625"`, `1.718115953625E12`, `1.718115953625e+12`, `"1.718115953625E12"`, `1718115953625.0`, `17181159536250e-1`} {
+		if id(strings.Replace(base, "1718115953625", same, 1)) != id(base) {
+			t.Errorf("the same moment written as %s is another change", same)
+		}
 	}
 	unmarked := strings.Replace(base, `,"server_time":1718115953625`, "", 1)
 	if first, second := id(unmarked), id(unmarked); first == second {

@@ -75,12 +75,8 @@ func (w *Webhooks) Verify(_ context.Context, cb ingest.Callback) error {
 			shown = append(shown, strings.TrimSpace(token))
 		}
 	}
-	if query, err := ingest.ParseForm(cb.RawQuery, nil); err == nil {
-		shown = append(shown, query.All(secretParam)...)
-	}
-	if d, err := readDelivery(cb); err == nil {
-		shown = append(shown, d.all(secretParam)...)
-	}
+	d, _ := readDelivery(cb) // what cannot be read hides nothing that can
+	shown = append(append(shown, d.all(secretParam)...), d.shown...)
 	if len(shown) == 0 {
 		return fmt.Errorf("%w: it shows no secret", ingest.ErrForged)
 	}
@@ -144,21 +140,25 @@ func (d delivery) identity(names []string) string {
 	return mark.String()
 }
 
-// recordIDs returns the values of the first of names that the delivery has; it may have none.
+// recordIDs returns the values of the first of names that the delivery has; it may have none. What is there must be an id.
 func (d delivery) recordIDs(names []string) ([]string, error) {
 	for _, name := range names {
-		ids := d.all(name)
+		ids, whole := d.values(name)
+		if !whole {
+			return nil, fmt.Errorf("%w: a record id must be a string or a whole number", ingest.ErrMalformed)
+		}
 		if len(ids) == 0 {
 			continue
 		}
 		var each []string // an id may stand in the URL and in the body
+		seen := make(map[string]bool, len(ids))
 		for _, id := range ids {
 			id = strings.TrimSpace(id)
-			if err := ingest.CheckID(id); err != nil {
+			if err := ingest.CheckRecordID(id); err != nil {
 				return nil, err
 			}
-			if !slices.Contains(each, id) {
-				each = append(each, id)
+			if !seen[id] {
+				seen[id], each = true, append(each, id)
 			}
 		}
 		return each, nil

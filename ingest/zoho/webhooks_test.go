@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -39,15 +38,17 @@ func webhookMapping(t testing.TB, s ingest.Source) *transform.Mapping {
 }
 
 func webhook(method, contentType, query, body string) ingest.Callback {
-	values, _ := url.ParseQuery(query)
 	return ingest.Callback{
 		Source: zoho.WebhooksLabel, At: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Method: method, Path: "/zoho/webhooks/Deals/closed",
-		Params: map[string]string{"module": "Deals", "operation": "closed"}, Query: values, RawQuery: query,
+		Params: map[string]string{"module": "Deals", "operation": "closed"}, Query: ingest.Values(query), RawQuery: query,
 		Header: http.Header{"Content-Type": {contentType}}, Body: []byte(body),
 	}
 }
 
 const form = "application/x-www-form-urlencoded"
+
+// wide spells ASCII as UTF-16.
+func wide(text string) string { return strings.Join(strings.Split(text, ""), "\x00") + "\x00" }
 
 const multipartBody = "--xyz\r\nContent-Disposition: form-data; name=\"id\"\r\n\r\n77\r\n--xyz\r\nContent-Disposition: form-data; name=\"Näme\"\r\n\r\na\r\nb\r\n" +
 	"--xyz\r\nContent-Disposition: form-data; name=\"tag\"\r\n\r\n1\r\n--xyz\r\nContent-Disposition: form-data; name=\"tag\"\r\nContent-Type: text/plain; charset=iso-8859-1\r\n\r\n\xfc\r\n" +
@@ -82,6 +83,27 @@ func TestWebhooksDecode(t *testing.T) {
 		{"a space of another charset alone", "POST", "text/plain; charset=latin1", "", "\xa0", nil, `"body":{}`},
 		{"the id twice", "POST", form, "id=7", "id=7", []string{"7"}, `"body":{"id":["7","7"]}`},
 		{"query in another charset", "GET", "text/plain; charset=iso-8859-1", "id=7&n=%E9", "", []string{"7"}, `"body":{"id":"7","n":"é"}`},
+		{"broken percent-encoding", "POST", form, "disc=50%&u=%u041F", "id=1&a=%zz&b=%4&%=c", []string{"1"}, `"body":{"disc":"50%","u":"%u041F","id":"1","a":"%zz","b":"%4","%":"c"}`},
+		{"bytes of no known charset", "POST", form, "a=M%fcller", "id=1&b=M\xfcller&c=%C3%BC%ff&d=%", []string{"1"}, `"body":{"a":"M%fcller","id":"1","b":"M%FCller","c":"ü%ff","d":"%"}`},
+		{"a form in another charset than it says", "POST", form + "; charset=gb2312", "", "id=1&a=%C3%BC&b=%ff", []string{"1"}, `"body":{"id":"1","a":"眉","b":"%ff"}`},
+		{"a form in a charset that nobody knows", "POST", form + "; charset=klingon", "", "id=1&a=%C3%BC", []string{"1"}, `"body":{"id":"1","a":"ü"}`},
+		{"a NUL in a form", "POST", form, "", "id=1&a=%00\x00", []string{"1"}, `"body":{"id":"1","a":"\u0000\u0000"}`},
+		{"JSON under two types", "POST", "application/json, application/json", "", `{"id":"25"}`, []string{"25"}, `"body":{"id":"25"}`},
+		{"JSON under a type of bytes", "POST", "application/octet-stream", "", `{"id":"25"}`, []string{"25"}, `"body":{"id":"25"}`},
+		{"JSON under no type", "POST", "", "", `{"id":"25"}`, []string{"25"}, `"body":{"id":"25"}`},
+		{"JSON under a type of text", "POST", "text/html; charset=klingon", "", `{"id":"25"}`, []string{"25"}, `"body":{"id":"25"}`},
+		{"JSON under a type of multipart", "POST", "multipart/form-data; boundary=xyz", "", `{"id":"25"}`, []string{"25"}, `"body":{"id":"25"}`},
+		{"JSON under a broken type", "POST", "application/json; charset=\"", "", `{"id":"25"}`, []string{"25"}, `"body":{"id":"25"}`},
+		{"JSON in a charset that nobody knows", "POST", "application/json; charset=klingon", "", `{"id":"25","n":"ü"}`, []string{"25"}, `"body":{"id":"25","n":"ü"}`},
+		{"JSON behind a byte order mark", "POST", "*/*", "", "\ufeff" + `{"id":"25"}`, []string{"25"}, `"body":{"id":"25"}`},
+		{"JSON in UTF-16", "POST", "application/json", "", "\xff\xfe" + wide(`{"id":"25"}`), []string{"25"}, `"body":{"id":"25"}`},
+		{"XML that declares its charset", "POST", "text/xml", "id=2", "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><n>M\xfcller</n>", []string{"2"}, `"body":"<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><n>Müller</n>","query":{"id":"2"},"xml":{"n":"Müller"}`},
+		{"XML that declares another charset than its header", "POST", "text/xml; charset=utf-8", "id=2", "<?xml version='1.0' encoding='koi8-r'?><n>ü</n>", []string{"2"}, `"body":"<?xml version='1.0' encoding='koi8-r'?><n>ü</n>","query":{"id":"2"},"xml":{"n":"ü"}`},
+		{"XML in the charset that it declares, not its header", "POST", "text/xml; charset=utf-8", "id=2", "<?xml version='1.0' encoding='windows-1251'?><n>\xc8</n>", []string{"2"}, `"body":"<?xml version='1.0' encoding='windows-1251'?><n>И</n>","query":{"id":"2"},"xml":{"n":"И"}`},
+		{"XML that declares UTF-16 and is not", "POST", "", "id=2", `<?xml version="1.0" encoding="utf-16"?><n>ü</n>`, []string{"2"}, `"body":"<?xml version=\"1.0\" encoding=\"utf-16\"?><n>ü</n>","query":{"id":"2"},"xml":{"n":"ü"}`},
+		{"XML in UTF-16", "POST", "text/xml", "", wide(`<a><id>7</id></a>`), []string{"7"}, `"body":"<a><id>7</id></a>","xml":{"a":{"id":"7"}}`},
+		{"the id in XML that would lose something", "POST", "text/xml", "", `<a><!-- c --><id n="x">7</id></a>`, []string{"7"}, `"body":"<a><!-- c --><id n=\"x\">7</id></a>"`},
+		{"a GUID for an id", "POST", form, "", "id=%7B3F2504E0-4F89-11D3-9A0C-0305E82C3301%7D", []string{"{3F2504E0-4F89-11D3-9A0C-0305E82C3301}"}, `"body":{"id":"{3F2504E0-4F89-11D3-9A0C-0305E82C3301}"}`},
 		{"XML with the secret", "POST", "text/xml", "", `<a><id>1</id><secret>the-webhook-secret</secret></a>`, []string{"1"}, `"body":"<a><id>1</id><secret>***</secret></a>","xml":{"a":{"id":"1"}}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -143,6 +165,32 @@ func TestWebhooksVerify(t *testing.T) {
 		{"header", "", "", "", "X-Webhook-Secret", webhookSecret, true},
 		{"bearer", "", "", "", "Authorization", "bearer " + webhookSecret, true},
 		{"header with a body that cannot be read", "multipart/form-data; boundary=xyz", "", "broken", "X-Webhook-Secret", webhookSecret, true},
+		{"beside broken percent-encoding", "", "disc=50%&u=%u041F&%zz&secret=the-webhook-secret&%", "", "", "", true},
+		{"beside bytes of no charset", "", "a=%ff&b=\xfc&secret=the-webhook-secret", "", "", "", true},
+		{"beside a semicolon", "", "a=1;b=2&secret=the-webhook-secret", "", "", "", true},
+		{"behind a thousand parameters", "", strings.Repeat("a=1&", 2000) + "secret=the-webhook-secret", "", "", "", true},
+		{"in a form, beside what cannot be read", form, "%", "a=50%&b=\xff%ff\x00&secret=the-webhook-secret", "", "", true},
+		{"in a form, behind a byte order mark", form, "", "\ufeffsecret=the-webhook-secret", "", "", true},
+		{"in a form behind a thousand parameters", form, "", strings.Repeat("a=1&", 2000) + "secret=the-webhook-secret", "", "", true},
+		{"in a form of an unknown charset", form + "; charset=klingon", "", "secret=the-webhook-secret", "", "", true},
+		{"in a form that says that it is JSON", "application/json", "", "a=1&secret=the-webhook-secret", "", "", true},
+		{"in a part beside one that cannot be read", "multipart/form-data; boundary=xyz", "", strings.ReplaceAll(multipartBody, "77", "\xff"), "", "", true},
+		{"in a part beside an unknown charset", "multipart/form-data; boundary=xyz", "", strings.ReplaceAll(multipartBody, "iso-8859-1", "klingon"), "", "", true},
+		{"in a part, with another boundary", "multipart/form-data; boundary=abc", "", multipartBody, "", "", true},
+		{"in a part, without a boundary", "multipart/form-data", "", multipartBody, "", "", true},
+		{"in a part before the body ends early", "multipart/form-data; boundary=xyz", "", strings.TrimSuffix(multipartBody, "xyz--\r\n") + "xyz\r\nContent-Disp", "", "", true},
+		{"in JSON that is not UTF-8", "application/json", "", "{\"a\":\"\xff\",\"secret\":\"the-webhook-secret\"}", "", "", true},
+		{"in JSON that is cut off", "application/json", "", `{"secret":"the-webhook-secret","a":`, "", "", true},
+		{"in JSON with a quote that is not escaped", "", "", `{"a":"5" pipe","secret" : "the\u002dwebhook-secret"}`, "", "", true},
+		{"in JSON in UTF-16", "application/json", "", "\xff\xfe" + wide(`{"secret":"the-webhook-secret"}`), "", "", true},
+		{"in JSON of an unknown charset", "application/json; charset=klingon", "", `{"secret":"the-webhook-secret"}`, "", "", true},
+		{"in XML that would lose something", "text/xml", "", `<a><!-- c --><secret>the-webhook-secret</secret></a>`, "", "", true},
+		{"in XML that is cut off", "text/xml", "", `<a><secret>the-webhook-secret</secret><b`, "", "", true},
+		{"in XML that is not UTF-8", "text/xml", "", "<a><b>\xff</b><secret>the-webhook-secret</secret></a>", "", "", true},
+		{"in XML, nested", "text/xml", "", `<a><b><secret>the-webhook-secret</secret></b></a>`, "", "", false},
+		{"in a comment of XML", "text/xml", "", `<a><!-- <secret>the-webhook-secret</secret> --></a>`, "", "", false},
+		{"cut off itself", "application/json", "", `{"secret":"the-webhook-secret`, "", "", false},
+		{"broken itself", "", "secret=the-webhook-secret%", "", "", "", false},
 		{"nothing", "", "", "", "", "", false},
 		{"empty", "", "secret=", "", "", "", false},
 		{"wrong", "", "secret=the-webhook-secre", "", "", "", false},
@@ -171,20 +219,40 @@ func TestWebhooksVerify(t *testing.T) {
 func TestWebhooksDecodeRefuses(t *testing.T) {
 	many := strings.Repeat("a=1&", 1001)
 	for name, cb := range map[string]ingest.Callback{
-		"broken JSON":                 webhook("POST", "application/json", "", `{"a":`),
-		"not UTF-8":                   webhook("POST", "text/plain", "", "\xff\xfe\xff"),
-		"form not UTF-8":              webhook("POST", form, "", "a=%ff"),
-		"broken percent-encoding":     webhook("POST", form, "", "a=%zz"),
-		"unheard-of charset":          webhook("POST", "text/plain; charset=klingon", "", "x"),
-		"multipart that ends early":   webhook("POST", "multipart/form-data; boundary=xyz", "", multipartBody[:60]),
-		"multipart, no boundary":      webhook("POST", "multipart/form-data", "", multipartBody),
-		"parameters by the thousand":  webhook("POST", form, "", many),
-		"parameters of the URL":       webhook("GET", "", many, ""),
-		"multipart, another boundary": webhook("POST", "multipart/form-data; boundary=abc", "", multipartBody),
-		"multipart without an end":    webhook("POST", "multipart/form-data; boundary=xyz", "", strings.TrimSuffix(multipartBody, "--xyz--\r\n")),
-		"text not in its charset":     webhook("POST", "text/plain; charset=shift_jis", "", "abc\xc3\xff"),
-		"a charset that is refused":   webhook("POST", "text/plain; charset=iso-2022-kr", "", "hello"),
-		"an id with a space":          webhook("POST", form, "", "id=1+2"),
+		"broken JSON":                                    webhook("POST", "application/json", "", `{"a":`),
+		"not UTF-8":                                      webhook("POST", "text/plain", "", "\xff\xfe\xff"),
+		"unheard-of charset":                             webhook("POST", "text/plain; charset=klingon", "", "x"),
+		"multipart that ends early":                      webhook("POST", "multipart/form-data; boundary=xyz", "", multipartBody[:60]),
+		"multipart, no boundary":                         webhook("POST", "multipart/form-data", "", multipartBody),
+		"parameters by the thousand":                     webhook("POST", form, "", many),
+		"parameters of the URL":                          webhook("GET", "", many, ""),
+		"multipart, another boundary":                    webhook("POST", "multipart/form-data; boundary=abc", "", multipartBody),
+		"multipart without an end":                       webhook("POST", "multipart/form-data; boundary=xyz", "", strings.TrimSuffix(multipartBody, "--xyz--\r\n")),
+		"text not in its charset":                        webhook("POST", "text/plain; charset=shift_jis", "", "abc\xc3\xff"),
+		"a charset that is refused":                      webhook("POST", "text/plain; charset=iso-2022-kr", "", "hello"),
+		"an id with a space":                             webhook("POST", form, "", "id=1+2"),
+		"a merge field of Zoho":                          webhook("POST", "application/json", "", `{"id":"${Leads.Id}"}`),
+		"a newer merge field":                            webhook("POST", form, "", "id=%24%7B%21Deals.Id%7D"),
+		"a merge field, encoded twice":                   webhook("POST", form, "", "id=%2524%257BLeads.Id%257D"),
+		"a merge field inside":                           webhook("GET", "", "recordId=DEAL_{{ID}}", ""),
+		"a merge field of Bitrix24":                      webhook("POST", "text/xml", "", `<a><id>{=Document:ID}</id></a>`),
+		"a merge field in XML that would lose something": webhook("POST", "text/xml", "", `<a><!-- --><id>${Leads.Id}</id></a>`),
+		"a merge field between signs":                    webhook("POST", form, "", "id=%25ID%25"),
+		"an id among which one is none":                  webhook("POST", "application/json", "", `{"id":["1","${Leads.Id}"]}`),
+		"an empty id":                                    webhook("POST", "application/json", "", `{"id":""}`),
+		"white space for an id":                          webhook("POST", form, "", "id=+%09"),
+		"null for an id":                                 webhook("POST", "application/json", "", `{"id":null}`),
+		"null for an id, another has":                    webhook("POST", "application/json", "", `{"id":null,"Id":"1"}`),
+		"null among ids":                                 webhook("POST", "application/json", "", `{"id":["1",null]}`),
+		"an empty list of ids":                           webhook("POST", "application/json", "", `{"id":[]}`),
+		"an object for an id":                            webhook("POST", "application/json", "", `{"id":{}}`),
+		"a fraction for an id":                           webhook("POST", "application/json", "", `{"id":1.5}`),
+		"the word null":                                  webhook("GET", "", "id=null", ""),
+		"the word undefined":                             webhook("POST", form, "id=undefined", ""),
+		"an empty element":                               webhook("POST", "text/xml", "", `<a><id/></a>`),
+		"an element with others":                         webhook("POST", "text/xml", "", `<a><id><b>1</b></id></a>`),
+		"JSON that is not UTF-8":                         webhook("POST", "", "", "{\"id\":\"1\",\"a\":\"\xff\"}"),
+		"XML in an unknown charset":                      webhook("POST", "text/xml", "", "<?xml version='1.0' encoding='klingon'?><a>\xff</a>"),
 	} {
 		if _, err := webhooks().Decode(cb); !errors.Is(err, ingest.ErrMalformed) {
 			t.Errorf("%s: %v", name, err)

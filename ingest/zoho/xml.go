@@ -29,63 +29,76 @@ type element struct {
 // xmlToJSON converts an XML text to {"root": …}: an element is its text, or an object of its attributes ("@name"), its
 // children by name, a list where a name is repeated, and its text ("#text") where it has attributes too. Text between
 // children, a comment, an instruction, a document type (and with it every entity of its own), or children of one name
-// with others between them would be lost: then it does not convert. Nothing is ever fetched.
-// The secret that proves a webhook is taken out and returned beside.
-func xmlToJSON(text string) (object json.RawMessage, secrets []string, err error) {
+// with others between them would be lost: then it does not convert, and object is nil. Nothing is ever fetched. The secret
+// that proves a webhook is not in object.
+// leaves are the children of the root with their text, as far as they can be read; one that has children has no text.
+func xmlToJSON(text string) (object json.RawMessage, leaves ingest.Params) {
+	above, err := readXML(text)
+	if len(above.children) == 0 {
+		return nil, nil
+	}
+	root := above.children[0]
+	for _, child := range root.children {
+		leaf := ingest.Param{Name: child.name}
+		if len(child.children) == 0 {
+			leaf.Value = strings.TrimSpace(child.text.String())
+		}
+		leaves = append(leaves, leaf)
+	}
+	if err != nil || len(above.children) != 1 || strings.TrimSpace(above.text.String()) != "" {
+		return nil, leaves
+	}
+	root.children = slices.DeleteFunc(root.children, func(child *element) bool { return child.name == secretParam })
+	if object, err = root.wrapped(); err != nil {
+		return nil, leaves
+	}
+	return object, leaves
+}
+
+// readXML reads elements, up to the first that is not well-formed, into one above them all. Its error says that some of the
+// text is not in it.
+func readXML(text string) (above *element, err error) {
 	decoder := xml.NewDecoder(strings.NewReader(text))
 	decoder.CharsetReader = func(_ string, input io.Reader) (io.Reader, error) { return input, nil } // it is UTF-8 by now
-	root := &element{}
-	open := []*element{root}
+	above = &element{}
+	open, deeper := []*element{above}, 0
 	for {
-		token, err := decoder.RawToken()
-		if errors.Is(err, io.EOF) {
-			break
+		token, broken := decoder.RawToken()
+		if errors.Is(broken, io.EOF) && len(open) == 1 {
+			return above, err
 		}
-		if err != nil {
-			return nil, nil, err
+		if broken != nil {
+			return above, broken
 		}
 		here := open[len(open)-1]
 		switch t := token.(type) {
 		case xml.StartElement:
+			if len(open) >= deepestXML {
+				deeper, err = deeper+1, errLossy
+				continue
+			}
 			child := &element{name: qualified(t.Name), attrs: append([]xml.Attr(nil), t.Attr...)}
 			here.children = append(here.children, child)
-			if open = append(open, child); len(open) > deepestXML {
-				return nil, nil, errLossy
-			}
+			open = append(open, child)
 		case xml.EndElement:
-			if len(open) == 1 || here.name != qualified(t.Name) {
-				return nil, nil, errLossy
+			switch {
+			case deeper > 0:
+				deeper--
+			case len(open) == 1 || here.name != qualified(t.Name):
+				return above, errLossy
+			default:
+				open = open[:len(open)-1]
 			}
-			open = open[:len(open)-1]
 		case xml.CharData:
 			here.text.Write(t)
 		case xml.ProcInst:
 			if t.Target != "xml" {
-				return nil, nil, errLossy
+				err = errLossy
 			}
 		default:
-			return nil, nil, errLossy
+			err = errLossy
 		}
 	}
-	if len(open) != 1 || len(root.children) != 1 || strings.TrimSpace(root.text.String()) != "" {
-		return nil, nil, errLossy
-	}
-	secrets = root.children[0].takeSecrets()
-	object, err = root.children[0].wrapped()
-	return object, secrets, err
-}
-
-// takeSecrets removes the children that hold the webhook's secret, and returns what they held.
-func (e *element) takeSecrets() []string {
-	var secrets []string
-	e.children = slices.DeleteFunc(e.children, func(child *element) bool {
-		if child.name != secretParam {
-			return false
-		}
-		secrets = append(secrets, strings.TrimSpace(child.text.String()))
-		return true
-	})
-	return secrets
 }
 
 func qualified(name xml.Name) string {

@@ -38,7 +38,7 @@ func requests() []request {
 		{"/zoho/notifications", asJSON, zohoGood, 200},
 		{"/zoho/notifications", asJSON, strings.Replace(zohoGood, `"Deals"`, `"De.als"`, 1), 400},
 		{"/zoho/notifications", asJSON, strings.Replace(zohoGood, `"77"`, `"78"`, 1), 401},
-		{"/zoho/notifications?proof=" + p["token secret"], asJSON, zohoGood[:len(zohoGood)-3], 401},
+		{"/zoho/notifications?proof=" + p["token secret"], asJSON, zohoGood[:len(zohoGood)-3], 400},
 		{"/zoho/webhooks/Deals/won?secret=" + p["webhook secret"] + "&a=" + p["older token secret"], form, "id=1&note=" + p["workflow secret"] + "&url=https%3A%2F%2Fx%2F%3Fauthorization%3D" + p["access token"], 200},
 		{"/zoho/webhooks/Deals/won", asJSON, `{"id":"1","secret":"` + p["webhook secret"] + `","deep":[{"x":"` + p["webhook secret"] + `"}]}`, 200},
 		{"/zoho/webhooks/Deals/won?secret=" + p["webhook secret"], "text/xml", "<a><secret>" + p["webhook secret"] + "</secret><b>" + p["consumers' password"] + "</b></a>", 200},

@@ -1,0 +1,77 @@
+package ingest_test
+
+import (
+	"encoding/json"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+)
+
+// A number keeps its value and every digit, whatever its notation; what is not one is refused.
+func TestDecimal(t *testing.T) {
+	for raw, want := range map[string]string{
+		"0": "0", "-0": "0", "12": "12", `"12"`: "12", `" 12 "`: "12", `"007"`: "7", "-5": "-5", "1.50": "1.5", "1.0": "1", "1e2": "100", "1.25E+1": "12.5", "12e-1": "1.2",
+		"1e-3": "0.001", "0.05e1": "0.5", "1.718115953625E12": "1718115953625", "1234567890123456789012345678901234567890": "1234567890123456789012345678901234567890", "1e40": "10000000000000000000000000000000000000000",
+	} {
+		if got, ok := ingest.Decimal([]byte(raw)); got != want || !ok {
+			t.Errorf("%s became %s", raw, got)
+		}
+	}
+	for _, raw := range []string{"", "null", "true", "{}", "[1]", `""`, `"now"`, `"-"`, `"+1"`, `"1 2"`, `"0x10"`, `"1,5"`, `".5"`, "1e41", "1e-41", "1e999999999999999999999", `"1e999999999"`, "12345678901234567890123456789012345678901"} {
+		if got, ok := ingest.Decimal([]byte(raw)); ok {
+			t.Errorf("%s became %s", raw, got)
+		}
+	}
+}
+
+// FuzzDecimal: the plain notation is the same number.
+func FuzzDecimal(f *testing.F) {
+	for _, raw := range []string{"0", "1.718115953625E12", "-12.50e-3", "1e40", "0.0", `"1"`} {
+		f.Add([]byte(raw))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		plain, ok := ingest.Decimal(raw)
+		if !ok || len(raw) > 200 {
+			return
+		}
+		var number json.Number
+		if json.Unmarshal(raw, &number) != nil {
+			return // a string with white space or zeros that JSON has not
+		}
+		want, given := new(big.Rat).SetString(number.String())
+		got, read := new(big.Rat).SetString(plain)
+		if !given || !read || want.Cmp(got) != 0 {
+			t.Errorf("%s became %s", raw, plain)
+		}
+	})
+}
+
+// Units since 1970 become a time, to the nanosecond; what no RFC 3339 time could say is none.
+func TestSinceEpoch(t *testing.T) {
+	for plain, want := range map[string]time.Time{
+		"1718115953625": time.UnixMilli(1718115953625), "1718115953625.25": time.Unix(1718115953, 625250000), "0.5": {}, "-1": {}, "": {}, "253402300800000": {}, "253402300799999": time.UnixMilli(253402300799999),
+	} {
+		if got := ingest.SinceEpoch(plain, time.Millisecond); !got.Equal(want) {
+			t.Errorf("%s ms became %s", plain, got)
+		}
+	}
+	if got := ingest.SinceEpoch("1746625426.123456789123", time.Second).Format(time.RFC3339Nano); got != "2025-05-07T13:43:46.123456789Z" {
+		t.Error(got)
+	}
+}
+
+// A record id is what names a record; a merge field that was not replaced, or a word for nothing, does not.
+func TestCheckRecordID(t *testing.T) {
+	for _, id := range []string{"1", "CHE", "12345678901234567890", "DEAL-0001", "a@b.c", "100%", "#7", "{3F2504E0-4F89-11D3-9A0C-0305E82C3301}", "{3f2504e04f8911d39a0c0305e82c3301}", "C3:NEW", "商机", "nullable", "%25"} {
+		if err := ingest.CheckRecordID(id); err != nil {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	for _, id := range []string{"", " ", "1 2", "${Leads.Id}", "${!Leads.Id}", "{=Document:ID}", "{{ID}}", "{ID}", "%ID%", "#ID#", "[ID]", "[[ID]]", "<id>", "<%=id%>", "DEAL_${Deals.Id}", "%24%7BLeads.Id%7D", "$%7BLeads.Id%7D", "null", "NULL", "undefined", "None", "NaN"} {
+		if ingest.CheckRecordID(id) == nil {
+			t.Errorf("%q is taken for an id", id)
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package zoho
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"strings"
+
+	"golang.org/x/text/encoding"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+)
+
+// maxParts bounds the parts of a multipart body.
+const maxParts = 1000
+
+// readMultipart reads a multipart form, parts without a charset of their own in the outer one (nil: UTF-8). Beside an error,
+// which wraps ErrMalformed, stand the parts that could be read, also where the boundary is not the one that the header names.
+func readMultipart(body []byte, boundary string, outer encoding.Encoding) (ingest.Params, error) {
+	body = bytes.TrimPrefix(body, byteOrderMark)
+	if boundary == "" {
+		form, _ := readParts(body, firstBoundary(body), outer)
+		return form, fmt.Errorf("%w: the multipart body names no boundary", ingest.ErrMalformed)
+	}
+	form, err := readParts(body, boundary, outer)
+	if own := firstBoundary(body); err != nil && len(form) == 0 && own != boundary {
+		form, _ = readParts(body, own, outer)
+	}
+	return form, err
+}
+
+// firstBoundary returns the boundary that the first line of a multipart body holds; empty where it holds none.
+func firstBoundary(body []byte) string {
+	line, _, _ := strings.Cut(string(body[:min(len(body), 100)]), "\n")
+	boundary, found := strings.CutPrefix(strings.TrimRight(line, "\r \t"), "--")
+	if !found {
+		return ""
+	}
+	return boundary
+}
+
+func readParts(body []byte, boundary string, outer encoding.Encoding) (form ingest.Params, bad error) {
+	broken := fmt.Errorf("%w: the multipart body is broken", ingest.ErrMalformed)
+	if boundary == "" {
+		return nil, broken
+	}
+	reader := multipart.NewReader(bytes.NewReader(body), boundary)
+	for {
+		part, err := reader.NextPart()
+		if err == io.EOF { //nolint:errorlint // wrapped it means that the body ended before its last boundary
+			return form, bad
+		}
+		if err != nil {
+			return form, cmp.Or(bad, broken)
+		}
+		content, err := io.ReadAll(part)
+		if err != nil {
+			return form, cmp.Or(bad, broken)
+		}
+		param, err := readPart(part, content, outer)
+		bad = cmp.Or(bad, err)
+		switch {
+		case len(form) < maxParts:
+			form = append(form, param)
+			continue
+		case len(form) < 2*maxParts && isSecret(param.Name):
+			form = append(form, param)
+		}
+		bad = cmp.Or(bad, fmt.Errorf("%w: the multipart body has more than %d parts", ingest.ErrMalformed, maxParts))
+	}
+}
+
+func readPart(part *multipart.Part, content []byte, outer encoding.Encoding) (ingest.Param, error) {
+	_, _, charset, _ := ingest.Content(part.Header.Get("Content-Type")) // one that is unknown is none
+	if charset == nil {
+		charset = outer
+	}
+	value, err := ingest.Text(content, charset)
+	name := []byte(part.FormName())
+	plain, unreadable := ingest.Text(name, nil)
+	if unreadable != nil && outer != nil {
+		plain, unreadable = ingest.Text(name, outer)
+	}
+	return ingest.Param{Name: plain, Value: value}, cmp.Or(err, unreadable)
+}
