@@ -34,15 +34,6 @@ const settled = 50 * time.Millisecond
 // absence is how long the newest block may be away: a purge moves the folder out of the way, and another one in its place.
 const absence = time.Second
 
-// fate is what became of the current block.
-type fate int
-
-const (
-	inPlace fate = iota
-	another
-	gone
-)
-
 // sync brings every block that may hold something new to the disk.
 func (b *blockFiles) sync() error {
 	info, err := os.Stat(b.folder)
@@ -51,17 +42,17 @@ func (b *blockFiles) sync() error {
 	} else if err != nil {
 		return err
 	}
-	current, err := b.look()
+	there, err := b.look()
 	if err != nil {
 		return err
 	}
 	var newer []int
-	if current == gone || !info.ModTime().Equal(b.listed) {
+	if !there || !info.ModTime().Equal(b.listed) {
 		if newer, err = b.newer(); err != nil {
 			return err
 		}
 	}
-	if current == gone {
+	if !there {
 		if err := b.dropped(len(newer) > 0); err != nil {
 			return err
 		}
@@ -117,42 +108,42 @@ func (b *blockFiles) newer() ([]int, error) {
 	return indexes, nil
 }
 
-// look returns what became of the current block. If the server has put another file in its place, as it does after a
+// look reports whether the current block is there. If the server has put another file in its place, as it does after a
 // deletion inside it, that one is current now.
-func (b *blockFiles) look() (fate, error) {
+func (b *blockFiles) look() (bool, error) {
 	if b.current == nil {
-		return gone, nil
+		return false, nil
 	}
 	held, err := b.current.Stat()
 	if err != nil {
-		return gone, err
+		return false, err
 	}
 	if err := b.abandoned(); err != nil {
-		return gone, err
+		return false, err
 	}
 	named, err := os.Stat(b.current.Name())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return gone, nil
+		return false, nil
 	case err != nil:
-		return gone, err
+		return false, err
 	case os.SameFile(held, named):
-		return inPlace, nil
+		return true, nil
 	case held.ModTime().After(named.ModTime()): // the server goes on with the one that lost its name
-		return gone, b.takenOver()
+		return false, b.takenOver()
 	}
 	b.unsynced = true
 	before := b.current
 	b.current = nil
 	if err := b.open(b.index); err != nil {
 		b.current = before
-		return gone, err
+		return false, err
 	}
 	if b.replaced != nil {
 		_ = b.replaced.Close()
 	}
 	b.replaced, b.size = before, held.Size()
-	return another, nil
+	return true, nil
 }
 
 // dropped returns nil if it was the server that removed the current block: there is a newer one, and the stream does not

@@ -173,7 +173,7 @@ func sampleChange(kind string, o sendOptions, at time.Time) ingest.Change {
 		}
 	}
 	if len(change.IDs) == 0 {
-		change.IDs = []string{strconv.FormatInt(5725767000000000000+rand.Int64N(1e12), 10)} // others may send at the same time
+		change.IDs = []string{strconv.FormatInt(5725767000000000000+rand.Int64N(1e12), 10)} //nolint:gosec // others may send at the same time, and none is a secret
 	}
 	if kind == zoho.NotificationsLabel && change.Operation != "delete" {
 		change.Fields, change.Values = map[string][]string{}, map[string]json.RawMessage{}
