@@ -356,6 +356,11 @@ func FuzzWebhook(f *testing.F) {
 	f.Add("POST", "text/plain", "", []byte("\xef\xbb\xbf"))
 	f.Add("POST", "text/plain; charset=latin1", "", []byte("\xa0"))
 	f.Add("GET", "", "secret=the-webhook-secret&x=%ff;", []byte(nil))
+	f.Add("POST", form, "secret=the-webhook-secret&disc=50%&u=%u041F", []byte("id=${Leads.Id}&a=\xfc&%zz=%4"))
+	f.Add("POST", "application/json, application/json", "", []byte(`{"id":["1",null],"a":"5" pipe","secret":"the-webhook-secret"}`))
+	f.Add("POST", "application/octet-stream", "", []byte("\xff\xfe"+wide(`{"id":"","secret":"the-webhook-secret"}`)))
+	f.Add("POST", "text/xml", "", []byte("<?xml version='1.0' encoding='iso-8859-1'?><a><!-- --><id>\xfc</id><secret>the-webhook-secret</secret>"))
+	f.Add("POST", "multipart/form-data; charset=\"", "", []byte(strings.ReplaceAll(multipartBody, "77", "\xff")))
 	s := webhooks()
 	m := webhookMapping(f, s)
 	f.Fuzz(func(t *testing.T, method, contentType, query string, body []byte) {
