@@ -119,6 +119,7 @@ func TestForm(t *testing.T) {
 func FuzzForm(f *testing.F) {
 	f.Add("a=1&b=x+y&a=2&&c&%C3%BC=%F0%9F%98%80")
 	f.Add("a%5B%5D=%00&=;")
+	f.Add("a=50%&b=%u041F&%zz=%4&c=\xfc%fc%C3")
 	f.Fuzz(func(t *testing.T, text string) {
 		params, err := ingest.ParseForm(text, nil)
 		if err != nil {

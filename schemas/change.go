@@ -36,8 +36,8 @@ type Change struct {
 	IDs []string `json:"ids"`
 
 	// OccurredAt is when it changed, by the CRM's clock. Zoho: server_time of a notification; Modified_Time, Created_Time
-	// or deleted_time of a record. Bitrix24: ts of an event, or TIMESTAMP_X of an offline one; updatedTime or LAST_UPDATED of
-	// a record. Zero where the CRM did not say: then only the event's time, its arrival, is known.
+	// or deleted_time of a record. Bitrix24: ts of an event or of a workflow's robot, or TIMESTAMP_X of an offline event;
+	// updatedTime or LAST_UPDATED of a record. Zero where the CRM did not say: then only the event's time, its arrival, is known.
 	OccurredAt time.Time `json:"occurredAt,omitzero"`
 
 	// Fields are the names of the fields that changed, by record id: affected_fields of a Zoho notification. Nil where

@@ -206,6 +206,28 @@ func TestProofBesideBadEncoding(t *testing.T) {
 	}
 }
 
+// Callbacks of a megabyte whose work would grow with the square of their length are answered within BRIDGE_ANSWER_TIMEOUT.
+func TestCallbacksOfTheWorstShape(t *testing.T) {
+	b := start(t, t.TempDir(), append(requestsEnv, "BRIDGE_ANSWER_TIMEOUT=20s")...) // other tests run beside it
+	var ids, values strings.Builder
+	for i := 0; ids.Len() < 1<<20-1000; i++ {
+		ids.WriteString(`"` + strconv.Itoa(i) + `",`)
+	}
+	for i := 0; values.Len() < 1<<20-1000; i++ {
+		values.WriteString(`{"record_id":"1","values":{"F` + strconv.Itoa(i) + `":` + strconv.Itoa(i) + `}},`)
+	}
+	const notification = `{"module":"Deals","operation":"update","channel_id":"1000000068001","token":"tok-AAAA-0000000001",`
+	for name, request := range map[string][2]string{
+		"ids of a webhook":     {"/zoho/webhooks/Deals/edit?secret=wh-sec-77777777", `{"id":[` + ids.String() + `"x"]}`},
+		"ids":                  {"/zoho/notifications", notification + `"ids":[` + ids.String() + `"x"]}`},
+		"values of one record": {"/zoho/notifications", notification + `"ids":["1"],"affected_values":[` + values.String() + `{}]}`},
+	} {
+		if got := sendRaw(t, b, raw(request[0], "application/json", request[1])); got.Status != 200 {
+			t.Errorf("%s was answered %d %.300s", name, got.Status, got.Text)
+		}
+	}
+}
+
 // What was badly encoded beside an id that is none waits as it came, and once the id is understood it is published so.
 func TestRedriveOfBadEncoding(t *testing.T) {
 	dir := t.TempDir()
