@@ -113,8 +113,8 @@ func TestPartitionKey(t *testing.T) {
 	}
 }
 
-// A record that a callback names twice has one event. What would come to more than 32 MiB is malformed, and no record of it
-// has an event; as one event for the callback it is fine.
+// A record that a callback names twice has one event. What would take more than 32 MiB of memory is malformed,
+// and no record of it has an event; as one event for the callback it is fine.
 func TestRecordsOfACallback(t *testing.T) {
 	m := mapping(t)
 	m.PerRecord = true
@@ -134,11 +134,11 @@ func TestRecordsOfACallback(t *testing.T) {
 		c.IDs = append(c.IDs, fmt.Sprint(i))
 	}
 	body := func(size int) json.RawMessage { return json.RawMessage(`{"a":"` + strings.Repeat("x", size) + `"}`) }
-	c.NativeBody = body(32<<10 - 200)
+	c.NativeBody = body(8<<10 - 900)
 	if events, err := m.Events(c); err != nil || len(events) != 1024 {
 		t.Errorf("%d events: %v", len(events), err)
 	}
-	c.NativeBody = body(32 << 10)
+	c.NativeBody = body(8 << 10)
 	if events, err := m.Events(c); !errors.Is(err, ingest.ErrMalformed) || !strings.Contains(err.Error(), "1024 records") || events != nil {
 		t.Errorf("%d events: %v", len(events), err)
 	}

@@ -54,7 +54,7 @@ func (w *Workflows) Routes() []ingest.Route {
 // Secrets implements ingest.Source.
 func (w *Workflows) Secrets() ingest.Secrets {
 	s := secrets(w.WorkflowSecret)
-	s.Names = append(s.Names, secretParam)
+	s.Names = []string{secretParam}
 	return s
 }
 

@@ -12,7 +12,7 @@ import (
 
 // body is a notification before anything in it is trusted to have the shape that the documents give.
 type body struct {
-	Module, Operation, IDs, ChannelID, Token, ResourceURI, ServerTime, AffectedFields, AffectedValues json.RawMessage
+	Module, Operation, IDs, ChannelID, Token, ResourceURI, ServerTime, AffectedFields, AffectedValues, QueryParams json.RawMessage
 
 	raw json.RawMessage
 }
@@ -53,6 +53,8 @@ func parse(raw []byte) (body, error) {
 			b.AffectedFields = value
 		case "affected_values":
 			b.AffectedValues = value
+		case "query_params":
+			b.QueryParams = value
 		}
 	}
 	return b, nil

@@ -53,24 +53,48 @@ func (n *Notifications) Routes() []ingest.Route {
 // Secrets implements ingest.Source. Zoho echoes the query of the notify URL as query_params, and people put keys there.
 func (n *Notifications) Secrets() ingest.Secrets {
 	return ingest.Secrets{
-		Names:   []string{"token", "query_params.<secret>"},
-		Records: []string{"affected_values.values"},
-		Values:  append(n.Tokens.Values(), n.TokenSecrets...),
-		Derived: n.derived,
+		Names:    []string{"<secret>", "query_params.<secret>"},
+		Records:  []string{"affected_values.values"},
+		ValuesAt: []string{"affected_values", "values"},
+		Values:   append(n.Tokens.Values(), n.TokenSecrets...),
+		Derived:  n.derived,
 	}
 }
 
-// derived returns the token and proof of the channel that the notify URL names, under each secret.
+// derived returns the tokens and proofs, under each secret, of the channels that a callback names: in its body, and in the
+// query of its notify URL.
 func (n *Notifications) derived(cb ingest.Callback) []string {
-	channel := cb.Query.Get("channel")
-	if channel == "" {
+	if len(n.TokenSecrets) == 0 {
 		return nil
 	}
+	channels := []string{cb.Query.Get("channel")}
+	if body, err := parse(cb.Body); err == nil {
+		channels = append(channels, channelsOf(body)...)
+	}
+	slices.Sort(channels)
 	var values []string
-	for _, secret := range n.TokenSecrets {
-		values = append(values, ChannelToken(secret, channel), ChannelProof(secret, channel))
+	for _, channel := range slices.Compact(channels) {
+		if channel == "" {
+			continue
+		}
+		for _, secret := range n.TokenSecrets {
+			values = append(values, ChannelToken(secret, channel), ChannelProof(secret, channel))
+		}
 	}
 	return values
+}
+
+// channelsOf returns the channels of a body: its own, and that of the notify URL whose query it echoes.
+func channelsOf(b body) []string {
+	channel, _ := channelOf(b) // what is not one has no secrets
+	channels := []string{channel}
+	for name, value := range ingest.Members(b.QueryParams) {
+		if string(name) == "channel" {
+			named, _ := digits(value, "channel")
+			channels = append(channels, named)
+		}
+	}
+	return channels
 }
 
 // Verify implements ingest.Source: the body's token proves the callback. Where Zoho sent none, or the body cannot be
@@ -162,6 +186,8 @@ func (n *Notifications) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	change.Collection = collection(body.ResourceURI, change.Module)
 	change.Fields = affectedFields(body.AffectedFields)
 	change.Values = affectedValues(body.AffectedValues)
+	change.Secrets = n.derived(cb)
+	change.Divided = []string{"ids", "affected_fields", "affected_values"}
 	return []ingest.Change{change}, nil
 }
 
