@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"cmp"
 	"encoding/base64"
 	"slices"
 	"strings"
@@ -12,64 +13,81 @@ import (
 type needle struct {
 	text   string
 	base64 bool
+	head   uint64 // the bytes that it begins with
 }
 
 // finder finds any number of needles in one pass, by the bytes that each begins with.
 type finder struct {
-	heads  [64]uint64 // a bit for each hash of a head
-	byHead map[uint64][]needle
+	bits    [64]uint64 // one for each hash of a head
+	needles []needle   // in the order of their heads
 }
 
 // headSize is as many bytes as every needle has.
 const headSize = shortest
 
-func newFinder(needles []needle) *finder {
-	f := &finder{byHead: make(map[uint64][]needle, len(needles))}
-	for _, n := range needles {
-		head := headOf(n.text)
-		if !slices.Contains(f.byHead[head], n) {
-			f.byHead[head] = append(f.byHead[head], n)
-		}
-		bit := hashOf(head)
-		f.heads[bit/64] |= 1 << (bit % 64)
+func newFinder(all []needle) *finder {
+	f := &finder{needles: all}
+	for i := range all {
+		all[i].head = headOf(all[i].text)
+		bit := hashOf(all[i].head)
+		f.bits[bit/64] |= 1 << (bit % 64)
 	}
+	slices.SortFunc(all, func(a, b needle) int { return cmp.Compare(a.head, b.head) })
 	return f
 }
 
 func headOf(s string) (head uint64) {
 	for i := range headSize {
-		head = head>>8 | uint64(s[i])<<(8*(headSize-1))
+		head = follow(head, s[i])
 	}
 	return head
 }
+
+// follow returns the head that ends with the next byte.
+func follow(head uint64, next byte) uint64 { return head>>8 | uint64(next)<<(8*(headSize-1)) }
 
 func hashOf(head uint64) uint64 { return head * 0x9e3779b97f4a7c15 >> (64 - 12) }
 
 // in appends to found the needles that stand in s, each once.
 func (f *finder) in(s string, found []needle) []needle {
-	if f == nil || len(f.byHead) == 0 || len(s) < headSize {
+	if f == nil || len(f.needles) == 0 || len(s) < headSize {
 		return found
 	}
 	head := headOf(s)
-	for i := headSize; ; i++ {
-		if bit := hashOf(head); f.heads[bit/64]>>(bit%64)&1 == 1 {
-			for _, n := range f.byHead[head] {
-				if strings.HasPrefix(s[i-headSize:], n.text) && !slices.Contains(found, n) {
+	for end := headSize; ; end++ {
+		if bit := hashOf(head); f.bits[bit/64]>>(bit%64)&1 == 1 {
+			for _, n := range f.headed(head) {
+				if strings.HasPrefix(s[end-headSize:], n.text) && !slices.Contains(found, n) {
 					found = append(found, n)
 				}
 			}
 		}
-		if i == len(s) {
+		if end == len(s) {
 			return found
 		}
-		head = head>>8 | uint64(s[i])<<(8*(headSize-1))
+		head = follow(head, s[end])
 	}
 }
 
+// headed returns the needles that begin with a head.
+func (f *finder) headed(head uint64) []needle {
+	start, _ := slices.BinarySearchFunc(f.needles, head, func(n needle, head uint64) int { return cmp.Compare(n.head, head) })
+	end := start
+	for end < len(f.needles) && f.needles[end].head == head {
+		end++
+	}
+	return f.needles[start:end]
+}
+
+// has tells whether a value is one of the needles.
+func (f *finder) has(value string) bool {
+	return len(value) >= headSize && slices.ContainsFunc(f.headed(headOf(value)), func(n needle) bool { return n.text == value })
+}
+
 // needles are the ways in which secrets are looked for in a text whose escapes have been read. Those that are long enough are
-// looked for in base64 too, as a Basic header has them.
-func needles(values []string) []needle {
-	var all []needle
+// looked for in base64 too, as a Basic header has them, if encoded is set.
+func needles(values []string, encoded bool) []needle {
+	all := make([]needle, 0, len(values))
 	for _, value := range values {
 		if len(value) < shortest {
 			continue
@@ -78,7 +96,7 @@ func needles(values []string) []needle {
 		if strings.Contains(value, " ") {
 			all = append(all, needle{text: strings.ReplaceAll(value, " ", "+")})
 		}
-		if len(value) >= inside {
+		if encoded && len(value) >= inside {
 			all = append(all, inBase64(value)...)
 		}
 	}
@@ -91,9 +109,9 @@ func inBase64(value string) []needle {
 	for before, skip := range [...]int{0, 2, 3} {
 		text := base64.RawStdEncoding.EncodeToString([]byte("\x00\x00"[:before] + value))
 		text = text[skip : (before+len(value))*8/6]
-		all = append(all, needle{text, true})
+		all = append(all, needle{text: text, base64: true})
 		if safe := strings.NewReplacer("+", "-", "/", "_").Replace(text); safe != text {
-			all = append(all, needle{safe, true})
+			all = append(all, needle{text: safe, base64: true})
 		}
 	}
 	return all

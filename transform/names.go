@@ -32,6 +32,12 @@ const credentialWords = `token|secret|passw|pwd|passphrase|authorization|credent
 // sounding are such names; ingest.Secrets calls them "<secret>".
 var sounding = regexp.MustCompile(`(?i)` + credentialWords + `|^o?auth$|^(?:key|pass|ticket|jwt)$|(?:^|[^a-z])sid$`)
 
+// sounds are what stands in every such name.
+var sounds = words("token", "secret", "passw", "pwd", "passphrase", "auth", "credential", "proof", "signature", "key", "refresh", "sess", "pass", "ticket", "jwt", "sid")
+
+// soundsSecret tells whether people give such a name to keys and passwords.
+func soundsSecret(name string) bool { return sounds.in(name) && sounding.MatchString(name) }
+
 // places are what a source says of its callbacks, compiled.
 type places struct {
 	ingest.Secrets
@@ -102,7 +108,7 @@ func compilePattern(text string) pattern {
 // step holds a slash.
 func compileStep(glob string) func(string) bool {
 	if glob == "<secret>" {
-		return sounding.MatchString
+		return soundsSecret
 	}
 	if !strings.ContainsAny(glob, `*?[\`) {
 		return func(step string) bool { return step == glob }

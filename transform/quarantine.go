@@ -105,7 +105,7 @@ func (r *Redactor) quarantining(cb ingest.Callback) *Cleaner {
 
 // hidesInURL tells whether a parameter of the URL may be a secret. Others' logs keep URLs, so no name there is trusted.
 func (c *Cleaner) hidesInURL(name string) bool {
-	return c.hides(name) || sounding.MatchString(name) && !slices.Contains(c.places.Params, name)
+	return c.hides(name) || soundsSecret(name) && !slices.Contains(c.places.Params, name)
 }
 
 // isForm tells whether a body that is not JSON is a form: its header says so, or no header says otherwise.

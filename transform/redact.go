@@ -38,7 +38,7 @@ func NewRedactor(secrets map[string]ingest.Secrets) *Redactor {
 		r.sources[label] = compile(s)
 		values = append(values, s.Values...)
 	}
-	r.secrets = newFinder(needles(values))
+	r.secrets = newFinder(needles(values, true))
 	return r
 }
 
@@ -91,8 +91,9 @@ func (c *Cleaner) know(shown, derived []string) {
 	if shown = slices.Compact(shown); len(shown) > maxFound {
 		shown, c.err = shown[:maxFound], errors.New("too many different secrets in one callback")
 	}
-	if len(shown)+len(derived) > 0 {
-		c.shown = newFinder(needles(append(shown, derived...)))
+	shown = slices.DeleteFunc(append(shown, derived...), c.configured.has)
+	if len(shown) > 0 {
+		c.shown = newFinder(needles(shown, false))
 	}
 }
 

@@ -22,6 +22,8 @@ var credentials = []string{
 var (
 	// credentialName matches names that a credential may have beside the record: event_token of a robot, a property api_key.
 	credentialName = regexp.MustCompile(`token|secret|passw|passphrase|pwd|credential|authorization|(?:api|access|private|auth).?key|auth.?(?:id|code)|refresh.?id|sess(?:ion)?.?id|(?:^|[^a-z])sid$|^jwt$`)
+	// credentialHints stand in every such name.
+	credentialHints = []string{"token", "secret", "pass", "pwd", "cred", "auth", "key", "refresh", "sess", "sid", "jwt"}
 	// harmlessName matches those of them that only say something of a credential, or sound like one.
 	harmlessName = regexp.MustCompile(`(?:count|type|ttl|length|expires|expires_in|expiry)$|secretar`)
 )
@@ -54,7 +56,12 @@ func hides(path []string, object bool) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(path, func(step string) bool { return credentialName.MatchString(step) && !harmlessName.MatchString(step) })
+	return slices.ContainsFunc(path, isCredentialName)
+}
+
+func isCredentialName(name string) bool {
+	return slices.ContainsFunc(credentialHints, func(hint string) bool { return strings.Contains(name, hint) }) &&
+		credentialName.MatchString(name) && !harmlessName.MatchString(name)
 }
 
 // unbracketed returns the steps of a path, those too that a form writes into one name: auth[access_token].
