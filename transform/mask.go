@@ -148,16 +148,24 @@ func (c *Cleaner) maskForm(form string, hidden func(name string) bool) string {
 		name, value, hasValue := strings.Cut(pair, "=")
 		switch {
 		case hasValue && hidden(readable(name)):
-			pairs[i] = c.Text(name) + "=" + mask
+			pairs[i] = c.part(name) + "=" + mask
 		case !isReadable(pair):
 			pairs[i] = c.maskText(pair)
 		case hasValue:
-			pairs[i] = c.Text(name) + "=" + c.Text(value)
+			pairs[i] = c.part(name) + "=" + c.part(value)
 		default:
-			pairs[i] = c.Text(pair)
+			pairs[i] = c.part(pair)
 		}
 	}
 	return strings.Join(pairs, "&")
+}
+
+// part masks secrets in a name or a value of a form, in which a plus sign is a space, or was not encoded.
+func (c *Cleaner) part(written string) string {
+	if strings.Contains(written, "+") {
+		return cut(written, c.spans(strings.ReplaceAll(written, "+", " "), c.spans(written, nil)))
+	}
+	return c.Text(written)
 }
 
 // shownBy returns the values of a form's pairs under names that hidden takes for a secret's.

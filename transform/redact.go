@@ -139,11 +139,13 @@ func (c *Cleaner) Record(out, raw []byte) ([]byte, error) {
 }
 
 // Text masks known secrets in s, and what looks like one.
-func (c *Cleaner) Text(s string) string {
-	var spans []span
+func (c *Cleaner) Text(s string) string { return cut(s, c.spans(s, nil)) }
+
+// spans appends to found where secrets stand in s.
+func (c *Cleaner) spans(s string, found []span) []span {
 	present := c.in(s)
-	each(s, func(l layer) { spans = l.secrets(present, false, spans) })
-	return cut(s, spans)
+	each(s, func(l layer) { found = l.secrets(present, false, found) })
+	return found
 }
 
 // in returns the secrets that stand in a text.
