@@ -3,6 +3,7 @@ package transform
 import (
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -132,12 +133,34 @@ func (c *Cleaner) maskText(text string) string {
 	var spans []span
 	for _, pattern := range unread {
 		for _, at := range pattern.FindAllStringSubmatchIndex(text, -1) {
-			spans = append(spans, span{at[4], at[5]})
+			if at[4] < at[5] && !c.isParam(text[at[2]:at[3]]) {
+				spans = append(spans, unquoted(text, at[4], at[5]))
+			}
 		}
 	}
 	present := c.in(text)
 	each(text, func(l layer) { spans = l.secrets(present, true, spans) })
 	return cut(text, spans)
+}
+
+// unquoted is a part of a text without the quotes around it, so that what was well-formed stays so.
+func unquoted(text string, start, end int) span {
+	if quote := text[start]; quote == '"' || quote == '\'' {
+		if start++; end > start && text[end-1] == quote {
+			end--
+		}
+	}
+	return span{start, end}
+}
+
+var nameWords = regexp.MustCompile(`[\w.-]+`)
+
+// isParam tells whether the text before a value names one of the source's Params: Token=, <Token>, name="Token".
+func (c *Cleaner) isParam(before string) bool {
+	if len(c.places.Params) == 0 {
+		return false
+	}
+	return slices.ContainsFunc(nameWords.FindAllString(before, 2), func(word string) bool { return slices.Contains(c.places.Params, word) })
 }
 
 // maskForm masks secrets in a form, pair by pair: what stands under a name that hidden takes for a secret's, and what is or

@@ -89,7 +89,7 @@ func (p *places) named(text string, found []span) []span {
 	for _, at := range p.text.FindAllStringSubmatchIndex(text, -1) {
 		for group := 2; group < len(at); group += 4 {
 			if at[group] >= 0 && at[group+3] > at[group+2] && !slices.Contains(p.Params, text[at[group]:at[group+1]]) {
-				found = append(found, span{at[group+2], at[group+3]})
+				found = append(found, unquoted(text, at[group+2], at[group+3]))
 			}
 		}
 	}
@@ -161,6 +161,16 @@ func (p pattern) matches(steps []string) bool {
 		}
 	}
 	return true
+}
+
+// namedIn returns what the text of a body shows under a secret's name, without what encloses it.
+func (p *places) namedIn(text string) []string {
+	var values []string
+	for _, at := range p.named(text, nil) {
+		value := strings.TrimSpace(text[at.start:at.end])
+		values = append(values, strings.TrimSuffix(strings.TrimPrefix(value, "<![CDATA["), "]]>"))
+	}
+	return values
 }
 
 // secretName tells whether a secret stands under a name, the last of steps, below which is an object or not.

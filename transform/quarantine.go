@@ -82,7 +82,7 @@ func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]by
 // comes: of more secrets than maxFound the others are removed where they stand, and looked for nowhere else.
 func (r *Redactor) quarantining(cb ingest.Callback) *Cleaner {
 	c := &Cleaner{places: r.of(cb.Source), configured: r.secrets}
-	shown := c.find(string(cb.Body), nil)
+	shown := c.find(string(cb.Body), c.places.namedIn(string(cb.Body)))
 	if looksLikeForm(cb.Body) {
 		shown = append(shown, shownBy(string(cb.Body), c.hides)...)
 	}

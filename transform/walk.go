@@ -180,6 +180,9 @@ func (w *walk) writeString(s, raw string) {
 		if w.secret && s != "" {
 			w.found = append(w.found, s)
 		}
+		if w.depth == 1 {
+			w.found = append(w.found, w.cleaner.places.namedIn(s)...)
+		}
 		return
 	}
 	if w.secret {

@@ -76,7 +76,7 @@ func (w *Webhooks) dataParams() []string {
 
 // isCredential reports whether a parameter of this name is not kept.
 func (w *Webhooks) isCredential(name string) bool {
-	return slices.Contains(credentialParams, strings.ToLower(name)) && !slices.Contains(w.dataParams(), name)
+	return strings.EqualFold(name, secretParam) || slices.Contains(credentialParams, strings.ToLower(name)) && !slices.Contains(w.dataParams(), name)
 }
 
 // Verify implements ingest.Source: the secret may stand in a parameter of the URL or the body, in the header
