@@ -11,9 +11,12 @@ import (
 // maxHeld bounds the memory that the events of one callback take in record mode, in bytes.
 const maxHeld = 32 << 20
 
-// copies is how often each event's data is held until it is acknowledged: as the event, as the message, in the connection's
-// buffer and in the stream's cache.
-const copies = 4
+// What an event takes until it is acknowledged: its data in the event, in the message, in the connection's buffer and in the
+// stream's cache, and whatever is of the same size for each.
+const (
+	copies   = 4
+	overhead = 2 << 10
+)
 
 // split makes a change for each record id, with that record's fields and values; one for all where there is no id.
 func split(c ingest.Change) []ingest.Change {
@@ -50,10 +53,10 @@ func fits(changes []ingest.Change, natives natives) error {
 	}
 	size := 0
 	for i := range changes {
-		size += natives.size(changes[i].IDs[0]) + sizeOf(&changes[i])
+		size += copies*(natives.size(changes[i].IDs[0])+sizeOf(&changes[i])) + overhead
 	}
-	if size > maxHeld/copies {
-		return fmt.Errorf("one event for each of %d records would come to more than %d MiB", len(changes), maxHeld/copies>>20)
+	if size > maxHeld {
+		return fmt.Errorf("one event for each of %d records would take more than %d MiB of memory", len(changes), maxHeld>>20)
 	}
 	return nil
 }

@@ -134,7 +134,7 @@ func TestRecordsOfACallback(t *testing.T) {
 		c.IDs = append(c.IDs, fmt.Sprint(i))
 	}
 	body := func(size int) json.RawMessage { return json.RawMessage(`{"a":"` + strings.Repeat("x", size) + `"}`) }
-	c.NativeBody = body(8<<10 - 900)
+	c.NativeBody = body(5 << 10)
 	if events, err := m.Events(c); err != nil || len(events) != 1024 {
 		t.Errorf("%d events: %v", len(events), err)
 	}

@@ -132,6 +132,9 @@ const secretWord = `(?:` + credentialWords + `|\bo?auth\b|sid\b)`
 func (c *Cleaner) maskText(text string) string {
 	var spans []span
 	for _, pattern := range unread {
+		if !sounds.in(text) {
+			break
+		}
 		for _, at := range pattern.FindAllStringSubmatchIndex(text, -1) {
 			if at[4] < at[5] && !c.isParam(text[at[2]:at[3]]) {
 				spans = append(spans, unquoted(text, at[4], at[5]))

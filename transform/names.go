@@ -43,6 +43,7 @@ type places struct {
 	ingest.Secrets
 	names, records []pattern
 	text           *regexp.Regexp // names of one step, in a body that is text or XML; nil: there are none
+	inText         *wordSet       // these names
 }
 
 // pattern is a path of names: what each step from the root must be.
@@ -56,26 +57,18 @@ func compile(secrets ingest.Secrets) *places {
 	for _, record := range secrets.Records {
 		p.records = append(p.records, compilePattern(record))
 	}
-	p.text = compileText(secrets.Names)
+	if plain := slices.DeleteFunc(slices.Clone(secrets.Names), func(name string) bool { return !plainName.MatchString(name) }); len(plain) > 0 {
+		p.text, p.inText = compileText(plain), words(plain...)
+	}
 	return p
 }
 
 var plainName = regexp.MustCompile(`^[a-z_]+$`)
 
-// compileText returns what finds, in text, the values of those names that are plain and of one step: an element's content,
-// an attribute, what stands behind a colon or an equals sign at the start of a line. Its groups 1, 3 and 5 are a name, and the group
-// behind each is the name's value.
+// compileText returns what finds the values of names in text: an element's content, an attribute, what stands behind a colon or
+// an equals sign at the start of a line. Its groups 1, 3 and 5 are a name, and the group behind each is the name's value.
 func compileText(names []string) *regexp.Regexp {
-	var plain []string
-	for _, name := range names {
-		if plainName.MatchString(name) {
-			plain = append(plain, name)
-		}
-	}
-	if plain == nil {
-		return nil
-	}
-	name := `(` + strings.Join(plain, "|") + `)`
+	name := `(` + strings.Join(names, "|") + `)`
 	return regexp.MustCompile(`(?is)<(?:[\w.-]+:)?` + name + `(?:\s[^>]*)?>(.*?)(?:</|$)` +
 		`|\s` + name + `\s*=\s*("[^"]*"?|'[^']*'?)` +
 		`|(?m:^)[ \t]*` + name + `[ \t]*[:=][ \t]*([^\r\n&]+)`)
@@ -83,7 +76,7 @@ func compileText(names []string) *regexp.Regexp {
 
 // named appends to found where the text of a body shows what stands under a secret's name.
 func (p *places) named(text string, found []span) []span {
-	if p.text == nil {
+	if p.text == nil || !p.inText.in(text) {
 		return found
 	}
 	for _, at := range p.text.FindAllStringSubmatchIndex(text, -1) {
