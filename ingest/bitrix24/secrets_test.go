@@ -14,6 +14,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
 	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
+	"github.com/crm-bridge/crm-bridge/transform"
 )
 
 const (
@@ -139,4 +140,64 @@ func TestWhatIsNoCredentialStays(t *testing.T) {
 	if len(data.Native.Body) != len(kept) {
 		t.Errorf("%d names were kept of %d: %v", len(data.Native.Body), len(kept), data.Native.Body)
 	}
+}
+
+// A secret of any characters proves a callback, and is gone from what is made of it; a comma alone separates secrets.
+func TestSecretsOfAnyCharacters(t *testing.T) {
+	var list ingest.SecretList
+	if err := list.Decode(`a+b/c%d&e=f#g:h, two words; and more ,"quoted" <tag> 'x'\y,ünïcödé-sécret-ß,%41%42%43%44%45%46`); err != nil || len(list) != 5 {
+		t.Fatalf("%q: %v", list, err)
+	}
+	for _, secret := range list {
+		opened := map[string]ingest.Source{}
+		for label, opener := range map[string]func(ingest.Setup) (ingest.Source, error){bitrix24.EventsLabel: bitrix24.OpenEvents, bitrix24.WorkflowsLabel: bitrix24.OpenWorkflows} {
+			s, err := opener(setup(ingest.Tokens{fieldMember: {secret}}, list))
+			if err != nil {
+				t.Fatal(err)
+			}
+			opened[label] = s
+		}
+		encoded := url.QueryEscape(secret)
+		inJSON, err := json.Marshal(secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		step := "document_id[2]=DEAL_18&note=" + encoded
+		for how, cb := range map[string]ingest.Callback{
+			"form":      eventCallback([]byte("event=ONCRMDEALUPDATE&data[FIELDS][ID]=3&auth[member_id]=" + fieldMember + "&auth[application_token]=" + encoded + "&note=see+" + encoded)),
+			"JSON":      eventCallback([]byte(`{"event":"onCrmDealUpdate","data":{"FIELDS":{"ID":"3"}},"auth":{"member_id":"` + fieldMember + `","application_token":` + string(inJSON) + `},"note":` + string(inJSON) + `}`)),
+			"URL":       workflowCallback("edit", []byte(step), "secret="+encoded+"&again="+encoded),
+			"URL, %20":  workflowCallback("edit", []byte(step), "secret="+strings.ReplaceAll(encoded, "+", "%20")),
+			"URL, Go's": workflowCallback("edit", []byte(step), url.Values{"secret": {secret}}.Encode()),
+		} {
+			s := opened[cb.Source]
+			if err := s.Verify(t.Context(), cb); err != nil {
+				t.Errorf("%s, %s: %v", secret, how, err)
+			}
+			changes, err := s.Decode(cb)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := mapping(t, cb.Source, s)
+			out, err := allKept(m, changes[0], cb)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, written := range []string{secret, encoded, strings.Trim(string(inJSON), `"`)} {
+				if strings.Contains(out, written) {
+					t.Errorf("%s, %s: %s", secret, how, out)
+				}
+			}
+		}
+	}
+}
+
+// allKept returns all that would be kept of a callback: its events, and a copy in quarantine.
+func allKept(m *transform.Mapping, change ingest.Change, cb ingest.Callback) (string, error) {
+	events, err := encoded(m)(change)
+	if err != nil {
+		return "", err
+	}
+	kept, err := m.Redact.Quarantine("id", cb, ingest.ErrMalformed)
+	return string(bytes.Join(append(events, kept), nil)), err
 }
