@@ -79,7 +79,7 @@ func (f *finder) headed(head uint64) []needle {
 	return f.needles[start:end]
 }
 
-// has tells whether a value is one of the needles.
+// has reports whether a value is one of the needles.
 func (f *finder) has(value string) bool {
 	return len(value) >= headSize && slices.ContainsFunc(f.headed(headOf(value)), func(n needle) bool { return n.text == value })
 }

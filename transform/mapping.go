@@ -133,7 +133,7 @@ func (c *Cleaner) routable(change *ingest.Change) error {
 		}
 	}
 	for _, id := range change.IDs {
-		if strings.Contains(id, mask) || c.Text(id) != id {
+		if c.named[id] || strings.Contains(id, mask) || c.Text(id) != id {
 			return errors.New("a record id contains a secret")
 		}
 	}

@@ -192,7 +192,15 @@ func TestEventsAreChecked(t *testing.T) {
 			c.NativeBody = json.RawMessage(`{"a":` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `}`)
 		},
 		"secret in the place of an id": func(c *ingest.Change) { c.IDs = []string{"configured-secret"} },
-		"secret as the channel":        func(c *ingest.Change) { c.Channel = "x-configured-secret-x" },
+		"OAuth token as an id":         func(c *ingest.Change) { c.IDs = []string{"1", "1000.0123456789abcdef.configured0secret"} },
+		"shown as a token, and as an id": func(c *ingest.Change) {
+			c.IDs, c.NativeBody = []string{"short-1"}, json.RawMessage(`{"token":"short-1"}`)
+		},
+		"derived secret in an id": func(c *ingest.Change) {
+			c.IDs, c.Secrets = []string{"x-derived-secret-7"}, []string{"derived-secret-7"}
+		},
+		"mask in the place of an id": func(c *ingest.Change) { c.IDs = []string{"***"} },
+		"secret as the channel":      func(c *ingest.Change) { c.Channel = "x-configured-secret-x" },
 	} {
 		c := change()
 		spoil(&c)

@@ -9,7 +9,7 @@ import (
 )
 
 // looks are credentials that give themselves away: URL parameters of the names that keys have, Authorization values, XML
-// elements of OAuth's names, users in URLs, Zoho's OAuth tokens (1000.….…), the code in the URL of a Bitrix24 inbound
+// elements of OAuth's names and members of JSON in a text, users in URLs, Zoho's OAuth tokens (1000.….…), the code in the URL of a Bitrix24 inbound
 // webhook (/rest/1/…/).
 var looks = []look{
 	{regexp.MustCompile(`(?i)((?:^|[?&;])(?:authorization|(?:access_|refresh_|application_|auth_?)?token|(?:client_)?secret|passw(?:or)?d|z?api_?key|proof)(?:=|%3D))((?:(?:zoho-oauthtoken|bearer|basic)(?:\s|%20|\+)+)?[^\s"'&,;<>\\]+)`), words("authorization", "token", "secret", "passw", "api_key", "apikey", "proof"), false},
@@ -21,7 +21,8 @@ var looks = []look{
 	{regexp.MustCompile(`(?i)(\bbearer(?:\s|%20|\+)+)([A-Za-z0-9._~+/=-]{16,})`), words("bearer"), true},
 	{regexp.MustCompile(`(?i)(<(?:[\w.-]+:)?(?:access_token|refresh_token|application_token|client_secret|authorization)(?:\s[^>]*)?>)([^<]+)`), words("_token", "client_secret", "authorization"), false},
 	{regexp.MustCompile(`(://)([^@/?#\s"'<>,;:]+:[^@/?#\s"'<>,;]+@)`), words("://"), false},
-	{regexp.MustCompile(`()(\b1000\.[0-9A-Za-z]{16,}\.[0-9A-Za-z]{16,})`), words("1000."), false},
+	{regexp.MustCompile(`(?i)("(?:access_token|refresh_token|application_token|auth_token|event_token|client_secret|auth_id|refresh_id|app_sid)"\s*:\s*")([^"]+)`), words("_token", "client_secret", "auth_id", "refresh_id", "app_sid"), false},
+	{regexp.MustCompile(`()(\b1000\.[0-9A-Za-z]{8,}\.[0-9A-Za-z]{8,})`), words("1000."), false},
 }
 
 // look is a pattern whose first group stays and whose second is masked. Where shaped is set, only what is shaped like a
@@ -33,7 +34,7 @@ type look struct {
 }
 
 // hints are words of which one stands wherever any look matches.
-var hints = words("auth", "token", "secret", "passw", "api_key", "apikey", "proof", "bearer", "1000.", "@", "refresh_id", "app_sid", "sessid", "/rest/")
+var hints = words("auth", "token", "secret", "passw", "api_key", "apikey", "proof", "bearer", "1000.", "@", "refresh_id", "app_sid", "sessid", "client_secret", "/rest/")
 
 // wordSet holds words in lower case by their first byte, in either case.
 type wordSet [256][]string
@@ -50,7 +51,7 @@ func words(all ...string) *wordSet {
 	return set
 }
 
-// in tells whether one of the words stands in s, in any letter case.
+// in reports whether one of the words stands in s, in any letter case.
 func (w *wordSet) in(s string) bool {
 	for i := range len(s) {
 		for _, word := range w[s[i]] {
@@ -69,7 +70,7 @@ func upper(b byte) byte {
 	return b
 }
 
-// startsWith tells whether s starts with a word in lower case, in any letter case.
+// startsWith reports whether s starts with a word in lower case, in any letter case.
 func startsWith(s, word string) bool {
 	if len(s) < len(word) {
 		return false
@@ -158,7 +159,7 @@ func unquoted(text string, start, end int) span {
 
 var nameWords = regexp.MustCompile(`[\w.-]+`)
 
-// isParam tells whether the text before a value names one of the source's Params: Token=, <Token>, name="Token".
+// isParam reports whether the text before a value names one of the source's Params: Token=, <Token>, name="Token".
 func (c *Cleaner) isParam(before string) bool {
 	if len(c.places.Params) == 0 {
 		return false

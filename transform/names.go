@@ -10,7 +10,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// everywhere tells whether a name holds credentials at any depth of any CRM's body, but not in its records. A form writes the
+// everywhere reports whether a name holds credentials at any depth of any CRM's body, but not in its records. A form writes the
 // names that lead to it before it: auth[access_token].
 func everywhere(name string) bool {
 	if len(name) < len("access_token") {
@@ -35,7 +35,7 @@ var sounding = regexp.MustCompile(`(?i)` + credentialWords + `|^o?auth$|^(?:key|
 // sounds are what stands in every such name.
 var sounds = words("token", "secret", "passw", "pwd", "passphrase", "auth", "credential", "proof", "signature", "key", "refresh", "sess", "pass", "ticket", "jwt", "sid")
 
-// soundsSecret tells whether people give such a name to keys and passwords.
+// soundsSecret reports whether people give such a name to keys and passwords.
 func soundsSecret(name string) bool { return sounds.in(name) && sounding.MatchString(name) }
 
 // places are what a source says of its callbacks, compiled.
@@ -128,7 +128,7 @@ func step(name string) string {
 	return strings.ReplaceAll(strings.ToLower(name), "/", "_")
 }
 
-// isPlain tells whether name is surely its own step; most are.
+// isPlain reports whether name is surely its own step; most are.
 func isPlain(name string) bool {
 	for i := range len(name) {
 		if b := name[i]; b == '/' || b >= 'A' && b <= 'Z' || b >= utf8.RuneSelf {
@@ -166,7 +166,7 @@ func (p *places) namedIn(text string) []string {
 	return values
 }
 
-// secretName tells whether a secret stands under a name, the last of steps, below which is an object or not.
+// secretName reports whether a secret stands under a name, the last of steps, below which is an object or not.
 func (c *Cleaner) secretName(name string, steps []string, object bool) bool {
 	switch p := c.places; {
 	case everywhere(name):
@@ -180,5 +180,5 @@ func (c *Cleaner) secretName(name string, steps []string, object bool) bool {
 	}
 }
 
-// hides tells whether a secret stands under a name of a form or a URL.
+// hides reports whether a secret stands under a name of a form or a URL.
 func (c *Cleaner) hides(name string) bool { return c.secretName(name, []string{step(name)}, false) }

@@ -107,7 +107,7 @@ func isEscape(b byte) bool { return b == '%' || b == '&' || b == '\\' }
 
 func (l layer) place(i int) int32 {
 	if l.at == nil {
-		return int32(i) //nolint:gosec // a body is far shorter than 2 GiB
+		return int32(i)
 	}
 	return l.at[i]
 }

@@ -103,18 +103,18 @@ func (r *Redactor) quarantining(cb ingest.Callback) *Cleaner {
 	return c
 }
 
-// hidesInURL tells whether a parameter of the URL may be a secret. Others' logs keep URLs, so no name there is trusted.
+// hidesInURL reports whether a parameter of the URL may be a secret. Others' logs keep URLs, so no name there is trusted.
 func (c *Cleaner) hidesInURL(name string) bool {
 	return c.hides(name) || soundsSecret(name) && !slices.Contains(c.places.Params, name)
 }
 
-// isForm tells whether a body that is not JSON is a form: its header says so, or no header says otherwise.
+// isForm reports whether a body that is not JSON is a form: its header says so, or no header says otherwise.
 func isForm(cb ingest.Callback) bool {
 	mediaType, _, _, _ := ingest.Content(cb.Header.Get("Content-Type"))
 	return (mediaType == "application/x-www-form-urlencoded" || mediaType == "") && looksLikeForm(cb.Body)
 }
 
-// looksLikeForm tells whether a body may be read as a form: some sources read any text as one.
+// looksLikeForm reports whether a body may be read as a form: some sources read any text as one.
 func looksLikeForm(body []byte) bool {
 	start := bytes.TrimSpace(body)
 	return len(start) > 0 && !bytes.ContainsAny(start[:1], "{[<-") && bytes.Contains(start, []byte("="))

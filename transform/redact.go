@@ -45,8 +45,9 @@ func NewRedactor(secrets map[string]ingest.Secrets) *Redactor {
 // Cleaner redacts one callback of one source.
 type Cleaner struct {
 	places            *places
-	configured, shown *finder // shown: by this callback; nil: none
-	err               error   // it cannot be cleaned
+	configured, shown *finder         // shown: by this callback; nil: none
+	named             map[string]bool // all that it shows under a secret's name and that is no number
+	err               error           // it cannot be cleaned
 }
 
 // For returns a cleaner that knows the configured secrets and those that the JSON texts show under a secret's name.
@@ -86,6 +87,10 @@ func (c *Cleaner) know(shown, derived []string) {
 			shown = append(shown, strings.TrimSpace(token))
 		}
 	}
+	c.named = make(map[string]bool, len(shown))
+	for _, value := range shown {
+		c.named[value] = len(value) >= shortest && strings.Trim(value, "-.0123456789") != ""
+	}
 	shown = slices.DeleteFunc(shown, func(value string) bool { return !tokenShaped(value) })
 	slices.Sort(shown)
 	if shown = slices.Compact(shown); len(shown) > maxFound {
@@ -100,7 +105,7 @@ func (c *Cleaner) know(shown, derived []string) {
 // schemes are words before a credential.
 var schemes = map[string]bool{"bearer": true, "zoho-oauthtoken": true, "basic": true}
 
-// tokenShaped tells whether a value is hardly a word, a name or a record's id: one long run of characters, not all of
+// tokenShaped reports whether a value is hardly a word, a name or a record's id: one long run of characters, not all of
 // them digits, and not all of them letters of one case.
 func tokenShaped(value string) bool {
 	var lower, upper, digit, mark bool

@@ -126,6 +126,9 @@ func (w *Webhooks) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 		return nil, err
 	}
 	change.NativeBody, change.NativeQuery = d.native()
+	if !slices.ContainsFunc(d.query, func(p ingest.Param) bool { return !w.isCredential(p.Name) }) {
+		change.NativeQuery = nil
+	}
 	change.NativeXML, change.Secrets = withoutCredentials(d.xml, w.isCredential)
 	change.Divided = d.idParam(w.IDParams)
 	change.Mark = d.identity(w.IdentityParams)
