@@ -114,7 +114,7 @@ func TestQuarantineOfManySecrets(t *testing.T) {
 	r := mapping(t).Redact
 	var body strings.Builder
 	body.WriteString(`{`)
-	for i := range 30_000 {
+	for i := range 4_000 {
 		fmt.Fprintf(&body, `"token":"planted-number-%d","query":{"my_secret_%d":"planted-%d"},`, i, i, i)
 	}
 	body.WriteString(`"a":"kept"}`)
