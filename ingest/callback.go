@@ -46,6 +46,15 @@ type Change struct {
 	NativeQuery     json.RawMessage // parameters of the URL that do not stand in the body; nil where there are none
 	NativeXML       json.RawMessage // an XML body as JSON, where that loses nothing; else nil
 
+	// Secrets are credentials of this callback that no name in it gives away, such as its channel's derived token. Those that
+	// are shaped like a token are masked wherever they stand.
+	Secrets []string
+
+	// Divided are members at the top level of NativeBody and NativeQuery that hold a part for each record: a list of record
+	// ids, a list of objects that each name theirs as record_id, objects whose members are named by record ids. An event of one
+	// record keeps its own part alone.
+	Divided []string
+
 	// Mark is what the CRM itself gives to tell this change from an equal-looking one, such as Zoho's server_time.
 	// Empty means that nothing does: each delivery is then an event of its own.
 	Mark string

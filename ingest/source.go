@@ -42,10 +42,18 @@ type Secrets struct {
 	// Records are paths, written likewise, below which everything is the CRM's own data: nothing there is removed for
 	// its name.
 	Records []string
+	// Params are members and parameters at the top level that are data, whatever they are called; as they are written.
+	Params []string
+	// Hides reports whether a member is removed, where that takes more than a pattern; nil where it does not. The path leads
+	// to it from the root, in lower case; object says that an object stands there.
+	Hides func(path []string, object bool) bool
+	// ValuesAt leads to the record whose values a change repeats: what is removed of the record there is removed of the
+	// values too. Empty: nothing is.
+	ValuesAt []string
 	// Values are configured secrets, masked wherever they appear.
 	Values []string
 	// Derived returns the secrets that are computed for what a callback names, such as a channel's token; nil where
-	// there are none. They are masked in a body that cannot be read.
+	// there are none. They are masked in what is quarantined; a Change brings its own.
 	Derived func(cb Callback) []string
 }
 

@@ -34,28 +34,28 @@ func (m *Mapping) Events(change ingest.Change) ([]event.Event, error) {
 	return events, nil
 }
 
-// maxSplit bounds what the events of one callback may come to: each record's event holds the whole callback.
-const maxSplit = 32 << 20
-
 func (m *Mapping) events(change ingest.Change) ([]event.Event, error) {
 	came := nativeOf(&change)
-	clean := m.Redact.cleaner(change.Source, came.body, came.query, came.xml)
-	if err := m.Redact.routable(&change); err != nil {
+	clean := m.Redact.cleaner(change.Source, change.Secrets, []string{change.Account, change.Channel}, came.body, came.query, came.xml)
+	if err := clean.routable(&change); err != nil {
 		return nil, err
 	}
 	native, err := came.write(clean)
 	if err != nil {
 		return nil, err
 	}
-	changes := []ingest.Change{change}
-	if m.PerRecord && len(change.IDs) > 1 {
-		if changes = split(change); len(changes)*len(native) > maxSplit {
-			return nil, fmt.Errorf("one event for each of %d records would come to more than %d MiB", len(changes), maxSplit>>20)
-		}
+	if !m.PerRecord {
+		one, err := m.event(&change, clean, native)
+		return []event.Event{one}, err
+	}
+	changes := split(change)
+	natives := divide(native, change.Divided)
+	if err := fits(changes, natives); err != nil {
+		return nil, err
 	}
 	events := make([]event.Event, len(changes))
 	for i := range changes {
-		if events[i], err = m.event(&changes[i], clean, native); err != nil {
+		if events[i], err = m.event(&changes[i], clean, natives.of(changes[i].IDs)); err != nil {
 			return nil, err
 		}
 	}
@@ -123,18 +123,18 @@ func partitionKey(c *ingest.Change, record string) string {
 	return c.Provider + "/" + c.Account + "/" + c.Module + "/" + record
 }
 
-// routable returns an error if a configured secret stands where a subject or an attribute would be made of it.
-func (r *Redactor) routable(c *ingest.Change) error {
+// routable returns an error if a secret, or the mask of one, stands where a subject or an attribute would be made of it.
+func (c *Cleaner) routable(change *ingest.Change) error {
 	for _, part := range [...]struct{ name, text string }{
-		{"module", c.Module}, {"operation", c.NativeOperation}, {"operation", c.Operation}, {"channel", c.Channel}, {"account", c.Account},
+		{"module", change.Module}, {"operation", change.NativeOperation}, {"operation", change.Operation}, {"channel", change.Channel}, {"account", change.Account},
 	} {
-		if maskValues(part.text, r.values) != part.text {
-			return fmt.Errorf("a secret stands in the place of the %s", part.name)
+		if c.Text(part.text) != part.text {
+			return fmt.Errorf("the %s contains a secret", part.name)
 		}
 	}
-	for _, id := range c.IDs {
-		if maskValues(id, r.values) != id {
-			return errors.New("a secret stands in the place of the record id")
+	for _, id := range change.IDs {
+		if c.named[id] || strings.Contains(id, mask) || c.Text(id) != id {
+			return errors.New("a record id contains a secret")
 		}
 	}
 	return nil
@@ -145,31 +145,6 @@ func (m *Mapping) dataSchema(family string) string {
 		return schemas.URN(family)
 	}
 	return m.PublicURL + schemas.Path(family)
-}
-
-// split makes a change for each record id, with that record's fields and values.
-func split(c ingest.Change) []ingest.Change {
-	each := make([]ingest.Change, 0, len(c.IDs))
-	seen := make(map[string]bool, len(c.IDs))
-	for _, id := range c.IDs {
-		if seen[id] {
-			continue
-		}
-		seen[id] = true
-		one := c
-		one.IDs, one.Fields, one.Values = []string{id}, nil, nil
-		if c.GivenID != "" {
-			one.GivenID = c.GivenID + ":" + id
-		}
-		if names, ok := c.Fields[id]; ok {
-			one.Fields = map[string][]string{id: names}
-		}
-		if values, ok := c.Values[id]; ok {
-			one.Values = map[string]rawJSON{id: values}
-		}
-		each = append(each, one)
-	}
-	return each
 }
 
 func happened(c *ingest.Change) time.Time {

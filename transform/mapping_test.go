@@ -113,8 +113,8 @@ func TestPartitionKey(t *testing.T) {
 	}
 }
 
-// A record that a callback names twice has one event. What would come to more than 32 MiB is malformed, and no record of it
-// has an event; as one event for the callback it is fine.
+// A record that a callback names twice has one event. What would take more than 32 MiB of memory is malformed,
+// and no record of it has an event; as one event for the callback it is fine.
 func TestRecordsOfACallback(t *testing.T) {
 	m := mapping(t)
 	m.PerRecord = true
@@ -134,11 +134,11 @@ func TestRecordsOfACallback(t *testing.T) {
 		c.IDs = append(c.IDs, fmt.Sprint(i))
 	}
 	body := func(size int) json.RawMessage { return json.RawMessage(`{"a":"` + strings.Repeat("x", size) + `"}`) }
-	c.NativeBody = body(32<<10 - 200)
+	c.NativeBody = body(5 << 10)
 	if events, err := m.Events(c); err != nil || len(events) != 1024 {
 		t.Errorf("%d events: %v", len(events), err)
 	}
-	c.NativeBody = body(32 << 10)
+	c.NativeBody = body(8 << 10)
 	if events, err := m.Events(c); !errors.Is(err, ingest.ErrMalformed) || !strings.Contains(err.Error(), "1024 records") || events != nil {
 		t.Errorf("%d events: %v", len(events), err)
 	}
@@ -192,7 +192,15 @@ func TestEventsAreChecked(t *testing.T) {
 			c.NativeBody = json.RawMessage(`{"a":` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `}`)
 		},
 		"secret in the place of an id": func(c *ingest.Change) { c.IDs = []string{"configured-secret"} },
-		"secret as the channel":        func(c *ingest.Change) { c.Channel = "x-configured-secret-x" },
+		"OAuth token as an id":         func(c *ingest.Change) { c.IDs = []string{"1", "1000.0123456789abcdef.configured0secret"} },
+		"shown as a token, and as an id": func(c *ingest.Change) {
+			c.IDs, c.NativeBody = []string{"short-1"}, json.RawMessage(`{"token":"short-1"}`)
+		},
+		"derived secret in an id": func(c *ingest.Change) {
+			c.IDs, c.Secrets = []string{"x-derived-secret-7"}, []string{"derived-secret-7"}
+		},
+		"mask in the place of an id": func(c *ingest.Change) { c.IDs = []string{"***"} },
+		"secret as the channel":      func(c *ingest.Change) { c.Channel = "x-configured-secret-x" },
 	} {
 		c := change()
 		spoil(&c)

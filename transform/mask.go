@@ -1,64 +1,28 @@
 package transform
 
 import (
-	"bytes"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
-// maskAll masks secrets in s: known ones, and those that give themselves away.
-func maskAll(s string, values []string) string { return maskLooks(maskValues(s, values)) }
-
-// maskValues masks secrets in s. One shorter than inside is masked only where it stands as a word of its own.
-func maskValues(s string, values []string) string {
-	for _, value := range values {
-		if !strings.Contains(s, value) {
-			continue
-		}
-		if len(value) >= inside {
-			s = strings.ReplaceAll(s, value, mask)
-		} else {
-			s = maskWord(s, value)
-		}
-	}
-	return s
-}
-
-func maskWord(s, word string) string {
-	var out strings.Builder
-	for {
-		i := strings.Index(s, word)
-		if i < 0 {
-			return out.String() + s
-		}
-		before, _ := utf8.DecodeLastRuneInString(s[:i])
-		after, _ := utf8.DecodeRuneInString(s[i+len(word):])
-		out.WriteString(s[:i])
-		if isWord(before) && i > 0 || isWord(after) && i+len(word) < len(s) {
-			out.WriteString(word)
-		} else {
-			out.WriteString(mask)
-		}
-		s = s[i+len(word):]
-	}
-}
-
-func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
-
 // looks are credentials that give themselves away: URL parameters of the names that keys have, Authorization values, XML
-// elements of OAuth's names, users in URLs, Zoho's OAuth tokens (1000.….…).
+// elements of OAuth's names and members of JSON in a text, users in URLs, Zoho's OAuth tokens (1000.….…), the code in the URL of a Bitrix24 inbound
+// webhook (/rest/1/…/).
 var looks = []look{
 	{regexp.MustCompile(`(?i)((?:^|[?&;])(?:authorization|(?:access_|refresh_|application_|auth_?)?token|(?:client_)?secret|passw(?:or)?d|z?api_?key|proof)(?:=|%3D))((?:(?:zoho-oauthtoken|bearer|basic)(?:\s|%20|\+)+)?[^\s"'&,;<>\\]+)`), words("authorization", "token", "secret", "passw", "api_key", "apikey", "proof"), false},
+	{regexp.MustCompile(`(?i)((?:^|[?&;])(?:auth|auth_id|refresh_id|app_sid|event_token|sessid)(?:=|%3D))([^\s"'&,;<>\\]{16,})`), words("auth", "refresh_id", "app_sid", "event_token", "sessid"), true},
+	{regexp.MustCompile(`(?i)(/rest/[0-9]{1,10}/)([a-z0-9]{10,64})(?:$|[^a-z0-9.])`), words("/rest/"), true},
 	{regexp.MustCompile(`(?i)(\bauthorization\s*[:=]\s*)((?:zoho-oauthtoken|bearer|basic)(?:\s|%20|\+)+[^\s"'&,;<>\\]+)`), words("authorization"), false},
 	{regexp.MustCompile(`(?i)(\bauthorization\s*[:=]\s*)([^\s"'&,;<>\\]{16,})`), words("authorization"), true},
 	{regexp.MustCompile(`(?i)(\bzoho-oauthtoken(?:\s|%20|\+)+)([^\s"'&,;<>\\]+)`), words("zoho-oauthtoken"), false},
 	{regexp.MustCompile(`(?i)(\bbearer(?:\s|%20|\+)+)([A-Za-z0-9._~+/=-]{16,})`), words("bearer"), true},
 	{regexp.MustCompile(`(?i)(<(?:[\w.-]+:)?(?:access_token|refresh_token|application_token|client_secret|authorization)(?:\s[^>]*)?>)([^<]+)`), words("_token", "client_secret", "authorization"), false},
 	{regexp.MustCompile(`(://)([^@/?#\s"'<>,;:]+:[^@/?#\s"'<>,;]+@)`), words("://"), false},
-	{regexp.MustCompile(`()(\b1000\.[0-9A-Za-z]{16,}\.[0-9A-Za-z]{16,})`), words("1000."), false},
+	{regexp.MustCompile(`(?i)("(?:access_token|refresh_token|application_token|auth_token|event_token|client_secret|auth_id|refresh_id|app_sid)"\s*:\s*")([^"]+)`), words("_token", "client_secret", "auth_id", "refresh_id", "app_sid"), false},
+	{regexp.MustCompile(`()(\b1000\.[0-9A-Za-z]{8,}\.[0-9A-Za-z]{8,})`), words("1000."), false},
 }
 
 // look is a pattern whose first group stays and whose second is masked. Where shaped is set, only what is shaped like a
@@ -70,7 +34,7 @@ type look struct {
 }
 
 // hints are words of which one stands wherever any look matches.
-var hints = words("authorization", "token", "secret", "passw", "api_key", "apikey", "proof", "bearer", "1000.", "@")
+var hints = words("auth", "token", "secret", "passw", "api_key", "apikey", "proof", "bearer", "1000.", "@", "refresh_id", "app_sid", "sessid", "client_secret", "/rest/")
 
 // wordSet holds words in lower case by their first byte, in either case.
 type wordSet [256][]string
@@ -87,7 +51,7 @@ func words(all ...string) *wordSet {
 	return set
 }
 
-// in tells whether one of the words stands in s, in any letter case.
+// in reports whether one of the words stands in s, in any letter case.
 func (w *wordSet) in(s string) bool {
 	for i := range len(s) {
 		for _, word := range w[s[i]] {
@@ -106,7 +70,7 @@ func upper(b byte) byte {
 	return b
 }
 
-// startsWith tells whether s starts with a word in lower case, in any letter case.
+// startsWith reports whether s starts with a word in lower case, in any letter case.
 func startsWith(s, word string) bool {
 	if len(s) < len(word) {
 		return false
@@ -119,85 +83,136 @@ func startsWith(s, word string) bool {
 	return true
 }
 
-func maskLooks(s string) string {
-	if !hints.in(s) {
-		return s
+// secrets appends to found where the layer holds what is known to be a secret, or looks like one.
+func (l layer) secrets(present []needle, anywhere bool, found []span) []span {
+	for _, n := range present {
+		found = n.spans(l, anywhere, found)
+	}
+	if !hints.in(l.text) {
+		return found
 	}
 	for _, look := range looks {
-		if look.needs.in(s) {
-			s = look.mask(s)
+		if look.needs.in(l.text) {
+			found = look.spans(l, found)
 		}
 	}
-	return s
+	return found
 }
 
-func (l look) mask(s string) string {
-	if !l.pattern.MatchString(s) {
-		return s
-	}
-	return l.pattern.ReplaceAllStringFunc(s, func(found string) string {
-		parts := l.pattern.FindStringSubmatch(found)
-		switch {
-		case parts == nil || l.shaped && !hasDigitAndLetter(parts[2]):
-			return found
-		case strings.HasSuffix(parts[2], "@"):
-			return parts[1] + mask + "@"
+func (l look) spans(text layer, found []span) []span {
+	for _, at := range l.pattern.FindAllStringSubmatchIndex(text.text, -1) {
+		start, end := at[4], at[5]
+		if l.shaped && !hasDigitAndLetter(text.text[start:end]) {
+			continue
 		}
-		return parts[1] + mask
-	})
+		if text.text[end-1] == '@' {
+			end--
+		}
+		found = append(found, text.origin(start, end))
+	}
+	return found
 }
 
 func hasDigitAndLetter(s string) bool {
 	return strings.ContainsFunc(s, unicode.IsDigit) && strings.ContainsFunc(s, unicode.IsLetter)
 }
 
-const secretWords = `(?:token|secret|passw|pwd|authorization|credential|proof|signature|api.?key)`
-
 // unread are secrets in text that no parser could read: a name that sounds like one, then = or : in some spelling, then a
 // value, which may be quoted and cut off (where a list or an object begins, all that follows goes); an element of such a
 // name; a part of such a name.
 var unread = []*regexp.Regexp{
-	regexp.MustCompile(`(?i)([\w.-]*` + secretWords + `[\w.-]*(?:%5D|\])?(?:\\?["'])?(?:\s|%20)*(?:=|:|%3D|%3A)(?:\s|%20)*)` +
+	regexp.MustCompile(`(?i)([\w.-]*` + secretWord + `[\w.-]*(?:%5D|\])?(?:\\?["'])?(?:\s|%20)*(?:=|:|%3D|%3A)(?:\s|%20)*)` +
 		`([\[{][\s\S]*|"(?:[^"\\]|\\.)*"?|'[^']*'?|(?:(?:zoho-oauthtoken|bearer|basic)(?:\s|%20|\+)+)?[^\s"'&,;<>{}\[]+)`),
-	regexp.MustCompile(`(?i)(<(?:[\w.-]+:)?[\w.-]*` + secretWords + `[\w.-]*(?:\s[^>]*)?>)([^<]+)`),
-	regexp.MustCompile(`(?i)(name="?[\w.-]*` + secretWords + `[\w.-]*"?[^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n)([\s\S]*?)(?:\r?\n--|$)`),
+	regexp.MustCompile(`(?i)(<(?:[\w.-]+:)?[\w.-]*` + secretWord + `[\w.-]*(?:\s[^>]*)?>)(<!\[CDATA\[[\s\S]*?(?:\]\]>|$)|[^<]+)`),
+	regexp.MustCompile(`(?i)(name="?[\w.-]*` + secretWord + `[\w.-]*"?[^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n)([\s\S]*?)(?:\r?\n--|$)`),
 }
 
-// maskText masks what looks like a secret, and values, in text that may be of any shape.
-func maskText(text []byte, values []string) []byte {
-	for _, value := range values {
-		text = bytes.ReplaceAll(text, []byte(value), []byte(mask))
-	}
+const secretWord = `(?:` + credentialWords + `|\bo?auth\b|sid\b)`
+
+// maskText masks in text of any shape what is or looks like a secret, rather too much than too little.
+func (c *Cleaner) maskText(text string) string {
+	var spans []span
 	for _, pattern := range unread {
-		text = pattern.ReplaceAllFunc(text, func(found []byte) []byte {
-			at := pattern.FindSubmatchIndex(found)
-			if at == nil {
-				return found
+		if !sounds.in(text) {
+			break
+		}
+		for _, at := range pattern.FindAllStringSubmatchIndex(text, -1) {
+			if at[4] < at[5] && !c.isParam(text[at[2]:at[3]]) {
+				spans = append(spans, unquoted(text, at[4], at[5]))
 			}
-			return append(append(append([]byte(nil), found[:at[3]]...), mask...), found[at[5]:]...)
-		})
-	}
-	return []byte(maskLooks(string(text)))
-}
-
-// maskForm masks secrets in a form, pair by pair: what stands under one of the source's own secret names, and what looks
-// like a secret elsewhere. A pair that cannot be read is masked like text. All else stays as it was written.
-func (c *Cleaner) maskForm(form []byte) []byte {
-	pairs := strings.Split(string(form), "&")
-	for i, pair := range pairs {
-		name, value, hasValue := strings.Cut(pair, "=")
-		plainName, err := url.QueryUnescape(name)
-		plainValue, failed := url.QueryUnescape(value)
-		switch {
-		case err != nil || failed != nil:
-			pairs[i] = string(maskText([]byte(pair), c.values))
-		case hasValue && c.secretName(plainName, []string{step(plainName)}):
-			pairs[i] = maskValues(name, c.values) + "=" + mask
-		case maskLooks(maskValues(plainValue, c.values)) != plainValue:
-			pairs[i] = maskValues(name, c.values) + "=" + strings.ReplaceAll(url.QueryEscape(maskLooks(maskValues(plainValue, c.values))), url.QueryEscape(mask), mask)
-		default:
-			pairs[i] = maskValues(pair, c.values)
 		}
 	}
-	return []byte(strings.Join(pairs, "&"))
+	present := c.in(text)
+	each(text, func(l layer) { spans = l.secrets(present, true, spans) })
+	return cut(text, spans)
+}
+
+// unquoted is a part of a text without the quotes around it, so that what was well-formed stays so.
+func unquoted(text string, start, end int) span {
+	if quote := text[start]; quote == '"' || quote == '\'' {
+		if start++; end > start && text[end-1] == quote {
+			end--
+		}
+	}
+	return span{start, end}
+}
+
+var nameWords = regexp.MustCompile(`[\w.-]+`)
+
+// isParam reports whether the text before a value names one of the source's Params: Token=, <Token>, name="Token".
+func (c *Cleaner) isParam(before string) bool {
+	if len(c.places.Params) == 0 {
+		return false
+	}
+	return slices.ContainsFunc(nameWords.FindAllString(before, 2), func(word string) bool { return slices.Contains(c.places.Params, word) })
+}
+
+// maskForm masks secrets in a form, pair by pair: what stands under a name that hidden takes for a secret's, and what is or
+// looks like one elsewhere. A pair that cannot be read is masked like text. All else stays as it was written.
+func (c *Cleaner) maskForm(form string, hidden func(name string) bool) string {
+	pairs := strings.Split(form, "&")
+	for i, pair := range pairs {
+		name, value, hasValue := strings.Cut(pair, "=")
+		switch {
+		case hasValue && hidden(readable(name)):
+			pairs[i] = c.part(name) + "=" + mask
+		case !isReadable(pair):
+			pairs[i] = c.maskText(pair)
+		case hasValue:
+			pairs[i] = c.part(name) + "=" + c.part(value)
+		default:
+			pairs[i] = c.part(pair)
+		}
+	}
+	return strings.Join(pairs, "&")
+}
+
+// part masks secrets in a name or a value of a form, in which a plus sign is a space, or was not encoded.
+func (c *Cleaner) part(written string) string {
+	if strings.Contains(written, "+") {
+		return cut(written, c.spans(strings.ReplaceAll(written, "+", " "), c.spans(written, nil)))
+	}
+	return c.Text(written)
+}
+
+// shownBy returns the values of a form's pairs under names that hidden takes for a secret's.
+func shownBy(form string, hidden func(name string) bool) []string {
+	var shown []string
+	for pair := range strings.SplitSeq(form, "&") {
+		if name, value, ok := strings.Cut(pair, "="); ok && hidden(readable(name)) {
+			shown = append(shown, readable(value))
+		}
+	}
+	return shown
+}
+
+// readable is a part of a form as it reads, as far as it can be read.
+func readable(part string) string {
+	plain, _ := layer{text: strings.ReplaceAll(part, "+", " ")}.peel(percent)
+	return plain.text
+}
+
+func isReadable(pair string) bool {
+	_, err := url.QueryUnescape(pair)
+	return err == nil
 }

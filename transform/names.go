@@ -3,16 +3,21 @@ package transform
 import (
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// everywhere tells whether a name holds credentials at any depth of any CRM's body, but not in its records.
+// everywhere reports whether a name holds credentials at any depth of any CRM's body, but not in its records. A form writes the
+// names that lead to it before it: auth[access_token].
 func everywhere(name string) bool {
 	if len(name) < len("access_token") {
 		return false
+	}
+	if at := strings.LastIndexByte(name, '['); at >= 0 {
+		name = strings.TrimRight(name[at+1:], "]")
 	}
 	switch strings.ToLower(name) {
 	case "authorization", "access_token", "refresh_token", "application_token", "client_secret":
@@ -21,13 +26,24 @@ func everywhere(name string) bool {
 	return false
 }
 
-// sounding are names that people give to keys and passwords; ingest.Secrets calls them "<secret>".
-var sounding = regexp.MustCompile(`(?i)token|secret|passw|pwd|authorization|credential|proof|signature|api.?key|^auth$|^key$`)
+// credentialWords are what stands in the names that people give to keys and passwords.
+const credentialWords = `token|secret|passw|pwd|passphrase|authorization|credential|proof|signature|(?:api|access|private|auth).?key|auth.?(?:id|code)|refresh.?id|sess(?:ion)?.?id`
+
+// sounding are such names; ingest.Secrets calls them "<secret>".
+var sounding = regexp.MustCompile(`(?i)` + credentialWords + `|^o?auth$|^(?:key|pass|ticket|jwt)$|(?:^|[^a-z])sid$`)
+
+// sounds are what stands in every such name.
+var sounds = words("token", "secret", "passw", "pwd", "passphrase", "auth", "credential", "proof", "signature", "key", "refresh", "sess", "pass", "ticket", "jwt", "sid")
+
+// soundsSecret reports whether people give such a name to keys and passwords.
+func soundsSecret(name string) bool { return sounds.in(name) && sounding.MatchString(name) }
 
 // places are what a source says of its callbacks, compiled.
 type places struct {
 	ingest.Secrets
 	names, records []pattern
+	text           *regexp.Regexp // names of one step, in a body that is text or XML; nil: there are none
+	inText         *wordSet       // these names
 }
 
 // pattern is a path of names: what each step from the root must be.
@@ -41,7 +57,36 @@ func compile(secrets ingest.Secrets) *places {
 	for _, record := range secrets.Records {
 		p.records = append(p.records, compilePattern(record))
 	}
+	if plain := slices.DeleteFunc(slices.Clone(secrets.Names), func(name string) bool { return !plainName.MatchString(name) }); len(plain) > 0 {
+		p.text, p.inText = compileText(plain), words(plain...)
+	}
 	return p
+}
+
+var plainName = regexp.MustCompile(`^[a-z_]+$`)
+
+// compileText returns what finds the values of names in text: an element's content, an attribute, what stands behind a colon or
+// an equals sign at the start of a line. Its groups 1, 3 and 5 are a name, and the group behind each is the name's value.
+func compileText(names []string) *regexp.Regexp {
+	name := `(` + strings.Join(names, "|") + `)`
+	return regexp.MustCompile(`(?is)<(?:[\w.-]+:)?` + name + `(?:\s[^>]*)?>(.*?)(?:</|$)` +
+		`|\s` + name + `\s*=\s*("[^"]*"?|'[^']*'?)` +
+		`|(?m:^)[ \t]*` + name + `[ \t]*[:=][ \t]*([^\r\n&]+)`)
+}
+
+// named appends to found where the text of a body shows what stands under a secret's name.
+func (p *places) named(text string, found []span) []span {
+	if p.text == nil || !p.inText.in(text) {
+		return found
+	}
+	for _, at := range p.text.FindAllStringSubmatchIndex(text, -1) {
+		for group := 2; group < len(at); group += 4 {
+			if at[group] >= 0 && at[group+3] > at[group+2] && !slices.Contains(p.Params, text[at[group]:at[group+1]]) {
+				found = append(found, unquoted(text, at[group+2], at[group+3]))
+			}
+		}
+	}
+	return found
 }
 
 func compilePattern(text string) pattern {
@@ -52,22 +97,13 @@ func compilePattern(text string) pattern {
 	return p
 }
 
-// compileStep returns what path.Match does, quicker for the two kinds of globs that there are: a name, and *part*. No
-// step holds a slash.
+// compileStep returns what path.Match does, quicker for a name without a glob. No step holds a slash.
 func compileStep(glob string) func(string) bool {
 	if glob == "<secret>" {
-		return sounding.MatchString
+		return soundsSecret
 	}
 	if !strings.ContainsAny(glob, `*?[\`) {
 		return func(step string) bool { return step == glob }
-	}
-	if inner, ok := strings.CutPrefix(glob, "*"); ok {
-		if inner, ok := strings.CutSuffix(inner, "*"); ok {
-			part := strings.NewReplacer(`\[`, "[", `\]`, "]").Replace(inner)
-			if !strings.ContainsAny(part, `*?\`) && strings.Count(inner, "[") == strings.Count(inner, `\[`) {
-				return func(step string) bool { return strings.Contains(step, part) }
-			}
-		}
 	}
 	return func(step string) bool {
 		ok, err := path.Match(glob, step)
@@ -83,7 +119,7 @@ func step(name string) string {
 	return strings.ReplaceAll(strings.ToLower(name), "/", "_")
 }
 
-// isPlain tells whether name is surely its own step; most are.
+// isPlain reports whether name is surely its own step; most are.
 func isPlain(name string) bool {
 	for i := range len(name) {
 		if b := name[i]; b == '/' || b >= 'A' && b <= 'Z' || b >= utf8.RuneSelf {
@@ -111,7 +147,29 @@ func (p pattern) matches(steps []string) bool {
 	return true
 }
 
-// secretName tells whether a secret stands under a name, the last of steps.
-func (c *Cleaner) secretName(name string, steps []string) bool {
-	return everywhere(name) || matchesAny(c.places.names, steps)
+// namedIn returns what the text of a body shows under a secret's name, without what encloses it.
+func (p *places) namedIn(text string) []string {
+	var values []string
+	for _, at := range p.named(text, nil) {
+		value := strings.TrimSpace(text[at.start:at.end])
+		values = append(values, strings.TrimSuffix(strings.TrimPrefix(value, "<![CDATA["), "]]>"))
+	}
+	return values
 }
+
+// secretName reports whether a secret stands under a name, the last of steps, below which is an object or not.
+func (c *Cleaner) secretName(name string, steps []string, object bool) bool {
+	switch p := c.places; {
+	case everywhere(name):
+		return true
+	case len(steps) == 1 && slices.Contains(p.Params, name):
+		return false
+	case p.Hides != nil && p.Hides(steps, object):
+		return true
+	default:
+		return matchesAny(p.names, steps)
+	}
+}
+
+// hides reports whether a secret stands under a name of a form or a URL.
+func (c *Cleaner) hides(name string) bool { return c.secretName(name, []string{step(name)}, false) }

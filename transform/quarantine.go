@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -46,39 +47,32 @@ func (q Quarantined) Callback() ingest.Callback {
 // Quarantine returns the copy of cb that may be kept, as JSON.
 func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]byte, error) {
 	cb = searchable(cb)
-	cleaner := r.For(cb.Source, cb.Body)
-	if derived := r.of(cb.Source).Derived; derived != nil {
-		cleaner.know(derived(cb))
-	}
-	for name, list := range cb.Query {
-		if sounding.MatchString(name) {
-			cleaner.know(list)
-		}
-	}
-	text := func(s string) string { return string(maskText([]byte(s), cleaner.values)) }
+	cleaner := r.quarantining(cb)
 	q := Quarantined{
-		ID: id, Source: cb.Source, Reason: text(reason.Error()), ReceivedAt: cb.At, Method: cb.Method, Path: text(cb.Path),
-		Params: map[string]string{}, Query: url.Values{}, ContentType: text(cb.Header.Get("Content-Type")), TraceParent: ingest.TraceParent(cb.Header),
+		ID: id, Source: cb.Source, Reason: cleaner.maskText(reason.Error()), ReceivedAt: cb.At, Method: cb.Method, Path: cleaner.maskText(cb.Path),
+		Params: map[string]string{}, Query: url.Values{}, RawQuery: cleaner.maskForm(cb.RawQuery, cleaner.hidesInURL),
+		ContentType: cleaner.maskText(cb.Header.Get("Content-Type")), TraceParent: ingest.TraceParent(cb.Header),
 	}
 	for name, value := range cb.Params {
-		q.Params[name] = text(value)
+		q.Params[name] = cleaner.maskText(value)
 	}
 	for name, list := range cb.Query {
 		for _, value := range list {
-			if sounding.MatchString(name) {
+			if cleaner.hidesInURL(name) {
 				value = mask
 			}
-			q.Query.Add(text(name), text(value))
+			q.Query.Add(cleaner.Text(name), cleaner.Text(value))
 		}
 	}
-	q.RawQuery = maskQuery(cb.RawQuery, text)
 	body, err := cleaner.JSON(nil, cb.Body)
 	switch {
 	case err == nil:
 	case isForm(cb):
-		body = cleaner.maskForm(cb.Body)
+		body = []byte(cleaner.maskForm(string(cb.Body), cleaner.hides))
+	case looksLikeForm(cb.Body):
+		body = []byte(cleaner.maskText(cleaner.maskForm(string(cb.Body), cleaner.hides)))
 	default:
-		body = maskText(cb.Body, cleaner.values)
+		body = []byte(cleaner.maskText(string(cb.Body)))
 	}
 	if q.Body = string(body); !utf8.Valid(body) {
 		q.Body, q.BodyBase64 = "", body
@@ -86,11 +80,46 @@ func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]by
 	return json.Marshal(q)
 }
 
-// isForm tells whether a body that is not JSON is a form: its header says so, or no header says otherwise.
+// quarantining returns a cleaner that knows every secret that cb shows or that is derived for it. It has to clean whatever
+// comes: of more secrets than maxFound the others are removed where they stand, and looked for nowhere else.
+func (r *Redactor) quarantining(cb ingest.Callback) *Cleaner {
+	c := &Cleaner{places: r.of(cb.Source), configured: r.secrets}
+	shown := c.find(string(cb.Body), c.places.namedIn(string(cb.Body)))
+	if looksLikeForm(cb.Body) {
+		shown = append(shown, shownBy(string(cb.Body), c.hides)...)
+	}
+	derived := shownBy(cb.RawQuery, c.hidesInURL)
+	for name, list := range cb.Query {
+		if c.hidesInURL(name) {
+			derived = append(derived, list...)
+		}
+	}
+	if len(derived) > maxFound {
+		derived = derived[:maxFound]
+	}
+	if c.places.Derived != nil {
+		derived = append(derived, c.places.Derived(cb)...)
+	}
+	c.know(shown, derived)
+	c.err = nil
+	return c
+}
+
+// hidesInURL reports whether a parameter of the URL may be a secret. Others' logs keep URLs, so no name there is trusted.
+func (c *Cleaner) hidesInURL(name string) bool {
+	return c.hides(name) || soundsSecret(name) && !slices.Contains(c.places.Params, name)
+}
+
+// isForm reports whether a body that is not JSON is a form: its header says so, or no header says otherwise.
 func isForm(cb ingest.Callback) bool {
 	mediaType, _, _, _ := ingest.Content(cb.Header.Get("Content-Type"))
-	start := bytes.TrimSpace(cb.Body)
-	return (mediaType == "application/x-www-form-urlencoded" || mediaType == "") && len(start) > 0 && !bytes.ContainsAny(start[:1], "{[<") && bytes.Contains(start, []byte("="))
+	return (mediaType == "application/x-www-form-urlencoded" || mediaType == "") && looksLikeForm(cb.Body)
+}
+
+// looksLikeForm reports whether a body may be read as a form: some sources read any text as one.
+func looksLikeForm(body []byte) bool {
+	start := bytes.TrimSpace(body)
+	return len(start) > 0 && !bytes.ContainsAny(start[:1], "{[<-") && bytes.Contains(start, []byte("="))
 }
 
 // searchable returns cb with a body and a query in which secrets can be found, and which JSON can hold: a body of another
@@ -131,22 +160,4 @@ func escaped(query string) string {
 		i += size
 	}
 	return out.String()
-}
-
-// maskQuery masks the parameters of a URL that sound like secrets, and in the others what text masks.
-func maskQuery(raw string, text func(string) string) string {
-	if raw == "" {
-		return ""
-	}
-	pairs := strings.Split(raw, "&")
-	for i, pair := range pairs {
-		name, _, hasValue := strings.Cut(pair, "=")
-		switch {
-		case hasValue && sounding.MatchString(ingest.Unescape(name)):
-			pairs[i] = text(name) + "=" + mask
-		default:
-			pairs[i] = text(pair)
-		}
-	}
-	return strings.Join(pairs, "&")
 }

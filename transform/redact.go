@@ -1,10 +1,7 @@
 package transform
 
 import (
-	"cmp"
 	"errors"
-	"html"
-	"net/url"
 	"slices"
 	"strings"
 	"unicode"
@@ -30,25 +27,27 @@ const maxFound = 64
 // secret's value is masked wherever else it appears.
 type Redactor struct {
 	sources map[string]*places
-	values  []string // longest first, so that none is cut by another that it begins with
+	secrets *finder
 }
 
 // NewRedactor returns a redactor for the secrets of all sources, by label.
 func NewRedactor(secrets map[string]ingest.Secrets) *Redactor {
 	r := &Redactor{sources: map[string]*places{}}
+	var values []string
 	for label, s := range secrets {
 		r.sources[label] = compile(s)
-		r.values = append(r.values, s.Values...)
+		values = append(values, s.Values...)
 	}
-	r.values = spelled(atLeast(shortest, r.values))
+	r.secrets = newFinder(needles(values, true))
 	return r
 }
 
 // Cleaner redacts one callback of one source.
 type Cleaner struct {
-	places *places
-	values []string
-	err    error // it cannot be cleaned
+	places            *places
+	configured, shown *finder         // shown: by this callback; nil: none
+	named             map[string]bool // all that it shows under a secret's name and that is no number
+	err               error           // it cannot be cleaned
 }
 
 // For returns a cleaner that knows the configured secrets and those that the JSON texts show under a secret's name.
@@ -57,22 +56,20 @@ func (r *Redactor) For(source string, texts ...[]byte) *Cleaner {
 	for i, text := range texts {
 		copied[i] = string(text)
 	}
-	return r.cleaner(source, copied...)
+	return r.cleaner(source, nil, nil, copied...)
 }
 
-func (r *Redactor) cleaner(source string, texts ...string) *Cleaner {
-	c := &Cleaner{places: r.of(source), values: r.values}
-	var found []string
+// cleaner returns what For does. It also knows other credentials of the callback, and that what names it plainly, such as its
+// account, is no secret where it stands under a secret's name too.
+func (r *Redactor) cleaner(source string, credentials, plain []string, texts ...string) *Cleaner {
+	c := &Cleaner{places: r.of(source), configured: r.secrets}
+	shown := slices.Clone(credentials)
 	for _, text := range texts {
 		if text != "" {
-			found = c.find(text, found)
+			shown = c.find(text, shown)
 		}
 	}
-	found = slices.DeleteFunc(found, func(value string) bool { return !tokenShaped(value) })
-	if slices.Sort(found); len(slices.Compact(found)) > maxFound {
-		c.err = errors.New("too many different secrets in one callback")
-	}
-	c.know(found)
+	c.know(slices.DeleteFunc(shown, func(value string) bool { return slices.Contains(plain, value) }), nil)
 	return c
 }
 
@@ -83,7 +80,32 @@ func (r *Redactor) of(source string) *places {
 	return &places{}
 }
 
-// tokenShaped tells whether a value is hardly a word, a name or a record's id: one long run of characters, not all of
+// know makes c mask what a callback has shown as a secret, where it is shaped like one, and what was derived for it.
+func (c *Cleaner) know(shown, derived []string) {
+	for _, value := range shown {
+		if scheme, token, ok := strings.Cut(value, " "); ok && schemes[strings.ToLower(scheme)] {
+			shown = append(shown, strings.TrimSpace(token))
+		}
+	}
+	c.named = make(map[string]bool, len(shown))
+	for _, value := range shown {
+		c.named[value] = len(value) >= shortest && strings.Trim(value, "-.0123456789") != ""
+	}
+	shown = slices.DeleteFunc(shown, func(value string) bool { return !tokenShaped(value) })
+	slices.Sort(shown)
+	if shown = slices.Compact(shown); len(shown) > maxFound {
+		shown, c.err = shown[:maxFound], errors.New("too many different secrets in one callback")
+	}
+	shown = slices.DeleteFunc(append(shown, derived...), c.configured.has)
+	if len(shown) > 0 {
+		c.shown = newFinder(needles(shown, false))
+	}
+}
+
+// schemes are words before a credential.
+var schemes = map[string]bool{"bearer": true, "zoho-oauthtoken": true, "basic": true}
+
+// tokenShaped reports whether a value is hardly a word, a name or a record's id: one long run of characters, not all of
 // them digits, and not all of them letters of one case.
 func tokenShaped(value string) bool {
 	var lower, upper, digit, mark bool
@@ -115,77 +137,32 @@ func (c *Cleaner) json(out []byte, text string) ([]byte, error) {
 	return c.write(out, text, false)
 }
 
-// Record appends raw, a record's values as the CRM has them, to out: no name in it is a secret's.
+// Record appends raw, a record's values, to out: no name in it is a secret's, but for what the source hides where the
+// record stands in a body.
 func (c *Cleaner) Record(out, raw []byte) ([]byte, error) {
 	return c.write(out, string(raw), true)
 }
 
-// Text masks known secrets in s.
-func (c *Cleaner) Text(s string) string { return maskAll(s, c.values) }
+// Text masks known secrets in s, and what looks like one.
+func (c *Cleaner) Text(s string) string { return cut(s, c.spans(s, nil)) }
 
-// occurring returns those secrets that may stand in the strings of a JSON text: where it has no escapes, only those that
-// stand in it as it is written.
-func (c *Cleaner) occurring(text string) []string {
-	if strings.Contains(text, `\`) {
-		return c.values
-	}
-	var some []string
-	for _, value := range c.values {
-		if strings.Contains(text, value) {
-			some = append(some, value)
-		}
-	}
-	return some
+// spans appends to found where secrets stand in s.
+func (c *Cleaner) spans(s string, found []span) []span {
+	present := c.in(s)
+	each(s, func(l layer) { found = l.secrets(present, false, found) })
+	return found
 }
 
-// know makes c mask more values.
-func (c *Cleaner) know(values []string) {
-	var fresh []string
-	for _, value := range values {
-		if len(value) >= shortest && (!spelledAlike(value) || !slices.Contains(c.values, value)) {
-			fresh = append(fresh, value)
-		}
-	}
-	if len(fresh) > 0 {
-		c.values = longestFirst(append(spelled(fresh), c.values...))
-	}
+// in returns the secrets that stand in a text.
+func (c *Cleaner) in(s string) []needle {
+	var present []needle
+	each(s, func(l layer) { present = c.shown.in(l.text, c.configured.in(l.text, present)) })
+	return present
 }
 
-func atLeast(length int, values []string) []string {
-	var some []string
-	for _, value := range values {
-		if len(value) >= length {
-			some = append(some, value)
-		}
-	}
-	return some
-}
-
-// spelled returns the values in the ways in which URLs, XML and JSON write them, each once, longest first.
-func spelled(values []string) []string {
-	var all []string
-	for _, value := range values {
-		all = append(all, value)
-		if spelledAlike(value) {
-			continue
-		}
-		escaped := html.EscapeString(value)
-		named := strings.ReplaceAll(strings.ReplaceAll(escaped, "&#34;", "&quot;"), "&#39;", "&apos;")
-		quoted := string(quote(nil, value))
-		all = append(all, url.QueryEscape(value), url.PathEscape(value), escaped, named, quoted[1:len(quoted)-1])
-	}
-	return longestFirst(all)
-}
-
-// spelledAlike tells whether URLs, XML and JSON write a value as it is.
-func spelledAlike(value string) bool {
-	return !strings.ContainsFunc(value, func(r rune) bool {
-		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && !strings.ContainsRune("-_.~", r)
-	})
-}
-
-// longestFirst returns the values each once, so that none is cut by another that it begins with.
-func longestFirst(values []string) []string {
-	slices.SortFunc(values, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
-	return slices.Compact(values)
+// inJSON returns the secrets that stand in the strings, or are numbers, of a JSON text.
+func (c *Cleaner) inJSON(text string) []needle {
+	var present []needle
+	eachOfJSON(text, func(l layer) { present = c.shown.in(l.text, c.configured.in(l.text, present)) })
+	return present
 }

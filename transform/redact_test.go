@@ -48,6 +48,11 @@ func TestRedactJSON(t *testing.T) {
 		{"by look", `{"u":"https://x/?a=1&authorization=Zoho-oauthtoken 1000.abc.def&b=2"}`, `{"u":"https://x/?a=1&authorization=***&b=2"}`},
 		{"by look, encoded", `{"u":"authorization=Zoho-oauthtoken%201000.abc&b=2"}`, `{"u":"authorization=***&b=2"}`},
 		{"by look, a user in a URL", `{"u":"https://me:pass@host/x"}`, `{"u":"https://***@host/x"}`},
+		{"JSON in a string", `{"options":"{\"AUTH_ID\":\"qqq\",\"a\":1}","twice":"%7B%22access_token%22:%22qqq%22}"}`, `{"options":"{\"AUTH_ID\":\"***\",\"a\":1}","twice":"%7B%22access_token%22:%22***%22}"}`},
+		{"an inbound webhook", `{"u":"https://x.bitrix24.com/rest/1/abc123def456gh78/crm.deal.list","v":"/rest/1/crm.deal.list"}`, `{"u":"https://x.bitrix24.com/rest/1/***/crm.deal.list","v":"/rest/1/crm.deal.list"}`},
+		{"a token in a URL of Bitrix24", `{"u":"https://x/rest/crm.deal.get?auth=0123456789abcdef0123&id=1","v":"?auth=true"}`, `{"u":"https://x/rest/crm.deal.get?auth=***&id=1","v":"?auth=true"}`},
+		{"an OAuth token behind an escape", `{"u":"x%201000.0123456789abcdef.0123456789abcdef"}`, `{"u":"x%20***"}`},
+		{"the token of a scheme, elsewhere", `{"token":"Bearer some-token-of-12","a":"some-token-of-12"}`, `{"a":"***"}`},
 		{"an address is no secret", `{"mail":"somebody@example.com","note":"token: blue, bearer of news"}`, `{"mail":"somebody@example.com","note":"token: blue, bearer of news"}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

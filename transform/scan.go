@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// ends tells whether a literal ends before b.
+// ends reports whether a literal ends before b.
 func ends(b byte) bool {
 	switch b {
 	case ' ', '\t', '\r', '\n', ',', ']', '}':
@@ -14,7 +14,7 @@ func ends(b byte) bool {
 	return false
 }
 
-// isWhole tells whether raw is surely a number; most are whole.
+// isWhole reports whether raw is surely a number; most are whole.
 func isWhole(raw string) bool {
 	if raw == "" || raw[0] == '0' {
 		return false

@@ -16,7 +16,7 @@ var errNotJSON = errors.New("not valid JSON")
 // what stands under secret names.
 type walk struct {
 	cleaner *Cleaner
-	values  []string // secrets that may stand in the text
+	present []needle // secrets that stand in the text
 	in      string
 	at      int
 	out     []byte
@@ -30,10 +30,14 @@ type walk struct {
 
 const byteOrderMark = "\ufeff"
 
-// write appends what may be kept of a JSON text to out.
-func (c *Cleaner) write(out []byte, text string, record bool) ([]byte, error) {
+// write appends what may be kept of a JSON text to out: a body, or the values of a record.
+func (c *Cleaner) write(out []byte, text string, values bool) ([]byte, error) {
 	var steps [8]string
-	w := walk{cleaner: c, values: c.occurring(text), in: strings.TrimPrefix(text, byteOrderMark), out: out, steps: steps[:0], record: record}
+	w := walk{cleaner: c, present: c.inJSON(text), in: strings.TrimPrefix(text, byteOrderMark), out: out, steps: steps[:0]}
+	if values {
+		w.steps = append(w.steps, c.places.ValuesAt...)
+		w.record = len(w.steps) == 0 || matchesAny(c.places.records, w.steps)
+	}
 	if err := w.run(); err != nil {
 		return nil, err
 	}
@@ -97,8 +101,9 @@ func (w *walk) object() error {
 		}
 		outer, record, start := w.secret, w.record, len(w.out)
 		w.steps = append(w.steps, step(name))
-		w.secret = outer || !record && w.cleaner.secretName(name, w.steps)
+		w.space()
 		w.record = record || matchesAny(w.cleaner.places.records, w.steps)
+		w.secret = outer || !w.record && w.cleaner.secretName(name, w.steps, w.peek() == '{')
 		if !w.secret {
 			if n > 0 && !w.finding && w.out[len(w.out)-1] != '{' {
 				w.write(',')
@@ -162,7 +167,7 @@ func (w *walk) literal() error {
 	case w.finding && w.secret:
 		w.found = append(w.found, raw)
 	case w.finding:
-	case slices.Contains(w.values, raw):
+	case slices.ContainsFunc(w.present, func(n needle) bool { return n.text == raw }):
 		w.out = quote(w.out, mask)
 	default:
 		w.out = append(w.out, raw...)
@@ -175,13 +180,21 @@ func (w *walk) writeString(s, raw string) {
 		if w.secret && s != "" {
 			w.found = append(w.found, s)
 		}
+		if w.depth == 1 {
+			w.found = append(w.found, w.cleaner.places.namedIn(s)...)
+		}
 		return
 	}
 	if w.secret {
 		return // what stands below a secret's name is not kept
 	}
-	if clean := maskAll(s, w.values); clean != s {
-		w.out = quote(w.out, clean)
+	var spans []span
+	if w.depth == 1 { // a body that is text
+		spans = w.cleaner.places.named(s, spans)
+	}
+	each(s, func(l layer) { spans = l.secrets(w.present, false, spans) })
+	if len(spans) > 0 {
+		w.out = quote(w.out, cut(s, spans))
 		return
 	}
 	w.out = append(w.out, raw...)

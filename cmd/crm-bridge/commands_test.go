@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,7 +83,7 @@ func TestDataFolderIsLocked(t *testing.T) {
 	defer func() { _ = again.Close() }()
 
 	secret, err := again.secret("some-secret")
-	if err != nil || len(secret) != 43 {
+	if err != nil || len(secret) != 43 || url.PathEscape(secret) != secret || url.QueryEscape(secret) != secret {
 		t.Fatalf("secret of %d characters: %v", len(secret), err)
 	}
 	if same, err := again.secret("some-secret"); err != nil || same != secret {

@@ -1,51 +1,77 @@
 package bitrix24
 
 import (
-	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// credentials are the names of auth that must never be kept. An access token is there when a known user made the change.
-var credentials = []string{"access_token", "refresh_token", "application_token", "client_secret", "authorization"}
+// harmless are the members of auth that may be kept. Whatever else stands there may let somebody in: an access token is
+// there when a known user made the change, and nobody says what a later version of Bitrix24 adds.
+var harmless = []string{"domain", "member_id", "server_endpoint", "server_domain", "client_endpoint", "status", "scope", "expires", "expires_in", "user_id"}
 
-// secrets returns where the callbacks of Bitrix24 carry credentials: in auth, whose members a form writes into one name.
+// credentials are the names that Bitrix24 itself gives to them. No field of a customer's has one of these: the names of
+// fields that somebody adds begin with UF_.
+var credentials = []string{
+	"access_token", "refresh_token", "application_token", "client_secret", "authorization",
+	"token", "auth_token", "event_token", "auth_id", "refresh_id", "app_sid", "sessid",
+}
+
+var (
+	// credentialName matches names that a credential may have beside the record: event_token of a robot, a property api_key.
+	credentialName = regexp.MustCompile(`token|secret|passw|passphrase|pwd|credential|authorization|(?:api|access|private|auth).?key|auth.?(?:id|code)|refresh.?id|sess(?:ion)?.?id|(?:^|[^a-z])sid$|^jwt$`)
+	// credentialHints stand in every such name.
+	credentialHints = []string{"token", "secret", "pass", "pwd", "cred", "auth", "key", "refresh", "sess", "sid", "jwt"}
+	// harmlessName matches those of them that only say something of a credential, or sound like one.
+	harmlessName = regexp.MustCompile(`(?:count|type|ttl|length|expires|expires_in|expiry)$|secretar`)
+)
+
+// secrets returns where the callbacks of Bitrix24 carry credentials.
 func secrets(configured []string) ingest.Secrets {
-	s := ingest.Secrets{
-		Values:  configured,
-		Derived: func(cb ingest.Callback) []string { return append(escaped(configured), credentialsOf(cb.Body)...) },
-	}
-	for _, name := range credentials {
-		s.Names = append(s.Names, "auth."+name, `*\[`+name+`\]*`)
-	}
-	return s
+	return ingest.Secrets{Values: configured, Hides: hides, ValuesAt: []string{"data", "fields"}}
 }
 
-// escaped returns configured secrets as forms and URLs spell them.
-func escaped(configured []string) []string {
-	var all []string
-	for _, secret := range configured {
-		all = append(all, url.QueryEscape(secret), url.PathEscape(secret))
+// hides reports whether a credential stands at a path, in the envelope of a callback or in its record: data.FIELDS, or
+// EVENT_DATA of an offline event. In auth all is one that is not known to be harmless; elsewhere it is by its name.
+func hides(path []string, object bool) bool {
+	if path = unbracketed(path); len(path) == 0 {
+		return false
 	}
-	return all
-}
-
-// credentialsOf returns the values of a form that stand under the names of credentials, as they are spelled and as they
-// read, however much of the rest is broken.
-func credentialsOf(form []byte) []string {
-	var all []string
-	for pair := range strings.SplitSeq(string(form), "&") {
-		name, value, _ := strings.Cut(pair, "=")
-		if !slices.ContainsFunc(brackets(strings.ToLower(ingest.Unescape(name))), isCredential) {
-			continue
-		}
-		if all = append(all, value); strings.ContainsAny(value, "%+") {
-			all = append(all, ingest.Unescape(value))
+	inRecord := len(path) > 1 && path[0] == "event_data" || len(path) > 2 && path[0] == "data" && path[1] == "fields"
+	if inRecord {
+		return slices.ContainsFunc(path[1:], func(step string) bool { return slices.Contains(credentials, step) })
+	}
+	if path[0] == "event_additional" && len(path) > 1 { // of an offline event; authorization data, the documents say
+		return path[1] != "user_id"
+	}
+	if at := slices.Index(path, "auth"); at >= 0 {
+		switch below := path[at+1:]; len(below) {
+		case 0:
+			return !object
+		case 1:
+			return !slices.Contains(harmless, below[0])
+		default:
+			return true
 		}
 	}
-	return all
+	return slices.ContainsFunc(path, isCredentialName)
 }
 
-func isCredential(name string) bool { return slices.Contains(credentials, name) }
+func isCredentialName(name string) bool {
+	return slices.ContainsFunc(credentialHints, func(hint string) bool { return strings.Contains(name, hint) }) &&
+		credentialName.MatchString(name) && !harmlessName.MatchString(name)
+}
+
+// unbracketed returns the steps of a path, those too that a form writes into one name: auth[access_token].
+func unbracketed(path []string) []string {
+	if !slices.ContainsFunc(path, func(step string) bool { return strings.ContainsAny(step, "[].") }) {
+		return path
+	}
+	var steps []string
+	for _, step := range path {
+		steps = append(steps, strings.FieldsFunc(step, func(r rune) bool { return strings.ContainsRune("[].", r) })...)
+	}
+	return steps
+}

@@ -67,10 +67,17 @@ func mapping(t testing.TB, label string, s ingest.Source) *transform.Mapping {
 	return &transform.Mapping{Schemas: set, Redact: transform.NewRedactor(map[string]ingest.Secrets{label: s.Secrets()})}
 }
 
-// encoded returns what would leave for a stream.
+// encoded returns what would leave for a stream, in either mode.
 func encoded(m *transform.Mapping) func(ingest.Change) ([][]byte, error) {
+	perRecord := *m
+	perRecord.PerRecord = true
 	return func(c ingest.Change) ([][]byte, error) {
 		events, err := m.Events(c)
+		if err != nil {
+			return nil, err
+		}
+		each, err := perRecord.Events(c)
+		events = append(events, each...)
 		var all [][]byte
 		for i := range events {
 			var text bytes.Buffer

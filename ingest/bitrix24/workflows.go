@@ -54,7 +54,7 @@ func (w *Workflows) Routes() []ingest.Route {
 // Secrets implements ingest.Source.
 func (w *Workflows) Secrets() ingest.Secrets {
 	s := secrets(w.WorkflowSecret)
-	s.Names = append(s.Names, secretParam)
+	s.Names = []string{secretParam}
 	return s
 }
 
@@ -113,7 +113,7 @@ func (w *Workflows) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 // nativeQuery returns what the step's author added to its URL, such as a field of the record; nil where that is nothing.
 func nativeQuery(text string) (json.RawMessage, error) {
 	query, err := ingest.ParseForm(text, nil)
-	if err != nil || !slices.ContainsFunc(query, func(p ingest.Param) bool { return !strings.EqualFold(p.Name, secretParam) }) {
+	if err != nil || !slices.ContainsFunc(query, func(p ingest.Param) bool { return !hides([]string{strings.ToLower(p.Name)}, false) }) {
 		return nil, err
 	}
 	return query.JSON(), nil

@@ -11,7 +11,7 @@ import (
 
 // body is a notification before anything in it is trusted to have the shape that the documents give.
 type body struct {
-	Module, Operation, IDs, ChannelID, Token, ResourceURI, ServerTime, AffectedFields, AffectedValues json.RawMessage
+	Module, Operation, IDs, ChannelID, Token, ResourceURI, ServerTime, AffectedFields, AffectedValues, QueryParams json.RawMessage
 
 	raw json.RawMessage
 }
@@ -66,6 +66,8 @@ func (b *body) set(name string, value json.RawMessage) {
 		b.AffectedFields = value
 	case "affected_values":
 		b.AffectedValues = value
+	case "query_params":
+		b.QueryParams = value
 	}
 }
 

@@ -52,22 +52,25 @@ func (n *Notifications) Routes() []ingest.Route {
 // Secrets implements ingest.Source. Zoho echoes the query of the notify URL as query_params, and people put keys there.
 func (n *Notifications) Secrets() ingest.Secrets {
 	return ingest.Secrets{
-		Names:   []string{"token", "query_params.<secret>"},
-		Records: []string{"affected_values.values"},
-		Values:  append(n.Tokens.Values(), n.TokenSecrets...),
-		Derived: n.derived,
+		Names:    []string{"<secret>", "query_params.<secret>"},
+		Records:  []string{"affected_values.values"},
+		ValuesAt: []string{"affected_values", "values"},
+		Values:   append(n.Tokens.Values(), n.TokenSecrets...),
+		Derived:  n.derived,
 	}
 }
 
-// derived returns the token and proof of the channels that the notify URL and the body name, under each secret.
+// derived returns the tokens and proofs, under each secret, of the channels that a callback names: in its body, and in the
+// query of its notify URL.
 func (n *Notifications) derived(cb ingest.Callback) []string {
-	channels := []string{cb.Query.Get("channel")}
-	body, _ := parse(cb)
-	if channel, err := channelOf(body); err == nil {
-		channels = append(channels, channel)
+	if len(n.TokenSecrets) == 0 {
+		return nil
 	}
+	body, _ := parse(cb) // of one that is broken, what could be read
+	channels := append(channelsOf(body), cb.Query.Get("channel"))
+	slices.Sort(channels)
 	var values []string
-	for _, channel := range channels {
+	for _, channel := range slices.Compact(channels) {
 		if channel == "" {
 			continue
 		}
@@ -76,6 +79,19 @@ func (n *Notifications) derived(cb ingest.Callback) []string {
 		}
 	}
 	return values
+}
+
+// channelsOf returns the channels of a body: its own, and that of the notify URL whose query it echoes.
+func channelsOf(b body) []string {
+	channel, _ := channelOf(b) // what is not one has no secrets
+	channels := []string{channel}
+	for name, value := range ingest.Members(b.QueryParams) {
+		if string(name) == "channel" {
+			named, _ := digits(value, "channel")
+			channels = append(channels, named)
+		}
+	}
+	return channels
 }
 
 // Verify implements ingest.Source: the body's token proves the callback. Where Zoho sent none, the proof of the notify URL
@@ -180,6 +196,8 @@ func (n *Notifications) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	change.Collection = collection(body.ResourceURI, change.Module)
 	change.Fields = affectedFields(body.AffectedFields)
 	change.Values = affectedValues(body.AffectedValues)
+	change.Secrets = n.derived(cb)
+	change.Divided = []string{"ids", "affected_fields", "affected_values"}
 	return []ingest.Change{change}, nil
 }
 

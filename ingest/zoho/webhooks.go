@@ -61,9 +61,22 @@ func (w *Webhooks) Routes() []ingest.Route {
 	return routes
 }
 
-// Secrets implements ingest.Source.
+// credentialParams are what the parameters are called in which administrators send tokens to whoever they call; in any case.
+var credentialParams = []string{"token", "authtoken", "auth_token", "api_key", "apikey", "password"}
+
+// Secrets implements ingest.Source. A parameter that names a record or a delivery is none, whatever it is called.
 func (w *Webhooks) Secrets() ingest.Secrets {
-	return ingest.Secrets{Names: []string{secretParam}, Values: w.Accepted}
+	return ingest.Secrets{Names: append([]string{secretParam}, credentialParams...), Params: w.dataParams(), Values: w.Accepted}
+}
+
+// dataParams are the parameters that name the record and the delivery.
+func (w *Webhooks) dataParams() []string {
+	return slices.DeleteFunc(slices.Concat(w.IDParams, w.IdentityParams), func(name string) bool { return strings.EqualFold(name, secretParam) })
+}
+
+// isCredential reports whether a parameter of this name is not kept.
+func (w *Webhooks) isCredential(name string) bool {
+	return strings.EqualFold(name, secretParam) || slices.Contains(credentialParams, strings.ToLower(name)) && !slices.Contains(w.dataParams(), name)
 }
 
 // Verify implements ingest.Source: the secret may stand in a parameter of the URL or the body, in the header
@@ -109,7 +122,11 @@ func (w *Webhooks) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 		return nil, err
 	}
 	change.NativeBody, change.NativeQuery = d.native()
-	change.NativeXML = d.xml
+	if !slices.ContainsFunc(d.query, func(p ingest.Param) bool { return !w.isCredential(p.Name) }) {
+		change.NativeQuery = nil
+	}
+	change.NativeXML, change.Secrets = withoutCredentials(d.xml, w.isCredential)
+	change.Divided = d.idParam(w.IDParams)
 	change.Mark = d.identity(w.IdentityParams)
 	return []ingest.Change{change}, nil
 }
@@ -164,6 +181,16 @@ func (d delivery) recordIDs(names []string) ([]string, error) {
 		return each, nil
 	}
 	return nil, nil
+}
+
+// idParam returns the one of names that recordIDs reads; none where the delivery has none of them.
+func (d delivery) idParam(names []string) []string {
+	for i, name := range names {
+		if len(d.all(name)) > 0 {
+			return names[i : i+1]
+		}
+	}
+	return nil
 }
 
 // Sample implements ingest.Sampler: a webhook that posts a form, as Zoho's screen suggests.

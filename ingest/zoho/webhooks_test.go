@@ -213,10 +213,17 @@ func TestWebhooksSuite(t *testing.T) {
 	})
 }
 
-// encoder returns what a mapping's events look like in a stream.
+// encoder returns what a mapping's events look like in a stream, in either mode.
 func encoder(m *transform.Mapping) func(ingest.Change) ([][]byte, error) {
+	perRecord := *m
+	perRecord.PerRecord = true
 	return func(c ingest.Change) ([][]byte, error) {
 		events, err := m.Events(c)
+		if err != nil {
+			return nil, err
+		}
+		each, err := perRecord.Events(c)
+		events = append(events, each...)
 		var all [][]byte
 		for i := range events {
 			var text bytes.Buffer

@@ -1,6 +1,7 @@
 package zoho
 
 import (
+	"bytes"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -164,4 +165,32 @@ func (e *element) json() (json.RawMessage, error) {
 		}
 	}
 	return json.RawMessage("{" + strings.Join(parts, ",") + "}"), nil
+}
+
+// withoutCredentials takes the children and attributes of the root out of an XML text as JSON that hidden takes for a
+// credential's name, and returns what they held.
+func withoutCredentials(object json.RawMessage, hidden func(name string) bool) (kept json.RawMessage, credentials []string) {
+	for root, children := range ingest.Members(object) {
+		kept = append(append(kept, '{'), ingest.JSONString(string(root))...)
+		kept = append(kept, ':')
+		if !bytes.HasPrefix(children, []byte("{")) {
+			return object, nil
+		}
+		separator := byte('{')
+		for name, value := range ingest.Members(children) {
+			if hidden(strings.TrimPrefix(string(name), "@")) {
+				if text, ok := ingest.StringOf(value); ok {
+					credentials = append(credentials, strings.TrimSpace(text))
+				}
+				continue
+			}
+			kept = append(append(append(kept, separator), ingest.JSONString(string(name))...), ':')
+			kept, separator = append(kept, value...), ','
+		}
+		if separator == '{' {
+			kept = append(kept, '{')
+		}
+		kept = append(kept, "}}"...)
+	}
+	return kept, credentials
 }

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,7 +19,7 @@ var planted = map[string]string{
 	"channel token": "planted-channel-token-1", "token secret": "planted-token-secret-2", "older token secret": "planted-token-secret-3",
 	"webhook secret": "planted-webhook-secret-4", "application token": "planted-application-token-5", "workflow secret": "planted-workflow-secret-6",
 	"consumers' password": "planted-consumer-password-7", "access token": "planted-access-token-8", "refresh token": "planted-refresh-token-9",
-	"OAuth token": "1000.plantedplantedplanted1.plantedplantedplanted2", "header": "planted-header-secret-10",
+	"OAuth token": "1000.plantedplantedplanted1.plantedplantedplanted2", "header": "planted-header-secret-10", "short": "SUPERSECx1", "other short": "SUPERSECy",
 }
 
 // request is a callback as a CRM, or somebody else, may send it.
@@ -51,13 +52,24 @@ func requests() []request {
 		{"/bitrix24/events", asJSON, `{"event":"onAppInstall","auth":{"member_id":"member1","access_token":"` + p["access token"] + `","refresh_token":"` + p["refresh token"] + `","application_token":"` + p["application token"] + `"}}`, 200},
 		{"/bitrix24/workflows/won?secret=" + p["workflow secret"], form, "document_id%5B0%5D=crm&document_id%5B1%5D=CCrmDocumentDeal&document_id%5B2%5D=DEAL_54&note=" + p["workflow secret"], 200},
 		{"/bitrix24/workflows/won?secret=" + p["workflow secret"], form, "document_id%5B0%5D=crm&auth%5Baccess_token%5D=" + p["access token"], 400},
+		{"/bitrix24/events?AUTH_ID=" + p["short"], form, fmt.Sprintf(bitrix, p["application token"]) + "&data[TOKEN]=" + p["short"] + "&auth[sid]=" + p["short"] + "&APP_SID=" + p["other short"] + "&data[FIELDS][refresh_token]=" + p["other short"], 200},
+		{"/bitrix24/events", form, strings.Replace(fmt.Sprintf(bitrix, p["application token"]), "ONCRMDEALUPDATE", "", 1) + "&data[auth_token]=" + p["short"] + "&auth[sid]=" + p["short"] + "&REFRESH_ID=" + p["other short"], 400},
+		{"/bitrix24/workflows/won?secret=" + p["workflow secret"] + "&auth=" + p["short"], form, "document_id%5B2%5D=DEAL_54&event_token=1%7C2%7C" + p["short"] + "&properties[api_key]=" + p["other short"], 200},
+		{"/zoho/webhooks/Deals/won?token=" + p["short"], asJSON, `{"id":["1","2"],"secret":"` + p["webhook secret"] + `","Api_Key":"` + p["other short"] + `","note":"\u0070lanted-webhook%2dsecret&#45;4"}`, 200},
+		{"/zoho/webhooks/Deals/won?authtoken=" + p["short"], form, "id=" + p["OAuth token"] + "&secret=" + p["webhook secret"] + "&password=" + p["other short"], 400},
 		{"/asyncapi.yaml", asJSON, "", 0},
 		{"/nowhere?secret=" + p["webhook secret"], asJSON, "", 404},
 	}
 }
 
-// No secret leaves on any path: event, quarantine, log, metric, answer, readiness, the commands config and quarantine.
+// No secret leaves on any path: event, quarantine, log, metric, answer, readiness, the commands config and quarantine; in
+// whatever mode.
 func TestSecretsStayInside(t *testing.T) {
+	t.Run("one event a callback", func(t *testing.T) { secretsStayInside(t) })
+	t.Run("one event a record, binary", func(t *testing.T) { secretsStayInside(t, "BRIDGE_EVENT_PER=record", "BRIDGE_EVENT_MODE=binary") })
+}
+
+func secretsStayInside(t *testing.T, mode ...string) {
 	p := planted
 	dir := t.TempDir()
 	env := []string{
@@ -66,6 +78,7 @@ func TestSecretsStayInside(t *testing.T) {
 		"BRIDGE_BITRIX24_WORKFLOW_SECRET=" + p["workflow secret"], "BRIDGE_NATS_LISTEN_USER=reader", "BRIDGE_NATS_LISTEN_PASSWORD=" + p["consumers' password"],
 		"BRIDGE_LOG_LEVEL=debug",
 	}
+	env = append(env, mode...)
 	b := start(t, dir, env...)
 	out := map[string]string{}
 	for _, r := range requests() {
@@ -96,18 +109,19 @@ func TestSecretsStayInside(t *testing.T) {
 		out[args] = string(text)
 	}
 	out["log"] = b.Log()
+	p = maps.Clone(p)
 	for _, made := range []string{"nats-password", "admin-token"} {
 		content, err := os.ReadFile(filepath.Join(dir, made))
 		if err != nil {
 			t.Fatal(err)
 		}
-		planted[made] = strings.TrimSpace(string(content))
+		p[made] = strings.TrimSpace(string(content))
 	}
 	for where, text := range out {
 		if text == "" {
 			t.Errorf("nothing was seen of %s", where)
 		}
-		for name, secret := range planted {
+		for name, secret := range p {
 			if strings.Contains(text, secret) {
 				t.Errorf("%s shows the %s: %s", where, name, text)
 			}

@@ -1,0 +1,179 @@
+package transform
+
+import (
+	"cmp"
+	"encoding/base64"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// needle is a secret as a text may hold it: as it reads, or in the middle of what base64 makes of it.
+type needle struct {
+	text   string
+	base64 bool
+	head   uint64 // the bytes that it begins with
+}
+
+// finder finds any number of needles in one pass, by the bytes that each begins with.
+type finder struct {
+	bits    [64]uint64 // one for each hash of a head
+	needles []needle   // in the order of their heads
+}
+
+// headSize is as many bytes as every needle has.
+const headSize = shortest
+
+func newFinder(all []needle) *finder {
+	f := &finder{needles: all}
+	for i := range all {
+		all[i].head = headOf(all[i].text)
+		bit := hashOf(all[i].head)
+		f.bits[bit/64] |= 1 << (bit % 64)
+	}
+	slices.SortFunc(all, func(a, b needle) int { return cmp.Compare(a.head, b.head) })
+	return f
+}
+
+func headOf(s string) (head uint64) {
+	for i := range headSize {
+		head = follow(head, s[i])
+	}
+	return head
+}
+
+// follow returns the head that ends with the next byte.
+func follow(head uint64, next byte) uint64 { return head>>8 | uint64(next)<<(8*(headSize-1)) }
+
+func hashOf(head uint64) uint64 { return head * 0x9e3779b97f4a7c15 >> (64 - 12) }
+
+// in appends to found the needles that stand in s, each once.
+func (f *finder) in(s string, found []needle) []needle {
+	if f == nil || len(f.needles) == 0 || len(s) < headSize {
+		return found
+	}
+	head := headOf(s)
+	for end := headSize; ; end++ {
+		if bit := hashOf(head); f.bits[bit/64]>>(bit%64)&1 == 1 {
+			for _, n := range f.headed(head) {
+				if strings.HasPrefix(s[end-headSize:], n.text) && !slices.Contains(found, n) {
+					found = append(found, n)
+				}
+			}
+		}
+		if end == len(s) {
+			return found
+		}
+		head = follow(head, s[end])
+	}
+}
+
+// headed returns the needles that begin with a head.
+func (f *finder) headed(head uint64) []needle {
+	start, _ := slices.BinarySearchFunc(f.needles, head, func(n needle, head uint64) int { return cmp.Compare(n.head, head) })
+	end := start
+	for end < len(f.needles) && f.needles[end].head == head {
+		end++
+	}
+	return f.needles[start:end]
+}
+
+// has reports whether a value is one of the needles.
+func (f *finder) has(value string) bool {
+	return len(value) >= headSize && slices.ContainsFunc(f.headed(headOf(value)), func(n needle) bool { return n.text == value })
+}
+
+// needles are the ways in which secrets are looked for in a text whose escapes have been read. Those that are long enough are
+// looked for in base64 too, as a Basic header has them, if encoded is set.
+func needles(values []string, encoded bool) []needle {
+	all := make([]needle, 0, len(values))
+	for _, value := range values {
+		if len(value) < shortest {
+			continue
+		}
+		all = append(all, needle{text: value})
+		if strings.Contains(value, " ") {
+			all = append(all, needle{text: strings.ReplaceAll(value, " ", "+")})
+		}
+		if encoded && len(value) >= inside {
+			all = append(all, inBase64(value)...)
+		}
+	}
+	return all
+}
+
+// inBase64 returns what base64 makes of a value behind any number of other bytes, without the characters that others share.
+func inBase64(value string) []needle {
+	var all []needle
+	for before, skip := range [...]int{0, 2, 3} {
+		text := base64.RawStdEncoding.EncodeToString([]byte("\x00\x00"[:before] + value))
+		text = text[skip : (before+len(value))*8/6]
+		all = append(all, needle{text: text, base64: true})
+		if safe := strings.NewReplacer("+", "-", "/", "_").Replace(text); safe != text {
+			all = append(all, needle{text: safe, base64: true})
+		}
+	}
+	return all
+}
+
+// spans appends to found where the needle stands in a layer. A short one counts only as a word of its own, unless anywhere
+// is set.
+func (n needle) spans(l layer, anywhere bool, found []span) []span {
+	for from := 0; ; {
+		at := strings.Index(l.text[from:], n.text)
+		if at < 0 {
+			return found
+		}
+		start, end := from+at, from+at+len(n.text)
+		from = end
+		switch {
+		case n.base64:
+			start, end = widen(l.text, start, end)
+		case !anywhere && len(n.text) < inside && partOfWord(l.text, start, end):
+			continue
+		}
+		found = append(found, l.origin(start, end))
+	}
+}
+
+// widen returns the whole of the base64 text that a part stands in.
+func widen(s string, start, end int) (int, int) {
+	isBase64 := func(b byte) bool {
+		return b >= '0' && b <= '9' || b >= 'A' && b <= 'Z' || b >= 'a' && b <= 'z' || strings.IndexByte("+/-_=", b) >= 0
+	}
+	for start > 0 && isBase64(s[start-1]) && s[start-1] != '=' {
+		start--
+	}
+	for end < len(s) && isBase64(s[end]) {
+		end++
+	}
+	return start, end
+}
+
+func partOfWord(s string, start, end int) bool {
+	before, _ := utf8.DecodeLastRuneInString(s[:start])
+	after, _ := utf8.DecodeRuneInString(s[end:])
+	return start > 0 && isWord(before) || end < len(s) && isWord(after)
+}
+
+func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+
+// cut returns s with a mask in the place of each span; those that overlap are one.
+func cut(s string, spans []span) string {
+	if len(spans) == 0 {
+		return s
+	}
+	slices.SortFunc(spans, func(a, b span) int { return a.start - b.start })
+	var out strings.Builder
+	end := 0
+	for i, part := range spans {
+		if i == 0 || part.start >= end {
+			out.WriteString(s[end:part.start])
+			out.WriteString(mask)
+		}
+		end = max(end, part.end)
+	}
+	out.WriteString(s[end:])
+	return out.String()
+}
