@@ -38,11 +38,14 @@ func credentialsOf(form []byte) []string {
 	var all []string
 	for pair := range strings.SplitSeq(string(form), "&") {
 		name, value, _ := strings.Cut(pair, "=")
-		if !slices.ContainsFunc(brackets(strings.ToLower(ingest.Unescape(name))), isCredential) {
+		name, err := url.QueryUnescape(name)
+		if err != nil || !slices.ContainsFunc(brackets(strings.ToLower(name)), isCredential) {
 			continue
 		}
 		if all = append(all, value); strings.ContainsAny(value, "%+") {
-			all = append(all, ingest.Unescape(value))
+			if plain, err := url.QueryUnescape(value); err == nil {
+				all = append(all, plain)
+			}
 		}
 	}
 	return all
