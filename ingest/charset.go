@@ -17,7 +17,8 @@ import (
 // none). A header that departs from RFC 9110, such as "application/json, application/json", is read up to its first comma or
 // semicolon. An unknown charset is an error that wraps ErrMalformed; the other results count all the same.
 func Content(contentType string) (mediaType string, params map[string]string, charset encoding.Encoding, err error) {
-	if contentType == "application/x-www-form-urlencoded" || contentType == "application/json" {
+	switch contentType {
+	case "", "application/x-www-form-urlencoded", "application/json":
 		return contentType, nil, nil, nil
 	}
 	var broken error

@@ -51,8 +51,8 @@ func readDelivery(cb ingest.Callback) (delivery, error) {
 	text, bad := ingest.Text(cb.Body, page)
 	start := strings.TrimSpace(text)
 	looksJSON := strings.HasPrefix(start, "{") || strings.HasPrefix(start, "[")
-	switch isJSON := bad == nil && json.Valid([]byte(text)); {
-	case isJSON && (looksJSON || claimsJSON(mediaType)):
+	switch {
+	case (looksJSON || claimsJSON(mediaType)) && bad == nil && json.Valid([]byte(text)):
 		return d.withJSON(text), err
 	case mediaType == "multipart/form-data":
 		form, broken := readMultipart(cb.Body, params["boundary"], charset)

@@ -13,8 +13,11 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// maxParts bounds the parts of a multipart body.
-const maxParts = 1000
+// maxParts bounds the parts of a multipart body that are taken, and maxSought those among which its secret is looked for.
+const (
+	maxParts  = 1000
+	maxSought = 5 * maxParts
+)
 
 // readMultipart reads a multipart form, parts without a charset of their own in the outer one (nil: UTF-8). Beside an error,
 // which wraps ErrMalformed, stand the parts that could be read, also where the boundary is not the one that the header names.
@@ -43,11 +46,12 @@ func firstBoundary(body []byte) string {
 
 func readParts(body []byte, boundary string, outer encoding.Encoding) (form ingest.Params, bad error) {
 	broken := fmt.Errorf("%w: the multipart body is broken", ingest.ErrMalformed)
+	tooManyParts := fmt.Errorf("%w: the multipart body has more than %d parts", ingest.ErrMalformed, maxParts)
 	if boundary == "" {
 		return nil, broken
 	}
 	reader := multipart.NewReader(bytes.NewReader(body), boundary)
-	for {
+	for range maxSought {
 		part, err := reader.NextPart()
 		if err == io.EOF { //nolint:errorlint // wrapped it means that the body ended before its last boundary
 			return form, bad
@@ -55,21 +59,20 @@ func readParts(body []byte, boundary string, outer encoding.Encoding) (form inge
 		if err != nil {
 			return form, cmp.Or(bad, broken)
 		}
+		if len(form) >= maxParts {
+			bad = cmp.Or(bad, tooManyParts)
+			if len(form) >= 2*maxParts || !isSecret(part.FormName()) {
+				continue
+			}
+		}
 		content, err := io.ReadAll(part)
 		if err != nil {
 			return form, cmp.Or(bad, broken)
 		}
 		param, err := readPart(part, content, outer)
-		bad = cmp.Or(bad, err)
-		switch {
-		case len(form) < maxParts:
-			form = append(form, param)
-			continue
-		case len(form) < 2*maxParts && isSecret(param.Name):
-			form = append(form, param)
-		}
-		bad = cmp.Or(bad, fmt.Errorf("%w: the multipart body has more than %d parts", ingest.ErrMalformed, maxParts))
+		form, bad = append(form, param), cmp.Or(bad, err)
 	}
+	return form, cmp.Or(bad, tooManyParts)
 }
 
 func readPart(part *multipart.Part, content []byte, outer encoding.Encoding) (ingest.Param, error) {

@@ -34,6 +34,7 @@ func TestWebhooksVerify(t *testing.T) {
 		{"in a form that says that it is JSON", "application/json", "", "a=1&secret=the-webhook-secret", "", "", true},
 		{"in a part beside one that cannot be read", "multipart/form-data; boundary=xyz", "", strings.ReplaceAll(multipartBody, "77", "\xff"), "", "", true},
 		{"in a part beside an unknown charset", "multipart/form-data; boundary=xyz", "", strings.ReplaceAll(multipartBody, "iso-8859-1", "klingon"), "", "", true},
+		{"in a part behind a thousand", "multipart/form-data; boundary=xyz", "", strings.Repeat("--xyz\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n", 2000) + multipartBody, "", "", true},
 		{"in a part, with another boundary", "multipart/form-data; boundary=abc", "", multipartBody, "", "", true},
 		{"in a part, without a boundary", "multipart/form-data", "", multipartBody, "", "", true},
 		{"in a part before the body ends early", "multipart/form-data; boundary=xyz", "", strings.TrimSuffix(multipartBody, "xyz--\r\n") + "xyz\r\nContent-Disp", "", "", true},
