@@ -65,12 +65,14 @@ func compile(secrets ingest.Secrets) *places {
 
 var plainName = regexp.MustCompile(`^[a-z_]+$`)
 
-// compileText returns what finds the values of names in text: an element's content, an attribute, what stands behind a colon or
-// an equals sign at the start of a line. Its groups 1, 3 and 5 are a name, and the group behind each is the name's value.
+// compileText returns what finds the values of names in text: an element's content, an attribute, a member of broken JSON,
+// what stands behind a colon or an equals sign at the start of a line. Its odd groups are a name, and the group behind each is the
+// name's value.
 func compileText(names []string) *regexp.Regexp {
 	name := `(` + strings.Join(names, "|") + `)`
 	return regexp.MustCompile(`(?is)<(?:[\w.-]+:)?` + name + `(?:\s[^>]*)?>(.*?)(?:</|$)` +
 		`|\s` + name + `\s*=\s*("[^"]*"?|'[^']*'?)` +
+		`|"` + name + `"\s*:\s*("(?:[^"\\]|\\.)*"?|[^\s,}\]]+)` +
 		`|(?m:^)[ \t]*` + name + `[ \t]*[:=][ \t]*([^\r\n&]+)`)
 }
 
