@@ -28,6 +28,7 @@ type Address struct {
 	User, Password string
 	CA, Cert, Key  string      // PEM files
 	TLS            *tls.Config // in place of CA, where it is set
+	TLSFirst       bool        // the server says nothing before the TLS handshake
 	Owner          bool        // User is an embedded server's own user
 }
 

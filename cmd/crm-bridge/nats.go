@@ -143,19 +143,19 @@ func maxPayload(maxBody Size) int32 { return int32(min(7*int64(maxBody)+64<<10, 
 
 // ensureStreams makes sure of the streams of events and of quarantine, and returns the first.
 func (b *bridge) ensureStreams(ctx context.Context, conn *publish.Conn) (publish.Stream, error) {
-	stream, err := b.ensureEvents(ctx, conn)
-	if err == nil {
-		_, err = b.ensureQuarantine(ctx, conn)
+	// Quarantine first: the default of the other stream is fitted to what is left, and would leave nothing.
+	if _, err := b.ensureQuarantine(ctx, conn); err != nil {
+		return publish.Stream{}, err
 	}
-	return stream, err
+	return b.ensureEvents(ctx, conn)
 }
 
 func (b *bridge) ensureEvents(ctx context.Context, conn *publish.Conn) (publish.Stream, error) {
 	s := b.settings
 	stream, err := b.ensure(ctx, conn, publish.StreamConfig{
 		Name: s.Stream, Description: "CRM changes as CloudEvents", Subjects: []string{s.SubjectPrefix + ".>"},
-		MaxAge: time.Duration(s.StreamMaxAge), MaxBytes: int64(s.StreamMaxBytes), DefaultMaxBytes: b.share(!s.embedded(), 0.6, 10<<30),
-		Replicas: s.StreamReplicas, Duplicates: b.duplicates(),
+		MaxAge: time.Duration(s.StreamMaxAge), MaxBytes: int64(s.StreamMaxBytes), DefaultMaxBytes: s.roomFor(eventsRoom, s.embedded()), RoomShare: eventsRoom.ofAccount,
+		Replicas: s.StreamReplicas, Duplicates: b.duplicates(), AgeVariable: "BRIDGE_STREAM_MAX_AGE", BytesVariable: "BRIDGE_STREAM_MAX_BYTES",
 	})
 	if err == nil && !s.embedded() {
 		b.fragile(stream)
@@ -167,15 +167,28 @@ func (b *bridge) ensureQuarantine(ctx context.Context, conn *publish.Conn) (publ
 	s := b.settings
 	return b.ensure(ctx, conn, publish.StreamConfig{
 		Name: b.quarantineStream(), Description: "Callbacks that were proven but not understood", Subjects: []string{s.SubjectPrefix + "-quarantine.>"},
-		MaxAge: quarantineAge, DefaultMaxBytes: b.share(!s.embedded(), 0.05, 1<<30), Replicas: s.StreamReplicas, Duplicates: 2 * time.Minute, DiscardNew: true,
+		MaxAge: quarantineAge, MaxBytes: int64(s.QuarantineMaxBytes), DefaultMaxBytes: s.roomFor(quarantineRoom, s.embedded()), RoomShare: quarantineRoom.ofAccount,
+		Replicas: s.StreamReplicas, Duplicates: 2 * time.Minute, DiscardNew: true, BytesVariable: "BRIDGE_QUARANTINE_MAX_BYTES",
 	})
 }
 
-// ensure makes sure of a stream, and warns of what is not as configured.
+// ensure makes sure of a stream, logs what it changes, and warns of what is not as configured. BRIDGE_STREAM_APPLY holds for
+// the first time alone: two bridges that ask for different subjects would otherwise take turns at each connection.
 func (b *bridge) ensure(ctx context.Context, conn *publish.Conn, config publish.StreamConfig) (publish.Stream, error) {
+	_, again := b.ensured.Load(config.Name)
+	config.Apply = b.settings.StreamApply && !again
+	config.Changed = func(setting, from, to string) {
+		b.log.Warn("a stream is changed to what is configured", "stream", config.Name, "setting", setting, "old", from, "new", to)
+	}
 	stream, warnings, err := conn.EnsureStream(ctx, config)
 	for _, warning := range warnings {
 		b.warnOnce(warning)
+	}
+	if err == nil {
+		b.ensured.Store(config.Name, true)
+		if local := b.data != nil && conn == b.conn; local && config.BytesVariable != "" {
+			b.warnOfDisk(stream, config.BytesVariable)
+		}
 	}
 	return stream, err
 }
@@ -197,20 +210,9 @@ func (b *bridge) duplicates() time.Duration {
 	return window
 }
 
-// share returns a part of the free disk, at most limit bytes; for a stream on a remote NATS, whose disk is not ours, the
-// limit.
-func (b *bridge) share(remote bool, part float64, limit int64) func() int64 {
-	return func() int64 {
-		if remote {
-			return limit
-		}
-		return min(limit, max(int64(part*float64(freeBytes(b.data.path))), 1<<20))
-	}
-}
-
 // remote is where the remote NATS is.
 func (n natsSettings) remote() publish.Address {
-	return publish.Address{URL: n.URL, Creds: n.Creds, Nkey: n.Nkey, User: n.User, Password: n.Password, CA: n.CA, Cert: n.Cert, Key: n.Key}
+	return publish.Address{URL: n.URL, Creds: n.Creds, Nkey: n.Nkey, User: n.User, Password: n.Password, CA: n.CA, Cert: n.Cert, Key: n.Key, TLSFirst: n.TLSFirst}
 }
 
 // tlsConfig serves a certificate from files, and reads them again when they change.
