@@ -5,10 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -70,14 +72,29 @@ func (a Address) dial(options []nats.Option) (*Conn, error) {
 	if a.CA != "" {
 		options = append(options, nats.RootCAs(a.CA))
 	}
+	if a.TLSFirst {
+		options = append(options, nats.TLSHandshakeFirst())
+	}
 	if a.Cert != "" {
 		options = append(options, nats.ClientCert(a.Cert, a.Key))
 	}
 	conn, err := open(a.URL, options)
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", HideUser(a.URL), hideUser(err, a.URL))
+		return nil, fmt.Errorf("connect to %s: %w", HideUser(a.URL), a.explainTLS(hideUser(err, a.URL)))
 	}
 	return conn, nil
+}
+
+// explainTLS adds what to set where one side waits for a TLS handshake and the other for NATS' first line.
+func (a Address) explainTLS(err error) error {
+	silent := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, os.ErrDeadlineExceeded)
+	switch {
+	case a.TLSFirst && errors.As(err, new(tls.RecordHeaderError)):
+		return fmt.Errorf("BRIDGE_NATS_TLS_FIRST is set, but the server does not begin with TLS (handshake_first): unset it (%w)", err)
+	case !a.TLSFirst && silent && a.TLS == nil && !a.Owner:
+		return fmt.Errorf("the server accepted the connection and said nothing (%w); if it expects TLS first (handshake_first), set BRIDGE_NATS_TLS_FIRST=true", err)
+	}
+	return err
 }
 
 // dialWithin is dial that ends with ctx: NATS gives each server that says nothing its time.

@@ -55,7 +55,7 @@ type settings struct {
 }
 
 type natsSettings struct {
-	URL            string `split_words:"true" secret:"url" desc:"a remote NATS; empty: the embedded server keeps the stream"`
+	URL            string `split_words:"true" secret:"url" list:"true" desc:"a remote NATS; empty: the embedded server keeps the stream"`
 	Listen         string `split_words:"true" default:"127.0.0.1:4222" desc:"where consumers reach the embedded server"`
 	ListenCert     string `split_words:"true" desc:"certificate file (PEM) of the embedded server; read again when it changes"`
 	ListenKey      string `split_words:"true" desc:"key file (PEM) of BRIDGE_NATS_LISTEN_CERT"`
@@ -95,7 +95,10 @@ func loadSettings(env *environment) (settings, error) {
 	if err := env.load(&s); err != nil {
 		return s, err
 	}
-	return s, s.check()
+	if err := s.check(); err != nil {
+		return s, err
+	}
+	return s, s.checkEffects(env)
 }
 
 // check says what is wrong with each setting, in the words of who sets it.
