@@ -124,9 +124,10 @@ func (a Address) dialWithin(ctx context.Context, options []nats.Option) (*Conn, 
 // checkFiles returns an error where a file that must be there cannot be read. It does not show the name: whoever puts
 // the secret itself in its place shall not find it in a log.
 func (a Address) checkFiles() error {
-	for variable, path := range map[string]string{
-		"BRIDGE_NATS_CREDS": a.Creds, "BRIDGE_NATS_NKEY": a.Nkey, "BRIDGE_NATS_CA": a.CA, "BRIDGE_NATS_CERT": a.Cert, "BRIDGE_NATS_KEY": a.Key,
+	for _, one := range [][2]string{
+		{"BRIDGE_NATS_CREDS", a.Creds}, {"BRIDGE_NATS_NKEY", a.Nkey}, {"BRIDGE_NATS_CA", a.CA}, {"BRIDGE_NATS_CERT", a.Cert}, {"BRIDGE_NATS_KEY", a.Key},
 	} {
+		variable, path := one[0], one[1]
 		if path == "" {
 			continue
 		}

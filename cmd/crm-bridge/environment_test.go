@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // clean removes every variable of ours for the time of a test.
@@ -155,6 +157,36 @@ func TestConfigMasks(t *testing.T) {
 	} {
 		if !strings.Contains(out.String(), line) {
 			t.Errorf("no line %s in\n%s", line, out.String())
+		}
+	}
+}
+
+// The variables of the bridge itself come under a heading of their own, before those of each CRM; and a wrong variable that
+// several sources read is reported the same way each time, under no source's name.
+func TestConfigIsOrdered(t *testing.T) {
+	clean(t)
+	env := &environment{}
+	if _, _, err := loadClient(env); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := printConfig(&out, env.all(), false); err != nil {
+		t.Fatal(err)
+	}
+	var firsts []string
+	for line := range strings.Lines(out.String()) {
+		if words := strings.Fields(line); len(words) > 0 && !strings.HasPrefix(words[0], "BRIDGE_") || len(words) > 0 && len(firsts) > 0 && !strings.HasPrefix(firsts[len(firsts)-1], "BRIDGE_") {
+			firsts = append(firsts, words[0])
+		}
+	}
+	if diff := cmp.Diff([]string{"VARIABLE", "crm-bridge", "BRIDGE_ADMIN_LISTEN", "bitrix24", "BRIDGE_BITRIX24_CLIENT_ID", "zoho", "BRIDGE_ZOHO_ACCOUNT"}, firsts); diff != "" {
+		t.Errorf("%s\n%s", diff, out.String())
+	}
+	t.Setenv("BRIDGE_ZOHO_TOKENS", "no token")
+	t.Setenv("BRIDGE_BITRIX24_TOKENS", "no token")
+	for range 20 {
+		if _, _, err := loadClient(&environment{}); err == nil || !strings.HasPrefix(err.Error(), "BRIDGE_BITRIX24_TOKENS entry 1") {
+			t.Fatalf("said %v", err)
 		}
 	}
 }

@@ -130,9 +130,9 @@ func (s settings) check() error {
 			return errors.New(rule.say)
 		}
 	}
-	for name, address := range map[string]string{"BRIDGE_LISTEN": s.Listen, "BRIDGE_ADMIN_LISTEN": s.AdminListen, "BRIDGE_NATS_LISTEN": s.NATS.Listen} {
-		if _, err := net.ResolveTCPAddr("tcp", address); err != nil {
-			return fmt.Errorf("%s must be an address of the form host:port, such as 127.0.0.1:8080", name)
+	for _, address := range [][2]string{{"BRIDGE_LISTEN", s.Listen}, {"BRIDGE_ADMIN_LISTEN", s.AdminListen}, {"BRIDGE_NATS_LISTEN", s.NATS.Listen}} {
+		if _, err := net.ResolveTCPAddr("tcp", address[1]); err != nil {
+			return fmt.Errorf("%s must be an address of the form host:port, such as 127.0.0.1:8080", address[0])
 		}
 	}
 	return nil
