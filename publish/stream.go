@@ -34,6 +34,10 @@ type StreamConfig struct {
 	DiscardNew bool // at a limit refuse new messages instead of dropping the oldest
 	WorkQueue  bool // a message stays until it is acknowledged, and no longer
 
+	// Before is called before the stream is made with a default limit, which may take all the room that is left: what else
+	// needs some is made in it. nil: nothing does.
+	Before func()
+
 	// BytesVariable and AgeVariable name what sets MaxBytes and MaxAge, such as BRIDGE_STREAM_MAX_BYTES; empty: nothing does.
 	BytesVariable, AgeVariable string
 	// Apply allows changes that EnsureStream otherwise refuses: those that shrink what is kept, or change subjects.

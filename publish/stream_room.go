@@ -106,6 +106,9 @@ func (c *Conn) makeStream(ctx context.Context, config StreamConfig) (Stream, []s
 	wanted := config.apply(config.fresh())
 	var least int64
 	if config.MaxBytes == 0 {
+		if config.Before != nil {
+			config.Before()
+		}
 		wanted.MaxBytes = config.DefaultMaxBytes()
 		if config.RoomShare > 0 {
 			if room := c.room(ctx, config.Replicas); room >= 0 {

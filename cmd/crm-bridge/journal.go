@@ -85,8 +85,11 @@ const remoteTimeout = 5 * time.Second
 func (b *bridge) ensureRemote(ctx context.Context, remote *publish.Conn) (map[string]publish.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, remoteTimeout)
 	defer cancel()
-	// Events do not wait for the stream of quarantined callbacks: what it cannot take is set aside. It is made first, since
-	// the default of the other stream is fitted to what is left, and would leave nothing.
+	stream, err := b.ensureEvents(ctx, remote)
+	if err != nil {
+		return nil, err
+	}
+	// Events do not wait for the stream of quarantined callbacks: what it cannot take is set aside.
 	quarantine, err := b.ensureQuarantine(ctx, remote)
 	if misfit := publish.MisfitError(""); errors.As(err, &misfit) {
 		return nil, err
@@ -94,10 +97,6 @@ func (b *bridge) ensureRemote(ctx context.Context, remote *publish.Conn) (map[st
 	if err != nil {
 		b.warnOnce("the remote's stream of quarantined callbacks cannot be used: " + err.Error())
 		quarantine = publish.Stream{Name: b.quarantineStream(), Subjects: []string{">"}}
-	}
-	stream, err := b.ensureEvents(ctx, remote)
-	if err != nil {
-		return nil, err
 	}
 	quarantine.Beside = true
 	promise := inWords(stream)

@@ -145,11 +145,11 @@ func maxPayload(maxBody Size) int32 { return int32(min(7*int64(maxBody)+64<<10, 
 
 // ensureStreams makes sure of the streams of events and of quarantine, and returns the first.
 func (b *bridge) ensureStreams(ctx context.Context, conn *publish.Conn) (publish.Stream, error) {
-	// Quarantine first: the default of the other stream is fitted to what is left, and would leave nothing.
-	if _, err := b.ensureQuarantine(ctx, conn); err != nil {
-		return publish.Stream{}, err
+	stream, err := b.ensureEvents(ctx, conn)
+	if err == nil {
+		_, err = b.ensureQuarantine(ctx, conn)
 	}
-	return b.ensureEvents(ctx, conn)
+	return stream, err
 }
 
 func (b *bridge) ensureEvents(ctx context.Context, conn *publish.Conn) (publish.Stream, error) {
@@ -158,6 +158,7 @@ func (b *bridge) ensureEvents(ctx context.Context, conn *publish.Conn) (publish.
 		Name: s.Stream, Description: "CRM changes as CloudEvents", Subjects: []string{s.SubjectPrefix + ".>"},
 		MaxAge: time.Duration(s.StreamMaxAge), MaxBytes: int64(s.StreamMaxBytes), DefaultMaxBytes: s.roomFor(eventsRoom, s.embedded()), RoomShare: eventsRoom.ofAccount,
 		Replicas: s.StreamReplicas, Duplicates: b.duplicates(), AgeVariable: "BRIDGE_STREAM_MAX_AGE", BytesVariable: "BRIDGE_STREAM_MAX_BYTES",
+		Before: func() { _, _ = b.ensureQuarantine(ctx, conn) }, // asked again afterwards, which says what is wrong
 	})
 	if err == nil && !s.embedded() {
 		b.fragile(stream)

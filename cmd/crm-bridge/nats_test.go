@@ -9,6 +9,13 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
+// A remote that expects TLS first is dialled so.
+func TestTLSFirstReachesTheDial(t *testing.T) {
+	if !(natsSettings{URL: "tls://host", TLSFirst: true}).remote().TLSFirst {
+		t.Error("it is not")
+	}
+}
+
 // What the bridge says of an answer is what an answer of it means.
 func TestDurabilityIsSaidAsItIs(t *testing.T) {
 	remote := settings{NATS: natsSettings{URL: "nats://host:4222"}, Delivery: "direct"}

@@ -74,7 +74,7 @@ func (r roundtrip) run(ctx context.Context, out io.Writer, asJSON bool) error {
 	began := time.Now()
 	ack, err := r.send(ctx, cb)
 	if errors.Is(err, errRejected) {
-		return fmt.Errorf("%s: %w", publish.HideUser(r.url), rejected(r.settings.usedSecret(env, sources[cb.Source], "")))
+		err = fmt.Errorf("%s: %w", publish.HideUser(r.url), rejected(r.settings.usedSecret(env, sources[cb.Source], "")))
 	}
 	if err != nil {
 		return fmt.Errorf("the way in failed after %s: %w", since(began), err)
