@@ -42,7 +42,7 @@ type StreamConfig struct {
 	BytesVariable, AgeVariable string
 	// Apply allows changes that EnsureStream otherwise refuses: those that shrink what is kept, or change subjects.
 	Apply bool
-	// Changed is called for each setting of an existing stream that was changed; nil: nobody is told.
+	// Changed is called for each setting of an existing stream that was changed; nil: changes are not reported.
 	Changed func(setting, from, to string)
 }
 

@@ -13,7 +13,7 @@ import (
 type change struct {
 	setting, from, to string
 	variable          string // what sets it; empty: nothing does
-	drops             bool   // stored messages may be dropped for it
+	drops             bool   // the stream keeps less, so stored messages may be dropped for it
 	moves             bool   // the stream takes other subjects
 }
 
@@ -69,10 +69,14 @@ func (c StreamConfig) refuse(changes []change) error {
 	if len(variables) > 0 {
 		old = "Set " + strings.Join(variables, " and ") + " as before, or "
 	}
-	return misfit("stream %s would keep less: %s. %sstart once with BRIDGE_STREAM_APPLY=true to apply it; what is beyond the new limit is then deleted", c.Name, strings.Join(drop, ", "), old)
+	means := "what is beyond the new limit is then deleted"
+	if c.DiscardNew {
+		means = "it is then full sooner, and refuses what comes"
+	}
+	return misfit("stream %s would keep less: %s. %sstart once with BRIDGE_STREAM_APPLY=true to apply it: %s", c.Name, strings.Join(drop, ", "), old, means)
 }
 
-// report tells Changed of what was changed.
+// report calls Changed for each change that was made.
 func (c StreamConfig) report(changes []change) {
 	for _, one := range changes {
 		if c.Changed != nil {

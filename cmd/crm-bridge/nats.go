@@ -23,6 +23,9 @@ const streamsTimeout = 15 * time.Second
 
 // openNATS starts or reaches NATS, and makes sure of the streams.
 func (b *bridge) openNATS(ctx context.Context) (err error) {
+	if b.settings.StreamApply {
+		b.log.Warn("BRIDGE_STREAM_APPLY is set: this start may shrink streams or move them to other subjects; unset it afterwards")
+	}
 	if b.settings.direct() {
 		b.conn, err = b.settings.NATS.remote().Dial(b.log)
 		err = b.settings.NATS.explain(err)

@@ -51,6 +51,6 @@ func beyondDisk(stream publish.Stream, variable string, free int64, folder strin
 	if stream.MaxBytes <= room {
 		return ""
 	}
-	return fmt.Sprintf("stream %s may grow to %s (%s), but the disk of %s has room for %s: it is full before the limit is reached; enlarge the disk, or set %s to less",
+	return fmt.Sprintf("stream %s may grow to %s (%s), but the disk of %s has room for %s: it is full before the limit is reached; enlarge the disk, or set %s to less (with BRIDGE_STREAM_APPLY=true for one start)",
 		stream.Name, Size(stream.MaxBytes), variable, folder, Size(room), variable)
 }
