@@ -28,6 +28,12 @@ type Sampler interface {
 	Sample(change Change, token string) (Callback, error)
 }
 
+// Prover says what Sample authenticates a callback with where it is given no token: the variable that sets it, and the file
+// of the data folder that holds a secret in its place where the variable is not set; empty: none does.
+type Prover interface {
+	Proof() (variable, file string)
+}
+
 // Route is a method and a path pattern such as "/zoho/webhooks/{module}/{operation}".
 type Route struct {
 	Method, Path string

@@ -5,10 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -28,6 +30,7 @@ type Address struct {
 	User, Password string
 	CA, Cert, Key  string      // PEM files
 	TLS            *tls.Config // in place of CA, where it is set
+	TLSFirst       bool        // the server says nothing before the TLS handshake
 	Owner          bool        // User is an embedded server's own user
 }
 
@@ -69,14 +72,29 @@ func (a Address) dial(options []nats.Option) (*Conn, error) {
 	if a.CA != "" {
 		options = append(options, nats.RootCAs(a.CA))
 	}
+	if a.TLSFirst {
+		options = append(options, nats.TLSHandshakeFirst())
+	}
 	if a.Cert != "" {
 		options = append(options, nats.ClientCert(a.Cert, a.Key))
 	}
 	conn, err := open(a.URL, options)
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", HideUser(a.URL), hideUser(err, a.URL))
+		return nil, fmt.Errorf("connect to %s: %w", HideUser(a.URL), a.explainTLS(hideUser(err, a.URL)))
 	}
 	return conn, nil
+}
+
+// explainTLS adds what to set where one side waits for a TLS handshake and the other for NATS' first line.
+func (a Address) explainTLS(err error) error {
+	silent := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, os.ErrDeadlineExceeded)
+	switch {
+	case a.TLSFirst && errors.As(err, new(tls.RecordHeaderError)):
+		return fmt.Errorf("BRIDGE_NATS_TLS_FIRST is set, but the server does not begin with TLS (handshake_first): unset it (%w)", err)
+	case !a.TLSFirst && silent && a.TLS == nil && !a.Owner:
+		return fmt.Errorf("the server accepted the connection and said nothing (%w); if it expects TLS first (handshake_first), set BRIDGE_NATS_TLS_FIRST=true", err)
+	}
+	return err
 }
 
 // dialWithin is dial that ends with ctx: NATS gives each server that says nothing its time.
@@ -106,9 +124,10 @@ func (a Address) dialWithin(ctx context.Context, options []nats.Option) (*Conn, 
 // checkFiles returns an error where a file that must be there cannot be read. It does not show the name: whoever puts
 // the secret itself in its place shall not find it in a log.
 func (a Address) checkFiles() error {
-	for variable, path := range map[string]string{
-		"BRIDGE_NATS_CREDS": a.Creds, "BRIDGE_NATS_NKEY": a.Nkey, "BRIDGE_NATS_CA": a.CA, "BRIDGE_NATS_CERT": a.Cert, "BRIDGE_NATS_KEY": a.Key,
+	for _, one := range [][2]string{
+		{"BRIDGE_NATS_CREDS", a.Creds}, {"BRIDGE_NATS_NKEY", a.Nkey}, {"BRIDGE_NATS_CA", a.CA}, {"BRIDGE_NATS_CERT", a.Cert}, {"BRIDGE_NATS_KEY", a.Key},
 	} {
+		variable, path := one[0], one[1]
 		if path == "" {
 			continue
 		}

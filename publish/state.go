@@ -20,6 +20,8 @@ type State struct {
 	Bucket string
 	// Replicas of the bucket, where it has to be made.
 	Replicas int
+	// MaxBytes returns the limit of the bucket, where it has to be made; nil: 64 MiB.
+	MaxBytes func() int64
 	// Commit brings what is saved to the disk; nil where the acknowledgement itself means that.
 	Commit func(ctx context.Context) error
 }
@@ -32,9 +34,14 @@ func (s *State) open(ctx context.Context) (jetstream.KeyValue, error) {
 	}
 	bucket, err := conn.js.KeyValue(ctx, s.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		size := int64(64 << 20)
+		if s.MaxBytes != nil {
+			size = s.MaxBytes()
+		}
 		bucket, err = conn.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: s.Bucket, Description: "What crm-bridge remembers", History: 1, Replicas: s.Replicas, MaxBytes: 64 << 20,
+			Bucket: s.Bucket, Description: "What crm-bridge remembers", History: 1, Replicas: s.Replicas, MaxBytes: size,
 		})
+		err = conn.explainRoom(ctx, StreamConfig{Name: "KV_" + s.Bucket, Replicas: s.Replicas}, size, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", s.Bucket, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -24,13 +23,27 @@ type StreamConfig struct {
 	Description string
 	Subjects    []string
 	MaxAge      time.Duration // 0: no limit
-	MaxBytes    int64         // 0: DefaultMaxBytes where the stream is made, unchanged where it exists
-	// DefaultMaxBytes is computed from the free disk, so it would differ at every start.
+	MaxBytes    int64         // 0: a default where the stream is made; an existing limit stays
+	// DefaultMaxBytes returns the limit of a new stream where MaxBytes is 0. It may differ at every start, since it is
+	// computed from the free disk, so it never changes a limit that exists.
 	DefaultMaxBytes func() int64
-	Replicas        int
-	Duplicates      time.Duration
-	DiscardNew      bool // at a limit refuse new messages instead of dropping the oldest
-	WorkQueue       bool // a message stays until it is acknowledged, and no longer
+	// RoomShare is the part of the account's free storage that bounds DefaultMaxBytes; 0: the account is not asked.
+	RoomShare  float64
+	Replicas   int
+	Duplicates time.Duration
+	DiscardNew bool // at a limit refuse new messages instead of dropping the oldest
+	WorkQueue  bool // a message stays until it is acknowledged, and no longer
+
+	// Before is called before the stream is made with a default limit, which may take all the room that is left: what else
+	// needs some is made in it. nil: nothing does.
+	Before func()
+
+	// BytesVariable and AgeVariable name what sets MaxBytes and MaxAge, such as BRIDGE_STREAM_MAX_BYTES; empty: nothing does.
+	BytesVariable, AgeVariable string
+	// Apply allows changes that EnsureStream otherwise refuses: those that shrink what is kept, or change subjects.
+	Apply bool
+	// Changed is called for each setting of an existing stream that was changed; nil: changes are not reported.
+	Changed func(setting, from, to string)
 }
 
 // MisfitError is an error that only a person can mend, in the streams or in the configuration.
@@ -45,33 +58,40 @@ func missing(stream string) error {
 	return misfit("there is no stream %s: name one that is there in BRIDGE_STREAM", stream)
 }
 
-// EnsureStream makes the stream, or brings one that the bridge made to config. A stream that somebody else made is
-// adopted and never changed: what matters and differs is returned as warnings. It is an error if the stream does not
-// cover config's subjects, or if another stream holds some of them.
+// EnsureStream makes the stream, or brings one that the bridge made to config and reports each change to Changed. A change
+// that would drop stored messages or move the stream to other subjects is a MisfitError unless config.Apply is set. A
+// stream that somebody else made is adopted and never changed: what matters and differs is returned as warnings. It is a
+// MisfitError if the stream does not cover config's subjects, or if another stream holds some of them, and a NoRoomError
+// if the server has no storage left for it.
 func (c *Conn) EnsureStream(ctx context.Context, config StreamConfig) (Stream, []string, error) {
 	if err := c.noOther(ctx, config); err != nil {
 		return Stream{}, nil, err
 	}
 	stream, err := c.js.Stream(ctx, config.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		stream, err = c.js.CreateStream(ctx, config.apply(config.fresh()))
-		if err != nil {
-			return Stream{}, nil, fmt.Errorf("make stream %s: %w", config.Name, err)
-		}
-		return found(stream), nil, nil
+		return c.makeStream(ctx, config)
 	}
 	if err != nil {
 		return Stream{}, nil, fmt.Errorf("look up stream %s: %w", config.Name, err)
 	}
 	have := stream.CachedInfo().Config
+	if err := unusable(have); err != nil {
+		return Stream{}, nil, err
+	}
 	if have.Metadata[ours] != oursValue {
 		warnings, err := config.adopt(have)
 		return found(stream), warnings, err
 	}
-	if wanted := config.apply(have); !same(have, wanted) {
+	wanted := config.apply(have)
+	changes := config.changes(have, wanted)
+	if err := config.refuse(changes); err != nil {
+		return found(stream), nil, err
+	}
+	if len(changes) > 0 || have.Metadata[bytesFrom] != wanted.Metadata[bytesFrom] {
 		if stream, err = c.js.UpdateStream(ctx, wanted); err != nil {
-			return Stream{}, nil, fmt.Errorf("change stream %s to the configured limits: %w", config.Name, err)
+			return Stream{}, nil, c.explainRoom(ctx, config, wanted.MaxBytes, fmt.Errorf("change stream %s to the configured limits: %w", config.Name, err))
 		}
+		config.report(changes)
 	}
 	return found(stream), nil, nil
 }
@@ -80,16 +100,22 @@ func (c *Conn) EnsureStream(ctx context.Context, config StreamConfig) (Stream, [
 type Stream struct {
 	Name     string
 	Replicas int
-	Memory   bool  // it is kept in memory only
-	Packed   bool  // it is kept compressed
-	MaxBytes int64 // a larger event would be gone at once; at most 0: no limit
+	Memory   bool   // it is kept in memory only
+	Packed   bool   // it is kept compressed
+	Interest bool   // it keeps only what a consumer that exists at that moment wants
+	MaxBytes int64  // a larger event would be gone at once; at most 0: no limit
+	Bytes    uint64 // what it holds now
 	Subjects []string
 	Beside   bool // what it cannot take is set aside: the events of other streams do not wait for it
 }
 
 func found(stream jetstream.Stream) Stream {
-	config := stream.CachedInfo().Config
-	return Stream{Name: config.Name, Replicas: config.Replicas, Memory: config.Storage == jetstream.MemoryStorage, Packed: config.Compression != jetstream.NoCompression, MaxBytes: config.MaxBytes, Subjects: config.Subjects}
+	info := stream.CachedInfo()
+	config := info.Config
+	return Stream{
+		Name: config.Name, Replicas: config.Replicas, Memory: config.Storage == jetstream.MemoryStorage, Packed: config.Compression != jetstream.NoCompression,
+		Interest: config.Retention == jetstream.InterestPolicy, MaxBytes: config.MaxBytes, Bytes: info.State.Bytes, Subjects: config.Subjects,
+	}
 }
 
 // Streams returns how many messages each stream of the server holds, by its name.
@@ -139,23 +165,16 @@ func (c StreamConfig) fresh() jetstream.StreamConfig {
 	return base
 }
 
-// apply returns base with config's settings.
+// apply returns base, an existing stream, with config's settings. A limit that a variable set and no longer does stays.
 func (c StreamConfig) apply(base jetstream.StreamConfig) jetstream.StreamConfig {
-	metadata := map[string]string{ours: oursValue, bytesFrom: "set"}
+	metadata := map[string]string{ours: oursValue, bytesFrom: "default"}
+	if c.MaxBytes > 0 {
+		base.MaxBytes, metadata[bytesFrom] = c.MaxBytes, "set"
+	}
 	for key, value := range base.Metadata {
 		if _, own := metadata[key]; !own {
 			metadata[key] = value
 		}
-	}
-	fresh := base.MaxBytes == 0
-	switch {
-	case c.MaxBytes > 0:
-		base.MaxBytes = c.MaxBytes
-	case fresh || base.Metadata[bytesFrom] != "default":
-		base.MaxBytes = c.DefaultMaxBytes()
-		metadata[bytesFrom] = "default"
-	default:
-		metadata[bytesFrom] = "default"
 	}
 	base.Metadata, base.Description, base.Subjects = metadata, c.Description, c.Subjects
 	base.MaxAge, base.Replicas, base.Duplicates, base.AllowDirect = c.MaxAge, c.Replicas, c.Duplicates, true
@@ -164,41 +183,6 @@ func (c StreamConfig) apply(base jetstream.StreamConfig) jetstream.StreamConfig 
 		base.Discard = jetstream.DiscardNew
 	}
 	return base
-}
-
-func same(a, b jetstream.StreamConfig) bool {
-	return a.MaxAge == b.MaxAge && a.MaxBytes == b.MaxBytes && a.Replicas == b.Replicas && a.Duplicates == b.Duplicates &&
-		a.Discard == b.Discard && a.AllowDirect == b.AllowDirect && a.Description == b.Description &&
-		slices.Equal(a.Subjects, b.Subjects) && a.Metadata[bytesFrom] == b.Metadata[bytesFrom]
-}
-
-// adopt compares a stream that somebody else made with what the bridge would have made.
-func (c StreamConfig) adopt(have jetstream.StreamConfig) (warnings []string, err error) {
-	for _, subject := range c.Subjects {
-		if !slices.ContainsFunc(have.Subjects, func(filter string) bool { return covers(filter, subject) }) {
-			return nil, misfit("stream %s does not hold %s: add that subject to it, or name another stream in BRIDGE_STREAM", c.Name, subject)
-		}
-	}
-	if have.NoAck || have.Sealed {
-		return nil, misfit("stream %s acknowledges nothing or is sealed: events cannot be made safe in it; name another stream in BRIDGE_STREAM", c.Name)
-	}
-	warn := func(differs bool, name string, has, wants any, means string) {
-		if differs {
-			warnings = append(warnings, fmt.Sprintf("stream %s was not made by crm-bridge and is left as it is: %s is %v, not %v: %s", c.Name, name, has, wants, means))
-		}
-	}
-	warn(have.Retention != jetstream.LimitsPolicy, "retention", have.Retention, jetstream.LimitsPolicy, "events may be gone before every consumer has read them")
-	warn(have.Storage != jetstream.FileStorage, "storage", have.Storage, jetstream.FileStorage, "events do not survive a restart of the server")
-	warn(have.Replicas != c.Replicas, "replicas", have.Replicas, c.Replicas, "that many servers keep an event when it is answered")
-	warn(have.Duplicates != c.Duplicates, "duplicates window", have.Duplicates, c.Duplicates, "a repeat after it becomes a second event")
-	warn(have.MaxAge != c.MaxAge, "max_age", have.MaxAge, c.MaxAge, "events are kept for another time than BRIDGE_STREAM_MAX_AGE says")
-	warn(c.MaxBytes > 0 && have.MaxBytes != c.MaxBytes, "max_bytes", have.MaxBytes, c.MaxBytes, "another amount is kept than BRIDGE_STREAM_MAX_BYTES says")
-	warn(have.MaxMsgs > 0, "max_msgs", have.MaxMsgs, "unlimited", "the oldest events go at that number")
-	warn(have.MaxMsgsPerSubject > 0, "max_msgs_per_subject", have.MaxMsgsPerSubject, "unlimited", "older events of a subject are dropped")
-	warn(have.MaxMsgSize > 0, "max_msg_size", have.MaxMsgSize, "unlimited", "larger events are answered with 413")
-	warn(have.SubjectTransform != nil, "subject_transform", "set", "unset", "events lie under other subjects than the answers say")
-	warn(have.Discard != jetstream.DiscardOld && !c.DiscardNew, "discard", have.Discard, jetstream.DiscardOld, "callbacks are answered with 503 when it is full")
-	return warnings, nil
 }
 
 // covers tells whether every subject that wanted matches is matched by filter.

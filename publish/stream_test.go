@@ -18,7 +18,7 @@ func administrator(t *testing.T, server *publish.Server) jetstream.JetStream {
 	return js
 }
 
-// A stream that the bridge made follows its variables at every start.
+// A stream that the bridge made follows its variables at every start; what drops events or moves the stream takes Apply.
 func TestOwnStreamFollows(t *testing.T) {
 	server, conn := bare(t, nil)
 	config := streamConfig("CRM", "crm.>")
@@ -26,7 +26,7 @@ func TestOwnStreamFollows(t *testing.T) {
 	if _, _, err := conn.EnsureStream(t.Context(), config); err != nil {
 		t.Fatal(err)
 	}
-	config.MaxAge, config.MaxBytes, config.Duplicates, config.Subjects = 48*time.Hour, 2<<30, 3*time.Minute, []string{"sales.>"}
+	config.MaxAge, config.MaxBytes, config.Duplicates, config.Subjects, config.Apply = 48*time.Hour, 2<<30, 3*time.Minute, []string{"sales.>"}, true
 	if _, warnings, err := conn.EnsureStream(t.Context(), config); err != nil || len(warnings) > 0 {
 		t.Fatal(warnings, err)
 	}
@@ -40,7 +40,8 @@ func TestOwnStreamFollows(t *testing.T) {
 	}
 }
 
-// A limit that comes from the free disk is taken once: it must not shrink with each start as the stream fills the disk.
+// A limit that comes from the free disk is taken once: it must not shrink with each start as the stream fills the disk, nor
+// when a variable is not set any more.
 func TestDefaultLimitIsTakenOnce(t *testing.T) {
 	server, conn := bare(t, nil)
 	limit := func() int64 {
@@ -50,7 +51,7 @@ func TestDefaultLimitIsTakenOnce(t *testing.T) {
 		}
 		return stream.CachedInfo().Config.MaxBytes
 	}
-	for i, step := range []struct{ set, free, want int64 }{{0, 500 << 20, 500 << 20}, {0, 100 << 20, 500 << 20}, {1 << 30, 0, 1 << 30}, {0, 200 << 20, 200 << 20}} {
+	for i, step := range []struct{ set, free, want int64 }{{0, 500 << 20, 500 << 20}, {0, 100 << 20, 500 << 20}, {1 << 30, 0, 1 << 30}, {0, 200 << 20, 1 << 30}, {0, 2 << 30, 1 << 30}} {
 		config := streamConfig("CRM", "crm.>")
 		config.MaxBytes, config.DefaultMaxBytes = step.set, func() int64 { return step.free }
 		if _, _, err := conn.EnsureStream(t.Context(), config); err != nil {
@@ -110,6 +111,10 @@ func TestSubjectsMustFit(t *testing.T) {
 		{"some of them elsewhere", jetstream.StreamConfig{Name: "SALES", Subjects: []string{"crm.zoho.Deals.*"}}, "stream SALES already holds"},
 		{"by a wildcard elsewhere", jetstream.StreamConfig{Name: "SALES", Subjects: []string{"crm.*.Deals.>"}}, "stream SALES already holds"},
 		{"no acknowledgements", jetstream.StreamConfig{Name: "CRM", Subjects: []string{"crm.>"}, NoAck: true}, "acknowledges nothing"},
+		{"acknowledgements before the write", jetstream.StreamConfig{Name: "CRM", Subjects: []string{"crm.>"}, PersistMode: jetstream.AsyncPersistMode}, "persist_mode: async"},
+		{"a bridge's own stream that was made so", jetstream.StreamConfig{Name: "CRM", Subjects: []string{"crm.>"}, PersistMode: jetstream.AsyncPersistMode, Metadata: map[string]string{"managed-by": "crm-bridge"}}, "persist_mode: async"},
+		{"counters", jetstream.StreamConfig{Name: "CRM", Subjects: []string{"crm.>"}, AllowMsgCounter: true}, "allow_msg_counter"},
+		{"a mirror", jetstream.StreamConfig{Name: "CRM", Mirror: &jetstream.StreamSource{Name: "OTHER"}}, "mirror of stream OTHER"},
 		{"covered by more", jetstream.StreamConfig{Name: "CRM", Subjects: []string{"*.>"}, NoAck: true}, "acknowledges nothing"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -119,6 +124,47 @@ func TestSubjectsMustFit(t *testing.T) {
 			}
 			if _, _, err := conn.EnsureStream(t.Context(), streamConfig("CRM", "crm.>")); err == nil || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("said %v", err)
+			}
+		})
+	}
+}
+
+// What is said of a foreign stream does not contradict itself: what happens to an event depends on the retention, and at a
+// limit on what the stream discards.
+func TestForeignStreamIsDescribedAsItIs(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		have jetstream.StreamConfig
+		says []string
+		not  []string
+	}{
+		{"interest", jetstream.StreamConfig{Retention: jetstream.InterestPolicy}, []string{"without a consumer nothing is stored"}, []string{"before every consumer"}},
+		{"work queue", jetstream.StreamConfig{Retention: jetstream.WorkQueuePolicy}, []string{"when one consumer has acknowledged it"}, []string{"nothing is stored"}},
+		{"drops at a number", jetstream.StreamConfig{MaxMsgs: 10}, []string{"the oldest events are dropped"}, []string{"refused", "503"}},
+		{"refuses at a number", jetstream.StreamConfig{MaxMsgs: 10, Discard: jetstream.DiscardNew}, []string{"refused at that number", "503 while it is full"}, []string{"dropped"}},
+		{"refuses a subject", jetstream.StreamConfig{MaxMsgsPerSubject: 1, Discard: jetstream.DiscardNew, DiscardNewPerSubject: true}, []string{"further events of a subject are refused"}, []string{"dropped"}},
+		{"as the bridge would make it", jetstream.StreamConfig{MaxAge: 48 * time.Hour, MaxBytes: 2 << 30}, nil, []string{"stream"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server, conn := bare(t, nil)
+			test.have.Name, test.have.Subjects, test.have.Duplicates = "CRM", []string{"crm.>"}, time.Minute
+			if _, err := administrator(t, server).CreateStream(t.Context(), test.have); err != nil {
+				t.Fatal(err)
+			}
+			found, warnings, err := conn.EnsureStream(t.Context(), own())
+			if err != nil || found.Interest != (test.name == "interest") {
+				t.Fatal(found, err)
+			}
+			all := strings.Join(warnings, "\n")
+			for _, part := range test.says {
+				if !strings.Contains(all, part) {
+					t.Errorf("no warning says %s:\n%s", part, all)
+				}
+			}
+			for _, part := range test.not {
+				if strings.Contains(all, part) {
+					t.Errorf("a warning says %s:\n%s", part, all)
+				}
 			}
 		})
 	}

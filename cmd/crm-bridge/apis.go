@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -101,8 +103,8 @@ func openBitrix24(setup ingest.Setup, publicURL string, log *slog.Logger) (*api,
 // openAPIs opens what is configured of every CRM's API.
 func openAPIs(setup ingest.Setup, publicURL string, log *slog.Logger) (map[string]*api, error) {
 	open := map[string]*api{}
-	for provider, opener := range apis {
-		one, err := opener(setup, publicURL, log)
+	for _, provider := range slices.Sorted(maps.Keys(apis)) {
+		one, err := apis[provider](setup, publicURL, log)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", provider, err)
 		}

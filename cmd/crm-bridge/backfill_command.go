@@ -148,7 +148,7 @@ func openBackfill(ctx context.Context, provider, module string) (b *backfill, cl
 // openStores returns the state that the bridge shares, and has what is published synced where the running bridge does so
 // for its own.
 func (b *backfill) openStores(s settings, conn *publish.Conn) (ingest.State, error) {
-	state := &publish.State{Reach: func() (*publish.Conn, error) { return conn, nil }, Bucket: s.stateBucket(), Replicas: s.StreamReplicas}
+	state := s.state(func() (*publish.Conn, error) { return conn, nil })
 	key := s.StateKey
 	if s.embedded() {
 		made, err := readSecret(s.DataDir, stateSecret)

@@ -37,6 +37,7 @@ type bridge struct {
 	durability string                 // what a 200 means
 	promise    atomic.Pointer[string] // with a journal: what the remote's stream was like when it was last seen
 	warned     sync.Map               // warnings that were given
+	ensured    sync.Map               // names of the streams that were as configured once
 
 	committers  []*publish.Committer // of the stream that takes events, and of the one beside it
 	groupCommit bool

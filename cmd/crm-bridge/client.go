@@ -69,7 +69,8 @@ func connectReader(s settings) (*publish.Conn, error) { return reachReader(conte
 func reachReader(ctx context.Context, s settings) (*publish.Conn, error) {
 	quiet := slog.New(slog.DiscardHandler)
 	if !s.embedded() {
-		return s.NATS.remote().Reach(ctx, quiet)
+		conn, err := s.NATS.remote().Reach(ctx, quiet)
+		return conn, s.NATS.explain(err)
 	}
 	address := publish.Address{URL: "nats://" + local(s.NATS.Listen), User: s.NATS.ListenUser, Password: s.NATS.ListenPassword}
 	if s.NATS.ListenCert != "" {

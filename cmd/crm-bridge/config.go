@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"io"
 	"slices"
 	"strings"
@@ -29,7 +30,8 @@ func configCommand() *cobra.Command {
 	return cmd
 }
 
-// all returns each variable once, as it may be printed, in the order of their names.
+// all returns each variable once, as it may be printed: those of the bridge itself, then those of each CRM, each in the
+// order of their names.
 func (e *environment) all() []variable {
 	var list []variable
 	for _, v := range e.variables {
@@ -37,8 +39,20 @@ func (e *environment) all() []variable {
 			list = append(list, v.shown())
 		}
 	}
-	slices.SortFunc(list, func(a, b variable) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(list, func(a, b variable) int {
+		return cmp.Or(strings.Compare(a.provider(), b.provider()), strings.Compare(a.Name, b.Name))
+	})
 	return list
+}
+
+// provider is the CRM that a variable belongs to; empty: none.
+func (v variable) provider() string {
+	for provider := range apis {
+		if strings.HasPrefix(v.Name, prefix+"_"+strings.ToUpper(provider)+"_") {
+			return provider
+		}
+	}
+	return ""
 }
 
 func printConfig(out io.Writer, variables []variable, asJSON bool) error {
@@ -53,7 +67,13 @@ func printConfig(out io.Writer, variables []variable, asJSON bool) error {
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	say(table, "VARIABLE\tVALUE\tFROM\tMEANING\n")
-	for _, v := range variables {
+	for i, v := range variables {
+		switch provider := v.provider(); {
+		case i == 0:
+			say(table, "crm-bridge\t\t\t\n")
+		case provider != variables[i-1].provider():
+			say(table, "\t\t\t\n%s\t\t\t\n", provider)
+		}
 		say(table, "%s\t%s\t%s\t%s\n", v.Name, v.Value, v.From, v.Meaning)
 	}
 	return table.Flush()

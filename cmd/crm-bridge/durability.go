@@ -14,6 +14,8 @@ func (b *bridge) describeDurability(stream publish.Stream) string {
 	switch {
 	case b.settings.direct():
 		return "an answer means: acknowledged by the remote NATS, " + inWords(stream)
+	case stream.Interest:
+		return fmt.Sprintf("an answer means: acknowledged by %s", inWords(stream))
 	case stream.Memory:
 		return fmt.Sprintf("an answer means: in the memory of this machine, for stream %s is kept in memory; nothing survives the end of the bridge", stream.Name)
 	case every > 0:
@@ -38,7 +40,11 @@ func (b *bridge) promises() string {
 }
 
 func inWords(stream publish.Stream) string {
-	return fmt.Sprintf("stream %s, %d replica(s), %s storage", stream.Name, stream.Replicas, storage(stream))
+	text := fmt.Sprintf("stream %s, %d replica(s), %s storage", stream.Name, stream.Replicas, storage(stream))
+	if stream.Interest {
+		text += ", interest retention: without a consumer for its subject an event is acknowledged and not stored"
+	}
+	return text
 }
 
 func storage(stream publish.Stream) string {
@@ -50,7 +56,12 @@ func storage(stream publish.Stream) string {
 
 // fragile warns of a remote stream that one server's end can take away.
 func (b *bridge) fragile(stream publish.Stream) {
-	if stream.Replicas < 2 || stream.Memory {
-		b.warnOnce("the remote has one replica or memory storage: losing that server loses answered events: " + inWords(stream))
+	switch {
+	case stream.Memory && stream.Replicas > 1:
+		b.warnOnce("the remote's stream is kept in memory: answered events are lost when all of its servers stop: " + inWords(stream))
+	case stream.Memory:
+		b.warnOnce("the remote's stream is kept in the memory of one server: answered events are lost when it stops: " + inWords(stream))
+	case stream.Replicas < 2:
+		b.warnOnce("the remote's stream has one replica: answered events are lost with the disk of that server: " + inWords(stream))
 	}
 }

@@ -25,6 +25,7 @@ type variable struct {
 	Default string `json:"default"`
 	Meaning string `json:"meaning"`
 	secret  bool
+	list    bool // entries are separated by commas
 }
 
 // environment fills config structs with envconfig, and knows every variable that any of them reads.
@@ -72,14 +73,15 @@ func reason(err error) string {
 func describe(into any) ([]variable, error) {
 	var text strings.Builder
 	err := envconfig.Usagef(prefix, into, &text,
-		`{{range .}}{{usage_key .}}{{"\t"}}{{usage_default .}}{{"\t"}}{{usage_description .}}{{"\t"}}{{.Tags.Get "secret"}}{{"\n"}}{{end}}`)
+		`{{range .}}{{usage_key .}}{{"\t"}}{{usage_default .}}{{"\t"}}{{usage_description .}}{{"\t"}}{{.Tags.Get "secret"}}{{"\t"}}{{.Tags.Get "list"}}{{.Field.Kind}}{{"\n"}}{{end}}`)
 	if err != nil {
 		return nil, err
 	}
 	var variables []variable
 	for line := range strings.Lines(text.String()) {
 		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		variables = append(variables, variable{Name: fields[0], Default: fields[1], Meaning: fields[2], secret: fields[3] == "true"})
+		list := slices.Contains([]string{"slice", "map", "truestring"}, fields[4])
+		variables = append(variables, variable{Name: fields[0], Default: fields[1], Meaning: fields[2], secret: fields[3] == "true", list: list})
 	}
 	return variables, nil
 }
@@ -90,31 +92,42 @@ func (v *variable) resolve() (restore func(), err error) {
 	v.From, v.Value = "default", v.Default
 	value, isSet := os.LookupEnv(v.Name)
 	path := os.Getenv(v.Name + "_FILE")
+	source, text := v.Name, strings.TrimPrefix(strings.TrimRight(value, "\r\n"), byteOrderMark)
 	switch {
 	case value != "" && path != "":
 		return restore, fmt.Errorf("%s and %s_FILE are both set: keep one", v.Name, v.Name)
 	case path != "":
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return restore, fmt.Errorf("%s_FILE cannot be read: %w", v.Name, withoutPath(err))
+		if text, err = readText(path); err != nil {
+			return restore, fmt.Errorf("%s_FILE %w", v.Name, err)
 		}
-		v.From, v.Value = "file "+path, strings.TrimSpace(string(content))
-		restore = func() { _ = os.Unsetenv(v.Name) }
-		if isSet {
-			restore = func() { _ = os.Setenv(v.Name, value) }
-		}
-		if v.Value == "" {
-			return restore, fmt.Errorf("%s_FILE names an empty file", v.Name)
-		}
-		err = os.Setenv(v.Name, v.Value)
-		return restore, err
+		v.From, source = "file "+path, fmt.Sprintf("%s_FILE (%s)", v.Name, path)
 	case value != "":
-		v.From, v.Value = "environment", value
+		v.From = "environment"
 	case isSet:
-		restore = func() { _ = os.Setenv(v.Name, "") }
-		return restore, os.Unsetenv(v.Name)
+		return func() { _ = os.Setenv(v.Name, "") }, os.Unsetenv(v.Name)
+	default:
+		return restore, nil
 	}
-	return restore, nil
+	parsed, err := parseText(text, v.list)
+	if err != nil {
+		return restore, fmt.Errorf("%s %w", source, err)
+	}
+	if v.Value = parsed; path == "" && !v.list {
+		v.Value = text // white space around it may belong to it
+	}
+	restore = func() { _ = os.Unsetenv(v.Name) }
+	if isSet {
+		restore = func() { _ = os.Setenv(v.Name, value) }
+	}
+	return restore, os.Setenv(v.Name, v.Value)
+}
+
+// setBy is the name of the variable by which it was set.
+func (v variable) setBy() string {
+	if strings.HasPrefix(v.From, "file ") {
+		return v.Name + "_FILE"
+	}
+	return v.Name
 }
 
 // withoutPath leaves out the path that an error of the file system names: it may be the secret itself, put into the wrong

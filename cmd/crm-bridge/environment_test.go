@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // clean removes every variable of ours for the time of a test.
@@ -64,6 +66,26 @@ func TestEnvironment(t *testing.T) {
 		{"a window longer than the age", map[string]string{"BRIDGE_STREAM_MAX_AGE": "1m", "BRIDGE_STREAM_DUPLICATES": "2m"}, "BRIDGE_STREAM_DUPLICATES must not be longer"},
 		{"a short age alone", map[string]string{"BRIDGE_STREAM_MAX_AGE": "1m"}, ""},
 		{"replicas of one server", map[string]string{"BRIDGE_STREAM_REPLICAS": "3"}, "BRIDGE_STREAM_REPLICAS must be 1 with the embedded server"},
+		{"credentials without a remote", map[string]string{"BRIDGE_NATS_CREDS": planted}, "BRIDGE_NATS_CREDS has no effect: "},
+		{"an NKey without a remote", map[string]string{"BRIDGE_NATS_NKEY": planted}, "BRIDGE_NATS_NKEY has no effect: "},
+		{"a user without a remote", map[string]string{"BRIDGE_NATS_USER": "x"}, "BRIDGE_NATS_USER has no effect: "},
+		{"a password without a remote", map[string]string{"BRIDGE_NATS_PASSWORD": planted}, "set BRIDGE_NATS_URL, or unset BRIDGE_NATS_PASSWORD"},
+		{"a password from a file without a remote", map[string]string{"BRIDGE_NATS_PASSWORD_FILE": file}, "unset BRIDGE_NATS_PASSWORD_FILE"},
+		{"authorities without a remote", map[string]string{"BRIDGE_NATS_CA": file}, "BRIDGE_NATS_CA has no effect: "},
+		{"a certificate without a remote", map[string]string{"BRIDGE_NATS_CERT": file, "BRIDGE_NATS_KEY": file}, "BRIDGE_NATS_CERT has no effect: "},
+		{"TLS first without a remote", map[string]string{"BRIDGE_NATS_TLS_FIRST": "true"}, "BRIDGE_NATS_TLS_FIRST has no effect: "},
+		{"no TLS first without a remote", map[string]string{"BRIDGE_NATS_TLS_FIRST": "false"}, ""},
+		{"TLS first", map[string]string{"BRIDGE_NATS_TLS_FIRST": "true", "BRIDGE_NATS_URL": "tls://host"}, ""},
+		{"direct without a remote", map[string]string{"BRIDGE_DELIVERY": "direct"}, "BRIDGE_DELIVERY has no effect: "},
+		{"the default delivery without a remote", map[string]string{"BRIDGE_DELIVERY": "journal"}, ""},
+		{"a journal without a remote", map[string]string{"BRIDGE_JOURNAL_MAX_BYTES": "1GiB"}, "BRIDGE_JOURNAL_MAX_BYTES has no effect: "},
+		{"a journal with direct", map[string]string{"BRIDGE_JOURNAL_MAX_BYTES": "1GiB", "BRIDGE_NATS_URL": "host", "BRIDGE_DELIVERY": "direct"}, "BRIDGE_JOURNAL_MAX_BYTES has no effect: "},
+		{"a journal", map[string]string{"BRIDGE_JOURNAL_MAX_BYTES": "1GiB", "BRIDGE_NATS_URL": "host"}, ""},
+		{"a sync with direct", map[string]string{"BRIDGE_SYNC": "server", "BRIDGE_NATS_URL": "host", "BRIDGE_DELIVERY": "direct"}, "BRIDGE_SYNC has no effect: "},
+		{"the default sync with direct", map[string]string{"BRIDGE_SYNC": "commit", "BRIDGE_NATS_URL": "host", "BRIDGE_DELIVERY": "direct"}, ""},
+		{"a consumers' user beside a remote", map[string]string{"BRIDGE_NATS_LISTEN_USER": "x", "BRIDGE_NATS_LISTEN_PASSWORD": planted, "BRIDGE_NATS_URL": "host"}, "BRIDGE_NATS_LISTEN_USER has no effect: "},
+		{"a consumers' certificate beside a remote", map[string]string{"BRIDGE_NATS_LISTEN_CERT": file, "BRIDGE_NATS_LISTEN_KEY": file, "BRIDGE_NATS_URL": "host"}, "BRIDGE_NATS_LISTEN_CERT has no effect: "},
+		{"where the image and a unit file put things", map[string]string{"BRIDGE_NATS_LISTEN": "127.0.0.1:0", "BRIDGE_NATS_URL": "host", "BRIDGE_DELIVERY": "direct"}, ""},
 		{"a user without a password", map[string]string{"BRIDGE_NATS_LISTEN_USER": "x"}, "must be set together"},
 		{"an unknown mode", map[string]string{"BRIDGE_EVENT_MODE": planted}, "BRIDGE_EVENT_MODE must be structured or binary"},
 		{"a rate", map[string]string{"BRIDGE_RATE": "0.5"}, ""},
@@ -135,6 +157,36 @@ func TestConfigMasks(t *testing.T) {
 	} {
 		if !strings.Contains(out.String(), line) {
 			t.Errorf("no line %s in\n%s", line, out.String())
+		}
+	}
+}
+
+// The variables of the bridge itself come under a heading of their own, before those of each CRM; and a wrong variable that
+// several sources read is reported the same way each time, under no source's name.
+func TestConfigIsOrdered(t *testing.T) {
+	clean(t)
+	env := &environment{}
+	if _, _, err := loadClient(env); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := printConfig(&out, env.all(), false); err != nil {
+		t.Fatal(err)
+	}
+	var firsts []string
+	for line := range strings.Lines(out.String()) {
+		if words := strings.Fields(line); len(words) > 0 && !strings.HasPrefix(words[0], "BRIDGE_") || len(words) > 0 && len(firsts) > 0 && !strings.HasPrefix(firsts[len(firsts)-1], "BRIDGE_") {
+			firsts = append(firsts, words[0])
+		}
+	}
+	if diff := cmp.Diff([]string{"VARIABLE", "crm-bridge", "BRIDGE_ADMIN_LISTEN", "bitrix24", "BRIDGE_BITRIX24_CLIENT_ID", "zoho", "BRIDGE_ZOHO_ACCOUNT"}, firsts); diff != "" {
+		t.Errorf("%s\n%s", diff, out.String())
+	}
+	t.Setenv("BRIDGE_ZOHO_TOKENS", "no token")
+	t.Setenv("BRIDGE_BITRIX24_TOKENS", "no token")
+	for range 20 {
+		if _, _, err := loadClient(&environment{}); err == nil || !strings.HasPrefix(err.Error(), "BRIDGE_BITRIX24_TOKENS entry 1") {
+			t.Fatalf("said %v", err)
 		}
 	}
 }

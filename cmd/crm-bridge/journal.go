@@ -38,17 +38,17 @@ func (b *bridge) openJournal(ctx context.Context) error {
 func (b *bridge) openLocalStreams(ctx context.Context) (journal publish.Stream, err error) {
 	ctx, cancel := context.WithTimeout(ctx, streamsTimeout)
 	defer cancel()
-	journal, _, err = b.conn.EnsureStream(ctx, publish.StreamConfig{
+	journal, err = b.ensure(ctx, b.conn, publish.StreamConfig{
 		Name: b.journalStream(), Description: "Events on their way to the remote NATS", Subjects: []string{b.journalStream() + ".>"},
-		MaxBytes: int64(b.settings.JournalMaxBytes), DefaultMaxBytes: b.share(false, 0.6, 10<<30), Replicas: 1, Duplicates: b.duplicates(),
-		DiscardNew: true, WorkQueue: true,
+		MaxBytes: int64(b.settings.JournalMaxBytes), DefaultMaxBytes: b.settings.roomFor(eventsRoom, true), Replicas: 1, Duplicates: b.duplicates(),
+		DiscardNew: true, WorkQueue: true, BytesVariable: "BRIDGE_JOURNAL_MAX_BYTES",
 	})
 	if err != nil {
 		return journal, err
 	}
-	_, _, err = b.conn.EnsureStream(ctx, publish.StreamConfig{
+	_, err = b.ensure(ctx, b.conn, publish.StreamConfig{
 		Name: b.refusedStream(), Description: "What the remote NATS refuses for good", Subjects: []string{b.refusedStream() + ".>"},
-		DefaultMaxBytes: b.share(false, 0.05, 1<<30), Replicas: 1, Duplicates: 2 * time.Minute, DiscardNew: true,
+		DefaultMaxBytes: b.settings.roomFor(quarantineRoom, true), Replicas: 1, Duplicates: 2 * time.Minute, DiscardNew: true,
 	})
 	if err != nil {
 		return journal, err

@@ -13,7 +13,7 @@ func (b *bridge) openKeeper(ctx context.Context) error {
 	if len(b.apis) == 0 {
 		return nil
 	}
-	state := &publish.State{Reach: b.local, Bucket: b.settings.stateBucket(), Replicas: b.settings.StreamReplicas}
+	state := b.settings.state(b.local)
 	key := b.settings.StateKey
 	if b.forwarder != nil { // replicas share what the remote holds
 		state.Reach = b.forwarder.Reach

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"syscall"
 	"time"
 
@@ -22,8 +23,12 @@ const streamsTimeout = 15 * time.Second
 
 // openNATS starts or reaches NATS, and makes sure of the streams.
 func (b *bridge) openNATS(ctx context.Context) (err error) {
+	if b.settings.StreamApply {
+		b.log.Warn("BRIDGE_STREAM_APPLY is set: this start may shrink streams or move them to other subjects; unset it afterwards")
+	}
 	if b.settings.direct() {
 		b.conn, err = b.settings.NATS.remote().Dial(b.log)
+		err = b.settings.NATS.explain(err)
 	} else {
 		err = b.openEmbedded(ctx)
 	}
@@ -154,8 +159,9 @@ func (b *bridge) ensureEvents(ctx context.Context, conn *publish.Conn) (publish.
 	s := b.settings
 	stream, err := b.ensure(ctx, conn, publish.StreamConfig{
 		Name: s.Stream, Description: "CRM changes as CloudEvents", Subjects: []string{s.SubjectPrefix + ".>"},
-		MaxAge: time.Duration(s.StreamMaxAge), MaxBytes: int64(s.StreamMaxBytes), DefaultMaxBytes: b.share(!s.embedded(), 0.6, 10<<30),
-		Replicas: s.StreamReplicas, Duplicates: b.duplicates(),
+		MaxAge: time.Duration(s.StreamMaxAge), MaxBytes: int64(s.StreamMaxBytes), DefaultMaxBytes: s.roomFor(eventsRoom, s.embedded()), RoomShare: eventsRoom.ofAccount,
+		Replicas: s.StreamReplicas, Duplicates: b.duplicates(), AgeVariable: "BRIDGE_STREAM_MAX_AGE", BytesVariable: "BRIDGE_STREAM_MAX_BYTES",
+		Before: func() { _, _ = b.ensureQuarantine(ctx, conn) }, // asked again afterwards, which says what is wrong
 	})
 	if err == nil && !s.embedded() {
 		b.fragile(stream)
@@ -167,15 +173,28 @@ func (b *bridge) ensureQuarantine(ctx context.Context, conn *publish.Conn) (publ
 	s := b.settings
 	return b.ensure(ctx, conn, publish.StreamConfig{
 		Name: b.quarantineStream(), Description: "Callbacks that were proven but not understood", Subjects: []string{s.SubjectPrefix + "-quarantine.>"},
-		MaxAge: quarantineAge, DefaultMaxBytes: b.share(!s.embedded(), 0.05, 1<<30), Replicas: s.StreamReplicas, Duplicates: 2 * time.Minute, DiscardNew: true,
+		MaxAge: quarantineAge, MaxBytes: int64(s.QuarantineMaxBytes), DefaultMaxBytes: s.roomFor(quarantineRoom, s.embedded()), RoomShare: quarantineRoom.ofAccount,
+		Replicas: s.StreamReplicas, Duplicates: 2 * time.Minute, DiscardNew: true, BytesVariable: "BRIDGE_QUARANTINE_MAX_BYTES",
 	})
 }
 
-// ensure makes sure of a stream, and warns of what is not as configured.
+// ensure makes sure of a stream, logs what it changes, and warns of what is not as configured. BRIDGE_STREAM_APPLY holds for
+// the first time alone: two bridges that ask for different subjects would otherwise take turns at each connection.
 func (b *bridge) ensure(ctx context.Context, conn *publish.Conn, config publish.StreamConfig) (publish.Stream, error) {
+	_, again := b.ensured.Load(config.Name)
+	config.Apply = b.settings.StreamApply && !again
+	config.Changed = func(setting, from, to string) {
+		b.log.Warn("a stream is changed to what is configured", "stream", config.Name, "setting", setting, "old", from, "new", to)
+	}
 	stream, warnings, err := conn.EnsureStream(ctx, config)
 	for _, warning := range warnings {
 		b.warnOnce(warning)
+	}
+	if err == nil {
+		b.ensured.Store(config.Name, true)
+		if local := b.data != nil && conn == b.conn; local && config.BytesVariable != "" {
+			b.warnOfDisk(stream, config.BytesVariable)
+		}
 	}
 	return stream, err
 }
@@ -197,20 +216,30 @@ func (b *bridge) duplicates() time.Duration {
 	return window
 }
 
-// share returns a part of the free disk, at most limit bytes; for a stream on a remote NATS, whose disk is not ours, the
-// limit.
-func (b *bridge) share(remote bool, part float64, limit int64) func() int64 {
-	return func() int64 {
-		if remote {
-			return limit
-		}
-		return min(limit, max(int64(part*float64(freeBytes(b.data.path))), 1<<20))
-	}
-}
-
 // remote is where the remote NATS is.
 func (n natsSettings) remote() publish.Address {
-	return publish.Address{URL: n.URL, Creds: n.Creds, Nkey: n.Nkey, User: n.User, Password: n.Password, CA: n.CA, Cert: n.Cert, Key: n.Key}
+	return publish.Address{URL: n.URL, Creds: n.Creds, Nkey: n.Nkey, User: n.User, Password: n.Password, CA: n.CA, Cert: n.Cert, Key: n.Key, TLSFirst: n.TLSFirst}
+}
+
+// explain adds which credentials a remote NATS rejected.
+func (n natsSettings) explain(err error) error {
+	if !errors.Is(err, publish.ErrRefused) {
+		return err
+	}
+	used := "no credentials; set BRIDGE_NATS_CREDS, BRIDGE_NATS_NKEY, or BRIDGE_NATS_USER and BRIDGE_NATS_PASSWORD"
+	switch {
+	case n.Creds != "":
+		used = "the file that BRIDGE_NATS_CREDS names"
+	case n.Nkey != "":
+		used = "the file that BRIDGE_NATS_NKEY names"
+	case strings.Contains(n.URL, "@"):
+		used = "the user in BRIDGE_NATS_URL"
+	case n.User != "" || n.Password != "":
+		used = "BRIDGE_NATS_USER and BRIDGE_NATS_PASSWORD"
+	case n.Cert != "":
+		used = "the certificate that BRIDGE_NATS_CERT names"
+	}
+	return fmt.Errorf("%w: the server rejected %s", err, used)
 }
 
 // tlsConfig serves a certificate from files, and reads them again when they change.

@@ -9,6 +9,13 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
+// A remote that expects TLS first is dialled so.
+func TestTLSFirstReachesTheDial(t *testing.T) {
+	if !(natsSettings{URL: "tls://host", TLSFirst: true}).remote().TLSFirst {
+		t.Error("it is not")
+	}
+}
+
 // What the bridge says of an answer is what an answer of it means.
 func TestDurabilityIsSaidAsItIs(t *testing.T) {
 	remote := settings{NATS: natsSettings{URL: "nats://host:4222"}, Delivery: "direct"}
@@ -24,6 +31,8 @@ func TestDurabilityIsSaidAsItIs(t *testing.T) {
 		{"embedded, no sync", settings{Sync: publish.Sync{Every: time.Second}}, publish.Stream{Replicas: 1}, "page cache", "fsynced"},
 		{"embedded, somebody's stream in memory", settings{Sync: publish.Sync{Server: true}}, publish.Stream{Replicas: 1, Memory: true}, "in the memory", "fsynced"},
 		{"journal", journal, publish.Stream{Name: "CRM_JOURNAL", Replicas: 1}, "fsynced", "acknowledged by the remote"},
+		{"embedded, somebody's stream that drops what nobody wants", settings{}, publish.Stream{Name: "CRM", Replicas: 1, Interest: true}, "not stored", "fsynced"},
+		{"remote that drops what nobody wants", remote, publish.Stream{Name: "CRM", Replicas: 3, Interest: true}, "not stored", "fsynced"},
 		{"remote", remote, publish.Stream{Name: "CRM", Replicas: 3}, "3 replica(s), file storage", "fsynced"},
 		{"remote in memory", remote, publish.Stream{Name: "CRM", Replicas: 1, Memory: true}, "memory storage", "file"},
 	} {

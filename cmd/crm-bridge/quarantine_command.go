@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 )
@@ -160,6 +161,13 @@ func askAdmin(cmd *cobra.Command, method, path string, query url.Values, asJSON 
 		return fmt.Errorf("no bridge answers at %s (BRIDGE_ADMIN_LISTEN): %w; start one with %s", local(settings.AdminListen), errors.Unwrap(err), ownCommand())
 	}
 	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode == http.StatusUnauthorized {
+		used := filepath.Join(settings.DataDir, adminSecret)
+		if token == "" {
+			used = "no token, for there is no " + used
+		}
+		return fmt.Errorf("the bridge at %s (BRIDGE_ADMIN_LISTEN) rejected the command, which was authenticated with %s: run it as the bridge's own user, with BRIDGE_DATA_DIR set to its folder", local(settings.AdminListen), used)
+	}
 
 	asJSON = asJSON || !isTerminal(cmd.OutOrStdout())
 	decoder, failed := json.NewDecoder(response.Body), error(nil)

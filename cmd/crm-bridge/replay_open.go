@@ -116,7 +116,10 @@ func (p *replayPlan) openSubject(ctx context.Context, conn *publish.Conn, r *rep
 	}
 	stream, warnings, err := conn.EnsureStream(ctx, publish.StreamConfig{
 		Name: s.replayStream(), Description: "Events that were replayed, for each job on subjects of its own", Subjects: []string{s.SubjectPrefix + "-replay.>"},
-		MaxAge: replayAge, DefaultMaxBytes: s.replayBytes, Replicas: s.StreamReplicas, Duplicates: window, DiscardNew: true,
+		MaxAge: replayAge, DefaultMaxBytes: s.roomFor(replayRoom, s.embedded()), RoomShare: replayRoom.ofAccount, Replicas: s.StreamReplicas, Duplicates: window, DiscardNew: true,
+		Apply: s.StreamApply, Changed: func(setting, from, to string) {
+			r.bar.say("stream %s: %s is changed from %s to %s", s.replayStream(), setting, from, to)
+		},
 	})
 	if err != nil {
 		return err
@@ -177,13 +180,4 @@ func (p *replayPlan) makeRoom(ctx context.Context, to *toSubject) error {
 	}
 	to.job.Unmade = false
 	return to.job.save(ctx)
-}
-
-// replayBytes is how much the stream of replayed events holds.
-func (s settings) replayBytes() int64 {
-	const most = 10 << 30
-	if !s.embedded() {
-		return most
-	}
-	return min(most, max(freeBytes(s.DataDir)/5, 1<<20))
 }

@@ -20,7 +20,7 @@ const jobsAreKept = 30 * 24 * time.Hour
 
 // openReplayState returns the bucket in which jobs are kept, with room made by those that nobody goes on with.
 func openReplayState(ctx context.Context, s settings, conn *publish.Conn, bar *progress) (replayStore, error) {
-	state := &publish.State{Reach: func() (*publish.Conn, error) { return conn, nil }, Bucket: s.stateBucket(), Replicas: s.StreamReplicas}
+	state := s.state(func() (*publish.Conn, error) { return conn, nil })
 	if s.syncs() {
 		state.Commit = func(context.Context) error { return publish.SyncStream(s.DataDir, "KV_"+s.stateBucket()) }
 	}

@@ -52,7 +52,8 @@ type travelled struct {
 func (r roundtrip) run(ctx context.Context, out io.Writer, asJSON bool) error {
 	var sources map[string]ingest.Source
 	var err error
-	if r.settings, sources, err = loadClient(&environment{}); err != nil {
+	env := &environment{}
+	if r.settings, sources, err = loadClient(env); err != nil {
 		return err
 	}
 	if r.url == "" {
@@ -72,6 +73,9 @@ func (r roundtrip) run(ctx context.Context, out io.Writer, asJSON bool) error {
 	before := r.position(ctx)
 	began := time.Now()
 	ack, err := r.send(ctx, cb)
+	if errors.Is(err, errRejected) {
+		err = fmt.Errorf("%s: %w", publish.HideUser(r.url), rejected(r.settings.usedSecret(env, sources[cb.Source], "")))
+	}
 	if err != nil {
 		return fmt.Errorf("the way in failed after %s: %w", since(began), err)
 	}
@@ -116,6 +120,8 @@ func testCallback(sources map[string]ingest.Source) (ingest.Callback, error) {
 	return ingest.Callback{}, errors.New("no secret of any source is known here, so no callback can be proven: set BRIDGE_ZOHO_TOKENS, BRIDGE_ZOHO_TOKEN_SECRET, BRIDGE_ZOHO_WEBHOOK_SECRET, BRIDGE_BITRIX24_TOKENS or BRIDGE_BITRIX24_WORKFLOW_SECRET as the bridge has it, or run it where BRIDGE_DATA_DIR is the folder of the running bridge")
 }
 
+var errRejected = errors.New("the callback was rejected")
+
 // send posts the callback, and returns what it is told of its event.
 func (r roundtrip) send(ctx context.Context, cb ingest.Callback) (ingest.Ack, error) {
 	request, err := asRequest(ctx, r.url, cb)
@@ -136,6 +142,8 @@ func (r roundtrip) send(ctx context.Context, cb ingest.Callback) (ingest.Ack, er
 	}
 	err = json.Unmarshal(body, &answer)
 	switch {
+	case response.StatusCode == http.StatusUnauthorized && answer.Detail != "":
+		return ingest.Ack{}, errRejected
 	case response.StatusCode != http.StatusOK && answer.Detail != "":
 		return ingest.Ack{}, fmt.Errorf("%s answers %s to %s: %s", publish.HideUser(r.url), response.Status, cb.Source, answer.Detail)
 	case response.StatusCode != http.StatusOK || err != nil || len(answer.Events) != 1:

@@ -77,7 +77,8 @@ func kindNames() []string {
 }
 
 func send(cmd *cobra.Command, kind string, o sendOptions) error {
-	settings, sources, err := loadClient(&environment{})
+	env := &environment{}
+	settings, sources, err := loadClient(env)
 	if err != nil {
 		return err
 	}
@@ -101,6 +102,10 @@ func send(cmd *cobra.Command, kind string, o sendOptions) error {
 	if err != nil {
 		return err
 	}
+	used := settings.usedSecret(env, source, o.token)
+	if o.file != "" {
+		used = "what " + o.file + " holds, and in its headers and URL with " + used
+	}
 	s := sender{client: client, url: o.url, out: cmd.OutOrStdout(), json: o.json || !isTerminal(cmd.OutOrStdout())}
 	limit := rate.NewLimiter(rate.Inf, 1)
 	if o.rate > 0 {
@@ -121,6 +126,9 @@ func send(cmd *cobra.Command, kind string, o sendOptions) error {
 	}
 	if o.count > 1 {
 		say(cmd.ErrOrStderr(), "%d of %d accepted in %s\n", s.accepted, o.count, time.Since(start).Round(time.Millisecond))
+	}
+	if s.rejected > 0 {
+		return rejected(used)
 	}
 	if s.accepted < o.count {
 		return errSilent
@@ -211,6 +219,7 @@ type sender struct {
 	out      io.Writer
 	json     bool
 	accepted int
+	rejected int // for their proof
 }
 
 // sent is one answer as send prints it.
@@ -238,8 +247,11 @@ func (s *sender) post(ctx context.Context, cb ingest.Callback) error {
 	if json.Valid(body) {
 		answer.Answer = body
 	}
-	if answer.Status == http.StatusOK {
+	switch answer.Status {
+	case http.StatusOK:
 		s.accepted++
+	case http.StatusUnauthorized:
+		s.rejected++
 	}
 	if s.json {
 		return newEncoder(s.out).Encode(answer)

@@ -34,11 +34,14 @@ type settings struct {
 	Stream           string       `split_words:"true" default:"CRM" desc:"name of the stream"`
 	SubjectPrefix    string       `split_words:"true" default:"crm" desc:"first token of subjects"`
 	StreamMaxAge     Span         `split_words:"true" default:"720h" desc:"how long a stream that the bridge makes keeps events"`
-	StreamMaxBytes   Size         `split_words:"true" desc:"how much a stream that the bridge makes keeps; unset: 10GiB, or 60% of the free disk if that is less"`
+	StreamMaxBytes   Size         `split_words:"true" desc:"how much a stream that the bridge makes keeps; unset: 10GiB, or 60% of the free disk, or of the account's free storage, if that is less"`
 	StreamReplicas   int          `split_words:"true" default:"1" desc:"servers that keep each event"`
 	StreamDuplicates Span         `split_words:"true" desc:"how long a repeated id is recognised; unset: 2m, or 20m where webhooks have an identity; never longer than BRIDGE_STREAM_MAX_AGE"`
+	StreamApply      bool         `split_words:"true" default:"false" desc:"at this start let changed variables shrink what streams keep, or move them to other subjects"`
 	EventMode        publish.Mode `split_words:"true" default:"structured" desc:"CloudEvents content mode: structured or binary"`
 	EventPer         string       `split_words:"true" default:"callback" desc:"one event a callback, or one for each record"`
+
+	QuarantineMaxBytes Size `split_words:"true" desc:"how much quarantine keeps; full: 503 in place of 400; unset: 256MiB, or 2% of the free disk if that is less; with a remote 64MiB, or 5% of the account's free storage"`
 
 	MaxBody        Size            `split_words:"true" default:"1MiB" desc:"longest body of a callback; 413 beyond"`
 	MaxInFlight    int             `split_words:"true" default:"2048" desc:"requests at once; 503 beyond"`
@@ -52,12 +55,13 @@ type settings struct {
 }
 
 type natsSettings struct {
-	URL            string `split_words:"true" secret:"url" desc:"a remote NATS; empty: the embedded server keeps the stream"`
+	URL            string `split_words:"true" secret:"url" list:"true" desc:"a remote NATS; empty: the embedded server keeps the stream"`
 	Listen         string `split_words:"true" default:"127.0.0.1:4222" desc:"where consumers reach the embedded server"`
 	ListenCert     string `split_words:"true" desc:"certificate file (PEM) of the embedded server; read again when it changes"`
 	ListenKey      string `split_words:"true" desc:"key file (PEM) of BRIDGE_NATS_LISTEN_CERT"`
 	ListenUser     string `split_words:"true" desc:"user of the embedded server's consumers"`
 	ListenPassword string `split_words:"true" secret:"true" desc:"password of BRIDGE_NATS_LISTEN_USER"`
+	TLSFirst       bool   `split_words:"true" default:"false" desc:"the remote expects TLS before it says anything (handshake_first)"`
 	Creds          string `split_words:"true" desc:"credentials file for the remote"`
 	Nkey           string `split_words:"true" desc:"NKey seed file for the remote"`
 	User           string `split_words:"true" desc:"user for the remote"`
@@ -91,7 +95,10 @@ func loadSettings(env *environment) (settings, error) {
 	if err := env.load(&s); err != nil {
 		return s, err
 	}
-	return s, s.check()
+	if err := s.check(); err != nil {
+		return s, err
+	}
+	return s, s.checkEffects(env)
 }
 
 // check says what is wrong with each setting, in the words of who sets it.
@@ -123,9 +130,9 @@ func (s settings) check() error {
 			return errors.New(rule.say)
 		}
 	}
-	for name, address := range map[string]string{"BRIDGE_LISTEN": s.Listen, "BRIDGE_ADMIN_LISTEN": s.AdminListen, "BRIDGE_NATS_LISTEN": s.NATS.Listen} {
-		if _, err := net.ResolveTCPAddr("tcp", address); err != nil {
-			return fmt.Errorf("%s must be an address of the form host:port, such as 127.0.0.1:8080", name)
+	for _, address := range [][2]string{{"BRIDGE_LISTEN", s.Listen}, {"BRIDGE_ADMIN_LISTEN", s.AdminListen}, {"BRIDGE_NATS_LISTEN", s.NATS.Listen}} {
+		if _, err := net.ResolveTCPAddr("tcp", address[1]); err != nil {
+			return fmt.Errorf("%s must be an address of the form host:port, such as 127.0.0.1:8080", address[0])
 		}
 	}
 	return nil

@@ -13,6 +13,11 @@ import (
 
 func (s settings) stateBucket() string { return s.Stream + "_STATE" }
 
+// state is the bucket of what replicas share, on the NATS that reach returns a connection to.
+func (s settings) state(reach func() (*publish.Conn, error)) *publish.State {
+	return &publish.State{Reach: reach, Bucket: s.stateBucket(), Replicas: s.StreamReplicas, MaxBytes: s.roomFor(stateRoom, s.embedded())}
+}
+
 // stateSecret is the file in the data folder that holds the key of secret state, where no BRIDGE_STATE_KEY is set.
 const stateSecret = "state-key"
 

@@ -1,7 +1,8 @@
 package main
 
 import (
-	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
@@ -16,13 +17,13 @@ var kinds = map[string]func(ingest.Setup) (ingest.Source, error){
 	zoho.WebhooksLabel:      zoho.OpenWebhooks,
 }
 
-// openSources opens every kind.
+// openSources opens every kind, in the order of their names. An error names the variable, which several kinds may share.
 func openSources(setup ingest.Setup) (map[string]ingest.Source, error) {
 	sources := make(map[string]ingest.Source, len(kinds))
-	for label, open := range kinds {
-		source, err := open(setup)
+	for _, label := range slices.Sorted(maps.Keys(kinds)) {
+		source, err := kinds[label](setup)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", label, err)
+			return nil, err
 		}
 		sources[label] = source
 	}

@@ -15,6 +15,12 @@ import (
 // Provider is Bitrix24's name in subjects and events.
 const Provider = "bitrix24"
 
+// The secrets that the bridge makes in its data folder where none is set.
+const (
+	madeApplicationToken = "bitrix24-application-token"
+	madeWorkflowSecret   = "bitrix24-workflow-secret"
+)
+
 // Config is what the environment says of Bitrix24.
 type Config struct {
 	Bitrix24 struct {

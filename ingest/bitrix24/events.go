@@ -35,7 +35,7 @@ func OpenEvents(setup ingest.Setup) (ingest.Source, error) {
 	}
 	tokens := config.Bitrix24.Tokens
 	if len(tokens) == 0 {
-		made, err := setup.MadeSecret("bitrix24-application-token")
+		made, err := setup.MadeSecret(madeApplicationToken)
 		if err != nil {
 			return nil, err
 		}

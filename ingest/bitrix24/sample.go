@@ -61,6 +61,16 @@ func (e *Events) Sample(change ingest.Change, token string) (ingest.Callback, er
 	return post(EventsLabel, eventsPath, change, form), nil
 }
 
+// Proof implements ingest.Prover.
+func (e *Events) Proof() (variable, file string) {
+	return "BRIDGE_BITRIX24_TOKENS", madeApplicationToken
+}
+
+// Proof implements ingest.Prover.
+func (w *Workflows) Proof() (variable, file string) {
+	return "BRIDGE_BITRIX24_WORKFLOW_SECRET", madeWorkflowSecret
+}
+
 // sampleMember is a portal that a token is known for.
 func (e *Events) sampleMember() string {
 	const member = "a223c6b3710f85df22e9377d6c4f7553"

@@ -35,7 +35,7 @@ func OpenWorkflows(setup ingest.Setup) (ingest.Source, error) {
 	}
 	list := config.Bitrix24.WorkflowSecret
 	if len(list) == 0 {
-		made, err := setup.MadeSecret("bitrix24-workflow-secret")
+		made, err := setup.MadeSecret(madeWorkflowSecret)
 		if err != nil {
 			return nil, err
 		}

@@ -126,6 +126,11 @@ func (s Suite) samples(t *testing.T) {
 	if !ok {
 		t.Fatal("the source makes no samples")
 	}
+	if prover, ok := s.Source.(ingest.Prover); !ok {
+		t.Error("it does not say what authenticates its samples")
+	} else if variable, _ := prover.Proof(); !strings.HasPrefix(variable, "BRIDGE_") {
+		t.Errorf("its samples are authenticated with %q, which is no variable", variable)
+	}
 	for _, operation := range []string{"create", "edit", "delete"} {
 		want := ingest.Change{Module: "Deals", Operation: operation, IDs: []string{"12345678901234567890"}, OccurredAt: time.UnixMilli(1718115953625).UTC(), ReceivedAt: time.UnixMilli(1718115953700).UTC()}
 		cb, err := maker.Sample(want, "")

@@ -9,6 +9,12 @@ import (
 // Provider is Zoho CRM's name in subjects and events.
 const Provider = "zoho"
 
+// The secrets that the bridge makes in its data folder where none is set.
+const (
+	madeTokenSecret   = "zoho-token-secret"
+	madeWebhookSecret = "zoho-webhook-secret"
+)
+
 // Config is what the environment says of Zoho CRM.
 type Config struct {
 	Zoho struct {

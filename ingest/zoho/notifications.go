@@ -33,7 +33,7 @@ func OpenNotifications(setup ingest.Setup) (ingest.Source, error) {
 	}
 	zoho := config.Zoho
 	if len(zoho.Tokens) == 0 && len(zoho.TokenSecret) == 0 {
-		secret, err := setup.MadeSecret("zoho-token-secret")
+		secret, err := setup.MadeSecret(madeTokenSecret)
 		if err != nil {
 			return nil, err
 		}

@@ -69,7 +69,7 @@ func (c Config) tokenSecrets(setup ingest.Setup) (ingest.SecretList, error) {
 		return c.Zoho.TokenSecret, nil
 	}
 	if len(c.Zoho.Tokens) == 0 {
-		made, err := setup.MadeSecret("zoho-token-secret")
+		made, err := setup.MadeSecret(madeTokenSecret)
 		if err != nil {
 			return nil, err
 		}

@@ -64,6 +64,19 @@ func (n *Notifications) Sample(change ingest.Change, token string) (ingest.Callb
 	}, err
 }
 
+// Proof implements ingest.Prover.
+func (n *Notifications) Proof() (variable, file string) {
+	if len(n.TokenSecrets) == 0 && len(n.Tokens) > 0 {
+		return "BRIDGE_ZOHO_TOKENS", ""
+	}
+	return "BRIDGE_ZOHO_TOKEN_SECRET", madeTokenSecret
+}
+
+// Proof implements ingest.Prover.
+func (w *Webhooks) Proof() (variable, file string) {
+	return "BRIDGE_ZOHO_WEBHOOK_SECRET", madeWebhookSecret
+}
+
 // sampleChannel is a channel that a token is known for.
 func (n *Notifications) sampleChannel() string {
 	const channel = "1000000068001"

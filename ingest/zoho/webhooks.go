@@ -39,7 +39,7 @@ func OpenWebhooks(setup ingest.Setup) (ingest.Source, error) {
 	}
 	zoho := config.Zoho
 	if len(zoho.WebhookSecret) == 0 {
-		secret, err := setup.MadeSecret("zoho-webhook-secret")
+		secret, err := setup.MadeSecret(madeWebhookSecret)
 		if err != nil {
 			return nil, err
 		}

@@ -3,6 +3,19 @@
 {{- if not (or .Values.nats.url .Values.nats.embedded.enabled) -}}
 {{- fail "\n\nWhere shall events go? Set nats.url to your NATS (nats://nats.nats.svc:4222), or nats.embedded.enabled=true for a try-out with one replica.\n" -}}
 {{- end -}}
+{{- $idle := list -}}
+{{- if include "crm-bridge.embedded" . -}}
+{{- $idle = list "nats.user" "nats.password" "nats.creds" "nats.nkey" "nats.tls.first" "nats.tls.existingSecret" "nats.tls.ca.existingSecret" "nats.tls.ca.existingConfigMap" "journal.maxBytes" -}}
+{{- else if include "crm-bridge.direct" . -}}
+{{- $idle = list "journal.maxBytes" "journal.sync" -}}
+{{- end -}}
+{{- range $path := $idle -}}
+{{- $is := (include "crm-bridge.at" (dict "root" $ "path" $path) | fromJson).is -}}
+{{- if kindIs "map" $is -}}{{- $is = or $is.value $is.existingSecret -}}{{- end -}}
+{{- if $is -}}
+{{- fail (printf "\n\n%s has no effect %s: leave it empty.\n" $path (ternary "with delivery direct, which writes to no disk" "without nats.url, for the embedded NATS keeps the stream" (not (empty (include "crm-bridge.direct" $))))) -}}
+{{- end -}}
+{{- end -}}
 {{- if lt (int (include "crm-bridge.grace" .)) (int (include "crm-bridge.leastGrace" .)) -}}
 {{- fail (printf "\n\nterminationGracePeriodSeconds is %s, but the drain may take %s: drainDelaySeconds and answerTimeoutSeconds and 30. Leave it empty, and it fits.\n" (include "crm-bridge.grace" .) (include "crm-bridge.leastGrace" .)) -}}
 {{- end -}}

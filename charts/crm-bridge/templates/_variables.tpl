@@ -4,6 +4,7 @@
 {{- define "crm-bridge.plain" -}}
 BRIDGE_NATS_URL: nats.url
 BRIDGE_NATS_USER: nats.user
+BRIDGE_NATS_TLS_FIRST: nats.tls.first
 BRIDGE_JOURNAL_MAX_BYTES: journal.maxBytes
 BRIDGE_SYNC: journal.sync
 BRIDGE_STREAM: stream.name
@@ -12,6 +13,8 @@ BRIDGE_STREAM_MAX_AGE: stream.maxAge
 BRIDGE_STREAM_MAX_BYTES: stream.maxBytes
 BRIDGE_STREAM_REPLICAS: stream.replicas
 BRIDGE_STREAM_DUPLICATES: stream.duplicates
+BRIDGE_STREAM_APPLY: stream.apply
+BRIDGE_QUARANTINE_MAX_BYTES: quarantine.maxBytes
 BRIDGE_EVENT_MODE: events.mode
 BRIDGE_EVENT_PER: events.per
 BRIDGE_PUBLIC_URL: publicURL

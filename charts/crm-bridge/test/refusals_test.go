@@ -63,6 +63,12 @@ func TestRefusals(t *testing.T) {
 		"a budget of words":             {valid, "podDisruptionBudget: { maxUnavailable: half }", "at '/podDisruptionBudget/maxUnavailable': value must be 'a number, or a part"},
 		"a Gateway without a name":      {valid, "httpRoute: { enabled: true, parentRefs: [{ namespace: gateways }] }", "missing property 'name'"},
 		"one pod and an autoscaler":     {valid, "delivery: direct\nreplicas: 1\nautoscaling: { enabled: true }", "at '/replicas': value must be 'null with autoscaling.enabled"},
+		"a remote's user for nobody":    {embedded, "nats: { user: bridge }", "nats.user has no effect without nats.url"},
+		"credentials for nobody":        {embedded, "nats: { creds: { existingSecret: x } }", "nats.creds has no effect without nats.url"},
+		"TLS first for nobody":          {embedded, "nats: { tls: { first: true } }", "nats.tls.first has no effect without nats.url"},
+		"a journal of an embedded one":  {embedded, "journal: { maxBytes: 1GiB }", "journal.maxBytes has no effect without nats.url"},
+		"a journal that is not there":   {valid, "delivery: direct\njournal: { maxBytes: 1GiB }", "journal.maxBytes has no effect with delivery direct"},
+		"a sync of no disk":             {valid, "delivery: direct\njournal: { sync: server }", "journal.sync has no effect with delivery direct"},
 		"a variable that others need":   {valid, "extraEnv: [{ name: BRIDGE_ADMIN_LISTEN, value: ':1' }]", "extraEnv must not set BRIDGE_ADMIN_LISTEN"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+)
+
+// effects says in which mode variables have an effect. BRIDGE_DATA_DIR and BRIDGE_NATS_LISTEN are not here: the image and unit
+// files set them whatever the mode is. One that keeps its default is as good as not set.
+var effects = []struct {
+	variables []string
+	has       func(settings) bool
+	why, do   string // why there is none, and what to set
+}{
+	{
+		[]string{
+			"BRIDGE_DELIVERY", "BRIDGE_NATS_TLS_FIRST", "BRIDGE_NATS_CREDS", "BRIDGE_NATS_NKEY", "BRIDGE_NATS_USER", "BRIDGE_NATS_PASSWORD",
+			"BRIDGE_NATS_CA", "BRIDGE_NATS_CERT", "BRIDGE_NATS_KEY",
+		},
+		func(s settings) bool { return !s.embedded() },
+		"it is for a remote NATS, and without BRIDGE_NATS_URL the embedded one keeps the stream", "set BRIDGE_NATS_URL",
+	},
+	{
+		[]string{"BRIDGE_NATS_LISTEN_USER", "BRIDGE_NATS_LISTEN_PASSWORD", "BRIDGE_NATS_LISTEN_CERT", "BRIDGE_NATS_LISTEN_KEY"},
+		settings.embedded,
+		"with BRIDGE_NATS_URL consumers connect to that NATS, and not to the embedded one", "unset BRIDGE_NATS_URL",
+	},
+	{
+		[]string{"BRIDGE_JOURNAL_MAX_BYTES"}, settings.journaled,
+		"there is a journal only with BRIDGE_NATS_URL and BRIDGE_DELIVERY=journal", "set those",
+	},
+	{
+		[]string{"BRIDGE_SYNC"}, func(s settings) bool { return !s.direct() },
+		"with BRIDGE_DELIVERY=direct nothing is written to this machine's disk", "set BRIDGE_DELIVERY=journal",
+	},
+}
+
+// checkEffects returns an error for a variable that was set and has no effect in the mode of the others.
+func (s settings) checkEffects(env *environment) error {
+	for _, rule := range effects {
+		if rule.has(s) {
+			continue
+		}
+		for _, v := range env.variables {
+			if slices.Contains(rule.variables, v.Name) && v.From != "default" && v.Value != v.Default {
+				return fmt.Errorf("%s has no effect: %s; %s, or unset %s", v.Name, rule.why, rule.do, v.setBy())
+			}
+		}
+	}
+	return nil
+}
