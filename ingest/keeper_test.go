@@ -94,7 +94,7 @@ func (w *world) replica(name string) (stop func()) {
 	}
 	channels := &zoho.Channels{Client: client, Account: "default", Secrets: ingest.SecretList{"a-token-secret"}, PublicURL: "https://bridge.test", Events: events}
 	keeper := &ingest.Keeper{
-		Kept: []ingest.Kept{{Label: "zoho", Watcher: channels, Lister: channels}}, State: w.state, Accept: w.accept, Replica: name,
+		Kept: []ingest.Kept{{Label: "zoho", Watcher: channels, Lister: channels, Clock: channels.Clock}}, State: w.state, Accept: w.accept, Replica: name,
 		Ready: func(context.Context) bool {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -272,6 +272,95 @@ func TestRefusedCallbackIsRepaired(t *testing.T) {
 		w.live(time.Hour)
 		if read := w.origins[ingest.Repair] - before; read > 20 {
 			t.Errorf("for a second refusal hours later %d records were read: all that changed since the first", read)
+		}
+		stop()
+	})
+}
+
+// deaf is a store that takes no more: a process that is killed leaves its claim behind.
+type deaf struct {
+	ingest.Store
+	dead bool
+}
+
+func (d *deaf) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	if d.dead {
+		return 0, errors.New("killed")
+	}
+	return d.Store.Save(ctx, key, value, revision)
+}
+
+// What changed while no bridge was there is known a minute after the start of the next one, also after a kill, whatever the CRM's
+// clock says; and so is what changed while the channel was dead, a minute after its return.
+func TestRepairBeginsAtOnce(t *testing.T) {
+	for _, skew := range []time.Duration{0, 7 * time.Minute, -11 * time.Minute, -9 * time.Hour, 30 * time.Hour} {
+		t.Run(skew.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.crm.SetSkew(skew)
+				shared := w.state.Shared
+				first := &deaf{Store: shared}
+				w.state.Shared = first
+				stop := w.replica("one")
+				w.live(time.Hour)
+				first.dead = true
+				stop()
+				w.setDown(true)
+				unheard := func() string {
+					id, err := w.crm.Create("Deals", map[string]any{"Deal_Name": "made meanwhile"})
+					if id == "" {
+						t.Fatal(err)
+					}
+					return id
+				}
+				expect := func(id, what string) {
+					t.Helper()
+					if time.Sleep(time.Minute); w.heard[id].IsZero() {
+						t.Errorf("what changed %s is not known after a minute", what)
+					}
+				}
+				time.Sleep(time.Minute)
+				id := unheard()
+				time.Sleep(20 * time.Second)
+				last := unheard()
+				w.setDown(false)
+				w.state.Shared = shared
+				stop = w.replica("two")
+				expect(id, "while no bridge was there")
+				expect(last, "at the very end of that")
+
+				w.crm.Kill("")
+				id = unheard()
+				for len(w.crm.Live()) == 0 {
+					time.Sleep(time.Second)
+				}
+				expect(id, "while the channel was dead")
+				stop()
+			})
+		})
+	}
+}
+
+// While callbacks are refused one after the other, for an hour, what changed is read from the CRM every few minutes: neither never,
+// nor at each of them.
+func TestRefusalsWithoutEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		stop := w.replica("one")
+		time.Sleep(time.Minute)
+		w.crm.Requests()
+		for range 1200 {
+			w.keeper.Missed(time.Now())
+			time.Sleep(3 * time.Second)
+		}
+		lists := 0
+		for _, request := range w.crm.Requests() {
+			if request == "GET /crm/v8/Deals" {
+				lists++
+			}
+		}
+		if lists < 5 || lists > 20 {
+			t.Errorf("read %d times", lists)
 		}
 		stop()
 	})
