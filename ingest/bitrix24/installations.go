@@ -112,7 +112,7 @@ func (i *Installations) Prove(ctx context.Context, event string, auth Installati
 	switch {
 	case strings.EqualFold(event, "ONAPPINSTALL"), strings.EqualFold(event, "ONAPPUPDATE") && !known:
 		return i.install(ctx, auth, known || auth.Proven)
-	case !known && i.isUnread(auth.MemberID):
+	case !known && !auth.Proven && i.isUnread(auth.MemberID):
 		return fmt.Errorf("%w: the store of application tokens is away", ingest.ErrRetry)
 	case !known:
 		return fmt.Errorf("%w: no installation brought that application_token for its member_id", ingest.ErrForged)

@@ -4,11 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
+	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
@@ -186,4 +193,73 @@ func TestLooksAreShared(t *testing.T) {
 			t.Errorf("the store was read %d times in %s", looks, time.Since(began))
 		}
 	})
+}
+
+// Over HTTP the sender is whoever a trusted proxy names: its strangers get 401, no repair begins for them, and a genuine
+// installation through the same proxy is answered at once.
+func TestStrangersBehindAProxy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "", false)
+		source, err := bitrix24.OpenEvents(ingest.Setup{Env: func(any) error { return nil }, MadeSecret: func(string) (string, error) { return "", nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		source.(*bitrix24.Events).Installations = w.app.Installations
+		missed := 0
+		bridge := (&ingest.Handler{
+			Sources: map[string]ingest.Source{bitrix24.EventsLabel: source},
+			MaxBody: 1 << 20, MaxInFlight: 1000, AnswerTimeout: answerTimeout, TrustedProxies: ingest.Networks{netip.MustParsePrefix("10.0.0.0/8")},
+			Missed: func(time.Time) { missed++ }, Log: slog.New(slog.DiscardHandler), Metrics: ingest.NewMetrics(prometheus.NewRegistry()),
+		}).HTTP()
+		post := func(from, refresh string) int {
+			form := url.Values{"event": {"ONAPPINSTALL"}, "auth[member_id]": {member}, "auth[application_token]": {"a-token"}, "auth[refresh_token]": {refresh}}
+			request := httptest.NewRequest(http.MethodPost, handler, strings.NewReader(form.Encode()))
+			request.RemoteAddr = "10.1.2.3:4567"
+			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			request.Header.Set("X-Forwarded-For", from)
+			answer := httptest.NewRecorder()
+			bridge.ServeHTTP(answer, request)
+			return answer.Code
+		}
+		var all sync.WaitGroup
+		for n := range 150 {
+			all.Go(func() {
+				if status := post("203.0.113.9", fmt.Sprint("made-up-", n)); status != http.StatusUnauthorized {
+					t.Errorf("a stranger is answered %d", status)
+				}
+			})
+		}
+		time.Sleep(time.Second)
+		began := time.Now()
+		if status := post("198.51.100.7", genuine(w, netip.Addr{}).RefreshToken); status != http.StatusOK || time.Since(began) > time.Second {
+			t.Errorf("a genuine installation is answered %d after %s", status, time.Since(began))
+		}
+		if all.Wait(); missed != 0 {
+			t.Errorf("%d of what strangers sent is to be repaired", missed)
+		}
+	})
+}
+
+// A callback that a configured token proves is taken while the store of learnt tokens is away.
+func TestConfiguredTokenNeedsNoStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "", false)
+		w.app.Client.State.Secret = away{}
+		events := &bitrix24.Events{Tokens: ingest.Tokens{member: {"configured"}}, Installations: w.app.Installations}
+		for token, want := range map[string]error{"configured": nil, "another": ingest.ErrRetry} {
+			body := url.Values{"event": {"ONCRMDEALADD"}, "auth[member_id]": {member}, "auth[application_token]": {token}}.Encode()
+			if err := events.Verify(t.Context(), ingest.Callback{Method: http.MethodPost, Body: []byte(body)}); !errors.Is(err, want) {
+				t.Errorf("%s: %v", token, err)
+			}
+		}
+	})
+}
+
+// away is a store that cannot be reached.
+type away struct{}
+
+func (away) Load(context.Context, string) ([]byte, uint64, error) { return nil, 0, errors.New("away") }
+
+func (away) Save(context.Context, string, []byte, uint64) (uint64, error) {
+	return 0, errors.New("away")
 }
