@@ -91,7 +91,7 @@ func openBitrix24(setup ingest.Setup, publicURL string, log *slog.Logger) (*api,
 			}
 			app.Woken = woken
 		},
-		changes: map[string]change{"enable": each(app.Enable), "disable": each(app.Disable)},
+		changes: map[string]change{"enable": each(app.Enable), "renew": each(app.Renew), "disable": each(app.Disable)},
 	}, nil
 }
 

@@ -257,6 +257,19 @@ func (s *Subscriptions) Enable(ctx context.Context, state ingest.State, member s
 	})
 }
 
+// Renew has the next Watch look at a portal's bindings; they do not expire. It is an error where they are disabled.
+func (s *Subscriptions) Renew(ctx context.Context, state ingest.State, member string) error {
+	if !slices.Contains(s.Portals, member) {
+		return fmt.Errorf("no portal %q is configured: BRIDGE_BITRIX24_PORTALS says which", member)
+	}
+	return remember(ctx, state.Shared, member, func(memory *bindings) error {
+		if memory.Disabled {
+			return fmt.Errorf("portal %s is disabled: enable it first (crm-bridge channels enable bitrix24)", member)
+		}
+		return nil
+	})
+}
+
 // told returns the gaps of a portal that the last Watch returned.
 func (s *Subscriptions) told(member string) []ingest.Gap {
 	s.mu.Lock()

@@ -193,6 +193,9 @@ func TestDisableAndEnable(t *testing.T) {
 		if diff := cmp.Diff(lifecycleBound, w.portal.Bound()); diff != "" {
 			t.Error(diff)
 		}
+		if err := w.app.Renew(t.Context(), w.state(), member); err == nil || !strings.Contains(err.Error(), "enable") {
+			t.Errorf("renewed while it is disabled: %v", err)
+		}
 		time.Sleep(time.Hour)
 		if err := w.app.Enable(t.Context(), w.state(), member); err != nil {
 			t.Fatal(err)

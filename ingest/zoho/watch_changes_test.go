@@ -49,6 +49,32 @@ func TestCommands(t *testing.T) {
 	})
 }
 
+// A disabled channel is not renewed without a word, nor enabled by that; the others are renewed all the same.
+func TestRenewOfADisabledChannel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := newCRM(), ingesttest.State()
+		c := channels(t, crm, "v8", state, "Deals.all,Contacts.all")
+		watch(t, c, state)
+		if _, err := c.Disable(t.Context(), state, "Deals"); err != nil {
+			t.Fatal(err)
+		}
+		before := crm.Live()[0].Expires
+		time.Sleep(time.Hour)
+		if _, err := c.Renew(t.Context(), state, "Deals"); err == nil || !strings.Contains(err.Error(), "enable") {
+			t.Errorf("one that is named: %v", err)
+		}
+		if list, err := c.Renew(t.Context(), state); err != nil || list[0].State != "disabled" || len(crm.Live()) != 1 || !crm.Live()[0].Expires.After(before) {
+			t.Errorf("all: %+v, %v", list, err)
+		}
+		if _, err := c.Disable(t.Context(), state); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Renew(t.Context(), state); err == nil || !strings.Contains(err.Error(), "enable") || len(crm.Live()) != 0 {
+			t.Errorf("all are disabled: %v", err)
+		}
+	})
+}
+
 // While replicas are replaced by others that want more, an old one may drop what a new one has enabled: that is a gap.
 // What nobody wanted for longer is none.
 func TestDroppedModule(t *testing.T) {
