@@ -14,6 +14,7 @@ type job struct {
 	Due    time.Time `json:",omitzero"` // when it may begin
 	Cursor string    // of the last page that was made safe
 	Made   int       // records made safe so far
+	Second bool      `json:",omitempty"` // it was repaired, and is looked at once more
 	Tried  time.Time // when it was last begun or gone on with
 	Fails  int       // in a row
 }
@@ -31,6 +32,11 @@ const (
 	settle = 10 * time.Second
 	// settleLongest is how long a gap may grow, as under callbacks that are refused one after the other, before it is repaired.
 	settleLongest = 5 * time.Minute
+	// secondLook is how long after a repair its gap is looked at once more, for what the CRM lists late. It is shorter than the
+	// duplicates window of a stream, two minutes, so that what is listed twice is stored once.
+	secondLook = 90 * time.Second
+	// secondSpan is how much of a gap is looked at once more, from its end back: what is older was listed long ago.
+	secondSpan = time.Hour
 	// near is how close gaps of one module must be to grow together.
 	near = 5 * time.Minute
 	// maxJobs bounds the gaps that wait; beyond, those of a module grow together.
@@ -55,7 +61,7 @@ func (r *repairs) add(gap job, settle time.Duration) {
 	for i := range r.Jobs {
 		other := &r.Jobs[i]
 		isNear := !gap.Since.Add(-near).After(other.Until) && !other.Since.Add(-near).After(gap.Until)
-		if other.Account != gap.Account || other.Module != gap.Module || other.Ours != gap.Ours || (other.Cursor != "" || !isNear) && len(r.Jobs) < maxJobs {
+		if other.Account != gap.Account || other.Module != gap.Module || other.Ours != gap.Ours || (other.Cursor != "" || other.Second || !isNear) && len(r.Jobs) < maxJobs {
 			continue
 		}
 		if gap.Since.Before(other.Since) {
@@ -64,7 +70,7 @@ func (r *repairs) add(gap job, settle time.Duration) {
 		if gap.Until.After(other.Until) {
 			other.Until = gap.Until
 		}
-		other.Cursor = ""
+		other.Cursor, other.Second = "", false
 		if other.Due = gap.Due; other.Due.Sub(other.Noted) > settleLongest {
 			other.Due = other.Noted.Add(settleLongest)
 		}
@@ -80,6 +86,21 @@ func (r *repairs) of(one job) *job {
 		return nil
 	}
 	return &r.Jobs[i]
+}
+
+// done notes that a job was repaired: it is looked at once more, or gone.
+func (r *repairs) done(one job) {
+	j := r.of(one)
+	switch {
+	case j == nil: // it has grown meanwhile, and is repaired once more
+	case j.Second:
+		r.Jobs = slices.DeleteFunc(r.Jobs, one.is)
+	default:
+		j.Second, j.Cursor, j.Made, j.Due = true, "", 0, time.Now().UTC().Add(secondLook)
+		if from := j.Until.Add(-secondSpan); from.After(j.Since) {
+			j.Since = from
+		}
+	}
 }
 
 // is reports whether two jobs are one.

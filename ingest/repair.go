@@ -205,13 +205,13 @@ func (k *keeping) repairOne(ctx context.Context, now job) error {
 		}
 		now.Made += len(page.Changes)
 	}
-	k.Log.Info("repaired", "source", k.kept.Label, "account", now.Account, "module", now.Module, "since", now.Since, "until", now.Until, "records", now.Made)
+	k.Log.Info("repaired", "source", k.kept.Label, "account", now.Account, "module", now.Module, "since", now.Since, "until", now.Until, "records", now.Made, "again", now.Second)
 	return k.change(ctx, func(r *repairs) {
 		if r.Done == nil {
 			r.Done = map[string]time.Time{}
 		}
 		r.Done[now.Account+"/"+now.Module] = time.Now().UTC()
-		r.Jobs = slices.DeleteFunc(r.Jobs, now.is)
+		r.done(now)
 	})
 }
 

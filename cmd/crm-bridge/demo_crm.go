@@ -99,7 +99,7 @@ func (h *healing) run(ctx context.Context) error {
 		return err
 	}
 	say(h.out, "   channels that are alive: %d\n", len(h.crm.Live()))
-	h.explain("At two thirds of its time the bridge renews the channel, learns that it is gone, enables it anew, and reads from the CRM what was missed (about %s).", channelLife)
+	h.explain("At two thirds of its time the bridge renews the channel, learns that it is gone, enables it anew, and reads from the CRM what changed since shortly before it was last seen alive: the deal that nobody was told of, and the first one once more (about %s).", channelLife)
 	if err := h.until(ctx, func() bool { return len(h.crm.Live()) == 1 && h.seen[1].Load() > 0 }); err != nil {
 		return err
 	}
