@@ -88,7 +88,7 @@ func (p *Publisher) eachHeader(ctx context.Context, first uint64, subject string
 		if err != nil {
 			return fmt.Errorf("read stream %s: %w", p.Stream, err)
 		}
-		if err := f(msg.Headers()); err != nil {
+		if err := errors.Join(f(msg.Headers()), ctx.Err()); err != nil {
 			return err
 		}
 	}

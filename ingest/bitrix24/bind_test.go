@@ -302,37 +302,3 @@ func TestWatchInLittleTime(t *testing.T) {
 		}
 	})
 }
-
-// What changed while a binding was missing is in the gap and is listed for it, whatever the portal's clock says, with a Date or
-// without one.
-func TestGapsByThePortalsClock(t *testing.T) {
-	for _, skew := range []time.Duration{0, 8 * time.Minute, -9 * time.Minute, 5 * time.Hour, -26 * time.Hour} {
-		synctest.Test(t, func(t *testing.T) {
-			w := installed(t, "Deal.all", false)
-			w.crm.Skew, w.crm.NoDate = skew, skew == 0
-			watch(t, w)
-			time.Sleep(30 * time.Minute)
-			w.portal.ForgetHandlers(func(string) bool { return true })
-			w.portal.Put(2, 5, nil)
-			time.Sleep(30 * time.Minute)
-			w.portal.Put(2, 6, nil)
-			time.Sleep(time.Second)
-			gaps := watch(t, w).Gaps
-			if len(gaps) != 1 {
-				t.Fatalf("%+v", gaps)
-			}
-			pages, err := listed(t, w, ingest.Query{Module: "Deal", Since: gaps[0].Since, Until: gaps[0].Until, Origin: ingest.Repair})
-			if diff := cmp.Diff([]string{"5", "6"}, idsOf(changesOf(pages))); diff != "" || err != nil {
-				t.Errorf("skew %s: %s %v", skew, diff, err)
-			}
-			clock, err := w.app.Client.Clock(t.Context(), member)
-			if wrong := (time.Until(clock.Now()) - skew).Abs(); err != nil || wrong > clock.Tolerance() {
-				t.Errorf("skew %s: the clock is wrong by %s, %v", skew, wrong, err)
-			}
-			fresh, err := w.client().Clock(t.Context(), member)
-			if err != nil || fresh.Tolerance() != clock.Tolerance() {
-				t.Errorf("a new process: %v", err)
-			}
-		})
-	}
-}

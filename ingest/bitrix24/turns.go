@@ -33,8 +33,8 @@ func senderOf(from netip.Addr, member string) sender {
 	return sender{network, member}
 }
 
-// turns lets checks begin, a few a second, fairly: of those that wait, the one whose sender had no turn for longest, and of one
-// sender the one that came first. So whoever sends many waits behind himself and nobody else.
+// turns lets checks begin, a few a second, fairly: of those that wait, the one whose sender's last turn is longest ago, and of
+// one sender the one that came first. So a sender of many waits only behind its own.
 type turns struct {
 	mu      sync.Mutex
 	bucket  *rate.Limiter
