@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,11 +65,11 @@ func TestRefusedCallbackIsRepaired(t *testing.T) {
 // deaf is a store that takes no more: a process that is killed leaves its claim behind.
 type deaf struct {
 	ingest.Store
-	dead bool
+	dead atomic.Bool
 }
 
 func (d *deaf) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
-	if d.dead {
+	if d.dead.Load() {
 		return 0, errors.New("killed")
 	}
 	return d.Store.Save(ctx, key, value, revision)
@@ -82,12 +83,13 @@ func TestRepairBeginsAtOnce(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				w.crm.SetSkew(skew)
+				w.crm.Grants = 2 * time.Hour // so that its death is found out soon
 				shared := w.state.Shared
 				first := &deaf{Store: shared}
 				w.state.Shared = first
 				stop := w.replica("one")
 				w.live(time.Hour)
-				first.dead = true
+				first.dead.Store(true)
 				stop()
 				w.setDown(true)
 				unheard := func() string {
@@ -99,7 +101,10 @@ func TestRepairBeginsAtOnce(t *testing.T) {
 				}
 				expect := func(id, what string) {
 					t.Helper()
-					if time.Sleep(time.Minute); w.heard[id].IsZero() {
+					time.Sleep(time.Minute)
+					w.mu.Lock()
+					defer w.mu.Unlock()
+					if w.heard[id].IsZero() {
 						t.Errorf("what changed %s is not known after a minute", what)
 					}
 				}
@@ -172,9 +177,14 @@ func TestLateListing(t *testing.T) {
 		stop = w.replica("two")
 		time.Sleep(3 * time.Minute)
 		w.knowsAll()
-		read := w.origins[ingest.Repair]
-		if time.Sleep(time.Hour); w.origins[ingest.Repair] != read {
-			t.Errorf("it is read again and again: %d, %d", read, w.origins[ingest.Repair])
+		repaired := func() int {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.origins[ingest.Repair]
+		}
+		read := repaired()
+		if time.Sleep(time.Hour); repaired() != read {
+			t.Errorf("it is read again and again: %d, %d", read, repaired())
 		}
 		stop()
 	})

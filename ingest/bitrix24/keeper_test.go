@@ -49,7 +49,9 @@ func TestRepairBeginsAtOnce(t *testing.T) {
 			time.Sleep(time.Hour)
 			w.portal.Put(2, 1, nil) // told live
 			time.Sleep(time.Hour)
+			w.shared.mu.Lock()
 			w.shared.fail = func(string, []byte) error { return errors.New("killed") }
+			w.shared.mu.Unlock()
 			stop()
 			w.shared.fail = nil
 			time.Sleep(time.Minute)
