@@ -55,7 +55,7 @@ func flood(t *testing.T, w *world, atOnce int, from func(n int) netip.Addr) (wai
 				if err := prove(t, w.app, "ONAPPINSTALL", made); !errors.Is(err, ingest.ErrForged) || errors.Is(err, ingest.ErrRetry) {
 					t.Errorf("a made-up installation: %v", err)
 				}
-				time.Sleep(50 * time.Millisecond) // on its way
+				time.Sleep(200 * time.Millisecond) // on its way
 			}
 		})
 	}
