@@ -30,7 +30,8 @@ type backfill struct {
 	stored           map[string]bool          // ids that the stream holds of the part, where it was begun before; nil: none
 	report           func(backfilled)         // after each page
 	leftOut          func(error)
-	readBefore       func(readSpan) // for each span that is left out because it was read
+	comparing        func(module string) // before the ids are read that the stream holds, which may take a minute
+	readBefore       func(readSpan)      // for each span that is left out because it was read
 }
 
 // backfilled is what a backfill has done so far, or in all.
@@ -227,6 +228,7 @@ func (b *backfill) notHeld(ctx context.Context, part *part, change ingest.Change
 	held := b.held[change.Module]
 	if held == nil {
 		var err error
+		b.comparing(change.Module)
 		subject := b.publisher.Prefix + "." + change.Provider + "." + change.Module + ".*"
 		if held, err = b.publisher.Held(ctx, subject, part.Since.Add(-heldBefore), publish.MaxHeld); err != nil {
 			if errors.Is(err, publish.ErrTooManyHeld) {

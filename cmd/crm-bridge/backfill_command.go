@@ -92,6 +92,7 @@ func runBackfill(cmd *cobra.Command, provider, module string, asked period, agai
 	bar := newProgress(cmd.ErrOrStderr(), "records")
 	b.report = func(done backfilled) { bar.show(done.Records, done.part()) }
 	b.leftOut = func(err error) { bar.say("left out: %s", err) }
+	b.comparing = func(module string) { bar.say("reading which events of %s the stream holds", module) }
 	b.readBefore = func(span readSpan) { bar.say("%s", span) }
 	done, err := b.runAll(cmd.Context(), asked)
 	bar.end(done.Records, done.part())

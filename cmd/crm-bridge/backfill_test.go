@@ -55,7 +55,7 @@ func (w *againWorld) backfill(asked period, again, dryRun bool) (backfilled, err
 	b := &backfill{
 		provider: "zoho", module: "Deals", accounts: []string{"default"}, state: w.store, lister: w.crm, mapping: mapping, publisher: w.publisher,
 		again: again, dryRun: dryRun, report: func(backfilled) {}, leftOut: func(err error) { w.t.Error(err) },
-		readBefore: func(span readSpan) { w.before = append(w.before, span) },
+		comparing: func(string) {}, readBefore: func(span readSpan) { w.before = append(w.before, span) },
 	}
 	return b.runAll(w.t.Context(), asked)
 }
