@@ -61,7 +61,7 @@ func (k *keeping) noteOutage(ctx context.Context) error {
 	now, before := time.Now().UTC(), k.ready
 	k.ready = now
 	channels, err := k.channelsOf(ctx, k.kept.Label)
-	if err != nil || len(channels) == 0 {
+	if err != nil || len(channels) == 0 && k.kept.Watcher == nil { // or else there may be some in a moment
 		return err
 	}
 	var since time.Time

@@ -189,3 +189,30 @@ func TestLateListing(t *testing.T) {
 		stop()
 	})
 }
+
+// A bridge that is killed two seconds after its very first start has subscribed, and what changes until the next is known.
+func TestKilledAtItsFirstStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		shared := w.state.Shared
+		first := &deaf{Store: shared}
+		w.state.Shared = first
+		stop := w.replica("one")
+		time.Sleep(2 * time.Second)
+		first.dead.Store(true)
+		stop()
+		w.setDown(true)
+		id, err := w.crm.Create("Deals", map[string]any{"Deal_Name": "made meanwhile"})
+		if id == "" {
+			t.Fatal(err)
+		}
+		w.changed[id] = time.Now()
+		time.Sleep(time.Hour)
+		w.setDown(false)
+		w.state.Shared = shared
+		stop = w.replica("two")
+		time.Sleep(time.Minute)
+		w.knowsAll()
+		stop()
+	})
+}
