@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 )
@@ -15,6 +16,7 @@ import (
 type Callback struct {
 	Source   string            // label of the source whose route it came to, such as "zoho-notifications"
 	At       time.Time         // arrival, UTC
+	From     netip.Addr        // who sent it, behind trusted proxies; the zero value where that is not known
 	Method   string            // HTTP method
 	Path     string            // path of the request, without its query
 	Header   http.Header       // as received

@@ -178,7 +178,7 @@ func (h *Handler) read(c echo.Context, label string, at time.Time) (Callback, er
 		}
 	}
 	return Callback{
-		Source: label, At: at.UTC(), Method: r.Method, Path: r.URL.Path, Header: r.Header,
+		Source: label, At: at.UTC(), From: h.client(r), Method: r.Method, Path: r.URL.Path, Header: r.Header,
 		Query: Values(r.URL.RawQuery), RawQuery: r.URL.RawQuery, Params: params, Body: body,
 	}, nil
 }

@@ -32,7 +32,7 @@ type Channel struct {
 	ID       string    `json:"channel"`
 	Modules  []string  `json:"modules"`
 	State    string    `json:"state"`            // "active", "lapsed", "refused", "disabled"
-	Expires  time.Time `json:"expires"`          // as the CRM gave it; zero: never
+	Expires  time.Time `json:"expires,omitzero"` // as the CRM gave it; zero: an active one never expires, the others are not alive
 	Queued   bool      `json:"queued,omitempty"` // the CRM keeps what happens while nobody listens
 	Problem  string    `json:"problem,omitempty"`
 }

@@ -19,6 +19,7 @@ type Keeper struct {
 	Accept  Accept
 	Ready   func(context.Context) bool // callbacks can be made safe now
 	Replica string                     // this process among the replicas; unique
+	Settle  time.Duration              // from the end of a gap until what changed in it is read; 0: ten seconds
 	Metrics *KeeperMetrics
 	Log     *slog.Logger
 
@@ -76,6 +77,7 @@ type Kept struct {
 	Watcher Watcher
 	Lister  Lister
 	Drainer Drainer
+	Clock   func(ctx context.Context, account string) (*Clock, error) // of the CRM, once it has answered; nil: nobody knows it
 }
 
 const (

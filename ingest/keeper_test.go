@@ -94,7 +94,7 @@ func (w *world) replica(name string) (stop func()) {
 	}
 	channels := &zoho.Channels{Client: client, Account: "default", Secrets: ingest.SecretList{"a-token-secret"}, PublicURL: "https://bridge.test", Events: events}
 	keeper := &ingest.Keeper{
-		Kept: []ingest.Kept{{Label: "zoho", Watcher: channels, Lister: channels}}, State: w.state, Accept: w.accept, Replica: name,
+		Kept: []ingest.Kept{{Label: "zoho", Watcher: channels, Lister: channels, Clock: channels.Clock}}, State: w.state, Accept: w.accept, Replica: name,
 		Ready: func(context.Context) bool {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -221,57 +221,6 @@ func TestGapSurvivesTheStore(t *testing.T) {
 		w.knowsAll()
 		if store.left > 0 {
 			t.Error("the store never failed, so this proves nothing")
-		}
-		stop()
-	})
-}
-
-// A restart of a few seconds is repaired too, for whoever calls meanwhile calls once.
-func TestShortOutage(t *testing.T) {
-	for _, down := range []time.Duration{4 * time.Second, 50 * time.Second} {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t)
-			stop := w.replica("one")
-			time.Sleep(time.Minute)
-			w.live(time.Hour)
-			stop()
-			w.setDown(true)
-			time.Sleep(down / 2)
-			id, err := w.crm.Create("Deals", map[string]any{"Deal_Name": "made meanwhile"})
-			if id == "" {
-				t.Fatal(err)
-			}
-			w.changed[id] = time.Now()
-			time.Sleep(down / 2)
-			w.setDown(false)
-			stop = w.replica("one again")
-			w.live(time.Hour)
-			w.knowsAll()
-			stop()
-		})
-	}
-}
-
-// What a callback would have told that was refused with 503, while the bridge was well otherwise, is read from the CRM.
-func TestRefusedCallbackIsRepaired(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		stop := w.replica("one")
-		time.Sleep(time.Minute)
-		w.crm.DropCallbacks(1)
-		id, err := w.crm.Create("Deals", map[string]any{"Deal_Name": "refused"})
-		if id == "" {
-			t.Fatal(err)
-		}
-		w.changed[id] = time.Now()
-		w.keeper.Missed(time.Now())
-		w.live(6 * time.Hour)
-		w.knowsAll()
-		before := w.origins[ingest.Repair]
-		w.keeper.Missed(time.Now())
-		w.live(time.Hour)
-		if read := w.origins[ingest.Repair] - before; read > 20 {
-			t.Errorf("for a second refusal hours later %d records were read: all that changed since the first", read)
 		}
 		stop()
 	})

@@ -9,34 +9,10 @@ import (
 	"time"
 )
 
-// job is a gap that is to be repaired.
-type job struct {
-	Gap
-	Why    string
-	Cursor string    // of the last page that was made safe
-	Made   int       // records made safe so far
-	Tried  time.Time // when it was last begun or gone on with
-	Fails  int       // in a row
-}
-
-// repairs is the state of a CRM's repairs.
-type repairs struct {
-	Sure time.Time            // the last moment at which callbacks could be taken for sure
-	Done map[string]time.Time // when the last repair of a module came to its end; by account and module
-	Jobs []job
-}
-
 const (
 	// outage is how long no replica must have been able to take callbacks for their loss to be repaired; it is looked at every
 	// keepEvery.
 	outage = 3 * keepEvery
-	// margin is what an outage is widened by on both sides: the clocks of the CRM and ours differ.
-	margin = 2 * time.Minute
-	// maxJobs bounds the gaps that wait; beyond, those of a module grow together.
-	maxJobs = 200
-	// retryRepair and retryRepairLast are the waits after a repair that failed, doubling from the first to the second.
-	retryRepair     = time.Minute
-	retryRepairLast = time.Hour
 	// repairFor is how long a repair may go on before what else is due has its turn.
 	repairFor = time.Minute
 )
@@ -85,7 +61,7 @@ func (k *keeping) noteOutage(ctx context.Context) error {
 	now, before := time.Now().UTC(), k.ready
 	k.ready = now
 	channels, err := k.channelsOf(ctx, k.kept.Label)
-	if err != nil || len(channels) == 0 {
+	if err != nil || len(channels) == 0 && k.kept.Watcher == nil { // or else there may be some in a moment
 		return err
 	}
 	var since time.Time
@@ -95,7 +71,7 @@ func (k *keeping) noteOutage(ctx context.Context) error {
 			since = before // the state was away meanwhile, and callbacks were taken all the same
 		}
 		if !r.Sure.IsZero() && (now.Sub(since) > outage || before.IsZero()) {
-			added = r.addAll(channels, span{since, now}, "the bridge could not take callbacks")
+			added = k.addAll(r, channels, span{since, now}, "the bridge could not take callbacks")
 		}
 		r.Sure = now
 	})
@@ -113,7 +89,7 @@ func (k *keeping) noteMissed(ctx context.Context) {
 	}
 	channels, err := k.channelsOf(ctx, k.kept.Label)
 	if err == nil {
-		err = k.change(ctx, func(r *repairs) { r.addAll(channels, missed, "callbacks were refused") })
+		err = k.change(ctx, func(r *repairs) { k.addAll(r, channels, missed, "callbacks were refused") })
 	}
 	if err != nil {
 		k.miss(k.kept.Label, missed) // it is tried again at the next look
@@ -123,13 +99,14 @@ func (k *keeping) noteMissed(ctx context.Context) {
 }
 
 // addAll adds a gap of every module that channels tell of, and returns how many.
-func (r *repairs) addAll(channels []Channel, s span, why string) (added int) {
+func (k *keeping) addAll(r *repairs, channels []Channel, s span, why string) (added int) {
 	for _, channel := range channels {
 		if channel.Queued || channel.State == "disabled" {
 			continue
 		}
 		for _, module := range channel.Modules {
-			r.add(Gap{Account: channel.Account, Module: module, Since: s.first.UTC().Add(-margin), Until: s.last.UTC().Add(margin)}, why)
+			gap := Gap{Account: channel.Account, Module: module, Since: s.first.UTC(), Until: s.last.UTC()}
+			r.add(job{Gap: gap, Ours: true, Why: why}, k.settle())
 			added++
 		}
 	}
@@ -161,69 +138,52 @@ func repairsKey(label string) string { return "repairs." + label }
 // note remembers a gap until it is repaired.
 func (k *keeping) note(ctx context.Context, gap Gap, why string) error {
 	k.Log.Warn("changes may have gone unheard: they are read from the CRM", "source", k.kept.Label, "account", gap.Account, "module", gap.Module, "since", gap.Since, "until", gap.Until, "why", why)
-	return k.change(ctx, func(r *repairs) { r.add(gap, why) })
+	return k.change(ctx, func(r *repairs) { r.add(job{Gap: gap, Why: why}, k.settle()) })
 }
 
-// add adds a gap. It grows together with one of the same module that it touches, or with any once there are many, unless
-// that one is being repaired.
-func (r *repairs) add(gap Gap, why string) {
-	for i := range r.Jobs {
-		other := &r.Jobs[i]
-		touches := !gap.Since.After(other.Until) && !other.Since.After(gap.Until)
-		if other.Account != gap.Account || other.Module != gap.Module || other.Cursor != "" || !touches && len(r.Jobs) < maxJobs {
-			continue
-		}
-		if gap.Since.Before(other.Since) {
-			other.Since = gap.Since
-		}
-		if gap.Until.After(other.Until) {
-			other.Until = gap.Until
-		}
-		return
-	}
-	r.Jobs = append(r.Jobs, job{Gap: gap, Why: why})
-}
-
-// of returns the job of a gap; nil where it is gone.
-func (r *repairs) of(gap Gap) *job {
-	i := slices.IndexFunc(r.Jobs, func(j job) bool { return j.Gap == gap })
-	if i < 0 {
-		return nil
-	}
-	return &r.Jobs[i]
-}
-
-// due returns the job that waits longest of those that may go on now.
-func (r *repairs) due(now time.Time) *job {
-	var first *job
-	for i := range r.Jobs {
-		j := &r.Jobs[i]
-		if now.After(j.Until) && !now.Before(j.Tried.Add(j.wait())) && (first == nil || j.Tried.Before(first.Tried)) {
-			first = j
-		}
-	}
-	return first
-}
-
-// wait is how long a repair that failed waits before it is tried again.
-func (j job) wait() time.Duration {
-	if j.Fails == 0 {
-		return 0
-	}
-	return min(retryRepair<<min(j.Fails-1, 10), retryRepairLast)
-}
-
-// repair goes on with a gap that is due, for a while.
+// repair goes on with the gaps that are due, for a while.
 func (k *keeping) repair(ctx context.Context) error {
-	var now job
-	if err := k.change(ctx, func(r *repairs) {
+	for began := time.Now(); ctx.Err() == nil && time.Since(began) < repairFor; {
+		one, err := k.begin(ctx)
+		if err != nil || one.Tried.IsZero() {
+			return err
+		}
+		if err := k.repairOne(ctx, one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin returns the job whose turn it is; its Tried is zero where none is due.
+func (k *keeping) begin(ctx context.Context) (one job, err error) {
+	err = k.change(ctx, func(r *repairs) {
+		one = job{}
 		if j := r.due(time.Now()); j != nil {
 			j.Tried = time.Now().UTC()
-			now = *j
+			one = *j
 		}
-	}); err != nil || now.Tried.IsZero() {
-		return err
+	})
+	if err != nil || !one.Ours {
+		return one, err
 	}
+	clock := &Clock{}
+	if k.kept.Clock != nil {
+		if clock, err = k.kept.Clock(ctx, one.Account); err != nil {
+			return one, k.failed(ctx, one, fmt.Errorf("ask for its time: %w", err))
+		}
+	}
+	theirs := one
+	theirs.Ours, theirs.Gap = false, clock.Gap(one.Account, one.Module, clock.At(one.Since), clock.At(one.Until))
+	return theirs, k.change(ctx, func(r *repairs) {
+		if j := r.of(one); j != nil {
+			*j = theirs
+		}
+	})
+}
+
+// repairOne reads what changed in a gap, for at most repairFor.
+func (k *keeping) repairOne(ctx context.Context, now job) error {
 	reading, cancel := context.WithTimeout(ctx, repairFor)
 	defer cancel()
 	made := 0
@@ -236,22 +196,22 @@ func (k *keeping) repair(ctx context.Context) error {
 			return nil // its time was over, which is no failure
 		}
 		if err != nil {
-			return k.failed(ctx, now.Gap, err)
+			return k.failed(ctx, now, err)
 		}
 		made++
 		k.Metrics.records(page.Changes)
-		if err := k.change(ctx, func(r *repairs) { r.of(now.Gap).made(page) }); err != nil {
+		if err := k.change(ctx, func(r *repairs) { r.of(now).made(page) }); err != nil {
 			return err
 		}
 		now.Made += len(page.Changes)
 	}
-	k.Log.Info("repaired", "source", k.kept.Label, "account", now.Account, "module", now.Module, "since", now.Since, "until", now.Until, "records", now.Made)
+	k.Log.Info("repaired", "source", k.kept.Label, "account", now.Account, "module", now.Module, "since", now.Since, "until", now.Until, "records", now.Made, "again", now.Second)
 	return k.change(ctx, func(r *repairs) {
 		if r.Done == nil {
 			r.Done = map[string]time.Time{}
 		}
 		r.Done[now.Account+"/"+now.Module] = time.Now().UTC()
-		r.Jobs = slices.DeleteFunc(r.Jobs, func(j job) bool { return j.Gap == now.Gap })
+		r.done(now)
 	})
 }
 
@@ -283,12 +243,12 @@ func (j *job) made(page Page) {
 }
 
 // failed notes that a repair could not go on.
-func (k *keeping) failed(ctx context.Context, gap Gap, cause error) error {
+func (k *keeping) failed(ctx context.Context, now job, cause error) error {
 	if err := k.change(ctx, func(r *repairs) {
-		switch j := r.of(gap); {
+		switch j := r.of(now); {
 		case j == nil:
 		case errors.Is(cause, ErrNoList):
-			r.Jobs = slices.DeleteFunc(r.Jobs, func(j job) bool { return j.Gap == gap })
+			r.Jobs = slices.DeleteFunc(r.Jobs, now.is)
 		case errors.Is(cause, ErrCursor):
 			j.Cursor = ""
 			fallthrough
@@ -299,9 +259,9 @@ func (k *keeping) failed(ctx context.Context, gap Gap, cause error) error {
 		return err
 	}
 	if errors.Is(cause, ErrNoList) {
-		k.Log.Error("a gap cannot be repaired: changes in it are lost", "source", k.kept.Label, "account", gap.Account, "module", gap.Module,
-			"since", gap.Since, "until", gap.Until, "error", cause)
+		k.Log.Error("a gap cannot be repaired: changes in it are lost", "source", k.kept.Label, "account", now.Account, "module", now.Module,
+			"since", now.Since, "until", now.Until, "error", cause)
 		return nil
 	}
-	return fmt.Errorf("repair %s from %s: %w", gap.Module, gap.Since.Format(time.RFC3339), cause)
+	return fmt.Errorf("repair %s from %s: %w", now.Module, now.Since.Format(time.RFC3339), cause)
 }

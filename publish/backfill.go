@@ -2,12 +2,10 @@ package publish
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // LastSequence returns the sequence of the stream's last message.
@@ -22,36 +20,11 @@ func (p *Publisher) LastSequence(ctx context.Context) (uint64, error) {
 // StoredSince returns the ids of a provider's events that the stream holds behind a sequence.
 func (p *Publisher) StoredSince(ctx context.Context, after uint64, provider string) (map[string]bool, error) {
 	stored := map[string]bool{}
-	consumer, err := p.Conn.js.OrderedConsumer(ctx, p.Stream, jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1, HeadersOnly: true,
-		FilterSubjects: []string{p.Prefix + "." + provider + ".>"},
+	err := p.eachHeader(ctx, after+1, p.Prefix+"."+provider+".>", func(header nats.Header) error {
+		stored[header.Get(nats.MsgIdHdr)] = true
+		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("read stream %s: %w", p.Stream, err)
-	}
-	info, err := consumer.Info(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read stream %s: %w", p.Stream, err)
-	}
-	if info.NumPending == 0 {
-		return stored, nil
-	}
-	messages, err := consumer.Messages()
-	if err != nil {
-		return nil, fmt.Errorf("read stream %s: %w", p.Stream, err)
-	}
-	defer messages.Stop()
-	for range info.NumPending {
-		msg, err := messages.Next(jetstream.NextMaxWait(readWait))
-		if errors.Is(err, nats.ErrTimeout) {
-			break // some of it has gone at the stream's limit meanwhile
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read stream %s: %w", p.Stream, err)
-		}
-		stored[msg.Headers().Get(nats.MsgIdHdr)] = true
-	}
-	return stored, nil
+	return stored, err
 }
 
 // readWait is how long a message that should be there may take to come.

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
@@ -24,7 +23,6 @@ type api struct {
 	attach   func(ingest.State)
 	join     func(sources map[string]ingest.Source, woken func()) // with the sources that take callbacks; nil: nothing to do
 	changes  map[string]change                                    // of channels, by the command's word
-	hurry    func()                                               // lets gaps be repaired at once, where no clocks differ; nil: cannot
 }
 
 // change changes channels: of a module, or of a portal; of all where the target is empty. It returns how all are then, or
@@ -42,7 +40,7 @@ func openZoho(setup ingest.Setup, publicURL string, log *slog.Logger) (*api, err
 	if err != nil || channels == nil {
 		return nil, err
 	}
-	kept := ingest.Kept{Label: zoho.Provider, Lister: channels}
+	kept := ingest.Kept{Label: zoho.Provider, Lister: channels, Clock: channels.Clock}
 	if len(channels.Events) > 0 {
 		kept.Watcher = channels
 	}
@@ -57,7 +55,6 @@ func openZoho(setup ingest.Setup, publicURL string, log *slog.Logger) (*api, err
 	return &api{
 		kept: kept, accounts: []string{channels.Account}, records: zoho.RecordsLabel, secrets: channels.RecordsSecrets(), subjects: channels.Events.Subjects(),
 		attach:  func(state ingest.State) { channels.Client.State = state },
-		hurry:   func() { channels.Margin = time.Second },
 		changes: map[string]change{"enable": each(channels.Enable), "renew": each(channels.Renew), "disable": each(channels.Disable)},
 	}, nil
 }
@@ -67,7 +64,7 @@ func openBitrix24(setup ingest.Setup, publicURL string, log *slog.Logger) (*api,
 	if err != nil || app == nil {
 		return nil, err
 	}
-	kept := ingest.Kept{Label: bitrix24.Provider, Watcher: app.Subscriptions, Lister: app.Records}
+	kept := ingest.Kept{Label: bitrix24.Provider, Watcher: app.Subscriptions, Lister: app.Records, Clock: app.Client.Clock}
 	if len(app.Offline.Portals) > 0 {
 		kept.Drainer = app.Offline
 	}
@@ -96,7 +93,7 @@ func openBitrix24(setup ingest.Setup, publicURL string, log *slog.Logger) (*api,
 			}
 			app.Woken = woken
 		},
-		changes: map[string]change{"enable": each(app.Enable), "disable": each(app.Disable)},
+		changes: map[string]change{"enable": each(app.Enable), "renew": each(app.Renew), "disable": each(app.Disable)},
 	}, nil
 }
 

@@ -18,14 +18,18 @@ import (
 
 func backfillCommand() *cobra.Command {
 	var module, entity, since, until string
-	var dryRun, asJSON bool
+	var dryRun, again, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "backfill PROVIDER",
-		Short: "Publish what changed in the CRM before, on the subjects of live events",
-		Long: `Read from the CRM's API what changed in a module, and publish it on the subjects of live events, with the attribute
-crmorigin=backfill. What was backfilled once is not again, whatever span a later backfill asks for. After an interruption
-the same command goes on where it was.`,
+		Short: "Publish earlier changes from the CRM's records",
+		Long: `Read from the CRM's API which records of a module changed, and publish them on the subjects of live events, with the attribute
+crmorigin=backfill.
+
+A time range is backfilled only once, even if a later run asks for it again: the output then says when it was read. With --again
+it is read from the CRM once more, and events that the stream no longer holds are published again under the same ids; those
+that it holds are not duplicated. After an interruption run the same command to resume.`,
 		Example: `  crm-bridge backfill zoho --module Deals --since 2026-11-01
+  crm-bridge backfill zoho --module Deals --since 2026-11-01 --again
   crm-bridge backfill zoho --module Contacts --since 7d --until 1d --dry-run
   crm-bridge backfill bitrix24 --entity deal --since 36h`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -45,13 +49,14 @@ the same command goes on where it was.`,
 			if err != nil {
 				return err
 			}
-			return runBackfill(cmd, args[0], module, asked, dryRun, asJSON)
+			return runBackfill(cmd, args[0], module, asked, again, dryRun, asJSON)
 		},
 	}
 	cmd.Flags().StringVar(&module, "module", "", "module as the CRM's API writes it, such as Deals")
 	cmd.Flags().StringVar(&entity, "entity", "", "the same for Bitrix24, such as deal")
 	cmd.Flags().StringVar(&since, "since", "", "from when: RFC 3339, a date, or a span back from now (36h, 7d)")
 	cmd.Flags().StringVar(&until, "until", "", "until when; empty: now")
+	cmd.Flags().BoolVar(&again, "again", false, "read the range even if it was read before, and publish what the stream does not hold")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "read and count, but publish nothing")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "the result as JSON, also on a terminal")
 	return cmd
@@ -76,21 +81,23 @@ func parsePeriod(since, until string, now time.Time) (p period, err error) {
 	return p, nil
 }
 
-func runBackfill(cmd *cobra.Command, provider, module string, asked period, dryRun, asJSON bool) error {
+func runBackfill(cmd *cobra.Command, provider, module string, asked period, again, dryRun, asJSON bool) error {
 	b, closeAll, err := openBackfill(cmd.Context(), provider, module)
 	if err != nil {
 		return err
 	}
 	defer closeAll()
-	b.dryRun = dryRun
+	b.again, b.dryRun = again, dryRun
 	bar := newProgress(cmd.ErrOrStderr(), "records")
 	b.report = func(done backfilled) { bar.show(done.Records, done.part()) }
 	b.leftOut = func(err error) { bar.say("left out: %s", err) }
+	b.comparing = func(module string) { bar.say("reading which events of %s the stream holds", module) }
+	b.readBefore = func(span readSpan) { bar.say("%s", span) }
 	done, err := b.runAll(cmd.Context(), asked)
 	bar.end(done.Records, done.part())
 	if err != nil {
 		if cmd.Context().Err() != nil {
-			err = errors.New("interrupted: the same command goes on from here")
+			err = errors.New("interrupted: run the same command to resume")
 		}
 		return fmt.Errorf("backfill %s %s: %w", provider, module, err)
 	}
@@ -101,7 +108,7 @@ func runBackfill(cmd *cobra.Command, provider, module string, asked period, dryR
 	if dryRun {
 		what = "would be published"
 	}
-	say(cmd.OutOrStdout(), "%d records of %s read, %d events %s, %d left out\n", done.Records, module, done.Events, what, done.LeftOut)
+	say(cmd.OutOrStdout(), "%d records of %s read, %d events %s, %d already in the stream, %d left out\n", done.Records, module, done.Events, what, done.Duplicates, done.LeftOut)
 	return nil
 }
 

@@ -80,10 +80,32 @@ func (b *bridge) changeChannels(ctx context.Context, word, provider, target stri
 	}
 	b.log.Info("channels are changed by hand", "change", word, "provider", provider, "target", target)
 	channels, err := change(ctx, b.shared, target)
+	if channels == nil && err == nil {
+		channels, err = b.expected(ctx, word, provider, target)
+	}
 	if len(channels) > 0 {
 		err = errors.Join(err, b.keeper.Remember(ctx, provider, channels))
 	}
 	return errors.Join(err, b.keeper.Wake(ctx))
+}
+
+// expected returns the channels of a provider as they are after a change of a portal's, or of all portals', until the next Watch
+// has looked at them.
+func (b *bridge) expected(ctx context.Context, word, provider, target string) (expected []ingest.Channel, err error) {
+	all, err := b.keeper.Channels(ctx)
+	for _, channel := range all {
+		changed := target == "" || target == channel.Account
+		switch {
+		case channel.Provider != provider:
+			continue
+		case changed && word == "disable":
+			channel.State, channel.Problem = "disabled", ""
+		case changed && word == "enable" && channel.State == "disabled":
+			channel.State = "lapsed"
+		}
+		expected = append(expected, channel)
+	}
+	return expected, err
 }
 
 // maxHeard bounds the modules whose last callback is remembered.

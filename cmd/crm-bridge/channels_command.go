@@ -10,25 +10,28 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 func channelsCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:     "channels",
-		Short:   "List the subscriptions that the bridge keeps alive, and change them",
-		Long:    "List the subscriptions that the running bridge keeps in the CRMs: what they tell of, when they end, and what was repaired.",
+		Use:   "channels",
+		Short: "List and change the subscriptions in the CRMs",
+		Long: `List the subscriptions that the running bridge keeps in the CRMs: their modules, when they expire, and when changes that had
+no callback were last read from the CRM.`,
 		Example: "  crm-bridge channels\n  crm-bridge channels renew zoho\n  crm-bridge channels disable zoho Deals",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return askAdmin(cmd, http.MethodGet, "/channels", nil, asJSON, printChannel)
+			return askAdmin(cmd, http.MethodGet, "/channels", nil, asJSON, noneYet, printChannel)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
 	cmd.AddCommand(
-		channelsChange("enable", "Enable what was disabled"),
-		channelsChange("renew", "Renew at once, whenever they end"),
-		channelsChange("disable", "End them, until they are enabled again; what happens meanwhile is not repaired"),
+		channelsChange("enable", "Subscribe again to what was disabled"),
+		channelsChange("renew", "Renew now; what is disabled has to be enabled first"),
+		channelsChange("disable", "Unsubscribe until enabled again; nothing is repaired"),
 	)
 	return cmd
 }
@@ -52,7 +55,7 @@ func channelsChange(word, short string) *cobra.Command {
 			if len(args) == 2 {
 				query.Set("target", args[1])
 			}
-			return askAdmin(cmd, http.MethodPost, "/channels/"+word, query, asJSON, printChannel)
+			return askAdmin(cmd, http.MethodPost, "/channels/"+word, query, asJSON, noneYet, printChannel)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
@@ -64,11 +67,8 @@ func printChannel(out io.Writer, line []byte) error {
 	if err := json.Unmarshal(line, &one); err != nil {
 		return err
 	}
-	ends := "never ends"
-	if !one.Expires.IsZero() {
-		ends = fmt.Sprintf("ends %s (%s left)", one.Expires.Local().Format(time.DateTime), max(0, time.Until(one.Expires)).Round(time.Minute))
-	}
-	text := fmt.Sprintf("%s  %s  %s  %s  %s  %s  last callback %s  last repair %s", one.Provider, one.Account, one.ID, strings.Join(one.Modules, ","), one.State, ends, ago(one.LastCallback), ago(one.LastRepair))
+	text := fmt.Sprintf("%s  %s  %s  %s  %s  %s  %s  %s", one.Provider, one.Account, one.ID, strings.Join(one.Modules, ","), one.State, expiry(one.Channel, time.Now()),
+		ago("last callback", "no callback since the start", one.LastCallback), ago("last repair", "no repair", one.LastRepair))
 	if one.Problem != "" {
 		text += "  " + one.Problem
 	}
@@ -76,9 +76,26 @@ func printChannel(out io.Writer, line []byte) error {
 	return nil
 }
 
-func ago(at *time.Time) string {
-	if at == nil {
-		return "never"
+// noneYet is shown where no channel is listed.
+const noneYet = "no subscription yet: BRIDGE_ZOHO_EVENTS and BRIDGE_BITRIX24_PORTALS say which to keep, and the log says what failed"
+
+// expiry says when a channel expires. Only an active one can never do so.
+func expiry(one ingest.Channel, now time.Time) string {
+	at := one.Expires.Local().Format(time.DateTime)
+	switch {
+	case one.Expires.IsZero() && one.State == "active":
+		return "never expires"
+	case one.Expires.IsZero():
+		return "not subscribed"
+	case now.Before(one.Expires):
+		return fmt.Sprintf("expires %s (%s left)", at, one.Expires.Sub(now).Round(time.Second))
 	}
-	return time.Since(*at).Round(time.Second).String() + " ago"
+	return "expired " + at
+}
+
+func ago(what, never string, at *time.Time) string {
+	if at == nil {
+		return never
+	}
+	return what + " " + time.Since(*at).Round(time.Second).String() + " ago"
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
-	"github.com/crm-bridge/crm-bridge/ingest/zoho"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -45,7 +44,7 @@ func demoCRM(ctx context.Context, out io.Writer) error {
 		"BRIDGE_ZOHO_CLIENT_ID": "demo", "BRIDGE_ZOHO_CLIENT_SECRET": "demo-secret", "BRIDGE_ZOHO_REFRESH_TOKEN": "demo-refresh-token",
 		"BRIDGE_ZOHO_ACCOUNTS_URL": "http://" + api.Addr().String(), "BRIDGE_ZOHO_API_URL": "http://" + api.Addr().String(),
 	}
-	hurry := func(b *bridge) { b.apis[zoho.Provider].hurry() }
+	hurry := func(b *bridge) { b.keeper.Settle = time.Second }
 	return withBridge(ctx, env, hurry, func(ctx context.Context, b *bridge) error {
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 		defer cancel()
@@ -100,7 +99,7 @@ func (h *healing) run(ctx context.Context) error {
 		return err
 	}
 	say(h.out, "   channels that are alive: %d\n", len(h.crm.Live()))
-	h.explain("At two thirds of its time the bridge renews the channel, learns that it is gone, enables it anew, and reads from the CRM what was missed (about %s).", channelLife)
+	h.explain("At two thirds of its time the bridge renews the channel, learns that it is gone, enables it anew, and reads from the CRM what changed since shortly before it was last seen alive: the deal that nobody was told of, and the first one once more (about %s).", channelLife)
 	if err := h.until(ctx, func() bool { return len(h.crm.Live()) == 1 && h.seen[1].Load() > 0 }); err != nil {
 		return err
 	}

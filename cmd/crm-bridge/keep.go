@@ -14,11 +14,12 @@ func (b *bridge) openKeeper(ctx context.Context) error {
 		return nil
 	}
 	state := b.settings.state(b.local)
-	key := b.settings.StateKey
+	key, replica := b.settings.StateKey, rand.Text()
 	if b.forwarder != nil { // replicas share what the remote holds
 		state.Reach = b.forwarder.Reach
 	}
 	if b.settings.embedded() {
+		replica = "embedded" // nobody else can hold its folder, so a claim that a kill left behind is its own
 		commit, err := b.openStateCommitter(ctx, state)
 		if err != nil {
 			return err
@@ -38,7 +39,7 @@ func (b *bridge) openKeeper(ctx context.Context) error {
 		return err
 	}
 	b.keeper = &ingest.Keeper{
-		State: b.shared, Accept: b.accept, Replica: rand.Text(), Metrics: ingest.NewKeeperMetrics(b.registry), Log: b.log,
+		State: b.shared, Accept: b.accept, Replica: replica, Metrics: ingest.NewKeeperMetrics(b.registry), Log: b.log,
 		Ready: func(ctx context.Context) bool { return b.notReady(ctx) == "" },
 	}
 	for _, one := range b.apis {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -18,8 +17,8 @@ import (
 // ledger remembers which spans of a module were backfilled, so that no event is published twice by a second backfill,
 // whenever it comes and whatever it asks for.
 type ledger struct {
-	Done []period
-	Part *part // what was begun and is not done yet
+	Done []readSpan // in order, without overlaps
+	Part *part      // what was begun and is not done yet
 
 	store    ingest.Store
 	key      string
@@ -27,13 +26,33 @@ type ledger struct {
 }
 
 // period is from Since up to, and without, Until.
-type period struct{ Since, Until time.Time }
+type period struct {
+	Since time.Time `json:"since"`
+	Until time.Time `json:"until"`
+}
+
+// readSpan is a period that was backfilled, and when: zero where an earlier version did not note it.
+type readSpan struct {
+	period
+	ReadAt time.Time `json:"readAt,omitzero"`
+}
+
+// String says that a span is left out, and how to have it read all the same.
+func (s readSpan) String() string {
+	when := "before"
+	if !s.ReadAt.IsZero() {
+		when = "on " + s.ReadAt.UTC().Format(time.DateOnly)
+	}
+	return fmt.Sprintf("%s to %s: this span was read %s; --again reads it once more", s.Since.Format(time.RFC3339), s.Until.Format(time.RFC3339), when)
+}
 
 // part is a period that is being backfilled.
 type part struct {
 	period
-	Cursor  string   // of the last page that is safe
-	Before  []uint64 // the stream's last sequence before each of the last pages was sent, the one on its way among them
+	Again   bool      `json:",omitempty"` // it was read before, or may have been
+	Began   time.Time `json:",omitzero"`
+	Cursor  string    // of the last page that is safe
+	Before  []uint64  // the stream's last sequence before each of the last pages was sent, the one on its way among them
 	Records int
 }
 
@@ -79,35 +98,86 @@ func (l *ledger) save(ctx context.Context) error {
 
 // open returns what of a period is not done yet, in order.
 func (l *ledger) open(asked period) []period {
-	var parts []period
-	at := asked.Since
-	for _, done := range l.Done { // in order, without overlaps
-		if !done.Until.After(at) || !done.Since.Before(asked.Until) {
-			continue
-		}
-		if done.Since.After(at) {
-			parts = append(parts, period{at, done.Since})
-		}
-		at = done.Until
-	}
-	if at.Before(asked.Until) {
-		parts = append(parts, period{at, asked.Until})
+	parts := []period{asked}
+	for _, done := range l.Done {
+		parts = without(parts, done.period)
 	}
 	return parts
 }
 
-// finish adds a period to what is done.
-func (l *ledger) finish(ctx context.Context, p period) error {
-	l.Part = nil
-	all := append(l.Done, p)
-	slices.SortFunc(all, func(a, b period) int { return cmp.Or(a.Since.Compare(b.Since), a.Until.Compare(b.Until)) })
-	l.Done = all[:1]
-	for _, next := range all[1:] {
-		if last := &l.Done[len(l.Done)-1]; next.Since.After(last.Until) {
-			l.Done = append(l.Done, next)
-		} else if next.Until.After(last.Until) {
-			last.Until = next.Until
+// read returns what of a period was read before, and when.
+func (l *ledger) read(asked period) (spans []readSpan) {
+	for _, done := range l.Done {
+		both := period{later(asked.Since, done.Since), earlier(asked.Until, done.Until)}
+		if both.Since.Before(both.Until) {
+			spans = append(spans, readSpan{both, done.ReadAt})
 		}
 	}
+	return spans
+}
+
+// without returns what of periods lies outside of one, in order.
+func without(periods []period, gone period) (rest []period) {
+	for _, p := range periods {
+		if before := (period{p.Since, earlier(p.Until, gone.Since)}); before.Since.Before(before.Until) {
+			rest = append(rest, before)
+		}
+		if after := (period{later(p.Since, gone.Until), p.Until}); after.Since.Before(after.Until) {
+			rest = append(rest, after)
+		}
+	}
+	return rest
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// maxDone bounds what is told apart by the day on which it was read.
+const maxDone = 500
+
+// finish adds a period to what is done. Of what was read before only the last time counts.
+func (l *ledger) finish(ctx context.Context, p period) error {
+	l.Part = nil
+	all := []readSpan{{p, time.Now().UTC()}}
+	for _, done := range l.Done {
+		for _, rest := range without([]period{done.period}, p) {
+			all = append(all, readSpan{rest, done.ReadAt})
+		}
+	}
+	slices.SortFunc(all, func(a, b readSpan) int { return a.Since.Compare(b.Since) })
+	l.Done = joined(all, len(all) > maxDone)
 	return l.save(ctx)
+}
+
+// joined joins spans that touch and were read on the same day, or all that touch.
+func joined(spans []readSpan, all bool) []readSpan {
+	joined := spans[:1]
+	for _, next := range spans[1:] {
+		last := &joined[len(joined)-1]
+		if next.Since.After(last.Until) || !all && next.ReadAt.Format(time.DateOnly) != last.ReadAt.Format(time.DateOnly) {
+			joined = append(joined, next)
+			continue
+		}
+		last.Until, last.ReadAt = next.Until, earlier(last.ReadAt, next.ReadAt)
+	}
+	return joined
+}
+
+// resumesFor is how long an interrupted --again is gone on with; after that all of it is read.
+const resumesFor = 24 * time.Hour
+
+// resumes reports whether a --again was interrupted a short time ago.
+func (l *ledger) resumes() bool {
+	return l.Part != nil && l.Part.Again && time.Since(l.Part.Began) < resumesFor
 }

@@ -1,13 +1,16 @@
 package main
 
 import (
+	gocmp "cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -32,7 +35,7 @@ func TestLedger(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if diff := cmp.Diff([]period{hours(2, 5), hours(10, 13)}, l.Done); diff != "" {
+	if diff := cmp.Diff([]period{hours(2, 5), hours(10, 13)}, periods(l.Done)); diff != "" {
 		t.Error(diff)
 	}
 	for _, test := range []struct {
@@ -51,9 +54,62 @@ func TestLedger(t *testing.T) {
 	}
 }
 
+func periods(spans []readSpan) (all []period) {
+	for _, span := range spans {
+		all = append(all, span.period)
+	}
+	return all
+}
+
+// A span is known by the day on which it was read last, also where an earlier version of the bridge did not note that.
+func TestLedgerKnowsWhen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &memory{}
+		open := func() *ledger {
+			l, err := openLedger(t.Context(), store, "zoho", "default", "Deals")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return l
+		}
+		l := open()
+		old := `{"Done":[{"Since":"2026-11-01T00:00:00Z","Until":"2026-11-01T08:00:00Z"}],"Part":null}`
+		if _, err := store.Save(t.Context(), l.key, []byte(old), 0); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range []period{hours(8, 9), hours(9, 10), hours(2, 4), hours(20, 21)} {
+			if err := open().finish(t.Context(), p); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(20 * time.Hour)
+		}
+		var got []string
+		for _, span := range open().read(hours(1, 24)) {
+			got = append(got, fmt.Sprint(span.Since.Hour(), "-", span.Until.Hour(), " ", strings.Fields(span.String())[7]+" "+strings.Fields(span.String())[8]))
+		}
+		want := []string{"1-2 before; --again", "2-4 on 2000-01-02;", "4-8 before; --again", "8-10 on 2000-01-01;", "20-21 on 2000-01-03;"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		for n := range 2 * maxDone { // one a day, each touching the last
+			if err := open().finish(t.Context(), hours(100+n, 101+n)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(24 * time.Hour)
+		}
+		if n := len(open().Done); n > maxDone {
+			t.Errorf("%d spans are kept", n)
+		}
+	})
+}
+
 // pages is a CRM with ten pages of three records. It breaks before a page when told to. A list that is gone on with shows
 // the last page again, as one does whose cursor leads to a second and not to a record.
-type pages struct{ breaks int }
+type pages struct {
+	breaks    int    // the page before which it breaks
+	operation string // of its records; empty: edit
+	read      int    // pages that were read
+}
 
 func (p *pages) Changed(_ context.Context, q ingest.Query) iter.Seq2[ingest.Page, error] {
 	return func(yield func(ingest.Page, error) bool) {
@@ -67,10 +123,11 @@ func (p *pages) Changed(_ context.Context, q ingest.Query) iter.Seq2[ingest.Page
 				yield(ingest.Page{}, errors.New("the CRM is away"))
 				return
 			}
+			p.read++
 			page := ingest.Page{Cursor: fmt.Sprint(n + 1)}
 			for i := range 3 {
 				page.Changes = append(page.Changes, ingest.Change{
-					Source: "zoho-records", Provider: "zoho", Account: "default", Module: "Deals", Operation: "edit", IDs: []string{fmt.Sprint(100*n + i)},
+					Source: "zoho-records", Provider: "zoho", Account: "default", Module: "Deals", Operation: gocmp.Or(p.operation, "edit"), IDs: []string{fmt.Sprint(100*n + i)},
 					OccurredAt: q.Since, ReceivedAt: time.Now(), Mark: q.Since.String(), Origin: q.Origin, Collection: "https://www.zohoapis.com/crm/v8/Deals",
 					NativeOperation: "edit", NativeBody: []byte(`{"id":"1"}`),
 				})
@@ -147,7 +204,7 @@ func TestBackfillDiesAnywhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		b := &backfill{
-			provider: "zoho", module: "Deals", lister: crm, mapping: mapping, ledger: l, report: func(backfilled) {}, leftOut: func(err error) { t.Error(err) },
+			provider: "zoho", module: "Deals", lister: crm, mapping: mapping, ledger: l, report: func(backfilled) {}, readBefore: func(readSpan) {}, leftOut: func(err error) { t.Error(err) },
 			publisher: &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", AllIDs: true, Metrics: publish.NewMetrics(prometheus.NewRegistry())},
 		}
 		if _, err = b.run(t.Context(), hours(0, died%3+1)); err == nil && died > 10 {

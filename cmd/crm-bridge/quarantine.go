@@ -27,7 +27,7 @@ type listed struct {
 	Source     string    `json:"source"`            // "refused" where the remote NATS refused it
 	Subject    string    `json:"subject,omitempty"` // of what was refused
 	Reason     string    `json:"reason"`
-	ReceivedAt time.Time `json:"receivedAt"`
+	ReceivedAt time.Time `json:"receivedAt,omitzero"`
 	Bytes      int       `json:"bytes"`
 }
 
@@ -71,7 +71,7 @@ func (b *bridge) handleQuarantine(mux *http.ServeMux) {
 func (b *bridge) list(_ context.Context, _ *http.Request, kept publish.Kept) any {
 	var q transform.Quarantined
 	if err := json.Unmarshal(kept.Body, &q); err != nil {
-		return listed{ID: kept.ID, Reason: "cannot be read: " + plainly(err)}
+		return listed{ID: kept.ID, Reason: "cannot be read: " + plainly(err), ReceivedAt: kept.At}
 	}
 	return listed{ID: kept.ID, Source: q.Source, Reason: q.Reason, ReceivedAt: q.ReceivedAt, Bytes: len(q.Body) + len(q.BodyBase64)}
 }

@@ -40,7 +40,7 @@ func quarantineList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "List what waits, oldest first", Example: "  crm-bridge quarantine list", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return askAdmin(cmd, http.MethodGet, "/quarantine", url.Values{"all": {"true"}}, asJSON, func(out io.Writer, line []byte) error {
+			return askAdmin(cmd, http.MethodGet, "/quarantine", url.Values{"all": {"true"}}, asJSON, quarantineEmpty, func(out io.Writer, line []byte) error {
 				var one listed
 				if err := json.Unmarshal(line, &one); err != nil {
 					return err
@@ -59,7 +59,7 @@ func quarantineShow() *cobra.Command {
 		Use: "show ID", Short: "Show one callback whole, without its secrets", Example: "  crm-bridge quarantine show 01a1ffde-8fdb-7008-af5e-7d4c579dc0de",
 		Args: cobra.MatchAll(atMostOneArg, oneArg),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return askAdmin(cmd, http.MethodGet, "/quarantine/show", url.Values{"id": args}, false, func(out io.Writer, line []byte) error {
+			return askAdmin(cmd, http.MethodGet, "/quarantine/show", url.Values{"id": args}, false, quarantineEmpty, func(out io.Writer, line []byte) error {
 				var pretty bytes.Buffer
 				if err := json.Indent(&pretty, line, "", "  "); err != nil {
 					return err
@@ -95,7 +95,7 @@ func quarantineEach(name, short string, show func(io.Writer, []byte) error) *cob
 			if dryRun {
 				query.Set("dry-run", "true")
 			}
-			return askAdmin(cmd, http.MethodPost, "/quarantine/"+name, query, asJSON, show)
+			return askAdmin(cmd, http.MethodPost, "/quarantine/"+name, query, asJSON, quarantineEmpty, show)
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "every callback in quarantine")
@@ -140,9 +140,11 @@ func printDropped(out io.Writer, line []byte) error {
 	return nil
 }
 
-// askAdmin asks the running bridge at its admin address and shows each line of its answer; one that tells of an error
-// makes the command fail in the end.
-func askAdmin(cmd *cobra.Command, method, path string, query url.Values, asJSON bool, show func(io.Writer, []byte) error) error {
+const quarantineEmpty = "quarantine is empty"
+
+// askAdmin asks the running bridge at its admin address and shows each line of its answer, or none where it has no line; one that
+// tells of an error makes the command fail in the end.
+func askAdmin(cmd *cobra.Command, method, path string, query url.Values, asJSON bool, none string, show func(io.Writer, []byte) error) error {
 	settings, _, err := loadClient(&environment{})
 	if err != nil {
 		return err
@@ -175,7 +177,7 @@ func askAdmin(cmd *cobra.Command, method, path string, query url.Values, asJSON 
 		var line json.RawMessage
 		if err := decoder.Decode(&line); errors.Is(err, io.EOF) {
 			if n == 0 && !asJSON {
-				say(cmd.OutOrStdout(), "nothing waits\n")
+				say(cmd.OutOrStdout(), "%s\n", none)
 			}
 			return failed
 		} else if err != nil {

@@ -96,7 +96,7 @@ func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member st
 		}
 		for _, want := range s.needed() {
 			if slices.Contains(have, want) {
-				memory.covered(table, member, want, start)
+				memory.covered(table, s.Client.clock(member), member, want, start)
 			} else {
 				memory.missing(want) // noted before it is bound again: the answer to that may be lost
 			}
@@ -139,7 +139,7 @@ func (s *Subscriptions) settle(ctx context.Context, table table, member string, 
 			failed = errors.Join(failed, err)
 			continue
 		}
-		memory.covered(table, member, want, bound)
+		memory.covered(table, s.Client.clock(member), member, want, bound)
 	}
 	for _, old := range memory.all() {
 		if slices.Contains(needed, old) {
@@ -253,6 +253,19 @@ func (s *Subscriptions) Enable(ctx context.Context, state ingest.State, member s
 	}
 	return remember(ctx, state.Shared, member, func(memory *bindings) error {
 		memory.Disabled = false
+		return nil
+	})
+}
+
+// Renew has the next Watch look at a portal's bindings; they do not expire. It is an error where they are disabled.
+func (s *Subscriptions) Renew(ctx context.Context, state ingest.State, member string) error {
+	if !slices.Contains(s.Portals, member) {
+		return fmt.Errorf("no portal %q is configured: BRIDGE_BITRIX24_PORTALS says which", member)
+	}
+	return remember(ctx, state.Shared, member, func(memory *bindings) error {
+		if memory.Disabled {
+			return fmt.Errorf("portal %s is disabled: enable it first (crm-bridge channels enable bitrix24)", member)
+		}
 		return nil
 	})
 }

@@ -28,19 +28,17 @@ type seenBinding struct {
 
 func (s seenBinding) binding() binding { return binding{s.Event, s.Handler, s.Offline} }
 
-// covered notes that a binding is there since a moment. Where it was missing, the time until now becomes a gap.
-func (m *bindings) covered(t table, member string, b binding, since time.Time) {
+// covered notes that a binding is there since a moment. Where it was missing, the time until now becomes a gap, by the portal's
+// clock.
+func (m *bindings) covered(t table, clock *ingest.Clock, member string, b binding, since time.Time) {
 	for _, ours := range m.Ours {
 		if ours.binding() == b && ours.Missing && !slices.Contains(lifecycle, b.event) {
-			m.gap(ingest.Gap{Account: member, Module: t.moduleOf(b.event), Since: ours.Seen.Add(-clocks), Until: time.Now().UTC().Add(clocks)})
+			m.gap(clock.Gap(member, t.moduleOf(b.event), clock.At(ours.Seen), clock.Now()))
 		}
 	}
 	m.remove(b)
 	m.Ours = append(m.Ours, seenBinding{Event: b.event, Handler: b.handler, Offline: b.offline, Seen: since.UTC()})
 }
-
-// clocks is what a gap is widened by on both sides: the portal's clock is another one.
-const clocks = 2 * time.Minute
 
 // forget removes gaps that are in other hands.
 func (m *bindings) forget(gaps []ingest.Gap) {

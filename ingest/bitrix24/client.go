@@ -93,7 +93,7 @@ func (c *Client) call(ctx context.Context, member, method string, params map[str
 		if err := c.bucket(member).Wait(ctx); err != nil {
 			return nil, err
 		}
-		result, pause, err := c.post(ctx, have, method, params)
+		result, pause, err := c.post(ctx, c.clock(member), have, method, params)
 		switch {
 		case err == nil:
 			return result, nil
@@ -118,7 +118,7 @@ func (c *Client) call(ctx context.Context, member, method string, params map[str
 
 // post makes one request: the parameters as JSON, with the access token among them, so that it is in no URL. pause is what
 // a Retry-After asks for.
-func (c *Client) post(ctx context.Context, have access, method string, params map[string]any) (result json.RawMessage, pause time.Duration, err error) {
+func (c *Client) post(ctx context.Context, clock *ingest.Clock, have access, method string, params map[string]any) (result json.RawMessage, pause time.Duration, err error) {
 	fields := make(map[string]any, len(params)+1)
 	for name, value := range params {
 		fields[name] = value
@@ -134,9 +134,13 @@ func (c *Client) post(ctx context.Context, have access, method string, params ma
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "application/json")
+	sent := time.Now()
 	answer, header, status, err := c.do(request, maxAnswer)
 	if err != nil {
 		return nil, 0, err
+	}
+	if status < 500 { // a proxy on the way has a clock of its own
+		clock.Observe(header, sent, time.Now())
 	}
 	if seconds, err := strconv.Atoi(header.Get("Retry-After")); err == nil && seconds > 0 {
 		pause = min(time.Duration(seconds)*time.Second, maxWait)

@@ -67,21 +67,22 @@ func (e *Events) Verify(ctx context.Context, cb ingest.Callback) error {
 		return fmt.Errorf("%w: it has no application_token, or not one%s", ingest.ErrForged, unread(broken))
 	}
 	candidates := e.Tokens.For(member)
+	proven := ingest.MatchesAny(token, candidates)
 	if e.Installations != nil {
 		event, _ := body.text("event") // what is not one is no installation
 		if broken != nil {
 			event = "" // an installation is believed when all of it can be read
 		}
 		refresh, _ := body.text("auth", "refresh_token")
-		err := e.Installations.Prove(ctx, event, Installation{member, token, refresh})
-		if !ingest.MatchesAny(token, candidates) || errors.Is(err, ingest.ErrRetry) {
+		err := e.Installations.Prove(ctx, event, Installation{member, token, refresh, proven, cb.From})
+		if !proven || errors.Is(err, ingest.ErrRetry) {
 			return err
 		}
 	}
 	if len(candidates) == 0 {
 		return fmt.Errorf("%w: no application_token is configured for its member_id", ingest.ErrForged)
 	}
-	if !ingest.MatchesAny(token, candidates) {
+	if !proven {
 		return fmt.Errorf("%w: wrong application_token for its member_id", ingest.ErrForged)
 	}
 	return nil

@@ -166,39 +166,6 @@ func TestUpdateOfTheApplication(t *testing.T) {
 	})
 }
 
-// Strangers who post made-up installations cannot have the OAuth server asked more than once a second.
-func TestInstallationsAreLimited(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, "", false)
-		start := time.Now()
-		for range 60 {
-			_ = w.app.Install(t.Context(), bitrix24.Installation{MemberID: member, ApplicationToken: "a-token", RefreshToken: "made-up"})
-		}
-		if took := time.Since(start); took < 55*time.Second {
-			t.Errorf("60 made-up installations were checked in %s", took)
-		}
-	})
-}
-
-// Strangers who post made-up tokens cannot have the store read more than fifty times a second.
-func TestLooksAreLimited(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := installed(t, "", false)
-		before := w.secret.loads
-		for range 1000 {
-			if w.app.Proves(t.Context(), member, "made-up") {
-				t.Fatal("proven")
-			}
-		}
-		if looks := w.secret.loads - before; looks > 60 || looks == 0 {
-			t.Errorf("the store was read %d times", looks)
-		}
-		if !w.app.Proves(t.Context(), member, w.portal.ApplicationToken()) {
-			t.Error("the portal's own token proves nothing meanwhile")
-		}
-	})
-}
-
 // Without a configured application every installation is refused, and nothing else is wrong.
 func TestNoApplication(t *testing.T) {
 	app, err := bitrix24.NewApplication(bitrix24.Config{}, bridgeURL, ingest.State{}, nil, nil)

@@ -1,11 +1,14 @@
 package bitrix24
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // portal is what this process knows of a portal beside its credentials.
@@ -13,6 +16,7 @@ type portal struct {
 	bucket  *rate.Limiter
 	unsaved *unsaved  // credentials that could not be stored yet
 	moved   time.Time // when its new address was last asked for
+	clock   *ingest.Clock
 }
 
 // of returns what this process knows of a portal. The lock is held.
@@ -26,7 +30,7 @@ func (c *Client) of(member string) *portal {
 		if perSecond == 0 {
 			perSecond = 2
 		}
-		p = &portal{bucket: rate.NewLimiter(rate.Limit(perSecond), burst)}
+		p = &portal{bucket: rate.NewLimiter(rate.Limit(perSecond), burst), clock: &ingest.Clock{}}
 		c.portals[member] = p
 	}
 	return p
@@ -36,6 +40,22 @@ func (c *Client) bucket(member string) *rate.Limiter {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.of(member).bucket
+}
+
+// clock is that of a portal, as its answers showed it.
+func (c *Client) clock(member string) *ingest.Clock {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.of(member).clock
+}
+
+// Clock returns a portal's clock, and asks the portal something where it has not answered yet.
+func (c *Client) Clock(ctx context.Context, member string) (*ingest.Clock, error) {
+	clock := c.clock(member)
+	if clock.Known() {
+		return clock, nil
+	}
+	return clock, c.Call(ctx, member, "event.get", nil, nil)
 }
 
 // moved tells whether a portal answers that it is elsewhere now, at most once an hour: its new address comes with new tokens

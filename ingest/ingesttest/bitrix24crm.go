@@ -21,6 +21,8 @@ type Bitrix24 struct {
 
 	// AllowOldRefreshTokens has refresh tokens work again after they were used; the documents do not say whether they do.
 	AllowOldRefreshTokens bool
+	NoDate                bool          // answers carry no Date header
+	Skew                  time.Duration // how far the portals' clocks are ahead of ours
 
 	mu      sync.Mutex
 	portals map[string]*Bitrix24Portal
@@ -129,6 +131,11 @@ func (b *Bitrix24) Calls(method string) int {
 func (b *Bitrix24) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !b.NoDate {
+		w.Header().Set("Date", b.now().Format(http.TimeFormat))
+	} else {
+		w.Header()["Date"] = nil // or a server would add its own
+	}
 	if r.URL.Path == "/oauth/token/" {
 		status, body := b.faulty("oauth", func() (int, any) { return b.oauth(r.URL.Query()) })
 		answerJSON(w, status, body)
@@ -150,6 +157,9 @@ func (b *Bitrix24) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	http.NotFound(w, r)
 }
+
+// now is the time by the portals' clocks.
+func (b *Bitrix24) now() time.Time { return time.Now().Add(b.Skew).UTC() }
 
 // faulty calls do unless a fault stands in for it.
 func (b *Bitrix24) faulty(method string, do func() (int, any)) (int, any) {

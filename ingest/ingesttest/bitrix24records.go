@@ -32,7 +32,7 @@ func (p *Bitrix24Portal) Put(entityType, id int, fields map[string]any) {
 		ofType = map[int]*Bitrix24Record{}
 		p.records[entityType] = ofType
 	}
-	word, now := "UPDATE", time.Now().Truncate(time.Second)
+	word, now := "UPDATE", p.crm.now().Truncate(time.Second)
 	if ofType[id] == nil {
 		word = "ADD"
 		ofType[id] = &Bitrix24Record{Type: entityType, ID: id, Created: now, Fields: map[string]any{}}

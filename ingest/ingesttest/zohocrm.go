@@ -25,6 +25,7 @@ type ZohoCRM struct {
 	Longest   time.Duration     // that a channel may live; 0: as the version's document says
 	After     bool              // If-Modified-Since leaves out what was modified at that very second
 	Grants    time.Duration     // how long a channel lives, whatever is wished; 0: as the documents say
+	Lag       time.Duration     // after which a change is listed
 	Credits   int               // API credits that are left; 0: they are not counted
 
 	mu       sync.Mutex

@@ -144,6 +144,7 @@ func (z *ZohoCRM) page(r *http.Request, version string, rows []sorted) zohoAnswe
 			return zohoAnswer{status: http.StatusNotModified}
 		}
 	}
+	rows = slices.DeleteFunc(rows, func(s sorted) bool { return s.at.After(z.now().Add(-z.Lag)) })
 	slices.SortFunc(rows, func(a, b sorted) int { return strings.Compare(a.key, b.key) })
 	if query.Get("sort_order") == "desc" {
 		slices.Reverse(rows)

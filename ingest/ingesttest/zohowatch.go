@@ -134,8 +134,14 @@ func (z *ZohoCRM) change(method, version string, item watchItem) object {
 // expiry is what Zoho makes of the wish: an hour where there is none, or one that is too far away.
 func (z *ZohoCRM) expiry(version string, wish *string) (time.Time, bool) {
 	hour := z.now().Add(time.Hour).Truncate(time.Second)
-	if wish == nil {
+	if z.Longest != 0 && z.Longest < time.Hour {
+		hour = z.now().Add(z.Longest).Truncate(time.Second)
+	}
+	if wish == nil && z.Grants == 0 {
 		return hour, true
+	}
+	if wish == nil {
+		return z.now().Add(z.Grants).Truncate(time.Second), true
 	}
 	at, err := time.Parse(zohoTime, *wish)
 	if err != nil || strings.Contains(*wish, ".") || !at.After(z.now()) {

@@ -37,11 +37,11 @@ type Client struct {
 	// (X-API-CREDITS-REMAINING).
 	Credits func(left int)
 
+	clock   ingest.Clock
 	mu      sync.Mutex // guards what follows
 	access  access     // the token last used
-	ahead   time.Duration
-	left    int // credits that are left; 0: more than half
-	highest int // the most that were left since then: about half of a day's
+	left    int        // credits that are left; 0: more than half
+	highest int        // the most that were left since then: about half of a day's
 }
 
 // maxAnswer bounds the body of an answer.
@@ -64,13 +64,9 @@ type answer struct {
 	secrets []string // what the request carried, and no error may show
 }
 
-// Now is the time by Zoho's clock, as the Date of its last answer showed it. Expiries and modification times are by that
-// clock, and ours may be wrong.
-func (c *Client) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return time.Now().Add(c.ahead).UTC()
-}
+// Now is the time by Zoho's clock, as the Date of its answers showed it. Expiries and modification times are by that clock, and
+// ours may be wrong.
+func (c *Client) Now() time.Time { return c.clock.Now() }
 
 // do sends a call until it is answered: again, with growing pauses, after a broken connection, a 429 or a 5xx, and once
 // with a new access token after a 401. The answer's status is below 500, and neither 429 nor 401.
@@ -136,12 +132,16 @@ func (c *Client) attempt(ctx context.Context, call call, token string) (got answ
 	if !call.since.IsZero() {
 		request.Header.Set("If-Modified-Since", formatTime(call.since))
 	}
+	sent := time.Now()
 	got, header, err := c.send(request)
 	if err != nil {
 		return answer{}, 0, err
 	}
+	if got.status < 500 { // a proxy on the way has a clock of its own
+		c.clock.Observe(header, sent, time.Now())
+	}
 	got.secrets = []string{token, c.ClientSecret, c.RefreshToken}
-	c.observe(header, got.status)
+	c.count(header, got.status)
 	seconds, _ := strconv.Atoi(header.Get("Retry-After"))
 	return got, min(time.Duration(max(seconds, 0))*time.Second, time.Minute), nil
 }
@@ -172,12 +172,9 @@ func (c *Client) send(request *http.Request) (answer, http.Header, error) {
 	return answer{status: response.StatusCode, body: body}, response.Header, nil
 }
 
-// observe learns from an answer what time it is at Zoho, and what credits are left.
-func (c *Client) observe(header http.Header, status int) {
+// count reads from an answer what credits are left.
+func (c *Client) count(header http.Header, status int) {
 	c.mu.Lock()
-	if date, err := http.ParseTime(header.Get("Date")); err == nil && status < 500 { // a proxy on the way has a clock of its own
-		c.ahead = time.Until(date.Add(time.Second / 2)) // Date has whole seconds
-	}
 	left, err := strconv.Atoi(header.Get("X-API-CREDITS-REMAINING"))
 	switch {
 	case err == nil:

@@ -37,16 +37,32 @@ type span struct {
 const maxGaps = 100
 
 // prove notes that the channel was alive at some moment between before and after. What may have been missed since it was
-// last known to be alive becomes a gap: when it had been found dead, or when its time was over, within a margin.
-func (c *coverage) prove(before, after time.Time, margin time.Duration) {
-	if !c.Proven.IsZero() && (c.Lapsed || !after.Add(margin).Before(c.Expires)) {
+// last known to be alive becomes a gap: when it had been found dead, or when its time was over, or nearly so by a clock that may
+// be wrong.
+func (c *coverage) prove(before, after time.Time, clock *ingest.Clock) {
+	if !c.Proven.IsZero() && (c.Lapsed || !after.Add(c.tolerance(clock)).Before(c.Expires)) {
+		gap := clock.Gap("", "", c.Proven, after)
 		if n := len(c.Gaps); n >= maxGaps {
-			c.Gaps[n-1].Until = after.Add(margin)
+			c.Gaps[n-1].Until = gap.Until
 		} else {
-			c.Gaps = append(c.Gaps, span{c.Proven.Add(-margin), after.Add(margin)})
+			c.Gaps = append(c.Gaps, span{gap.Since, gap.Until})
 		}
 	}
 	c.Proven, c.Lapsed = before, false
+}
+
+// life is how long Zoho lets the channel live; 0: not known.
+func (c *coverage) life() time.Duration {
+	if c.Granted.IsZero() {
+		return 0
+	}
+	return max(0, c.Expires.Sub(c.Granted))
+}
+
+// tolerance is how near its end a channel counts as ended. A channel is renewed at two thirds of its life, so for a short one it
+// is much less than the last third, whatever the clocks: otherwise no short channel would ever be alive.
+func (c *coverage) tolerance(clock *ingest.Clock) time.Duration {
+	return min(clock.Tolerance(), c.life()/6)
 }
 
 // dropLasting is how long a module has to be unwanted before what was missed of it meanwhile does not matter. While the
@@ -66,7 +82,7 @@ func (c *coverage) take(now time.Time) {
 }
 
 // due is when to renew: after two thirds of the channel's time.
-func (c *coverage) due() time.Time { return c.Granted.Add(c.Expires.Sub(c.Granted) / 3 * 2) }
+func (c *coverage) due() time.Time { return c.Granted.Add(c.life() / 3 * 2) }
 
 func (c *coverage) fail(err error) {
 	var refused *Error

@@ -64,10 +64,11 @@ func (c *Channels) keepOne(ctx context.Context, m *memory, kept *coverage, w Wan
 	row, there := listed.find(id, w.Module)
 	switch {
 	case there:
+		granted := kept.Granted
 		if !row.Expires.Equal(kept.Expires) || kept.Channel != id {
-			kept.Granted = listed.before
+			granted = time.Time{} // nobody knows how long it lives: it is renewed at once
 		}
-		if err := c.alive(ctx, m, kept, id, row.Expires, listed.before, listed.after); err != nil {
+		if err := c.alive(ctx, m, kept, id, row.Expires, granted, listed.before, listed.after); err != nil {
 			return err
 		}
 		if !c.asWanted(row, w) {
@@ -106,7 +107,7 @@ func (c *Channels) renew(ctx context.Context, m *memory, kept *coverage, w Wante
 			}
 		}
 		return c.ask(ctx, m, kept, w, id, http.MethodPost)
-	case err == nil && own && !kept.Expires.After(old) && kept.Expires.Sub(kept.Granted) < lives(c.Client.Version)[0]/2:
+	case err == nil && own && !kept.Expires.After(old) && kept.life() < lives(c.Client.Version)[0]/2:
 		return c.ask(ctx, m, kept, w, id, http.MethodPost)
 	}
 	return err
@@ -116,9 +117,12 @@ func (c *Channels) renew(ctx context.Context, m *memory, kept *coverage, w Wante
 func (c *Channels) ask(ctx context.Context, m *memory, kept *coverage, w Wanted, id, method string) error {
 	var expires, start time.Time
 	var err error
-	for _, life := range lives(c.Client.Version) {
+	for _, life := range c.wishes(kept, method) {
+		if life == 0 && method == http.MethodPatch {
+			break
+		}
 		began := time.Now()
-		given, failed := c.Client.subscribe(ctx, method, c.wish(w, id, c.Client.Now().Add(life)))
+		given, failed := c.Client.subscribe(ctx, method, c.wish(w, id, life))
 		if failed != nil && !expires.IsZero() {
 			break // what was given before is good
 		}
@@ -148,8 +152,7 @@ func (c *Channels) ask(ctx context.Context, m *memory, kept *coverage, w Wanted,
 	if replaced := kept.Channel; replaced != "" && replaced != id && !slices.Contains(kept.Retire, replaced) {
 		kept.Retire = append(kept.Retire, replaced)
 	}
-	kept.Granted = before
-	return c.alive(ctx, m, kept, id, expires, before, after)
+	return c.alive(ctx, m, kept, id, expires, before, before, after)
 }
 
 // confirm asks the list of channels whether a channel is alive, where the answer to a request did not say.
@@ -170,15 +173,33 @@ func (c *Channels) confirm(ctx context.Context, id, module string) (time.Time, e
 func lives(v Version) []time.Duration {
 	const day = 24 * time.Hour
 	if v.since("v4") {
-		return []time.Duration{7*day - time.Hour, day - time.Hour, 50 * time.Minute}
+		return []time.Duration{7*day - time.Hour, day - time.Hour, 50 * time.Minute, 9 * time.Minute}
 	}
-	return []time.Duration{day - time.Hour, 50 * time.Minute}
+	return []time.Duration{day - time.Hour, 50 * time.Minute, 9 * time.Minute}
 }
 
-func (c *Channels) wish(w Wanted, id string, expires time.Time) wish {
+// shortLife is a life that is renewed often enough to ask for little more than it.
+const shortLife = 20 * time.Minute
+
+// wishes are the spans to ask for in turn, until one is granted; 0: as long as Zoho likes, for who refuses all the others. The
+// last is no wish of a PATCH, which may leave what it omits as it is.
+func (c *Channels) wishes(kept *coverage, method string) []time.Duration {
+	life := kept.life()
+	switch {
+	case method != http.MethodPatch:
+		return append(lives(c.Client.Version), 0)
+	case 0 < life && life < shortLife:
+		return []time.Duration{life / 2 * 3, life, life / 4 * 3}
+	}
+	return lives(c.Client.Version)
+}
+
+func (c *Channels) wish(w Wanted, id string, life time.Duration) wish {
 	asked := wish{
-		ID: id, Events: w.names(), Expiry: formatTime(expires), Token: ChannelToken(c.Secrets[0], id),
-		NotifyURL: NotifyURL(c.PublicURL, c.Secrets[0], id), module: w.Module,
+		ID: id, Events: w.names(), Token: ChannelToken(c.Secrets[0], id), NotifyURL: NotifyURL(c.PublicURL, c.Secrets[0], id), module: w.Module,
+	}
+	if life > 0 {
+		asked.Expiry = formatTime(c.Client.Now().Add(life))
 	}
 	if c.Client.Version.since("v3") {
 		yes := true
@@ -187,11 +208,11 @@ func (c *Channels) wish(w Wanted, id string, expires time.Time) wish {
 	return asked
 }
 
-// alive remembers that a channel was alive between before and after.
-func (c *Channels) alive(ctx context.Context, m *memory, kept *coverage, id string, expires, before, after time.Time) error {
+// alive remembers that a channel was alive between before and after, and when its expiry was granted.
+func (c *Channels) alive(ctx context.Context, m *memory, kept *coverage, id string, expires, granted, before, after time.Time) error {
 	gaps := len(kept.Gaps)
-	kept.prove(before, after, c.margin())
-	kept.Channel, kept.Expires, kept.Problem, kept.Refused = id, expires, "", false
+	kept.prove(before, after, &c.Client.clock)
+	kept.Channel, kept.Expires, kept.Granted, kept.Problem, kept.Refused = id, expires, granted, "", false
 	if len(kept.Gaps) > gaps {
 		gap := kept.Gaps[gaps]
 		c.log().WarnContext(ctx, "zoho: a channel was not alive all the time", "channel", id, "since", gap.Since, "until", gap.Until)

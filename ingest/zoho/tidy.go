@@ -88,9 +88,27 @@ func (c *Channels) Enable(ctx context.Context, state ingest.State, modules ...st
 	})
 }
 
-// Renew sends everything about the channels of modules, or of all, again at once.
+// errDisabled says what a disabled channel needs first.
+var errDisabled = errors.New("disabled channels are not renewed: enable them first (crm-bridge channels enable zoho)")
+
+// Renew sends everything about the channels of modules, or of all that are not disabled, again at once. A module that is named and
+// whose channel is disabled is an error, and so is that all are.
 func (c *Channels) Renew(ctx context.Context, state ingest.State, modules ...string) ([]ingest.Channel, error) {
-	return c.each(ctx, state, modules, func(m *memory, w Wanted) error { return c.keep(ctx, m, w, listing{}, true) })
+	renewed := 0
+	list, err := c.each(ctx, state, modules, func(m *memory, w Wanted) error {
+		if m.of(w.Module).Disabled {
+			if len(modules) > 0 {
+				return errDisabled
+			}
+			return nil
+		}
+		renewed++
+		return c.keep(ctx, m, w, listing{}, true)
+	})
+	if err == nil && renewed == 0 && len(list) > 0 {
+		err = errDisabled
+	}
+	return list, err
 }
 
 // Disable ends the channels of modules, or all, until they are enabled again; what happens meanwhile is no gap. It is

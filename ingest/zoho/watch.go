@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -21,7 +23,6 @@ type Channels struct {
 	Secrets   ingest.SecretList // the first makes ids, tokens and proofs; channels of the others are replaced
 	PublicURL string            // where Zoho reaches the bridge
 	Events    Events
-	Margin    time.Duration // added to a gap at both ends, for clocks that differ; 0: five minutes
 	Log       *slog.Logger
 
 	mu         sync.Mutex
@@ -40,6 +41,7 @@ const (
 	reconcileEvery = 24 * time.Hour
 	settleAfter    = time.Minute      // after a gap was told, to learn that it is in other hands
 	retryLongest   = 10 * time.Minute // between calls of Watch that fail
+	retryShortest  = 10 * time.Second // the same, where a channel is about to end
 	maxUnanswered  = 3                // requests without an answer, after which the rest waits for the next call
 )
 
@@ -60,7 +62,7 @@ func (c *Channels) Watch(ctx context.Context, state ingest.State) (ingest.Watche
 	}
 	errs = append(errs, c.keepAll(ctx, m, listed)...)
 	if err := errors.Join(errs...); errors.Is(err, errState) || ctx.Err() != nil {
-		return ingest.Watched{Next: c.next(nil, nil, true), Channels: c.channels(m)}, err
+		return ingest.Watched{Next: c.next(m, nil, true), Channels: c.channels(m)}, err
 	}
 	if listed.read && len(errs) == 0 {
 		c.reconciled = time.Now()
@@ -131,7 +133,7 @@ func (c *Channels) keepAll(ctx context.Context, m *memory, listed listing) (errs
 func (c *Channels) next(m *memory, gaps []ingest.Gap, failed bool) time.Time {
 	now := time.Now()
 	if failed {
-		pause := min(time.Minute<<min(c.failures, 5), retryLongest)
+		pause := min(time.Minute<<min(c.failures, 5), retryLongest, max(c.left(m)/2, retryShortest))
 		c.failures++
 		return now.Add(pause - rand.N(pause/4)) //nolint:gosec // spreads load, guards nothing
 	}
@@ -148,6 +150,20 @@ func (c *Channels) next(m *memory, gaps []ingest.Gap, failed bool) time.Time {
 	return now.Add(max(wait, time.Second))
 }
 
+// left is how long the channel that ends first has left, of those that are alive; retryLongest at most and where m is nil.
+func (c *Channels) left(m *memory) time.Duration {
+	left := 2 * retryLongest
+	for _, wanted := range c.Events {
+		if m == nil {
+			break
+		}
+		if ends := m.of(wanted.Module).Expires.Sub(c.Client.Now()); ends > 0 {
+			left = min(left, ends)
+		}
+	}
+	return left
+}
+
 // channels says how the channels are.
 func (c *Channels) channels(m *memory) []ingest.Channel {
 	list := make([]ingest.Channel, len(c.Events))
@@ -157,7 +173,14 @@ func (c *Channels) channels(m *memory) []ingest.Channel {
 	return list
 }
 
-func (c *Channels) margin() time.Duration { return orDefault(c.Margin, 5*time.Minute) }
+// Clock returns Zoho's clock, and asks it something where it has not answered yet.
+func (c *Channels) Clock(ctx context.Context, _ string) (*ingest.Clock, error) {
+	if c.Client.clock.Known() {
+		return &c.Client.clock, nil
+	}
+	_, err := c.Client.do(ctx, call{method: http.MethodGet, path: "actions/watch", query: url.Values{"page": {"1"}, "per_page": {"1"}}})
+	return &c.Client.clock, err
+}
 
 func (c *Channels) log() *slog.Logger {
 	if c.Log == nil {

@@ -49,6 +49,32 @@ func TestCommands(t *testing.T) {
 	})
 }
 
+// A disabled channel is not renewed without a word, nor enabled by that; the others are renewed all the same.
+func TestRenewOfADisabledChannel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := newCRM(), ingesttest.State()
+		c := channels(t, crm, "v8", state, "Deals.all,Contacts.all")
+		watch(t, c, state)
+		if _, err := c.Disable(t.Context(), state, "Deals"); err != nil {
+			t.Fatal(err)
+		}
+		before := crm.Live()[0].Expires
+		time.Sleep(time.Hour)
+		if _, err := c.Renew(t.Context(), state, "Deals"); err == nil || !strings.Contains(err.Error(), "enable") {
+			t.Errorf("one that is named: %v", err)
+		}
+		if list, err := c.Renew(t.Context(), state); err != nil || list[0].State != "disabled" || len(crm.Live()) != 1 || !crm.Live()[0].Expires.After(before) {
+			t.Errorf("all: %+v, %v", list, err)
+		}
+		if _, err := c.Disable(t.Context(), state); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Renew(t.Context(), state); err == nil || !strings.Contains(err.Error(), "enable") || len(crm.Live()) != 0 {
+			t.Errorf("all are disabled: %v", err)
+		}
+	})
+}
+
 // While replicas are replaced by others that want more, an old one may drop what a new one has enabled: that is a gap.
 // What nobody wanted for longer is none.
 func TestDroppedModule(t *testing.T) {
@@ -181,5 +207,45 @@ func TestChannelID(t *testing.T) {
 	}
 	if id := zoho.ChannelID("secret", "default", "Deals"); id != "239202661989565502" {
 		t.Errorf("the id that running bridges have is another now: %s", id)
+	}
+}
+
+// A channel that Zoho, or whoever sells it under another name, lets live for minutes only is kept alive: it is renewed in time,
+// and no moment of it is a gap, whatever the clocks say, also where answers have no Date.
+func TestShortLives(t *testing.T) {
+	for name, prepare := range map[string]func(crm *ingesttest.ZohoCRM){
+		"an hour":                      func(crm *ingesttest.ZohoCRM) { crm.Grants = time.Hour },
+		"three minutes":                func(crm *ingesttest.ZohoCRM) { crm.Grants = 3 * time.Minute },
+		"thirty seconds":               func(crm *ingesttest.ZohoCRM) { crm.Grants = 30 * time.Second },
+		"three minutes, without Date":  func(crm *ingesttest.ZohoCRM) { crm.Grants, crm.NoDate = 3*time.Minute, true },
+		"more than 30 minutes refused": func(crm *ingesttest.ZohoCRM) { crm.Longest, crm.Strict = 30*time.Minute, true },
+		"more than 3 minutes refused":  func(crm *ingesttest.ZohoCRM) { crm.Longest, crm.Strict = 3*time.Minute, true },
+		"another clock":                func(crm *ingesttest.ZohoCRM) { crm.Grants = 3 * time.Minute; crm.SetSkew(-10 * time.Hour) },
+	} {
+		for _, version := range []zoho.Version{"v2", "v8"} {
+			t.Run(name+" "+string(version), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					crm, state := newCRM(), ingesttest.State()
+					prepare(crm)
+					c := channels(t, crm, version, state, "Deals.all")
+					begin, requests := crm.Now(), 0
+					for end := time.Now().Add(3 * time.Hour); time.Now().Before(end); {
+						watched := watch(t, c, state)
+						if len(watched.Gaps) > 0 || watched.Channels[0].State != "active" {
+							t.Fatalf("after %s: %+v", crm.Now().Sub(begin), watched)
+						}
+						time.Sleep(max(time.Until(watched.Next), 5*time.Second)) // as often as a Keeper looks
+						requests += len(crm.Requests())
+					}
+					lives := crm.Lives("Deals", "edit")
+					if len(lives) != 1 || lives[0].From.After(begin.Add(time.Second)) || lives[0].To.Before(crm.Now()) {
+						t.Errorf("it was alive in %+v", lives)
+					}
+					if renewals := int(3 * time.Hour / max(crm.Live()[0].Expires.Sub(crm.Now())/3, 10*time.Second)); requests > 3*renewals+20 {
+						t.Errorf("%d requests", requests)
+					}
+				})
+			})
+		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 type wish struct {
 	ID        string   `json:"channel_id"`
 	Events    []string `json:"events"`
-	Expiry    string   `json:"channel_expiry"`
+	Expiry    string   `json:"channel_expiry,omitempty"`
 	Token     string   `json:"token"`
 	NotifyURL string   `json:"notify_url"`
 	Related   bool     `json:"notify_on_related_action"` // its default depends on the version

@@ -100,6 +100,12 @@ func TestChannelsAndBackfill(t *testing.T) {
 			t.Errorf("a second backfill ended with %d: %s", code, out)
 		}
 	}
+	if out, code := run("backfill", "zoho", "--module", "Deals", "--since", "2h", "--json"); code != 0 || !strings.Contains(out, `"alreadyRead":[{"since":"20`) {
+		t.Errorf("a backfill of what was read ended with %d and does not say when it was: %s", code, out)
+	}
+	if out, code := run("backfill", "zoho", "--module", "Deals", "--since", "2h", "--again"); code != 0 || !strings.Contains(out, fmt.Sprintf(`"records":%d,"events":0,"duplicates":%d`, before+1, before+1)) {
+		t.Errorf("a backfill with --again ended with %d: %s", code, out)
+	}
 	if got := len(ids(t, b.NATS)); got != before+2 {
 		t.Errorf("the stream holds %d events, not %d", got, before+2)
 	}
