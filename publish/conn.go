@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -19,6 +20,8 @@ import (
 type Conn struct {
 	nats *nats.Conn
 	js   jetstream.JetStream
+	url  string
+	down *atomic.Pointer[error] // why the last attempt to connect failed
 }
 
 // Address says where a NATS server is and how to prove oneself to it; what is empty is not used.
@@ -38,6 +41,25 @@ func (a Address) Reach(ctx context.Context, log *slog.Logger) (*Conn, error) {
 
 // Dial connects. Afterwards the connection comes back by itself, for as long as it takes.
 func (a Address) Dial(log *slog.Logger) (*Conn, error) { return a.dial(connOptions(log)) }
+
+// Await connects, or returns a connection that comes up as soon as a server can be reached. It is an error at once where the
+// server refuses the credentials, and where what is configured cannot be used.
+func (a Address) Await(log *slog.Logger) (*Conn, error) {
+	conn, err := a.dial(append(connOptions(log), nats.RetryOnFailedConnect(true)))
+	if err != nil {
+		return nil, err
+	}
+	for deadline := time.Now().Add(time.Second); conn.nats.Status() == nats.RECONNECTING && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if first := conn.down.Load(); first == nil {
+			continue
+		} else if errors.Is(*first, ErrRefused) {
+			conn.Close()
+			return nil, fmt.Errorf("connect to %s: %w", HideUser(a.URL), *first)
+		}
+		break
+	}
+	return conn, nil
+}
 
 // ErrRefused says that a NATS server does not take the user, the password or the key.
 var ErrRefused = nats.ErrAuthorization
@@ -135,7 +157,8 @@ func (a Address) with(servers []string) Address {
 }
 
 func open(url string, options []nats.Option) (*Conn, error) {
-	nc, err := nats.Connect(url, options...)
+	down := &atomic.Pointer[error]{}
+	nc, err := nats.Connect(url, append(options, nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { down.Store(&err) }))...)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +167,22 @@ func open(url string, options []nats.Option) (*Conn, error) {
 		nc.Close()
 		return nil, err
 	}
-	return &Conn{nc, js}, nil
+	return &Conn{nc, js, url, down}, nil
+}
+
+// Up returns nil while the connection stands, else why it does not, in plain words.
+func (c *Conn) Up() error {
+	if c.nats.IsConnected() {
+		return nil
+	}
+	reason := c.nats.LastError()
+	if last := c.down.Load(); reason == nil && last != nil {
+		reason = *last
+	}
+	if reason == nil {
+		return errNotConnected
+	}
+	return fmt.Errorf("%w: %w", errNotConnected, Plain(reason, c.url))
 }
 
 // Close ends the connection; what is not acknowledged by then is not safe.

@@ -84,7 +84,8 @@ type Stream struct {
 	Packed   bool  // it is kept compressed
 	MaxBytes int64 // a larger event would be gone at once; at most 0: no limit
 	Subjects []string
-	Beside   bool // what it cannot take is set aside: the events of other streams do not wait for it
+	Beside   bool  // what it cannot take is set aside: the events of other streams do not wait for it
+	Unusable error // why it takes nothing now: what is for it is set aside; nil: it can be used
 }
 
 func found(stream jetstream.Stream) Stream {
