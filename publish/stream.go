@@ -106,6 +106,12 @@ func (c *Conn) Streams(ctx context.Context) (map[string]uint64, error) {
 	return held, nil
 }
 
+// Lacks reports whether the server says that it has no such stream.
+func (c *Conn) Lacks(ctx context.Context, stream string) bool {
+	_, err := c.js.Stream(ctx, stream)
+	return errors.Is(err, jetstream.ErrStreamNotFound)
+}
+
 // MaxBytes returns how many bytes a stream may hold; at most 0: no limit.
 func (c *Conn) MaxBytes(ctx context.Context, stream string) (int64, error) {
 	have, err := c.js.Stream(ctx, stream)

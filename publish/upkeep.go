@@ -13,7 +13,7 @@ import (
 // connection, and whenever an answer says that a stream is missing. Set the exported fields once.
 type Upkeep struct {
 	Conn *Conn
-	// Ensure makes sure of the streams, and returns them by name.
+	// Ensure makes sure of the streams, and returns them by name. It says in plain words what is wrong.
 	Ensure func(ctx context.Context, remote *Conn) (map[string]Stream, error)
 	Log    *slog.Logger
 
@@ -87,7 +87,7 @@ func (u *Upkeep) look(ctx context.Context) error {
 	defer cancel()
 	streams, err := u.Ensure(ctx, u.Conn)
 	if err != nil {
-		return u.note(Plain(err, u.Conn.url))
+		return u.note(err)
 	}
 	u.streams.Store(&streams)
 	u.made, u.wait = made, upkeepEvery

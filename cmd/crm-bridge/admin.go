@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -35,6 +34,8 @@ type readiness struct {
 	// With a journal:
 	Remote string  `json:"remote,omitempty"`         // "forwarding", or why not
 	Waits  *uint64 `json:"journalPending,omitempty"` // messages that the remote has not acknowledged
+	// With direct delivery: journals whose events nobody forwards.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 func (b *bridge) adminHandler() http.Handler {
@@ -43,6 +44,7 @@ func (b *bridge) adminHandler() http.Handler {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		answer := readiness{Ready: true, Durability: b.promises(), Stream: b.settings.Stream, Version: version()}
 		b.describeRemote(r.Context(), &answer)
+		answer.Warnings = b.leftJournals()
 		status := http.StatusOK
 		if reason := b.notReady(r.Context()); reason != "" {
 			answer.Ready, answer.Reason, status = false, reason, http.StatusServiceUnavailable
@@ -64,6 +66,8 @@ func (b *bridge) notReady(ctx context.Context) string {
 		return "starting"
 	case b.state.broken.Load() != nil:
 		return "nothing can be made safe: " + *b.state.broken.Load()
+	case b.unkept.Load() != nil:
+		return "callbacks that cannot be parsed could not be kept: " + (*b.unkept.Load()).Error()
 	}
 	b.state.mu.Lock()
 	defer b.state.mu.Unlock()
@@ -80,37 +84,6 @@ func (b *bridge) notReady(ctx context.Context) string {
 		return "nothing can be made safe: " + b.state.failure.Error()
 	}
 	return ""
-}
-
-// roomAgain is the free disk from which a store that broke is worth opening anew.
-const roomAgain = 64 << 20
-
-// watchStore returns an error when the embedded store has broken, as it does when the disk is full, and there is room
-// again: it takes a new start to use it. Until then every callback is answered with 503.
-func (b *bridge) watchStore(ctx context.Context) error {
-	if b.server == nil {
-		<-ctx.Done()
-		return context.Canceled
-	}
-	var reason string
-	select {
-	case reason = <-b.server.Broken():
-		b.state.broken.Store(&reason)
-	case <-ctx.Done():
-		return context.Canceled
-	}
-	for ticker := time.NewTicker(time.Second); ; {
-		select {
-		case <-ticker.C:
-			if freeBytes(b.data.path) > roomAgain && b.data.probe() == nil {
-				ticker.Stop()
-				return fmt.Errorf("the embedded store broke (%s) and there is room again: a new start opens it", reason)
-			}
-		case <-ctx.Done():
-			ticker.Stop()
-			return context.Canceled
-		}
-	}
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

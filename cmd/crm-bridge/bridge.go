@@ -32,11 +32,15 @@ type bridge struct {
 	conn       *publish.Conn      // where events are made safe
 	forwarder  *publish.Forwarder // from a journal to a remote NATS; nil without a journal
 	refused    *publish.Refused   // what the remote refused; nil without a journal
+	upkeep     *publish.Upkeep    // of a remote NATS's streams; nil unless delivery is direct
 	publisher  *publish.Publisher
 	quarantine *publish.Quarantine
-	durability string                 // what a 200 means
-	promise    atomic.Pointer[string] // with a journal: what the remote's stream was like when it was last seen
+	durability string                 // what a 200 means; with direct delivery promise says it
+	promise    atomic.Pointer[string] // with a remote: what its stream was like when it was last seen
+	unkept     atomic.Pointer[error]  // with a journal: why the remote has no stream of quarantined callbacks and had none since the start
 	warned     sync.Map               // warnings that were given
+
+	hadQuarantine atomic.Bool // the remote has had that stream since the start
 
 	committers  []*publish.Committer // of the stream that takes events, and of the one beside it
 	groupCommit bool
@@ -197,6 +201,7 @@ func (b *bridge) Run(ctx context.Context) error {
 	watch, unwatch := context.WithCancel(context.WithoutCancel(ctx)) // the end of ctx is no failure of the store
 	defer unwatch()
 	go func() { failed <- b.watchStore(watch) }()
+	upkept := b.startUpkeep(watch)
 	forward := b.startForwarder(ctx)
 	keeping, unkeep := context.WithCancel(ctx)
 	defer unkeep()
@@ -228,6 +233,7 @@ func (b *bridge) Run(ctx context.Context) error {
 	forward.stop(drain)
 	err = errors.Join(err, back.Shutdown(drain))
 	unwatch()
+	<-upkept
 	for ; ended < 3; ended++ {
 		if served := <-failed; !errors.Is(served, http.ErrServerClosed) && !errors.Is(served, context.Canceled) {
 			err = errors.Join(err, served)

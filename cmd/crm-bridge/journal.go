@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -87,16 +84,22 @@ func (b *bridge) ensureRemote(ctx context.Context, remote *publish.Conn) (map[st
 	defer cancel()
 	stream, err := b.ensureEvents(ctx, remote)
 	if err != nil {
-		return nil, err
+		return nil, b.remoteError(err)
 	}
-	// Events do not wait for the stream of quarantined callbacks: what it cannot take is set aside.
 	quarantine, err := b.ensureQuarantine(ctx, remote)
-	if misfit := publish.MisfitError(""); errors.As(err, &misfit) {
-		return nil, err
-	}
-	if err != nil {
+	switch {
+	case errors.As(err, new(publish.MisfitError)), err != nil && b.forwarder == nil:
+		return nil, b.remoteError(err)
+	case err != nil: // events do not wait for the stream of quarantined callbacks: what is for it is set aside
+		err = b.remoteError(err)
 		b.warnOnce("the remote's stream of quarantined callbacks cannot be used: " + err.Error())
-		quarantine = publish.Stream{Name: b.quarantineStream(), Subjects: []string{">"}}
+		quarantine = publish.Stream{Name: b.quarantineStream(), Unusable: err}
+		if !b.hadQuarantine.Load() && !publish.Temporary(err) {
+			b.unkept.Store(&err)
+		}
+	default:
+		b.hadQuarantine.Store(true)
+		b.unkept.Store(nil)
 	}
 	quarantine.Beside = true
 	promise := inWords(stream)
@@ -151,13 +154,6 @@ func (b *bridge) describeRemote(ctx context.Context, answer *readiness) {
 
 // warnOfLeftovers says what is in the data folder that nobody will forward or show in the way that the bridge is set now.
 func (b *bridge) warnOfLeftovers(ctx context.Context) error {
-	if b.settings.direct() {
-		folder := filepath.Join(b.settings.DataDir, "jetstream", "$G", "streams", b.journalStream())
-		if _, err := os.Stat(folder); err == nil {
-			b.log.Warn("the data folder has a journal: BRIDGE_DELIVERY=direct forwards nothing of it; if it is not empty, start once with BRIDGE_DELIVERY=journal", "folder", folder)
-		}
-		return nil
-	}
 	ours := []string{b.settings.Stream, b.quarantineStream(), b.settings.Stream + "_REPLAY", "KV_" + b.settings.Stream + "_STATE"}
 	if b.settings.journaled() {
 		ours = []string{b.journalStream(), b.refusedStream()}
@@ -185,8 +181,8 @@ func (b *bridge) lookAtRemote(ctx context.Context) error {
 		defer remote.Close()
 		_, err = b.ensureRemote(ctx, remote)
 	}
-	if misfit := publish.MisfitError(""); errors.As(err, &misfit) {
-		return fmt.Errorf("BRIDGE_NATS_URL: %w", err)
+	if errors.As(err, new(publish.MisfitError)) {
+		return err
 	}
 	return nil
 }
