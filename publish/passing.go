@@ -79,7 +79,7 @@ func Temporary(err error) bool {
 	if gone(err) || passingCodes[code(err)] {
 		return true
 	}
-	for _, one := range []error{errNotConnected, errNotAsked, nats.ErrDisconnected, nats.ErrReconnectBufExceeded, nats.ErrConnectionReconnecting, nats.ErrStaleConnection, nats.ErrNoServers} {
+	for _, one := range []error{errNotConnected, errNotAsked, errSilent, nats.ErrDisconnected, nats.ErrReconnectBufExceeded, nats.ErrConnectionReconnecting, nats.ErrStaleConnection, nats.ErrNoServers} {
 		if errors.Is(err, one) {
 			return true
 		}

@@ -47,6 +47,8 @@ const doubt = 5 * time.Second
 // storedOverhead is more than what a stream keeps with a message beside its subject, headers and data.
 const storedOverhead = 256
 
+var errSilent = errors.New("no acknowledgement")
+
 var errNotConnected = errors.New("not connected to NATS")
 
 // Publisher publishes events to a stream, over a connection that it does not own. Set the fields once.
@@ -132,6 +134,8 @@ func (p *Publisher) send(ctx context.Context, events []Event, messages []*nats.M
 			return p.explain(subject, err)
 		}
 	}
+	silent, stop := p.patience(ctx, again)
+	defer stop()
 	for i, future := range futures {
 		if future == nil {
 			continue
@@ -148,11 +152,24 @@ func (p *Publisher) send(ctx context.Context, events []Event, messages []*nats.M
 				err = fmt.Errorf("%w: %w", err, ErrPartly)
 			}
 			return err
+		case <-silent:
+			return p.explain(subject, errSilent)
 		case <-ctx.Done():
 			return p.explain(subject, ctx.Err())
 		}
 	}
 	return nil
+}
+
+// patience ends when a remote that has not acknowledged an event gets it once more: a leader that goes drops what is on its
+// way without a word. That is after half of the time that ctx leaves, and once.
+func (p *Publisher) patience(ctx context.Context, again bool) (silent <-chan time.Time, stop func() bool) {
+	deadline, limited := ctx.Deadline()
+	if p.Upkeep == nil || again || !limited {
+		return nil, func() bool { return false }
+	}
+	timer := time.NewTimer(time.Until(deadline) / 2)
+	return timer.C, timer.Stop
 }
 
 // messages returns what is to be sent, or an error if one of the messages is too large, before any is sent.

@@ -97,7 +97,7 @@ func TestPublishWaitsForTheRemote(t *testing.T) {
 			defer close(published)
 			publishAll(t, p, 2+50*round, 51+50*round, 20*time.Second)
 		}()
-		until(t, func() bool { return p.Ready(t.Context()) != nil })
+		until(t, func() bool { return p.Conn.Up() != nil })
 		remote.start(t)
 		<-published
 		until(t, func() bool { return p.Ready(t.Context()) == nil })
@@ -150,6 +150,39 @@ func TestStreamOfAnotherName(t *testing.T) {
 	}()
 	until(t, func() bool { return p.Upkeep.Problem() != nil })
 	if err := js.DeleteStream(t.Context(), "OTHER"); err != nil {
+		t.Fatal(err)
+	}
+	<-published
+	if got := fmt.Sprint(remote.holds(t)); got != "[2]" {
+		t.Errorf("the stream holds %s", got)
+	}
+}
+
+// What a remote drops without a word, as a leader that goes does, is sent once more within the time that it was given.
+func TestSilenceIsAskedOnceMore(t *testing.T) {
+	remote := openRemote(t)
+	p, _ := straight(t, remote)
+	publishAll(t, p, 1, 1, 10*time.Second)
+	js := remote.js(t)
+	if err := js.DeleteStream(t.Context(), "CRM"); err != nil {
+		t.Fatal(err)
+	}
+	sink, err := js.Conn().SubscribeSync("crm.>") // takes the event, and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.Conn().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	published := make(chan struct{})
+	go func() {
+		defer close(published)
+		publishAll(t, p, 2, 2, 4*time.Second)
+	}()
+	if _, err := sink.NextMsg(10 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if err := sink.Unsubscribe(); err != nil {
 		t.Fatal(err)
 	}
 	<-published
