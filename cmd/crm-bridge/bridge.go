@@ -40,7 +40,8 @@ type bridge struct {
 	unkept     atomic.Pointer[error]  // with a journal: why the remote has no stream of quarantined callbacks and had none since the start
 	warned     sync.Map               // warnings that were given
 
-	hadQuarantine atomic.Bool // the remote has had that stream since the start
+	elsewhere     atomic.Pointer[[]string] // with direct delivery: journals of other folders that hold events
+	hadQuarantine atomic.Bool              // the remote has had that stream since the start
 
 	committers  []*publish.Committer // of the stream that takes events, and of the one beside it
 	groupCommit bool
@@ -201,10 +202,10 @@ func (b *bridge) Run(ctx context.Context) error {
 	watch, unwatch := context.WithCancel(context.WithoutCancel(ctx)) // the end of ctx is no failure of the store
 	defer unwatch()
 	go func() { failed <- b.watchStore(watch) }()
-	upkept := b.startUpkeep(watch)
-	forward := b.startForwarder(ctx)
 	keeping, unkeep := context.WithCancel(ctx)
 	defer unkeep()
+	upkept, noted := b.startUpkeep(watch), b.startNotes(keeping)
+	forward := b.startForwarder(ctx)
 	kept := b.startKeeper(keeping)
 	b.state.serving.Store(true)
 
@@ -230,6 +231,7 @@ func (b *bridge) Run(ctx context.Context) error {
 	case <-drain.Done():
 	}
 	err = errors.Join(err, b.publisher.Drain(drain))
+	<-noted
 	forward.stop(drain)
 	err = errors.Join(err, back.Shutdown(drain))
 	unwatch()

@@ -216,6 +216,9 @@ func (f *forwarding) stop(ctx context.Context) {
 	defer cancel()
 	if f.bridge.forwarder != nil {
 		f.bridge.forwarder.Empty(ctx)
+		if err := f.bridge.noteJournal(context.WithoutCancel(ctx), true); err != nil {
+			f.bridge.log.Debug("the journal cannot be noted in the shared state", "error", err)
+		}
 	}
 	f.end()
 	<-f.done

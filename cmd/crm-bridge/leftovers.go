@@ -6,7 +6,8 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// leftJournals says in a sentence for each journal of the data folder that direct delivery does not forward what waits there.
+// leftJournals says in a sentence for each journal of the data folder, and for those that others have noted, that direct
+// delivery does not forward what waits there.
 func (b *bridge) leftJournals() []string {
 	if b.upkeep == nil {
 		return nil
@@ -23,6 +24,9 @@ func (b *bridge) leftJournals() []string {
 		}
 		said = append(said, fmt.Sprintf("journal %s holds %s that BRIDGE_DELIVERY=direct does not forward: start once with BRIDGE_DELIVERY=journal and BRIDGE_STREAM=%s until journalPending is 0",
 			journal.Folder, events, journal.Stream[:len(journal.Stream)-len("_JOURNAL")]))
+	}
+	if elsewhere := b.elsewhere.Load(); elsewhere != nil {
+		said = append(said, *elsewhere...)
 	}
 	return said
 }

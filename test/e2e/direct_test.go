@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 const direct = "BRIDGE_DELIVERY=direct"
@@ -183,4 +184,40 @@ func TestDirectNamesJournals(t *testing.T) {
 		}
 		_ = b.stop(t, syscall.SIGTERM)
 	}
+}
+
+// A bridge with a journal notes in the shared bucket whether events wait in it, and one that delivers directly names those of
+// other folders that hold some.
+func TestDirectNamesJournalsElsewhere(t *testing.T) {
+	remote := openRemote(t, t.TempDir(), -1)
+	to := "BRIDGE_NATS_URL=" + remote.ClientURL()
+	folder := t.TempDir()
+	b := start(t, folder, documentedToken, to)
+	_, js := consumer(t, remote.ClientURL(), "crm.>")
+	var note *jetstream.RawStreamMsg
+	noted := func(want string) {
+		t.Helper()
+		waitFor(t, func() bool {
+			stream, err := js.Stream(t.Context(), "KV_CRM_STATE")
+			if err != nil {
+				return false
+			}
+			note, err = stream.GetLastMsgForSubject(t.Context(), "$KV.CRM_STATE.journal.>")
+			return err == nil && strings.Contains(string(note.Data), want)
+		})
+	}
+	noted(folder)
+	if err := b.stop(t, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	noted(`"pending":0,"closed":true`)
+	left := strings.Replace(string(note.Data), `"pending":0`, `"pending":7`, 1)
+	if _, err := js.Publish(t.Context(), "$KV.CRM_STATE.journal.another", []byte(left)); err != nil {
+		t.Fatal(err)
+	}
+	b = start(t, t.TempDir(), documentedToken, direct, to)
+	waitFor(t, func() bool {
+		_, text := get(t, b.Admin+"/readyz")
+		return strings.Contains(text, folder) && strings.Contains(text, "holds 7 events") && strings.Count(text, "the journal in folder") == 1 && strings.Contains(b.Log(), folder)
+	})
 }
