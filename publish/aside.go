@@ -8,8 +8,8 @@ import (
 
 // The waits until what is set aside for a stream of the remote is tried again, doubling from the first to the second.
 const (
-	lookFirst = 30 * time.Second
-	lookLast  = time.Hour
+	lookFirst = 2 * time.Second
+	lookLast  = 5 * time.Minute
 )
 
 var errLookAgain = errors.New("what is set aside is tried again")
@@ -30,6 +30,11 @@ func (r *run) stepsAside(p passing, err error) bool {
 
 // bringBack returns to the journal what was set aside for streams that can be used now.
 func (r *run) bringBack(ctx context.Context) {
+	for _, stream := range r.streams {
+		if stream.Unusable != nil {
+			r.lookAgain()
+		}
+	}
 	if r.served {
 		return
 	}
@@ -42,7 +47,7 @@ func (r *run) bringBack(ctx context.Context) {
 	}
 }
 
-// lookAgain ends the run after a time, so that the next one makes sure of the streams, and brings back what waits for them.
+// lookAgain notes that something is or may be set aside, and ends the run after a time, so that the next one makes sure of the streams, and brings back what waits for them.
 func (r *run) lookAgain() {
 	r.served = false
 	if r.again != nil {

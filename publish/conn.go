@@ -204,7 +204,22 @@ func connOptions(log *slog.Logger) []nats.Option {
 			}
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) { log.Info("NATS connection is back") }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn("NATS connection", "error", err) }),
+		nats.ErrorHandler(warnOf(log)),
+	}
+}
+
+// warnEvery is how often an error that comes with each attempt to connect, such as a wrong password, is logged.
+const warnEvery = time.Minute
+
+// warnOf logs errors of a connection, the same one in a row once every warnEvery. The client calls it from one goroutine.
+func warnOf(log *slog.Logger) nats.ErrHandler {
+	var last string
+	var at time.Time
+	return func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		if text := err.Error(); text != last || time.Since(at) > warnEvery {
+			last, at = text, time.Now()
+			log.Warn("NATS connection", "error", text)
+		}
 	}
 }
 

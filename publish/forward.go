@@ -181,9 +181,6 @@ func (r *run) settleOne(ctx context.Context, p passing) error {
 	err := p.wait(ctx, r.settledAt)
 	switch {
 	case err == nil:
-		if r.streams[p.msg.Header.Get(forStream)].Beside {
-			r.lookIn = 0
-		}
 		return nil
 	case tooLarge(err), errors.As(err, new(refusal)):
 		if err := r.Refused.keep(ctx, r.Journal.Stream, p.sequence, p.msg, err, ""); err != nil {

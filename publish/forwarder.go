@@ -98,7 +98,9 @@ func (f *Forwarder) attempt(ctx context.Context) (forwarded bool, err error) {
 	run := &run{Forwarder: f, remote: conn, streams: streams, known: f.stored, end: end}
 	run.bringBack(ctx)
 	err = run.forward(ctx)
-	if run.again != nil {
+	if run.again == nil {
+		f.lookIn = 0
+	} else {
 		run.again.Stop()
 	}
 	if cause := context.Cause(ctx); cause != nil {

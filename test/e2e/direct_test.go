@@ -221,3 +221,77 @@ func TestDirectNamesJournalsElsewhere(t *testing.T) {
 		return strings.Contains(text, folder) && strings.Contains(text, "holds 7 events") && strings.Count(text, "the journal in folder") == 1 && strings.Contains(b.Log(), folder)
 	})
 }
+
+// A bridge for whose quarantine the remote has no room is not ready and says why, with a journal as without; events are
+// answered all the same.
+func TestQuarantineThatCannotBeMade(t *testing.T) {
+	for _, delivery := range []string{"journal", "direct"} {
+		t.Run(delivery, func(t *testing.T) {
+			t.Parallel()
+			remote := openRemote(t, t.TempDir(), -1)
+			limit := func(streams int) {
+				t.Helper()
+				limits := server.JetStreamAccountLimits{MaxMemory: -1, MaxStore: -1, MaxStreams: streams, MaxConsumers: -1, MaxAckPending: -1, MemoryMaxStreamBytes: -1, StoreMaxStreamBytes: -1}
+				if err := remote.GlobalAccount().UpdateJetStreamLimits(map[string]server.JetStreamAccountLimits{"": limits}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			limit(1)
+			b := start(t, t.TempDir(), documentedToken, "BRIDGE_DELIVERY="+delivery, "BRIDGE_ANSWER_TIMEOUT=500ms", "BRIDGE_NATS_URL="+remote.ClientURL())
+			text := ""
+			waitFor(t, func() bool {
+				_, text = get(t, b.Admin+"/readyz")
+				return strings.Contains(text, "CRM_QUARANTINE")
+			})
+			if text, _ = ready(t, b, 503); !strings.Contains(text, "maximum number of streams reached") {
+				t.Errorf("/readyz says %s", text)
+			}
+			if delivery == "journal" {
+				if a := post(t, b.Callbacks+path, malformed); a.Status != 400 || a.QuarantineID == "" {
+					t.Errorf("answered %d %s", a.Status, a.Text)
+				}
+				if a := post(t, b.Callbacks+path, distinct(1)); a.Status != 200 {
+					t.Errorf("answered %d %s", a.Status, a.Text)
+				}
+				waitFor(t, func() bool { return metric(t, b, "crm_bridge_journal_pending") == "0" })
+			}
+			limit(-1)
+			ready(t, b, 200)
+			if delivery == "journal" { // what was set aside has arrived
+				_, js := consumer(t, remote.ClientURL(), "crm.>")
+				waitFor(t, func() bool {
+					stream, err := js.Stream(t.Context(), "CRM_QUARANTINE")
+					return err == nil && stream.CachedInfo().State.Msgs == 1
+				})
+			}
+		})
+	}
+}
+
+// A stream of the embedded server that its owner deletes ends the bridge with an error, for the next start makes it again.
+func TestEmbeddedStreamIsDeleted(t *testing.T) {
+	for _, stream := range []string{"CRM", "CRM_QUARANTINE"} {
+		dir := t.TempDir()
+		b := start(t, dir, documentedToken)
+		password, err := os.ReadFile(filepath.Join(dir, "nats-password"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, js := consumer(t, strings.Replace(b.NATS, "nats://", "nats://crm-bridge:"+strings.TrimSpace(string(password))+"@", 1), "crm.>")
+		if err := js.DeleteStream(t.Context(), stream); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-b.exited:
+			if err == nil || !strings.Contains(b.Log(), "stream "+stream+" of the embedded server was deleted") {
+				t.Errorf("it ended with %v: %s", err, b.Log())
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("it goes on without its stream")
+		}
+		b = start(t, dir, documentedToken)
+		if a := post(t, b.Callbacks+path, distinct(1)); a.Status != 200 {
+			t.Errorf("after a new start answered %d %s", a.Status, a.Text)
+		}
+	}
+}
