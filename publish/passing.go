@@ -89,7 +89,7 @@ func Temporary(err error) bool {
 
 // Plain returns an error of a NATS client or server in plain words; nil for nil. url is where the server is.
 func Plain(err error, url string) error {
-	op, dns := (*net.OpError)(nil), (*net.DNSError)(nil)
+	op, dns, late := (*net.OpError)(nil), (*net.DNSError)(nil), net.Error(nil)
 	switch {
 	case err == nil:
 		return nil
@@ -99,6 +99,8 @@ func Plain(err error, url string) error {
 		return fmt.Errorf("server %s has JetStream disabled for this account; enable it or use another account%w", HideUser(url), silent{err})
 	case errors.As(err, &dns):
 		return fmt.Errorf("host %s is unknown (DNS)%w", dns.Name, silent{err})
+	case errors.As(err, &late) && late.Timeout(), errors.Is(err, nats.ErrTimeout):
+		return fmt.Errorf("server %s does not answer in time; a stream without a leader is silent too%w", HideUser(url), silent{err})
 	case errors.As(err, &op) && op.Op == "dial":
 		return fmt.Errorf("server %s is unreachable: %s%w", op.Addr, innermost(op), silent{err})
 	case errors.Is(err, nats.ErrNoServers):

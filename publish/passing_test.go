@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -65,6 +66,7 @@ func TestErrorsInPlainWords(t *testing.T) {
 	for want, err := range map[string]error{
 		"server 127.0.0.1:4222 is unreachable: connection refused":                                       refused,
 		"host nats.example is unknown (DNS)":                                                             &net.OpError{Op: "dial", Err: &net.DNSError{Name: "nats.example"}},
+		"server ***@host:4222 does not answer in time; a stream without a leader is silent too":          context.DeadlineExceeded,
 		"server ***@host:4222 is unreachable":                                                            nats.ErrNoServers,
 		"server ***@host:4222 has JetStream disabled for this account; enable it or use another account": nats.ErrNoResponders,
 	} {

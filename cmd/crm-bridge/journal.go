@@ -94,7 +94,7 @@ func (b *bridge) ensureRemote(ctx context.Context, remote *publish.Conn) (map[st
 		err = b.remoteError(err)
 		b.warnOnce("the remote's stream of quarantined callbacks cannot be used: " + err.Error())
 		quarantine = publish.Stream{Name: b.quarantineStream(), Unusable: err}
-		if !b.hadQuarantine.Load() && !publish.Temporary(err) {
+		if !b.hadQuarantine.Load() && !publish.Temporary(err) && !errors.Is(err, context.DeadlineExceeded) {
 			b.unkept.Store(&err)
 		}
 	default:
