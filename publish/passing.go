@@ -99,10 +99,10 @@ func Plain(err error, url string) error {
 		return fmt.Errorf("server %s has JetStream disabled for this account; enable it or use another account%w", HideUser(url), silent{err})
 	case errors.As(err, &dns):
 		return fmt.Errorf("host %s is unknown (DNS)%w", dns.Name, silent{err})
-	case errors.As(err, &late) && late.Timeout(), errors.Is(err, nats.ErrTimeout):
-		return fmt.Errorf("server %s does not answer in time; a stream without a leader is silent too%w", HideUser(url), silent{err})
 	case errors.As(err, &op) && op.Op == "dial":
 		return fmt.Errorf("server %s is unreachable: %s%w", op.Addr, innermost(op), silent{err})
+	case errors.As(err, &late) && late.Timeout(), errors.Is(err, nats.ErrTimeout):
+		return fmt.Errorf("server %s does not answer in time; a stream without a leader is silent too%w", HideUser(url), silent{err})
 	case errors.Is(err, nats.ErrNoServers):
 		return fmt.Errorf("server %s is unreachable%w", HideUser(url), silent{err})
 	}
