@@ -66,8 +66,8 @@ func (b *bridge) notReady(ctx context.Context) string {
 		return "starting"
 	case b.state.broken.Load() != nil:
 		return "nothing can be made safe: " + *b.state.broken.Load()
-	case b.unkept.Load() != nil:
-		return "callbacks that cannot be parsed could not be kept: " + (*b.unkept.Load()).Error()
+	case b.unfit.Load() != nil && b.forwarder != nil:
+		return "the remote's streams cannot be used: " + (*b.unfit.Load()).Error()
 	}
 	b.state.mu.Lock()
 	defer b.state.mu.Unlock()

@@ -37,7 +37,7 @@ type bridge struct {
 	quarantine *publish.Quarantine
 	durability string                 // what a 200 means; with direct delivery promise says it
 	promise    atomic.Pointer[string] // with a remote: what its stream was like when it was last seen
-	unkept     atomic.Pointer[error]  // with a journal: why the remote has no stream of quarantined callbacks and had none since the start
+	unfit      atomic.Pointer[error]  // with a remote: what somebody must mend in its streams; nil: nothing
 	warned     sync.Map               // warnings that were given
 
 	elsewhere     atomic.Pointer[[]string] // with direct delivery: journals of other folders that hold events

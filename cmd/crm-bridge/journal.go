@@ -84,27 +84,37 @@ func (b *bridge) ensureRemote(ctx context.Context, remote *publish.Conn) (map[st
 	defer cancel()
 	stream, err := b.ensureEvents(ctx, remote)
 	if err != nil {
-		return nil, b.remoteError(err)
+		return nil, b.unfits(b.remoteError(err))
 	}
 	quarantine, err := b.ensureQuarantine(ctx, remote)
 	switch {
 	case errors.As(err, new(publish.MisfitError)), err != nil && b.forwarder == nil:
-		return nil, b.remoteError(err)
+		return nil, b.unfits(b.remoteError(err))
 	case err != nil: // events do not wait for the stream of quarantined callbacks: what is for it is set aside
 		err = b.remoteError(err)
 		b.warnOnce("the remote's stream of quarantined callbacks cannot be used: " + err.Error())
 		quarantine = publish.Stream{Name: b.quarantineStream(), Unusable: err}
 		if !b.hadQuarantine.Load() && !publish.Temporary(err) && !errors.Is(err, context.DeadlineExceeded) {
-			b.unkept.Store(&err)
+			b.unfit.Store(&err)
 		}
 	default:
 		b.hadQuarantine.Store(true)
-		b.unkept.Store(nil)
+		b.unfit.Store(nil)
 	}
 	quarantine.Beside = true
 	promise := inWords(stream)
 	b.promise.Store(&promise)
 	return map[string]publish.Stream{stream.Name: stream, quarantine.Name: quarantine}, nil
+}
+
+// unfits remembers, for /readyz, an error of the remote's streams that only a person can mend, and returns it.
+func (b *bridge) unfits(err error) error {
+	if errors.As(err, new(publish.MisfitError)) {
+		if old := b.unfit.Swap(&err); old == nil && b.forwarder != nil {
+			b.log.Error("the remote's streams do not fit: events wait in the journal until somebody mends that", "error", err)
+		}
+	}
+	return err
 }
 
 // warnOnce logs a warning that each new connection would repeat.
