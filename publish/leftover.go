@@ -66,8 +66,8 @@ func stored(msgs string) (messages uint64, known bool, err error) {
 	}
 	defer func() { _ = file.Close() }()
 	head := make([]byte, 2+binary.MaxVarintLen64)
-	n, err := io.ReadFull(file, head)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) || n < 3 || head[0] != stateMagic || head[1] < 1 || head[1] > stateVersion {
+	n, _ := io.ReadFull(file, head) // a state may be shorter
+	if n < 3 || head[0] != stateMagic || head[1] < 1 || head[1] > stateVersion {
 		return 0, false, nil
 	}
 	messages, size := binary.Uvarint(head[2:n])

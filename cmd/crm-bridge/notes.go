@@ -128,9 +128,9 @@ func (n journalNote) waits(ago time.Duration) string {
 	const cure = "; BRIDGE_DELIVERY=direct does not forward them: start a bridge with BRIDGE_DELIVERY=journal on that folder until journalPending is 0"
 	switch {
 	case n.Closed && n.Pending > 0:
-		return fmt.Sprintf("%s holds %d events%s", where, n.Pending, cure)
+		return fmt.Sprintf("%s holds events (%d)%s", where, n.Pending, cure)
 	case !n.Closed && ago > noteOld:
-		return fmt.Sprintf("%s may hold events, for it was not seen empty when its bridge ended (%d when the remote NATS was last told)%s", where, n.Pending, cure)
+		return fmt.Sprintf("%s may hold events, for it was not seen empty when its bridge ended (%d when it was last noted)%s", where, n.Pending, cure)
 	}
 	return ""
 }

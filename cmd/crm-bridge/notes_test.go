@@ -15,7 +15,7 @@ func TestJournalNotes(t *testing.T) {
 		says string // empty: nothing
 	}{
 		{"ended in order, empty", journalNote{Closed: true}, 30 * 24 * time.Hour, ""},
-		{"ended in order, not empty", journalNote{Closed: true, Pending: 3}, time.Second, "holds 3 events"},
+		{"ended in order, not empty", journalNote{Closed: true, Pending: 3}, time.Second, "holds events (3)"},
 		{"runs", journalNote{Pending: 3}, 2 * noteEvery, ""},
 		{"ended otherwise", journalNote{Pending: 3}, noteOld + time.Second, "(3 when"},
 		{"ended while the remote was unreachable", journalNote{}, noteOld + time.Second, "may hold events"},
