@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -21,6 +22,9 @@ import (
 type Conn struct {
 	nats *nats.Conn
 	js   jetstream.JetStream
+	url  string
+	hint func(error) error      // what to set where a connection fails over TLS; nil or its result nil: nothing
+	down *atomic.Pointer[error] // why the last attempt to connect failed
 }
 
 // Address says where a NATS server is and how to prove oneself to it; what is empty is not used.
@@ -41,6 +45,25 @@ func (a Address) Reach(ctx context.Context, log *slog.Logger) (*Conn, error) {
 
 // Dial connects. Afterwards the connection comes back by itself, for as long as it takes.
 func (a Address) Dial(log *slog.Logger) (*Conn, error) { return a.dial(connOptions(log)) }
+
+// Await connects, or returns a connection that comes up as soon as a server can be reached. It is an error at once where the
+// server refuses the credentials, and where what is configured cannot be used.
+func (a Address) Await(log *slog.Logger) (*Conn, error) {
+	conn, err := a.dial(append(connOptions(log), nats.RetryOnFailedConnect(true)))
+	if err != nil {
+		return nil, err
+	}
+	for deadline := time.Now().Add(time.Second); conn.nats.Status() == nats.RECONNECTING && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if first := conn.down.Load(); first == nil {
+			continue
+		} else if errors.Is(*first, ErrRefused) {
+			conn.Close()
+			return nil, fmt.Errorf("connect to %s: %w", HideUser(a.URL), *first)
+		}
+		break
+	}
+	return conn, nil
+}
 
 // ErrRefused says that a NATS server does not take the user, the password or the key.
 var ErrRefused = nats.ErrAuthorization
@@ -80,13 +103,18 @@ func (a Address) dial(options []nats.Option) (*Conn, error) {
 	}
 	conn, err := open(a.URL, options)
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", HideUser(a.URL), a.explainTLS(hideUser(err, a.URL)))
+		if hint := a.hintTLS(err); hint != nil {
+			err = hint
+		}
+		return nil, fmt.Errorf("connect to %s: %w", HideUser(a.URL), hideUser(err, a.URL))
 	}
+	conn.hint = a.hintTLS
 	return conn, nil
 }
 
-// explainTLS adds what to set where one side waits for a TLS handshake and the other for NATS' first line.
-func (a Address) explainTLS(err error) error {
+// hintTLS returns err with what to set where one side waits for a TLS handshake and the other for NATS' first line; nil: it is
+// something else.
+func (a Address) hintTLS(err error) error {
 	silent := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, os.ErrDeadlineExceeded)
 	switch {
 	case a.TLSFirst && errors.As(err, new(tls.RecordHeaderError)):
@@ -94,7 +122,7 @@ func (a Address) explainTLS(err error) error {
 	case !a.TLSFirst && silent && a.TLS == nil && !a.Owner:
 		return fmt.Errorf("the server accepted the connection and said nothing (%w); if it expects TLS first (handshake_first), set BRIDGE_NATS_TLS_FIRST=true", err)
 	}
-	return err
+	return nil
 }
 
 // dialWithin is dial that ends with ctx: NATS gives each server that says nothing its time.
@@ -154,7 +182,8 @@ func (a Address) with(servers []string) Address {
 }
 
 func open(url string, options []nats.Option) (*Conn, error) {
-	nc, err := nats.Connect(url, options...)
+	down := &atomic.Pointer[error]{}
+	nc, err := nats.Connect(url, append(options, nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { down.Store(&err) }))...)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +192,27 @@ func open(url string, options []nats.Option) (*Conn, error) {
 		nc.Close()
 		return nil, err
 	}
-	return &Conn{nc, js}, nil
+	return &Conn{nats: nc, js: js, url: url, down: down}, nil
+}
+
+// Up returns nil while the connection stands, else why it does not, in plain words.
+func (c *Conn) Up() error {
+	if c.nats.IsConnected() {
+		return nil
+	}
+	reason := c.nats.LastError()
+	if last := c.down.Load(); reason == nil && last != nil {
+		reason = *last
+	}
+	if reason == nil {
+		return errNotConnected
+	}
+	if c.hint != nil {
+		if hint := c.hint(reason); hint != nil {
+			return fmt.Errorf("%w: %w", errNotConnected, hint)
+		}
+	}
+	return fmt.Errorf("%w: %w", errNotConnected, Plain(reason, c.url))
 }
 
 // Close ends the connection; what is not acknowledged by then is not safe.
@@ -185,7 +234,22 @@ func connOptions(log *slog.Logger) []nats.Option {
 			}
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) { log.Info("NATS connection is back") }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn("NATS connection", "error", err) }),
+		nats.ErrorHandler(warnOf(log)),
+	}
+}
+
+// warnEvery is how often an error that comes with each attempt to connect, such as a wrong password, is logged.
+const warnEvery = time.Minute
+
+// warnOf logs errors of a connection, the same one in a row once every warnEvery. The client calls it from one goroutine.
+func warnOf(log *slog.Logger) nats.ErrHandler {
+	var last string
+	var at time.Time
+	return func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		if text := err.Error(); text != last || time.Since(at) > warnEvery {
+			last, at = text, time.Now()
+			log.Warn("NATS connection", "error", text)
+		}
 	}
 }
 

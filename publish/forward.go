@@ -34,6 +34,8 @@ type run struct {
 	known     map[uint64]bool // what the remote has stored out of turn in earlier runs
 	settled   uint64          // the last message that the remote is done with; 0: none in this run
 	settledAt time.Time
+	end       context.CancelCauseFunc
+	again     *time.Timer // ends the run when what is set aside is to be tried again; nil: nothing is
 }
 
 // passing is a message on its way.
@@ -107,6 +109,9 @@ func (r *run) publish(msg *nats.Msg) (jetstream.PubAckFuture, error) {
 		return nil, refusal{err}
 	}
 	stream, known := r.streams[msg.Header.Get(forStream)]
+	if stream.Unusable != nil {
+		return nil, setback{stream.Unusable}
+	}
 	if known && !slices.ContainsFunc(stream.Subjects, func(filter string) bool { return covers(filter, out.Subject) }) {
 		return nil, refusal{fmt.Errorf("stream %s has no subject %s (any more): has BRIDGE_SUBJECT_PREFIX changed?", stream.Name, out.Subject)}
 	}
@@ -118,6 +123,9 @@ func (r *run) publish(msg *nats.Msg) (jetstream.PubAckFuture, error) {
 
 // refusal is an error that sending again does not mend.
 type refusal struct{ error }
+
+// setback is an error that stops the messages of one stream, which no other may wait for, until the stream is mended.
+type setback struct{ error }
 
 // settle takes what the remote has acknowledged out of the journal, in order. It ends when the window is closed or, with an
 // error, when a message was not acknowledged.
@@ -145,6 +153,7 @@ func (r *run) settle(ctx context.Context, window <-chan passing, room *semaphore
 				r.working()
 			}
 			r.settled, r.settledAt = p.sequence, time.Now()
+			r.done.Store(p.sequence)
 			r.held.Store(p.sequence)
 			room.Release(p.bytes)
 			idle.Reset(holdFor)
@@ -166,30 +175,32 @@ func (r *run) release(held *nats.Msg) {
 	r.held.Store(0)
 }
 
-// settleOne returns nil when the remote has the message, or has refused it for good and it is set aside.
+// settleOne returns nil when the remote has the message, or it is set aside: permanently where the remote never takes it, or
+// until its stream does, where no other message may wait for that stream.
 func (r *run) settleOne(ctx context.Context, p passing) error {
 	err := p.wait(ctx, r.settledAt)
-	var never refusal
 	switch {
 	case err == nil:
 		return nil
-	case !tooLarge(err) && !errors.As(err, &never) && !r.doesWithout(p, err):
-		return fmt.Errorf("forward %s: %w", p.msg.Header.Get(ownID), err)
+	case tooLarge(err), errors.As(err, new(refusal)):
+		if err := r.Refused.keep(ctx, r.Journal.Stream, p.sequence, p.msg, err, ""); err != nil {
+			return err
+		}
+		r.Metrics.refused.Inc()
+		r.Log.Warn("the remote NATS rejects an event permanently: it is set aside, see crm-bridge quarantine",
+			"id", p.msg.Header.Get(ownID), "stream", r.Refused.Stream, "reason", err.Error())
+		return nil
+	case r.stepsAside(p, err):
+		stream := p.msg.Header.Get(forStream)
+		if err := r.Refused.keep(ctx, r.Journal.Stream, p.sequence, p.msg, err, stream); err != nil {
+			return err
+		}
+		r.lookAgain()
+		r.Log.Warn("a quarantined callback is set aside until the remote's stream takes it; events do not wait for it",
+			"id", p.msg.Header.Get(ownID), "stream", stream, "reason", err.Error())
+		return nil
 	}
-	if err := r.Refused.keep(ctx, r.Journal.Stream, p.sequence, p.msg, err); err != nil {
-		return err
-	}
-	r.Metrics.refused.Inc()
-	r.Log.Warn("the remote NATS refuses an event for good: it is set aside, see crm-bridge quarantine",
-		"id", p.msg.Header.Get(ownID), "stream", r.Refused.Stream, "reason", err.Error())
-	return nil
-}
-
-// doesWithout tells whether a message is set aside because its stream says no or is not there, and no other may wait for it.
-func (r *run) doesWithout(p passing, err error) bool {
-	var api *jetstream.APIError
-	refused := errors.As(err, &api) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse)
-	return refused && r.streams[p.msg.Header.Get(forStream)].Beside
+	return fmt.Errorf("forward %s: %w", p.msg.Header.Get(ownID), err)
 }
 
 // wait returns nil when the remote has acknowledged the message. It was settled with the one before at a given time.

@@ -25,10 +25,14 @@ type Forwarder struct {
 	conn   atomic.Pointer[Conn]   // nil: the remote cannot be used now
 	reason atomic.Pointer[string] // why it cannot
 	said   atomic.Pointer[string] // the interruption that was logged last; nil: it is over
+	done   atomic.Uint64          // the last message that the remote is done with, as all before it; 0: none since the start
 	held   atomic.Uint64          // sequence of the message that is still in the journal although the remote has it; 0: none
 
 	cluster []string        // servers that were known at the last connection, told of by the remote or not; Run's own, as the next
 	stored  map[uint64]bool // what the remote had stored out of turn when the last run ended
+	failed  uint64          // the last message beside the events that found its stream missing; 0: none
+	served  bool            // nothing that is set aside waits for a stream of the remote
+	lookIn  time.Duration   // how long what waits was last given until it is tried again
 }
 
 // The waits between two attempts to reach the remote, doubling from the first to the second.
@@ -45,7 +49,11 @@ func (f *Forwarder) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		f.say(err)
+		if errors.Is(err, errLookAgain) {
+			forwarded = true
+		} else {
+			f.say(err)
+		}
 		if forwarded {
 			wait = retryFirst
 		}
@@ -87,8 +95,14 @@ func (f *Forwarder) attempt(ctx context.Context) (forwarded bool, err error) {
 	if n, _, err := f.Journal.Pending(ctx); n == 0 && err == nil {
 		f.working()
 	}
-	run := &run{Forwarder: f, remote: conn, streams: streams, known: f.stored}
+	run := &run{Forwarder: f, remote: conn, streams: streams, known: f.stored, end: end}
+	run.bringBack(ctx)
 	err = run.forward(ctx)
+	if run.again == nil {
+		f.lookIn = 0
+	} else {
+		run.again.Stop()
+	}
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
@@ -134,6 +148,12 @@ func (f *Forwarder) Pending(ctx context.Context) (n uint64, oldest time.Time, er
 	}
 	oldest, err = f.Journal.after(ctx, held)
 	return n, oldest, err
+}
+
+// Done reports whether the remote is done with everything that the journal holds, even if nothing can leave it any more.
+func (f *Forwarder) Done(ctx context.Context) bool {
+	last, err := f.Journal.last(ctx)
+	return err == nil && f.done.Load() >= last
 }
 
 // Empty returns when nothing is pending, the remote cannot be used, or ctx has ended.

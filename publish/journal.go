@@ -64,6 +64,18 @@ func (j *Journal) Pending(ctx context.Context) (n uint64, oldest time.Time, err 
 	return state.Msgs, state.FirstTime, nil
 }
 
+// last returns the sequence of the journal's last message; 0 where it holds none.
+func (j *Journal) last(ctx context.Context) (uint64, error) {
+	stream, err := j.Conn.js.Stream(ctx, j.Stream)
+	if err != nil {
+		return 0, fmt.Errorf("stream %s: %w", j.Stream, err)
+	}
+	if state := stream.CachedInfo().State; state.Msgs > 0 {
+		return state.LastSeq, nil
+	}
+	return 0, nil
+}
+
 // put stores a message that was in the journal before, at its end.
 func (j *Journal) put(ctx context.Context, subject string, header nats.Header, data []byte) (Ack, error) {
 	msg := &nats.Msg{Subject: j.Stream + "." + subject, Header: header, Data: data}

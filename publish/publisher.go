@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,15 +44,10 @@ const ackTimeout = time.Minute
 // doubt is how long after a failure, with no success since, Ready says that nothing can be stored; then it is tried anew.
 const doubt = 5 * time.Second
 
-// tooLarge tells whether a server will never take a message, for its size: by the server's max_payload, by the stream's
-// max_msg_size (JetStream's error 10054) or by its headers (10097).
-func tooLarge(err error) bool {
-	var api *jetstream.APIError
-	return errors.Is(err, nats.ErrMaxPayload) || errors.As(err, &api) && (api.ErrorCode == 10054 || api.ErrorCode == 10097)
-}
-
 // storedOverhead is more than what a stream keeps with a message beside its subject, headers and data.
 const storedOverhead = 256
+
+var errSilent = errors.New("no acknowledgement")
 
 var errNotConnected = errors.New("not connected to NATS")
 
@@ -66,6 +62,9 @@ type Publisher struct {
 	Metrics *Metrics
 	// MaxBytes is the stream's limit: it would acknowledge a larger event, and drop it at once. At most 0: no limit.
 	MaxBytes int64
+	// Upkeep makes sure of the stream where events go straight to a remote NATS. Publish then tries again until ctx ends, and
+	// takes the limit from there; nil: it tries once.
+	Upkeep *Upkeep
 	// Commit brings acknowledged events to the disk; nil where the acknowledgement itself means that.
 	Commit func(ctx context.Context) error
 
@@ -84,7 +83,7 @@ func (p *Publisher) Publish(ctx context.Context, events ...Event) ([]Ack, error)
 		err = p.Commit(ctx)
 	}
 	if err != nil {
-		if !errors.Is(err, ErrTooLarge) {
+		if !errors.Is(err, ErrTooLarge) && (p.Upkeep == nil || !Temporary(err)) { // Ready sees by itself what is temporary there
 			p.failed.Store(time.Now().UnixNano())
 		}
 		return nil, err
@@ -99,46 +98,86 @@ func (p *Publisher) Publish(ctx context.Context, events ...Event) ([]Ack, error)
 }
 
 func (p *Publisher) publish(ctx context.Context, events []Event) ([]Ack, error) {
-	if !p.Conn.nats.IsConnected() {
-		return nil, errNotConnected
-	}
-	messages, err := p.messages(events)
+	acks := make([]Ack, len(events))
+	var messages []*nats.Msg
+	err := p.Upkeep.persist(ctx, func() (err error) {
+		if err := cmp.Or(p.Conn.Up(), p.Upkeep.known()); err != nil {
+			return err
+		}
+		again := messages != nil
+		if !again {
+			if messages, err = p.messages(events); err != nil {
+				return err
+			}
+		}
+		return p.send(ctx, events, messages, acks, again)
+	})
 	if err != nil {
 		return nil, err
-	}
-	futures := make([]jetstream.PubAckFuture, len(events))
-	for i, msg := range messages {
-		subject := p.Subject(events[i].Event)
-		if ctx.Err() != nil {
-			return nil, p.explain(subject, ctx.Err())
-		}
-		if futures[i], err = p.Conn.js.PublishMsgAsync(msg, jetstream.WithRetryAttempts(0), jetstream.WithStallWait(time.Second)); err != nil {
-			return nil, p.explain(subject, err)
-		}
-	}
-	acks := make([]Ack, len(events))
-	for i, future := range futures {
-		subject := p.Subject(events[i].Event)
-		select {
-		case ack := <-future.Ok():
-			if ack.Stream != p.taker() {
-				return nil, p.explain(subject, fmt.Errorf("acknowledged by stream %q, not by %q", ack.Stream, p.taker()))
-			}
-			acks[i] = Ack{Subject: subject, Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}
-		case err := <-future.Err():
-			if err = p.explain(subject, err); errors.Is(err, ErrTooLarge) && len(events) > 1 {
-				err = fmt.Errorf("%w: %w", err, ErrPartly)
-			}
-			return nil, err
-		case <-ctx.Done():
-			return nil, p.explain(subject, ctx.Err())
-		}
 	}
 	return acks, nil
 }
 
+// send sends the messages that acks does not have yet, and enters their acknowledgements, or returns the first error. A fresh
+// id that is sent again repeats nothing but our own first attempt.
+func (p *Publisher) send(ctx context.Context, events []Event, messages []*nats.Msg, acks []Ack, again bool) (err error) {
+	futures := make([]jetstream.PubAckFuture, len(messages))
+	for i, msg := range messages {
+		if acks[i].Stream != "" {
+			continue
+		}
+		subject := p.Subject(events[i].Event)
+		if ctx.Err() != nil {
+			return p.explain(subject, ctx.Err())
+		}
+		if futures[i], err = p.Conn.js.PublishMsgAsync(msg, jetstream.WithRetryAttempts(0), jetstream.WithStallWait(time.Second)); err != nil {
+			return p.explain(subject, err)
+		}
+	}
+	silent, stop := p.patience(ctx, again)
+	defer stop()
+	for i, future := range futures {
+		if future == nil {
+			continue
+		}
+		subject := p.Subject(events[i].Event)
+		select {
+		case ack := <-future.Ok():
+			if ack.Stream != p.taker() {
+				return p.explain(subject, fmt.Errorf("acknowledged by stream %q, not by %q", ack.Stream, p.taker()))
+			}
+			acks[i] = Ack{Subject: subject, Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate && (events[i].Repeatable || !again)}
+		case err := <-future.Err():
+			if err = p.explain(subject, err); errors.Is(err, ErrTooLarge) && len(events) > 1 {
+				err = fmt.Errorf("%w: %w", err, ErrPartly)
+			}
+			return err
+		case <-silent:
+			return p.explain(subject, errSilent)
+		case <-ctx.Done():
+			return p.explain(subject, ctx.Err())
+		}
+	}
+	return nil
+}
+
+// patience ends when a remote that has not acknowledged an event gets it once more: a leader that goes drops what is on its
+// way without a word. That is after half of the time that ctx leaves, and once.
+func (p *Publisher) patience(ctx context.Context, again bool) (silent <-chan time.Time, stop func() bool) {
+	deadline, limited := ctx.Deadline()
+	if p.Upkeep == nil || again || !limited {
+		return nil, func() bool { return false }
+	}
+	timer := time.NewTimer(time.Until(deadline) / 2)
+	return timer.C, timer.Stop
+}
+
 // messages returns what is to be sent, or an error if one of the messages is too large, before any is sent.
 func (p *Publisher) messages(events []Event) ([]*nats.Msg, error) {
+	limit := p.MaxBytes
+	if p.Upkeep != nil {
+		limit = p.Upkeep.stream(p.Stream).MaxBytes
+	}
 	all := make([]*nats.Msg, len(events))
 	for i, e := range events {
 		subject := p.Subject(e.Event)
@@ -146,7 +185,7 @@ func (p *Publisher) messages(events []Event) ([]*nats.Msg, error) {
 		if err != nil {
 			return nil, err
 		}
-		if p.MaxBytes > 0 && int64(msg.Size()+storedOverhead) > p.MaxBytes {
+		if limit > 0 && int64(msg.Size()+storedOverhead) > limit {
 			return nil, p.explain(subject, ErrTooLarge)
 		}
 		if e.Repeatable || p.AllIDs {
@@ -184,14 +223,18 @@ func (p *Publisher) explain(subject string, err error) error {
 
 // Ready returns nil when an event could be stored now, as far as a question to the server can tell.
 func (p *Publisher) Ready(ctx context.Context) error {
-	if !p.Conn.nats.IsConnected() {
-		return errNotConnected
+	if err := p.Upkeep.Problem(); err != nil {
+		return err
+	}
+	if err := p.Conn.Up(); err != nil {
+		return err
 	}
 	if at := p.failed.Load(); at != 0 && time.Since(time.Unix(0, at)) < doubt {
 		return errors.New("the last event could not be stored")
 	}
 	if _, err := p.Conn.js.Stream(ctx, p.taker()); err != nil {
-		return fmt.Errorf("stream %s: %w", p.taker(), err)
+		p.Upkeep.ask(err)
+		return fmt.Errorf("stream %s: %w", p.taker(), Plain(err, p.Conn.url))
 	}
 	return nil
 }

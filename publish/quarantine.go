@@ -14,6 +14,8 @@ type Quarantine struct {
 	Conn    *Conn  // takes what is kept
 	Journal string // the local stream that takes it, until a Forwarder brings it to the shelf's; empty: none
 	Prefix  string // first token of the events' subjects
+	// Upkeep makes sure of the stream where it is on a remote NATS. Keep then tries again until ctx ends; nil: it tries once.
+	Upkeep *Upkeep
 	// Commit brings what is kept to the disk; nil where the acknowledgement itself means that.
 	Commit func(ctx context.Context) error
 }
@@ -29,7 +31,14 @@ func (q *Quarantine) Keep(ctx context.Context, source, id string, body []byte) e
 		msg.Header[nats.MsgIdHdr] = []string{id}
 	}
 	address(msg, q.Stream, q.Journal, id)
-	if _, err := q.Conn.js.PublishMsg(ctx, msg, jetstream.WithRetryAttempts(0)); err != nil {
+	err := q.Upkeep.persist(ctx, func() error {
+		if err := q.Conn.Up(); err != nil {
+			return err
+		}
+		_, err := q.Conn.js.PublishMsg(ctx, msg, jetstream.WithRetryAttempts(0))
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("keep callback %s: %w", id, err)
 	}
 	if q.Commit != nil {

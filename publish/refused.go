@@ -11,7 +11,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Refused keeps what a remote NATS refuses for good, in a local stream.
+// Refused keeps what a remote NATS rejects permanently, and what waits for a stream that it does not have now, in a local
+// stream.
 type Refused struct {
 	Shelf
 	Conn *Conn
@@ -19,14 +20,20 @@ type Refused struct {
 	Commit func(ctx context.Context) error
 }
 
-// reasonHeader says why the remote refused a message.
-const reasonHeader = "crm-bridge-refused"
+const (
+	reasonHeader = "crm-bridge-refused" // why the remote did not take a message
+	waitsHeader  = "crm-bridge-waits"   // the stream that it waits for; it was rejected permanently where there is none
+)
 
-// keep stores a journal's message with the reason. It does not return nil until the copy would survive a power cut.
-func (r *Refused) keep(ctx context.Context, journal string, sequence uint64, msg *nats.Msg, reason error) error {
+// keep stores a journal's message with the reason, and the stream that it waits for. It does not return nil until the copy
+// would survive a power cut.
+func (r *Refused) keep(ctx context.Context, journal string, sequence uint64, msg *nats.Msg, reason error, waits string) error {
 	header := maps.Clone(msg.Header)
 	id := header.Get(ownID)
 	header[reasonHeader] = []string{headerText(reason.Error())}
+	if waits != "" {
+		header[waitsHeader] = []string{waits}
+	}
 	header[nats.ExpectedStreamHdr] = []string{r.Stream}
 	// Not the bare id: a message that was tried again and refused again must not count as a repeat of the first.
 	header[nats.MsgIdHdr] = []string{fmt.Sprintf("%s:%d", id, sequence)}
@@ -54,10 +61,30 @@ func (r *Refused) Subject(kept Kept) string { return strings.TrimPrefix(kept.Sub
 // returns nil.
 func (r *Refused) Again(ctx context.Context, kept Kept, journal *Journal) (Ack, error) {
 	header := maps.Clone(kept.header)
-	for _, name := range []string{reasonHeader, nats.MsgIdHdr} {
+	for _, name := range []string{reasonHeader, waitsHeader, nats.MsgIdHdr} {
 		delete(header, name)
 	}
 	return journal.put(ctx, r.Subject(kept), header, kept.Body)
+}
+
+// bringBack puts what waits for streams that can be used now at the end of the journal, and drops it here. It reports
+// whether something still waits.
+func (r *Refused) bringBack(ctx context.Context, journal *Journal, streams map[string]Stream) (waits bool, err error) {
+	err = r.Each(ctx, func(kept Kept) error {
+		stream, known := streams[kept.header.Get(waitsHeader)]
+		switch {
+		case !known:
+			return nil
+		case stream.Unusable != nil:
+			waits = true
+			return nil
+		}
+		if _, err := r.Again(ctx, kept, journal); err != nil {
+			return err
+		}
+		return r.Drop(ctx, kept)
+	})
+	return waits || err != nil, err
 }
 
 // Event returns the event that a message holds.

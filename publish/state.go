@@ -71,6 +71,38 @@ func (s *State) Load(ctx context.Context, key string) ([]byte, uint64, error) {
 	return entry.Value(), entry.Revision(), nil
 }
 
+// Saved is a value of a State.
+type Saved struct {
+	Value []byte
+	At    time.Time // when it was saved, by the server's clock
+}
+
+// List returns the values below prefix, which ends with a dot, by their keys. It does not make a bucket that is missing.
+func (s *State) List(ctx context.Context, prefix string) (map[string]Saved, error) {
+	conn, err := s.Reach()
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s: %w", s.Bucket, err)
+	}
+	bucket, err := conn.js.KeyValue(ctx, s.Bucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s: %w", s.Bucket, err)
+	}
+	keys, err := bucket.ListKeysFiltered(ctx, prefix+">")
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s: %w", s.Bucket, err)
+	}
+	values := map[string]Saved{}
+	for key := range keys.Keys() {
+		if entry, err := bucket.Get(ctx, key); err == nil {
+			values[key] = Saved{entry.Value(), entry.Created()}
+		}
+	}
+	return values, ctx.Err()
+}
+
 // Save stores a value if its revision is still the given one (0: there is none), and returns the new one when it would
 // survive a power cut. The error is ErrConflict where somebody else was faster.
 func (s *State) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {

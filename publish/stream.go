@@ -106,7 +106,8 @@ type Stream struct {
 	MaxBytes int64  // a larger event would be gone at once; at most 0: no limit
 	Bytes    uint64 // what it holds now
 	Subjects []string
-	Beside   bool // what it cannot take is set aside: the events of other streams do not wait for it
+	Beside   bool  // what it cannot take is set aside: the events of other streams do not wait for it
+	Unusable error // why it takes nothing now: what is for it is set aside; nil: it can be used
 }
 
 func found(stream jetstream.Stream) Stream {
@@ -129,6 +130,12 @@ func (c *Conn) Streams(ctx context.Context) (map[string]uint64, error) {
 		return held, fmt.Errorf("list streams: %w", err)
 	}
 	return held, nil
+}
+
+// Lacks reports whether the server says that it has no such stream.
+func (c *Conn) Lacks(ctx context.Context, stream string) bool {
+	_, err := c.js.Stream(ctx, stream)
+	return errors.Is(err, jetstream.ErrStreamNotFound)
 }
 
 // MaxBytes returns how many bytes a stream may hold; at most 0: no limit.

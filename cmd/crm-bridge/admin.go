@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -34,6 +33,8 @@ type readiness struct {
 	// With a journal:
 	Remote string  `json:"remote,omitempty"`         // "forwarding", or why not
 	Waits  *uint64 `json:"journalPending,omitempty"` // messages that the remote has not acknowledged
+	// With direct delivery: journals whose events nobody forwards.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 func (b *bridge) adminHandler() http.Handler {
@@ -42,6 +43,7 @@ func (b *bridge) adminHandler() http.Handler {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		answer := readiness{Ready: true, Durability: b.promises(), Stream: b.settings.Stream, Version: version()}
 		b.describeRemote(r.Context(), &answer)
+		answer.Warnings = b.leftJournals()
 		status := http.StatusOK
 		if reason := b.notReady(r.Context()); reason != "" {
 			answer.Ready, answer.Reason, status = false, reason, http.StatusServiceUnavailable
@@ -63,6 +65,8 @@ func (b *bridge) notReady(ctx context.Context) string {
 		return "starting"
 	case b.state.broken.Load() != nil:
 		return "nothing can be made safe: " + *b.state.broken.Load()
+	case b.unfit.Load() != nil && b.forwarder != nil:
+		return "the remote's streams cannot be used: " + (*b.unfit.Load()).Error()
 	}
 	b.state.mu.Lock()
 	defer b.state.mu.Unlock()
@@ -89,37 +93,6 @@ func (b *bridge) storeReady(ctx context.Context) error {
 		}
 	}
 	return b.data.probe(ctx)
-}
-
-// roomAgain is the free disk from which a store that broke is worth opening anew.
-const roomAgain = 64 << 20
-
-// watchStore returns an error when the embedded store has broken, as it does when the disk is full, and there is room
-// again: it takes a new start to use it. Until then every callback is answered with 503.
-func (b *bridge) watchStore(ctx context.Context) error {
-	if b.server == nil {
-		<-ctx.Done()
-		return context.Canceled
-	}
-	var reason string
-	select {
-	case reason = <-b.server.Broken():
-		b.state.broken.Store(&reason)
-	case <-ctx.Done():
-		return context.Canceled
-	}
-	for ticker := time.NewTicker(time.Second); ; {
-		select {
-		case <-ticker.C:
-			if freeBytes(b.data.path) > roomAgain && b.data.probe(ctx) == nil {
-				ticker.Stop()
-				return fmt.Errorf("the embedded store broke (%s) and the disk has room: a new start opens it", reason)
-			}
-		case <-ctx.Done():
-			ticker.Stop()
-			return context.Canceled
-		}
-	}
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

@@ -32,12 +32,17 @@ type bridge struct {
 	conn       *publish.Conn      // where events are made safe
 	forwarder  *publish.Forwarder // from a journal to a remote NATS; nil without a journal
 	refused    *publish.Refused   // what the remote refused; nil without a journal
+	upkeep     *publish.Upkeep    // of a remote NATS's streams; nil unless delivery is direct
 	publisher  *publish.Publisher
 	quarantine *publish.Quarantine
-	durability string                 // what a 200 means
-	promise    atomic.Pointer[string] // with a journal: what the remote's stream was like when it was last seen
+	durability string                 // what a 200 means; with direct delivery promise says it
+	promise    atomic.Pointer[string] // with a remote: what its stream was like when it was last seen
+	unfit      atomic.Pointer[error]  // with a remote: what somebody must mend in its streams; nil: nothing
 	warned     sync.Map               // warnings that were given
 	ensured    sync.Map               // names of the streams that were as configured once
+
+	elsewhere     atomic.Pointer[[]string] // with direct delivery: journals of other folders that hold events
+	hadQuarantine atomic.Bool              // the remote has had that stream since the start
 
 	committers  []*publish.Committer // of the stream that takes events, and of the one beside it
 	groupCommit bool
@@ -198,9 +203,10 @@ func (b *bridge) Run(ctx context.Context) error {
 	watch, unwatch := context.WithCancel(context.WithoutCancel(ctx)) // the end of ctx is no failure of the store
 	defer unwatch()
 	go func() { failed <- b.watchStore(watch) }()
-	forward := b.startForwarder(ctx)
 	keeping, unkeep := context.WithCancel(ctx)
 	defer unkeep()
+	upkept, noted := b.startUpkeep(watch), b.startNotes(keeping)
+	forward := b.startForwarder(ctx)
 	kept := b.startKeeper(keeping)
 	b.state.serving.Store(true)
 
@@ -226,9 +232,11 @@ func (b *bridge) Run(ctx context.Context) error {
 	case <-drain.Done():
 	}
 	err = errors.Join(err, b.publisher.Drain(drain))
+	<-noted
 	forward.stop(drain)
 	err = errors.Join(err, back.Shutdown(drain))
 	unwatch()
+	<-upkept
 	for ; ended < 3; ended++ {
 		if served := <-failed; !errors.Is(served, http.ErrServerClosed) && !errors.Is(served, context.Canceled) {
 			err = errors.Join(err, served)

@@ -20,3 +20,12 @@ func freeBytes(path string) int64 {
 	}
 	return int64(stat.Bavail) * int64(stat.Bsize) //nolint:unconvert // their types differ from system to system
 }
+
+// diskBytes is the size of the file system of path; 0 where it cannot be told.
+func diskBytes(path string) int64 {
+	var stat unix.Statfs_t
+	if unix.Statfs(path, &stat) != nil {
+		return 0
+	}
+	return int64(stat.Blocks) * int64(stat.Bsize) //nolint:unconvert // their types differ from system to system
+}

@@ -7,13 +7,14 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
+// acknowledged begins what direct delivery means.
+const acknowledged = "an answer means: acknowledged by the remote NATS, "
+
 // describeDurability says what an answered callback survives, in one line. The stream is the one whose acknowledgement is
 // waited for.
 func (b *bridge) describeDurability(stream publish.Stream) string {
 	every := b.settings.Sync.Every
 	switch {
-	case b.settings.direct():
-		return "an answer means: acknowledged by the remote NATS, " + inWords(stream)
 	case stream.Interest:
 		return fmt.Sprintf("an answer means: acknowledged by %s", inWords(stream))
 	case stream.Memory:
@@ -30,7 +31,12 @@ func (b *bridge) describeDurability(stream publish.Stream) string {
 
 // promises says what an answered callback survives now.
 func (b *bridge) promises() string {
-	if b.forwarder == nil {
+	switch remote := b.promise.Load(); {
+	case b.upkeep != nil && remote == nil:
+		return acknowledged + "which could not be asked yet"
+	case b.upkeep != nil:
+		return acknowledged + *remote
+	case b.forwarder == nil:
 		return b.durability
 	}
 	if remote := b.promise.Load(); remote != nil {

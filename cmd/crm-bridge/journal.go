@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -87,21 +84,37 @@ func (b *bridge) ensureRemote(ctx context.Context, remote *publish.Conn) (map[st
 	defer cancel()
 	stream, err := b.ensureEvents(ctx, remote)
 	if err != nil {
-		return nil, err
+		return nil, b.unfits(b.remoteError(err))
 	}
-	// Events do not wait for the stream of quarantined callbacks: what it cannot take is set aside.
 	quarantine, err := b.ensureQuarantine(ctx, remote)
-	if misfit := publish.MisfitError(""); errors.As(err, &misfit) {
-		return nil, err
-	}
-	if err != nil {
+	switch {
+	case errors.As(err, new(publish.MisfitError)), err != nil && b.forwarder == nil:
+		return nil, b.unfits(b.remoteError(err))
+	case err != nil: // events do not wait for the stream of quarantined callbacks: what is for it is set aside
+		err = b.remoteError(err)
 		b.warnOnce("the remote's stream of quarantined callbacks cannot be used: " + plainly(err))
-		quarantine = publish.Stream{Name: b.quarantineStream(), Subjects: []string{">"}}
+		quarantine = publish.Stream{Name: b.quarantineStream(), Unusable: err}
+		if !b.hadQuarantine.Load() && !publish.Temporary(err) && !errors.Is(err, context.DeadlineExceeded) {
+			b.unfit.Store(&err)
+		}
+	default:
+		b.hadQuarantine.Store(true)
+		b.unfit.Store(nil)
 	}
 	quarantine.Beside = true
 	promise := inWords(stream)
 	b.promise.Store(&promise)
 	return map[string]publish.Stream{stream.Name: stream, quarantine.Name: quarantine}, nil
+}
+
+// unfits remembers, for /readyz, an error of the remote's streams that only a person can mend, and returns it.
+func (b *bridge) unfits(err error) error {
+	if errors.As(err, new(publish.MisfitError)) {
+		if old := b.unfit.Swap(&err); old == nil && b.forwarder != nil {
+			b.log.Error("the remote's streams do not fit: events wait in the journal until somebody mends that", "error", err)
+		}
+	}
+	return err
 }
 
 // warnOnce logs a warning that each new connection would repeat.
@@ -151,13 +164,6 @@ func (b *bridge) describeRemote(ctx context.Context, answer *readiness) {
 
 // warnOfLeftovers says what is in the data folder that nobody will forward or show in the way that the bridge is set now.
 func (b *bridge) warnOfLeftovers(ctx context.Context) error {
-	if b.settings.direct() {
-		folder := filepath.Join(b.settings.DataDir, "jetstream", "$G", "streams", b.journalStream())
-		if _, err := os.Stat(folder); err == nil {
-			b.log.Warn("the data folder has a journal: BRIDGE_DELIVERY=direct forwards nothing of it; if it is not empty, start once with BRIDGE_DELIVERY=journal", "folder", folder)
-		}
-		return nil
-	}
 	ours := []string{b.settings.Stream, b.quarantineStream(), b.settings.Stream + "_REPLAY", "KV_" + b.settings.Stream + "_STATE"}
 	if b.settings.journaled() {
 		ours = []string{b.journalStream(), b.refusedStream()}
@@ -185,8 +191,8 @@ func (b *bridge) lookAtRemote(ctx context.Context) error {
 		defer remote.Close()
 		_, err = b.ensureRemote(ctx, remote)
 	}
-	if misfit := publish.MisfitError(""); errors.As(err, &misfit) {
-		return fmt.Errorf("BRIDGE_NATS_URL: %w", err)
+	if errors.As(err, new(publish.MisfitError)) {
+		return err
 	}
 	return nil
 }
@@ -220,6 +226,9 @@ func (f *forwarding) stop(ctx context.Context) {
 	defer cancel()
 	if f.bridge.forwarder != nil {
 		f.bridge.forwarder.Empty(ctx)
+		if err := f.bridge.noteJournal(context.WithoutCancel(ctx), true); err != nil {
+			f.bridge.log.Debug("the journal cannot be noted in the shared state", "error", err)
+		}
 	}
 	f.end()
 	<-f.done

@@ -27,12 +27,9 @@ func (b *bridge) openNATS(ctx context.Context) (err error) {
 		b.log.Warn("BRIDGE_STREAM_APPLY is set: this start may shrink streams or move them to other subjects; unset it afterwards")
 	}
 	if b.settings.direct() {
-		b.conn, err = b.settings.NATS.remote().Dial(b.log)
-		err = b.settings.NATS.explain(err)
-	} else {
-		err = b.openEmbedded(ctx)
+		return b.openDirect(ctx)
 	}
-	if err != nil {
+	if err = b.openEmbedded(ctx); err != nil {
 		return err
 	}
 	b.published = publish.NewMetrics(b.registry)
@@ -52,7 +49,7 @@ func (b *bridge) openNATS(ctx context.Context) (err error) {
 	b.durability = b.describeDurability(stream)
 	b.publisher = &publish.Publisher{
 		Conn: b.conn, Stream: b.settings.Stream, Prefix: b.settings.SubjectPrefix, Mode: b.settings.EventMode,
-		AllIDs: !b.settings.embedded(), MaxBytes: stream.MaxBytes, Metrics: b.published,
+		MaxBytes: stream.MaxBytes, Metrics: b.published,
 	}
 	b.quarantine = &publish.Quarantine{
 		Shelf: publish.Shelf{Stream: b.quarantineStream(), Reach: b.local}, Conn: b.conn, Prefix: b.settings.SubjectPrefix,
@@ -66,8 +63,8 @@ func (b *bridge) openNATS(ctx context.Context) (err error) {
 
 func (b *bridge) quarantineStream() string { return b.settings.Stream + "_QUARANTINE" }
 
-// local is the connection on which events are published.
-func (b *bridge) local() (*publish.Conn, error) { return b.conn, nil }
+// local is the connection on which events are published, or why it is down.
+func (b *bridge) local() (*publish.Conn, error) { return b.conn, b.conn.Up() }
 
 // openCommitters makes what a stream and the one beside it acknowledge durable by one sync for all that wait, where that is
 // wanted and the store is known to be so.

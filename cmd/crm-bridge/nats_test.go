@@ -38,7 +38,13 @@ func TestDurabilityIsSaidAsItIs(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := &bridge{settings: test.settings, log: slog.New(slog.DiscardHandler), data: &dataDir{path: "data"}}
-			if got := b.describeDurability(test.stream); !strings.Contains(got, test.says) || strings.Contains(got, test.not) {
+			if b.settings.direct() {
+				promise := inWords(test.stream)
+				b.upkeep = &publish.Upkeep{}
+				b.promise.Store(&promise)
+			}
+			b.durability = b.describeDurability(test.stream)
+			if got := b.promises(); !strings.Contains(got, test.says) || strings.Contains(got, test.not) {
 				t.Errorf("it says %q", got)
 			}
 		})

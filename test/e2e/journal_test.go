@@ -63,6 +63,10 @@ func TestJournal(t *testing.T) {
 	if bad.Status != 400 || bad.QuarantineID == "" {
 		t.Fatalf("answered %d %s", bad.Status, bad.Text)
 	}
+	waitFor(t, func() bool { // its first attempt to reach the remote has failed
+		_, ready := get(t, b.Admin+"/readyz")
+		return strings.Contains(ready, "forwarding is interrupted")
+	})
 	status, ready := get(t, b.Admin+"/readyz")
 	if status != 200 || !strings.Contains(ready, `"journalPending":2`) || !strings.Contains(ready, "fsynced to") || !strings.Contains(ready, "forwarding is interrupted") {
 		t.Errorf("/readyz says %d %s", status, ready)

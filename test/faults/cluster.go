@@ -171,6 +171,9 @@ func leading(d delivery, often float64, change func(context.Context, *site, clus
 			recovery = max(recovery, time.Since(began))
 		}
 		load.stop()
+		if _, err := brokers.leader(ctx); err != nil { // nobody else can say what the stream holds
+			return row{}, err
+		}
 		r, err := at.settle(ctx)
 		r.recovery = recovery
 		r.disorder = "a leader that goes drops some of what is on its way, and the next one takes what comes after: the rest is sent again, behind it"

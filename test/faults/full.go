@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -73,6 +74,44 @@ func diskFull(d delivery) play {
 		r.note("ended by itself, code 1; not a power cut: the disk is in memory")
 		return r, err
 	}
+}
+
+// diskFullForwarded fills the disk of a journal up for good, while the remote takes events. Everything in the journal reaches
+// the remote, and then the bridge ends, for only a new start can use its store again: here one with room.
+func diskFullForwarded(ctx context.Context, s *stage) (row, error) {
+	if _, err := s.mount(ctx, "disk", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dm", diskMiB), "tmpfs"); err != nil {
+		return row{}, err
+	}
+	at, err := s.openSite(ctx, journal, "BRIDGE_ANSWER_TIMEOUT=1s")
+	if err != nil {
+		return row{}, err
+	}
+	at.data = filepath.Join(s.folder, "disk", "data")
+	if err := at.startBridge(ctx); err != nil {
+		return row{}, err
+	}
+	load := at.send(ctx)
+	ballast := filepath.Join(s.folder, "disk", "ballast")
+	err = errors.Join(pass(ctx, s.load), fill(ballast))
+	began := time.Now()
+	ended := errors.Join(err, at.bridge.ends(ctx, endsWithin))
+	if code := exitCode(at.bridge.err); ended == nil || code != 1 {
+		return row{}, fmt.Errorf("the bridge must end with code 1 when everything is forwarded: code %d, %w", code, ended)
+	}
+	took, reason := time.Since(began), at.bridge.log.end()
+	if err := errors.Join(os.Remove(ballast), at.startBridge(ctx)); err != nil {
+		return row{}, err
+	}
+	at.ledger.next()
+	err = at.recovers(ctx, time.Now())
+	load.stop()
+	if err != nil {
+		return row{}, err
+	}
+	r, err := at.settle(ctx)
+	r.require(strings.Contains(reason, "everything in it was forwarded"), "the bridge ended for another reason%s", reason)
+	r.note("ended by itself, code 1, after %s with the disk still full", took.Round(100*time.Millisecond))
+	return r, err
 }
 
 // fill writes a file until the disk takes nothing more.

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -16,33 +18,57 @@ import (
 
 // deleteStream deletes the remote stream under load. The bridge makes it again, and what comes after is in the new one. What
 // the old one held is gone with it, and counts as having been there: it is read while the bridge stands still.
-func deleteStream(ctx context.Context, s *stage) (row, error) {
-	at, err := s.open(ctx, journal)
-	if err != nil {
-		return row{}, err
+func deleteStream(d delivery) play {
+	return loseStream(d, func(ctx context.Context, at *site) error {
+		return at.remote.ask(ctx, func(ctx context.Context, js jetstream.JetStream) error {
+			return errors.Join(js.DeleteStream(ctx, "CRM"), js.DeleteStream(ctx, "CRM_QUARANTINE"))
+		})
+	})
+}
+
+// wipeRemote ends the remote with kill -9 under load, and starts it again with an empty disk.
+func wipeRemote(d delivery) play {
+	return loseStream(d, func(ctx context.Context, at *site) error {
+		return errors.Join(at.remote.kill(), os.RemoveAll(filepath.Join(at.folder, at.remote.name)), at.remote.start(ctx))
+	})
+}
+
+func loseStream(d delivery, lose func(context.Context, *site) error) play {
+	return func(ctx context.Context, s *stage) (row, error) {
+		at, err := s.open(ctx, d)
+		if err != nil {
+			return row{}, err
+		}
+		load := at.send(ctx)
+		if err := errors.Join(pass(ctx, s.load), at.bridge.signal(syscall.SIGSTOP)); err != nil {
+			return row{}, err
+		}
+		r, held, err := at.readStill(ctx)
+		if err != nil {
+			return row{}, err
+		}
+		err = lose(ctx, at)
+		at.ledger.next()
+		began := time.Now()
+		if err = errors.Join(err, at.bridge.signal(syscall.SIGCONT), at.recovers(ctx, began)); err != nil {
+			return row{}, err
+		}
+		recovery := time.Since(began)
+		err = pass(ctx, s.load)
+		load.stop()
+		if err := errors.Join(err, at.drains(ctx, drainWithin)); err != nil {
+			return row{}, err
+		}
+		result, err := at.reconcile(ctx, r)
+		result.recovery = recovery
+		result.doubles = "stored in the old stream, its acknowledgement not yet read, and sent again to the new one"
+		if d == direct {
+			result.disorder = "the answers name sequences of the stream, and those of the new one begin at 1 again"
+		}
+		result.require(d == direct || result.counts[refused] == 0, "%d callbacks were answered 503, though the journal could keep them%s", result.counts[refused], at.bridge.log.end())
+		result.note("%d events in the old stream", held)
+		return result, err
 	}
-	load := at.send(ctx)
-	if err := errors.Join(pass(ctx, s.load), at.bridge.signal(syscall.SIGSTOP)); err != nil {
-		return row{}, err
-	}
-	r, held, err := at.readStill(ctx)
-	if err != nil {
-		return row{}, err
-	}
-	err = at.remote.ask(ctx, func(ctx context.Context, js jetstream.JetStream) error { return js.DeleteStream(ctx, "CRM") })
-	began := time.Now()
-	err = errors.Join(err, at.bridge.signal(syscall.SIGCONT), pass(ctx, 2*s.load))
-	load.stop()
-	if err := errors.Join(err, at.drains(ctx, drainWithin)); err != nil {
-		return row{}, err
-	}
-	recovery := time.Since(began)
-	result, err := at.reconcile(ctx, r)
-	result.recovery = recovery
-	result.doubles = "stored in the old stream, its acknowledgement not yet read, and sent again to the new one"
-	result.require(result.counts[refused] == 0, "%d callbacks were answered 503, though the journal could keep them%s", result.counts[refused], at.bridge.log.end())
-	result.note("%d events in the old stream", held)
-	return result, err
 }
 
 // readStill reads the remote stream of a bridge that stands still, again until nothing was on its way any more.

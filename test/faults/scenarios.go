@@ -45,7 +45,8 @@ var scenarios = []scenario{
 
 	{fault: "remote away past the window", way: "journal", play: awayJournal},
 	{fault: "remote away past the window", way: "direct", play: awayDirect},
-	{fault: "remote not there at the start", way: "journal", play: absentJournal},
+	{fault: "remote not there at the start", way: "journal", play: absent(journal)},
+	{fault: "remote not there at the start", way: "direct", play: absent(direct)},
 
 	{fault: "black hole", way: "journal", play: lostPath(journal, holeThere, holeBack)},
 	{fault: "black hole", way: "direct", play: lostPath(direct, holeThere, holeBack)},
@@ -65,6 +66,7 @@ var scenarios = []scenario{
 
 	{fault: "disk full", way: "embedded", play: diskFull(embedded), root: true},
 	{fault: "disk full", way: "journal", play: diskFull(journal), root: true},
+	{fault: "disk full for good", way: "journal", play: diskFullForwarded, root: true},
 	{fault: "remote's disk full", way: "journal", play: remoteFull(journal), root: true},
 	{fault: "remote's disk full", way: "direct", play: remoteFull(direct), root: true},
 	{fault: "journal full", way: "journal", play: journalFull},
@@ -74,7 +76,10 @@ var scenarios = []scenario{
 	{fault: "leader steps down", way: "journal, 3 nodes", play: changeLeader(journal)},
 	{fault: "leader steps down", way: "direct, 3 nodes", play: changeLeader(direct)},
 
-	{fault: "remote stream deleted", way: "journal", play: deleteStream},
+	{fault: "remote stream deleted", way: "journal", play: deleteStream(journal)},
+	{fault: "remote stream deleted", way: "direct", play: deleteStream(direct)},
+	{fault: "remote's disk lost", way: "journal", play: wipeRemote(journal)},
+	{fault: "remote's disk lost", way: "direct", play: wipeRemote(direct)},
 	{fault: "too large for the remote stream", way: "journal", play: refusedForGood(8<<10, smallMessages)},
 	{fault: "too large for the remote", way: "journal", play: refusedForGood(100<<10, nil, "max_payload: 64KB")},
 }

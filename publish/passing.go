@@ -1,0 +1,127 @@
+package publish
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// The errors with which JetStream answers a publish or a question about a stream, by nats-server's table (2.15.3,
+// server/errors.json), as far as the bridge tells them apart.
+const (
+	errTooLarge       jetstream.ErrorCode = 10054 // beyond the stream's max_msg_size
+	errHeaderTooLarge jetstream.ErrorCode = 10097 // headers beyond 64 KB
+	errStoreFailed    jetstream.ErrorCode = 10077 // full, or larger than any store takes
+
+	errNoJetStream        jetstream.ErrorCode = 10076
+	errNoAccountJetStream jetstream.ErrorCode = 10039
+	errNoStream           jetstream.ErrorCode = 10059
+	errOtherStream        jetstream.ErrorCode = 10060 // another stream has the subject now
+)
+
+// passingCodes are the errors that end by themselves, or by making a missing stream again, mostly within seconds.
+var passingCodes = map[jetstream.ErrorCode]bool{
+	errNoJetStream: true, errNoAccountJetStream: true, errNoStream: true, errOtherStream: true,
+	10004: true, // incomplete results
+	10006: true, // not in clustered mode (yet)
+	10007: true, // cluster not assigned
+	10008: true, // JetStream temporarily unavailable
+	10009: true, // not the leader
+	10023: true, // insufficient resources
+	10041: true, // Raft
+	10063: true, // sequences of a cluster do not match
+	10118: true, // stream is offline
+	10158: true, // the same id is in process
+	10163: true, // not ready
+	10167: true, // too many requests
+	10194: true, // stream is offline, with a reason
+}
+
+// code returns the code with which JetStream answered; 0 where the error is not an answer.
+func code(err error) jetstream.ErrorCode {
+	if api := (*jetstream.APIError)(nil); errors.As(err, &api) {
+		return api.ErrorCode
+	}
+	return 0
+}
+
+// tooLarge reports whether a server never takes a message, for its size: by the server's max_payload, by the stream's
+// max_msg_size, by its headers, or by what a store's block can hold. No other answer to a publish is permanent: it is about
+// the stream or the server, which change, and not about the message.
+func tooLarge(err error) bool {
+	api := (*jetstream.APIError)(nil)
+	switch code(err) {
+	case errTooLarge, errHeaderTooLarge:
+		return true
+	case errStoreFailed:
+		return errors.As(err, &api) && strings.Contains(api.Description, "message too large")
+	}
+	return errors.Is(err, nats.ErrMaxPayload)
+}
+
+// gone reports whether an answer says that the stream may be missing, so that making sure of it helps.
+func gone(err error) bool {
+	switch code(err) {
+	case errNoStream, errOtherStream, errNoJetStream, errNoAccountJetStream:
+		return true
+	}
+	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse)
+}
+
+// Temporary reports whether an error of a NATS server or of the connection to it passes by itself, or by making a missing
+// stream again: nothing that it stopped is lost, and the same may succeed in a moment.
+func Temporary(err error) bool {
+	if gone(err) || passingCodes[code(err)] {
+		return true
+	}
+	for _, one := range []error{errNotConnected, errNotAsked, errSilent, nats.ErrDisconnected, nats.ErrReconnectBufExceeded, nats.ErrConnectionReconnecting, nats.ErrStaleConnection, nats.ErrNoServers} {
+		if errors.Is(err, one) {
+			return true
+		}
+	}
+	return errors.As(err, new(*net.OpError)) || errors.Is(err, syscall.EPIPE)
+}
+
+// Plain returns an error of a NATS client or server in plain words; nil for nil. url is where the server is.
+func Plain(err error, url string) error {
+	op, dns, late := (*net.OpError)(nil), (*net.DNSError)(nil), net.Error(nil)
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, new(MisfitError)):
+		return err
+	case code(err) == errNoJetStream, code(err) == errNoAccountJetStream, errors.Is(err, nats.ErrNoResponders):
+		return fmt.Errorf("server %s has JetStream disabled for this account; enable it or use another account%w", HideUser(url), silent{err})
+	case errors.As(err, &dns):
+		return fmt.Errorf("host %s is unknown (DNS)%w", dns.Name, silent{err})
+	case errors.As(err, &op) && op.Op == "dial":
+		return fmt.Errorf("server %s is unreachable: %s%w", op.Addr, innermost(op), silent{err})
+	case errors.As(err, &late) && late.Timeout(), errors.Is(err, nats.ErrTimeout):
+		return fmt.Errorf("server %s does not answer in time; a stream without a leader is silent too%w", HideUser(url), silent{err})
+	case errors.Is(err, nats.ErrNoServers):
+		return fmt.Errorf("server %s is unreachable%w", HideUser(url), silent{err})
+	}
+	return err
+}
+
+// silent keeps an error in the chain of one that says the same in plain words.
+type silent struct{ error }
+
+// Error implements error.
+func (silent) Error() string { return "" }
+
+// Unwrap returns the error that is not shown.
+func (s silent) Unwrap() error { return s.error }
+
+// innermost is the text of the system's own error.
+func innermost(err error) string {
+	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
+		err = next
+	}
+	return err.Error()
+}
