@@ -115,11 +115,11 @@ func (a Address) dial(options []nats.Option) (*Conn, error) {
 // hintTLS returns err with what to set where one side waits for a TLS handshake and the other for NATS' first line; nil: it is
 // something else.
 func (a Address) hintTLS(err error) error {
-	silent := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, os.ErrDeadlineExceeded)
+	saysNothing := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, os.ErrDeadlineExceeded)
 	switch {
 	case a.TLSFirst && errors.As(err, new(tls.RecordHeaderError)):
 		return fmt.Errorf("BRIDGE_NATS_TLS_FIRST is set, but the server does not begin with TLS (handshake_first): unset it%w", silent{err})
-	case !a.TLSFirst && silent && a.TLS == nil && !a.Owner:
+	case !a.TLSFirst && saysNothing && a.TLS == nil && !a.Owner:
 		return fmt.Errorf("the server accepted the connection and said nothing; if it expects TLS first (handshake_first), set BRIDGE_NATS_TLS_FIRST=true%w", silent{err})
 	}
 	return nil
