@@ -21,6 +21,8 @@ type result struct {
 	at           time.Time
 	from         netip.Addr
 	limit        *rate.Limiter
+	proven       bool // its proof was judged, and right
+	turnedAway   bool // it was refused before its proof could be judged
 	status       int
 	err          error
 	changes      []Change
@@ -79,6 +81,8 @@ func fate(err error) int {
 		return 200
 	case errors.As(err, &http):
 		return http.Code
+	case errors.Is(err, errCut):
+		return 408
 	case errors.Is(err, ErrForged):
 		return 401
 	case errors.Is(err, ErrRetry):
@@ -139,10 +143,10 @@ func (h *Handler) report(r *result, panicked any) {
 			h.Metrics.duplicates.WithLabelValues(r.source).Inc()
 		}
 	}
-	if h.Missed != nil && (r.status == http.StatusServiceUnavailable || r.status == http.StatusTooManyRequests) {
-		h.Missed(r.at)
+	h.note(r)
+	if r.err == nil || !h.refusals.repeats(h, r) {
+		h.logLine(r, took)
 	}
-	h.logLine(r, took)
 	if panicked != nil {
 		panic(panicked)
 	}

@@ -104,7 +104,7 @@ func (i *Installations) Prove(ctx context.Context, event string, auth Installati
 	case strings.EqualFold(event, "ONAPPINSTALL"), strings.EqualFold(event, "ONAPPUPDATE") && !known:
 		return i.Install(ctx, auth)
 	case !known && i.isUnread(auth.MemberID):
-		return fmt.Errorf("%w: the store of application tokens is away", ingest.ErrRetry)
+		return fmt.Errorf("%w: the store of application tokens is unreachable", ingest.ErrUnasked)
 	case !known:
 		return fmt.Errorf("%w: no installation brought that application_token for its member_id", ingest.ErrForged)
 	case Uninstalls(event):
