@@ -27,11 +27,11 @@ func processMemory() memoryLimit {
 	return m
 }
 
-// limitGo has the garbage collector keep within four fifths of the control group's limit: the rest is for what Go does not
+// limitGo has the garbage collector keep within three quarters of the control group's limit: the rest is for what Go does not
 // count, such as the kernel's buffers. It returns Go's limit. GOMEMLIMIT goes before it.
 func (m memoryLimit) limitGo() int64 {
 	if m.limit > 0 && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(m.limit / 5 * 4)
+		debug.SetMemoryLimit(m.limit / 4 * 3)
 	}
 	return debug.SetMemoryLimit(-1)
 }
