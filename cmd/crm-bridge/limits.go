@@ -65,12 +65,12 @@ func (s settings) connections(m memoryLimit, files int) (int, error) {
 	if files > 0 {
 		free = max(1, files-min(files/2, max(256, files/4)))
 	}
-	if s.MaxConnections > free && files > 0 {
+	if int(s.MaxConnections) > free && files > 0 {
 		return 0, fmt.Errorf("BRIDGE_MAX_CONNECTIONS must be at most %d: the process may open %d files, and %d of them are reserved for the store and NATS; raise that limit (ulimit -n, LimitNOFILE) or lower BRIDGE_MAX_CONNECTIONS", free, files, files-free)
 	}
 	switch {
 	case s.MaxConnections > 0:
-		return s.MaxConnections, nil
+		return int(s.MaxConnections), nil
 	case m.limit > 0:
 		free = min(free, max(16, int(m.limit/connectionMemory)))
 	}

@@ -43,7 +43,7 @@ type settings struct {
 	MaxBody          Size            `split_words:"true" default:"1MiB" desc:"longest body of a callback; 413 beyond"`
 	MaxInFlight      int             `split_words:"true" default:"2048" desc:"requests at once; 503 beyond"`
 	MaxInFlightBytes Size            `split_words:"true" desc:"bytes of bodies held at once: beyond it the slowest unfinished ones are cut (408), then new ones refused (503); unset: a quarter of the memory limit (cgroup or GOMEMLIMIT), at most 256MiB"`
-	MaxConnections   int             `split_words:"true" desc:"connections open at once: idle ones are closed before a new one waits; unset: from the limits of open files and of memory, at most 8192"`
+	MaxConnections   Count           `split_words:"true" desc:"connections open at once: idle ones are closed before a new one waits; unset: from the limits of open files and of memory, at most 8192"`
 	Rate             Rate            `split_words:"true" desc:"proven callbacks a second for each source; 429 beyond"`
 	AnswerTimeout    Span            `split_words:"true" default:"5s" desc:"an event that is not safe by then is answered with 503"`
 	Allow            ingest.Networks `split_words:"true" desc:"networks that may post, such as 10.0.0.0/8,192.0.2.7; empty: all"`
@@ -115,7 +115,6 @@ func (s settings) check() error {
 		{s.MaxInFlight >= 1, "BRIDGE_MAX_IN_FLIGHT must be at least 1"},
 		{int64(s.MaxBody) <= s.inFlightBytes(processMemory()), "BRIDGE_MAX_BODY must not be more than BRIDGE_MAX_IN_FLIGHT_BYTES, " +
 			Size(s.inFlightBytes(processMemory())).String() + ": a body of that length could never be held"},
-		{s.MaxConnections >= 0, "BRIDGE_MAX_CONNECTIONS must be at least 1"},
 		{time.Duration(s.AnswerTimeout) >= time.Millisecond, "BRIDGE_ANSWER_TIMEOUT must be at least 1ms"},
 		{paired(s.ListenCert, s.ListenKey), "BRIDGE_LISTEN_CERT and BRIDGE_LISTEN_KEY must be set together"},
 		{paired(s.NATS.ListenCert, s.NATS.ListenKey), "BRIDGE_NATS_LISTEN_CERT and BRIDGE_NATS_LISTEN_KEY must be set together"},

@@ -63,7 +63,7 @@ func (i *Installations) Install(ctx context.Context, from Installation) error {
 	case i.Client.ClientID == "" || i.Client.ClientSecret == "":
 		return fmt.Errorf("%w: an installation, but no BRIDGE_BITRIX24_CLIENT_ID and _CLIENT_SECRET are configured", ingest.ErrForged)
 	case !i.believes(from.MemberID):
-		return fmt.Errorf("%w: an installation of a portal that is not in BRIDGE_BITRIX24_PORTALS%s", ingest.ErrForged, named(from.MemberID))
+		return fmt.Errorf("%w: an installation of a portal that is not in BRIDGE_BITRIX24_PORTALS", ingest.ErrForged)
 	case ingest.CheckID(from.ApplicationToken) != nil:
 		return fmt.Errorf("%w: an installation without an application_token", ingest.ErrForged)
 	case from.RefreshToken == "" || len(from.RefreshToken) > 1000:
@@ -111,14 +111,6 @@ func (i *Installations) Prove(ctx context.Context, event string, auth Installati
 		return i.Uninstall(ctx, auth.MemberID)
 	}
 	return nil
-}
-
-// named is a member_id for the operator to copy, where it can be one.
-func named(member string) string {
-	if !memberID.MatchString(member) {
-		return ""
-	}
-	return ": it says that it is " + member
 }
 
 // Uninstall ends the trust in a portal: its token proves nothing any more and its credentials are gone. Call it only for
