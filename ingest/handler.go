@@ -27,7 +27,7 @@ type Handler struct {
 	MaxInFlight int   // requests at once; one more is refused with 503
 	// MaxInFlightBytes bounds what bodies hold at once, from the first byte until the answer: the slowest unfinished ones are
 	// cut with 408, then a new one is refused with 503. What callbacks hold beside their bodies while they are worked on is
-	// bounded by as much again. 0: 256 MiB.
+	// bounded by nine eighths of it. 0: 256 MiB.
 	MaxInFlightBytes int64
 	// PerRecord says that Accept makes an event of each record, and each holds the whole callback.
 	PerRecord     bool
@@ -156,7 +156,7 @@ func (h *Handler) receive(c echo.Context, source Source, room *room, into *resul
 
 // take verifies, decodes and makes safe. A malformed callback is safe when its copy is in quarantine.
 func (h *Handler) take(ctx context.Context, source Source, cb Callback, room *room, into *result) error {
-	done, err := room.begin(ctx, workBytes(len(cb.Body), 1), into.proven)
+	done, err := room.begin(ctx, len(cb.Body), 1, into.proven)
 	if err != nil {
 		into.turnedAway = true
 		return err
@@ -176,7 +176,7 @@ func (h *Handler) take(ctx context.Context, source Source, cb Callback, room *ro
 	changes, err := source.Decode(cb)
 	if n := records(changes); h.PerRecord && n > 1 {
 		done() // waiting with it in hand could have all wait for each other
-		if done, err = room.begin(ctx, workBytes(len(cb.Body), n), true); err != nil {
+		if done, err = room.begin(ctx, len(cb.Body), n, true); err != nil {
 			done = func() {}
 			return err
 		}

@@ -1,9 +1,23 @@
 package ingest
 
+import "context"
+
 // room is what all requests of a Handler share.
 type room struct {
-	*held // with their bodies
-	*work // beside them
+	*held              // with their bodies
+	small, large *work // beside them: ordinary callbacks do not wait behind large ones
+}
+
+// smallBody is up to which length a callback is an ordinary one.
+const smallBody = 16 << 10
+
+// begin is begin of the lane that a callback belongs to.
+func (r *room) begin(ctx context.Context, body, events int, proven bool) (done func(), err error) {
+	bytes := int64(body) * int64(workFactor+recordFactor*(events-1))
+	if body*events <= smallBody {
+		return r.small.begin(ctx, bytes, proven)
+	}
+	return r.large.begin(ctx, bytes, proven)
 }
 
 // defaultInFlightBytes is Handler.MaxInFlightBytes where it is not set.
@@ -16,8 +30,8 @@ func (h *Handler) room() *room {
 	}
 	hit := func(limit string) { h.Metrics.limitHits.WithLabelValues(limit).Inc() }
 	return &room{
-		held: &held{maxRequests: h.MaxInFlight, maxBytes: most, hit: hit, unfinished: map[*share]struct{}{}},
-		work: &work{maxBytes: most},
+		held:  &held{maxRequests: h.MaxInFlight, maxBytes: most, hit: hit, unfinished: map[*share]struct{}{}},
+		small: &work{maxBytes: most / 8}, large: &work{maxBytes: most},
 	}
 }
 
@@ -28,11 +42,6 @@ const (
 	workFactor   = 8
 	recordFactor = 4 // of these for each further event that holds the whole callback: the event and the message
 )
-
-// workBytes is what a callback may hold beside its body, if it makes so many events.
-func workBytes(body, events int) int64 {
-	return int64(body) * int64(workFactor+recordFactor*(events-1))
-}
 
 // records is how many records changes name.
 func records(changes []Change) int {
