@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -56,8 +57,26 @@ func keep(context.Context, ingest.Callback, error) (string, error) { return "q1"
 
 type bench struct {
 	*ingest.Handler
-	log      bytes.Buffer
+	log      lines
 	registry *prometheus.Registry
+}
+
+// lines is a log that timers may write to as well.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func open(change func(*ingest.Handler)) *bench {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,28 +75,38 @@ func (a asked) Verify(ctx context.Context, cb ingest.Callback) error {
 // of the hour for all of it.
 func TestCrowdIsMissedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		var missed []time.Time
+		seen := func() []time.Time {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(missed)
+		}
 		b := open(func(h *ingest.Handler) {
 			h.Sources = map[string]ingest.Source{"plain": asked{}}
-			h.Missed = func(at time.Time) { missed = append(missed, at) }
+			h.Missed = func(at time.Time) {
+				mu.Lock()
+				defer mu.Unlock()
+				missed = append(missed, at)
+			}
 		})
 		began := time.Now()
 		for range 1800 { // half an hour
 			b.post("unasked")
 			time.Sleep(time.Second)
 		}
-		if len(missed) != 1 || !missed[0].Equal(began) {
-			t.Fatalf("%d missed", len(missed))
+		if got := seen(); len(got) != 1 || !got[0].Equal(began) {
+			t.Fatalf("missed: %v", got)
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if len(missed) != 3 || missed[1].Sub(began) != time.Second || missed[2].Sub(began) != 1799*time.Second {
-			t.Errorf("missed: %v", missed)
+		if got := seen(); len(got) != 3 || got[1].Sub(began) != time.Second || got[2].Sub(began) != 1799*time.Second {
+			t.Errorf("missed: %v", got)
 		}
 		b.post("unasked")
 		b.Flush()
-		if len(missed) != 5 {
-			t.Errorf("what waited at the end is not missed: %v", missed)
+		if got := seen(); len(got) != 5 {
+			t.Errorf("what waited at the end is not missed: %v", got)
 		}
 	})
 }
