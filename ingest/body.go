@@ -72,6 +72,9 @@ func discard(body io.Reader, most int64) { _, _ = io.CopyN(io.Discard, body, mos
 
 // discardRest reads on for a moment, so that the sender of a request that is refused sees the answer.
 func (h *Handler) discardRest(c echo.Context) {
+	if c.Request().Header.Get("Expect") != "" {
+		return // it has not begun to send
+	}
 	if http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(discardFor)) == nil {
 		discard(c.Request().Body, h.MaxBody)
 	}

@@ -176,10 +176,12 @@ func (h *Handler) take(ctx context.Context, source Source, cb Callback, room *ro
 	changes, err := source.Decode(cb)
 	if n := records(changes); h.PerRecord && n > 1 {
 		done() // waiting with it in hand could have all wait for each other
-		if done, err = room.begin(ctx, len(cb.Body), n, true); err != nil {
+		again, failed := room.begin(ctx, len(cb.Body), n, true)
+		if failed != nil {
 			done = func() {}
-			return err
+			return failed
 		}
+		done = again
 	}
 	if err == nil && len(changes) > 0 {
 		trace := TraceParent(cb.Header)

@@ -45,10 +45,10 @@ var quotation = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 // repeats reports whether a refusal is counted for a later line, and needs none of its own. An authenticated callback has
 // its line each time, except beyond the rate.
 func (k *refusals) repeats(h *Handler, r *result) bool {
-	if r.status == http.StatusInternalServerError || r.proven && r.status != http.StatusTooManyRequests {
+	if r.proven && r.status != http.StatusTooManyRequests {
 		return false
 	}
-	reason := r.err.Error()
+	reason, _, _ := strings.Cut(r.err.Error(), "\n") // what follows is the stack of a panic
 	kind := refusalKind{r.source, r.status, strings.Clone(clip(quotation.ReplaceAllString(reason, `""`), 200))}
 	k.mu.Lock()
 	defer k.mu.Unlock()
