@@ -97,16 +97,17 @@ func fate(err error) int {
 
 // details are what a caller may know about a refusal; the operator reads more in the log.
 var details = map[int]string{
-	http.StatusBadRequest:            "The request could not be read.",
-	http.StatusUnauthorized:          "The callback does not prove where it comes from.",
-	http.StatusNotFound:              "There is nothing at this path.",
-	http.StatusMethodNotAllowed:      "This path does not take that method; see the Allow header.",
-	http.StatusRequestTimeout:        "The body did not arrive in time.",
-	http.StatusRequestEntityTooLarge: "The callback is longer than this bridge takes.",
-	http.StatusUnsupportedMediaType:  "The body must come without a Content-Encoding.",
-	http.StatusTooManyRequests:       "More callbacks a second than this bridge takes; send it again later.",
-	http.StatusInternalServerError:   "The bridge failed on this request.",
-	http.StatusServiceUnavailable:    "The event could not be made safe in time; send the callback again.",
+	http.StatusBadRequest:                  "The request could not be read.",
+	http.StatusUnauthorized:                "The callback does not prove where it comes from.",
+	http.StatusNotFound:                    "There is nothing at this path.",
+	http.StatusMethodNotAllowed:            "This path does not take that method; see the Allow header.",
+	http.StatusRequestTimeout:              "The body did not arrive in time.",
+	http.StatusRequestEntityTooLarge:       "The callback is longer than this bridge takes.",
+	http.StatusUnsupportedMediaType:        "The body must come without a Content-Encoding.",
+	http.StatusRequestHeaderFieldsTooLarge: "The header is longer than this bridge takes.",
+	http.StatusTooManyRequests:             "More callbacks a second than this bridge takes; send it again later.",
+	http.StatusInternalServerError:         "The bridge failed on this request.",
+	http.StatusServiceUnavailable:          "The event could not be made safe in time; send the callback again.",
 }
 
 func detail(r *result) string {

@@ -4,11 +4,9 @@ import (
 	"container/list"
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"os"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -245,14 +243,9 @@ func (o *conn) sorry() {
 		return
 	}
 	if o.Conn.SetWriteDeadline(time.Now().Add(10*time.Millisecond)) == nil {
-		_, _ = io.WriteString(o.Conn, slowHeader)
+		_, _ = o.Conn.Write(rawProblem(http.StatusRequestTimeout, "The header did not arrive in time."))
 	}
 }
-
-const slowDetail = `{"type":"about:blank","title":"Request Timeout","status":408,"detail":"The header did not arrive in time."}`
-
-var slowHeader = "HTTP/1.1 408 Request Timeout\r\nContent-Type: application/problem+json\r\nConnection: close\r\nContent-Length: " +
-	strconv.Itoa(len(slowDetail)) + "\r\n\r\n" + slowDetail
 
 // Close implements net.Conn.
 func (o *conn) Close() error {

@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"bufio"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -136,16 +137,25 @@ func TestUnfinishedHeadersAreBounded(t *testing.T) {
 	}
 }
 
-// A header that does not end is answered with 408, one that is too long with 431.
+// A header that does not end is answered with 408, one that is too long with 431, and one that is no HTTP with 400: problem
+// documents, though no handler sees them.
 func TestHeadersThatDoNotEnd(t *testing.T) {
 	address := bounded(t, 10, 1<<20, nil)
-	_, long := connect(t, address, "GET / HTTP/1.1\r\nHost: x\r\nX-Long: "+strings.Repeat("x", 36<<10)+"\r\n\r\n")
-	if status := ends(long); status != 431 {
-		t.Errorf("a long one was answered %d", status)
-	}
-	_, slow := connect(t, address, "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
-	if status := ends(slow); status != 408 {
-		t.Errorf("a slow one was answered %d", status)
+	for want, text := range map[int]string{
+		408: "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+		431: "GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + strings.Repeat("x", 36<<10) + "\r\n\r\n",
+		400: "nonsense\r\n\r\n",
+	} {
+		_, from := connect(t, address, text)
+		response, err := http.ReadResponse(from, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var problem struct{ Status int }
+		if err := json.NewDecoder(response.Body).Decode(&problem); err != nil || response.StatusCode != want || problem.Status != want ||
+			response.Header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%d was answered %d %v %v: %v", want, response.StatusCode, response.Header, problem, err)
+		}
 	}
 }
 

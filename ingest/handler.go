@@ -37,7 +37,7 @@ type Handler struct {
 	Allow          Networks // where callbacks may come from; empty: anywhere
 	TrustedProxies Networks // peers whose X-Forwarded-For is believed
 
-	Missed  func(at time.Time)  // called for callbacks that were lost here (see misses); nil: nobody asks
+	Missed  func(at time.Time)  // called for refused callbacks that the CRM may not repeat (DESIGN.md, 12); nil: not called
 	Public  map[string]Document // documents that everyone may GET, by path pattern
 	Log     *slog.Logger
 	Metrics *Metrics
