@@ -269,7 +269,8 @@ func TestTraceParent(t *testing.T) {
 	const trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 	for header, want := range map[string]string{
 		trace: trace, "nonsense": "", "": "", "00-00000000000000000000000000000000-00f067aa0ba902b7-01": "", "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01": "", "ff" + trace[2:]: "", trace + "-x": "", "01" + trace[2:] + "-x": "01" + trace[2:],
-		"cc" + trace[2:] + "-" + strings.Repeat("x", 500): "cc" + trace[2:], "01" + trace[2:] + ".x": "", trace[:54]: "", strings.ToUpper(trace): ""} {
+		"cc" + trace[2:] + "-" + strings.Repeat("x", 500): "cc" + trace[2:], "01" + trace[2:] + ".x": "", trace[:54]: "", strings.ToUpper(trace): "",
+	} {
 		got := "unset"
 		b := open(func(h *ingest.Handler) {
 			h.Accept = func(ctx context.Context, changes []ingest.Change) ([]ingest.Ack, error) {
