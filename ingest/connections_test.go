@@ -83,7 +83,7 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 			for i := range 20 {
 				conn, from := connect(t, address, "")
 				if config != nil {
-					over := tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // its certificate is of a test
+					over := tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
 					conn, from = over, bufio.NewReader(over)
 				}
 				if _, err := io.WriteString(conn, ask); err != nil {

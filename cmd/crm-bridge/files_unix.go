@@ -10,5 +10,5 @@ func openFiles() int {
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
 		return 0
 	}
-	return int(min(uint64(limit.Cur), 1<<30)) //nolint:unconvert,gosec // its type differs from system to system
+	return int(min(uint64(limit.Cur), 1<<30)) //nolint:unconvert // its type differs from system to system
 }
