@@ -189,7 +189,9 @@ func (h *Handler) take(ctx context.Context, source Source, cb Callback, room *ro
 			changes[i].TraceParent = trace
 		}
 		into.changes = changes
-		into.acks, err = h.Accept(ctx, changes)
+		if into.acks, err = h.Accept(ctx, changes); ctx.Err() != nil && err != nil {
+			room.linger(len(cb.Body), 1)
+		}
 	}
 	if !errors.Is(err, ErrMalformed) {
 		return err

@@ -126,6 +126,36 @@ func TestAloneIsNeverRefused(t *testing.T) {
 	done()
 }
 
+// What NATS does not acknowledge stays counted for a minute, for its client holds it: a remote that hangs does not fill the
+// memory, and ordinary callbacks pass meanwhile.
+func TestUnacknowledgedStaysCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &room{small: &work{maxBytes: 1 << 20}, large: &work{maxBytes: 10 << 20}}
+		begin := func(body int) error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			done, err := r.begin(ctx, body, 1, true)
+			if err == nil {
+				done()
+			}
+			return err
+		}
+		for range 5 {
+			r.linger(1<<20, 1)
+		}
+		if err := begin(1 << 20); !errors.Is(err, ErrRetry) {
+			t.Errorf("a large one got %v", err)
+		}
+		if err := begin(1000); err != nil {
+			t.Errorf("an ordinary one got %v", err)
+		}
+		time.Sleep(time.Minute)
+		if err := begin(1 << 20); err != nil {
+			t.Errorf("a minute later a large one got %v", err)
+		}
+	})
+}
+
 // Work waits for memory: what was authenticated early is begun first, and what waits too long is refused.
 func TestWorkWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

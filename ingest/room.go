@@ -1,6 +1,9 @@
 package ingest
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // room is what all requests of a Handler share.
 type room struct {
@@ -13,11 +16,24 @@ const smallBody = 16 << 10
 
 // begin is begin of the lane that a callback belongs to.
 func (r *room) begin(ctx context.Context, body, events int, proven bool) (done func(), err error) {
-	bytes := int64(body) * int64(workFactor+recordFactor*(events-1))
-	if body*events <= smallBody {
-		return r.small.begin(ctx, bytes, proven)
+	return r.lane(body*events).begin(ctx, int64(body)*int64(workFactor+recordFactor*(events-1)), proven)
+}
+
+func (r *room) lane(bytes int) *work {
+	if bytes <= smallBody {
+		return r.small
 	}
-	return r.large.begin(ctx, bytes, proven)
+	return r.large
+}
+
+// unansweredFor is how long a message may wait in NATS' client for its acknowledgement after its callback was given up.
+const unansweredFor = time.Minute
+
+// linger counts the messages of a callback that NATS did not acknowledge in time for as long as they may still be held.
+func (r *room) linger(body, events int) {
+	lane, bytes := r.lane(body*events), int64(body)*int64(2*events)
+	lane.add(bytes)
+	time.AfterFunc(unansweredFor, func() { lane.end(bytes) })
 }
 
 // defaultInFlightBytes is Handler.MaxInFlightBytes where it is not set.

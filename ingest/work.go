@@ -52,6 +52,13 @@ func (w *work) begin(ctx context.Context, bytes int64, proven bool) (done func()
 	return func() { w.end(bytes) }, nil // its turn has come just now
 }
 
+// add takes bytes that are held already.
+func (w *work) add(bytes int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.bytes += bytes
+}
+
 func (w *work) end(bytes int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
