@@ -178,3 +178,42 @@ func TestReadersOfDocumentsAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// While a large callback's work is under way, an ordinary one is answered; in record mode one of many records counts for each.
+func TestOrdinaryPassesLarge(t *testing.T) {
+	entered, release := make(chan struct{}, 2), make(chan struct{})
+	b := open(func(h *ingest.Handler) {
+		h.MaxBody, h.MaxInFlightBytes, h.PerRecord = 1<<20, 1<<20, true
+		h.Accept = func(ctx context.Context, changes []ingest.Change) ([]ingest.Ack, error) {
+			if len(changes[0].Module) > 5 {
+				entered <- struct{}{}
+				<-release
+			}
+			return accept(ctx, changes)
+		}
+	})
+	server := httptest.NewServer(b.HTTP())
+	defer server.Close()
+	post := func(path, body string) int {
+		response, err := http.Post(server.URL+path, "", strings.NewReader(body))
+		if err != nil {
+			return 0
+		}
+		_ = response.Body.Close()
+		return response.StatusCode
+	}
+	large := strings.Repeat("x", 500<<10)
+	first := make(chan int, 1)
+	go func() { first <- post("/plain/Contacts", large) }()
+	<-entered
+	if status := post("/plain/Deals", "ok"); status != 200 {
+		t.Errorf("an ordinary one was answered %d", status)
+	}
+	if status := post("/plain/Contacts", large); status != 503 {
+		t.Errorf("a second large one was answered %d", status)
+	}
+	close(release)
+	if status := <-first; status != 200 {
+		t.Errorf("the first large one was answered %d", status)
+	}
+}

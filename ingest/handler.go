@@ -174,9 +174,13 @@ func (h *Handler) take(ctx context.Context, source Source, cb Callback, room *ro
 		return echo.ErrTooManyRequests
 	}
 	changes, err := source.Decode(cb)
-	if n := records(changes); h.PerRecord && n > 1 {
+	events := 1
+	if h.PerRecord {
+		events = max(1, records(changes))
+	}
+	if events > 1 {
 		done() // waiting with it in hand could have all wait for each other
-		again, failed := room.begin(ctx, len(cb.Body), n, true)
+		again, failed := room.begin(ctx, len(cb.Body), events, true)
 		if failed != nil {
 			done = func() {}
 			return failed
@@ -190,7 +194,7 @@ func (h *Handler) take(ctx context.Context, source Source, cb Callback, room *ro
 		}
 		into.changes = changes
 		if into.acks, err = h.Accept(ctx, changes); ctx.Err() != nil && err != nil {
-			room.linger(len(cb.Body), 1)
+			room.linger(len(cb.Body), events)
 		}
 	}
 	if !errors.Is(err, ErrMalformed) {

@@ -141,7 +141,7 @@ func TestUnacknowledgedStaysCounted(t *testing.T) {
 			return err
 		}
 		for range 5 {
-			r.linger(1<<20, 1)
+			r.linger(512<<10, 2)
 		}
 		if err := begin(1 << 20); !errors.Is(err, ErrRetry) {
 			t.Errorf("a large one got %v", err)
