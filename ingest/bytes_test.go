@@ -179,7 +179,7 @@ func TestReadersOfDocumentsAreBounded(t *testing.T) {
 	}
 }
 
-// While a large callback's work is under way, an ordinary one is answered; in record mode one of many records counts for each.
+// While one large callback holds all memory for work, ordinary ones are answered, and another large one waits for its answer timeout.
 func TestOrdinaryPassesLarge(t *testing.T) {
 	entered, release := make(chan struct{}, 2), make(chan struct{})
 	b := open(func(h *ingest.Handler) {
