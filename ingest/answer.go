@@ -22,6 +22,8 @@ type result struct {
 	at           time.Time
 	from         netip.Addr
 	limit        *rate.Limiter
+	proven       bool // its proof was judged, and right
+	turnedAway   bool // it was refused before its proof could be judged
 	status       int
 	err          error
 	changes      []Change
@@ -82,6 +84,8 @@ func fate(err error) int {
 		return 200
 	case errors.As(err, &http):
 		return http.Code
+	case errors.Is(err, errCut):
+		return 408
 	case errors.Is(err, ErrForged):
 		return 401
 	case errors.Is(err, ErrRetry):
@@ -96,16 +100,17 @@ func fate(err error) int {
 
 // details are what a caller may know about a refusal; the operator reads more in the log.
 var details = map[int]string{
-	http.StatusBadRequest:            "The request could not be read.",
-	http.StatusUnauthorized:          "The callback does not prove where it comes from.",
-	http.StatusNotFound:              "There is nothing at this path.",
-	http.StatusMethodNotAllowed:      "This path does not take that method; see the Allow header.",
-	http.StatusRequestTimeout:        "The body did not arrive in time.",
-	http.StatusRequestEntityTooLarge: "The callback is longer than this bridge takes.",
-	http.StatusUnsupportedMediaType:  "The body must come without a Content-Encoding.",
-	http.StatusTooManyRequests:       "More callbacks a second than this bridge takes; send it again later.",
-	http.StatusInternalServerError:   "The bridge failed on this request.",
-	http.StatusServiceUnavailable:    "The event could not be made safe in time; send the callback again.",
+	http.StatusBadRequest:                  "The request could not be read.",
+	http.StatusUnauthorized:                "The callback does not prove where it comes from.",
+	http.StatusNotFound:                    "There is nothing at this path.",
+	http.StatusMethodNotAllowed:            "This path does not take that method; see the Allow header.",
+	http.StatusRequestTimeout:              "The body did not arrive in time.",
+	http.StatusRequestEntityTooLarge:       "The callback is longer than this bridge takes.",
+	http.StatusUnsupportedMediaType:        "The body must come without a Content-Encoding.",
+	http.StatusRequestHeaderFieldsTooLarge: "The header is longer than this bridge takes.",
+	http.StatusTooManyRequests:             "More callbacks a second than this bridge takes; send it again later.",
+	http.StatusInternalServerError:         "The bridge failed on this request.",
+	http.StatusServiceUnavailable:          "The event could not be made safe in time; send the callback again.",
 }
 
 func detail(r *result) string {
@@ -142,10 +147,10 @@ func (h *Handler) report(r *result, panicked any) {
 			h.Metrics.duplicates.WithLabelValues(r.source).Inc()
 		}
 	}
-	if h.Missed != nil && (r.status == http.StatusServiceUnavailable || r.status == http.StatusTooManyRequests) {
-		h.Missed(r.at)
+	h.note(r)
+	if r.err == nil || !h.refusals.repeats(h, r) {
+		h.logLine(r, took)
 	}
-	h.logLine(r, took)
 	if panicked != nil {
 		panic(panicked)
 	}

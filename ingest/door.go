@@ -38,41 +38,44 @@ func (n Networks) Contains(address netip.Addr) bool {
 }
 
 // client is the address that a request comes from: the peer's, or where the peer is a trusted proxy the last address in
-// X-Forwarded-For that is not one itself. What a proxy that is not trusted forwards is not believed.
+// X-Forwarded-For that is not one itself. What a proxy that is not trusted forwards is ignored. An entry that cannot be read,
+// or is empty, is an address in no network: the request does not then count as the proxy's own.
 func (h *Handler) client(r *http.Request) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}
 	}
-	address := peer.Addr().Unmap()
-	forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(forwarded) - 1; i >= 0 && forwarded[i] != "" && h.TrustedProxies.Contains(address); i-- {
+	address := peer.Addr().Unmap().WithZone("")
+	lines := r.Header.Values("X-Forwarded-For")
+	if len(lines) == 0 {
+		return address
+	}
+	forwarded := strings.Split(strings.Join(lines, ","), ",")
+	for i := len(forwarded) - 1; i >= 0 && h.TrustedProxies.Contains(address); i-- {
 		address = forwardedAddress(forwarded[i])
 	}
 	return address
 }
 
-// forwardedAddress reads an entry of X-Forwarded-For, with or without a port; what cannot be read is in no network.
+// forwardedAddress reads an entry of X-Forwarded-For: an address, with or without a port, perhaps in quotes or brackets. What
+// cannot be read, such as "unknown" or an address with a zone, is in no network.
 func forwardedAddress(entry string) netip.Addr {
-	entry = strings.Trim(strings.TrimSpace(entry), `"`)
-	if address, err := netip.ParseAddr(strings.Trim(entry, "[]")); err == nil {
-		return address.Unmap()
+	entry = strings.TrimSpace(entry)
+	if len(entry) > 1 && entry[0] == '"' && entry[len(entry)-1] == '"' {
+		entry = entry[1 : len(entry)-1]
 	}
-	if both, err := netip.ParseAddrPort(entry); err == nil {
-		return both.Addr().Unmap()
+	bare := entry
+	if len(entry) > 1 && entry[0] == '[' && entry[len(entry)-1] == ']' {
+		bare = entry[1 : len(entry)-1]
 	}
-	return netip.Addr{}
-}
-
-// enter takes a slot, or refuses at once where all are taken. Call release in any case.
-func (h *Handler) enter(slots chan struct{}) (release func(), err error) {
-	select {
-	case slots <- struct{}{}:
-		return func() { <-slots }, nil
-	default:
-		h.Metrics.limitHits.WithLabelValues("in_flight").Inc()
-		return func() {}, fmt.Errorf("%w: as many requests as BRIDGE_MAX_IN_FLIGHT allows are under way", ErrRetry)
+	address, err := netip.ParseAddr(bare)
+	if both, failed := netip.ParseAddrPort(entry); failed == nil {
+		address, err = both.Addr(), nil
 	}
+	if err != nil || address.Zone() != "" {
+		return netip.Addr{}
+	}
+	return address.Unmap()
 }
 
 // admit returns an error unless the request comes from where callbacks may come from.

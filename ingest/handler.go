@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -24,18 +23,27 @@ type Handler struct {
 	Accept     Accept
 	Quarantine Quarantine
 
-	MaxBody       int64         // bytes; a longer body is refused with 413
-	MaxInFlight   int           // requests at once; one more is refused with 503
+	MaxBody     int64 // bytes; a longer body is refused with 413
+	MaxInFlight int   // requests at once; one more is refused with 503
+	// MaxInFlightBytes bounds what bodies hold at once, from the first byte until the answer: the slowest unfinished ones are
+	// cut with 408, then a new one is refused with 503. What callbacks hold beside their bodies while they are worked on is
+	// bounded by nine eighths of it. 0: 256 MiB.
+	MaxInFlightBytes int64
+	// PerRecord says that Accept makes an event of each record, and each holds the whole callback.
+	PerRecord     bool
 	AnswerTimeout time.Duration // not safe by then: 503
 	Rate          float64       // proven callbacks a second for each source; more are refused with 429; 0: no limit
 
 	Allow          Networks // where callbacks may come from; empty: anywhere
 	TrustedProxies Networks // peers whose X-Forwarded-For is believed
 
-	Missed  func(at time.Time)  // is told of each callback that is refused with 503 or 429; nil: nobody is
+	Missed  func(at time.Time)  // called for refused callbacks that the CRM may not repeat (DESIGN.md, 12); nil: not called
 	Public  map[string]Document // documents that everyone may GET, by path pattern
 	Log     *slog.Logger
 	Metrics *Metrics
+
+	refusals refusals
+	misses   misses
 }
 
 // Document returns what stands at a path, with the headers of its answer; ok is false where there is nothing. It may be kept
@@ -56,17 +64,25 @@ func (h *Handler) HTTP() http.Handler {
 		_ = writeProblem(c, problem{Status: http.Code, Detail: details[http.Code]})
 	}
 	e.Use(h.recoverPanics)
-	limits, slots := h.limiters(), make(chan struct{}, h.MaxInFlight)
+	limits, room := h.limiters(), h.room()
 
 	for label, source := range h.Sources {
 		for _, route := range source.Routes() {
 			e.Add(route.Method, pathParam.ReplaceAllString(route.Path, ":$1"), func(c echo.Context) error {
-				return h.answer(c, label, source, limits[label], slots)
+				return h.answer(c, label, source, limits[label], room)
 			})
 		}
 	}
+	readers := make(chan struct{}, maxReaders)
 	for pattern, public := range h.Public {
 		e.Match([]string{http.MethodGet, http.MethodHead}, pathParam.ReplaceAllString(pattern, ":$1"), func(c echo.Context) error {
+			select {
+			case readers <- struct{}{}:
+				defer func() { <-readers }()
+			default:
+				h.Metrics.limitHits.WithLabelValues("documents").Inc()
+				return echo.ErrServiceUnavailable
+			}
 			header, body, ok := public(c.Request().URL.Path)
 			if !ok {
 				return echo.ErrNotFound
@@ -81,36 +97,76 @@ func (h *Handler) HTTP() http.Handler {
 	return e
 }
 
+// maxReaders bounds how many requests for documents are answered at once.
+const maxReaders = 64
+
 // answer takes one callback from its first byte to its answer.
-func (h *Handler) answer(c echo.Context, label string, source Source, limit *rate.Limiter, slots chan struct{}) error {
+func (h *Handler) answer(c echo.Context, label string, source Source, limit *rate.Limiter, room *room) error {
 	start := time.Now()
 	outcome := &result{source: label, at: start, from: h.client(c.Request()), limit: limit}
 	defer func() { h.report(outcome, recover()) }()
 
-	release, err := h.enter(slots)
-	defer release()
-	if err == nil {
-		err = h.admit(outcome.from)
-	}
-	var cb Callback
-	if err == nil {
-		cb, err = h.read(c, label, start)
-	}
-	if err == nil {
-		// A CRM that hangs up has still told us of a change, and may never tell again: only time ends the work.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), h.AnswerTimeout)
-		defer cancel()
-		err = h.take(ctx, source, cb, outcome)
-	}
+	err := h.receive(c, source, room, outcome)
 	if outcome.status, outcome.err = fate(err), err; err == nil {
 		return writeAnswer(c, outcome.acks)
+	}
+	if outcome.status == http.StatusRequestTimeout {
+		c.Response().Header().Set("Connection", "close") // the rest of its body will not be read
 	}
 	return writeProblem(c, problem{Status: outcome.status, Detail: detail(outcome), QuarantineID: outcome.quarantineID})
 }
 
+// receive admits a callback, reads it and has it taken. It gives back what the callback holds when all is done.
+func (h *Handler) receive(c echo.Context, source Source, room *room, into *result) error {
+	if err := h.admit(into.from); err != nil {
+		return err
+	}
+	cb, err := head(c, into.source, into.at)
+	if err != nil {
+		return err
+	}
+	cb.From = into.from
+	r := c.Request()
+	into.proven = source.Verify(r.Context(), cb) == nil // what the body will add may still make a forgery of it
+	control := http.NewResponseController(c.Response())
+	share, err := room.enter(into.proven, func() { _ = control.SetReadDeadline(time.Now()) })
+	if err != nil {
+		into.turnedAway = true
+		h.discardRest(c)
+		return err
+	}
+	defer share.leave()
+	if err = share.grow(max(0, headerBytes(r)-firstRead)); err == nil {
+		cb.Body, err = h.readBody(r, share)
+	}
+	if cut := share.finish(); cut != nil {
+		err = cut
+	}
+	if errors.Is(err, errTooMuchHeld) {
+		into.turnedAway = true
+		h.discardRest(c)
+	}
+	if err != nil {
+		return err
+	}
+	// A CRM that hangs up has still told us of a change, and may never tell again: only time ends the work.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), h.AnswerTimeout)
+	defer cancel()
+	return h.take(ctx, source, cb, room, into)
+}
+
 // take verifies, decodes and makes safe. A malformed callback is safe when its copy is in quarantine.
-func (h *Handler) take(ctx context.Context, source Source, cb Callback, into *result) error {
-	if err := source.Verify(ctx, cb); err != nil {
+func (h *Handler) take(ctx context.Context, source Source, cb Callback, room *room, into *result) error {
+	done, err := room.begin(ctx, len(cb.Body), 1, into.proven)
+	if err != nil {
+		into.turnedAway = true
+		return err
+	}
+	defer func() { done() }()
+	err = source.Verify(ctx, cb)
+	into.proven = err == nil
+	into.turnedAway = errors.Is(err, ErrUnasked)
+	if err != nil {
 		return err
 	}
 	// Only what is proven counts, or strangers could use up the rate of the CRM.
@@ -122,13 +178,28 @@ func (h *Handler) take(ctx context.Context, source Source, cb Callback, into *re
 	if err == nil && ctx.Err() != nil {
 		return fmt.Errorf("%w: decoding it took longer than BRIDGE_ANSWER_TIMEOUT", ErrRetry)
 	}
+	events := 1
+	if h.PerRecord {
+		events = max(1, records(changes))
+	}
+	if events > 1 {
+		done() // waiting with it in hand could have all wait for each other
+		again, failed := room.begin(ctx, len(cb.Body), events, true)
+		if failed != nil {
+			done = func() {}
+			return failed
+		}
+		done = again
+	}
 	if err == nil && len(changes) > 0 {
 		trace := TraceParent(cb.Header)
 		for i := range changes {
 			changes[i].TraceParent = trace
 		}
 		into.changes = changes
-		into.acks, err = h.Accept(ctx, changes)
+		if into.acks, err = h.Accept(ctx, changes); ctx.Err() != nil && err != nil {
+			room.linger(len(cb.Body), events)
+		}
 	}
 	if !errors.Is(err, ErrMalformed) {
 		return err
@@ -141,34 +212,17 @@ func (h *Handler) take(ctx context.Context, source Source, cb Callback, into *re
 	return err
 }
 
-// maxDiscard is how much of a body that is too long is read all the same: a sender whose connection is cut while it still
-// sends never sees the answer.
-const maxDiscard = 16 << 20
-
-// read makes a Callback of a request whose body is within the limit.
-func (h *Handler) read(c echo.Context, label string, at time.Time) (Callback, error) {
+// head makes a Callback of a request whose body is not read yet.
+func head(c echo.Context, label string, at time.Time) (Callback, error) {
 	r := c.Request()
 	if encoding := r.Header.Get(echo.HeaderContentEncoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return Callback{}, echo.ErrUnsupportedMediaType
-	}
-	if r.ContentLength > h.MaxBody {
-		_, _ = io.CopyN(io.Discard, r.Body, maxDiscard)
-		return Callback{}, echo.ErrStatusRequestEntityTooLarge
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, h.MaxBody))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return Callback{}, echo.ErrStatusRequestEntityTooLarge
-	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):
-		return Callback{}, echo.ErrRequestTimeout
-	case err != nil:
-		return Callback{}, echo.ErrBadRequest
 	}
 	params := make(map[string]string, len(c.ParamNames()))
 	for _, name := range c.ParamNames() {
 		value := c.Param(name)
 		if r.URL.RawPath != "" { // then Echo takes parameters from it as they are written
+			var err error
 			if value, err = url.PathUnescape(value); err != nil {
 				return Callback{}, echo.ErrNotFound
 			}
@@ -178,8 +232,8 @@ func (h *Handler) read(c echo.Context, label string, at time.Time) (Callback, er
 		}
 	}
 	return Callback{
-		Source: label, At: at.UTC(), From: h.client(r), Method: r.Method, Path: r.URL.Path, Header: r.Header,
-		Query: Values(r.URL.RawQuery), RawQuery: r.URL.RawQuery, Params: params, Body: body,
+		Source: label, At: at.UTC(), Method: r.Method, Path: r.URL.Path, Header: r.Header,
+		Query: Values(r.URL.RawQuery), RawQuery: r.URL.RawQuery, Params: params,
 	}, nil
 }
 
@@ -192,23 +246,4 @@ func (h *Handler) recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
 		}()
 		return next(c)
 	}
-}
-
-var (
-	traceParentPattern = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$`)
-	traceParentInvalid = regexp.MustCompile(`^ff|^00-.{52}-|^..-0{32}|^.{35}-0{16}`)
-)
-
-// TraceParent returns a request's W3C traceparent, or nothing where it is not a valid one.
-func TraceParent(header http.Header) string {
-	value := header.Get("traceparent")
-	if len(value) > 200 || !traceParentPattern.MatchString(value) || traceParentInvalid.MatchString(value) {
-		return ""
-	}
-	return value
-}
-
-func isTimeout(err error) bool {
-	var timeout interface{ Timeout() bool }
-	return errors.As(err, &timeout) && timeout.Timeout()
 }

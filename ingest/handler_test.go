@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -56,8 +57,26 @@ func keep(context.Context, ingest.Callback, error) (string, error) { return "q1"
 
 type bench struct {
 	*ingest.Handler
-	log      bytes.Buffer
+	log      lines
 	registry *prometheus.Registry
+}
+
+// lines is a log that timers may write to as well.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func open(change func(*ingest.Handler)) *bench {
@@ -248,7 +267,10 @@ func TestHangUpDoesNotCancel(t *testing.T) {
 // The trace of the request reaches the change; what is no trace does not.
 func TestTraceParent(t *testing.T) {
 	const trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-	for header, want := range map[string]string{trace: trace, "nonsense": "", "": "", "00-00000000000000000000000000000000-00f067aa0ba902b7-01": "", "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01": "", "ff" + trace[2:]: "", trace + "-x": "", "01" + trace[2:] + "-x": "01" + trace[2:] + "-x"} {
+	for header, want := range map[string]string{
+		trace: trace, "nonsense": "", "": "", "00-00000000000000000000000000000000-00f067aa0ba902b7-01": "", "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01": "", "ff" + trace[2:]: "", trace + "-x": "", "01" + trace[2:] + "-x": "01" + trace[2:],
+		"cc" + trace[2:] + "-" + strings.Repeat("x", 500): "cc" + trace[2:], "01" + trace[2:] + ".x": "", trace[:54]: "", strings.ToUpper(trace): "",
+	} {
 		got := "unset"
 		b := open(func(h *ingest.Handler) {
 			h.Accept = func(ctx context.Context, changes []ingest.Change) ([]ingest.Ack, error) {

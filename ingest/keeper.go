@@ -127,6 +127,7 @@ func (k *keeping) run(ctx context.Context) {
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
+	k.noteMissed(last)
 	_ = k.claim.release(last) // it runs out by itself
 }
 

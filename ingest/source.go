@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // The fates of a callback that is not accepted. Every error that leaves a Source or an Accept wraps one of them; what
@@ -14,12 +15,18 @@ var (
 	ErrRetry     = errors.New("not safe")           // answered with 503: sending it again is right
 )
 
+// ErrUnasked is an ErrRetry of Verify: nothing can be said of the proof, for a reason of our own, such as a store that is
+// unreachable. Such a callback may have been the CRM's.
+var ErrUnasked = fmt.Errorf("%w: the proof cannot be judged now", ErrRetry)
+
 // Source understands the callbacks of one CRM.
 type Source interface {
-	Routes() []Route                               // method and path patterns that it answers
-	Verify(ctx context.Context, cb Callback) error // ErrForged unless cb proves that the CRM sent it
-	Decode(cb Callback) ([]Change, error)          // ErrMalformed names what is wrong, without quoting it
-	Secrets() Secrets                              // what must never leave the bridge
+	Routes() []Route // method and path patterns that it answers
+	// Verify returns ErrForged unless cb proves that the CRM sent it. It is called twice: before the body is read, with a
+	// nil Body, when nil means that the URL and the headers authenticate the callback; and with the body, which decides.
+	Verify(ctx context.Context, cb Callback) error
+	Decode(cb Callback) ([]Change, error) // ErrMalformed names what is wrong, without quoting it
+	Secrets() Secrets                     // what must never leave the bridge
 }
 
 // Sampler makes the callback that the CRM would send for a change: the inverse of Decode, proven with token, or with

@@ -38,22 +38,27 @@ func (m *Mode) Decode(value string) error {
 const (
 	contentType     = "content-type" // lower case: header names are case-sensitive in NATS, and readers look for these
 	attributePrefix = "ce-"
+	traceParent     = "traceparent" // extension of the event, and header of its message, so that a consumer's tracing goes on
 )
 
 // Message returns e as a NATS message for subject.
 func Message(subject string, e event.Event, mode Mode) (*nats.Msg, error) {
+	msg := &nats.Msg{Subject: subject}
+	var err error
 	if mode == Binary {
-		header, err := attributes(&e)
-		if err != nil {
-			return nil, err
-		}
-		return &nats.Msg{Subject: subject, Header: header, Data: e.Data()}, nil
+		msg.Header, err = attributes(&e)
+		msg.Data = e.Data()
+	} else {
+		msg.Header = nats.Header{contentType: {format.JSON.MediaType()}}
+		msg.Data, err = structured(&e)
 	}
-	body, err := structured(&e)
 	if err != nil {
 		return nil, fmt.Errorf("encode event: %w", err)
 	}
-	return &nats.Msg{Subject: subject, Header: nats.Header{contentType: {format.JSON.MediaType()}}, Data: body}, nil
+	if trace, ok := e.Extensions()[traceParent].(string); ok && trace != "" {
+		msg.Header[traceParent] = []string{trace}
+	}
+	return msg, nil
 }
 
 // In returns the stored event in a content mode, as names with values, content-type among them, and the body behind them.
@@ -61,7 +66,11 @@ func Message(subject string, e event.Event, mode Mode) (*nats.Msg, error) {
 func (s Stored) In(mode Mode) (header map[string][]string, body []byte, err error) {
 	if mode == Structured {
 		body, err := s.JSON()
-		return map[string][]string{contentType: {format.JSON.MediaType()}}, body, err
+		header := map[string][]string{contentType: {format.JSON.MediaType()}}
+		if trace := s.Header[traceParent]; len(trace) > 0 {
+			header[traceParent] = trace
+		}
+		return header, body, err
 	}
 	e, err := s.Event()
 	if err != nil {

@@ -2,6 +2,7 @@ package publish_test
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 	"time"
 
@@ -79,5 +80,31 @@ func TestStructuredIsReadBack(t *testing.T) {
 	}
 	if string(got.Data()) != string(want.Data()) {
 		t.Errorf("data %s", got.Data())
+	}
+}
+
+// The trace context of an event is a header of its message too, in both modes, and of what is replayed from it.
+func TestTraceParentIsAHeader(t *testing.T) {
+	const trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	for _, mode := range []publish.Mode{publish.Structured, publish.Binary} {
+		e := newEvent(t, "id")
+		msg, err := publish.Message("crm.zoho.Deals.edit", e, mode)
+		if err != nil || msg.Header["traceparent"] != nil {
+			t.Errorf("%s without a trace: %v %v", mode, msg.Header, err)
+		}
+		e.SetExtension("traceparent", trace)
+		if msg, err = publish.Message("crm.zoho.Deals.edit", e, mode); err != nil || !slices.Equal(msg.Header["traceparent"], []string{trace}) {
+			t.Errorf("%s: %v %v", mode, msg.Header, err)
+		}
+		stored := publish.Stored{Header: msg.Header, Data: msg.Data}
+		for _, again := range []publish.Mode{publish.Structured, publish.Binary} {
+			header, _, err := stored.In(again)
+			if err != nil || !slices.Equal(header["traceparent"], []string{trace}) {
+				t.Errorf("%s as %s: %v %v", mode, again, header, err)
+			}
+		}
+		if back, err := stored.Event(); err != nil || back.Extensions()["traceparent"] != trace {
+			t.Errorf("%s: read back with %v: %v", mode, back.Extensions(), err)
+		}
 	}
 }

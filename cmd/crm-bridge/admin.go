@@ -37,6 +37,27 @@ type readiness struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
+// adminAtOnce bounds how many requests at the admin address are answered at once.
+const adminAtOnce = 32
+
+// atMost answers so many requests at once, and 503 beyond. /healthz is always answered, lest a crowd has the bridge restarted.
+func atMost(n int, next http.Handler) http.Handler {
+	slots := make(chan struct{}, n)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/healthz" {
+			select {
+			case slots <- struct{}{}:
+				defer func() { <-slots }()
+			default:
+				w.Header().Set("Retry-After", "5")
+				writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "too many requests at once"})
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 func (b *bridge) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, map[string]bool{"ok": true}) })

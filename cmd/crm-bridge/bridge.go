@@ -57,6 +57,8 @@ type bridge struct {
 	told    contract // what consumers are told of it
 
 	callbacks, admin net.Listener
+	limits           struct{ callbacks, admin *ingest.Connections }
+	metrics          *ingest.Metrics
 	adminToken       string     // proves the bridge's own commands
 	settling         sync.Mutex // held while a quarantined callback is redriven or dropped
 	state            state
@@ -95,10 +97,7 @@ func openBridge(ctx context.Context, s settings, log *slog.Logger) (b *bridge, e
 	if err = b.openKeeper(ctx); err != nil {
 		return b, err
 	}
-	if b.callbacks, err = listen(ctx, "BRIDGE_LISTEN", s.Listen, s.ListenCert, s.ListenKey, log); err != nil {
-		return b, err
-	}
-	if b.admin, err = listen(ctx, "BRIDGE_ADMIN_LISTEN", s.AdminListen, "", "", log); err != nil {
+	if err = b.listen(ctx); err != nil {
 		return b, err
 	}
 	for label, source := range b.sources {
@@ -111,6 +110,24 @@ func openBridge(ctx context.Context, s settings, log *slog.Logger) (b *bridge, e
 		}
 	}
 	return b, nil
+}
+
+// listen opens the listeners, bounded.
+func (b *bridge) listen(ctx context.Context) (err error) {
+	s, memory := b.settings, processMemory()
+	most, err := s.connections(memory, openFiles())
+	if err != nil {
+		return err
+	}
+	b.sayLimits(memory, memory.limitGo(), most)
+	b.metrics = ingest.NewMetrics(b.registry)
+	b.limits.callbacks = &ingest.Connections{Max: most, HeaderBytes: s.inFlightBytes(memory) / 4, Label: "connections", Metrics: b.metrics}
+	b.limits.admin = &ingest.Connections{Max: adminConnections, HeaderBytes: 1 << 20, Label: "admin_connections", Metrics: b.metrics}
+	if b.callbacks, err = listen(ctx, "BRIDGE_LISTEN", s.Listen, s.ListenCert, s.ListenKey, b.limits.callbacks, b.log); err != nil {
+		return err
+	}
+	b.admin, err = listen(ctx, "BRIDGE_ADMIN_LISTEN", s.AdminListen, "", "", b.limits.admin, b.log)
+	return err
 }
 
 // shortSecret is the length from which a secret can be masked wherever it stands.
@@ -186,8 +203,9 @@ func (b *bridge) keep(ctx context.Context, cb ingest.Callback, reason error) (st
 func (b *bridge) Run(ctx context.Context) error {
 	timeout := time.Duration(b.settings.AnswerTimeout)
 	handler := &ingest.Handler{
-		Sources: b.sources, Accept: b.accept, Quarantine: b.keep, Log: b.log, Metrics: ingest.NewMetrics(b.registry),
+		Sources: b.sources, Accept: b.accept, Quarantine: b.keep, Log: b.log, Metrics: b.metrics,
 		MaxBody: int64(b.settings.MaxBody), MaxInFlight: b.settings.MaxInFlight, AnswerTimeout: timeout,
+		MaxInFlightBytes: b.settings.inFlightBytes(processMemory()), PerRecord: b.settings.EventPer == "record",
 		Rate: float64(b.settings.Rate), Allow: b.settings.Allow, TrustedProxies: b.settings.TrustedProxies,
 		Public: map[string]ingest.Document{"/schemas/v1/{family}": b.schema, "/asyncapi.yaml": b.asyncAPI, "/asyncapi.html": b.asyncAPIPage},
 	}
@@ -195,7 +213,8 @@ func (b *bridge) Run(ctx context.Context) error {
 		handler.Missed = b.keeper.Missed
 	}
 	front := ingest.NewServer(b.sendOn(handler.HTTP()), timeout, b.log)
-	back := ingest.NewServer(b.adminHandler(), timeout, b.log)
+	back := ingest.NewServer(atMost(adminAtOnce, b.adminHandler()), timeout, b.log)
+	front.ConnState, back.ConnState = b.limits.callbacks.Track, b.limits.admin.Track
 
 	failed := make(chan error, 3)
 	go func() { failed <- front.Serve(b.callbacks) }()
@@ -225,8 +244,9 @@ func (b *bridge) Run(ctx context.Context) error {
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout+timeout)
 	defer cancel()
-	unkeep()
 	err = errors.Join(err, front.Shutdown(drain))
+	handler.Flush()
+	unkeep()
 	select {
 	case <-kept:
 	case <-drain.Done():

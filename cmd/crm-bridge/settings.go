@@ -43,12 +43,14 @@ type settings struct {
 
 	QuarantineMaxBytes Size `split_words:"true" desc:"how much quarantine keeps; full: 503 in place of 400; unset: 256MiB, or 2% of the free disk if that is less; with a remote 64MiB, or 5% of the account's free storage"`
 
-	MaxBody        Size            `split_words:"true" default:"1MiB" desc:"longest body of a callback; 413 beyond"`
-	MaxInFlight    int             `split_words:"true" default:"2048" desc:"requests at once; 503 beyond"`
-	Rate           Rate            `split_words:"true" desc:"proven callbacks a second for each source; 429 beyond"`
-	AnswerTimeout  Span            `split_words:"true" default:"5s" desc:"an event that is not safe by then is answered with 503"`
-	Allow          ingest.Networks `split_words:"true" desc:"networks that may post, such as 10.0.0.0/8,192.0.2.7; empty: all"`
-	TrustedProxies ingest.Networks `split_words:"true" desc:"proxies whose X-Forwarded-For is believed"`
+	MaxBody          Size            `split_words:"true" default:"1MiB" desc:"longest body of a callback; 413 beyond"`
+	MaxInFlight      int             `split_words:"true" default:"2048" desc:"requests at once; 503 beyond"`
+	MaxInFlightBytes Size            `split_words:"true" desc:"bytes of bodies held at once: beyond it the slowest unfinished ones are cut (408), then new ones refused (503); unset: a quarter of the memory limit (cgroup or GOMEMLIMIT), at most 256MiB"`
+	MaxConnections   Count           `split_words:"true" desc:"connections open at once: idle ones are closed before a new one waits; unset: from the limits of open files and of memory, at most 8192"`
+	Rate             Rate            `split_words:"true" desc:"proven callbacks a second for each source; 429 beyond"`
+	AnswerTimeout    Span            `split_words:"true" default:"5s" desc:"an event that is not safe by then is answered with 503"`
+	Allow            ingest.Networks `split_words:"true" desc:"networks that may post, such as 10.0.0.0/8,192.0.2.7; empty: all"`
+	TrustedProxies   ingest.Networks `split_words:"true" desc:"proxies whose X-Forwarded-For is believed"`
 
 	StateKey  string `split_words:"true" secret:"true" desc:"encrypts what replicas share; without it nothing secret is written to a remote bucket"`
 	PublicURL string `split_words:"true" desc:"where the CRMs reach the bridge, such as https://crm.example.com"`
@@ -118,6 +120,8 @@ func (s settings) check() error {
 		{s.StreamMaxAge == 0 || s.StreamDuplicates <= s.StreamMaxAge, "BRIDGE_STREAM_DUPLICATES must not be longer than BRIDGE_STREAM_MAX_AGE"},
 		{s.MaxBody <= 32<<20, "BRIDGE_MAX_BODY must not be more than 32MiB"},
 		{s.MaxInFlight >= 1, "BRIDGE_MAX_IN_FLIGHT must be at least 1"},
+		{int64(s.MaxBody) <= s.inFlightBytes(processMemory()), "BRIDGE_MAX_BODY must not be more than BRIDGE_MAX_IN_FLIGHT_BYTES, " +
+			Size(s.inFlightBytes(processMemory())).String() + ": a body of that length could never be held"},
 		{time.Duration(s.AnswerTimeout) >= time.Millisecond, "BRIDGE_ANSWER_TIMEOUT must be at least 1ms"},
 		{paired(s.ListenCert, s.ListenKey), "BRIDGE_LISTEN_CERT and BRIDGE_LISTEN_KEY must be set together"},
 		{paired(s.NATS.ListenCert, s.NATS.ListenKey), "BRIDGE_NATS_LISTEN_CERT and BRIDGE_NATS_LISTEN_KEY must be set together"},

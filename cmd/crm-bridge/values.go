@@ -44,6 +44,19 @@ func (s Size) String() string {
 	return strconv.FormatInt(int64(s), 10) + "B"
 }
 
+// Count is a number from 1; 0: it is not set.
+type Count int
+
+// Decode reads a number from an environment variable.
+func (c *Count) Decode(value string) error {
+	n, err := strconv.ParseInt(strings.TrimSpace(value), 10, 32)
+	if err != nil || n < 1 {
+		return errors.New("must be a whole number from 1")
+	}
+	*c = Count(n)
+	return nil
+}
+
 // Span is a length of time: "500ms", "36h", "7d", "1d12h".
 type Span time.Duration
 

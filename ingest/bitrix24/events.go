@@ -55,7 +55,8 @@ func (e *Events) Routes() []ingest.Route {
 // Secrets implements ingest.Source.
 func (e *Events) Secrets() ingest.Secrets { return secrets(e.Tokens.Values()) }
 
-// Verify implements ingest.Source: auth[application_token] proves the callback, if it is one of that member_id.
+// Verify implements ingest.Source: auth[application_token] proves the callback, if it is one of that member_id. Its errors name
+// the member_id that a forgery claims, for the operator who may have to configure it.
 func (e *Events) Verify(ctx context.Context, cb ingest.Callback) error {
 	body, broken := parse(cb)
 	member, err := memberOf(body)
@@ -76,14 +77,14 @@ func (e *Events) Verify(ctx context.Context, cb ingest.Callback) error {
 		refresh, _ := body.text("auth", "refresh_token")
 		err := e.Installations.Prove(ctx, event, Installation{member, token, refresh, proven, cb.From})
 		if !proven || errors.Is(err, ingest.ErrRetry) {
-			return err
+			return e.claiming(member, err)
 		}
 	}
 	if len(candidates) == 0 {
-		return fmt.Errorf("%w: no application_token is configured for its member_id", ingest.ErrForged)
+		return e.claiming(member, fmt.Errorf("%w: no application_token is configured for its member_id", ingest.ErrForged))
 	}
 	if !proven {
-		return fmt.Errorf("%w: wrong application_token for its member_id", ingest.ErrForged)
+		return e.claiming(member, fmt.Errorf("%w: wrong application_token for its member_id", ingest.ErrForged))
 	}
 	return nil
 }
@@ -94,6 +95,21 @@ func unread(broken error) string {
 		return ""
 	}
 	return "; not all of its body can be read"
+}
+
+// shownMember is how much of a claimed member_id is logged, in characters. A real one has 32.
+const shownMember = 40
+
+// claiming adds the claimed member_id to the error of a forgery, in quotes and escaped. A token that stands in its place is
+// not shown.
+func (e *Events) claiming(member string, err error) error {
+	if !errors.Is(err, ingest.ErrForged) || ingest.MatchesAny(member, e.Tokens.Values()) {
+		return err
+	}
+	if runes := []rune(member); len(runes) > shownMember {
+		member = string(runes[:shownMember]) + "..."
+	}
+	return fmt.Errorf("%w: it claims to be %+q", err, member)
 }
 
 // memberOf returns auth[member_id], which names a portal for good; empty where there is none.

@@ -62,7 +62,7 @@ func (i *Installations) install(ctx context.Context, from Installation, proven b
 	case i.Client.ClientID == "" || i.Client.ClientSecret == "":
 		return fmt.Errorf("%w: an installation, but no BRIDGE_BITRIX24_CLIENT_ID and _CLIENT_SECRET are configured", ingest.ErrForged)
 	case !i.believes(from.MemberID):
-		return fmt.Errorf("%w: an installation of a portal that is not in BRIDGE_BITRIX24_PORTALS%s", ingest.ErrForged, named(from.MemberID))
+		return fmt.Errorf("%w: an installation of a portal that is not in BRIDGE_BITRIX24_PORTALS", ingest.ErrForged)
 	case ingest.CheckID(from.ApplicationToken) != nil:
 		return fmt.Errorf("%w: an installation without an application_token", ingest.ErrForged)
 	case from.RefreshToken == "" || len(from.RefreshToken) > 1000:
@@ -113,21 +113,13 @@ func (i *Installations) Prove(ctx context.Context, event string, auth Installati
 	case strings.EqualFold(event, "ONAPPINSTALL"), strings.EqualFold(event, "ONAPPUPDATE") && !known:
 		return i.install(ctx, auth, known || auth.Proven)
 	case !known && !auth.Proven && i.isUnread(auth.MemberID):
-		return fmt.Errorf("%w: the store of application tokens is away", ingest.ErrRetry)
+		return fmt.Errorf("%w: the store of application tokens is unreachable", ingest.ErrUnasked)
 	case !known:
 		return fmt.Errorf("%w: no installation brought that application_token for its member_id", ingest.ErrForged)
 	case Uninstalls(event):
 		return i.Uninstall(ctx, auth.MemberID)
 	}
 	return nil
-}
-
-// named is a member_id for the operator to copy, where it can be one.
-func named(member string) string {
-	if !memberID.MatchString(member) {
-		return ""
-	}
-	return ": it says that it is " + member
 }
 
 // Uninstall ends the trust in a portal: its token proves nothing any more and its credentials are gone. Call it only for

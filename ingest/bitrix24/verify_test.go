@@ -112,3 +112,24 @@ func TestMadeSecret(t *testing.T) {
 		t.Error("opened without its secret")
 	}
 }
+
+// The error of a forgery names the portal that it claims to be, clipped and escaped; a token in its place is not shown.
+func TestForgeryNamesItsPortal(t *testing.T) {
+	s := open(t, bitrix24.OpenEvents)
+	for claimed, want := range map[string]string{
+		"0123456789abcdef0123456789abcdef": `it claims to be "0123456789abcdef0123456789abcdef"`,
+		strings.Repeat("a", 200):           `it claims to be "` + strings.Repeat("a", 40) + `..."`,
+		`"ü`:                               `it claims to be "\"\u00fc"`,
+		token:                              "",
+	} {
+		err := s.Verify(t.Context(), eventCallback([]byte("auth[member_id]="+url.QueryEscape(claimed)+"&auth[application_token]=wrong")))
+		switch {
+		case !errors.Is(err, ingest.ErrForged):
+			t.Errorf("%s: %v", claimed, err)
+		case want == "" && strings.Contains(err.Error(), token):
+			t.Errorf("shows a token: %v", err)
+		case !strings.HasSuffix(err.Error(), want):
+			t.Errorf("%s: %v", claimed, err)
+		}
+	}
+}

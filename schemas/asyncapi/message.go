@@ -33,7 +33,7 @@ func (e envelope) message(f family, binary bool) (message, error) {
 	m := message{
 		Name: f.name, Title: f.title, Summary: f.description, ContentType: structuredType,
 		Headers: header{Type: "object", Required: []string{"content-type"}, Properties: map[string]any{
-			"content-type": constant{structuredType, "The mode of CloudEvents. NATS' headers are case-sensitive."}, "Nats-Msg-Id": messageID,
+			"content-type": constant{structuredType, "The mode of CloudEvents. NATS' headers are case-sensitive."}, "Nats-Msg-Id": messageID, "traceparent": traceParent,
 		}},
 		Payload: whole(f), Tags: []tag{{Name: f.provider}},
 	}
@@ -65,6 +65,8 @@ type pattern struct {
 
 var messageID = pattern{"string", "", "The event's id, by which the stream tells a repetition; of a replay with the job before it. Absent where the id cannot come again."}
 
+var traceParent = pattern{"string", "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$", "The trace context of the callback's request; absent where it had none. The event has it as an extension, too."}
+
 // whole is the schema of an event in the structured mode: the envelope, and the family's data in it.
 func whole(f family) any {
 	return struct {
@@ -85,7 +87,7 @@ func dataSchema(f family) pattern {
 // headers are the envelope's attributes as the binary mode writes them.
 func (e envelope) headers(f family) header {
 	h := header{Type: "object", Required: []string{"content-type"}, Properties: map[string]any{
-		"content-type": constant{dataType, "What the data is. NATS' headers are case-sensitive."}, "Nats-Msg-Id": messageID,
+		"content-type": constant{dataType, "What the data is. NATS' headers are case-sensitive."}, "Nats-Msg-Id": messageID, "traceparent": traceParent,
 	}}
 	attributes := find(e.schema, "properties")
 	for i := 0; i+1 < len(attributes.Content); i += 2 {

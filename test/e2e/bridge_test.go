@@ -69,8 +69,14 @@ type bridge struct {
 // start runs the program on free ports with env, and returns when it serves.
 func start(t *testing.T, dir string, env ...string) *bridge {
 	t.Helper()
+	return startAs(t, exec.Command(program), dir, env...)
+}
+
+// startAs is start with a command that becomes the program.
+func startAs(t *testing.T, cmd *exec.Cmd, dir string, env ...string) *bridge {
+	t.Helper()
 	watchSources()
-	b := &bridge{cmd: exec.Command(program), exited: make(chan error, 1)}
+	b := &bridge{cmd: cmd, exited: make(chan error, 1)}
 	b.cmd.Env = append(environment(dir), env...)
 	b.cmd.Dir = t.TempDir()
 	serving := make(chan struct{})

@@ -148,7 +148,7 @@ func TestSlowRequests(t *testing.T) {
 		within time.Duration
 		status string
 	}{
-		"header": {"POST /zoho/notifications HTTP/1.1\r\nHost: x\r\nX-Slow: ", 9 * time.Second, ""},
+		"header": {"POST /zoho/notifications HTTP/1.1\r\nHost: x\r\nX-Slow: ", 9 * time.Second, "HTTP/1.1 408"},
 		"body":   {"POST /zoho/notifications HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{", 20 * time.Second, "HTTP/1.1 408"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -35,6 +35,8 @@ BRIDGE_BITRIX24_OFFLINE: bitrix24.offline
 BRIDGE_BITRIX24_OAUTH_URL: bitrix24.oauthURL
 BRIDGE_MAX_BODY: limits.maxBody
 BRIDGE_MAX_IN_FLIGHT: limits.maxInFlight
+BRIDGE_MAX_IN_FLIGHT_BYTES: limits.maxInFlightBytes
+BRIDGE_MAX_CONNECTIONS: limits.maxConnections
 BRIDGE_RATE: limits.rate
 BRIDGE_ALLOW: limits.allow
 BRIDGE_TRUSTED_PROXIES: limits.trustedProxies

@@ -150,7 +150,7 @@ func TestValuesArriveAsWritten(t *testing.T) {
 	spec := pods(t, list)["bridge"]
 	got := settings(t, environment(spec.Containers[0], mounted(t, list, spec), t.TempDir()))
 	for name, want := range map[string]string{
-		"BRIDGE_MAX_IN_FLIGHT": "1000000", "BRIDGE_RATE": "12.5", "BRIDGE_ALLOW": "203.0.113.0/24,2001:db8::/32", "BRIDGE_BITRIX24_OFFLINE": "true",
+		"BRIDGE_MAX_IN_FLIGHT": "1000000", "BRIDGE_MAX_IN_FLIGHT_BYTES": "96MiB", "BRIDGE_MAX_CONNECTIONS": "1000", "BRIDGE_RATE": "12.5", "BRIDGE_ALLOW": "203.0.113.0/24,2001:db8::/32", "BRIDGE_BITRIX24_OFFLINE": "true",
 		"BRIDGE_ZOHO_EVENTS": "Deals.all,Contacts.create", "BRIDGE_STREAM_REPLICAS": "3", "BRIDGE_SYNC": "server", "BRIDGE_DELIVERY": "journal",
 		"BRIDGE_DRAIN_DELAY": "20s", "BRIDGE_ANSWER_TIMEOUT": "8s", "BRIDGE_LISTEN": ":18080", "BRIDGE_ADMIN_LISTEN": ":19090",
 	} {
