@@ -1,0 +1,136 @@
+package publish
+
+import (
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+const (
+	// roomBeside is what may wait for a connection beside its largest message, in bytes; beyond it the server cuts the connection.
+	roomBeside = 8 << 20
+	// calmBytes is what may still wait for a connection when it is given more, and what a bounded request may bring.
+	calmBytes = 4 << 20
+	// turnMost is how long a request waits for a connection that does not read what it was sent; then it ends.
+	turnMost = 5 * time.Second
+	// turnEvery is how often such a connection is looked at.
+	turnEvery = time.Millisecond
+	// turnQueue is how many requests of a connection may wait, and turnConns of how many connections the last slice is known.
+	turnQueue, turnConns = 512, 4096
+)
+
+// turns gives the connections of readers slices, one after the other, each when the connection has read what it was sent.
+type turns struct {
+	gate    *gate
+	mu      sync.Mutex
+	conns   map[uint64]*turn
+	waiting sync.WaitGroup
+}
+
+// turn is a connection's last slice and the requests that wait for the next.
+type turn struct {
+	queue []pull
+	inbox string
+	at    time.Time
+}
+
+// wait passes a request on when it is its turn.
+func (t *turns) wait(p pull) {
+	cid, ok := t.listener(p.reply)
+	if !ok {
+		return // nobody listens any more
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	of := t.conns[cid]
+	if of == nil {
+		t.forget()
+		of = &turn{}
+		t.conns[cid] = of
+	}
+	if len(of.queue) >= turnQueue {
+		t.gate.timedOut(p)
+		return
+	}
+	if of.queue = append(of.queue, p); len(of.queue) == 1 {
+		t.waiting.Go(func() { t.serve(cid, of) })
+	}
+}
+
+// forget makes room for one more connection; those whose slice is over need not be known. The lock is held.
+func (t *turns) forget() {
+	if len(t.conns) < turnConns {
+		return
+	}
+	for cid, of := range t.conns {
+		if len(of.queue) == 0 {
+			delete(t.conns, cid)
+		}
+	}
+}
+
+// serve serves the requests of one connection until none waits.
+func (t *turns) serve(cid uint64, of *turn) {
+	for {
+		t.mu.Lock()
+		p, inbox, at := of.queue[0], of.inbox, of.at
+		t.mu.Unlock()
+		if t.calm(cid, p.reply == inbox, at) {
+			t.gate.passSlice(p)
+		} else {
+			t.gate.timedOut(p)
+		}
+		t.mu.Lock()
+		of.inbox, of.at = p.reply, time.Now()
+		of.queue[0] = pull{}
+		of.queue = of.queue[1:]
+		more := len(of.queue) > 0
+		t.mu.Unlock()
+		if !more {
+			return
+		}
+	}
+}
+
+// calm returns true when the connection may be given more, and false when it did not become so in time. A slice of another
+// request must be over first: what it brings may not wait for the connection yet.
+func (t *turns) calm(cid uint64, same bool, last time.Time) bool {
+	if rest := slice - time.Since(last); rest > 0 && !same {
+		time.Sleep(rest)
+	}
+	for end := time.Now().Add(turnMost); ; {
+		pending, ok := t.pending(cid)
+		switch {
+		case !ok:
+			return false
+		case pending <= calmBytes:
+			return true
+		case time.Now().After(end):
+			return false
+		}
+		select {
+		case <-t.gate.ended:
+			return false
+		case <-time.After(turnEvery):
+		}
+	}
+}
+
+// listener returns the connection that listens on an inbox.
+func (t *turns) listener(inbox string) (cid uint64, ok bool) {
+	found, err := t.gate.server.Subsz(&server.SubszOptions{Subscriptions: true, Account: consumers, Test: inbox, Limit: 1})
+	if err != nil || len(found.Subs) == 0 {
+		return 0, false
+	}
+	return found.Subs[0].Cid, true
+}
+
+// pending returns how many bytes wait for a connection.
+func (t *turns) pending(cid uint64) (int, bool) {
+	found, err := t.gate.server.Connz(&server.ConnzOptions{CID: cid})
+	if err != nil || len(found.Conns) == 0 {
+		return 0, false
+	}
+	return found.Conns[0].Pending, true
+}
