@@ -21,10 +21,10 @@ import (
 // messages, the gate gives a request only a slice of time. What the server sends meanwhile is a few megabytes; the word that
 // ends the slice comes behind them, so that a client asks again when it has read them.
 const (
-	// fewMessages are passed on as they are asked for.
+	// fewMessages are sent in one go.
 	fewMessages = 6
 	// slice is how long the server may serve a request while there is more than a few messages.
-	slice = 4 * time.Millisecond
+	slice = 2 * time.Millisecond
 )
 
 // pull is a request for messages.
@@ -45,7 +45,7 @@ func (g *gate) next(call apiCall) {
 		return
 	}
 	p := pull{call.stream, call.consumer, call.msg.Reply, of}
-	if of.Batch <= fewMessages && g.seen.lately(call.stream, call.consumer) {
+	if of.Batch <= 1 && g.seen.lately(call.stream, call.consumer) {
 		g.pass(p)
 		return
 	}
@@ -86,9 +86,9 @@ func oneWord(err error) string {
 	return strings.NewReplacer("\r", " ", "\n", " ").Replace(err.Error())
 }
 
-// passSlice sends a request on, for a slice of time.
+// passSlice sends a request on, for a slice of time if it is for more than a few messages.
 func (g *gate) passSlice(p pull) {
-	if p.of.Expires == 0 || p.of.Expires > slice {
+	if p.of.Batch > fewMessages && (p.of.Expires == 0 || p.of.Expires > slice) {
 		p.of.Expires, p.of.Heartbeat = slice, 0
 	}
 	g.pass(p)
@@ -108,7 +108,7 @@ func (g *gate) pass(p pull) {
 	_ = g.readers.PublishRequest(fmt.Sprintf("%s.%s.%s.%s", g.key, wayNext, p.stream, p.consumer), p.reply, body)
 }
 
-// pull sends on a request, for a slice of time if it is for more than a few messages and more are waiting.
+// pull sends a request on: at once if nothing waits for it, else when it is its connection's turn.
 func (g *gate) pull(p pull) {
 	ctx, cancel := context.WithTimeout(context.Background(), gateTimeout)
 	defer cancel()
@@ -121,7 +121,7 @@ func (g *gate) pull(p pull) {
 	if err == nil {
 		g.seen.note(p.stream, p.consumer)
 	}
-	if err == nil && waiting > fewMessages && p.of.Batch > fewMessages {
+	if err == nil && waiting > 1 && p.of.Batch > 1 {
 		g.turns.wait(p)
 		return
 	}

@@ -11,7 +11,7 @@ const (
 	// roomBeside is what may wait for a connection beside its largest message, in bytes; beyond it the server cuts the connection.
 	roomBeside = 8 << 20
 	// calmBytes is what may still wait for a connection when it is given more, and what a bounded request may bring.
-	calmBytes = 4 << 20
+	calmBytes = 2 << 20
 	// turnMost is how long a request waits for a connection that does not read what it was sent; then it ends.
 	turnMost = 5 * time.Second
 	// turnEvery is how often such a connection is looked at.

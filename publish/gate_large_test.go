@@ -1,0 +1,255 @@
+package publish_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+const (
+	largeEvents = 200
+	allEvents   = 2000
+)
+
+// buffer is a log that may be read while it is written.
+type buffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *buffer) Write(text []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(text)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// openLarge starts a server as the bridge does, whose stream holds small events and large ones, many of them in a row. The
+// log says which connections were cut.
+func openLarge(t *testing.T) (*publish.Server, *buffer) {
+	t.Helper()
+	log := &buffer{}
+	server, _ := openServer(t, func(c *publish.ServerConfig) {
+		c.MaxPayload, c.Log = 7<<20+64<<10, slog.New(slog.NewTextHandler(log, nil))
+	})
+	owner, err := nats.Connect(server.ClientURL(), nats.UserInfo("crm-bridge", password))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer owner.Close()
+	js, err := jetstream.New(owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	large, small := bytes.Repeat([]byte("x"), 1<<20), bytes.Repeat([]byte("x"), 1<<10)
+	var last jetstream.PubAckFuture
+	for i := range allEvents {
+		data := small
+		if i%20 == 7 || i >= 1000 && i < 1100 { // 100 here and there, 100 in a row
+			data = large
+		}
+		if last, err = js.PublishAsync("crm.zoho.Deals.edit", data); err != nil {
+			t.Fatal(err)
+		}
+		if i%20 == 0 {
+			<-last.Ok()
+		}
+	}
+	<-js.PublishAsyncComplete()
+	return server, log
+}
+
+// inOrder counts messages and fails where one is out of order.
+type inOrder struct {
+	t    *testing.T
+	next uint64
+	done chan struct{}
+}
+
+func (o *inOrder) see(sequence uint64) {
+	if o.next++; sequence != o.next {
+		o.t.Errorf("message %d came in the place of %d", sequence, o.next)
+	}
+	if o.next == allEvents {
+		close(o.done)
+	}
+}
+
+func (o *inOrder) take(msg jetstream.Msg) {
+	if meta, err := msg.Metadata(); err != nil {
+		o.t.Error(err)
+	} else {
+		o.see(meta.Sequence.Stream)
+	}
+	if err := msg.Ack(); err != nil {
+		o.t.Error(err)
+	}
+}
+
+// Large events reach every way of reading in order, each once, over one connection that is never cut.
+func TestReadersOfLargeEvents(t *testing.T) {
+	server, log := openLarge(t)
+	for name, read := range map[string]func(ctx context.Context, c jetstream.Consumer, o *inOrder) error{
+		"consume": func(ctx context.Context, c jetstream.Consumer, o *inOrder) error {
+			reading, err := c.Consume(o.take, jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) { o.t.Error(err) }))
+			if err != nil {
+				return err
+			}
+			defer reading.Stop()
+			select {
+			case <-o.done:
+			case <-ctx.Done():
+			}
+			return nil
+		},
+		"messages": func(ctx context.Context, c jetstream.Consumer, o *inOrder) error {
+			messages, err := c.Messages()
+			if err != nil {
+				return err
+			}
+			defer messages.Stop()
+			for o.next < allEvents {
+				msg, err := messages.Next(jetstream.NextContext(ctx))
+				if err != nil {
+					return err
+				}
+				if o.next < 600 && o.next%100 == 0 {
+					time.Sleep(10 * time.Millisecond) // a service that is slower than the stream
+				}
+				o.take(msg)
+			}
+			return nil
+		},
+		"fetch": func(ctx context.Context, c jetstream.Consumer, o *inOrder) error {
+			for o.next < allEvents && ctx.Err() == nil {
+				batch, err := c.Fetch(500)
+				if err != nil {
+					return err
+				}
+				for msg := range batch.Messages() {
+					o.take(msg)
+				}
+				if err := batch.Error(); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cut := make(chan error, 8)
+			_, js := independent(t, server, nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { cut <- err }))
+			consumer, err := js.CreateConsumer(t.Context(), "CRM", jetstream.ConsumerConfig{Durable: name, AckPolicy: jetstream.AckExplicitPolicy})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			o := &inOrder{t: t, done: make(chan struct{})}
+			begun := time.Now()
+			if err := read(ctx, consumer, o); err != nil || o.next != allEvents {
+				t.Errorf("%d of %d events: %v", o.next, allEvents, err)
+			}
+			t.Logf("%s in %s", name, time.Since(begun))
+			select {
+			case err := <-cut:
+				t.Errorf("the connection was cut: %v", err)
+			default:
+			}
+		})
+	}
+	t.Run("follower", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		follower := &publish.Follower{
+			Reach: func(ctx context.Context) (*publish.Conn, error) {
+				return publish.Address{URL: server.ClientURL()}.Reach(ctx, discard)
+			},
+			Stream: "CRM", Since: time.Now().Add(-time.Hour), Lost: func(err error) { t.Errorf("lost: %v", err) }, Back: func(string) {},
+		}
+		o := &inOrder{t: t, done: make(chan struct{})}
+		begun := time.Now()
+		err := follower.Follow(ctx, func(m publish.Stored) error {
+			if o.see(m.Sequence); o.next == allEvents {
+				return context.Canceled
+			}
+			return nil
+		})
+		if o.next != allEvents {
+			t.Errorf("%d of %d events: %v", o.next, allEvents, err)
+		}
+		t.Logf("follower in %s", time.Since(begun))
+	})
+	if said := log.String(); strings.Contains(said, "was cut") {
+		t.Errorf("cut: %s", said)
+	}
+}
+
+// What waits in the server for readers that have stopped is bounded, however much they asked for.
+func TestStoppedReaders(t *testing.T) {
+	server, log := openLarge(t)
+	_ = log
+	before := heap()
+	for i := range 6 {
+		stop(t, server, fmt.Sprint("stopped", i))
+	}
+	most := uint64(0)
+	for range 20 {
+		time.Sleep(50 * time.Millisecond)
+		most = max(most, heap())
+	}
+	if cost := int64(most) - int64(before); cost > 120<<20 {
+		t.Errorf("six stopped readers cost %d MiB", cost>>20)
+	} else {
+		t.Logf("six stopped readers cost %d MiB", cost>>20)
+	}
+}
+
+// heap returns how many bytes of memory are in use.
+func heap() uint64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapInuse
+}
+
+// stop asks for everything in many requests and reads nothing of it.
+func stop(t *testing.T, server *publish.Server, name string) {
+	t.Helper()
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(server.ClientURL(), "nats://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	create := fmt.Sprintf(`{"stream_name":"CRM","config":{"name":%q,"ack_policy":"none","deliver_policy":"all"}}`, name)
+	text := "CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true,\"name\":\"" + name + "\"}\r\nSUB _INBOX." + name + ".> 1\r\n" +
+		fmt.Sprintf("PUB $JS.API.CONSUMER.CREATE.CRM.%s _INBOX.%s.made %d\r\n%s\r\n", name, name, len(create), create)
+	if _, err := conn.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(50 * time.Millisecond) // until it is made
+	for i := range 20 {
+		for _, ask := range []string{`{"batch":10000,"expires":30000000000}`, `{"batch":5,"expires":30000000000}`} {
+			if _, err := fmt.Fprintf(conn, "PUB $JS.API.CONSUMER.MSG.NEXT.CRM.%s _INBOX.%s.%d %d\r\n%s\r\n", name, name, i, len(ask), ask); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
