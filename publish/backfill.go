@@ -23,7 +23,7 @@ func (p *Publisher) LastSequence(ctx context.Context) (uint64, error) {
 func (p *Publisher) StoredSince(ctx context.Context, after uint64, provider string) (map[string]bool, error) {
 	stored := map[string]bool{}
 	consumer, err := p.Conn.js.OrderedConsumer(ctx, p.Stream, jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1, HeadersOnly: true,
+		NamePrefix: p.Conn.consumerName(), DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1, HeadersOnly: true,
 		FilterSubjects: []string{p.Prefix + "." + provider + ".>"},
 	})
 	if err != nil {

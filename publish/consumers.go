@@ -77,15 +77,8 @@ func ownedByBridge(consumer string) bool { return strings.HasPrefix(consumer, br
 // consumerName returns a fresh name for a consumer on the connection. The bridge's own are out of readers' reach; on any other
 // connection the client library chooses, for a reader may not take the bridge's names.
 func (c *Conn) consumerName() string {
-	if prefix := c.consumerPrefix(); prefix != "" {
-		return prefix + newKey()
-	}
-	return ""
-}
-
-func (c *Conn) consumerPrefix() string {
 	if c.nats.Opts.User == owner {
-		return bridgeConsumers
+		return bridgeConsumers + newKey()
 	}
 	return ""
 }

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"strings"
 
@@ -44,7 +45,7 @@ var callKinds = map[string]*callKind{
 	"CONSUMER.INFO":           {2, 2, server.JSApiConsumerInfoResponseType, false, false, (*gate).queue, empty},
 	"CONSUMER.DELETE":         {2, 2, server.JSApiConsumerDeleteResponseType, true, false, (*gate).queue, empty},
 	"CONSUMER.PAUSE":          {2, 2, server.JSApiConsumerPauseResponseType, true, false, (*gate).queue, again[server.JSApiConsumerPauseRequest]},
-	"CONSUMER.RESET":          {2, 2, server.JSApiConsumerResetResponseType, true, false, (*gate).queue, again[server.JSApiConsumerResetRequest]},
+	"CONSUMER.RESET":          {2, 2, server.JSApiConsumerResetResponseType, true, false, (*gate).queue, (*gate).reset},
 	"CONSUMER.UNPIN":          {2, 2, server.JSApiConsumerUnpinResponseType, true, false, (*gate).queue, again[server.JSApiConsumerUnpinRequest]},
 	"CONSUMER.MSG.NEXT":       {2, 2, server.JSApiSystemResponseType, true, false, (*gate).next, nil},
 }
@@ -112,6 +113,16 @@ func again[request any](_ *gate, call apiCall) ([]byte, *server.ApiError) {
 		return nil, server.NewJSInvalidJSONError(err)
 	}
 	return encoded(of)
+}
+
+// reset encodes a request to set a consumer back. The server does not answer one for a consumer that is not there.
+func (g *gate) reset(call apiCall) ([]byte, *server.ApiError) {
+	ctx, cancel := context.WithTimeout(context.Background(), gateTimeout)
+	defer cancel()
+	if _, err := g.waiting(ctx, call.stream, call.consumer); err != nil {
+		return nil, server.NewJSConsumerNotFoundError()
+	}
+	return again[server.JSApiConsumerResetRequest](g, call)
 }
 
 func encoded(request any) ([]byte, *server.ApiError) {

@@ -112,7 +112,7 @@ func (g *gate) pass(p pull) {
 func (g *gate) pull(p pull) {
 	ctx, cancel := context.WithTimeout(context.Background(), gateTimeout)
 	defer cancel()
-	waiting, err := g.waiting(ctx, p)
+	waiting, err := g.waiting(ctx, p.stream, p.consumer)
 	var api *jetstream.APIError
 	if errors.As(err, &api) && api.Code == 404 {
 		g.status.send(p.reply, "503") // as the server does where nobody takes a request
@@ -129,8 +129,8 @@ func (g *gate) pull(p pull) {
 }
 
 // waiting returns how many messages wait for a consumer.
-func (g *gate) waiting(ctx context.Context, p pull) (uint64, error) {
-	answer, err := g.owner.nats.RequestWithContext(ctx, "$JS.API.CONSUMER.INFO."+p.stream+"."+p.consumer, nil)
+func (g *gate) waiting(ctx context.Context, stream, consumer string) (uint64, error) {
+	answer, err := g.owner.nats.RequestWithContext(ctx, "$JS.API.CONSUMER.INFO."+stream+"."+consumer, nil)
 	if err != nil {
 		return 0, err
 	}

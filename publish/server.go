@@ -64,7 +64,8 @@ func OpenServer(ctx context.Context, config ServerConfig) (*Server, error) {
 		JetStream: true, StoreDir: config.Dir, DisableJetStreamBanner: true,
 		// Each stream has its own bound; one over all of them would refuse a stream by what others might yet use.
 		JetStreamMaxStore: math.MaxInt64, JetStreamMaxMemory: 64 << 20,
-		SyncAlways: config.Sync.Server, SyncInterval: config.Sync.interval(),
+		JetStreamLimits: server.JSLimitOpts{DefaultMaxConsumers: -1}, // the gate bounds those of readers, and the bridge's find room
+		SyncAlways:      config.Sync.Server, SyncInterval: config.Sync.interval(),
 		MaxPayload: config.MaxPayload, MaxPending: 64<<20 + int64(config.MaxPayload),
 		DontListen: true, // until the streams are there
 		Users:      []*server.User{{Username: owner, Password: config.OwnerPass}},
