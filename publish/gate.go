@@ -192,8 +192,8 @@ func (g *gate) relay(call apiCall) {
 		g.fail(call, server.ApiError{Code: 404, ErrCode: 10014, Description: "consumer not found"})
 	case err != nil:
 		g.fail(call, server.ApiError{Code: 503, ErrCode: 10008, Description: "JetStream does not answer in time"})
-	default:
-		_ = g.readers.Publish(call.msg.Reply, answer.Data) // a connection that is lost loses answers too
+	case g.readers.Publish(call.msg.Reply, answer.Data) != nil:
+		g.fail(call, server.ApiError{Code: 500, ErrCode: 10008, Description: "the answer is larger than the server takes: ask for less"})
 	}
 }
 

@@ -67,6 +67,9 @@ func parseCall(subject string) apiCall {
 		if len(args) > 1 && words != "DIRECT.GET" {
 			call.consumer = args[1]
 		}
+		if strings.ContainsAny(call.consumer, "*>") {
+			call.kind = nil
+		}
 		return call
 	}
 	return call

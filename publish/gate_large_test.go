@@ -175,30 +175,45 @@ func TestReadersOfLargeEvents(t *testing.T) {
 			}
 		})
 	}
-	t.Run("follower", func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		follower := &publish.Follower{
-			Reach: func(ctx context.Context) (*publish.Conn, error) {
-				return publish.Address{URL: server.ClientURL()}.Reach(ctx, discard)
-			},
-			Stream: "CRM", Since: time.Now().Add(-time.Hour), Lost: func(err error) { t.Errorf("lost: %v", err) }, Back: func(string) {},
-		}
-		o := &inOrder{t: t, done: make(chan struct{})}
-		begun := time.Now()
-		err := follower.Follow(ctx, func(m publish.Stored) error {
-			if o.see(m.Sequence); o.next == allEvents {
-				return context.Canceled
-			}
-			return nil
-		})
-		if o.next != allEvents {
-			t.Errorf("%d of %d events: %v", o.next, allEvents, err)
-		}
-		t.Logf("follower in %s", time.Since(begun))
-	})
+	for name, address := range map[string]publish.Address{
+		"follower": {URL: server.ClientURL()}, "owner follows": {URL: server.ClientURL(), Owner: true, Password: password},
+	} {
+		t.Run(name, func(t *testing.T) { followLarge(t, address) })
+	}
 	if said := log.String(); strings.Contains(said, "was cut") {
 		t.Errorf("cut: %s", said)
+	}
+}
+
+// followLarge reads all events as tail does, and as a replay does.
+func followLarge(t *testing.T, address publish.Address) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	reach := func(ctx context.Context) (*publish.Conn, error) { return address.Reach(ctx, discard) }
+	follower := &publish.Follower{Reach: reach, Stream: "CRM", Since: time.Now().Add(-time.Hour), Lost: func(err error) { t.Errorf("lost: %v", err) }, Back: func(string) {}}
+	o := &inOrder{t: t, done: make(chan struct{})}
+	err := follower.Follow(ctx, func(m publish.Stored) error {
+		if o.see(m.Sequence); o.next == allEvents {
+			return context.Canceled
+		}
+		return nil
+	})
+	if o.next != allEvents {
+		t.Errorf("%d of %d events: %v", o.next, allEvents, err)
+	}
+	conn, err := reach(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	span, err := conn.OpenSpan(ctx, "CRM", nil, publish.Bounds{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	span.Failed = func(err error) { t.Errorf("span: %v", err) }
+	o = &inOrder{t: t, done: make(chan struct{})}
+	if err := span.Each(ctx, func(m publish.Stored) error { o.see(m.Sequence); return nil }); err != nil || o.next != allEvents {
+		t.Errorf("span: %d of %d events: %v", o.next, allEvents, err)
 	}
 }
 

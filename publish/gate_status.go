@@ -2,8 +2,10 @@ package publish
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,55 +15,82 @@ import (
 // statusConn says how a pull request ended, in the line of the headers in which clients look for it and which nats.go cannot
 // write.
 type statusConn struct {
+	server         *server.Server
+	user, password string
+
 	mu   sync.Mutex
 	conn net.Conn
-	done chan struct{}
+	done chan struct{} // closed when nothing is read from conn any more
 }
 
 // openStatusConn connects within the process.
 func openStatusConn(s *server.Server, user, password string) (*statusConn, error) {
-	conn, err := s.InProcessConn()
+	c := &statusConn{server: s, user: user, password: password}
+	return c, c.open()
+}
+
+// open connects. The lock is held, or nobody else knows the connection yet.
+func (c *statusConn) open() error {
+	conn, err := c.server.InProcessConn()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	c := &statusConn{conn: conn, done: make(chan struct{})}
 	lines := bufio.NewReader(conn)
-	if _, err := lines.ReadString('\n'); err != nil { // INFO
-		return nil, err
+	_ = conn.SetDeadline(time.Now().Add(gateTimeout))
+	if _, err = lines.ReadString('\n'); err == nil { // INFO
+		_, err = fmt.Fprintf(conn, "CONNECT {\"verbose\":false,\"headers\":true,\"protocol\":1,\"name\":\"crm-bridge\",\"user\":%q,\"pass\":%q}\r\n", c.user, c.password)
 	}
-	if err := c.write(fmt.Sprintf("CONNECT {\"verbose\":false,\"headers\":true,\"protocol\":1,\"name\":\"crm-bridge\",\"user\":%q,\"pass\":%q}\r\n", user, password)); err != nil {
-		return nil, err
+	if err != nil {
+		return errors.Join(err, conn.Close())
 	}
+	_ = conn.SetDeadline(time.Time{})
+	done := make(chan struct{})
 	go func() {
-		defer close(c.done)
+		defer close(done)
 		for {
 			line, err := lines.ReadString('\n')
 			if err != nil {
 				return
 			}
-			if len(line) >= 4 && line[:4] == "PING" {
-				_ = c.write("PONG\r\n")
+			if strings.HasPrefix(line, "PING") {
+				c.pong(conn)
 			}
 		}
 	}()
-	return c, nil
+	c.conn, c.done = conn, done
+	return nil
 }
 
-func (c *statusConn) write(text string) error {
+func (c *statusConn) pong(conn net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_ = c.conn.SetWriteDeadline(time.Now().Add(gateTimeout))
-	_, err := c.conn.Write([]byte(text))
+	_ = writeSoon(conn, "PONG\r\n")
+}
+
+func writeSoon(conn net.Conn, text string) error {
+	_ = conn.SetWriteDeadline(time.Now().Add(gateTimeout))
+	_, err := conn.Write([]byte(text))
 	return err
 }
 
 // send says how the request whose reply goes to an inbox ended. A status that is lost is made up for by the client's own clock.
 func (c *statusConn) send(inbox, status string) {
 	headers := "NATS/1.0 " + status + "\r\n\r\n"
-	_ = c.write(fmt.Sprintf("HPUB %s %d %d\r\n%s\r\n", inbox, len(headers), len(headers), headers))
+	text := fmt.Sprintf("HPUB %s %d %d\r\n%s\r\n", inbox, len(headers), len(headers), headers)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if writeSoon(c.conn, text) != nil {
+		_ = c.conn.Close()
+		if c.open() == nil {
+			_ = writeSoon(c.conn, text)
+		}
+	}
 }
 
 func (c *statusConn) close() {
-	_ = c.conn.Close()
-	<-c.done
+	c.mu.Lock()
+	conn, done := c.conn, c.done
+	c.mu.Unlock()
+	_ = conn.Close()
+	<-done
 }

@@ -42,6 +42,7 @@ var writing = map[string]string{
 	"$JS.API.STREAM.LEADER.STEPDOWN.CRM": "", "$JS.API.CONSUMER.LEADER.STEPDOWN.CRM.x": "", "$JS.API.META.LEADER.STEPDOWN": "",
 	"$JS.API.SERVER.REMOVE": "{}", "$JS.API.STREAM.PEER.REMOVE.CRM": "{}", "$JS.API.CONSUMER.DELETE.CRM_STATE.x": "",
 	"$JS.API.CONSUMER.MSG.NEXT.CRM_STATE.x": "", "$JS.API.DIRECT.GET.CRM_STATE": `{"seq":1}`, "$JS.API.NOTHING": "", "$JS.API.CONSUMER": "",
+	"$JS.API.CONSUMER.DELETE.CRM.*": "", "$JS.API.CONSUMER.MSG.NEXT.*.pull": "", "$JS.API.STREAM.INFO.*": "", "$JS.API.CONSUMER.RESET.CRM.>": "",
 }
 
 // eachReader runs a test as anyone on loopback and as the named user.
