@@ -61,7 +61,7 @@ func newGate(s *Server, key string) *gate {
 	g := &gate{
 		server: s.server, readable: map[string]bool{}, key: key, log: s.config.Log, most: readersConsumers,
 		calls: make(chan apiCall, gateQueue), pulls: make(chan pull, gateQueue),
-		turns: turns{conns: map[uint64]*turn{}}, ended: make(chan struct{}),
+		turns: turns{conns: map[uint64]*turn{}, lengths: map[string]length{}, asked: map[string]uint64{}}, ended: make(chan struct{}),
 	}
 	g.turns.gate = g
 	for _, stream := range s.config.Readable {

@@ -122,7 +122,7 @@ func again[request any](_ *gate, call apiCall) ([]byte, *server.ApiError) {
 func (g *gate) reset(call apiCall) ([]byte, *server.ApiError) {
 	ctx, cancel := context.WithTimeout(context.Background(), gateTimeout)
 	defer cancel()
-	if _, err := g.waiting(ctx, call.stream, call.consumer); err != nil {
+	if _, _, err := g.waiting(ctx, call.stream, call.consumer); err != nil {
 		return nil, server.NewJSConsumerNotFoundError()
 	}
 	return again[server.JSApiConsumerResetRequest](g, call)

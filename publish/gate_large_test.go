@@ -112,7 +112,10 @@ func TestReadersOfLargeEvents(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			defer reading.Stop()
+			defer func() {
+				reading.Stop()
+				<-reading.Closed()
+			}()
 			select {
 			case <-o.done:
 			case <-ctx.Done():

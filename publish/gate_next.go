@@ -23,14 +23,20 @@ import (
 const (
 	// fewMessages are sent in one go.
 	fewMessages = 6
-	// slice is how long the server may serve a request while there is more than a few messages.
-	slice = 2 * time.Millisecond
+	// slice is how long the server may serve a request while there is more than a few messages. Where nothing came in one, the
+	// machine is busy, and the next is twice as long, up to sliceMost.
+	slice, sliceMost = 2 * time.Millisecond, 128 * time.Millisecond
+	// nudgeAfter is when a client that has not asked again is told once more that its slice has ended: nats.go (1.55) misses a
+	// status that comes while it is still busy with sending the request.
+	nudgeAfter = 200 * time.Millisecond
 )
 
 // pull is a request for messages.
 type pull struct {
 	stream, consumer, reply string
 	of                      server.JSApiConsumerGetNextRequest
+	delivered               uint64    // by the consumer
+	at                      time.Time // when it had delivered that
 }
 
 func nextRequest(stream, consumer string) string {
@@ -44,7 +50,7 @@ func (g *gate) next(call apiCall) {
 		g.status.send(call.msg.Reply, "400 Bad Request - "+oneWord(err))
 		return
 	}
-	p := pull{call.stream, call.consumer, call.msg.Reply, of}
+	p := pull{stream: call.stream, consumer: call.consumer, reply: call.msg.Reply, of: of}
 	if of.Batch <= 1 && g.seen.lately(call.stream, call.consumer) {
 		g.pass(p)
 		return
@@ -87,9 +93,9 @@ func oneWord(err error) string {
 }
 
 // passSlice sends a request on, for a slice of time if it is for more than a few messages.
-func (g *gate) passSlice(p pull) {
-	if p.of.Batch > fewMessages && (p.of.Expires == 0 || p.of.Expires > slice) {
-		p.of.Expires, p.of.Heartbeat = slice, 0
+func (g *gate) passSlice(p pull, length time.Duration) {
+	if p.of.Batch > fewMessages && (p.of.Expires == 0 || p.of.Expires > length) {
+		p.of.Expires, p.of.Heartbeat = length, 0
 	}
 	g.pass(p)
 }
@@ -112,7 +118,7 @@ func (g *gate) pass(p pull) {
 func (g *gate) pull(p pull) {
 	ctx, cancel := context.WithTimeout(context.Background(), gateTimeout)
 	defer cancel()
-	waiting, err := g.waiting(ctx, p.stream, p.consumer)
+	waiting, delivered, err := g.waiting(ctx, p.stream, p.consumer)
 	var api *jetstream.APIError
 	if errors.As(err, &api) && api.Code == 404 {
 		g.status.send(p.reply, "503") // as the server does where nobody takes a request
@@ -122,29 +128,33 @@ func (g *gate) pull(p pull) {
 		g.seen.note(p.stream, p.consumer)
 	}
 	if err == nil && waiting > 1 && p.of.Batch > 1 {
+		p.delivered, p.at = delivered, time.Now()
 		g.turns.wait(p)
 		return
 	}
 	g.pass(p)
 }
 
-// waiting returns how many messages wait for a consumer.
-func (g *gate) waiting(ctx context.Context, stream, consumer string) (uint64, error) {
+// waiting returns how many messages wait for a consumer, and how many deliveries it has made.
+func (g *gate) waiting(ctx context.Context, stream, consumer string) (waiting, delivered uint64, err error) {
 	answer, err := g.owner.nats.RequestWithContext(ctx, "$JS.API.CONSUMER.INFO."+stream+"."+consumer, nil)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	var of struct {
-		Pending uint64              `json:"num_pending"`
-		Error   *jetstream.APIError `json:"error"`
+		Pending   uint64 `json:"num_pending"`
+		Delivered struct {
+			Consumer uint64 `json:"consumer_seq"`
+		} `json:"delivered"`
+		Error *jetstream.APIError `json:"error"`
 	}
 	if err := json.Unmarshal(answer.Data, &of); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if of.Error != nil {
-		return 0, of.Error
+		return 0, 0, of.Error
 	}
-	return of.Pending, nil
+	return of.Pending, of.Delivered.Consumer, nil
 }
 
 // seen are the consumers that were there a moment ago.

@@ -25,7 +25,16 @@ type turns struct {
 	gate    *gate
 	mu      sync.Mutex
 	conns   map[uint64]*turn
+	lengths map[string]length // by consumer
+	asked   map[string]uint64 // requests by inbox
 	waiting sync.WaitGroup
+}
+
+// length is how long a consumer's last slice was, when it ended, and what had been delivered before it.
+type length struct {
+	delivered uint64
+	of        time.Duration
+	end       time.Time
 }
 
 // turn is a connection's last slice and the requests that wait for the next.
@@ -43,6 +52,10 @@ func (t *turns) wait(p pull) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if len(t.asked) >= turnConns {
+		clear(t.asked)
+	}
+	t.asked[p.reply]++
 	of := t.conns[cid]
 	if of == nil {
 		t.forget()
@@ -77,7 +90,8 @@ func (t *turns) serve(cid uint64, of *turn) {
 		p, inbox, at := of.queue[0], of.inbox, of.at
 		t.mu.Unlock()
 		if t.calm(cid, p.reply == inbox, at) {
-			t.gate.passSlice(p)
+			t.gate.passSlice(p, t.length(p))
+			t.nudge(p)
 		} else {
 			t.gate.timedOut(p)
 		}
@@ -91,6 +105,45 @@ func (t *turns) serve(cid uint64, of *turn) {
 			return
 		}
 	}
+}
+
+// length returns how long a request's slice is.
+func (t *turns) length(p pull) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.lengths) >= turnConns {
+		clear(t.lengths)
+	}
+	name, is := p.stream+"."+p.consumer, length{delivered: p.delivered, of: slice}
+	if last, known := t.lengths[name]; known && last.delivered == p.delivered && p.at.After(last.end) {
+		is.of = min(2*last.of, sliceMost)
+	}
+	is.end = time.Now().Add(is.of)
+	t.lengths[name] = is
+	return is.of
+}
+
+// nudge says once more that a slice has ended, to a client that has not asked since.
+func (t *turns) nudge(p pull) {
+	if p.of.Batch <= fewMessages {
+		return
+	}
+	t.mu.Lock()
+	asked := t.asked[p.reply]
+	t.mu.Unlock()
+	time.AfterFunc(nudgeAfter, func() {
+		t.mu.Lock()
+		again := t.asked[p.reply] != asked
+		t.mu.Unlock()
+		select {
+		case <-t.gate.ended:
+		default:
+			if !again {
+				p.of.Batch, p.of.MaxBytes = 0, 0
+				t.gate.timedOut(p)
+			}
+		}
+	})
 }
 
 // calm returns true when the connection may be given more, and false when it did not become so in time. A slice of another

@@ -114,7 +114,7 @@ func (p *puller) hear(subject, status, description string) error {
 		return errStale
 	case status == "408" || status == "404":
 		// A bridge's server ends a request early that brings much at once.
-		if !p.waits && len(p.open) == 0 && of.got == p.got && time.Since(of.at) >= p.expires/2 {
+		if !p.waits && len(p.open) == 0 && of.number > 0 && of.got == p.got && time.Since(of.at) >= p.expires/2 {
 			return errStale // what was to come has left the stream
 		}
 		return nil
