@@ -58,6 +58,7 @@ func (g *gate) next(call apiCall) {
 	if of.Group != "" { // such a request knows how to read bounds in bytes
 		p.of.MaxBytes = g.bounded(of.MaxBytes)
 	}
+	g.turns.hear(p.reply)
 	select {
 	case g.pulls <- p:
 	default:

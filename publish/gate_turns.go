@@ -44,6 +44,16 @@ type turn struct {
 	at    time.Time
 }
 
+// hear notes that a client has asked.
+func (t *turns) hear(inbox string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.asked) >= turnConns {
+		clear(t.asked)
+	}
+	t.asked[inbox]++
+}
+
 // wait passes a request on when it is its turn.
 func (t *turns) wait(p pull) {
 	cid, ok := t.listener(p.reply)
@@ -52,10 +62,6 @@ func (t *turns) wait(p pull) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.asked) >= turnConns {
-		clear(t.asked)
-	}
-	t.asked[p.reply]++
 	of := t.conns[cid]
 	if of == nil {
 		t.forget()

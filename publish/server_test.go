@@ -153,6 +153,12 @@ func TestConsumersBeyondLoopback(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "user") {
 		t.Fatalf("opened to everyone: %v", err)
 	}
+	for _, reserved := range []string{"crm-bridge", "crm-bridge-gate"} {
+		config := publish.ServerConfig{Dir: t.TempDir(), Listen: "127.0.0.1:0", OwnerPass: password, User: reserved, Pass: "x", Log: discard}
+		if _, err := publish.OpenServer(t.Context(), config); err == nil || !strings.Contains(err.Error(), reserved) {
+			t.Errorf("consumers connect as %s: %v", reserved, err)
+		}
+	}
 	server, _ := openServer(t, func(c *publish.ServerConfig) {
 		c.Listen, c.User, c.Pass = "0.0.0.0:0", "reader", "reader-password"
 	})
