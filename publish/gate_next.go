@@ -28,7 +28,7 @@ const (
 	slice, sliceMost = 2 * time.Millisecond, 128 * time.Millisecond
 	// nudgeAfter is when a client that has not asked again is told once more that its slice has ended: nats.go (1.55) misses a
 	// status that comes while it is still busy with sending the request.
-	nudgeAfter = 200 * time.Millisecond
+	nudgeAfter = time.Second
 )
 
 // pull is a request for messages.

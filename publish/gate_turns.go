@@ -129,14 +129,15 @@ func (t *turns) length(p pull) time.Duration {
 	return is.of
 }
 
-// nudge says once more that a slice has ended, to a client that has not asked since.
+// nudge says once more that a slice has ended, to a client that has not asked since. An inbox from which there was only one
+// request may be that of a fetch, which would end before its messages have come.
 func (t *turns) nudge(p pull) {
-	if p.of.Batch <= fewMessages {
-		return
-	}
 	t.mu.Lock()
 	asked := t.asked[p.reply]
 	t.mu.Unlock()
+	if p.of.Batch <= fewMessages || asked < 2 {
+		return
+	}
 	time.AfterFunc(nudgeAfter, func() {
 		t.mu.Lock()
 		again := t.asked[p.reply] != asked
