@@ -37,11 +37,12 @@ type length struct {
 	end       time.Time
 }
 
-// turn is a connection's last slice and the requests that wait for the next.
+// turn is a connection's last request that was passed on, and those that wait.
 type turn struct {
 	queue []pull
-	inbox string
-	at    time.Time
+	batch int64     // messages that the last one asked for
+	sent  int64     // messages that the connection had been sent before it
+	over  time.Time // when its slice is over
 }
 
 // hear notes that a client has asked.
@@ -93,16 +94,20 @@ func (t *turns) forget() {
 func (t *turns) serve(cid uint64, of *turn) {
 	for {
 		t.mu.Lock()
-		p, inbox, at := of.queue[0], of.inbox, of.at
+		p, last := of.queue[0], *of
 		t.mu.Unlock()
-		if t.calm(cid, p.reply == inbox, at) {
-			t.gate.passSlice(p, t.length(p))
+		sent, ok := t.calm(cid, last)
+		length := t.length(p)
+		if ok {
+			t.gate.passSlice(p, length)
 			t.nudge(p)
 		} else {
 			t.gate.timedOut(p)
 		}
 		t.mu.Lock()
-		of.inbox, of.at = p.reply, time.Now()
+		if ok {
+			of.batch, of.sent, of.over = int64(p.of.Batch), sent, time.Now().Add(length)
+		}
 		of.queue[0] = pull{}
 		of.queue = of.queue[1:]
 		more := len(of.queue) > 0
@@ -153,25 +158,26 @@ func (t *turns) nudge(p pull) {
 	})
 }
 
-// calm returns true when the connection may be given more, and false when it did not become so in time. A slice of another
-// request must be over first: what it brings may not wait for the connection yet.
-func (t *turns) calm(cid uint64, same bool, last time.Time) bool {
-	if rest := slice - time.Since(last); rest > 0 && !same {
-		time.Sleep(rest)
-	}
-	for end := time.Now().Add(turnMost); ; {
-		pending, ok := t.pending(cid)
-		switch {
-		case !ok:
-			return false
-		case pending <= calmBytes:
-			return true
-		case time.Now().After(end):
-			return false
+// calm returns how many messages a connection has been sent when it may be given more, and false when it did not become so in
+// time. What the last request brings may not wait for the connection yet: so half of it must have come, or its slice
+// must be over and something have come, if only the word that it is over.
+func (t *turns) calm(cid uint64, last turn) (sent int64, ok bool) {
+	for begun := time.Now(); ; {
+		pending, sent, ok := t.pending(cid)
+		if !ok {
+			return 0, false
+		}
+		come := sent - last.sent
+		served := last.batch == 0 || 2*come >= last.batch || come > 0 && time.Now().After(last.over)
+		switch waited := time.Since(begun); {
+		case pending <= calmBytes && (served || waited > sliceMost):
+			return sent, true
+		case waited > turnMost:
+			return 0, false
 		}
 		select {
 		case <-t.gate.ended:
-			return false
+			return 0, false
 		case <-time.After(turnEvery):
 		}
 	}
@@ -186,11 +192,11 @@ func (t *turns) listener(inbox string) (cid uint64, ok bool) {
 	return found.Subs[0].Cid, true
 }
 
-// pending returns how many bytes wait for a connection.
-func (t *turns) pending(cid uint64) (int, bool) {
+// pending returns how many bytes wait for a connection, and how many messages it has been sent.
+func (t *turns) pending(cid uint64) (bytes int, sent int64, ok bool) {
 	found, err := t.gate.server.Connz(&server.ConnzOptions{CID: cid})
 	if err != nil || len(found.Conns) == 0 {
-		return 0, false
+		return 0, 0, false
 	}
-	return found.Conns[0].Pending, true
+	return found.Conns[0].Pending, found.Conns[0].OutMsgs, true
 }
