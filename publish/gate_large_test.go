@@ -103,22 +103,23 @@ func (o *inOrder) take(msg jetstream.Msg) {
 // Large events reach every way of reading in order, each once, over one connection that is never cut.
 func TestReadersOfLargeEvents(t *testing.T) {
 	server, log := openLarge(t)
+	consume := func(ctx context.Context, c jetstream.Consumer, o *inOrder) error {
+		reading, err := c.Consume(o.take, jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) { o.t.Error(err) }))
+		if err != nil {
+			return err
+		}
+		defer func() {
+			reading.Stop()
+			<-reading.Closed()
+		}()
+		select {
+		case <-o.done:
+		case <-ctx.Done():
+		}
+		return nil
+	}
 	for name, read := range map[string]func(ctx context.Context, c jetstream.Consumer, o *inOrder) error{
-		"consume": func(ctx context.Context, c jetstream.Consumer, o *inOrder) error {
-			reading, err := c.Consume(o.take, jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) { o.t.Error(err) }))
-			if err != nil {
-				return err
-			}
-			defer func() {
-				reading.Stop()
-				<-reading.Closed()
-			}()
-			select {
-			case <-o.done:
-			case <-ctx.Done():
-			}
-			return nil
-		},
+		"consume": consume, "one at a time": consume,
 		"messages": func(ctx context.Context, c jetstream.Consumer, o *inOrder) error {
 			messages, err := c.Messages()
 			if err != nil {
@@ -156,7 +157,7 @@ func TestReadersOfLargeEvents(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cut := make(chan error, 8)
 			_, js := independent(t, server, nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { cut <- err }))
-			consumer, err := js.CreateConsumer(t.Context(), "CRM", jetstream.ConsumerConfig{Durable: name, AckPolicy: jetstream.AckExplicitPolicy})
+			consumer, err := js.CreateConsumer(t.Context(), "CRM", jetstream.ConsumerConfig{Durable: strings.ReplaceAll(name, " ", "-"), AckPolicy: jetstream.AckExplicitPolicy, MaxAckPending: map[bool]int{true: 1}[name == "one at a time"]})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -119,7 +119,7 @@ func (g *gate) pass(p pull) {
 func (g *gate) pull(p pull) {
 	ctx, cancel := context.WithTimeout(context.Background(), gateTimeout)
 	defer cancel()
-	waiting, delivered, err := g.waiting(ctx, p.stream, p.consumer)
+	waiting, delivered, err := g.waiting(ctx, p.stream, p.consumer) // none where only acknowledgements make room for more
 	var api *jetstream.APIError
 	if errors.As(err, &api) && api.Code == 404 {
 		g.status.send(p.reply, "503") // as the server does where nobody takes a request
@@ -136,14 +136,19 @@ func (g *gate) pull(p pull) {
 	g.pass(p)
 }
 
-// waiting returns how many messages wait for a consumer, and how many deliveries it has made.
+// waiting returns how many messages a consumer could deliver now, and how many deliveries it has made. It delivers none while
+// as many as it may have wait for their acknowledgement: then each acknowledgement brings one.
 func (g *gate) waiting(ctx context.Context, stream, consumer string) (waiting, delivered uint64, err error) {
 	answer, err := g.owner.nats.RequestWithContext(ctx, "$JS.API.CONSUMER.INFO."+stream+"."+consumer, nil)
 	if err != nil {
 		return 0, 0, err
 	}
 	var of struct {
-		Pending   uint64 `json:"num_pending"`
+		Pending uint64 `json:"num_pending"`
+		Unacked int    `json:"num_ack_pending"`
+		Config  struct {
+			MaxUnacked int `json:"max_ack_pending"`
+		} `json:"config"`
 		Delivered struct {
 			Consumer uint64 `json:"consumer_seq"`
 		} `json:"delivered"`
@@ -154,6 +159,9 @@ func (g *gate) waiting(ctx context.Context, stream, consumer string) (waiting, d
 	}
 	if of.Error != nil {
 		return 0, 0, of.Error
+	}
+	if most := of.Config.MaxUnacked; most > 0 && of.Unacked >= most {
+		of.Pending = 0
 	}
 	return of.Pending, of.Delivered.Consumer, nil
 }
