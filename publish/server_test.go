@@ -2,6 +2,7 @@ package publish_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -116,13 +117,16 @@ func TestConsumersMayRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	batch, err := durable.Fetch(20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for msg := range batch.Messages() {
-		if err := msg.DoubleAck(ctx); err != nil {
-			t.Error(err)
+	for got := 0; got < 20 && ctx.Err() == nil; { // on a busy machine in several
+		batch, err := durable.Fetch(20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for msg := range batch.Messages() {
+			got++
+			if err := msg.DoubleAck(ctx); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 	if info, err := durable.Info(ctx); err != nil || info.AckFloor.Stream != 20 {
@@ -136,8 +140,12 @@ func TestConsumersMayRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if msgs, err := pull.Fetch(20, nats.MaxWait(5*time.Second)); err != nil || len(msgs) != 20 {
-		t.Errorf("legacy pull consumer: %d messages, %v", len(msgs), err)
+	for got := 0; got < 20 && ctx.Err() == nil; {
+		msgs, err := pull.Fetch(20, nats.MaxWait(5*time.Second))
+		if err != nil && !errors.Is(err, nats.ErrTimeout) {
+			t.Fatalf("legacy pull consumer: %v", err)
+		}
+		got += len(msgs)
 	}
 	if _, err := legacy.SubscribeSync("crm.zoho.>", nats.OrderedConsumer()); err == nil || !strings.Contains(err.Error(), "pull consumer") {
 		t.Errorf("push consumer: %v", err)
