@@ -2,6 +2,7 @@ package publish
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
@@ -12,34 +13,16 @@ const (
 	consumers = "CONSUMERS"
 )
 
-// requests are what consumers may publish to, for each stream that they may read: they see it and its messages, keep
-// consumers of their own and acknowledge. They publish to no stream, and change, purge and delete none.
-var requests = []string{
-	"$JS.API.STREAM.INFO.%s", "$JS.API.STREAM.MSG.GET.%s", "$JS.API.DIRECT.GET.%s", "$JS.API.DIRECT.GET.%s.>",
-	"$JS.API.CONSUMER.CREATE.%s", "$JS.API.CONSUMER.CREATE.%s.>", "$JS.API.CONSUMER.DURABLE.CREATE.%s.*",
-	"$JS.API.CONSUMER.NAMES.%s", "$JS.API.CONSUMER.LIST.%s", "$JS.API.CONSUMER.INFO.%s.*", "$JS.API.CONSUMER.DELETE.%s.*",
-	"$JS.API.CONSUMER.MSG.NEXT.%s.*", "$JS.API.CONSUMER.PAUSE.%s.*", "$JS.API.CONSUMER.RESET.%s.*", "$JS.API.CONSUMER.UNPIN.%s.*",
-	"$JS.ACK.%s.>", "$JS.FC.%s.>",
-}
+// bridgeConsumers is the prefix of the names of the bridge's own consumers, which readers cannot touch.
+const bridgeConsumers = "crm-bridge-"
 
-func (c ServerConfig) requests() []string {
-	all := []string{"$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST"}
-	for _, stream := range c.Readable {
-		for _, pattern := range requests {
-			all = append(all, fmt.Sprintf(pattern, stream))
-		}
-	}
-	return all
-}
-
-// inboxes are what consumers may subscribe to, and all that is delivered into their account. It must not be more: who
-// can subscribe to a subject of a stream in the streams' account can have a push consumer deliver to it, and so write.
+// inboxes are the subjects that consumers may subscribe to, and the only ones that a reply to them may go to.
 const inboxes = "_INBOX.>"
 
-// consumer is the user that consumers connect as, named or not.
+// consumer is the user that consumers connect as, named or not. What it may publish reaches the gate and nothing else.
 func (c ServerConfig) consumer(account *server.Account) *server.User {
 	user := &server.User{Username: c.User, Password: c.Pass, Account: account, Permissions: &server.Permissions{
-		Publish:   &server.SubjectPermission{Allow: c.requests()},
+		Publish:   &server.SubjectPermission{Allow: []string{apiPrefix + ">", ackPrefix + ">"}},
 		Subscribe: &server.SubjectPermission{Allow: []string{inboxes}},
 	}}
 	if c.User == "" {
@@ -48,28 +31,54 @@ func (c ServerConfig) consumer(account *server.Account) *server.User {
 	return user
 }
 
-// openToConsumers lets the consumers' account reach the streams. They live in another account, because permissions alone do not
-// keep a consumer from writing: it may name any subject for the reply to a request, and in the streams' own account
-// the server would store that reply as an event.
-func (c ServerConfig) openToConsumers(s *server.Server) error {
+// The subjects in the consumers' account that lead into the streams' account. Only the gate may publish to them: each gets
+// behind the gate's key, which nobody else knows.
+const (
+	wayNext   = "next"   // pull requests: the messages go straight from the stream to the reader
+	wayGet    = "get"    // single messages
+	wayDirect = "direct" // single messages, and batches of them, in the direct way
+	wayAck    = "ack"    // acknowledgements that are acknowledged
+)
+
+// openWays lets the gate pass requests on whose answers are messages of streams. Permissions alone would not keep a consumer
+// from writing: it may name any subject for the reply to a request, and in the streams' own account the server would
+// store that reply as an event.
+func (c ServerConfig) openWays(s *server.Server, key string) error {
 	streams := s.GlobalAccount()
 	account, err := s.LookupAccount(consumers)
 	if err != nil {
 		return err
 	}
-	for _, subject := range c.requests() {
-		if err := streams.AddServiceExportWithResponse(subject, server.Streamed, nil); err != nil {
-			return fmt.Errorf("open %s to consumers: %w", subject, err)
-		}
-		if err := account.AddServiceImport(streams, subject, subject); err != nil {
-			return fmt.Errorf("open %s to consumers: %w", subject, err)
-		}
+	ways := map[string]string{
+		key + "." + wayAck + ".>": ackPrefix + ">",
+		// It leads nowhere. Where there is none the server has every account answered by JetStream itself, beside the gate.
+		apiPrefix + "INFO": key + ".nowhere",
 	}
-	if err := streams.AddStreamExport(inboxes, nil); err != nil {
-		return fmt.Errorf("open inboxes to consumers: %w", err)
+	for _, stream := range c.Readable {
+		ways[fmt.Sprintf("%s.%s.%s.*", key, wayNext, stream)] = fmt.Sprintf("$JS.API.CONSUMER.MSG.NEXT.%s.*", stream)
+		ways[fmt.Sprintf("%s.%s.%s", key, wayGet, stream)] = "$JS.API.STREAM.MSG.GET." + stream
+		ways[fmt.Sprintf("%s.%s.%s", key, wayDirect, stream)] = "$JS.API.DIRECT.GET." + stream
+		ways[fmt.Sprintf("%s.%s.%s.>", key, wayDirect, stream)] = fmt.Sprintf("$JS.API.DIRECT.GET.%s.>", stream)
 	}
-	if err := account.AddStreamImport(streams, inboxes, ""); err != nil {
-		return fmt.Errorf("open inboxes to consumers: %w", err)
+	for from, to := range ways {
+		if err := streams.AddServiceExportWithResponse(to, server.Streamed, nil); err != nil {
+			return fmt.Errorf("open %s to consumers: %w", to, err)
+		}
+		if err := account.AddServiceImport(streams, from, to); err != nil {
+			return fmt.Errorf("open %s to consumers: %w", to, err)
+		}
 	}
 	return nil
+}
+
+// ownedByBridge reports whether a consumer's name is reserved for the bridge.
+func ownedByBridge(consumer string) bool { return strings.HasPrefix(consumer, bridgeConsumers) }
+
+// consumerName returns a fresh name for a consumer on the connection. The bridge's own are out of readers' reach; on any other
+// connection the client library chooses, for a reader may not take the bridge's names.
+func (c *Conn) consumerName() string {
+	if c.nats.Opts.User == owner {
+		return bridgeConsumers + newKey()
+	}
+	return ""
 }

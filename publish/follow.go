@@ -26,10 +26,10 @@ type Follower struct {
 const (
 	// followLast is the longest wait between two attempts to reach the stream; the first is retryFirst.
 	followLast = 2 * time.Second
-	// followBatch is how many messages are on their way to a follower at most: it may be slow, and they may be large.
+	// followBatch is how many messages a follower asks for at once.
 	followBatch = 128
-	// followHeartbeat, missed twice, finds a server that keeps its connections and says nothing.
-	followHeartbeat = 5 * time.Second
+	// followExpires is when the server must have said something: one that keeps its connections and says nothing is found so.
+	followExpires = 5 * time.Second
 	// followQuiet is how long after a loss other reasons are not told: a server that starts has, for a moment, no stream.
 	followQuiet = 3 * time.Second
 	// followKept is how long the server remembers a follower that is gone without a word.
@@ -116,7 +116,7 @@ func (f *Follower) attempt(ctx context.Context, at *place, each func(Stored) err
 			return f.because(ctx, err)
 		}
 	}
-	consumer, err := stream.CreateConsumer(ctx, f.consumer(at))
+	consumer, err := stream.CreateConsumer(ctx, f.consumer(at, conn.consumerName()))
 	if err != nil {
 		return f.because(ctx, err)
 	}
@@ -127,37 +127,31 @@ func (f *Follower) attempt(ctx context.Context, at *place, each func(Stored) err
 			_ = stream.DeleteConsumer(gone, consumer.CachedInfo().Name)
 		}
 	}()
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(followBatch), jetstream.PullHeartbeat(followHeartbeat))
+	p, err := conn.puller(f.Stream, consumer.CachedInfo().Name, followBatch, followExpires)
 	if err != nil {
 		return f.because(ctx, err)
 	}
-	defer messages.Stop()
+	defer p.close()
+	p.waits = true
 	opened(at.news)
 	at.news = ""
-	return f.read(ctx, messages, at, each)
+	return f.read(ctx, p, at, each)
 }
 
-func (f *Follower) read(ctx context.Context, messages jetstream.MessagesContext, at *place, each func(Stored) error) error {
-	for delivered := uint64(1); ; delivered++ {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
+func (f *Follower) read(ctx context.Context, p *puller, at *place, each func(Stored) error) error {
+	for {
+		msg, err := p.next(ctx, nil)
 		if err != nil {
 			return f.because(ctx, err)
 		}
-		meta, err := msg.Metadata()
+		m, err := p.received(msg)
 		if err != nil {
 			return f.because(ctx, err)
 		}
-		if meta.Sequence.Consumer != delivered {
-			return f.because(ctx, fmt.Errorf("message %d came in the place of %d", meta.Sequence.Consumer, delivered))
-		}
-		err = each(Stored{
-			Subject: msg.Subject(), Sequence: meta.Sequence.Stream, At: meta.Timestamp, Pending: meta.NumPending,
-			Header: msg.Headers(), Data: msg.Data(),
-		})
-		if err != nil {
+		if err := each(m); err != nil {
 			return halt{err}
 		}
-		at.next, at.last, at.seen = meta.Sequence.Stream+1, meta.Sequence.Stream, meta.Timestamp
+		at.next, at.last, at.seen = m.Sequence+1, m.Sequence, m.At
 	}
 }
 
@@ -198,9 +192,9 @@ func (f *Follower) stand(at *place, info *jetstream.StreamInfo, asRead bool) err
 }
 
 // consumer is what the server keeps for a follower, in memory and for a short time.
-func (f *Follower) consumer(at *place) jetstream.ConsumerConfig {
+func (f *Follower) consumer(at *place, name string) jetstream.ConsumerConfig {
 	return jetstream.ConsumerConfig{
-		FilterSubjects: apart(f.Subjects), AckPolicy: jetstream.AckNonePolicy, Replicas: 1, MemoryStorage: true, InactiveThreshold: followKept,
+		Name: name, FilterSubjects: apart(f.Subjects), AckPolicy: jetstream.AckNonePolicy, Replicas: 1, MemoryStorage: true, InactiveThreshold: followKept,
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: at.next,
 	}
 }

@@ -63,7 +63,7 @@ func (p *Publisher) Held(ctx context.Context, subject string, since time.Time, l
 // eachHeader calls f with the headers of what the stream holds on a subject from a sequence on.
 func (p *Publisher) eachHeader(ctx context.Context, first uint64, subject string, f func(nats.Header) error) error {
 	consumer, err := p.Conn.js.OrderedConsumer(ctx, p.Stream, jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(first, 1), HeadersOnly: true, FilterSubjects: []string{subject},
+		NamePrefix: p.Conn.consumerName(), DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(first, 1), HeadersOnly: true, FilterSubjects: []string{subject},
 	})
 	if err != nil {
 		return fmt.Errorf("read stream %s: %w", p.Stream, err)

@@ -67,6 +67,9 @@ func (s Stored) IsEvent() bool {
 	return s.structured() || len(s.Header[attributePrefix+"specversion"]) > 0
 }
 
+// readBatch is how many messages are on their way to a reader at most, for they may be large.
+const readBatch = 4
+
 // Last returns the sequence of the stream's last message.
 func (r *Reader) Last(ctx context.Context) (uint64, error) {
 	stream, err := r.Conn.js.Stream(ctx, r.Stream)
@@ -79,7 +82,7 @@ func (r *Reader) Last(ctx context.Context) (uint64, error) {
 // Read calls each for every message until ctx ends or each returns an error, which it returns. It goes on after a lost
 // connection where it was.
 func (r *Reader) Read(ctx context.Context, each func(Stored) error) error {
-	config := jetstream.OrderedConsumerConfig{FilterSubjects: r.Subjects, DeliverPolicy: jetstream.DeliverNewPolicy}
+	config := jetstream.OrderedConsumerConfig{NamePrefix: r.Conn.consumerName(), FilterSubjects: r.Subjects, DeliverPolicy: jetstream.DeliverNewPolicy}
 	switch {
 	case r.From > 0:
 		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, r.From
@@ -96,7 +99,7 @@ func (r *Reader) Read(ctx context.Context, each func(Stored) error) error {
 	if err != nil {
 		return fmt.Errorf("read stream %s: %w", r.Stream, err)
 	}
-	messages, err := consumer.Messages()
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(readBatch))
 	if err != nil {
 		return fmt.Errorf("read stream %s: %w", r.Stream, err)
 	}

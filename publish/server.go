@@ -49,6 +49,7 @@ const startTimeout = 2 * time.Minute
 type Server struct {
 	config ServerConfig
 	server *server.Server
+	gate   *gate // nil: nobody outside of this process reaches the server
 	broken chan string
 }
 
@@ -63,13 +64,15 @@ func OpenServer(ctx context.Context, config ServerConfig) (*Server, error) {
 		JetStream: true, StoreDir: config.Dir, DisableJetStreamBanner: true,
 		// Each stream has its own bound; one over all of them would refuse a stream by what others might yet use.
 		JetStreamMaxStore: math.MaxInt64, JetStreamMaxMemory: 64 << 20,
-		SyncAlways: config.Sync.Server, SyncInterval: config.Sync.interval(),
+		JetStreamLimits: server.JSLimitOpts{DefaultMaxConsumers: -1}, // the gate bounds those of readers, and the bridge's find room
+		SyncAlways:      config.Sync.Server, SyncInterval: config.Sync.interval(),
 		MaxPayload: config.MaxPayload, MaxPending: 64<<20 + int64(config.MaxPayload),
 		DontListen: true, // until the streams are there
 		Users:      []*server.User{{Username: owner, Password: config.OwnerPass}},
 	}
+	key, password := newKey(), newKey()
 	if config.Listen != "" {
-		if err := config.listen(ctx, opts); err != nil {
+		if err := config.listen(ctx, opts, password); err != nil {
 			return nil, err
 		}
 	}
@@ -78,35 +81,54 @@ func OpenServer(ctx context.Context, config ServerConfig) (*Server, error) {
 		return nil, fmt.Errorf("embedded NATS server: %w", err)
 	}
 	if config.Listen != "" {
-		if err := config.openToConsumers(s); err != nil {
+		if err := config.openWays(s, key); err != nil {
 			return nil, err
 		}
 	}
 	logger := &serverLog{log: config.Log, fatal: make(chan string, 8), broken: make(chan string, 1)}
 	s.SetLoggerV2(logger, false, false, false)
 	go s.Start()
-	err = logger.waitFor(s)
-	if err == nil && config.Listen != "" {
-		// Only now: a consumer that came before the streams are recovered would be told that there are none.
-		s.AcceptLoop(make(chan struct{}))
+	opened := &Server{config: config, server: s, broken: logger.broken}
+	if err = logger.waitFor(s); err == nil {
+		err = opened.admit(ctx, key, password)
+	}
+	if err == nil {
 		err = logger.failed()
 	}
 	if err != nil {
-		s.Shutdown()
-		s.WaitForShutdown()
+		opened.Close()
 		return nil, err
 	}
-	return &Server{config, s, logger.broken}, nil
+	return opened, nil
+}
+
+// admit lets consumers in, once the streams are recovered, push consumers are gone and the gate takes requests.
+func (s *Server) admit(ctx context.Context, key, password string) error {
+	conn, err := s.Connect()
+	if err != nil {
+		return err
+	}
+	err = s.removePushConsumers(ctx, conn)
+	conn.Close()
+	if err != nil || s.config.Listen == "" {
+		return err
+	}
+	s.gate = newGate(s, key)
+	if err := s.gate.connect(s, password); err != nil {
+		return err
+	}
+	s.server.AcceptLoop(make(chan struct{}))
+	return nil
 }
 
 // listen lets consumers in, over an address that is free and safe for them.
-func (c ServerConfig) listen(ctx context.Context, opts *server.Options) error {
+func (c ServerConfig) listen(ctx context.Context, opts *server.Options, gatePassword string) error {
 	host, port, err := splitHostPort(c.Listen)
 	if err != nil {
 		return err
 	}
-	if c.User == owner {
-		return fmt.Errorf("the user %s is the bridge itself: choose another name", owner)
+	if c.User == owner || c.User == gateUser {
+		return fmt.Errorf("the user %s is the bridge itself: choose another name", c.User)
 	}
 	if c.User == "" && !isLoopback(host) {
 		return fmt.Errorf("%s can be reached from other machines: that needs a user and a password", c.Listen)
@@ -120,7 +142,8 @@ func (c ServerConfig) listen(ctx context.Context, opts *server.Options) error {
 	opts.Host, opts.Port = host, port
 	opts.TLSConfig, opts.TLS = c.TLS, c.TLS != nil
 	opts.Accounts = []*server.Account{account}
-	opts.Users = append(opts.Users, c.consumer(account))
+	opts.Users = append(opts.Users, c.consumer(account), &server.User{Username: gateUser, Password: gatePassword, Account: account})
+	opts.MaxPending = roomBeside + int64(c.MaxPayload) // of what waits for each that does not read
 	if c.User == "" {
 		opts.NoAuthUser = anyone
 	}
@@ -175,6 +198,9 @@ func (s *Server) ClientURL() string { return s.server.ClientURL() }
 
 // Close stops the server and returns when its files are closed.
 func (s *Server) Close() {
+	if s.gate != nil {
+		s.gate.close()
+	}
 	s.server.Shutdown()
 	s.server.WaitForShutdown()
 }

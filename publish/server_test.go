@@ -2,9 +2,9 @@ package publish_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -117,13 +117,16 @@ func TestConsumersMayRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	batch, err := durable.Fetch(20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for msg := range batch.Messages() {
-		if err := msg.DoubleAck(ctx); err != nil {
-			t.Error(err)
+	for got := 0; got < 20 && ctx.Err() == nil; { // on a busy machine in several
+		batch, err := durable.Fetch(20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for msg := range batch.Messages() {
+			got++
+			if err := msg.DoubleAck(ctx); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 	if info, err := durable.Info(ctx); err != nil || info.AckFloor.Stream != 20 {
@@ -133,68 +136,22 @@ func TestConsumersMayRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	push, err := legacy.SubscribeSync("crm.zoho.>", nats.OrderedConsumer())
+	pull, err := legacy.PullSubscribe("crm.zoho.>", "legacy")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := push.NextMsg(5 * time.Second); err != nil {
+	for got := 0; got < 20 && ctx.Err() == nil; {
+		msgs, err := pull.Fetch(20, nats.MaxWait(5*time.Second))
+		if err != nil && !errors.Is(err, nats.ErrTimeout) {
+			t.Fatalf("legacy pull consumer: %v", err)
+		}
+		got += len(msgs)
+	}
+	if _, err := legacy.SubscribeSync("crm.zoho.>", nats.OrderedConsumer()); err == nil || !strings.Contains(err.Error(), "pull consumer") {
 		t.Errorf("push consumer: %v", err)
 	}
 	if err := js.DeleteConsumer(ctx, "CRM", "billing"); err != nil {
 		t.Errorf("delete its own consumer: %v", err)
-	}
-}
-
-// A consumer writes to no stream: not by publishing, not through the API, and not by naming one of our subjects for a
-// server's reply or for a delivery.
-func TestConsumersMayNotWrite(t *testing.T) {
-	t.Parallel()
-	server, conn := openServer(t, nil)
-	publisher := &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", Metrics: metrics()}
-	if _, err := publisher.Publish(t.Context(), publish.Event{Event: newEvent(t, "the-only-one")}); err != nil {
-		t.Fatal(err)
-	}
-	nc, js := independent(t, server)
-	if _, err := js.CreateOrUpdateConsumer(t.Context(), "CRM", jetstream.ConsumerConfig{Durable: "pull", AckPolicy: jetstream.AckExplicitPolicy}); err != nil {
-		t.Fatal(err)
-	}
-	for subject, body := range map[string]string{
-		"crm.zoho.Deals.edit": "{}", "crm-quarantine.zoho-notifications": "{}", "$JS.API.STREAM.PURGE.CRM": "", "$JS.API.STREAM.DELETE.CRM": "",
-		"$JS.API.STREAM.MSG.DELETE.CRM": `{"seq":1}`, "$JS.API.STREAM.UPDATE.CRM": `{"name":"CRM","subjects":["other.>"]}`,
-		"$JS.API.STREAM.CREATE.OTHER": `{"name":"OTHER","subjects":["other.>"]}`, "$JS.API.STREAM.SNAPSHOT.CRM": `{"deliver_subject":"_INBOX.x"}`,
-		"$KV.CRM_STATE.key": "x", "$JS.API.STREAM.INFO.CRM_STATE": "", "$JS.API.CONSUMER.CREATE.CRM_STATE": "{}", "$JS.API.ACCOUNT.PURGE.$G": "",
-	} {
-		if reply, err := nc.Request(subject, []byte(body), 200*time.Millisecond); err == nil {
-			t.Errorf("%s was answered: %s", subject, reply.Data)
-		}
-	}
-	for subject, reply := range map[string]string{
-		"$JS.API.STREAM.INFO.CRM": "crm.zoho.Deals.forged", "$JS.API.CONSUMER.MSG.NEXT.CRM.pull": "crm.zoho.Deals.forged",
-		"$JS.API.INFO": "crm-quarantine.forged", "$JS.API.STREAM.NAMES": "$JS.API.STREAM.PURGE.CRM",
-	} {
-		if err := nc.PublishRequest(subject, reply, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, create := range []string{
-		`{"stream_name":"CRM_QUARANTINE","config":{"deliver_subject":"crm.zoho.Deals.forged","ack_policy":"none","deliver_policy":"all"}}`,
-		`{"stream_name":"CRM","config":{"deliver_subject":"crm-quarantine.forged","ack_policy":"none","deliver_policy":"all"}}`,
-		`{"stream_name":"CRM","config":{"deliver_subject":"$JS.API.STREAM.PURGE.CRM","ack_policy":"none","deliver_policy":"all"}}`,
-	} {
-		stream, deliver := "CRM", regexp.MustCompile(`"deliver_subject":"([^"]+)"`).FindStringSubmatch(create)[1]
-		if _, err := nc.SubscribeSync(deliver); err != nil { // a push consumer delivers where somebody listens
-			t.Fatal(err)
-		}
-		if strings.Contains(create, `"CRM_QUARANTINE"`) {
-			stream = "CRM_QUARANTINE"
-		}
-		_, _ = nc.Request("$JS.API.CONSUMER.CREATE."+stream, []byte(create), 200*time.Millisecond)
-	}
-	// The server handles one account's requests in order, so an answer to a later one shows that these were handled.
-	for range 3 {
-		if n, q := count(t, server, "CRM"), count(t, server, "CRM_QUARANTINE"); n != 1 || q != 0 {
-			t.Errorf("the streams now hold %d events and %d callbacks", n, q)
-		}
 	}
 }
 
@@ -203,6 +160,12 @@ func TestConsumersBeyondLoopback(t *testing.T) {
 	_, err := publish.OpenServer(t.Context(), publish.ServerConfig{Dir: t.TempDir(), Listen: "0.0.0.0:0", OwnerPass: password, Log: discard})
 	if err == nil || !strings.Contains(err.Error(), "user") {
 		t.Fatalf("opened to everyone: %v", err)
+	}
+	for _, reserved := range []string{"crm-bridge", "crm-bridge-gate"} {
+		config := publish.ServerConfig{Dir: t.TempDir(), Listen: "127.0.0.1:0", OwnerPass: password, User: reserved, Pass: "x", Log: discard}
+		if _, err := publish.OpenServer(t.Context(), config); err == nil || !strings.Contains(err.Error(), reserved) {
+			t.Errorf("consumers connect as %s: %v", reserved, err)
+		}
 	}
 	server, _ := openServer(t, func(c *publish.ServerConfig) {
 		c.Listen, c.User, c.Pass = "0.0.0.0:0", "reader", "reader-password"

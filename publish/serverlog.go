@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -16,16 +17,43 @@ type serverLog struct {
 	fatal chan string
 
 	broken chan string // the first error after which the store takes nothing more until it is opened anew
+
+	mu     sync.Mutex
+	warned time.Time // when a cut was last warned of
+	cuts   int       // since then
 }
 
 func (l *serverLog) Noticef(format string, v ...any) {
-	l.log.Debug("embedded NATS: " + fmt.Sprintf(format, v...))
+	text := fmt.Sprintf(format, v...)
+	if strings.Contains(text, "Slow Consumer") {
+		l.cut(text)
+		return
+	}
+	l.log.Debug("embedded NATS: " + text)
+}
+
+// cutEvery is the time between two warnings of connections that were cut.
+const cutEvery = time.Minute
+
+// cut warns of a connection that was cut because it did not read what it was sent: the first, then once in a while with
+// the number of those in between. The text names the connection as the server knows it, with its address and its name.
+func (l *serverLog) cut(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cuts++; time.Since(l.warned) < cutEvery {
+		return
+	}
+	l.log.Warn("a consumer's connection was cut: it did not read what it had asked for", "connection", text, "cut", l.cuts)
+	l.warned, l.cuts = time.Now(), 0
 }
 func (l *serverLog) Debugf(string, ...any) {}
 func (l *serverLog) Tracef(string, ...any) {}
 func (l *serverLog) Warnf(format string, v ...any) {
 	if strings.HasPrefix(format, "Plaintext passwords") || strings.HasPrefix(format, "Maximum payloads over") {
 		return // they are random and stay in this process, or the operator's own; and so is what is as large as that
+	}
+	if strings.Contains(format, "Producer was stalled") {
+		return // the gate, by a reader that does not read
 	}
 	l.log.Warn("embedded NATS: " + fmt.Sprintf(format, v...))
 }

@@ -87,7 +87,7 @@ func (c *Conn) sequenceAt(ctx context.Context, stream string, at time.Time) (uin
 
 // look makes a consumer for a look at where it stands.
 func (c *Conn) look(ctx context.Context, stream string, config jetstream.ConsumerConfig) (*jetstream.ConsumerInfo, error) {
-	config.AckPolicy, config.MemoryStorage, config.Replicas, config.InactiveThreshold = jetstream.AckNonePolicy, true, 1, time.Minute
+	config.AckPolicy, config.MemoryStorage, config.Replicas, config.InactiveThreshold, config.Name = jetstream.AckNonePolicy, true, 1, time.Minute, c.consumerName()
 	consumer, err := c.js.CreateConsumer(ctx, stream, config)
 	if err != nil {
 		return nil, err

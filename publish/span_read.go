@@ -5,11 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -22,29 +19,12 @@ type reading struct {
 	failed error // what each returned
 }
 
-// puller asks a consumer for messages. It has at most two requests open, so that the next messages are on their way while
-// the last ones are used, and each request bounds bytes, so that large messages do not fill the memory.
-type puller struct {
-	conn     *nats.Conn
-	subject  string // of requests for more
-	inbox    string // below it each request has a subject of its own, for what the server says of it
-	messages chan *nats.Msg
-	open     []asked // in the order in which the server serves them
-	requests int
-	bytes    int    // that a request asks for
-	got      uint64 // messages that have come
-}
-
-// asked is a request, and how many messages may still come for it.
-type asked struct{ number, left int }
+// consumerRests is how long the server keeps a consumer that nobody asks.
+const consumerRests = 5 * time.Minute
 
 const (
-	spanBatch = 1024
-	// spanBytes is more than a thousand usual events; one that is larger is asked for alone.
-	spanBytes   = 4 << 20
+	spanBatch   = 1024
 	spanExpires = 2 * time.Second
-	// consumerRests is how long the server keeps a consumer that nobody asks.
-	consumerRests = 5 * time.Minute
 )
 
 // errStale says that a consumer yields nothing more, and that another one may.
@@ -61,7 +41,7 @@ func (s *Span) read(ctx context.Context, at *reading) error {
 	}
 	consumer, err := s.Conn.js.CreateConsumer(ctx, s.Stream, jetstream.ConsumerConfig{
 		FilterSubjects: s.Subjects, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: at.next, HeadersOnly: s.HeadersOnly,
-		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: consumerRests,
+		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: consumerRests, Name: s.Conn.consumerName(),
 	})
 	if err != nil {
 		return fmt.Errorf("read stream %s: %w", s.Stream, err)
@@ -81,15 +61,11 @@ func (s *Span) read(ctx context.Context, at *reading) error {
 		}
 		return nil
 	}
-	p := &puller{
-		conn: s.Conn.nats, inbox: s.Conn.nats.NewInbox(), bytes: spanBytes, messages: make(chan *nats.Msg, 2*spanBatch+statuses),
-		subject: fmt.Sprintf("$JS.API.CONSUMER.MSG.NEXT.%s.%s", s.Stream, name),
-	}
-	sub, err := p.conn.ChanSubscribe(p.inbox+".*", p.messages)
+	p, err := s.Conn.puller(s.Stream, name, spanBatch, spanExpires)
 	if err != nil {
 		return fmt.Errorf("read stream %s: %w", s.Stream, err)
 	}
-	defer func() { _ = sub.Unsubscribe() }()
+	defer p.close()
 	if err = s.pull(ctx, p, at); err != nil && !errors.Is(err, errStale) {
 		return fmt.Errorf("read stream %s: %w", s.Stream, err)
 	}
@@ -103,12 +79,9 @@ func (s *Span) pull(ctx context.Context, p *puller, at *reading) error {
 		if err != nil {
 			return err
 		}
-		m, number, err := received(msg)
+		m, err := p.received(msg)
 		if err != nil {
 			return err
-		}
-		if p.got++; number != p.got {
-			return fmt.Errorf("the %dth message came as the %dth", number, p.got)
 		}
 		if m.Sequence > s.Last {
 			at.done = true
@@ -177,103 +150,4 @@ func (c *Conn) next(ctx context.Context, stream, filter string, from uint64) (ui
 		return 0, of.Error
 	}
 	return of.Message.Seq, nil
-}
-
-// next returns the next message.
-func (p *puller) next(ctx context.Context, idle func()) (*nats.Msg, error) {
-	for {
-		if len(p.open) == 0 || len(p.open) == 1 && p.open[0].left <= spanBatch/2 {
-			if err := p.ask(); err != nil {
-				return nil, err
-			}
-		}
-		msg, err := p.receive(ctx, idle)
-		if err != nil {
-			return nil, err
-		}
-		if msg.Reply == "" { // a message of the stream tells where it stands
-			if err := p.hear(msg.Subject, msg.Header.Get("Status"), msg.Header.Get("Description")); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		if len(p.open) > 0 {
-			if p.open[0].left--; p.open[0].left == 0 {
-				p.open = p.open[1:]
-			}
-		}
-		return msg, nil
-	}
-}
-
-// hear is what the server says of a request.
-func (p *puller) hear(subject, status, description string) error {
-	number, _ := strconv.Atoi(subject[strings.LastIndexByte(subject, '.')+1:])
-	for i, request := range p.open {
-		if request.number == number {
-			p.open = append(p.open[:i:i], p.open[i+1:]...)
-			break
-		}
-	}
-	switch {
-	case status == "409" && strings.Contains(strings.ToLower(description), "message size exceeds"):
-		p.bytes = MaxPayload + 1<<20
-		return nil
-	case status == "409" && strings.Contains(strings.ToLower(description), "batch completed"):
-		return nil
-	case status == "503": // the consumer is gone, for nobody has asked for long
-		return errStale
-	case status == "408" || status == "404":
-		if len(p.open) == 0 {
-			return errStale // what was to come has left the stream
-		}
-		return nil
-	}
-	return fmt.Errorf("the server says %s %s", status, description)
-}
-
-// ask asks for more messages.
-func (p *puller) ask() error {
-	request, err := json.Marshal(map[string]any{"batch": spanBatch, "max_bytes": p.bytes, "expires": spanExpires.Nanoseconds()})
-	if err != nil {
-		return err
-	}
-	p.requests++
-	if err := p.conn.PublishRequest(p.subject, p.inbox+"."+strconv.Itoa(p.requests), request); err != nil {
-		return err
-	}
-	p.open = append(p.open, asked{p.requests, spanBatch})
-	return nil
-}
-
-func (p *puller) receive(ctx context.Context, idle func()) (*nats.Msg, error) {
-	select {
-	case msg := <-p.messages:
-		return msg, nil
-	default:
-	}
-	if idle != nil {
-		idle()
-	}
-	late := time.NewTimer(spanExpires + 2*time.Second)
-	defer late.Stop()
-	select {
-	case msg := <-p.messages:
-		return msg, nil
-	case <-late.C:
-		return nil, errors.New("the server does not answer")
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-}
-
-// received reads where a message of a consumer stands in the stream, and its number among the consumer's.
-func received(msg *nats.Msg) (Stored, uint64, error) {
-	meta, err := msg.Metadata()
-	if err != nil {
-		return Stored{}, 0, err
-	}
-	return Stored{
-		Subject: msg.Subject, Sequence: meta.Sequence.Stream, At: meta.Timestamp, Pending: meta.NumPending, Header: msg.Header, Data: msg.Data,
-	}, meta.Sequence.Consumer, nil
 }

@@ -15,8 +15,9 @@ import (
 // how far it is, so that position and rows cannot differ, and a table whose file is gone begins with the first event.
 type source struct{ stream, subject string }
 
-// atOnce is how many events one transaction takes, at most: one sync for all that are waiting.
-const atOnce = 500
+// atOnce is how many events one transaction takes, at most: one sync for all that are waiting. An event can have a megabyte, and
+// a NATS server cuts a connection for which 64 MiB wait.
+const atOnce = 50
 
 // keepFollowing reads events until ctx ends or the table cannot be written, and returns why.
 func (s source) keepFollowing(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, t *table) error {

@@ -93,8 +93,9 @@ func consume(ctx context.Context, js jetstream.JetStream, done *book) error {
 	if err != nil {
 		return err
 	}
-	// The heartbeat shows a silent server, or a consumer that it no longer has, within ten seconds.
-	messages, err := deals.Messages(jetstream.PullMaxMessages(100), jetstream.PullHeartbeat(5*time.Second))
+	// An event can have a megabyte, and a NATS server cuts a connection for which 64 MiB wait: so few at a time. The heartbeat
+	// shows a silent server, or a consumer that it no longer has, within ten seconds.
+	messages, err := deals.Messages(jetstream.PullMaxMessages(32), jetstream.PullHeartbeat(5*time.Second))
 	if err != nil {
 		return err
 	}

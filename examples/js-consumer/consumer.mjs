@@ -73,7 +73,8 @@ async function consume(nc, book) {
   await manager.consumers.add(stream, config).catch(() => manager.consumers.update(stream, durable, config));
   const deals = await jetstream(nc).consumers.get(stream, durable);
   if (stopping) return;
-  messages = await deals.consume({ max_messages: 100, abort_on_missing_resource: true });
+  // An event can have a megabyte, and a NATS server cuts a connection for which 64 MiB wait: so few at a time.
+  messages = await deals.consume({ max_messages: 32, abort_on_missing_resource: true });
   for await (const msg of messages) {
     let event;
     try {

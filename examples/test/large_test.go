@@ -1,0 +1,63 @@
+package test
+
+import (
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// The examples read a stream in which one event of ten has a megabyte over connections that are never cut.
+func TestExamplesReadLargeEvents(t *testing.T) {
+	const events = 2000
+	b := startBridge(t)
+	numbers := make(chan int)
+	var senders sync.WaitGroup
+	for range 8 {
+		senders.Go(func() {
+			for n := range numbers {
+				padding := ""
+				if n%20 == 7 || n >= 1000 && n < 1100 { // half of them in a row
+					padding = strings.Repeat("x", 1_000_000)
+				}
+				body := fmt.Sprintf(`{"module":"Deals","resource_uri":"https://www.zohoapis.com/crm/v8/Deals","ids":["5725767000003%06d"],"operation":"update","channel_id":"1000","token":%q,"server_time":%d,"padding":%q}`,
+					n, token, begin.UnixMilli()+int64(n), padding)
+				answer, err := http.Post(b.callbacks+"/zoho/notifications", "application/json", strings.NewReader(body))
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				if _ = answer.Body.Close(); answer.StatusCode != http.StatusOK {
+					t.Errorf("callback %d: %s", n, answer.Status)
+				}
+			}
+		})
+	}
+	for n := range events {
+		numbers <- n
+	}
+	close(numbers)
+	senders.Wait()
+	inGo := newConsumer(t, b, "deals-go", filepath.Join(programs, "go-consumer"))
+	inJS := newConsumer(t, b, "deals-js", "node", "../js-consumer/consumer.mjs")
+	for _, c := range []*consumer{inGo, inJS} {
+		c.start(t)
+		begun := time.Now()
+		until(t, 60*time.Second, c.said.String, func() bool { return len(c.handled(t)) == events })
+		t.Logf("%s has handled %d events in %s", c.name, events, time.Since(begun).Round(time.Millisecond))
+		for id, times := range c.handled(t) {
+			if times != 1 {
+				t.Errorf("%s has handled %s %d times", c.name, id, times)
+			}
+		}
+		if said := c.said.String(); strings.Contains(said, "known") || strings.Contains(said, "waits") {
+			t.Errorf("%s was given an event again, or lost its connection:\n%.2000s", c.name, said)
+		}
+	}
+	if said := b.said.String(); strings.Contains(said, "was cut") {
+		t.Errorf("a connection was cut:\n%s", said)
+	}
+}

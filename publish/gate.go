@@ -1,0 +1,211 @@
+package publish
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// gate stands between the readers and JetStream. It takes every JetStream request and acknowledgement of the consumers'
+// account, passes on those that reading takes, each decoded as the server decodes it and encoded again from the members that
+// it knows, and refuses the rest with an error.
+type gate struct {
+	server   *server.Server
+	readable map[string]bool
+	key      string // first token of the subjects that lead to the streams
+	log      *slog.Logger
+
+	owner   *Conn       // in the streams' account
+	readers *nats.Conn  // in the consumers' account
+	status  *statusConn // in the consumers' account
+
+	most     int          // consumers that readers may have on a stream
+	calls    chan apiCall // that wait for a worker
+	pulls    chan pull    // likewise
+	workers  sync.WaitGroup
+	creating sync.Mutex // one at a time, so that the count holds
+	turns    turns
+	seen     seen
+	ended    chan struct{}
+	closing  sync.Once
+}
+
+const (
+	apiPrefix = "$JS.API."
+	ackPrefix = "$JS.ACK."
+	gateUser  = "crm-bridge-gate"
+
+	// gateBody is the largest body of a request, in bytes, that is not a message.
+	gateBody = 16 << 10
+	// gateWorkers is how many requests are under way to JetStream at once, and how many pull requests are looked at.
+	gateWorkers = 16
+	// gateQueue is how many of each may wait; more are refused.
+	gateQueue = 1024
+	// gateTimeout is when a request that JetStream does not answer is answered with an error.
+	gateTimeout = 5 * time.Second
+)
+
+// newKey returns 128 random bits in letters and digits.
+func newKey() string { return strings.ToLower(rand.Text()) }
+
+func newGate(s *Server, key string) *gate {
+	g := &gate{
+		server: s.server, readable: map[string]bool{}, key: key, log: s.config.Log, most: readersConsumers,
+		calls: make(chan apiCall, gateQueue), pulls: make(chan pull, gateQueue),
+		turns: turns{conns: map[uint64]*turn{}, lengths: map[string]length{}, asked: map[string]uint64{}}, ended: make(chan struct{}),
+	}
+	g.turns.gate = g
+	for _, stream := range s.config.Readable {
+		g.readable[stream] = true
+	}
+	return g
+}
+
+// connect opens the gate's connections and returns when it takes requests.
+func (g *gate) connect(s *Server, password string) error {
+	var err error
+	if g.owner, err = s.Connect(); err != nil {
+		return fmt.Errorf("the gate for consumers: %w", err)
+	}
+	options := append(connOptions(g.log), nats.InProcessServer(s.server), nats.UserInfo(gateUser, password))
+	if g.readers, err = nats.Connect("", options...); err != nil {
+		return fmt.Errorf("the gate for consumers: %w", err)
+	}
+	if g.status, err = openStatusConn(s.server, gateUser, password); err != nil {
+		return fmt.Errorf("the gate for consumers: %w", err)
+	}
+	for range gateWorkers {
+		g.workers.Go(func() { work(g.ended, g.calls, g.relay) })
+		g.workers.Go(func() { work(g.ended, g.pulls, g.pull) })
+	}
+	for subject, handle := range map[string]nats.MsgHandler{apiPrefix + ">": g.request, ackPrefix + ">": g.ack} {
+		sub, err := g.readers.Subscribe(subject, handle)
+		if err == nil {
+			err = sub.SetPendingLimits(1<<17, 16<<20)
+		}
+		if err != nil {
+			return fmt.Errorf("the gate for consumers: %w", err)
+		}
+	}
+	return g.readers.Flush()
+}
+
+// work handles what is queued until ended is closed.
+func work[of any](ended <-chan struct{}, queue <-chan of, handle func(of)) {
+	for {
+		select {
+		case one := <-queue:
+			handle(one)
+		case <-ended:
+			return
+		}
+	}
+}
+
+// close ends the gate. Requests under way get no answer: the server closes all connections next.
+func (g *gate) close() { g.closing.Do(g.end) }
+
+func (g *gate) end() {
+	close(g.ended)
+	if g.readers != nil {
+		g.readers.Close()
+	}
+	if g.owner != nil {
+		g.owner.Close()
+	}
+	g.workers.Wait()
+	g.turns.waiting.Wait()
+	if g.status != nil {
+		g.status.close()
+	}
+}
+
+// request decides about a request to JetStream's API.
+func (g *gate) request(msg *nats.Msg) {
+	call := parseCall(msg.Subject)
+	call.msg = msg
+	switch {
+	case !replyable(msg.Reply):
+		return // nobody can hear an answer
+	case call.kind == nil:
+		g.refuse(call, "readers may not do this")
+	case call.stream != "" && !g.readable[call.stream]:
+		g.refuse(call, "readers may not use this stream")
+	case call.kind.changes && ownedByBridge(call.consumer):
+		g.refuse(call, "this consumer belongs to the bridge")
+	case len(msg.Data) > gateBody:
+		g.refuse(call, fmt.Sprintf("the request is larger than %d bytes", gateBody))
+	default:
+		call.kind.handle(g, call)
+	}
+}
+
+// replyable reports whether a reader could subscribe to the subject of a reply. Any other is never answered: an answer to it
+// could itself be a request.
+func replyable(reply string) bool {
+	return strings.HasPrefix(reply, "_INBOX.") && !strings.ContainsAny(reply, "*> \t\r\n") && !strings.Contains(reply, "..") && !strings.HasSuffix(reply, ".")
+}
+
+// queue hands a call to a worker.
+func (g *gate) queue(call apiCall) {
+	select {
+	case g.calls <- call:
+	default:
+		g.fail(call, server.ApiError{Code: 503, ErrCode: 10023, Description: "too many requests at once"})
+	}
+}
+
+// relay makes a call in the streams' account and answers the reader with the result.
+func (g *gate) relay(call apiCall) {
+	body, failed := call.kind.encode(g, call)
+	if failed != nil {
+		g.fail(call, *failed)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), gateTimeout)
+	defer cancel()
+	if call.kind.limited {
+		g.creating.Lock()
+		defer g.creating.Unlock()
+		if failed := g.room(ctx, call); failed != nil {
+			g.fail(call, *failed)
+			return
+		}
+	}
+	request := &nats.Msg{Subject: call.msg.Subject, Data: body}
+	if level := call.msg.Header.Get(server.JSRequiredApiLevel); level != "" {
+		request.Header = nats.Header{server.JSRequiredApiLevel: {level}}
+	}
+	answer, err := g.owner.nats.RequestMsgWithContext(ctx, request)
+	g.seen.forget(call.stream, call.consumer) // it may be deleted
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
+		g.fail(call, server.ApiError{Code: 404, ErrCode: 10014, Description: "consumer not found"})
+	case err != nil:
+		g.fail(call, server.ApiError{Code: 503, ErrCode: 10008, Description: "JetStream does not answer in time"})
+	case g.readers.Publish(call.msg.Reply, answer.Data) != nil:
+		g.fail(call, server.ApiError{Code: 500, ErrCode: 10008, Description: "the answer is larger than the server takes: ask for less"})
+	}
+}
+
+// refuse answers that readers may not do what they ask for.
+func (g *gate) refuse(call apiCall, why string) {
+	g.fail(call, server.ApiError{Code: 403, ErrCode: 10003, Description: "not permitted: " + why})
+}
+
+// fail answers a call with an error as JetStream gives it.
+func (g *gate) fail(call apiCall, failed server.ApiError) {
+	answer, err := json.Marshal(server.ApiResponse{Type: call.response(), Error: &failed})
+	if err == nil {
+		_ = g.readers.Publish(call.msg.Reply, answer)
+	}
+}

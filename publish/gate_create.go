@@ -1,0 +1,133 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// What a reader's consumer may cost: bytes of its configuration as JSON, bytes of the metadata in it, pull requests and
+// messages that wait. More waiting messages than that are cut down, the rest is refused.
+const (
+	consumerBytes    = 8 << 10
+	consumerMetadata = 4 << 10
+	consumerWaiting  = 512
+	consumerPending  = 1 << 16
+	// readersConsumers is how many consumers readers may have on a stream; the bridge's own commands find room beyond it.
+	readersConsumers = 1000
+	// ownConsumers is how many of a stream's own limit are kept for the bridge.
+	ownConsumers = 16
+)
+
+// consumer encodes a request for a consumer, which can only be one that is pulled from: a push consumer has the server
+// publish to a subject of the reader's choice in the streams' account, and so purge, delete and write.
+func (g *gate) consumer(call apiCall) ([]byte, *server.ApiError) {
+	of, err := decodeCreate(call.msg.Data)
+	if err != nil {
+		return nil, server.NewJSInvalidJSONError(err)
+	}
+	config := &of.Config
+	no := func(why string) ([]byte, *server.ApiError) {
+		return nil, &server.ApiError{Code: 403, ErrCode: 10003, Description: "not permitted: " + why}
+	}
+	switch {
+	case config.DeliverSubject != "" || config.DeliverGroup != "" || config.FlowControl || config.Heartbeat != 0 || config.RateLimit != 0:
+		return no("a push consumer; make a pull consumer (without deliver_subject, deliver_group, flow_control, idle_heartbeat and rate_limit_bps)")
+	case config.Direct || config.Sourcing:
+		return no("a consumer for sourcing")
+	case config.AckPolicy == server.AckFlowControl:
+		return no("acknowledging by flow control")
+	case ownedByBridge(config.Name) || ownedByBridge(config.Durable):
+		return no("names that begin with " + bridgeConsumers + " belong to the bridge")
+	case config.MaxWaiting > consumerWaiting:
+		return no(fmt.Sprintf("max_waiting is more than %d", consumerWaiting))
+	}
+	if config.AckPolicy != server.AckNone && (config.MaxAckPending < 0 || config.MaxAckPending > consumerPending) {
+		config.MaxAckPending = consumerPending
+	}
+	if metadata, err := json.Marshal(config.Metadata); err != nil || len(metadata) > consumerMetadata {
+		return no(fmt.Sprintf("the metadata is larger than %d bytes", consumerMetadata))
+	}
+	body, failed := encoded(of)
+	if failed == nil && len(body) > consumerBytes {
+		return no(fmt.Sprintf("the configuration is larger than %d bytes", consumerBytes))
+	}
+	return body, failed
+}
+
+// decodeCreate decodes a request for a consumer as the server does: it ignores the case of names, and takes the last of
+// several members and of several objects.
+func decodeCreate(body []byte) (server.CreateConsumerRequest, error) {
+	var of server.CreateConsumerRequest
+	for decoder := json.NewDecoder(bytes.NewReader(body)); ; {
+		if err := decoder.Decode(&of); errors.Is(err, io.EOF) {
+			return of, nil
+		} else if err != nil {
+			return of, err
+		}
+	}
+}
+
+// room returns an error if a call would make a consumer and readers have as many on the stream as they may.
+func (g *gate) room(ctx context.Context, call apiCall) *server.ApiError {
+	stream, err := g.owner.js.Stream(ctx, call.stream)
+	if err != nil {
+		return nil // the server says it better
+	}
+	info := stream.CachedInfo()
+	most := g.most
+	if own := info.Config.MaxConsumers; own > 0 {
+		most = min(most, max(own-ownConsumers, 1))
+	}
+	if info.State.Consumers < most {
+		return nil
+	}
+	name := call.consumer
+	if name == "" {
+		of, err := decodeCreate(call.msg.Data)
+		if err != nil {
+			return server.NewJSInvalidJSONError(err)
+		}
+		name = of.Config.Name
+	}
+	if name != "" {
+		if _, err := stream.Consumer(ctx, name); err == nil {
+			return nil // it exists, and is changed
+		}
+	}
+	return server.NewJSMaximumConsumersLimitError()
+}
+
+// removePushConsumers deletes the push consumers that earlier versions let readers store, on every stream of the server.
+func (s *Server) removePushConsumers(ctx context.Context, conn *Conn) error {
+	streams := conn.js.StreamNames(ctx)
+	for name := range streams.Name() {
+		stream, err := conn.js.Stream(ctx, name)
+		if err != nil {
+			return fmt.Errorf("look for push consumers: %w", err)
+		}
+		list := stream.ListConsumers(ctx)
+		var push []string
+		for info := range list.Info() {
+			if info.Config.DeliverSubject != "" {
+				push = append(push, info.Name)
+			}
+		}
+		if err := list.Err(); err != nil {
+			return fmt.Errorf("look for push consumers of stream %s: %w", name, err)
+		}
+		for _, consumer := range push {
+			if err := stream.DeleteConsumer(ctx, consumer); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+				return fmt.Errorf("delete push consumer %s of stream %s: %w", consumer, name, err)
+			}
+			s.config.Log.Warn("push consumer deleted: only pull consumers are permitted", "stream", name, "consumer", consumer)
+		}
+	}
+	return streams.Err()
+}

@@ -1,0 +1,96 @@
+package publish
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// statusConn says how a pull request ended, in the line of the headers in which clients look for it and which nats.go cannot
+// write.
+type statusConn struct {
+	server         *server.Server
+	user, password string
+
+	mu   sync.Mutex
+	conn net.Conn
+	done chan struct{} // closed when nothing is read from conn any more
+}
+
+// openStatusConn connects within the process.
+func openStatusConn(s *server.Server, user, password string) (*statusConn, error) {
+	c := &statusConn{server: s, user: user, password: password}
+	return c, c.open()
+}
+
+// open connects. The lock is held, or nobody else knows the connection yet.
+func (c *statusConn) open() error {
+	conn, err := c.server.InProcessConn()
+	if err != nil {
+		return err
+	}
+	lines := bufio.NewReader(conn)
+	_ = conn.SetDeadline(time.Now().Add(gateTimeout))
+	if _, err = lines.ReadString('\n'); err == nil { // INFO
+		_, err = fmt.Fprintf(conn, "CONNECT {\"verbose\":false,\"headers\":true,\"protocol\":1,\"name\":\"crm-bridge\",\"user\":%q,\"pass\":%q}\r\n", c.user, c.password)
+	}
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	_ = conn.SetDeadline(time.Time{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				return
+			}
+			if strings.HasPrefix(line, "PING") {
+				c.pong(conn)
+			}
+		}
+	}()
+	c.conn, c.done = conn, done
+	return nil
+}
+
+func (c *statusConn) pong(conn net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = writeSoon(conn, "PONG\r\n")
+}
+
+func writeSoon(conn net.Conn, text string) error {
+	_ = conn.SetWriteDeadline(time.Now().Add(gateTimeout))
+	_, err := conn.Write([]byte(text))
+	return err
+}
+
+// send says how the request whose reply goes to an inbox ended. A status that is lost is made up for by the client's own clock.
+func (c *statusConn) send(inbox, status string) {
+	headers := "NATS/1.0 " + status + "\r\n\r\n"
+	text := fmt.Sprintf("HPUB %s %d %d\r\n%s\r\n", inbox, len(headers), len(headers), headers)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if writeSoon(c.conn, text) != nil {
+		_ = c.conn.Close()
+		if c.open() == nil {
+			_ = writeSoon(c.conn, text)
+		}
+	}
+}
+
+func (c *statusConn) close() {
+	c.mu.Lock()
+	conn, done := c.conn, c.done
+	c.mu.Unlock()
+	_ = conn.Close()
+	<-done
+}

@@ -1,0 +1,173 @@
+package publish
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// puller asks a consumer for messages. It has at most two requests open, so that the next messages are on their way while
+// the last ones are used, and each request bounds bytes: however large messages are, no more of them waits than the server
+// lets wait for a connection.
+type puller struct {
+	conn     *nats.Conn
+	sub      *nats.Subscription
+	subject  string // of requests for more
+	inbox    string // below it each request has a subject of its own, for what the server says of it
+	messages chan *nats.Msg
+	open     []asked
+	batch    int // messages that a request asks for
+	expires  time.Duration
+	waits    bool // for messages, however long they take to come; else next returns errStale
+	large    bool // the next message is larger than a request asks for
+	requests int
+	got      uint64 // messages that have come
+}
+
+// asked is a request: how many messages may still come for it, when it was sent, and how many had come by then.
+type asked struct {
+	number, left int
+	at           time.Time
+	got          uint64
+}
+
+// pullBytes is more than a thousand usual events. A message that is larger is asked for alone.
+const pullBytes = 4 << 20
+
+// puller begins to read a consumer.
+func (c *Conn) puller(stream, consumer string, batch int, expires time.Duration) (*puller, error) {
+	p := &puller{
+		conn: c.nats, subject: nextRequest(stream, consumer), inbox: c.nats.NewInbox(), messages: make(chan *nats.Msg, 2*batch+statuses),
+		batch: batch, expires: expires,
+	}
+	var err error
+	p.sub, err = p.conn.ChanSubscribe(p.inbox+".*", p.messages)
+	return p, err
+}
+
+func (p *puller) close() { _ = p.sub.Unsubscribe() }
+
+// next returns the next message.
+func (p *puller) next(ctx context.Context, idle func()) (*nats.Msg, error) {
+	for {
+		if err := p.askForMore(); err != nil {
+			return nil, err
+		}
+		msg, err := p.receive(ctx, idle)
+		if err != nil {
+			return nil, err
+		}
+		if msg.Reply == "" { // a message of the stream tells where it stands
+			if err := p.hear(msg.Subject, msg.Header.Get("Status"), msg.Header.Get("Description")); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		p.got++
+		if len(p.open) > 0 {
+			if p.open[0].left--; p.open[0].left == 0 {
+				p.open = p.open[1:]
+			}
+		}
+		return msg, nil
+	}
+}
+
+// askForMore keeps the next messages on their way.
+func (p *puller) askForMore() error {
+	switch {
+	case p.large && len(p.open) > 0:
+		return nil // the large message must come alone
+	case p.large:
+		p.large = false
+		return p.ask(1, MaxPayload+1<<20)
+	case len(p.open) == 0 || len(p.open) == 1 && p.open[0].left <= p.batch/2:
+		return p.ask(p.batch, pullBytes)
+	}
+	return nil
+}
+
+// hear is what the server says of a request.
+func (p *puller) hear(subject, status, description string) error {
+	number, _ := strconv.Atoi(subject[strings.LastIndexByte(subject, '.')+1:])
+	var of asked
+	for i, request := range p.open {
+		if request.number == number {
+			of = request
+			p.open = append(p.open[:i:i], p.open[i+1:]...)
+			break
+		}
+	}
+	switch description = strings.ToLower(description); {
+	case status == "409" && strings.Contains(description, "message size exceeds"):
+		p.large = true
+		return nil
+	case status == "409" && strings.Contains(description, "batch completed"):
+		return nil
+	case status == "503": // the consumer is gone, for nobody has asked for long
+		return errStale
+	case status == "408" || status == "404":
+		// A bridge's server ends a request early that brings much at once.
+		if !p.waits && len(p.open) == 0 && of.number > 0 && of.got == p.got && time.Since(of.at) >= p.expires/2 {
+			return errStale // what was to come has left the stream
+		}
+		return nil
+	}
+	return fmt.Errorf("the server says %s %s", status, description)
+}
+
+// ask asks for messages of so many bytes.
+func (p *puller) ask(batch, bytes int) error {
+	request, err := json.Marshal(map[string]any{"batch": batch, "max_bytes": bytes, "expires": p.expires.Nanoseconds()})
+	if err != nil {
+		return err
+	}
+	p.requests++
+	if err := p.conn.PublishRequest(p.subject, p.inbox+"."+strconv.Itoa(p.requests), request); err != nil {
+		return err
+	}
+	p.open = append(p.open, asked{p.requests, batch, time.Now(), p.got})
+	return nil
+}
+
+func (p *puller) receive(ctx context.Context, idle func()) (*nats.Msg, error) {
+	select {
+	case msg := <-p.messages:
+		return msg, nil
+	default:
+	}
+	if idle != nil {
+		idle()
+	}
+	late := time.NewTimer(p.expires + 2*time.Second)
+	defer late.Stop()
+	select {
+	case msg := <-p.messages:
+		return msg, nil
+	case <-late.C:
+		return nil, errors.New("the server does not answer")
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// received reads where a message of the consumer stands in the stream, or returns an error where one that was sent before it has
+// not come.
+func (p *puller) received(msg *nats.Msg) (Stored, error) {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return Stored{}, err
+	}
+	if meta.Sequence.Consumer != p.got {
+		return Stored{}, fmt.Errorf("the %dth message came as the %dth", meta.Sequence.Consumer, p.got)
+	}
+	return Stored{
+		Subject: msg.Subject, Sequence: meta.Sequence.Stream, At: meta.Timestamp, Pending: meta.NumPending, Header: msg.Header, Data: msg.Data,
+	}, nil
+}
