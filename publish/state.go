@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -90,17 +91,35 @@ func (s *State) List(ctx context.Context, prefix string) (map[string]Saved, erro
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", s.Bucket, err)
 	}
-	keys, err := bucket.ListKeysFiltered(ctx, prefix+">")
+	keys, err := s.keys(ctx, conn, prefix)
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", s.Bucket, err)
 	}
 	values := map[string]Saved{}
-	for key := range keys.Keys() {
+	for _, key := range keys {
 		if entry, err := bucket.Get(ctx, key); err == nil {
 			values[key] = Saved{entry.Value(), entry.Created()}
 		}
 	}
 	return values, ctx.Err()
+}
+
+// keys returns the keys below prefix. It takes no consumer, and so no right but that to ask about the bucket.
+func (s *State) keys(ctx context.Context, conn *Conn, prefix string) ([]string, error) {
+	stream, err := conn.js.Stream(ctx, "KV_"+s.Bucket)
+	if err != nil {
+		return nil, err
+	}
+	below := "$KV." + s.Bucket + "."
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(below+prefix+">"))
+	if err != nil {
+		return nil, err
+	}
+	var keys []string
+	for subject := range info.State.Subjects {
+		keys = append(keys, strings.TrimPrefix(subject, below))
+	}
+	return keys, nil
 }
 
 // Save stores a value if its revision is still the given one (0: there is none), and returns the new one when it would

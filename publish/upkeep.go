@@ -35,15 +35,8 @@ const (
 	upkeepTimeout = 5 * time.Second
 )
 
-// Start makes sure of the streams once. It returns a MisfitError, which only a person can mend; whatever else is wrong, Run
-// goes on with.
-func (u *Upkeep) Start(ctx context.Context) error {
-	err := u.look(ctx)
-	if errors.As(err, new(MisfitError)) {
-		return err
-	}
-	return nil
-}
+// Start makes sure of the streams once, and returns what is wrong; Run goes on with it.
+func (u *Upkeep) Start(ctx context.Context) error { return u.look(ctx) }
 
 // Run keeps the streams until ctx ends.
 func (u *Upkeep) Run(ctx context.Context) {

@@ -25,7 +25,10 @@ func (b *bridge) openDirect(ctx context.Context) (err error) {
 	for _, journal := range b.leftJournals() {
 		b.log.Error(journal)
 	}
-	return b.upkeep.Start(ctx)
+	if err := b.upkeep.Start(ctx); b.takesAPerson(err) {
+		return err
+	}
+	return nil
 }
 
 // startUpkeep makes sure of the remote's streams until ctx ends, and closes done then; only direct delivery needs it.

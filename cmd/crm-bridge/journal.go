@@ -191,10 +191,17 @@ func (b *bridge) lookAtRemote(ctx context.Context) error {
 		defer remote.Close()
 		_, err = b.ensureRemote(ctx, remote)
 	}
-	if errors.As(err, new(publish.MisfitError)) {
+	if b.takesAPerson(err) {
 		return err
 	}
 	return nil
+}
+
+// takesAPerson reports whether an error of the remote's streams ends the start: they do not fit, or there is no room for the
+// stream of events.
+func (b *bridge) takesAPerson(err error) bool {
+	var full *publish.NoRoomError
+	return errors.As(err, new(publish.MisfitError)) || errors.As(err, &full) && full.Stream == b.settings.Stream
 }
 
 // forwarding is a forwarder at work.

@@ -28,7 +28,7 @@ func TestQuarantineThatCannotBeMade(t *testing.T) {
 				}
 			}
 			limit(1)
-			b := start(t, t.TempDir(), documentedToken, "BRIDGE_DELIVERY="+delivery, "BRIDGE_ANSWER_TIMEOUT=500ms", "BRIDGE_NATS_URL="+remote.ClientURL())
+			b := start(t, t.TempDir(), documentedToken, "BRIDGE_DELIVERY="+delivery, "BRIDGE_ANSWER_TIMEOUT=500ms", "BRIDGE_STREAM_MAX_BYTES=1GiB", "BRIDGE_NATS_URL="+remote.ClientURL())
 			text := ""
 			waitFor(t, func() bool {
 				_, text = get(t, b.Admin+"/readyz")
