@@ -35,6 +35,7 @@ type gate struct {
 	creating sync.Mutex // one at a time, so that the count holds
 	turns    turns
 	seen     seen
+	sizes    sizes
 	ended    chan struct{}
 	closing  sync.Once
 }

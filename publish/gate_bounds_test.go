@@ -174,3 +174,29 @@ func TestPullFromNoConsumer(t *testing.T) {
 		}
 	}
 }
+
+// A fetch from a stream that is small as a whole brings as many messages as it asks for in one go, on a busy machine too.
+func TestFetchOfASmallStream(t *testing.T) {
+	t.Parallel()
+	server, conn := openServer(t, nil)
+	const events = 2000
+	publishEvents(t, conn, events)
+	_, js := independent(t, server)
+	for range 3 {
+		consumer, err := js.CreateConsumer(t.Context(), "CRM", jetstream.ConsumerConfig{AckPolicy: jetstream.AckNonePolicy})
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch, err := consumer.Fetch(events, jetstream.FetchMaxWait(20*time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := 0
+		for range batch.Messages() {
+			got++
+		}
+		if got != events || batch.Error() != nil {
+			t.Errorf("a fetch brought %d of %d events: %v", got, events, batch.Error())
+		}
+	}
+}

@@ -37,6 +37,7 @@ type pull struct {
 	of                      server.JSApiConsumerGetNextRequest
 	delivered               uint64    // by the consumer
 	at                      time.Time // when it had delivered that
+	whole                   bool      // it may have all that the stream holds in one go
 }
 
 func nextRequest(stream, consumer string) string {
@@ -93,9 +94,13 @@ func oneWord(err error) string {
 	return strings.NewReplacer("\r", " ", "\n", " ").Replace(err.Error())
 }
 
-// passSlice sends a request on, for a slice of time if it is for more than a few messages.
+// isSliced reports whether a request is given a slice of time: it asks for more than a few messages of a stream that holds more
+// than a connection may have waiting.
+func (p pull) isSliced() bool { return p.of.Batch > fewMessages && !p.whole }
+
+// passSlice sends a request on, for a slice of time if it takes one.
 func (g *gate) passSlice(p pull, length time.Duration) {
-	if p.of.Batch > fewMessages && (p.of.Expires == 0 || p.of.Expires > length) {
+	if p.isSliced() && (p.of.Expires == 0 || p.of.Expires > length) {
 		p.of.Expires, p.of.Heartbeat = length, 0
 	}
 	g.pass(p)
@@ -129,7 +134,7 @@ func (g *gate) pull(p pull) {
 		g.seen.note(p.stream, p.consumer)
 	}
 	if err == nil && waiting > 1 && p.of.Batch > 1 {
-		p.delivered, p.at = delivered, time.Now()
+		p.delivered, p.at, p.whole = delivered, time.Now(), p.of.Batch > fewMessages && g.sizes.isSmall(ctx, g.owner.js, p.stream)
 		g.turns.wait(p)
 		return
 	}

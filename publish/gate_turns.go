@@ -140,7 +140,7 @@ func (t *turns) nudge(p pull) {
 	t.mu.Lock()
 	asked := t.asked[p.reply]
 	t.mu.Unlock()
-	if p.of.Batch <= fewMessages || asked < 2 {
+	if !p.isSliced() || asked < 2 {
 		return
 	}
 	time.AfterFunc(nudgeAfter, func() {
