@@ -77,10 +77,10 @@ func (s *share) grow(n int64) error {
 	}
 	for now := time.Now(); h.bytes > s.bytes && h.bytes+n > h.maxBytes; {
 		h.hit("in_flight_bytes")
-		switch slowest := h.slowest(s, now); {
-		case slowest == nil:
+		switch slowest := h.slowest(s, now); slowest {
+		case nil:
 			return errTooMuchHeld
-		case slowest == s:
+		case s:
 			h.cut(s)
 			return errCut
 		default:

@@ -78,7 +78,7 @@ func decodeCreate(body []byte) (server.CreateConsumerRequest, error) {
 func (g *gate) room(ctx context.Context, call apiCall) *server.ApiError {
 	stream, err := g.owner.js.Stream(ctx, call.stream)
 	if err != nil {
-		return nil // the server says it better
+		return nil //nolint:nilerr // the server says it better
 	}
 	info := stream.CachedInfo()
 	most := g.most

@@ -77,7 +77,7 @@ func (r *Refused) bringBack(ctx context.Context, journal *Journal, streams map[s
 			return nil
 		case stream.Unusable != nil:
 			waits = true
-			return nil
+			return nil //nolint:nilerr // it is kept here
 		}
 		if _, err := r.Again(ctx, kept, journal); err != nil {
 			return err

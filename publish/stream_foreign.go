@@ -10,7 +10,7 @@ import (
 
 // unusable returns an error for a stream in which no acknowledgement means that an event is safe, whoever made it.
 func unusable(have jetstream.StreamConfig) error {
-	reason := ""
+	var reason string
 	switch {
 	case have.NoAck:
 		reason = "acknowledges nothing (no_ack)"

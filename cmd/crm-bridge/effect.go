@@ -26,11 +26,13 @@ var effects = []struct {
 		"with BRIDGE_NATS_URL consumers connect to that NATS, and not to the embedded one", "unset BRIDGE_NATS_URL",
 	},
 	{
-		[]string{"BRIDGE_JOURNAL_MAX_BYTES"}, settings.journaled,
+		[]string{"BRIDGE_JOURNAL_MAX_BYTES"},
+		settings.journaled,
 		"there is a journal only with BRIDGE_NATS_URL and BRIDGE_DELIVERY=journal", "set those",
 	},
 	{
-		[]string{"BRIDGE_SYNC"}, func(s settings) bool { return !s.direct() },
+		[]string{"BRIDGE_SYNC"},
+		func(s settings) bool { return !s.direct() },
 		"with BRIDGE_DELIVERY=direct nothing is written to this machine's disk", "set BRIDGE_DELIVERY=journal",
 	},
 }

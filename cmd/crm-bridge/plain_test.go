@@ -135,7 +135,8 @@ func TestPlainly(t *testing.T) {
 	_, large := strconv.ParseInt("99999999999999999999", 10, 64)
 	_, span := time.ParseDuration("soon")
 	_, date := time.Parse(time.RFC3339, "tomorrow")
-	_, parsed := url.Parse("http://a b/")
+	address := strings.ReplaceAll("http://a_b/", "_", " ")
+	_, parsed := url.Parse(address)
 	var record struct{ ID int }
 	wrong, broken := json.Unmarshal([]byte(`{"ID":"x"}`), &record), json.Unmarshal([]byte(`{"ID":`), &record)
 	html := json.Unmarshal([]byte(`<html>`), &record)

@@ -18,7 +18,7 @@ func watchReader(pipe *os.File, gone func()) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		fds := []unix.PollFd{{Fd: int32(pipe.Fd())}, {Fd: int32(wake.Fd()), Events: unix.POLLIN}} //nolint:gosec // descriptors are small
+		fds := []unix.PollFd{{Fd: int32(pipe.Fd())}, {Fd: int32(wake.Fd()), Events: unix.POLLIN}}
 		for {
 			switch _, err := unix.Poll(fds, -1); {
 			case errors.Is(err, unix.EINTR), errors.Is(err, unix.EAGAIN):

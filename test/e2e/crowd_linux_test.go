@@ -64,7 +64,7 @@ func startCaged(t *testing.T, limit int64) (b *bridge, caged bool) {
 	if c := openCage(t, limit); c != nil {
 		cmd := exec.Command("/bin/sh", "-c", `echo $$ >"$0/cgroup.procs" && exec "$1"`, c.folder, program)
 		b = startAs(t, cmd, t.TempDir(), env...)
-		t.Cleanup(func() { _ = b.cmd.Process.Kill(); <-b.exited }) // before the group is removed
+		t.Cleanup(func() { _, _ = b.cmd.Process.Kill(), <-b.exited }) // before the group is removed
 		return b, true
 	}
 	return start(t, t.TempDir(), append(env, fmt.Sprintf("GOMEMLIMIT=%d", limit/5*4))...), false

@@ -51,7 +51,7 @@ func TestDirectStartsWithoutNATS(t *testing.T) {
 	if a := post(t, b.Callbacks+path, malformed); a.Status != 503 {
 		t.Errorf("what cannot be kept was answered %d %s", a.Status, a.Text)
 	}
-	remote = restart(t, remote.ClientURL(), store)
+	restart(t, remote.ClientURL(), store)
 	text, took := ready(t, b, 200)
 	if took > 3*time.Second || !strings.Contains(text, "1 replica(s), file storage") {
 		t.Errorf("after %s /readyz says %s", took, text)

@@ -115,7 +115,7 @@ func TestStreamsThatDoNotFit(t *testing.T) {
 			}
 			end(remote)
 			b := start(t, t.TempDir(), env...)
-			remote = restart(t, remote.ClientURL(), store)
+			restart(t, remote.ClientURL(), store)
 			waitFor(t, func() bool {
 				status, text := get(t, b.Admin+"/readyz")
 				return status == 503 && strings.Contains(text, "stream OTHER already holds subjects")
