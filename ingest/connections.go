@@ -184,7 +184,7 @@ func (o *conn) Read(p []byte) (int, error) {
 	if n > 0 && !o.of.count(o, n) {
 		return 0, net.ErrClosed
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) && o.inHeader() {
+	if errors.Is(err, os.ErrDeadlineExceeded) && o.endHeader() {
 		o.sorry()
 	}
 	return n, err
@@ -222,16 +222,21 @@ func (c *Connections) count(one *conn, n int) bool {
 	return goesOn
 }
 
-// inHeader reports whether a part of a header has come.
-func (o *conn) inHeader() bool {
+// endHeader reports whether a part of a header has come that is not answered yet; the caller answers it. The server may
+// read again after a deadline.
+func (o *conn) endHeader() bool {
 	o.of.mu.Lock()
 	defer o.of.mu.Unlock()
-	return o.phase == reading && o.header > 0
+	if o.phase != reading || o.header == 0 {
+		return false
+	}
+	o.of.enterPhase(o, serving)
+	return true
 }
 
 // cut closes the connection, with an answer where a part of a header has come.
 func (o *conn) cut() {
-	if o.inHeader() {
+	if o.endHeader() {
 		o.sorry()
 	}
 	_ = o.Close()

@@ -156,6 +156,10 @@ func TestHeadersThatDoNotEnd(t *testing.T) {
 			response.Header.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%d was answered %d %v %v: %v", want, response.StatusCode, response.Header, problem, err)
 		}
+		_ = response.Body.Close()
+		if more, _ := io.ReadAll(from); len(more) > 0 {
+			t.Errorf("%d was followed by %q", want, more)
+		}
 	}
 }
 
