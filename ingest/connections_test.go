@@ -137,7 +137,7 @@ func TestUnfinishedHeadersAreBounded(t *testing.T) {
 	}
 }
 
-// A header that does not end is answered with 408, one that is too long with 431, and one that is no HTTP with 400: problem
+// A header that does not end is answered with 408, one that is too long with 431, and one that is not HTTP with 400: problem
 // documents, though no handler sees them.
 func TestHeadersThatDoNotEnd(t *testing.T) {
 	address := bounded(t, 10, 1<<20, nil)

@@ -54,11 +54,11 @@ func CheckRecordID(id string) error {
 		return err
 	}
 	if isMergeField(id) || isMergeField(Unescape(id)) {
-		return fmt.Errorf("%w: a merge field that the CRM did not replace stands in the place of the record id", ErrMalformed)
+		return fmt.Errorf("%w: the record id is a merge field that the CRM did not replace", ErrMalformed)
 	}
 	switch strings.ToLower(id) {
 	case "null", "undefined", "none", "nan":
-		return fmt.Errorf("%w: a word for nothing stands in the place of the record id", ErrMalformed)
+		return fmt.Errorf("%w: the record id is a word for nothing, such as null", ErrMalformed)
 	}
 	return nil
 }

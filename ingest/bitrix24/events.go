@@ -222,7 +222,7 @@ func entityTypeField(id string) field {
 	return field{[]string{"data", "FIELDS", "ENTITY_TYPE_ID"}, ingest.JSONString(id)}
 }
 
-// isHost tells whether a domain can stand in a URL: letters, digits, dots and hyphens, perhaps with a port.
+// isHost reports whether a domain can stand in a URL: letters, digits, dots and hyphens, perhaps with a port.
 func isHost(domain string) bool {
 	name, port, hasPort := strings.Cut(domain, ":")
 	if hasPort && (port == "" || len(port) > 5 || strings.Trim(port, "0123456789") != "") {

@@ -44,7 +44,7 @@ type Installation struct {
 	From             netip.Addr // who sent it, for the fairness of checks; the zero value is a sender like others
 }
 
-// Uninstalls tells whether an event of that name ends the application; the documents spell it in two ways.
+// Uninstalls reports whether an event of that name ends the application; the documents spell it in two ways.
 func Uninstalls(event string) bool {
 	return strings.EqualFold(event, "ONAPPUNINSTALL") || strings.EqualFold(event, "ONAPPSUNINSTALL")
 }

@@ -44,7 +44,7 @@ func (i *Installations) TokensFor(ctx context.Context, member string) []string {
 	return []string{token}
 }
 
-// Proves reports whether token proves a callback of a portal. A token that it does not know yet it looks up in the store,
+// Proves reports whether token proves a callback of a portal. An unknown token is looked up in the store,
 // for another replica may have taken the installation a moment ago.
 func (i *Installations) Proves(ctx context.Context, member, token string) bool {
 	if !i.believes(member) || token == "" {
