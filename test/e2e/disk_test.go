@@ -53,7 +53,7 @@ func TestStoreThatVanishes(t *testing.T) {
 				_ = ready.Body.Close()
 				return ready.StatusCode == 503
 			})
-			if err := <-b.exited; err == nil || !strings.Contains(b.Log(), "is gone: somebody removed it") {
+			if err := <-b.exited; err == nil || !strings.Contains(b.Log(), "is gone: it was removed") {
 				t.Errorf("ended with %v\n%s", err, last(b.Log()))
 			}
 		})
