@@ -70,7 +70,7 @@ func (b *bridge) repeat(ctx context.Context, do func(context.Context) error) {
 // noteJournal notes how much waits in the journal, where the remote can be reached.
 func (b *bridge) noteJournal(ctx context.Context, closed bool) error {
 	if _, err := b.forwarder.Reach(); err != nil {
-		return nil //nolint:nilerr // there is nobody to tell
+		return nil //nolint:nilerr // there is no remote to note it on
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -95,7 +95,7 @@ func (b *bridge) noteJournal(ctx context.Context, closed bool) error {
 	return err
 }
 
-// readNotes remembers, and says once, which journals of other bridges hold events that nobody forwards now.
+// readNotes remembers, and says once, which journals of other bridges hold events that are not forwarded now.
 func (b *bridge) readNotes(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()

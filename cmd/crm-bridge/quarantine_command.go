@@ -143,7 +143,7 @@ func printDropped(out io.Writer, line []byte) error {
 const quarantineEmpty = "quarantine is empty"
 
 // askAdmin asks the running bridge at its admin address and shows each line of its answer, or none where it has no line; one that
-// tells of an error makes the command fail in the end.
+// reports an error makes the command fail in the end.
 func askAdmin(cmd *cobra.Command, method, path string, query url.Values, asJSON bool, none string, show func(io.Writer, []byte) error) error {
 	settings, _, err := loadClient(&environment{})
 	if err != nil {

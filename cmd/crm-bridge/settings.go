@@ -144,10 +144,10 @@ func (s settings) check() error {
 
 func (s settings) embedded() bool { return s.NATS.URL == "" }
 
-// journaled tells whether events go to a remote NATS by way of a local journal.
+// journaled reports whether events go to a remote NATS by way of a local journal.
 func (s settings) journaled() bool { return !s.embedded() && s.Delivery == "journal" }
 
-// direct tells whether there is nothing local: events go straight to a remote NATS.
+// direct reports whether there is nothing local: events go straight to a remote NATS.
 func (s settings) direct() bool { return !s.embedded() && s.Delivery == "direct" }
 
 // publicURL has no slash at its end.
@@ -164,7 +164,7 @@ func oneOf(value string, words ...string) bool {
 
 func paired(a, b string) bool { return (a == "") == (b == "") }
 
-// areNATS tells whether each of a list is a URL of a NATS server.
+// areNATS reports whether each of a list is a URL of a NATS server.
 func areNATS(list string) bool {
 	if list == "" {
 		return true
