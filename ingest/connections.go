@@ -185,7 +185,7 @@ func (o *conn) Read(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) && o.endHeader() {
-		o.sorry()
+		o.timeOut()
 	}
 	return n, err
 }
@@ -214,7 +214,7 @@ func (c *Connections) count(one *conn, n int) bool {
 	goesOn := true
 	for _, oldest := range cut {
 		c.Metrics.limitHits.WithLabelValues(c.Label + "_header_bytes").Inc()
-		oldest.sorry()
+		oldest.timeOut()
 		if goesOn = goesOn && oldest != one; oldest != one {
 			_ = oldest.Close()
 		}
@@ -237,13 +237,13 @@ func (o *conn) endHeader() bool {
 // cut closes the connection, with an answer where a part of a header has come.
 func (o *conn) cut() {
 	if o.endHeader() {
-		o.sorry()
+		o.timeOut()
 	}
 	_ = o.Close()
 }
 
-// sorry answers a header that does not end.
-func (o *conn) sorry() {
+// timeOut answers a header that does not end.
+func (o *conn) timeOut() {
 	if o.of.TLS {
 		return
 	}

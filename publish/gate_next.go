@@ -47,7 +47,7 @@ func nextRequest(stream, consumer string) string {
 func (g *gate) next(call apiCall) {
 	of, err := decodeNext(call.msg.Data)
 	if err != nil {
-		g.status.send(call.msg.Reply, "400 Bad Request - "+oneWord(err))
+		g.status.send(call.msg.Reply, "400 Bad Request - "+statusText(err))
 		return
 	}
 	p := pull{stream: call.stream, consumer: call.consumer, reply: call.msg.Reply, of: of}
@@ -58,7 +58,7 @@ func (g *gate) next(call apiCall) {
 	if of.Group != "" { // such a client handles bounds in bytes
 		p.of.MaxBytes = g.bounded(of.MaxBytes)
 	}
-	g.turns.hear(p.reply)
+	g.turns.noteRequest(p.reply)
 	select {
 	case g.pulls <- p:
 	default:
@@ -88,8 +88,8 @@ func decodeNext(body []byte) (server.JSApiConsumerGetNextRequest, error) {
 	return of, err
 }
 
-// oneWord keeps an error in the line of a status.
-func oneWord(err error) string {
+// statusText returns an error without line breaks, for the line of a status.
+func statusText(err error) string {
 	return strings.NewReplacer("\r", " ", "\n", " ").Replace(err.Error())
 }
 

@@ -45,8 +45,8 @@ type turn struct {
 	over  time.Time // when its slice is over
 }
 
-// hear notes that a client has asked.
-func (t *turns) hear(inbox string) {
+// noteRequest notes that a client has asked again.
+func (t *turns) noteRequest(inbox string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.asked) >= turnConns {
