@@ -63,7 +63,7 @@ func CheckRecordID(id string) error {
 	return nil
 }
 
-// bracedGUID is an id in braces that is no merge field.
+// bracedGUID is an id in braces that is not a merge field.
 var bracedGUID = regexp.MustCompile(`^\{[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}\}$`)
 
 // wrapped are the signs between which a merge field stands alone.

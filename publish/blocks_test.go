@@ -203,7 +203,7 @@ func TestCommitAfterTheServerDropped(t *testing.T) {
 	}
 }
 
-// A block that somebody removes is not taken for one that the stream dropped, even if there is a newer one by the time that
+// A block that is removed is not taken for one that the stream dropped, even if there is a newer one by the time that
 // anybody looks.
 func TestCommitMissesABlockThatIsNotDropped(t *testing.T) {
 	c, _, publish := embedded(t, jetstream.StreamConfig{MaxBytes: 64 << 20})

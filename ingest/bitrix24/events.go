@@ -241,7 +241,7 @@ func collection(b body, module, path string) string {
 	return path + "/" + module
 }
 
-// timestamp reads ts, seconds since 1970 in any notation; zero where it is none. Two changes may share it.
+// timestamp reads ts, seconds since 1970 in any notation; zero for anything else. Two changes may share it.
 func timestamp(b body) time.Time {
 	raw, err := b.find("ts")
 	if err != nil {

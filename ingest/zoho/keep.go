@@ -182,7 +182,7 @@ func lives(v Version) []time.Duration {
 const shortLife = 20 * time.Minute
 
 // wishes are the spans to ask for in turn, until one is granted; 0: as long as Zoho likes, for who refuses all the others. The
-// last is no wish of a PATCH, which may leave what it omits as it is.
+// last is not one of a PATCH, which may leave what it omits as it is.
 func (c *Channels) wishes(kept *coverage, method string) []time.Duration {
 	life := kept.life()
 	switch {
