@@ -70,7 +70,7 @@ func (b *bridge) repeat(ctx context.Context, do func(context.Context) error) {
 // noteJournal notes how much waits in the journal, where the remote can be reached.
 func (b *bridge) noteJournal(ctx context.Context, closed bool) error {
 	if _, err := b.forwarder.Reach(); err != nil {
-		return nil //nolint:nilerr // there is no remote to note it on
+		return nil // there is nobody to tell
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
