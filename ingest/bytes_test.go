@@ -144,7 +144,7 @@ func TestBodyAsLongAsTheBudget(t *testing.T) {
 	}
 }
 
-// Documents that nobody reads to their end do not keep callbacks out, and are bounded.
+// Documents that are not read to their end do not keep callbacks out, and are bounded.
 func TestReadersOfDocumentsAreBounded(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
 	b := open(func(h *ingest.Handler) {

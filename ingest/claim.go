@@ -22,7 +22,7 @@ type claim struct {
 // claimLife is how long a claim lives that nobody renews.
 const claimLife = 30 * time.Second
 
-// hold tells whether the claim is ours until claimLife from now, and renews it if so. Where that cannot be known it is not.
+// hold reports whether the claim is ours until claimLife from now, and renews it if so. Where that cannot be known it is not.
 func (c *claim) hold(ctx context.Context) (bool, error) {
 	now := time.Now()
 	value, revision, err := c.store.Load(ctx, c.key)

@@ -38,7 +38,7 @@ func (c *Clock) Observe(header http.Header, sent, answered time.Time) {
 	c.dated, c.ahead, c.within = true, ahead, within
 }
 
-// Known reports whether the CRM has answered at all: if not, nobody knows yet whether its answers have a Date.
+// Known reports whether the CRM has answered at all: if not, it is unknown whether its answers have a Date.
 func (c *Clock) Known() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

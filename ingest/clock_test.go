@@ -29,7 +29,7 @@ func TestClock(t *testing.T) {
 		}
 		clock.Observe(http.Header{}, time.Now(), time.Now())
 		if !clock.Known() || clock.Tolerance() != ClocksDiffer {
-			t.Error("an answer without a Date shows nothing but that there is none")
+			t.Error("an answer without a Date shows more than that")
 		}
 		for _, ahead := range []time.Duration{0, 7 * time.Minute, -10*time.Hour + 321*time.Millisecond} {
 			answer(ahead, 40*time.Millisecond)

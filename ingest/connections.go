@@ -184,8 +184,8 @@ func (o *conn) Read(p []byte) (int, error) {
 	if n > 0 && !o.of.count(o, n) {
 		return 0, net.ErrClosed
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) && o.inHeader() {
-		o.sorry()
+	if errors.Is(err, os.ErrDeadlineExceeded) && o.endHeader() {
+		o.timeOut()
 	}
 	return n, err
 }
@@ -214,7 +214,7 @@ func (c *Connections) count(one *conn, n int) bool {
 	goesOn := true
 	for _, oldest := range cut {
 		c.Metrics.limitHits.WithLabelValues(c.Label + "_header_bytes").Inc()
-		oldest.sorry()
+		oldest.timeOut()
 		if goesOn = goesOn && oldest != one; oldest != one {
 			_ = oldest.Close()
 		}
@@ -222,23 +222,28 @@ func (c *Connections) count(one *conn, n int) bool {
 	return goesOn
 }
 
-// inHeader reports whether a part of a header has come.
-func (o *conn) inHeader() bool {
+// endHeader reports whether a part of a header has come that is not answered yet; the caller answers it. The server may
+// read again after a deadline.
+func (o *conn) endHeader() bool {
 	o.of.mu.Lock()
 	defer o.of.mu.Unlock()
-	return o.phase == reading && o.header > 0
+	if o.phase != reading || o.header == 0 {
+		return false
+	}
+	o.of.enterPhase(o, serving)
+	return true
 }
 
 // cut closes the connection, with an answer where a part of a header has come.
 func (o *conn) cut() {
-	if o.inHeader() {
-		o.sorry()
+	if o.endHeader() {
+		o.timeOut()
 	}
 	_ = o.Close()
 }
 
-// sorry answers a header that does not end.
-func (o *conn) sorry() {
+// timeOut answers a header that does not end.
+func (o *conn) timeOut() {
 	if o.of.TLS {
 		return
 	}

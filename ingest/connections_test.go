@@ -137,7 +137,7 @@ func TestUnfinishedHeadersAreBounded(t *testing.T) {
 	}
 }
 
-// A header that does not end is answered with 408, one that is too long with 431, and one that is no HTTP with 400: problem
+// A header that does not end is answered with 408, one that is too long with 431, and one that is not HTTP with 400: problem
 // documents, though no handler sees them.
 func TestHeadersThatDoNotEnd(t *testing.T) {
 	address := bounded(t, 10, 1<<20, nil)
@@ -155,6 +155,10 @@ func TestHeadersThatDoNotEnd(t *testing.T) {
 		if err := json.NewDecoder(response.Body).Decode(&problem); err != nil || response.StatusCode != want || problem.Status != want ||
 			response.Header.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%d was answered %d %v %v: %v", want, response.StatusCode, response.Header, problem, err)
+		}
+		_ = response.Body.Close()
+		if more, _ := io.ReadAll(from); len(more) > 0 {
+			t.Errorf("%d was followed by %q", want, more)
 		}
 	}
 }

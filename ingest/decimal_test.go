@@ -48,7 +48,7 @@ func FuzzDecimal(f *testing.F) {
 	})
 }
 
-// Units since 1970 become a time, to the nanosecond; what no RFC 3339 time could say is none.
+// Units since 1970 become a time, to the nanosecond; what RFC 3339 cannot express does not.
 func TestSinceEpoch(t *testing.T) {
 	for plain, want := range map[string]time.Time{
 		"1718115953625": time.UnixMilli(1718115953625), "1718115953625.25": time.Unix(1718115953, 625250000), "0.5": {}, "-1": {}, "": {}, "253402300800000": {}, "253402300799999": time.UnixMilli(253402300799999),

@@ -32,7 +32,7 @@ func (n *Networks) Decode(value string) error {
 	return nil
 }
 
-// Contains tells whether an address is in one of the networks.
+// Contains reports whether an address is in one of the networks.
 func (n Networks) Contains(address netip.Addr) bool {
 	return slices.ContainsFunc(n, func(network netip.Prefix) bool { return network.Contains(address) })
 }

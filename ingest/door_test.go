@@ -103,7 +103,7 @@ func TestRate(t *testing.T) {
 	if response.Code != 429 || response.Header().Get("Retry-After") == "" || !strings.Contains(response.Body.String(), `"status":429`) {
 		t.Errorf("the second was answered %d %s", response.Code, response.Body)
 	}
-	want := "# HELP crm_bridge_limit_hits_total Requests refused because a limit was reached.\n# TYPE crm_bridge_limit_hits_total counter\ncrm_bridge_limit_hits_total{limit=\"rate\"} 1\n"
+	want := "# HELP crm_bridge_limit_hits_total Requests refused, and unfinished requests or idle connections cut, because a limit was reached.\n# TYPE crm_bridge_limit_hits_total counter\ncrm_bridge_limit_hits_total{limit=\"rate\"} 1\n"
 	if err := testutil.GatherAndCompare(b.registry, strings.NewReader(want), "crm_bridge_limit_hits_total"); err != nil {
 		t.Error(err)
 	}

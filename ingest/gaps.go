@@ -27,7 +27,7 @@ type repairs struct {
 }
 
 const (
-	// settle is how long a CRM has to list what changed at the very end of a gap. What changes after the end is told live, so
+	// settle is how long a CRM has to list what changed at the very end of a gap. What changes after the end is reported by callbacks, so
 	// nothing else is waited for.
 	settle = 10 * time.Second
 	// settleLongest is how long a gap may grow, as under callbacks that are refused one after the other, before it is repaired.

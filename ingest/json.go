@@ -55,7 +55,7 @@ func StringOf(raw []byte) (s string, ok bool) {
 	return string(unquote(raw)), true
 }
 
-// IsInteger tells whether a JSON value is a whole number of up to 30 digits.
+// IsInteger reports whether a JSON value is a whole number of up to 30 digits.
 func IsInteger(raw []byte) bool {
 	digits := bytes.TrimPrefix(raw, []byte("-"))
 	for _, b := range digits {

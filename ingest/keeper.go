@@ -77,7 +77,7 @@ type Kept struct {
 	Watcher Watcher
 	Lister  Lister
 	Drainer Drainer
-	Clock   func(ctx context.Context, account string) (*Clock, error) // of the CRM, once it has answered; nil: nobody knows it
+	Clock   func(ctx context.Context, account string) (*Clock, error) // of the CRM, once it has answered; nil: unknown
 }
 
 const (

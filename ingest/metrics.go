@@ -22,7 +22,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		callbacks:   counter("callbacks_total", "Callbacks answered, by what became of them.", "source", "outcome"),
 		quarantined: counter("quarantined_total", "Callbacks that were proven but not understood, and kept.", "source"),
 		duplicates:  counter("duplicates_total", "Events that the stream already held.", "source"),
-		limitHits:   counter("limit_hits_total", "Requests refused because a limit was reached.", "limit"),
+		limitHits:   counter("limit_hits_total", "Requests refused, and unfinished requests or idle connections cut, because a limit was reached.", "limit"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "crm_bridge", Name: "callback_duration_seconds", Help: "From the first byte of a callback to its answer.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15),

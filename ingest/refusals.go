@@ -36,7 +36,7 @@ type repeated struct {
 const (
 	// refusalsEvery is how often the number of equal refusals is logged. A kind that did not occur for so long is new again.
 	refusalsEvery = time.Minute
-	// maxKinds bounds the kinds that are told apart; all further ones of a source and a status are one.
+	// maxKinds bounds the kinds that are counted separately; all further ones of a source and a status are one.
 	maxKinds = 128
 )
 

@@ -56,7 +56,7 @@ func TestEqualRefusalsAreSampled(t *testing.T) {
 	})
 }
 
-// Kinds of refusals are told apart, but what they quote of a request makes no kinds, and their number is bounded. An
+// Kinds of refusals are counted separately, but what they quote of a request makes no kinds, and their number is bounded. An
 // authenticated callback has its line each time.
 func TestKindsOfRefusals(t *testing.T) {
 	reason := ""

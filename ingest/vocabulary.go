@@ -54,16 +54,16 @@ func CheckRecordID(id string) error {
 		return err
 	}
 	if isMergeField(id) || isMergeField(Unescape(id)) {
-		return fmt.Errorf("%w: a merge field that the CRM did not replace stands in the place of the record id", ErrMalformed)
+		return fmt.Errorf("%w: the record id is a merge field that the CRM did not replace", ErrMalformed)
 	}
 	switch strings.ToLower(id) {
 	case "null", "undefined", "none", "nan":
-		return fmt.Errorf("%w: a word for nothing stands in the place of the record id", ErrMalformed)
+		return fmt.Errorf("%w: the record id is a word for nothing, such as null", ErrMalformed)
 	}
 	return nil
 }
 
-// bracedGUID is an id in braces that is no merge field.
+// bracedGUID is an id in braces that is not a merge field.
 var bracedGUID = regexp.MustCompile(`^\{[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}\}$`)
 
 // wrapped are the signs between which a merge field stands alone.

@@ -59,7 +59,7 @@ func onShelf(t *testing.T, shelf publish.Shelf) string {
 	return fmt.Sprint(ids)
 }
 
-// A stream of quarantined callbacks that somebody deletes at the remote is made again: nothing of it is rejected, and nothing
+// A stream of quarantined callbacks that is deleted at the remote is made again: nothing of it is rejected, and nothing
 // is set aside.
 func TestDeletedQuarantineIsMadeAgain(t *testing.T) {
 	remote := openRemote(t)
@@ -124,7 +124,7 @@ func TestDone(t *testing.T) {
 	}
 	e.publish(t, 1, 5)
 	if e.forwarder.Done(t.Context()) {
-		t.Error("a journal that nobody has forwarded is done with")
+		t.Error("a journal that was not forwarded is done with")
 	}
 	run(t, e.forwarder)
 	until(t, func() bool { return e.forwarder.Done(t.Context()) })

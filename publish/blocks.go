@@ -11,11 +11,11 @@ import (
 )
 
 // blockFiles is the folder in which the server keeps a stream's messages, in numbered blocks. It appends to the newest
-// one alone, and makes the next before it removes that; so the newest block is always there, or somebody else took it.
+// one alone, and makes the next before it removes that; so the newest block always exists, unless another process removed it.
 type blockFiles struct {
 	folder string
 	flush  func(*os.File) error                // brings a file or a folder to the disk
-	holds  func(sequence uint64) (bool, error) // asks the server whether the stream holds a message; nil: nobody is asked
+	holds  func(sequence uint64) (bool, error) // asks the server whether the stream holds a message; nil: it is not asked
 
 	current  *os.File  // the newest block that was synced
 	index    int       // its number; -1: none was yet
@@ -24,14 +24,14 @@ type blockFiles struct {
 
 	replaced *os.File  // what was current before another file took its name: the server must have done that
 	size     int64     // of it
-	missed   time.Time // since when the newest block is not there; zero: it is
+	missed   time.Time // since when the newest block is missing; zero: it exists
 }
 
 // settled is the age from which a folder's modification time is trusted to change with the next entry: file systems
 // stamp with the coarse clock of the kernel's ticks.
 const settled = 50 * time.Millisecond
 
-// absence is how long the newest block may be away: a purge moves the folder out of the way, and another one in its place.
+// absence is how long the newest block may be missing: a purge moves the folder out of the way, and another one in its place.
 const absence = time.Second
 
 // sync brings every block that may hold something new to the disk.
@@ -186,9 +186,9 @@ func (b *blockFiles) takenOver() error {
 	return finalError{fmt.Errorf("the stream's block %s was replaced while the bridge runs: what it takes since then is lost when it ends", b.current.Name())}
 }
 
-// vanished returns the error of a block that is away, which is final when it does not come back.
+// vanished returns the error of a block that is missing, which is final when it does not come back.
 func (b *blockFiles) vanished(format string, args ...any) error {
-	err := fmt.Errorf(format+": somebody removed it while the bridge runs, and what was in it is lost when the bridge ends", args...)
+	err := fmt.Errorf(format+": it was removed while the bridge was running, and what it held is lost when the bridge stops", args...)
 	switch {
 	case b.missed.IsZero():
 		b.missed = time.Now()

@@ -14,7 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Once the newest block or its folder is gone, nothing is called safe any more, and the owner is told: what the server goes
+// Once the newest block or its folder is gone, nothing is called safe any more, and the owner receives the error: what the server goes
 // on to write into a file without a name is lost when it ends.
 func TestCommitFailsWithoutItsBlock(t *testing.T) {
 	for name, remove := range map[string]func(t *testing.T, folder string){
@@ -31,7 +31,7 @@ func TestCommitFailsWithoutItsBlock(t *testing.T) {
 					t.Fatal("it committed to what is not there")
 				}
 				if reason := <-broken; !strings.Contains(reason, folder) || !strings.Contains(reason, "is gone") {
-					t.Errorf("the owner was told %q", reason)
+					t.Errorf("the owner received %q", reason)
 				}
 				must(t, os.MkdirAll(folder, 0o700))
 				write(t, folder, "1.blk", "one")
@@ -84,7 +84,7 @@ func TestCommitKnowsAnOddBlock(t *testing.T) {
 	replace(t, folder)
 	must(t, os.Chtimes(filepath.Join(folder, "1.blk"), old.ModTime(), old.ModTime().Add(-1)))
 	if err := c.Commit(t.Context()); err == nil {
-		t.Error("an older file in the place of the current block is taken for it")
+		t.Error("an older file under the current block's name is taken for it")
 	}
 }
 
@@ -203,7 +203,7 @@ func TestCommitAfterTheServerDropped(t *testing.T) {
 	}
 }
 
-// A block that somebody removes is not taken for one that the stream dropped, even if there is a newer one by the time that
+// A block that is removed is not taken for one that the stream dropped, even if there is a newer one by the time that
 // anybody looks.
 func TestCommitMissesABlockThatIsNotDropped(t *testing.T) {
 	c, _, publish := embedded(t, jetstream.StreamConfig{MaxBytes: 64 << 20})

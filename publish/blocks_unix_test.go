@@ -46,7 +46,7 @@ func TestCommitWithoutDescriptors(t *testing.T) {
 		t.Errorf("with descriptors, block %d: %v", c.files.index, err)
 	}
 	if len(broken) > 0 {
-		t.Errorf("the owner was told %q", <-broken)
+		t.Errorf("the owner received %q", <-broken)
 	}
 }
 

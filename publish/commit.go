@@ -14,14 +14,14 @@ import (
 // it; so after the acknowledgement one fdatasync of the current block makes it durable. New blocks appear as n grows, and
 // every one is synced before the callers whose messages may be in it return. CheckLayout proves that the store is so.
 //
-// One goroutine syncs, and only while somebody waits: callers leave when their time is over, and the sync goes on.
+// One goroutine syncs, and only while callers wait: they leave when their time is over, and the sync goes on.
 type Committer struct {
 	files   blockFiles    // used by the goroutine that syncs
-	broken  chan<- string // is told of the first error that is final
+	broken  chan<- string // receives the first error that is final
 	metrics *Metrics      // nil: nothing is counted
 
 	mu      sync.Mutex
-	next    *group // gathers while the one before it is synced; nil: nobody waits
+	next    *group // gathers while the one before it is synced; nil: no caller waits
 	syncing bool
 	busy    int            // callers in the last group
 	delay   error          // why the sync under way has to be repeated; nil: it does not
@@ -113,7 +113,7 @@ func (c *Committer) wait(ctx context.Context, one group) error {
 	}
 }
 
-// syncGroups syncs for one group after the other, until nobody waits.
+// syncGroups syncs for one group after the other, until no caller waits.
 func (c *Committer) syncGroups() {
 	for {
 		g := c.take()
@@ -128,7 +128,7 @@ func (c *Committer) syncGroups() {
 	}
 }
 
-// take returns the next group, which nobody joins any more; nil: nobody waits.
+// take returns the next group, which accepts no more callers; nil: no caller waits.
 func (c *Committer) take() *group {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -145,7 +145,7 @@ func (c *Committer) take() *group {
 	return g
 }
 
-// sync brings a group to the disk. It repeats what lost nothing for as long as somebody waits.
+// sync brings a group to the disk. It repeats what lost nothing for as long as a caller waits.
 func (c *Committer) sync(g *group) error {
 	for pause := repeatFirst; ; pause = min(2*pause, repeatMost) {
 		err := c.attempt(g)
@@ -170,7 +170,7 @@ func (c *Committer) attempt(g *group) error {
 	return c.files.syncAll()
 }
 
-// settle notes how an attempt ended, and reports whether another one is of no use. The owner is told of the first error
+// settle notes how an attempt ended, and reports whether another one is of no use. The owner receives the first error
 // that is final.
 func (c *Committer) settle(err error) bool {
 	c.mu.Lock()
@@ -187,14 +187,14 @@ func (c *Committer) settle(err error) bool {
 	return err == nil || c.failed != nil
 }
 
-// left reports whether nobody waits for a group any more.
+// left reports whether all callers of a group have left.
 func (c *Committer) left(g *group) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return g.waiting == 0
 }
 
-// Close waits for a sync that is under way, and gives the files free. No Commit may be under way or follow.
+// Close waits for a sync that is under way, and closes the files. No Commit may be under way or follow.
 func (c *Committer) Close() error {
 	c.mu.Lock()
 	if c.failed == nil {

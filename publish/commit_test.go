@@ -157,7 +157,7 @@ func TestCommitRemembersALateFailure(t *testing.T) {
 	}
 	close(hang)
 	if reason := <-broken; !strings.Contains(reason, "input/output error") {
-		t.Errorf("the owner was told %q", reason)
+		t.Errorf("the owner received %q", reason)
 	}
 	c.files.flush = flush
 	for range 2 {

@@ -32,7 +32,7 @@ func (c ServerConfig) consumer(account *server.Account) *server.User {
 }
 
 // The subjects in the consumers' account that lead into the streams' account. Only the gate may publish to them: each gets
-// behind the gate's key, which nobody else knows.
+// behind the gate's key, which is not shared.
 const (
 	wayNext   = "next"   // pull requests: the messages go straight from the stream to the reader
 	wayGet    = "get"    // single messages
@@ -51,7 +51,7 @@ func (c ServerConfig) openWays(s *server.Server, key string) error {
 	}
 	ways := map[string]string{
 		key + "." + wayAck + ".>": ackPrefix + ">",
-		// It leads nowhere. Where there is none the server has every account answered by JetStream itself, beside the gate.
+		// It leads nowhere. Without it the server has JetStream itself answer every account, beside the gate.
 		apiPrefix + "INFO": key + ".nowhere",
 	}
 	for _, stream := range c.Readable {

@@ -155,7 +155,7 @@ func (f *Follower) read(ctx context.Context, p *puller, at *place, each func(Sto
 	}
 }
 
-// isIn tells whether the stream still holds the message that was read last, or has dropped it. Another one in its place
+// isIn reports whether the stream still holds the message that was read last, or has dropped it. Another one in its place
 // means that the stream was restored from an older copy, and has taken others since.
 func (p *place) isIn(ctx context.Context, stream jetstream.Stream) bool {
 	if p.last == 0 {
@@ -225,7 +225,7 @@ func uncoveredError(stream jetstream.StreamConfig, filter string) error {
 	return fmt.Errorf("stream %s holds %s: nothing in it can have the subject %s", stream.Name, strings.Join(stream.Subjects, ", "), filter)
 }
 
-// overlap tells whether a subject could match both filters.
+// overlap reports whether a subject could match both filters.
 func overlap(a, b string) bool {
 	as, bs := strings.Split(a, "."), strings.Split(b, ".")
 	for i := range min(len(as), len(bs)) {

@@ -67,7 +67,7 @@ func (f *Forwarder) Run(ctx context.Context) {
 }
 
 // attempt forwards over one connection, for as long as everything goes well: a connection that came back by itself could
-// bring a later message before an earlier one. It tells whether anything was forwarded.
+// bring a later message before an earlier one. It reports whether anything was forwarded.
 func (f *Forwarder) attempt(ctx context.Context) (forwarded bool, err error) {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)

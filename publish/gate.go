@@ -136,7 +136,7 @@ func (g *gate) request(msg *nats.Msg) {
 	call.msg = msg
 	switch {
 	case !replyable(msg.Reply):
-		return // nobody can hear an answer
+		return // an answer could not be received
 	case call.kind == nil:
 		g.refuse(call, "readers may not do this")
 	case call.stream != "" && !g.readable[call.stream]:

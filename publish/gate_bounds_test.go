@@ -144,7 +144,7 @@ func TestOwnConsumersAreReserved(t *testing.T) {
 	}
 }
 
-// A pull request to a consumer that is not there ends at once, as where nobody takes requests.
+// A pull request to a consumer that does not exist ends at once, as where there is no responder.
 func TestPullFromNoConsumer(t *testing.T) {
 	t.Parallel()
 	server, conn := openServer(t, nil)

@@ -33,20 +33,20 @@ type callKind struct {
 // callKinds are all the requests that readers may make, by their words.
 var callKinds = map[string]*callKind{
 	"INFO":                    {0, 0, server.JSApiAccountInfoResponseType, false, false, (*gate).queue, empty},
-	"STREAM.NAMES":            {0, 0, server.JSApiStreamNamesResponseType, false, false, (*gate).queue, again[server.JSApiStreamNamesRequest]},
-	"STREAM.LIST":             {0, 0, server.JSApiStreamListResponseType, false, false, (*gate).queue, again[server.JSApiStreamListRequest]},
-	"STREAM.INFO":             {1, 1, server.JSApiStreamInfoResponseType, false, false, (*gate).queue, again[server.JSApiStreamInfoRequest]},
-	"STREAM.MSG.GET":          {1, 1, server.JSApiMsgGetResponseType, false, false, (*gate).get, again[server.JSApiMsgGetRequest]},
+	"STREAM.NAMES":            {0, 0, server.JSApiStreamNamesResponseType, false, false, (*gate).queue, reencode[server.JSApiStreamNamesRequest]},
+	"STREAM.LIST":             {0, 0, server.JSApiStreamListResponseType, false, false, (*gate).queue, reencode[server.JSApiStreamListRequest]},
+	"STREAM.INFO":             {1, 1, server.JSApiStreamInfoResponseType, false, false, (*gate).queue, reencode[server.JSApiStreamInfoRequest]},
+	"STREAM.MSG.GET":          {1, 1, server.JSApiMsgGetResponseType, false, false, (*gate).get, reencode[server.JSApiMsgGetRequest]},
 	"DIRECT.GET":              {1, -1, server.JSApiMsgGetResponseType, false, false, (*gate).direct, nil},
 	"CONSUMER.CREATE":         {1, -1, server.JSApiConsumerCreateResponseType, true, true, (*gate).queue, (*gate).consumer},
 	"CONSUMER.DURABLE.CREATE": {2, 2, server.JSApiConsumerCreateResponseType, true, true, (*gate).queue, (*gate).consumer},
-	"CONSUMER.NAMES":          {1, 1, server.JSApiConsumerNamesResponseType, false, false, (*gate).queue, again[server.JSApiConsumersRequest]},
-	"CONSUMER.LIST":           {1, 1, server.JSApiConsumerListResponseType, false, false, (*gate).queue, again[server.JSApiConsumersRequest]},
+	"CONSUMER.NAMES":          {1, 1, server.JSApiConsumerNamesResponseType, false, false, (*gate).queue, reencode[server.JSApiConsumersRequest]},
+	"CONSUMER.LIST":           {1, 1, server.JSApiConsumerListResponseType, false, false, (*gate).queue, reencode[server.JSApiConsumersRequest]},
 	"CONSUMER.INFO":           {2, 2, server.JSApiConsumerInfoResponseType, false, false, (*gate).queue, empty},
 	"CONSUMER.DELETE":         {2, 2, server.JSApiConsumerDeleteResponseType, true, false, (*gate).queue, empty},
-	"CONSUMER.PAUSE":          {2, 2, server.JSApiConsumerPauseResponseType, true, false, (*gate).queue, again[server.JSApiConsumerPauseRequest]},
+	"CONSUMER.PAUSE":          {2, 2, server.JSApiConsumerPauseResponseType, true, false, (*gate).queue, reencode[server.JSApiConsumerPauseRequest]},
 	"CONSUMER.RESET":          {2, 2, server.JSApiConsumerResetResponseType, true, false, (*gate).queue, (*gate).reset},
-	"CONSUMER.UNPIN":          {2, 2, server.JSApiConsumerUnpinResponseType, true, false, (*gate).queue, again[server.JSApiConsumerUnpinRequest]},
+	"CONSUMER.UNPIN":          {2, 2, server.JSApiConsumerUnpinResponseType, true, false, (*gate).queue, reencode[server.JSApiConsumerUnpinRequest]},
 	"CONSUMER.MSG.NEXT":       {2, 2, server.JSApiSystemResponseType, true, false, (*gate).next, nil},
 }
 
@@ -106,8 +106,8 @@ func (c apiCall) response() string {
 // empty encodes a request that has no body.
 func empty(*gate, apiCall) ([]byte, *server.ApiError) { return nil, nil }
 
-// again decodes a body as the server does and encodes what it knows of it; an empty body stays so.
-func again[request any](_ *gate, call apiCall) ([]byte, *server.ApiError) {
+// reencode decodes a body as the server does and returns the encoding of the members that it knows; an empty body stays empty.
+func reencode[request any](_ *gate, call apiCall) ([]byte, *server.ApiError) {
 	if len(bytes.TrimSpace(call.msg.Data)) == 0 {
 		return nil, nil
 	}
@@ -125,7 +125,7 @@ func (g *gate) reset(call apiCall) ([]byte, *server.ApiError) {
 	if _, _, err := g.waiting(ctx, call.stream, call.consumer); err != nil {
 		return nil, server.NewJSConsumerNotFoundError()
 	}
-	return again[server.JSApiConsumerResetRequest](g, call)
+	return reencode[server.JSApiConsumerResetRequest](g, call)
 }
 
 func encoded(request any) ([]byte, *server.ApiError) {

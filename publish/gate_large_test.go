@@ -82,7 +82,7 @@ type inOrder struct {
 
 func (o *inOrder) see(sequence uint64) {
 	if o.next++; sequence != o.next {
-		o.t.Errorf("message %d came in the place of %d", sequence, o.next)
+		o.t.Errorf("message %d came instead of %d", sequence, o.next)
 	}
 	if o.next == allEvents {
 		close(o.done)

@@ -15,10 +15,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// A pull request names a number of messages, and their size is known to nobody. Bounding its bytes would bound them, and client
-// libraries cannot bear the word with which the server then ends a request: one drops a message for it, another
-// stands still for half a minute. All of them know a request that has run out of time. So where more waits than a few
-// messages, the gate gives a request only a slice of time. What the server sends meanwhile is a few megabytes; the word that
+// A pull request names a number of messages, whose size is unknown. Bounding its bytes would bound them, and client
+// libraries do not handle the status with which the server then ends a request: one drops a message for it, another
+// stalls for half a minute. All of them handle a request that has run out of time. So where more waits than a few
+// messages, the gate gives a request only a slice of time. What the server sends meanwhile is a few megabytes; the status that
 // ends the slice comes behind them, so that a client asks again when it has read them.
 const (
 	// fewMessages are sent in one go.
@@ -26,7 +26,7 @@ const (
 	// slice is how long the server may serve a request while there is more than a few messages. Where nothing came in one, the
 	// machine is busy, and the next is twice as long, up to sliceMost.
 	slice, sliceMost = 2 * time.Millisecond, 128 * time.Millisecond
-	// nudgeAfter is when a client that has not asked again is told once more that its slice has ended: nats.go (1.55) misses a
+	// nudgeAfter is when a client that has not asked again gets the end of its slice once more: nats.go (1.55) misses a
 	// status that comes while it is still busy with sending the request.
 	nudgeAfter = time.Second
 )
@@ -48,7 +48,7 @@ func nextRequest(stream, consumer string) string {
 func (g *gate) next(call apiCall) {
 	of, err := decodeNext(call.msg.Data)
 	if err != nil {
-		g.status.send(call.msg.Reply, "400 Bad Request - "+oneWord(err))
+		g.status.send(call.msg.Reply, "400 Bad Request - "+statusText(err))
 		return
 	}
 	p := pull{stream: call.stream, consumer: call.consumer, reply: call.msg.Reply, of: of}
@@ -56,10 +56,10 @@ func (g *gate) next(call apiCall) {
 		g.pass(p)
 		return
 	}
-	if of.Group != "" { // such a request knows how to read bounds in bytes
+	if of.Group != "" { // such a client handles bounds in bytes
 		p.of.MaxBytes = g.bounded(of.MaxBytes)
 	}
-	g.turns.hear(p.reply)
+	g.turns.noteRequest(p.reply)
 	select {
 	case g.pulls <- p:
 	default:
@@ -89,8 +89,8 @@ func decodeNext(body []byte) (server.JSApiConsumerGetNextRequest, error) {
 	return of, err
 }
 
-// oneWord keeps an error in the line of a status.
-func oneWord(err error) string {
+// statusText returns an error without line breaks, for the line of a status.
+func statusText(err error) string {
 	return strings.NewReplacer("\r", " ", "\n", " ").Replace(err.Error())
 }
 
@@ -127,7 +127,7 @@ func (g *gate) pull(p pull) {
 	waiting, delivered, err := g.waiting(ctx, p.stream, p.consumer) // none where only acknowledgements make room for more
 	var api *jetstream.APIError
 	if errors.As(err, &api) && api.Code == 404 {
-		g.status.send(p.reply, "503") // as the server does where nobody takes a request
+		g.status.send(p.reply, "503") // as the server does where no responder exists
 		return
 	}
 	if err == nil {

@@ -29,7 +29,7 @@ func openStatusConn(s *server.Server, user, password string) (*statusConn, error
 	return c, c.open()
 }
 
-// open connects. The lock is held, or nobody else knows the connection yet.
+// open connects. The lock is held, or the connection is not shared yet.
 func (c *statusConn) open() error {
 	conn, err := c.server.InProcessConn()
 	if err != nil {

@@ -45,8 +45,8 @@ type turn struct {
 	over  time.Time // when its slice is over
 }
 
-// hear notes that a client has asked.
-func (t *turns) hear(inbox string) {
+// noteRequest notes that a client has asked again.
+func (t *turns) noteRequest(inbox string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.asked) >= turnConns {
@@ -59,7 +59,7 @@ func (t *turns) hear(inbox string) {
 func (t *turns) wait(p pull) {
 	cid, ok := t.listener(p.reply)
 	if !ok {
-		return // nobody listens any more
+		return // the client has gone
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -160,7 +160,7 @@ func (t *turns) nudge(p pull) {
 
 // calm returns how many messages a connection has been sent when it may be given more, and false when it did not become so in
 // time. What the last request brings may not wait for the connection yet: so half of it must have come, or its slice
-// must be over and something have come, if only the word that it is over.
+// must be over and something have come, if only the status that it is over.
 func (t *turns) calm(cid uint64, last turn) (sent int64, ok bool) {
 	for begun := time.Now(); ; {
 		pending, sent, ok := t.pending(cid)

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Leftover is a stream in the folder of a server that nobody runs now.
+// Leftover is a stream in the folder of a server that is not running.
 type Leftover struct {
 	Stream   string
 	Folder   string

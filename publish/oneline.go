@@ -2,7 +2,7 @@ package publish
 
 import "encoding/binary"
 
-// oneLine tells whether a text is one JSON object without a line break in it, as json.Valid would say, but several times
+// oneLine reports whether a text is one JSON object without a line break in it, as json.Valid would say, but several times
 // as fast. It says no to what is nested too deeply.
 func oneLine(text []byte) bool {
 	s := &scan{text: text}
@@ -122,7 +122,7 @@ const (
 	highs = 0x8080808080808080
 )
 
-// plain tells whether eight bytes of a string mean just themselves. Of some others it says no too: those beyond ASCII.
+// plain reports whether eight bytes of a string mean just themselves. Of some others it says no too: those beyond ASCII.
 func plain(word uint64) bool {
 	quote, backslash := word^ones*'"', word^ones*'\\'
 	return ((quote-ones)|(backslash-ones)|(word-ones*' ')|word)&highs == 0

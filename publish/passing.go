@@ -12,7 +12,7 @@ import (
 )
 
 // The errors with which JetStream answers a publish or a question about a stream, by nats-server's table (2.15.3,
-// server/errors.json), as far as the bridge tells them apart.
+// server/errors.json), as far as the bridge distinguishes them.
 const (
 	errTooLarge       jetstream.ErrorCode = 10054 // beyond the stream's max_msg_size
 	errHeaderTooLarge jetstream.ErrorCode = 10097 // headers beyond 64 KB

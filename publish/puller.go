@@ -63,8 +63,8 @@ func (p *puller) next(ctx context.Context, idle func()) (*nats.Msg, error) {
 		if err != nil {
 			return nil, err
 		}
-		if msg.Reply == "" { // a message of the stream tells where it stands
-			if err := p.hear(msg.Subject, msg.Header.Get("Status"), msg.Header.Get("Description")); err != nil {
+		if msg.Reply == "" { // a message of the stream names its position
+			if err := p.handleStatus(msg.Subject, msg.Header.Get("Status"), msg.Header.Get("Description")); err != nil {
 				return nil, err
 			}
 			continue
@@ -93,8 +93,8 @@ func (p *puller) askForMore() error {
 	return nil
 }
 
-// hear is what the server says of a request.
-func (p *puller) hear(subject, status, description string) error {
+// handleStatus handles what the server reports about a request.
+func (p *puller) handleStatus(subject, status, description string) error {
 	number, _ := strconv.Atoi(subject[strings.LastIndexByte(subject, '.')+1:])
 	var of asked
 	for i, request := range p.open {
@@ -110,7 +110,7 @@ func (p *puller) hear(subject, status, description string) error {
 		return nil
 	case status == "409" && strings.Contains(description, "batch completed"):
 		return nil
-	case status == "503": // the consumer is gone, for nobody has asked for long
+	case status == "503": // the consumer is gone: it was not used for too long
 		return errStale
 	case status == "408" || status == "404":
 		// A bridge's server ends a request early that brings much at once.

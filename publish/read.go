@@ -56,13 +56,13 @@ func (s Stored) JSON() (json.RawMessage, error) {
 	return line.Bytes(), err
 }
 
-// structured tells whether the message says that it is an event in the structured mode, in JSON.
+// structured reports whether the message says that it is an event in the structured mode, in JSON.
 func (s Stored) structured() bool {
 	values := s.Header[contentType]
 	return len(values) > 0 && strings.HasPrefix(values[0], format.JSON.MediaType())
 }
 
-// IsEvent tells by the headers alone whether the message says that it is an event.
+// IsEvent reports whether, by the headers alone, the message is an event.
 func (s Stored) IsEvent() bool {
 	return s.structured() || len(s.Header[attributePrefix+"specversion"]) > 0
 }

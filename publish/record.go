@@ -15,7 +15,7 @@ const (
 	noMessage    = uint64(1)<<63 | uint64(1)<<62 // what is there is erased, or notes that a message of another block is
 )
 
-// lastSequence returns the sequence of the last message in a block, deleted or not; 0 if there is none.
+// lastSequence returns the sequence of the last message in a block, deleted or not; 0 if it holds none.
 func lastSequence(block *os.File) (uint64, error) {
 	info, err := block.Stat()
 	if err != nil {

@@ -22,7 +22,7 @@ type Refused struct {
 
 const (
 	reasonHeader = "crm-bridge-refused" // why the remote did not take a message
-	waitsHeader  = "crm-bridge-waits"   // the stream that it waits for; it was rejected permanently where there is none
+	waitsHeader  = "crm-bridge-waits"   // the stream that it waits for; without it the message was rejected permanently
 )
 
 // keep stores a journal's message with the reason, and the stream that it waits for. It does not return nil until the copy

@@ -67,7 +67,7 @@ func (r *Replay) Send(m Stored, id string) (*Sending, error) {
 	return &Sending{msg.Subject, future}, nil
 }
 
-// Settled tells whether Wait returns at once.
+// Settled reports whether Wait returns at once.
 func (s *Sending) Settled() bool {
 	return len(s.future.Ok()) > 0 || len(s.future.Err()) > 0
 }

@@ -49,7 +49,7 @@ const startTimeout = 2 * time.Minute
 type Server struct {
 	config ServerConfig
 	server *server.Server
-	gate   *gate // nil: nobody outside of this process reaches the server
+	gate   *gate // nil: the server is only reached from this process
 	broken chan string
 }
 

@@ -76,7 +76,7 @@ func (s *Shelf) Each(ctx context.Context, f func(Kept) error) error {
 	return nil
 }
 
-// Holds tells whether a message is still there.
+// Holds reports whether a message is still there.
 func (s *Shelf) Holds(ctx context.Context, kept Kept) (bool, error) {
 	stream, err := s.open(ctx)
 	if err == nil {

@@ -19,7 +19,7 @@ type reading struct {
 	failed error // what each returned
 }
 
-// consumerRests is how long the server keeps a consumer that nobody asks.
+// consumerRests is how long the server keeps a consumer that is not used.
 const consumerRests = 5 * time.Minute
 
 const (

@@ -192,7 +192,7 @@ func (c StreamConfig) apply(base jetstream.StreamConfig) jetstream.StreamConfig 
 	return base
 }
 
-// covers tells whether every subject that wanted matches is matched by filter.
+// covers reports whether every subject that wanted matches is matched by filter.
 func covers(filter, wanted string) bool {
 	have, want := strings.Split(filter, "."), strings.Split(wanted, ".")
 	for i, token := range have {

@@ -97,7 +97,7 @@ const roomTimeout = time.Second
 // leastRoom is what a default is at least, whatever the account has left.
 const leastRoom = 4 << 20
 
-// leastPart is the part of a default below which a stream is not made: the person who sets the variable should know.
+// leastPart is the part of a default below which a stream is not made: the operator then has to choose.
 const leastPart = 4
 
 // makeStream makes a stream that does not exist. A default that the server has no room for is halved, at most to a quarter,

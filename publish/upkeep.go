@@ -113,7 +113,7 @@ func (u *Upkeep) stream(name string) Stream {
 	return Stream{}
 }
 
-// known returns nil when the streams have been seen since the start: until then nobody knows what they take.
+// known returns nil when the streams have been seen since the start: until then it is unknown what they take.
 func (u *Upkeep) known() error {
 	if u == nil || u.streams.Load() != nil {
 		return nil

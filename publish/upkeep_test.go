@@ -103,7 +103,7 @@ func TestPublishWaitsForTheRemote(t *testing.T) {
 		until(t, func() bool { return p.Ready(t.Context()) == nil })
 	}
 	if got := len(remote.holds(t)); got != 50 {
-		t.Errorf("the stream that was made anew holds %d events", got)
+		t.Errorf("the stream that was made again holds %d events", got)
 	}
 }
 

@@ -159,7 +159,7 @@ func partOfWord(s string, start, end int) bool {
 
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// cut returns s with a mask in the place of each span; those that overlap are one.
+// cut returns s with each span replaced by a mask; those that overlap are one.
 func cut(s string, spans []span) string {
 	if len(spans) == 0 {
 		return s

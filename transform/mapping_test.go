@@ -199,8 +199,8 @@ func TestEventsAreChecked(t *testing.T) {
 		"derived secret in an id": func(c *ingest.Change) {
 			c.IDs, c.Secrets = []string{"x-derived-secret-7"}, []string{"derived-secret-7"}
 		},
-		"mask in the place of an id": func(c *ingest.Change) { c.IDs = []string{"***"} },
-		"secret as the channel":      func(c *ingest.Change) { c.Channel = "x-configured-secret-x" },
+		"mask instead of an id": func(c *ingest.Change) { c.IDs = []string{"***"} },
+		"secret as the channel": func(c *ingest.Change) { c.Channel = "x-configured-secret-x" },
 	} {
 		c := change()
 		spoil(&c)

@@ -42,7 +42,7 @@ func soundsSecret(name string) bool { return sounds.in(name) && sounding.MatchSt
 type places struct {
 	ingest.Secrets
 	names, records []pattern
-	text           *regexp.Regexp // names of one step, in a body that is text or XML; nil: there are none
+	text           *regexp.Regexp // names of one step, in a body that is text or XML; nil: no names
 	inText         *wordSet       // these names
 }
 

@@ -14,8 +14,8 @@ const layers = 4
 // layer is a text with some of its encodings read, and where each of its bytes stands in the text that it was made of.
 type layer struct {
 	text string
-	at   []int32 // nil: where it stands here, or nobody asks
-	size int     // of the text that it was made of; 0: nobody asks for places
+	at   []int32 // nil: the same as here, or not needed
+	size int     // of the text that it was made of; 0: places are not needed
 }
 
 // span is a part of a text: from start up to, and without, end.
@@ -112,7 +112,7 @@ func (l layer) place(i int) int32 {
 	return l.at[i]
 }
 
-// escape reads the percent-encoded byte, the entity or the escape of JSON that s begins with; size is 0 where there is none.
+// escape reads the percent-encoded byte, the entity or the escape of JSON that s begins with; size is 0 for anything else.
 func escape(s string) (plain []byte, size int) {
 	switch s[0] {
 	case '%':
@@ -136,7 +136,7 @@ func percent(s string) (plain []byte, size int) {
 	return []byte{byte(b)}, 3
 }
 
-// longestEntity is longer than the name of any entity, and than any number with the zeros that somebody writes before it.
+// longestEntity is longer than the name of any entity, and than any number with leading zeros.
 const longestEntity = 40
 
 // entity reads &amp; and its like, &#38; and &#x26;.

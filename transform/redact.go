@@ -60,7 +60,7 @@ func (r *Redactor) For(source string, texts ...[]byte) *Cleaner {
 }
 
 // cleaner returns what For does. It also knows other credentials of the callback, and that what names it plainly, such as its
-// account, is no secret where it stands under a secret's name too.
+// account, is not a secret where it stands under a secret's name too.
 func (r *Redactor) cleaner(source string, credentials, plain []string, texts ...string) *Cleaner {
 	c := &Cleaner{places: r.of(source), configured: r.secrets}
 	shown := slices.Clone(credentials)

@@ -15,7 +15,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
-// spellings are ways in which a text may write a secret; each is what somebody's program does.
+// spellings are ways in which a text may write a secret; each is what some program does.
 var spellings = map[string]func(string) string{
 	"plainly":                       func(s string) string { return s },
 	"percent-encoded":               url.QueryEscape,

@@ -33,14 +33,14 @@ type readiness struct {
 	// With a journal:
 	Remote string  `json:"remote,omitempty"`         // "forwarding", or why not
 	Waits  *uint64 `json:"journalPending,omitempty"` // messages that the remote has not acknowledged
-	// With direct delivery: journals whose events nobody forwards.
+	// With direct delivery: journals whose events are not forwarded.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
 // adminAtOnce bounds how many requests at the admin address are answered at once.
 const adminAtOnce = 32
 
-// atMost answers so many requests at once, and 503 beyond. /healthz is always answered, lest a crowd has the bridge restarted.
+// atMost answers n requests at once, and 503 beyond. /healthz is always answered, so that a flood does not restart the bridge.
 func atMost(n int, next http.Handler) http.Handler {
 	slots := make(chan struct{}, n)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -199,7 +199,7 @@ func (b *backfill) publish(ctx context.Context, events []publish.Event, done *ba
 }
 
 // events are those of changes, without those that the stream holds where the part is read again. A record that makes none is
-// left out, and told of: it must not keep the others out.
+// left out and logged, so that it does not hold up the others.
 func (b *backfill) events(ctx context.Context, part *part, changes []ingest.Change, done *backfilled) ([]publish.Event, error) {
 	var events []publish.Event
 	for _, change := range changes {

@@ -37,7 +37,7 @@ type bridge struct {
 	quarantine *publish.Quarantine
 	durability string                 // what a 200 means; with direct delivery promise says it
 	promise    atomic.Pointer[string] // with a remote: what its stream was like when it was last seen
-	unfit      atomic.Pointer[error]  // with a remote: what somebody must mend in its streams; nil: nothing
+	unfit      atomic.Pointer[error]  // with a remote: what has to be fixed in its streams; nil: nothing
 	warned     sync.Map               // warnings that were given
 	ensured    sync.Map               // names of the streams that were as configured once
 

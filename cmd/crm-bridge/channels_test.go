@@ -28,7 +28,7 @@ func TestChannelLines(t *testing.T) {
 			t.Fatal(err)
 		}
 		if strings.Contains(string(line), "0001") {
-			t.Errorf("a time that is none: %s", line)
+			t.Errorf("a zero time is shown: %s", line)
 		}
 		var out bytes.Buffer
 		if err := printChannel(&out, line); err != nil || !strings.Contains(out.String(), want) {

@@ -22,7 +22,7 @@ func checkCommand() *cobra.Command {
 	var there, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "check [URL]",
-		Short: "Ask whether a bridge is ready (a health command that needs no shell)",
+		Short: "Check readiness (usable as a container health check)",
 		Long: `Get URL and fail unless it answers with a 2xx status. Without a URL: /readyz at BRIDGE_ADMIN_LISTEN.
 
 With --roundtrip: send a callback about a record of the module BridgeTest as a CRM would, proven with what the environment

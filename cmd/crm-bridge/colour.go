@@ -34,7 +34,7 @@ func operationColour(operation string) string {
 	return magenta
 }
 
-// wantsColour tells whether what is printed there may be coloured: on a terminal that knows colours, unless the person
+// wantsColour reports whether what is printed there may be coloured: on a terminal that knows colours, unless the person
 // wants none (NO_COLOR).
 func wantsColour(stream any) bool {
 	file, ok := stream.(*os.File)

@@ -14,8 +14,8 @@ func configCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "config",
-		Short:   "List every variable, its value and where it came from; secrets are masked",
-		Long:    "List every variable, its value and where it came from. NAME_FILE in place of NAME reads any of them from a file.",
+		Short:   "List every variable, its value and its origin",
+		Long:    "List every variable, its value and where it came from; secrets are masked. NAME_FILE in place of NAME reads any of them from a file.",
 		Example: "  crm-bridge config\n  crm-bridge config --json | jq 'select(.from != \"default\")'",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

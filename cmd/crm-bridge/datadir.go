@@ -42,7 +42,7 @@ func openDataDir(path string) (*dataDir, error) {
 	return &dataDir{path: path, lock: lock}, nil
 }
 
-// Close waits for a probe that has begun, and gives the folder free.
+// Close waits for a probe that has begun, and releases the folder.
 func (d *dataDir) Close() error {
 	d.prober.Wait()
 	return d.lock.Close()

@@ -25,7 +25,7 @@ func demoCommand() *cobra.Command {
 	var crm bool
 	cmd := &cobra.Command{
 		Use:     "demo",
-		Short:   "Show everything in a few seconds: a bridge, callbacks, two consumers; leaves nothing behind",
+		Short:   "Show a bridge, callbacks and consumers in a few seconds",
 		Long:    "Start a bridge in a temporary folder, send it samples of every supported callback, and show what two independent consumers receive.",
 		Example: "  crm-bridge demo\n  crm-bridge demo --crm   # a subscription lapses and heals, in a CRM that is simulated",
 		Args:    noArgs,

@@ -93,13 +93,13 @@ func (h *healing) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.explain("The CRM forgets the channel, as it was seen to do. A deal is made that nobody is told of.")
+	h.explain("The CRM forgets the channel, as it was seen to do. A deal is made, and no callback reports it.")
 	h.crm.Kill("")
-	if _, err := h.crm.Create("Deals", map[string]any{"Deal_Name": "Nobody was told of this", "Amount": 300}); err != nil {
+	if _, err := h.crm.Create("Deals", map[string]any{"Deal_Name": "No callback reported this", "Amount": 300}); err != nil {
 		return err
 	}
 	say(h.out, "   channels that are alive: %d\n", len(h.crm.Live()))
-	h.explain("At two thirds of its time the bridge renews the channel, learns that it is gone, enables it anew, and reads from the CRM what changed since shortly before it was last seen alive: the deal that nobody was told of, and the first one once more (about %s).", channelLife)
+	h.explain("At two thirds of its time the bridge renews the channel, finds it gone, enables it again, and reads from the CRM what changed since shortly before it was last seen alive: the deal that no callback reported, and the first one once more (about %s).", channelLife)
 	if err := h.until(ctx, func() bool { return len(h.crm.Live()) == 1 && h.seen[1].Load() > 0 }); err != nil {
 		return err
 	}

@@ -5,5 +5,5 @@ package main
 // freeBytes is not told by this system: limits then take their fixed part.
 func freeBytes(string) int64 { return 20 << 30 }
 
-// diskBytes is not told either.
+// diskBytes is unknown as well.
 func diskBytes(string) int64 { return 1 << 40 }

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeBytes is what an ordinary user may still write to the file system of path; 0 where it cannot be told.
+// freeBytes is what an ordinary user may still write to the file system of path; 0 where that is unknown.
 func freeBytes(path string) int64 {
 	var stat unix.Statfs_t
 	err := unix.Statfs(path, &stat)
@@ -21,7 +21,7 @@ func freeBytes(path string) int64 {
 	return int64(stat.Bavail) * int64(stat.Bsize) //nolint:unconvert // their types differ from system to system
 }
 
-// diskBytes is the size of the file system of path; 0 where it cannot be told.
+// diskBytes is the size of the file system of path; 0 where that is unknown.
 func diskBytes(path string) int64 {
 	var stat unix.Statfs_t
 	if unix.Statfs(path, &stat) != nil {

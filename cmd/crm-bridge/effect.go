@@ -6,11 +6,11 @@ import (
 )
 
 // effects says in which mode variables have an effect. BRIDGE_DATA_DIR and BRIDGE_NATS_LISTEN are not here: the image and unit
-// files set them whatever the mode is. One that keeps its default is as good as not set.
+// files set them whatever the mode is. A value that equals the default counts as not set.
 var effects = []struct {
 	variables []string
 	has       func(settings) bool
-	why, do   string // why there is none, and what to set
+	why, do   string // why it has no effect, and what to set
 }{
 	{
 		[]string{

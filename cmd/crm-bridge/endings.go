@@ -10,11 +10,11 @@ import (
 	"syscall"
 )
 
-// errReaderGone is why the work ends when nobody reads its output any more.
-var errReaderGone = errors.New("nobody reads the output any more")
+// errReaderGone ends the work when the reader of its output has closed the pipe.
+var errReaderGone = errors.New("the output is not read any more")
 
-// whileRead calls f with a context that ends as soon as whoever reads out through a pipe has closed it, even if nothing is
-// written. That is no error, as in `tail | head -1`. Without this the next write would end the process, and leave behind
+// whileRead calls f with a context that ends as soon as the reader of a pipe has closed it, even if nothing is
+// written. That is not an error, as in `tail | head -1`. Without this the next write would end the process, and leave behind
 // what f would have removed.
 func whileRead(ctx context.Context, out io.Writer, f func(context.Context) error) error {
 	file, ok := out.(*os.File)

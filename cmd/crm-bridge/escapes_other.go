@@ -4,5 +4,5 @@ package main
 
 import "os"
 
-// takesEscapes tells whether a terminal understands escape sequences.
+// takesEscapes reports whether a terminal understands escape sequences.
 func takesEscapes(*os.File) bool { return true }

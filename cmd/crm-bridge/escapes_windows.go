@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// takesEscapes tells whether a terminal understands escape sequences, which Windows has to be asked for.
+// takesEscapes reports whether a terminal understands escape sequences, which Windows has to be asked for.
 func takesEscapes(file *os.File) bool {
 	var mode uint32
 	handle := windows.Handle(file.Fd())

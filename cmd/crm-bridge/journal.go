@@ -111,7 +111,7 @@ func (b *bridge) ensureRemote(ctx context.Context, remote *publish.Conn) (map[st
 func (b *bridge) unfits(err error) error {
 	if errors.As(err, new(publish.MisfitError)) {
 		if old := b.unfit.Swap(&err); old == nil && b.forwarder != nil {
-			b.log.Error("the remote's streams do not fit: events wait in the journal until somebody mends that", "error", err)
+			b.log.Error("the remote's streams do not fit: events wait in the journal until they do", "error", err)
 		}
 	}
 	return err

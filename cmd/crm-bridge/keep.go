@@ -19,7 +19,7 @@ func (b *bridge) openKeeper(ctx context.Context) error {
 		state.Reach = b.forwarder.Reach
 	}
 	if b.settings.embedded() {
-		replica = "embedded" // nobody else can hold its folder, so a claim that a kill left behind is its own
+		replica = "embedded" // no other process can hold its folder, so a claim that a kill left behind is its own
 		commit, err := b.openStateCommitter(ctx, state)
 		if err != nil {
 			return err

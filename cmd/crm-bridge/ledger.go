@@ -37,7 +37,7 @@ type readSpan struct {
 	ReadAt time.Time `json:"readAt,omitzero"`
 }
 
-// String says that a span is left out, and how to have it read all the same.
+// String says that a span is left out, and how to read it all the same.
 func (s readSpan) String() string {
 	when := "before"
 	if !s.ReadAt.IsZero() {
@@ -143,7 +143,7 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// maxDone bounds what is told apart by the day on which it was read.
+// maxDone bounds how many spans are kept apart by the day on which they were read.
 const maxDone = 500
 
 // finish adds a period to what is done. Of what was read before only the last time counts.

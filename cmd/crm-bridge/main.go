@@ -58,7 +58,7 @@ func rootCommand() *cobra.Command {
 		Use:     "crm-bridge",
 		Short:   "Receives the callbacks of CRMs and keeps each as a CloudEvent in NATS JetStream.",
 		Version: version(),
-		Long: `crm-bridge receives the callbacks of CRMs, proves where they come from, turns each into a CloudEvent,
+		Long: `crm-bridge receives the callbacks of CRMs, authenticates them, turns each into a CloudEvent,
 and answers only when the event is safe in NATS JetStream. Without a command it serves.`,
 		Example:       "  crm-bridge                        serve callbacks on :8080, events on nats://127.0.0.1:4222\n  crm-bridge send                   send a first callback to it\n  crm-bridge tail 'crm.zoho.>'      watch the events",
 		Args:          noArgs,

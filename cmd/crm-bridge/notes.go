@@ -95,7 +95,7 @@ func (b *bridge) noteJournal(ctx context.Context, closed bool) error {
 	return err
 }
 
-// readNotes remembers, and says once, which journals of other bridges hold events that nobody forwards now.
+// readNotes remembers, and says once, which journals of other bridges hold events that are not forwarded now.
 func (b *bridge) readNotes(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()

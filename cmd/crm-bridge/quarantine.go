@@ -92,7 +92,7 @@ func (b *bridge) drop(drop func(context.Context, publish.Kept) error) func(conte
 	}
 }
 
-// trusts tells whether a request comes from the bridge's own user.
+// trusts reports whether a request comes from the bridge's own user.
 func (b *bridge) trusts(r *http.Request) bool {
 	if b.data != nil {
 		return ingest.MatchesAny(r.Header.Get(adminHeader), []string{b.adminToken})

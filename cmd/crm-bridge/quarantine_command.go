@@ -18,9 +18,9 @@ import (
 func quarantineCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "quarantine",
-		Short: "See and settle callbacks that were proven but not understood",
-		Long: `Callbacks that were proven but not understood wait here for 30 days, without their secrets; and, with the source "refused",
-events that your own NATS refuses for good. The running bridge is asked, at BRIDGE_ADMIN_LISTEN.`,
+		Short: "Inspect, retry or delete callbacks that could not be parsed",
+		Long: `Authenticated callbacks that could not be parsed wait here for 30 days, without their secrets; and, with the source "refused",
+events that your own NATS rejects permanently. The running bridge is asked, at BRIDGE_ADMIN_LISTEN.`,
 		Example: `  crm-bridge quarantine list
   crm-bridge quarantine show 01a1ffde-8fdb-7008-af5e-7d4c579dc0de
   crm-bridge quarantine redrive --all --dry-run`,
@@ -31,7 +31,7 @@ events that your own NATS refuses for good. The running bridge is asked, at BRID
 	}
 	cmd.AddCommand(quarantineList(), quarantineShow(),
 		quarantineEach("redrive", "Decode callbacks again with today's code and publish them as if they had just arrived", printRedriven),
-		quarantineEach("drop", "Remove callbacks for good", printDropped))
+		quarantineEach("drop", "Remove callbacks permanently", printDropped))
 	return cmd
 }
 
@@ -143,7 +143,7 @@ func printDropped(out io.Writer, line []byte) error {
 const quarantineEmpty = "quarantine is empty"
 
 // askAdmin asks the running bridge at its admin address and shows each line of its answer, or none where it has no line; one that
-// tells of an error makes the command fail in the end.
+// reports an error makes the command fail in the end.
 func askAdmin(cmd *cobra.Command, method, path string, query url.Values, asJSON bool, none string, show func(io.Writer, []byte) error) error {
 	settings, _, err := loadClient(&environment{})
 	if err != nil {

@@ -28,7 +28,7 @@ func replayCommand() *cobra.Command {
 	var f replayFlags
 	cmd := &cobra.Command{
 		Use:   "replay",
-		Short: "Give events that are in the stream to somebody once more",
+		Short: "Re-deliver stored events",
 		Long: `Read events from the stream, and write them to stdout, publish them on subjects of their own, or post them to an
 endpoint. A replay ends: with --until, --to-sequence, or with the last event that the stream holds when it begins.
 
@@ -83,8 +83,8 @@ asked for in times relative to now stays what it was when the job began.`,
 	flags.StringVar(&f.headerFile, "header-file", "", "file with a header of every post on each line, such as Authorization: Bearer …")
 	flags.StringVar(&f.rate, "rate", "", "at most so many events a second (default: as fast as they are taken)")
 	flags.DurationVar(&f.retryFor, "retry-for", 15*time.Minute, "how long an endpoint or NATS may be away before the replay gives up")
-	flags.BoolVar(&f.skipRefused, "skip-refused", false, "go on without events that the target refuses for good, and count them")
-	flags.BoolVar(&f.restart, "restart", false, "begin the job anew; what it has published on its subjects is removed")
+	flags.BoolVar(&f.skipRefused, "skip-refused", false, "go on without events that the target rejects permanently, and count them")
+	flags.BoolVar(&f.restart, "restart", false, "begin the job again; what it has published on its subjects is removed")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "count by subject what would be replayed, and replay nothing")
 	flags.BoolVar(&f.asJSON, "json", false, "the result as JSON, also on a terminal")
 	return cmd

@@ -80,7 +80,7 @@ func readHeaders(path string) (http.Header, error) {
 	return header, nil
 }
 
-// free tells whether a header is not one that the replay itself sets.
+// free reports whether a header is not one that the replay itself sets.
 func free(name string) error {
 	switch name = strings.ToLower(name); {
 	case strings.HasPrefix(name, "ce-"), name == "content-type", name == "content-length", name == "transfer-encoding", name == "connection":

@@ -33,7 +33,7 @@ func openReplayState(ctx context.Context, s settings, conn *publish.Conn, bar *p
 	return store{state, slog.New(slog.DiscardHandler)}, nil
 }
 
-// syncs tells whether a command has to sync what it publishes to the embedded server itself, as the running bridge does.
+// syncs reports whether a command has to sync what it publishes to the embedded server itself, as the running bridge does.
 func (s settings) syncs() bool { return s.embedded() && s.Sync.Every == 0 && !s.Sync.Server }
 
 // stateFile is a replayStore of one job in a file, held by one process.

@@ -86,7 +86,7 @@ func (t *toSubject) give(ctx context.Context, m publish.Stored) error {
 	return nil
 }
 
-// settled tells whether the first on its way need not be waited for.
+// settled reports whether the first on its way need not be waited for.
 func (t *toSubject) settled() bool {
 	first := t.way[0].sending
 	return first == nil || first.Settled()

@@ -34,7 +34,7 @@ func (s *selection) check() error {
 	return nil
 }
 
-// matches tells whether a message is one of the selected. What is no event is selected only where everything is.
+// matches reports whether a message is one of the selected. What is no event is selected only where everything is.
 func (s *selection) matches(m publish.Stored) bool {
 	if s.record == "" && s.origin == "" {
 		return true

@@ -104,7 +104,11 @@ func send(cmd *cobra.Command, kind string, o sendOptions) error {
 	}
 	used := settings.usedSecret(env, source, o.token)
 	if o.file != "" {
-		used = "what " + o.file + " holds, and in its headers and URL with " + used
+		from := o.file
+		if from == "-" {
+			from = "standard input"
+		}
+		used = "what " + from + " holds, and in its headers and URL with " + used
 	}
 	s := sender{client: client, url: o.url, out: cmd.OutOrStdout(), json: o.json || !isTerminal(cmd.OutOrStdout())}
 	limit := rate.NewLimiter(rate.Inf, 1)

@@ -47,7 +47,7 @@ type settings struct {
 	MaxInFlight      int             `split_words:"true" default:"2048" desc:"requests at once; 503 beyond"`
 	MaxInFlightBytes Size            `split_words:"true" desc:"bytes of bodies held at once: beyond it the slowest unfinished ones are cut (408), then new ones refused (503); unset: a quarter of the memory limit (cgroup or GOMEMLIMIT), at most 256MiB"`
 	MaxConnections   Count           `split_words:"true" desc:"connections open at once: idle ones are closed before a new one waits; unset: from the limits of open files and of memory, at most 8192"`
-	Rate             Rate            `split_words:"true" desc:"proven callbacks a second for each source; 429 beyond"`
+	Rate             Rate            `split_words:"true" desc:"authenticated callbacks a second for each source; 429 beyond"`
 	AnswerTimeout    Span            `split_words:"true" default:"5s" desc:"an event that is not safe by then is answered with 503"`
 	Allow            ingest.Networks `split_words:"true" desc:"networks that may post, such as 10.0.0.0/8,192.0.2.7; empty: all"`
 	TrustedProxies   ingest.Networks `split_words:"true" desc:"proxies whose X-Forwarded-For is believed"`
@@ -144,10 +144,10 @@ func (s settings) check() error {
 
 func (s settings) embedded() bool { return s.NATS.URL == "" }
 
-// journaled tells whether events go to a remote NATS by way of a local journal.
+// journaled reports whether events go to a remote NATS by way of a local journal.
 func (s settings) journaled() bool { return !s.embedded() && s.Delivery == "journal" }
 
-// direct tells whether there is nothing local: events go straight to a remote NATS.
+// direct reports whether there is nothing local: events go straight to a remote NATS.
 func (s settings) direct() bool { return !s.embedded() && s.Delivery == "direct" }
 
 // publicURL has no slash at its end.
@@ -164,7 +164,7 @@ func oneOf(value string, words ...string) bool {
 
 func paired(a, b string) bool { return (a == "") == (b == "") }
 
-// areNATS tells whether each of a list is a URL of a NATS server.
+// areNATS reports whether each of a list is a URL of a NATS server.
 func areNATS(list string) bool {
 	if list == "" {
 		return true

@@ -29,7 +29,7 @@ func tailCommand() *cobra.Command {
 		Use:   "tail [subject …]",
 		Short: "Watch events as they arrive",
 		Long: `Watch the events of the stream, live. A subject may hold the wildcards * (one token) and > (all that follow).
-A bridge or a NATS that is away is waited for: tail goes on where it was, with each event once.
+Waits for an unreachable server, then resumes, with each event once.
 On a terminal an event is a line, coloured unless NO_COLOR is set; an id that does not fit is shortened, and whole in --json.`,
 		Example: `  crm-bridge tail
   crm-bridge tail 'crm.zoho.Deals.*' 'crm.bitrix24.Deal.*' --since 36h

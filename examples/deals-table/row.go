@@ -24,7 +24,7 @@ type cell struct {
 	Value json.RawMessage `json:"value,omitempty"` // absent: changed, but the CRM did not say to what
 }
 
-// alive tells whether the deal is there. One that comes back from the recycle bin is, with what was told since.
+// alive reports whether the deal is there. One that comes back from the recycle bin is, with what was told since.
 func (r *row) alive() bool { return r.Changed.After(r.Deleted) }
 
 // apply brings a change of the record into its row.

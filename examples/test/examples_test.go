@@ -69,7 +69,7 @@ func (c *consumer) tear(t *testing.T) {
 	}
 }
 
-// hasAll tells whether the consumer has handled the promised edits.
+// hasAll reports whether the consumer has handled the promised edits.
 func (c *consumer) hasAll(t *testing.T, promised []answered) bool {
 	handled := c.handled(t)
 	return !slices.ContainsFunc(promised, func(a answered) bool { return a.Subject == edits && handled[a.ID] == 0 })
@@ -203,7 +203,7 @@ func settle(t *testing.T, b *bridge, promised []answered, deals *table, consumer
 	}
 }
 
-// done tells whether the server has nothing for the consumer, and waits for nothing from it.
+// done reports whether the server has nothing for the consumer, and waits for nothing from it.
 func (c *consumer) done(t *testing.T, js jetstream.JetStream) bool {
 	t.Helper()
 	durable, err := js.Consumer(t.Context(), "CRM", c.durable)

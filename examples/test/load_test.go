@@ -104,7 +104,7 @@ func (l *load) body(n int) []byte {
 
 var client = &http.Client{Timeout: 20 * time.Second}
 
-// post sends one callback, and tells whether it was answered.
+// post sends one callback, and reports whether it was answered.
 func (l *load) post(t *testing.T, body []byte) bool {
 	response, err := client.Post(l.url, "application/json", bytes.NewReader(body))
 	if err != nil {

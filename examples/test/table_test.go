@@ -62,7 +62,7 @@ func (d *table) show(t *testing.T) (s shown) {
 // reads returns up to which event of the stream the table was read.
 func (d *table) reads(t *testing.T) uint64 { return d.show(t).Read[d.subject] }
 
-// hasAll tells whether the table was read up to the promised events.
+// hasAll reports whether the table was read up to the promised events.
 func (d *table) hasAll(t *testing.T, promised []answered) bool {
 	reads := d.reads(t)
 	return !slices.ContainsFunc(promised, func(a answered) bool { return strings.HasPrefix(a.Subject, "crm.zoho.Deals.") && a.Sequence > reads })

@@ -135,12 +135,12 @@ func (b *body) add(f field) bool {
 	return len(b.fields) <= maxFields
 }
 
-// inside tells whether this package reads what stands below names.
+// inside reports whether this package reads what stands below names.
 func inside(names []string) bool {
 	return len(names) == 0 || match(names, "auth") || match(names, "data") || match(names, "data", "fields") || match(names, "document_id")
 }
 
-// match compares names with those wanted, which are in lower case.
+// match reports whether names are those wanted, which are in lower case.
 func match(names []string, want ...string) bool {
 	return slices.EqualFunc(names, want, func(name, want string) bool { return len(name) == len(want) && strings.EqualFold(name, want) })
 }

@@ -52,7 +52,7 @@ func (r *Refusal) Error() string {
 	return strings.TrimSuffix(fmt.Sprintf("Bitrix24 answers %d %s: %s", r.Status, r.Code, r.Description), ": ")
 }
 
-// refusedWith tells whether Bitrix24 has answered with one of codes, in any letter case.
+// refusedWith reports whether Bitrix24 has answered with one of codes, in any letter case.
 func refusedWith(err error, codes ...string) bool {
 	var refusal *Refusal
 	if !errors.As(err, &refusal) {

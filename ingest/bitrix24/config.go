@@ -31,7 +31,7 @@ type Config struct {
 		Portals        Portals           `split_words:"true" desc:"member_ids of the portals whose installation of the application is believed, once the OAuth server has confirmed it"`
 		OauthURL       OAuthURL          `split_words:"true" default:"https://oauth.bitrix.info" desc:"Bitrix24's OAuth server; over http only for tests"`
 		Events         Wanted            `split_words:"true" desc:"events to bind: Deal.all,Contact.create,ONCRMLEADADD,…"`
-		Offline        bool              `split_words:"true" default:"false" desc:"have the portals keep those events in a queue, and empty it, in the place of being called"`
+		Offline        bool              `split_words:"true" default:"false" desc:"poll the portals' offline queue instead of receiving callbacks"`
 	}
 }
 

@@ -222,7 +222,7 @@ func entityTypeField(id string) field {
 	return field{[]string{"data", "FIELDS", "ENTITY_TYPE_ID"}, ingest.JSONString(id)}
 }
 
-// isHost tells whether a domain can stand in a URL: letters, digits, dots and hyphens, perhaps with a port.
+// isHost reports whether a domain can stand in a URL: letters, digits, dots and hyphens, perhaps with a port.
 func isHost(domain string) bool {
 	name, port, hasPort := strings.Cut(domain, ":")
 	if hasPort && (port == "" || len(port) > 5 || strings.Trim(port, "0123456789") != "") {
@@ -241,7 +241,7 @@ func collection(b body, module, path string) string {
 	return path + "/" + module
 }
 
-// timestamp reads ts, seconds since 1970 in any notation; zero where it is none. Two changes may share it.
+// timestamp reads ts, seconds since 1970 in any notation; zero for anything else. Two changes may share it.
 func timestamp(b body) time.Time {
 	raw, err := b.find("ts")
 	if err != nil {

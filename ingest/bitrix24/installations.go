@@ -44,7 +44,7 @@ type Installation struct {
 	From             netip.Addr // who sent it, for the fairness of checks; the zero value is a sender like others
 }
 
-// Uninstalls tells whether an event of that name ends the application; the documents spell it in two ways.
+// Uninstalls reports whether an event of that name ends the application; the documents spell it in two ways.
 func Uninstalls(event string) bool {
 	return strings.EqualFold(event, "ONAPPUNINSTALL") || strings.EqualFold(event, "ONAPPSUNINSTALL")
 }
@@ -61,7 +61,7 @@ func (i *Installations) install(ctx context.Context, from Installation, proven b
 	switch {
 	case i.Client.ClientID == "" || i.Client.ClientSecret == "":
 		return fmt.Errorf("%w: an installation, but no BRIDGE_BITRIX24_CLIENT_ID and _CLIENT_SECRET are configured", ingest.ErrForged)
-	case !i.believes(from.MemberID):
+	case !i.isConfigured(from.MemberID):
 		return fmt.Errorf("%w: an installation of a portal that is not in BRIDGE_BITRIX24_PORTALS", ingest.ErrForged)
 	case ingest.CheckID(from.ApplicationToken) != nil:
 		return fmt.Errorf("%w: an installation without an application_token", ingest.ErrForged)

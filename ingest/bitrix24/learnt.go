@@ -29,7 +29,7 @@ const (
 // TokensFor returns the application_tokens that prove a portal's callbacks; nil where it has none. It is as the store had
 // it half a minute ago at most.
 func (i *Installations) TokensFor(ctx context.Context, member string) []string {
-	if !i.believes(member) {
+	if !i.isConfigured(member) {
 		return nil
 	}
 	token, fresh := i.remembered(member)
@@ -44,10 +44,10 @@ func (i *Installations) TokensFor(ctx context.Context, member string) []string {
 	return []string{token}
 }
 
-// Proves reports whether token proves a callback of a portal. A token that it does not know yet it looks up in the store,
+// Proves reports whether token proves a callback of a portal. An unknown token is looked up in the store,
 // for another replica may have taken the installation a moment ago.
 func (i *Installations) Proves(ctx context.Context, member, token string) bool {
-	if !i.believes(member) || token == "" {
+	if !i.isConfigured(member) || token == "" {
 		return false
 	}
 	known, fresh := i.remembered(member)
@@ -141,7 +141,8 @@ func (i *Installations) isUnread(member string) bool {
 	return unread
 }
 
-func (i *Installations) believes(member string) bool {
+// isConfigured reports whether a portal is one of Portals.
+func (i *Installations) isConfigured(member string) bool {
 	for _, portal := range i.Portals {
 		if portal == member && member != "" {
 			return true

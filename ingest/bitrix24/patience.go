@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// passing tells whether a later try may succeed.
+// passing reports whether a later try may succeed.
 func passing(err error) bool {
 	var away *unreachable
 	var refusal *Refusal
@@ -19,12 +19,12 @@ func passing(err error) bool {
 	return errors.As(err, &refusal) && (refusal.Status >= 500 || refusal.Status == http.StatusTooManyRequests)
 }
 
-// reserves tells whether a call takes events from the queue, so that a second one would not see them.
+// reserves reports whether a call takes events from the queue, so that a second one would not see them.
 func reserves(method string, params map[string]any) bool {
 	return method == "event.offline.get" && params["process_id"] == nil
 }
 
-// unsure tells whether a call may have been carried out although it has failed.
+// unsure reports whether a call may have been carried out although it has failed.
 func unsure(err error) bool {
 	var away *unreachable
 	var refusal *Refusal
@@ -60,7 +60,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // hurry is how much of ctx's time must be left to begin something that should not be broken off.
 const hurry = 3 * time.Second
 
-// late tells whether it is too late to begin.
+// late reports whether it is too late to begin.
 func late(ctx context.Context) bool {
 	end, ok := ctx.Deadline()
 	return ctx.Err() != nil || ok && time.Until(end) < hurry

@@ -58,7 +58,7 @@ func (c *Client) Clock(ctx context.Context, member string) (*ingest.Clock, error
 	return clock, c.Call(ctx, member, "event.get", nil, nil)
 }
 
-// moved tells whether a portal answers that it is elsewhere now, at most once an hour: its new address comes with new tokens
+// moved reports whether a portal answers that it is elsewhere now, at most once an hour: its new address comes with new tokens
 // (settings/how-to-call-rest-api/change-domen.md), for nobody takes it from a redirect.
 func (c *Client) moved(member string, err error) bool {
 	var refusal *Refusal

@@ -8,12 +8,12 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// harmless are the members of auth that may be kept. Whatever else stands there may let somebody in: an access token is
-// there when a known user made the change, and nobody says what a later version of Bitrix24 adds.
+// harmless are the members of auth that may be kept. Any other member may be a credential: an access token is
+// there when a known user made the change, and later versions of Bitrix24 may add more.
 var harmless = []string{"domain", "member_id", "server_endpoint", "server_domain", "client_endpoint", "status", "scope", "expires", "expires_in", "user_id"}
 
 // credentials are the names that Bitrix24 itself gives to them. No field of a customer's has one of these: the names of
-// fields that somebody adds begin with UF_.
+// custom fields begin with UF_.
 var credentials = []string{
 	"access_token", "refresh_token", "application_token", "client_secret", "authorization",
 	"token", "auth_token", "event_token", "auth_id", "refresh_id", "app_sid", "sessid",

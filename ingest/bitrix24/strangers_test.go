@@ -143,7 +143,7 @@ func TestRepeatedInstallations(t *testing.T) {
 	})
 }
 
-// An OAuth server that has no time is no verdict, whatever words it uses.
+// The answer of an OAuth server that is too busy is not a verdict, whatever words it uses.
 func TestBusyOAuthServerIsNoVerdict(t *testing.T) {
 	for _, status := range []int{429, 500, 503} {
 		synctest.Test(t, func(t *testing.T) {

@@ -23,7 +23,7 @@ type known struct {
 	name, module, operation string
 }
 
-// installation tells whether the event is about the application's trust, and not about the CRM.
+// installation reports whether the event is about the application's trust, and not about the CRM.
 func (k known) installation() bool {
 	return k.module == "App" && (k.operation == "install" || k.operation == "uninstall")
 }

@@ -47,7 +47,7 @@ type turn struct {
 	refused bool
 }
 
-// wait returns true when it is the sender's turn, and false where it does not come in time, or too many wait.
+// wait waits for the sender's turn. It reports whether that came in time, and before too many waited.
 func (t *turns) wait(ctx context.Context, from sender) bool {
 	me := t.enter(from)
 	defer t.leave(me)

@@ -163,7 +163,7 @@ func zohoError(status int, code, message string, details object) zohoAnswer {
 
 var zohoVersions = []string{"v2", "v2.1", "v3", "v4", "v5", "v6", "v7", "v8"}
 
-// since tells whether a version has what came with another.
+// since reports whether a version has what came with another.
 func since(version, first string) bool {
 	return slices.Index(zohoVersions, version) >= slices.Index(zohoVersions, first)
 }

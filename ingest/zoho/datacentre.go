@@ -49,7 +49,7 @@ func (v *Version) Decode(value string) error {
 	return nil
 }
 
-// since tells whether the version has what came with another.
+// since reports whether the version has what came with another.
 func (v Version) since(first Version) bool {
 	return slices.Index(versions, v) >= slices.Index(versions, first)
 }

@@ -66,7 +66,7 @@ func (c *Channels) keepOne(ctx context.Context, m *memory, kept *coverage, w Wan
 	case there:
 		granted := kept.Granted
 		if !row.Expires.Equal(kept.Expires) || kept.Channel != id {
-			granted = time.Time{} // nobody knows how long it lives: it is renewed at once
+			granted = time.Time{} // its lifetime is unknown: it is renewed at once
 		}
 		if err := c.alive(ctx, m, kept, id, row.Expires, granted, listed.before, listed.after); err != nil {
 			return err
@@ -88,7 +88,7 @@ func (c *Channels) keepOne(ctx context.Context, m *memory, kept *coverage, w Wan
 	return c.renew(ctx, m, kept, w, id, http.MethodPatch)
 }
 
-// asWanted tells whether a channel in the list is as the bridge would enable it.
+// asWanted reports whether a channel in the list is as the bridge would enable it.
 func (c *Channels) asWanted(row listedChannel, w Wanted) bool {
 	return slices.Equal(row.Operations, w.Operations) && row.NotifyURL == NotifyURL(c.PublicURL, c.Secrets[0], row.ID) &&
 		row.Token == ChannelToken(c.Secrets[0], row.ID) && !row.Related
@@ -182,7 +182,7 @@ func lives(v Version) []time.Duration {
 const shortLife = 20 * time.Minute
 
 // wishes are the spans to ask for in turn, until one is granted; 0: as long as Zoho likes, for who refuses all the others. The
-// last is no wish of a PATCH, which may leave what it omits as it is.
+// last is not one of a PATCH, which may leave what it omits as it is.
 func (c *Channels) wishes(kept *coverage, method string) []time.Duration {
 	life := kept.life()
 	switch {

@@ -76,7 +76,7 @@ func readParts(body []byte, boundary string, outer encoding.Encoding) (form inge
 }
 
 func readPart(part *multipart.Part, content []byte, outer encoding.Encoding) (ingest.Param, error) {
-	_, _, charset, _ := ingest.Content(part.Header.Get("Content-Type")) // one that is unknown is none
+	_, _, charset, _ := ingest.Content(part.Header.Get("Content-Type")) // an unknown one counts as absent
 	if charset == nil {
 		charset = outer
 	}

@@ -135,7 +135,7 @@ func (n *Notifications) verifyToken(body body) (present bool, err error) {
 	return true, fmt.Errorf("%w: wrong token for channel %q", ingest.ErrForged, clip(channel))
 }
 
-// derives tells whether token is that of the channel under one of the secrets.
+// derives reports whether token is that of the channel under one of the secrets.
 func (n *Notifications) derives(token, channel string) bool {
 	return slices.ContainsFunc(n.TokenSecrets, func(secret string) bool {
 		return ingest.MatchesAny(token, []string{ChannelToken(secret, channel)})
@@ -213,8 +213,8 @@ func collection(raw []byte, module string) string {
 	return notificationsPath + "/" + module
 }
 
-// serverTime reads server_time, milliseconds since 1970 in any notation, which tells one change from another. Where it is of
-// another shape nothing does: an event that is clear otherwise is not refused for it.
+// serverTime reads server_time, milliseconds since 1970 in any notation, which distinguishes changes. Where it has
+// another shape, the time is unknown: an event that is otherwise clear is not rejected for it.
 func serverTime(raw []byte) (at time.Time, mark string) {
 	plain, ok := ingest.Decimal(raw)
 	if at = ingest.SinceEpoch(plain, time.Millisecond); !ok || at.IsZero() {

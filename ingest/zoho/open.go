@@ -42,7 +42,7 @@ func OpenChannels(setup ingest.Setup, publicURL string, log *slog.Logger) (*Chan
 	}, nil
 }
 
-// hasClient tells whether an OAuth client is configured; half of one is an error.
+// hasClient reports whether an OAuth client is configured; half of one is an error.
 func (c Config) hasClient() (bool, error) {
 	var set, missing []string
 	for _, v := range [][2]string{

@@ -37,7 +37,7 @@ func withCredential(name string) []ingesttest.Genuine {
 		"SUPERSECone", "SUPERSEC two", "SUPERSECthree", long)
 	add("XML that does not convert", "", "text/xml", `<?pi?><a>text <`+name+`><![CDATA[`+long+`]]></`+name+`> `+long+` <x:`+name+`>SUPERSEC&#32;two</x:`+name+`><`+name+`>SUPERSECthree`, "SUPERSEC&#32;two", "SUPERSECthree", long)
 	add("text", "", "text/plain", "A deal was closed.\n"+name+": SUPERSECone\nsee https://x.example/?"+strings.ToLower(name)+"=SUPERSECtwo", "SUPERSECone", "SUPERSECtwo")
-	add("JSON that is none", "", "text/plain", `{"note":1,"`+name+`" : "SUPERSEC\"one","`+name+`":[],}`, "SUPERSEC", "one")
+	add("JSON that is broken", "", "text/plain", `{"note":1,"`+name+`" : "SUPERSEC\"one","`+name+`":[],}`, "SUPERSEC", "one")
 	return all
 }
 

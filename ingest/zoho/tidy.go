@@ -46,12 +46,12 @@ func (c *Channels) tidy(ctx context.Context, m *memory, listed listing) error {
 	return errors.Join(errs...)
 }
 
-// own tells whether a channel is the bridge's, by its id.
+// own reports whether a channel is the bridge's, by its id.
 func (c *Channels) own(row listedChannel) bool {
 	return slices.ContainsFunc(c.Secrets, func(secret string) bool { return row.ID == ChannelID(secret, c.Account, row.Module) })
 }
 
-// outdated tells whether a channel of the bridge's is not the one that it keeps alive for the module.
+// outdated reports whether a channel of the bridge's is not the one that it keeps alive for the module.
 func (c *Channels) outdated(row listedChannel, kept *coverage) bool {
 	wanted := slices.ContainsFunc(c.Events, func(w Wanted) bool { return w.Module == row.Module })
 	return !wanted || kept.Disabled || kept.Channel != row.ID && kept.Expires.After(c.Client.Now())

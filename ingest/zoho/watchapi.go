@@ -67,7 +67,7 @@ func (r watchRow) module() string {
 	return r.URI[strings.LastIndexByte(r.URI, '/')+1:]
 }
 
-// of tells whether the row is about a module.
+// of reports whether the row is about a module.
 func (r watchRow) of(module string) bool {
 	return r.Resource == module || r.Module == module || strings.HasSuffix(r.URI, "/"+module)
 }
@@ -205,7 +205,7 @@ func (c *Client) unsubscribe(ctx context.Context, id string) error {
 // notSubscribed is how Zoho answers a PATCH to a channel that is dead.
 const notSubscribed = "NOT_SUBSCRIBED"
 
-// refusedWith tells whether Zoho refused with a code.
+// refusedWith reports whether Zoho refused with a code.
 func refusedWith(err error, code string) bool {
 	var refused *Error
 	return errors.As(err, &refused) && refused.Code == code

@@ -64,7 +64,7 @@ func (w *Webhooks) Routes() []ingest.Route {
 // credentialParams are what the parameters are called in which administrators send tokens to whoever they call; in any case.
 var credentialParams = []string{"token", "authtoken", "auth_token", "api_key", "apikey", "password"}
 
-// Secrets implements ingest.Source. A parameter that names a record or a delivery is none, whatever it is called.
+// Secrets implements ingest.Source. A parameter that names a record or a delivery is never a secret, whatever it is called.
 func (w *Webhooks) Secrets() ingest.Secrets {
 	return ingest.Secrets{Names: append([]string{secretParam}, credentialParams...), Params: w.dataParams(), Values: w.Accepted}
 }

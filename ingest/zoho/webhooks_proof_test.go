@@ -97,7 +97,7 @@ func TestWebhooksDecodeRefuses(t *testing.T) {
 		"a merge field of Bitrix24":                      webhook("POST", "text/xml", "", `<a><id>{=Document:ID}</id></a>`),
 		"a merge field in XML that would lose something": webhook("POST", "text/xml", "", `<a><!-- --><id>${Leads.Id}</id></a>`),
 		"a merge field between signs":                    webhook("POST", form, "", "id=%25ID%25"),
-		"an id among which one is none":                  webhook("POST", "application/json", "", `{"id":["1","${Leads.Id}"]}`),
+		"ids, one of which is not an id":                 webhook("POST", "application/json", "", `{"id":["1","${Leads.Id}"]}`),
 		"an empty id":                                    webhook("POST", "application/json", "", `{"id":""}`),
 		"white space for an id":                          webhook("POST", form, "", "id=+%09"),
 		"null for an id":                                 webhook("POST", "application/json", "", `{"id":null}`),

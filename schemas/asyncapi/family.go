@@ -71,7 +71,7 @@ func readFamily(name string, raw []byte) (f family, err error) {
 	return f, err
 }
 
-// takes tells whether a family's schema allows events of the subject.
+// takes reports whether a family's schema allows events of the subject.
 func (f family) takes(s subject) bool {
 	return f.provider == s.provider && f.module.MatchString(s.module) && f.operation.MatchString(s.operation)
 }

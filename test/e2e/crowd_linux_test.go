@@ -57,7 +57,7 @@ func TestCrowds(t *testing.T) {
 }
 
 // startCaged starts a bridge that is killed when it holds more than limit bytes, or where this machine lets us make no such
-// limit, one that is told of it.
+// limit, one that is given it.
 func startCaged(t *testing.T, limit int64) (b *bridge, caged bool) {
 	t.Helper()
 	env := []string{"BRIDGE_ZOHO_WEBHOOK_SECRET=" + hostileSecret}

@@ -94,7 +94,7 @@ func TestDirectWaitsForNATS(t *testing.T) {
 	}
 }
 
-// Streams that somebody deletes are made again by the next callback, which is answered as if nothing had been.
+// Streams that are deleted are made again by the next callback, which is answered as if nothing had been.
 func TestDirectRemakesStreams(t *testing.T) {
 	remote := openRemote(t, t.TempDir(), -1)
 	b := start(t, t.TempDir(), documentedToken, direct, "BRIDGE_NATS_URL="+remote.ClientURL())

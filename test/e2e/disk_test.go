@@ -18,8 +18,8 @@ func newestBlock(t *testing.T, dir, stream string) string {
 	return blocks[0]
 }
 
-// When somebody removes what holds the newest events, no callback is answered 200 any more: what the server writes then is
-// gone after a restart. The bridge ends with an error that names the file; nobody has to send a callback to find out.
+// When what holds the newest events is removed, no callback is answered 200 any more: what the server writes then is
+// gone after a restart. The bridge ends with an error that names the file; no callback is needed to find out.
 func TestStoreThatVanishes(t *testing.T) {
 	for name, what := range map[string]func(block string) string{
 		"the newest block":  func(block string) string { return block },
@@ -53,7 +53,7 @@ func TestStoreThatVanishes(t *testing.T) {
 				_ = ready.Body.Close()
 				return ready.StatusCode == 503
 			})
-			if err := <-b.exited; err == nil || !strings.Contains(b.Log(), "is gone: somebody removed it") {
+			if err := <-b.exited; err == nil || !strings.Contains(b.Log(), "is gone: it was removed") {
 				t.Errorf("ended with %v\n%s", err, last(b.Log()))
 			}
 		})

@@ -63,7 +63,7 @@ func TestReaderThatLeaves(t *testing.T) {
 func TestDemoLeavesNothing(t *testing.T) {
 	t.Parallel()
 	for name, signal := range map[string]os.Signal{
-		"nobody reads on": nil, "Ctrl-C": os.Interrupt, "ended": syscall.SIGTERM, "the terminal is closed": syscall.SIGHUP,
+		"the reader leaves": nil, "Ctrl-C": os.Interrupt, "ended": syscall.SIGTERM, "the terminal is closed": syscall.SIGHUP,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -230,7 +230,7 @@ func TestCallbacksOfTheWorstShape(t *testing.T) {
 	}
 }
 
-// What was badly encoded beside an id that is none waits as it came, and once the id is understood it is published so.
+// What was badly encoded beside something that is not an id waits as it came, and once the id is understood it is published so.
 func TestRedriveOfBadEncoding(t *testing.T) {
 	dir := t.TempDir()
 	b := start(t, dir, requestsEnv...)

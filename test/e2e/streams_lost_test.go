@@ -88,7 +88,7 @@ func TestEmbeddedStreamIsDeleted(t *testing.T) {
 }
 
 // Streams that do not fit end the start where NATS can be reached. Found later, with a journal as without, they make the
-// bridge not ready, with the reason, until somebody mends them.
+// bridge not ready, with the reason, until they are fixed.
 func TestStreamsThatDoNotFit(t *testing.T) {
 	for _, delivery := range []string{"journal", "direct"} {
 		t.Run(delivery, func(t *testing.T) {

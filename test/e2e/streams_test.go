@@ -129,7 +129,7 @@ func TestHistoryIsNotShrunkUnprompted(t *testing.T) {
 	}
 }
 
-// Two bridges with different prefixes do not take turns with one stream: the second is refused, and where it was told to
+// Two bridges with different prefixes do not take turns with one stream: the second is refused, and where it is allowed to
 // move the stream, the first does not move it back when it reconnects.
 func TestPrefixesDoNotTakeTurns(t *testing.T) {
 	store := t.TempDir()

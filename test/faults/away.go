@@ -14,7 +14,7 @@ const window = "BRIDGE_STREAM_DUPLICATES=1s"
 // awayFor is longer than the window.
 const awayFor = 2000 * time.Millisecond
 
-// awayDirect has the remote away: callbacks are answered 503 when the answer timeout is over, which is one second here, and
+// awayDirect makes the remote unreachable: callbacks are answered 503 when the answer timeout is over, which is one second here, and
 // what was so answered never appears.
 func awayDirect(ctx context.Context, s *stage) (row, error) {
 	at, err := s.open(ctx, direct, window)

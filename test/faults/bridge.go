@@ -57,7 +57,7 @@ func (s *stage) startBridge(ctx context.Context, env ...string) (*bridge, error)
 	}
 }
 
-// ready tells whether the bridge says that it is.
+// ready reports whether the bridge says that it is.
 func (b *bridge) ready(ctx context.Context) bool {
 	response, err := get(ctx, b.Admin+"/readyz")
 	if err != nil {

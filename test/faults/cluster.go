@@ -171,7 +171,7 @@ func leading(d delivery, often float64, change func(context.Context, *site, clus
 			recovery = max(recovery, time.Since(began))
 		}
 		load.stop()
-		if _, err := brokers.leader(ctx); err != nil { // nobody else can say what the stream holds
+		if _, err := brokers.leader(ctx); err != nil { // only the leader can say what the stream holds
 			return row{}, err
 		}
 		r, err := at.settle(ctx)

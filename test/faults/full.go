@@ -76,7 +76,7 @@ func diskFull(d delivery) play {
 	}
 }
 
-// diskFullForwarded fills the disk of a journal up for good, while the remote takes events. Everything in the journal reaches
+// diskFullForwarded fills the disk of a journal permanently, while the remote takes events. Everything in the journal reaches
 // the remote, and then the bridge ends, for only a new start can use its store again: here one with room.
 func diskFullForwarded(ctx context.Context, s *stage) (row, error) {
 	if _, err := s.mount(ctx, "disk", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dm", diskMiB), "tmpfs"); err != nil {

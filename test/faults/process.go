@@ -76,7 +76,7 @@ func (p *process) stop(ctx context.Context) error {
 	return nil
 }
 
-// ended tells whether the process is gone.
+// ended reports whether the process is gone.
 func (p *process) ended() bool {
 	select {
 	case <-p.exited:

@@ -82,7 +82,7 @@ func volume(pod string, left int) string {
 	return "kubelet_volume_stats_available_bytes" + labels + strconv.Itoa(left) + "x120\nkubelet_volume_stats_capacity_bytes" + labels + "100x120"
 }
 
-// fires tells whether an expression has a result after two hours.
+// fires reports whether an expression has a result after two hours.
 func fires(t *testing.T, expression, series string) bool {
 	t.Helper()
 	if expression == "" {

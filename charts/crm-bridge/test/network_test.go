@@ -25,7 +25,7 @@ func write(t *testing.T, to io.Writer, values ...any) {
 	}
 }
 
-// selects tells whether labels fit a selector.
+// selects reports whether labels fit a selector.
 func selects(selector, labels map[string]string) bool {
 	for key, value := range selector {
 		if labels[key] != value {
