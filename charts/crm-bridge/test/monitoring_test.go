@@ -35,7 +35,7 @@ func metrics(t *testing.T) (names []string) {
 func checkQuery(t *testing.T, where, query string, known []string) (used []string) {
 	t.Helper()
 	query = strings.NewReplacer("$__rate_interval", "5m", "$namespace", "sales", "$job", "crm").Replace(query)
-	parsed, err := parser.ParseExpr(query)
+	parsed, err := parser.NewParser(parser.Options{}).ParseExpr(query)
 	if err != nil {
 		t.Errorf("%s: %s: %v", where, query, err)
 		return nil
