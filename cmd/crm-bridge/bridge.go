@@ -170,6 +170,8 @@ func (b *bridge) accept(ctx context.Context, changes []ingest.Change) ([]ingest.
 		return nil, fmt.Errorf("%w: %w: %w", ingest.ErrRetry, ingest.ErrTooLarge, err)
 	case errors.Is(err, publish.ErrTooLarge):
 		return nil, fmt.Errorf("%w: %w", ingest.ErrTooLarge, err)
+	case errors.Is(err, publish.ErrUnanswered):
+		return nil, fmt.Errorf("%w: %w", ingest.ErrUnanswered, err)
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ingest.ErrRetry, err)
 	}
