@@ -25,7 +25,9 @@ const (
 // exceeds twice of what has come, and is counted in s before.
 func (h *Handler) readBody(r *http.Request, s *share) ([]byte, error) {
 	if r.ContentLength > h.MaxBody {
-		discard(r.Body, maxDiscard)
+		if r.Header.Get("Expect") == "" { // or else it has not begun to send
+			discard(r.Body, maxDiscard)
+		}
 		return nil, echo.ErrStatusRequestEntityTooLarge
 	}
 	most := h.MaxBody

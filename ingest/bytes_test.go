@@ -217,3 +217,48 @@ func TestOrdinaryPassesLarge(t *testing.T) {
 		t.Errorf("the first large one was answered %d", status)
 	}
 }
+
+// What waits for leave to send a body that is too long is told so before it sends, not after.
+func TestTooLongIsNotAskedFor(t *testing.T) {
+	server := budget(t)
+	_, answered := begin(t, server, "POST /plain/Deals HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 8001\r\n\r\n")
+	if status := <-answered; status != 413 {
+		t.Errorf("answered %d", status)
+	}
+}
+
+// After an outage callbacks are taken at once: only what NATS' client still holds stays counted.
+func TestOutageHoldsNothing(t *testing.T) {
+	for _, one := range []struct {
+		name string
+		err  error
+		want int
+	}{{"not sent", ingest.ErrRetry, 200}, {"not answered", ingest.ErrUnanswered, 503}} {
+		away := true
+		b := open(func(h *ingest.Handler) {
+			h.MaxBody, h.MaxInFlightBytes, h.AnswerTimeout = 8000, 512<<10, 50*time.Millisecond
+			h.Accept = func(ctx context.Context, changes []ingest.Change) ([]ingest.Ack, error) {
+				if away {
+					<-ctx.Done()
+					return nil, fmt.Errorf("%w: NATS is away", one.err)
+				}
+				return accept(ctx, changes)
+			}
+		})
+		handler := b.HTTP()
+		post := func() int {
+			response := httptest.NewRecorder()
+			handler.ServeHTTP(response, httptest.NewRequest(http.MethodPost, "/plain/Deals", strings.NewReader(strings.Repeat("x", 8000))))
+			return response.Code
+		}
+		for range 5 {
+			if status := post(); status != 503 {
+				t.Errorf("%s: answered %d in the outage", one.name, status)
+			}
+		}
+		away = false
+		if status := post(); status != one.want {
+			t.Errorf("%s: answered %d after the outage", one.name, status)
+		}
+	}
+}

@@ -197,7 +197,7 @@ func (h *Handler) take(ctx context.Context, source Source, cb Callback, room *ro
 			changes[i].TraceParent = trace
 		}
 		into.changes = changes
-		if into.acks, err = h.Accept(ctx, changes); ctx.Err() != nil && err != nil {
+		if into.acks, err = h.Accept(ctx, changes); errors.Is(err, ErrUnanswered) {
 			room.linger(len(cb.Body), events)
 		}
 	}

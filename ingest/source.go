@@ -19,6 +19,9 @@ var (
 // unreachable. Such a callback may have been the CRM's.
 var ErrUnasked = fmt.Errorf("%w: the proof cannot be judged now", ErrRetry)
 
+// ErrUnanswered is an ErrRetry of Accept: NATS' client still holds what was sent of the callback.
+var ErrUnanswered = fmt.Errorf("%w: NATS has not answered", ErrRetry)
+
 // Source understands the callbacks of one CRM.
 type Source interface {
 	Routes() []Route // method and path patterns that it answers

@@ -18,6 +18,8 @@ import (
 const (
 	largeEvents = 200
 	allEvents   = 2000
+	// readLarge bounds a reading: it takes a second, and on a busy machine with the race detector a minute.
+	readLarge = 3 * time.Minute
 )
 
 // buffer is a log that may be read while it is written.
@@ -161,7 +163,7 @@ func TestReadersOfLargeEvents(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), readLarge)
 			defer cancel()
 			o := &inOrder{t: t, done: make(chan struct{})}
 			begun := time.Now()
@@ -188,7 +190,7 @@ func TestReadersOfLargeEvents(t *testing.T) {
 
 // followLarge reads all events as tail does, and as a replay does.
 func followLarge(t *testing.T, address publish.Address) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), readLarge)
 	defer cancel()
 	reach := func(ctx context.Context) (*publish.Conn, error) { return address.Reach(ctx, discard) }
 	follower := &publish.Follower{Reach: reach, Stream: "CRM", Since: time.Now().Add(-time.Hour), Lost: func(err error) { t.Errorf("lost: %v", err) }, Back: func(string) {}}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,6 +35,9 @@ var ErrTooLarge = errors.New("larger than the stream takes")
 
 // ErrPartly comes with ErrTooLarge where the stream refused one of several events: the others may be stored.
 var ErrPartly = errors.New("others that came with it may be stored")
+
+// ErrUnanswered is in the error of Publish where NATS' client still holds an event, for no answer to it has come.
+var ErrUnanswered = errors.New("NATS has not answered")
 
 // maxPending bounds the events that wait for their acknowledgement; one more waits a moment, then fails.
 const maxPending = 16384
@@ -100,6 +104,7 @@ func (p *Publisher) Publish(ctx context.Context, events ...Event) ([]Ack, error)
 func (p *Publisher) publish(ctx context.Context, events []Event) ([]Ack, error) {
 	acks := make([]Ack, len(events))
 	var messages []*nats.Msg
+	var sent []jetstream.PubAckFuture
 	err := p.Upkeep.persist(ctx, func() (err error) {
 		if err := cmp.Or(p.Conn.Up(), p.Upkeep.known()); err != nil {
 			return err
@@ -110,28 +115,47 @@ func (p *Publisher) publish(ctx context.Context, events []Event) ([]Ack, error) 
 				return err
 			}
 		}
-		return p.send(ctx, events, messages, acks, again)
+		futures, err := p.send(ctx, events, messages, acks, again)
+		sent = append(sent, futures...)
+		return err
 	})
+	if err != nil && slices.ContainsFunc(sent, unanswered) {
+		err = fmt.Errorf("%w%w", err, silent{ErrUnanswered})
+	}
 	if err != nil {
 		return nil, err
 	}
 	return acks, nil
 }
 
-// send sends the messages that acks does not have yet, and enters their acknowledgements, or returns the first error. A fresh
-// id that is sent again repeats nothing but our own first attempt.
-func (p *Publisher) send(ctx context.Context, events []Event, messages []*nats.Msg, acks []Ack, again bool) (err error) {
-	futures := make([]jetstream.PubAckFuture, len(messages))
+// unanswered reports whether NATS has not answered a message yet.
+func unanswered(future jetstream.PubAckFuture) bool {
+	if future == nil {
+		return false
+	}
+	select {
+	case <-future.Ok():
+	case <-future.Err():
+	default:
+		return true
+	}
+	return false
+}
+
+// send sends the messages that acks does not have yet, and enters their acknowledgements, or returns the first error, with the
+// futures of those whose answer was not seen. A fresh id that is sent again repeats nothing but our own first attempt.
+func (p *Publisher) send(ctx context.Context, events []Event, messages []*nats.Msg, acks []Ack, again bool) (futures []jetstream.PubAckFuture, err error) {
+	futures = make([]jetstream.PubAckFuture, len(messages))
 	for i, msg := range messages {
 		if acks[i].Stream != "" {
 			continue
 		}
 		subject := p.Subject(events[i].Event)
 		if ctx.Err() != nil {
-			return p.explain(subject, ctx.Err())
+			return futures, p.explain(subject, ctx.Err())
 		}
 		if futures[i], err = p.Conn.js.PublishMsgAsync(msg, jetstream.WithRetryAttempts(0), jetstream.WithStallWait(time.Second)); err != nil {
-			return p.explain(subject, err)
+			return futures, p.explain(subject, err)
 		}
 	}
 	silent, stop := p.patience(ctx, again)
@@ -143,22 +167,24 @@ func (p *Publisher) send(ctx context.Context, events []Event, messages []*nats.M
 		subject := p.Subject(events[i].Event)
 		select {
 		case ack := <-future.Ok():
+			futures[i] = nil
 			if ack.Stream != p.taker() {
-				return p.explain(subject, fmt.Errorf("acknowledged by stream %q, not by %q", ack.Stream, p.taker()))
+				return futures, p.explain(subject, fmt.Errorf("acknowledged by stream %q, not by %q", ack.Stream, p.taker()))
 			}
 			acks[i] = Ack{Subject: subject, Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate && (events[i].Repeatable || !again)}
 		case err := <-future.Err():
+			futures[i] = nil
 			if err = p.explain(subject, err); errors.Is(err, ErrTooLarge) && len(events) > 1 {
 				err = fmt.Errorf("%w: %w", err, ErrPartly)
 			}
-			return err
+			return futures, err
 		case <-silent:
-			return p.explain(subject, errSilent)
+			return futures, p.explain(subject, errSilent)
 		case <-ctx.Done():
-			return p.explain(subject, ctx.Err())
+			return futures, p.explain(subject, ctx.Err())
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // patience ends when a remote that has not acknowledged an event gets it once more: a leader that goes drops what is on its

@@ -2,6 +2,7 @@ package publish_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -117,8 +118,12 @@ func TestNothingIsSentAfterwards(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	if _, err := p.Publish(ctx, publish.Event{Event: newEvent(t, "late")}); err == nil || !publish.Temporary(err) {
+	_, err := p.Publish(ctx, publish.Event{Event: newEvent(t, "late")})
+	if err == nil || !publish.Temporary(err) {
 		t.Errorf("without a remote: %v", err)
+	}
+	if errors.Is(err, publish.ErrUnanswered) {
+		t.Errorf("nothing was sent, and something is held: %v", err)
 	}
 	if took := time.Since(began); took < 250*time.Millisecond {
 		t.Errorf("it gave up after %s", took)
@@ -188,5 +193,37 @@ func TestSilenceIsAskedOnceMore(t *testing.T) {
 	<-published
 	if got := fmt.Sprint(remote.holds(t)); got != "[2]" {
 		t.Errorf("the stream holds %s", got)
+	}
+}
+
+// Publish says whether NATS' client still holds what it could not make safe: what nobody answers, and not what was refused.
+func TestWhatIsHeldAfterAnError(t *testing.T) {
+	remote := openRemote(t)
+	conn, err := publish.Address{URL: remote.server.ClientURL()}.Await(discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	p := &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", AllIDs: true, Metrics: metrics()}
+	again := func(id string) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		_, err := p.Publish(ctx, publish.Event{Event: newEvent(t, id)})
+		return err
+	}
+	if err := again("refused"); err == nil || errors.Is(err, publish.ErrUnanswered) {
+		t.Errorf("without a stream: %v", err)
+	}
+	js := remote.js(t)
+	sink, err := js.Conn().SubscribeSync("crm.>") // takes the event, and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = sink.Unsubscribe() }()
+	if err := js.Conn().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := again("held"); !errors.Is(err, publish.ErrUnanswered) {
+		t.Errorf("without an answer: %v", err)
 	}
 }

@@ -170,6 +170,8 @@ func (b *bridge) accept(ctx context.Context, changes []ingest.Change) ([]ingest.
 		return nil, fmt.Errorf("%w: %w: %w", ingest.ErrRetry, ingest.ErrTooLarge, err)
 	case errors.Is(err, publish.ErrTooLarge):
 		return nil, fmt.Errorf("%w: %w", ingest.ErrTooLarge, err)
+	case errors.Is(err, publish.ErrUnanswered):
+		return nil, fmt.Errorf("%w: %w", ingest.ErrUnanswered, err)
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ingest.ErrRetry, err)
 	}
@@ -204,7 +206,7 @@ func (b *bridge) Run(ctx context.Context) error {
 	timeout := time.Duration(b.settings.AnswerTimeout)
 	handler := &ingest.Handler{
 		Sources: b.sources, Accept: b.accept, Quarantine: b.keep, Log: b.log, Metrics: b.metrics,
-		MaxBody: int64(b.settings.MaxBody), MaxInFlight: b.settings.MaxInFlight, AnswerTimeout: timeout,
+		MaxBody: int64(b.settings.MaxBody), MaxInFlight: b.settings.requestsAtOnce(b.limits.callbacks.Max), AnswerTimeout: timeout,
 		MaxInFlightBytes: b.settings.inFlightBytes(processMemory()), PerRecord: b.settings.EventPer == "record",
 		Rate: float64(b.settings.Rate), Allow: b.settings.Allow, TrustedProxies: b.settings.TrustedProxies,
 		Public: map[string]ingest.Document{"/schemas/v1/{family}": b.schema, "/asyncapi.yaml": b.asyncAPI, "/asyncapi.html": b.asyncAPIPage},

@@ -77,6 +77,12 @@ func (s settings) connections(m memoryLimit, files int) (int, error) {
 	return min(free, mostConnections), nil
 }
 
+// requestsAtOnce is BRIDGE_MAX_IN_FLIGHT, or three quarters of the connections where that is less: a new request must come in to
+// have the slowest one cut.
+func (s settings) requestsAtOnce(connections int) int {
+	return min(s.MaxInFlight, max(1, connections-(connections+3)/4))
+}
+
 // sayLimits puts the limits that belong together into one sentence.
 func (b *bridge) sayLimits(m memoryLimit, goLimit int64, connections int) {
 	held := fmt.Sprintf("bodies in flight hold at most %s, connections at most %d", Size(b.settings.inFlightBytes(m)), connections)

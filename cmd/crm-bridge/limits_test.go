@@ -35,3 +35,12 @@ func TestLimits(t *testing.T) {
 		t.Errorf("more connections than files: %v", err)
 	}
 }
+
+// Some connections are left to those that come: only they can have a slow one cut.
+func TestRequestsAtOnce(t *testing.T) {
+	for _, test := range []struct{ set, connections, want int }{{2048, 8192, 2048}, {2048, 2048, 1536}, {2048, 16, 12}, {5, 16, 5}, {2048, 2, 1}, {2048, 1, 1}} {
+		if got := (settings{MaxInFlight: test.set}).requestsAtOnce(test.connections); got != test.want {
+			t.Errorf("%d on %d connections: %d", test.set, test.connections, got)
+		}
+	}
+}
