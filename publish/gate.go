@@ -76,11 +76,11 @@ func (g *gate) connect(s *Server, password string) error {
 	if g.owner, err = s.Connect(); err != nil {
 		return fmt.Errorf("the gate for consumers: %w", err)
 	}
-	options := append(connOptions(g.log), nats.InProcessServer(s.server), nats.UserInfo(gateUser, password))
+	options := append(connOptions(g.log), nats.InProcessServer(s.inProcess()), nats.UserInfo(gateUser, password))
 	if g.readers, err = nats.Connect("", options...); err != nil {
 		return fmt.Errorf("the gate for consumers: %w", err)
 	}
-	if g.status, err = openStatusConn(s.server, gateUser, password); err != nil {
+	if g.status, err = openStatusConn(s.inProcess(), gateUser, password); err != nil {
 		return fmt.Errorf("the gate for consumers: %w", err)
 	}
 	for range gateWorkers {
