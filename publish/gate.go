@@ -29,6 +29,7 @@ type gate struct {
 	status  *statusConn // in the consumers' account
 
 	most     int          // consumers that readers may have on a stream
+	mostHeld int64        // bytes that may wait for all readers; 0: no bound
 	calls    chan apiCall // that wait for a worker
 	pulls    chan pull    // likewise
 	workers  sync.WaitGroup
@@ -59,7 +60,7 @@ func newKey() string { return strings.ToLower(rand.Text()) }
 
 func newGate(s *Server, key string) *gate {
 	g := &gate{
-		server: s.server, readable: map[string]bool{}, key: key, log: s.config.Log, most: readersConsumers,
+		server: s.server, readable: map[string]bool{}, key: key, log: s.config.Log, most: readersConsumers, mostHeld: s.config.MaxUnread,
 		calls: make(chan apiCall, gateQueue), pulls: make(chan pull, gateQueue),
 		turns: turns{conns: map[uint64]*turn{}, lengths: map[string]length{}, asked: map[string]uint64{}}, ended: make(chan struct{}),
 	}
@@ -86,6 +87,9 @@ func (g *gate) connect(s *Server, password string) error {
 	for range gateWorkers {
 		g.workers.Go(func() { work(g.ended, g.calls, g.relay) })
 		g.workers.Go(func() { work(g.ended, g.pulls, g.pull) })
+	}
+	if g.mostHeld > 0 {
+		g.workers.Go(g.watch)
 	}
 	for subject, handle := range map[string]nats.MsgHandler{apiPrefix + ">": g.request, ackPrefix + ">": g.ack} {
 		sub, err := g.readers.Subscribe(subject, handle)

@@ -31,6 +31,7 @@ type ServerConfig struct {
 	Sync       Sync
 	MaxPayload int32 // bytes
 	MaxReaders int   // connections that consumers may have at once; 0: as many as the server likes
+	MaxUnread  int64 // bytes that may wait for all consumers that do not read; 0: no bound over all
 	Log        *slog.Logger
 }
 

@@ -94,6 +94,14 @@ func (s settings) readers(m memoryLimit, files int) (int, error) {
 	return max(16, most), err
 }
 
+// unreadBytes is how much may wait for all readers of the embedded NATS that do not read.
+func (m memoryLimit) unreadBytes() int64 {
+	if m.limit > 0 {
+		return min(m.limit/4, mostInFlightBytes)
+	}
+	return mostInFlightBytes
+}
+
 // sayLimits puts the limits that belong together into one sentence.
 func (b *bridge) sayLimits(m memoryLimit, goLimit int64, connections int) {
 	held := fmt.Sprintf("bodies in flight hold at most %s, connections at most %d", Size(b.settings.inFlightBytes(m)), connections)

@@ -34,6 +34,11 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%s: %d readers: %v", test.name, readers, err)
 		}
 	}
+	for limit, want := range map[int64]int64{0: 256 * mebi, 512 * mebi: 128 * mebi, 8192 * mebi: 256 * mebi} {
+		if unread := (memoryLimit{limit: limit}).unreadBytes(); unread != want {
+			t.Errorf("%d bytes wait for readers, where memory is limited to %d", unread, limit)
+		}
+	}
 	_, err := settings{MaxConnections: 1000}.connections(memoryLimit{}, 1024)
 	if err == nil || !strings.Contains(err.Error(), "BRIDGE_MAX_CONNECTIONS must be at most 768") {
 		t.Errorf("more connections than files: %v", err)

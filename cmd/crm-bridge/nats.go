@@ -104,7 +104,9 @@ func (b *bridge) openEmbedded(ctx context.Context) error {
 		config.MaxPayload = maxPayload(s.MaxBody)
 		config.Listen, config.User, config.Pass = s.NATS.Listen, s.NATS.ListenUser, s.NATS.ListenPassword
 		config.Readable = []string{s.Stream, b.quarantineStream(), s.Stream + "_REPLAY"}
-		if config.MaxReaders, err = s.readers(processMemory(), openFiles()); err != nil {
+		memory := processMemory()
+		config.MaxUnread = memory.unreadBytes()
+		if config.MaxReaders, err = s.readers(memory, openFiles()); err != nil {
 			return err
 		}
 	}
