@@ -9,7 +9,7 @@ import (
 const (
 	// heldEvery is how often what waits for all readers together is looked at, once for each heldConns connections: it takes
 	// about a microsecond for each.
-	heldEvery = 10 * time.Millisecond
+	heldEvery = 25 * time.Millisecond
 	heldConns = 50
 )
 
