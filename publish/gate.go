@@ -29,6 +29,7 @@ type gate struct {
 	status  *statusConn // in the consumers' account
 
 	most     int          // consumers that readers may have on a stream
+	mostHeld int64        // bytes that may wait for all readers; 0: no bound
 	calls    chan apiCall // that wait for a worker
 	pulls    chan pull    // likewise
 	workers  sync.WaitGroup
@@ -60,7 +61,7 @@ func newKey() string { return strings.ToLower(rand.Text()) }
 
 func newGate(s *Server, key string) *gate {
 	g := &gate{
-		server: s.server, readable: map[string]bool{}, key: key, log: s.config.Log, most: readersConsumers,
+		server: s.server, readable: map[string]bool{}, key: key, log: s.config.Log, most: readersConsumers, mostHeld: s.config.MaxUnread,
 		calls: make(chan apiCall, gateQueue), pulls: make(chan pull, gateQueue),
 		turns: turns{conns: map[uint64]*turn{}, lengths: map[string]length{}, asked: map[string]uint64{}}, ended: make(chan struct{}),
 	}
@@ -77,16 +78,19 @@ func (g *gate) connect(s *Server, password string) error {
 	if g.owner, err = s.Connect(); err != nil {
 		return fmt.Errorf("the gate for consumers: %w", err)
 	}
-	options := append(connOptions(g.log), nats.InProcessServer(s.server), nats.UserInfo(gateUser, password))
+	options := append(connOptions(g.log), nats.InProcessServer(s.inProcess()), nats.UserInfo(gateUser, password))
 	if g.readers, err = nats.Connect("", options...); err != nil {
 		return fmt.Errorf("the gate for consumers: %w", err)
 	}
-	if g.status, err = openStatusConn(s.server, gateUser, password); err != nil {
+	if g.status, err = openStatusConn(s.inProcess(), gateUser, password); err != nil {
 		return fmt.Errorf("the gate for consumers: %w", err)
 	}
 	for range gateWorkers {
 		g.workers.Go(func() { work(g.ended, g.calls, g.relay) })
 		g.workers.Go(func() { work(g.ended, g.pulls, g.pull) })
+	}
+	if g.mostHeld > 0 {
+		g.workers.Go(g.watch)
 	}
 	for subject, handle := range map[string]nats.MsgHandler{apiPrefix + ">": g.request, ackPrefix + ">": g.ack} {
 		sub, err := g.readers.Subscribe(subject, handle)

@@ -41,12 +41,12 @@ func (b *buffer) String() string {
 }
 
 // openLarge starts a server as the bridge does, whose stream holds small events and large ones, many of them in a row. The
-// log says which connections were cut.
-func openLarge(t *testing.T) (*publish.Server, *buffer) {
+// log says which connections were cut. Unread is what may wait for all readers, in bytes.
+func openLarge(t *testing.T, unread int64) (*publish.Server, *buffer) {
 	t.Helper()
 	log := &buffer{}
 	server, _ := openServer(t, func(c *publish.ServerConfig) {
-		c.MaxPayload, c.Log = 7<<20+64<<10, slog.New(slog.NewTextHandler(log, nil))
+		c.MaxPayload, c.MaxUnread, c.Log = 7<<20+64<<10, unread, slog.New(slog.NewTextHandler(log, nil))
 	})
 	owner, err := nats.Connect(server.ClientURL(), nats.UserInfo("crm-bridge", password))
 	if err != nil {
@@ -104,7 +104,7 @@ func (o *inOrder) take(msg jetstream.Msg) {
 
 // Large events reach every way of reading in order, each once, over one connection that is never cut.
 func TestReadersOfLargeEvents(t *testing.T) {
-	server, log := openLarge(t)
+	server, log := openLarge(t, 128<<20)
 	consume := func(ctx context.Context, c jetstream.Consumer, o *inOrder) error {
 		reading, err := c.Consume(o.take, jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) { o.t.Error(err) }))
 		if err != nil {

@@ -8,14 +8,12 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/nats-io/nats-server/v2/server"
 )
 
 // statusConn says how a pull request ended, in the line of the headers in which clients look for it and which nats.go cannot
 // write.
 type statusConn struct {
-	server         *server.Server
+	server         inProcess
 	user, password string
 
 	mu   sync.Mutex
@@ -24,7 +22,7 @@ type statusConn struct {
 }
 
 // openStatusConn connects within the process.
-func openStatusConn(s *server.Server, user, password string) (*statusConn, error) {
+func openStatusConn(s inProcess, user, password string) (*statusConn, error) {
 	c := &statusConn{server: s, user: user, password: password}
 	return c, c.open()
 }

@@ -14,7 +14,7 @@ import (
 // What waits in the server for readers that have stopped is bounded, however much they asked for, and one that is cut has its
 // name in the log.
 func TestStoppedReaders(t *testing.T) {
-	server, log := openLarge(t)
+	server, log := openLarge(t, 128<<20)
 	before := heap()
 	for i := range 6 {
 		conn := connectRaw(t, server, fmt.Sprint("stopped", i), `"deliver_policy":"all"`)
@@ -47,6 +47,29 @@ func TestStoppedReaders(t *testing.T) {
 	}
 	if n := strings.Count(log.String(), "was cut"); n != 1 {
 		t.Errorf("%d warnings", n)
+	}
+}
+
+// What waits for all readers that have stopped is bounded too, however many they are: those for which most waits are cut.
+func TestManyStoppedReaders(t *testing.T) {
+	server, log := openLarge(t, 16<<20)
+	conns := make([]rawConn, 12)
+	for i := range conns {
+		conns[i] = connectRaw(t, server, fmt.Sprint("stopped", i), `"deliver_policy":"by_start_sequence","opt_start_seq":1001`)
+	}
+	_, js := independent(t, server)
+	for _, conn := range conns {
+		for range 8 {
+			conn.ask(`{"batch":1,"expires":30000000000}`)
+		}
+	}
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(log.String(), "too much waits for consumers"); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("nothing was cut: %s", log)
+		}
+	}
+	if _, err := js.Stream(t.Context(), "CRM"); err != nil {
+		t.Errorf("a reader that reads: %v", err)
 	}
 }
 

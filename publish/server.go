@@ -30,6 +30,8 @@ type ServerConfig struct {
 	Readable   []string    // streams that consumers may read
 	Sync       Sync
 	MaxPayload int32 // bytes
+	MaxReaders int   // connections that consumers may have at once; 0: as many as the server likes
+	MaxUnread  int64 // bytes that may wait for all consumers that do not read; 0: no bound over all
 	Log        *slog.Logger
 }
 
@@ -144,6 +146,7 @@ func (c ServerConfig) listen(ctx context.Context, opts *server.Options, gatePass
 	opts.Accounts = []*server.Account{account}
 	opts.Users = append(opts.Users, c.consumer(account), &server.User{Username: gateUser, Password: gatePassword, Account: account})
 	opts.MaxPending = roomBeside + int64(c.MaxPayload) // of what waits for each that does not read
+	opts.MaxSubs, opts.MaxConn = readerSubscriptions, c.maxConnections()
 	if c.User == "" {
 		opts.NoAuthUser = anyone
 	}
@@ -152,7 +155,7 @@ func (c ServerConfig) listen(ctx context.Context, opts *server.Options, gatePass
 
 // Connect opens the bridge's own connection to the embedded server.
 func (s *Server) Connect() (*Conn, error) {
-	return open("", append(connOptions(s.config.Log), nats.InProcessServer(s.server), asOwner(s.config.OwnerPass)))
+	return open("", append(connOptions(s.config.Log), nats.InProcessServer(s.inProcess()), asOwner(s.config.OwnerPass)))
 }
 
 func (s *Server) blocks(stream string) string { return blocksOf(s.config.Dir, stream) }

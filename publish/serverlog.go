@@ -21,6 +21,8 @@ type serverLog struct {
 	mu     sync.Mutex
 	warned time.Time // when a cut was last warned of
 	cuts   int       // since then
+
+	clients clientErrors
 }
 
 func (l *serverLog) Noticef(format string, v ...any) {
@@ -52,14 +54,21 @@ func (l *serverLog) Warnf(format string, v ...any) {
 	if strings.HasPrefix(format, "Plaintext passwords") || strings.HasPrefix(format, "Maximum payloads over") {
 		return // they are random and stay in this process, or the operator's own; and so is what is as large as that
 	}
-	if strings.Contains(format, "Producer was stalled") {
+	text := fmt.Sprintf(format, v...)
+	if strings.Contains(text, "Producer was stalled") {
 		return // the gate, by a reader that does not read
 	}
-	l.log.Warn("embedded NATS: " + fmt.Sprintf(format, v...))
+	l.log.Warn("embedded NATS: " + text)
 }
 
 func (l *serverLog) Errorf(format string, v ...any) {
 	text := fmt.Sprintf(format, v...)
+	if ofClient.MatchString(text) { // it may hold any words of the client's
+		if count := l.clients.count(text); count > 0 {
+			l.log.Error("embedded NATS: "+text, "count", count)
+		}
+		return
+	}
 	l.log.Error("embedded NATS: " + text)
 	if strings.Contains(strings.ToLower(text), "critical write error") {
 		select {

@@ -45,6 +45,9 @@ const (
 	connectionMemory = 128 << 10
 	// adminConnections bounds the connections of the admin address.
 	adminConnections = 128
+	// mostReaders bounds the connections of the embedded NATS' readers, and readerMemory is the memory for each.
+	mostReaders  = 1024
+	readerMemory = 1 << 20
 )
 
 // inFlightBytes is BRIDGE_MAX_IN_FLIGHT_BYTES or its default.
@@ -81,6 +84,28 @@ func (s settings) connections(m memoryLimit, files int) (int, error) {
 // have the slowest one cut.
 func (s settings) requestsAtOnce(connections int) int {
 	return min(s.MaxInFlight, max(1, connections-(connections+3)/4))
+}
+
+// readers is how many connections readers may have to the embedded NATS: half of the files that neither callbacks nor the
+// admin address may use, for the store needs the others.
+func (s settings) readers(m memoryLimit, files int) (int, error) {
+	callbacks, err := s.connections(m, files)
+	most := mostReaders
+	if files > 0 {
+		most = min(most, (files-callbacks-adminConnections)/2)
+	}
+	if m.limit > 0 {
+		most = min(most, int(m.limit/readerMemory))
+	}
+	return max(16, most), err
+}
+
+// unreadBytes is how much may wait for all readers of the embedded NATS that do not read.
+func (m memoryLimit) unreadBytes() int64 {
+	if m.limit > 0 {
+		return min(m.limit/4, mostInFlightBytes)
+	}
+	return mostInFlightBytes
 }
 
 // sayLimits puts the limits that belong together into one sentence.

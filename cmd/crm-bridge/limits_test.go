@@ -15,19 +15,28 @@ func TestLimits(t *testing.T) {
 		files       int
 		bytes       int64
 		connections int
+		readers     int
 	}{
-		{"nothing is limited", settings{}, 0, 0, 256 * mebi, 8192},
-		{"a small container", settings{}, 256 * mebi, 1 << 20, 64 * mebi, 2048},
-		{"the chart's", settings{}, 512 * mebi, 1 << 20, 128 * mebi, 4096},
-		{"a large one", settings{}, 8192 * mebi, 1 << 20, 256 * mebi, 8192},
-		{"few files", settings{}, 0, 1024, 256 * mebi, 768},
-		{"very few files", settings{}, 0, 256, 256 * mebi, 128},
-		{"both set", settings{MaxInFlightBytes: 5 * mebi, MaxConnections: 700}, 64 * mebi, 1024, 5 * mebi, 700},
+		{"nothing is limited", settings{}, 0, 0, 256 * mebi, 8192, 1024},
+		{"a small container", settings{}, 256 * mebi, 1 << 20, 64 * mebi, 2048, 256},
+		{"the chart's", settings{}, 512 * mebi, 1 << 20, 128 * mebi, 4096, 512},
+		{"a large one", settings{}, 8192 * mebi, 1 << 20, 256 * mebi, 8192, 1024},
+		{"few files", settings{}, 0, 1024, 256 * mebi, 768, 64},
+		{"very few files", settings{}, 0, 256, 256 * mebi, 128, 16},
+		{"both set", settings{MaxInFlightBytes: 5 * mebi, MaxConnections: 700}, 64 * mebi, 1024, 5 * mebi, 700, 64},
 	} {
 		m := memoryLimit{limit: test.memory}
 		connections, err := test.set.connections(m, test.files)
 		if bytes := test.set.inFlightBytes(m); err != nil || bytes != test.bytes || connections != test.connections {
 			t.Errorf("%s: %d bytes, %d connections: %v", test.name, bytes, connections, err)
+		}
+		if readers, err := test.set.readers(m, test.files); err != nil || readers != test.readers {
+			t.Errorf("%s: %d readers: %v", test.name, readers, err)
+		}
+	}
+	for limit, want := range map[int64]int64{0: 256 * mebi, 512 * mebi: 128 * mebi, 8192 * mebi: 256 * mebi} {
+		if unread := (memoryLimit{limit: limit}).unreadBytes(); unread != want {
+			t.Errorf("%d bytes wait for readers, where memory is limited to %d", unread, limit)
 		}
 	}
 	_, err := settings{MaxConnections: 1000}.connections(memoryLimit{}, 1024)

@@ -104,6 +104,11 @@ func (b *bridge) openEmbedded(ctx context.Context) error {
 		config.MaxPayload = maxPayload(s.MaxBody)
 		config.Listen, config.User, config.Pass = s.NATS.Listen, s.NATS.ListenUser, s.NATS.ListenPassword
 		config.Readable = []string{s.Stream, b.quarantineStream(), s.Stream + "_REPLAY"}
+		memory := processMemory()
+		config.MaxUnread = memory.unreadBytes()
+		if config.MaxReaders, err = s.readers(memory, openFiles()); err != nil {
+			return err
+		}
 	}
 	if s.embedded() && s.NATS.ListenCert != "" {
 		if config.TLS, err = tlsConfig(s.NATS.ListenCert, s.NATS.ListenKey, b.log); err != nil {

@@ -121,6 +121,7 @@ func TestForgeryNamesItsPortal(t *testing.T) {
 		strings.Repeat("a", 200):           `it claims to be "` + strings.Repeat("a", 40) + `..."`,
 		`"ü`:                               `it claims to be "\"\u00fc"`,
 		token:                              "",
+		token + "-" + token:                "",
 	} {
 		err := s.Verify(t.Context(), eventCallback([]byte("auth[member_id]="+url.QueryEscape(claimed)+"&auth[application_token]=wrong")))
 		switch {

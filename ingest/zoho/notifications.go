@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -127,12 +128,12 @@ func (n *Notifications) verifyToken(body body) (present bool, err error) {
 	}
 	own := n.Tokens.For(channel)
 	if len(own) == 0 && (channel == "" || len(n.TokenSecrets) == 0) {
-		return true, fmt.Errorf("%w: no token is configured for channel %q", ingest.ErrForged, clip(channel))
+		return true, fmt.Errorf("%w: no token is configured for channel %s", ingest.ErrForged, n.quoted(channel))
 	}
 	if ingest.MatchesAny(token, own) || channel != "" && n.derives(token, channel) {
 		return true, nil
 	}
-	return true, fmt.Errorf("%w: wrong token for channel %q", ingest.ErrForged, clip(channel))
+	return true, fmt.Errorf("%w: wrong token for channel %s", ingest.ErrForged, n.quoted(channel))
 }
 
 // derives reports whether token is that of the channel under one of the secrets.
@@ -221,6 +222,16 @@ func serverTime(raw []byte) (at time.Time, mark string) {
 		return time.Time{}, ""
 	}
 	return at, plain
+}
+
+// quoted is a channel as an error shows it: in quotes, clipped, without a secret that stands in its place.
+func (n *Notifications) quoted(channel string) string {
+	for _, secret := range append(n.Tokens.Values(), n.TokenSecrets...) {
+		if strings.Contains(channel, secret) {
+			return `"***"`
+		}
+	}
+	return strconv.Quote(clip(channel))
 }
 
 func clip(s string) string {

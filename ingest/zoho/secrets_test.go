@@ -172,3 +172,26 @@ func TestDerivedSecretsStayInside(t *testing.T) {
 		}
 	}
 }
+
+// The error of a forgery names its channel, but not a secret that stands in its place.
+func TestForgeryShowsNoSecret(t *testing.T) {
+	const known, secret = "a-token-that-is-known", "a-secret-of-all-channels"
+	for _, n := range []*zoho.Notifications{
+		{Tokens: ingest.Tokens{"1": {known}}},
+		{Tokens: ingest.Tokens{"1": {known}}, TokenSecrets: ingest.SecretList{secret}},
+	} {
+		for _, channel := range []string{"1", known, "x" + known, known + "x", secret} {
+			body, err := json.Marshal(map[string]string{"token": "forged", "channel_id": channel})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = n.Verify(t.Context(), ingest.Callback{Body: body})
+			if !errors.Is(err, ingest.ErrForged) || strings.Contains(err.Error(), known) || n.TokenSecrets != nil && strings.Contains(err.Error(), secret) {
+				t.Errorf("channel %s: %v", channel, err)
+			}
+			if channel == "1" && !strings.Contains(err.Error(), `"1"`) {
+				t.Errorf("the channel is not named: %v", err)
+			}
+		}
+	}
+}
