@@ -85,7 +85,8 @@ func TestManySubscriptions(t *testing.T) {
 	}
 	_ = nc.Flush() // the server may have ended the connection
 	select {
-	case <-failed:
+	case err := <-failed:
+		t.Log(err)
 	case <-time.After(5 * time.Second):
 		t.Error("a reader has 2,000 subscriptions on one connection")
 	}

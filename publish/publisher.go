@@ -135,11 +135,12 @@ func unanswered(future jetstream.PubAckFuture) bool {
 	}
 	select {
 	case <-future.Ok():
-	case <-future.Err():
+		return false
+	case err := <-future.Err():
+		return err == nil
 	default:
 		return true
 	}
-	return false
 }
 
 // send sends the messages that acks does not have yet, and enters their acknowledgements, or returns the first error, with the
