@@ -23,6 +23,8 @@ type Notifications struct {
 	Account      string            // the org's name in events
 	Tokens       ingest.Tokens     // by channel id
 	TokenSecrets ingest.SecretList // tokens and proofs are derived from these
+
+	derivations derivations
 }
 
 // OpenNotifications configures the source from the environment. With neither tokens nor a secret it takes one that is
@@ -64,19 +66,21 @@ func (n *Notifications) Secrets() ingest.Secrets {
 // derived returns the tokens and proofs, under each secret, of the channels that a callback names: in its body, and in the
 // query of its notify URL.
 func (n *Notifications) derived(cb ingest.Callback) []string {
+	body, _ := parse(cb) // of one that is broken, what could be read
+	return n.derivedFor(body, cb)
+}
+
+// derivedFor is derived for a callback whose body is read.
+func (n *Notifications) derivedFor(body body, cb ingest.Callback) []string {
 	if len(n.TokenSecrets) == 0 {
 		return nil
 	}
-	body, _ := parse(cb) // of one that is broken, what could be read
 	channels := append(channelsOf(body), cb.Query.Get("channel"))
 	slices.Sort(channels)
 	var values []string
 	for _, channel := range slices.Compact(channels) {
-		if channel == "" {
-			continue
-		}
-		for _, secret := range n.TokenSecrets {
-			values = append(values, ChannelToken(secret, channel), ChannelProof(secret, channel))
+		if channel != "" {
+			values = append(values, n.derivations.of(channel, n.TokenSecrets)...)
 		}
 	}
 	return values
@@ -197,7 +201,7 @@ func (n *Notifications) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	change.Collection = collection(body.ResourceURI, change.Module)
 	change.Fields = affectedFields(body.AffectedFields)
 	change.Values = affectedValues(body.AffectedValues)
-	change.Secrets = n.derived(cb)
+	change.Secrets = n.derivedFor(body, cb)
 	change.Divided = []string{"ids", "affected_fields", "affected_values"}
 	return []ingest.Change{change}, nil
 }

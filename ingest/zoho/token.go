@@ -6,6 +6,9 @@ import (
 	"encoding/base64"
 	"net/url"
 	"strings"
+	"sync"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // derivedLength is that of a token in characters. Zoho takes at most 50 (actions/watch, token).
@@ -29,4 +32,31 @@ func derive(secret, text string) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(text))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))[:derivedLength]
+}
+
+// maxDerivations is of how many channels derivations remembers what is derived.
+const maxDerivations = 1024
+
+// derivations remembers the tokens and proofs of channels, for each costs two HMACs a secret, and callbacks name few channels.
+type derivations struct {
+	mu       sync.Mutex
+	channels map[string][]string
+}
+
+// of returns the token and the proof of a channel under each secret. Callers do not change the list.
+func (d *derivations) of(channel string, secrets ingest.SecretList) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if known, ok := d.channels[channel]; ok {
+		return known
+	}
+	var values []string
+	for _, secret := range secrets {
+		values = append(values, ChannelToken(secret, channel), ChannelProof(secret, channel))
+	}
+	if d.channels == nil || len(d.channels) >= maxDerivations {
+		d.channels = map[string][]string{}
+	}
+	d.channels[channel] = values
+	return values
 }
