@@ -36,6 +36,7 @@ type gate struct {
 	creating sync.Mutex // one at a time, so that the count holds
 	turns    turns
 	seen     seen
+	latest   latest
 	sizes    sizes
 	ended    chan struct{}
 	closing  sync.Once

@@ -24,7 +24,9 @@ func (g *gate) watch() {
 		}
 		cut, last := g.cutLargest()
 		if cut > 0 && time.Since(warned) >= cutEvery {
-			g.log.Warn("a consumer's connection was cut: too much waits for consumers that do not read", "address", last.IP, "port", last.Port, "name", last.Name, "waiting_bytes", last.Pending, "most_bytes", g.mostHeld)
+			g.workers.Go(func() {
+				g.log.Warn("a consumer's connection was cut: too much waits for consumers that do not read", "address", last.IP, "port", last.Port, "name", last.Name, "consumers", g.consumersOf(last.Cid), "waiting_bytes", last.Pending, "most_bytes", g.mostHeld)
+			})
 			warned = time.Now()
 		}
 	}

@@ -51,6 +51,7 @@ func (g *gate) next(call apiCall) {
 		g.status.send(call.msg.Reply, "400 Bad Request - "+statusText(err))
 		return
 	}
+	g.latest.note(call.consumer, call.msg.Reply)
 	p := pull{stream: call.stream, consumer: call.consumer, reply: call.msg.Reply, of: of}
 	if of.Batch <= 1 && g.seen.lately(call.stream, call.consumer) {
 		g.pass(p)

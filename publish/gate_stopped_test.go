@@ -42,7 +42,13 @@ func TestStoppedReaders(t *testing.T) {
 			t.Fatal("no connection was cut")
 		}
 	}
-	if text := log.String(); !strings.Contains(text, "glutton") && !strings.Contains(text, "another") { // whichever was first
+	text := log.String()
+	for _, first := range []string{"glutton", "another"} { // whichever was
+		if strings.Contains(text, "app of "+first) && !strings.Contains(text, " consumers="+first+" ") {
+			t.Errorf("the warning does not name the consumer %s: %s", first, text)
+		}
+	}
+	if !strings.Contains(text, "app of glutton") && !strings.Contains(text, "app of another") {
 		t.Errorf("no warning names the connection that was cut: %s", text)
 	}
 	if n := strings.Count(log.String(), "was cut"); n != 1 {
@@ -67,6 +73,9 @@ func TestManyStoppedReaders(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatalf("nothing was cut: %s", log)
 		}
+	}
+	if text := log.String(); !strings.Contains(text, " consumers=stopped") {
+		t.Errorf("the warning does not name the consumer: %s", text)
 	}
 	if _, err := js.Stream(t.Context(), "CRM"); err != nil {
 		t.Errorf("a reader that reads: %v", err)
@@ -97,7 +106,7 @@ func connectRaw(t *testing.T, server *publish.Server, name, config string) rawCo
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	create := fmt.Sprintf(`{"stream_name":"CRM","config":{"name":%q,"ack_policy":"none",%s}}`, name, config)
-	_, err = fmt.Fprintf(conn, "CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true,\"name\":%q}\r\nSUB _INBOX.%s.> 1\r\nPUB $JS.API.CONSUMER.CREATE.CRM.%s _INBOX.%s.made %d\r\n%s\r\n",
+	_, err = fmt.Fprintf(conn, "CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true,\"name\":\"app of %s\"}\r\nSUB _INBOX.%s.> 1\r\nPUB $JS.API.CONSUMER.CREATE.CRM.%s _INBOX.%s.made %d\r\n%s\r\n",
 		name, name, name, name, len(create), create)
 	if err != nil {
 		t.Fatal(err)

@@ -53,6 +53,7 @@ type Server struct {
 	server *server.Server
 	gate   *gate // nil: the server is only reached from this process
 	broken chan string
+	log    *serverLog
 }
 
 // Broken yields what went wrong when the store has met an error, such as a full disk, after which it takes nothing more
@@ -88,9 +89,12 @@ func OpenServer(ctx context.Context, config ServerConfig) (*Server, error) {
 		}
 	}
 	logger := &serverLog{log: config.Log, fatal: make(chan string, 8), broken: make(chan string, 1)}
+	if config.Listen != "" {
+		logger.named = make(chan cutConn, 1)
+	}
 	s.SetLoggerV2(logger, false, false, false)
 	go s.Start()
-	opened := &Server{config: config, server: s, broken: logger.broken}
+	opened := &Server{config: config, server: s, broken: logger.broken, log: logger}
 	if err = logger.waitFor(s); err == nil {
 		err = opened.admit(ctx, key, password)
 	}
@@ -119,6 +123,7 @@ func (s *Server) admit(ctx context.Context, key, password string) error {
 	if err := s.gate.connect(s, password); err != nil {
 		return err
 	}
+	s.gate.workers.Go(func() { s.gate.nameCuts(s.log) })
 	s.server.AcceptLoop(make(chan struct{}))
 	return nil
 }

@@ -19,8 +19,9 @@ type serverLog struct {
 	broken chan string // the first error after which the store takes nothing more until it is opened anew
 
 	mu     sync.Mutex
-	warned time.Time // when a cut was last warned of
-	cuts   int       // since then
+	warned time.Time    // when a cut was last warned of
+	cuts   int          // since then
+	named  chan cutConn // for the gate to find out the consumers of; nil without a gate
 
 	clients clientErrors
 }
@@ -37,17 +38,22 @@ func (l *serverLog) Noticef(format string, v ...any) {
 // cutEvery is the time between two warnings of connections that were cut.
 const cutEvery = time.Minute
 
-// cut warns of a connection that was cut because it did not read what it was sent: the first, then once in a while with
-// the number of those in between. The text names the connection as the server knows it, with its address and its name.
+// cut has a connection warned of that was cut because it did not read what it was sent: the first, then once in a while with
+// the number of those in between. The server holds locks meanwhile, so it is not asked for more here.
 func (l *serverLog) cut(text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.cuts++; time.Since(l.warned) < cutEvery {
 		return
 	}
-	l.log.Warn("a consumer's connection was cut: it did not read what it had asked for", "connection", text, "cut", l.cuts)
+	select {
+	case l.named <- cutConn{text, l.cuts}:
+	default:
+		cutConn{text, l.cuts}.warnOfCut(l, "")
+	}
 	l.warned, l.cuts = time.Now(), 0
 }
+
 func (l *serverLog) Debugf(string, ...any) {}
 func (l *serverLog) Tracef(string, ...any) {}
 func (l *serverLog) Warnf(format string, v ...any) {
