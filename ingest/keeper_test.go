@@ -21,12 +21,13 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
 	"github.com/crm-bridge/crm-bridge/ingest/zoho"
+	"github.com/crm-bridge/crm-bridge/ingest/zoho/zohotest"
 )
 
 // world is a CRM, the replicas that keep its channels, and all that became known.
 type world struct {
 	t     *testing.T
-	crm   *ingesttest.ZohoCRM
+	crm   *zohotest.CRM
 	state ingest.State
 
 	keeper *ingest.Keeper // of the last replica
@@ -41,7 +42,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	w := &world{
 		t: t, state: ingesttest.State(), heard: map[string]time.Time{}, changed: map[string]time.Time{}, origins: map[ingest.Origin]int{},
-		crm: &ingesttest.ZohoCRM{ClientID: "client", ClientSecret: "client-secret", RefreshToken: "refresh-token"},
+		crm: &zohotest.CRM{ClientID: "client", ClientSecret: "client-secret", RefreshToken: "refresh-token"},
 	}
 	w.crm.Callbacks = ingesttest.Direct(http.HandlerFunc(w.callback))
 	return w

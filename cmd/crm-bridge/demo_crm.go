@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
-	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
+	"github.com/crm-bridge/crm-bridge/ingest/zoho/zohotest"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -21,7 +21,7 @@ const channelLife = 12 * time.Second
 
 // demoCRM shows a subscription that is enabled, lapses and heals, in a CRM that is simulated after Zoho's documents.
 func demoCRM(ctx context.Context, out io.Writer) error {
-	crm := &ingesttest.ZohoCRM{ClientID: "demo", ClientSecret: "demo-secret", RefreshToken: "demo-refresh-token", Callbacks: http.DefaultTransport, Grants: channelLife}
+	crm := &zohotest.CRM{ClientID: "demo", ClientSecret: "demo-secret", RefreshToken: "demo-refresh-token", Callbacks: http.DefaultTransport, Grants: channelLife}
 	api, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func freeAddress(ctx context.Context) (string, error) {
 // healing is the demo of a subscription.
 type healing struct {
 	show
-	crm  *ingesttest.ZohoCRM
+	crm  *zohotest.CRM
 	api  string
 	seen [2]atomic.Int64 // events: by a callback, and read from the CRM
 }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
-	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
+	"github.com/crm-bridge/crm-bridge/ingest/bitrix24/bitrix24test"
 )
 
 // wire takes requests to a handler without a network, so that it works in a synctest bubble. A handler that aborts is a
@@ -112,8 +112,8 @@ const (
 
 // world is a fake Bitrix24 with one portal, and a bridge that it is installed in.
 type world struct {
-	crm    *ingesttest.Bitrix24
-	portal *ingesttest.Bitrix24Portal
+	crm    *bitrix24test.CRM
+	portal *bitrix24test.Portal
 	secret *memory
 	shared *memory
 	log    *buffer
@@ -124,7 +124,7 @@ type world struct {
 // newWorld returns a world in which nothing is installed yet.
 func newWorld(t *testing.T, wanted string, offline bool) *world {
 	t.Helper()
-	w := &world{crm: ingesttest.NewBitrix24(oauthURL), secret: newMemory(), shared: newMemory(), log: &buffer{}}
+	w := &world{crm: bitrix24test.New(oauthURL), secret: newMemory(), shared: newMemory(), log: &buffer{}}
 	w.portal = w.crm.Portal(member)
 	w.crm.Callbacks = &http.Client{Transport: wire{http.HandlerFunc(w.callback)}}
 	w.app = w.replica(t, wanted, offline)

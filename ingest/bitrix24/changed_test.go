@@ -15,7 +15,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
-	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
+	"github.com/crm-bridge/crm-bridge/ingest/bitrix24/bitrix24test"
 	"github.com/crm-bridge/crm-bridge/schemas"
 	"github.com/crm-bridge/crm-bridge/transform"
 )
@@ -96,7 +96,7 @@ func TestChangedMakesEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := installed(t, "", false)
 		w.portal.Put(2, 7, map[string]any{"title": "A <deal>", "token": "a customer's own", "opportunity": json.RawMessage("12345678901234567890.10")})
-		w.portal.Put(ingesttest.ActivityType, 8, map[string]any{"subject": "A call"})
+		w.portal.Put(bitrix24test.ActivityType, 8, map[string]any{"subject": "A call"})
 		w.portal.Put(1032, 9, nil)
 		w.portal.Put(128, 9, nil)
 		w.portal.Put(31, 9, nil)

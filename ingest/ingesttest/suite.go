@@ -1,4 +1,4 @@
-// Package ingesttest holds what every ingest.Source must satisfy, and CRMs to test against.
+// Package ingesttest holds what every ingest.Source must satisfy.
 package ingesttest
 
 import (

@@ -12,11 +12,12 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
 	"github.com/crm-bridge/crm-bridge/ingest/zoho"
+	"github.com/crm-bridge/crm-bridge/ingest/zoho/zohotest"
 	"github.com/crm-bridge/crm-bridge/schemas"
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
-func create(t testing.TB, crm *ingesttest.ZohoCRM, module string) string {
+func create(t testing.TB, crm *zohotest.CRM, module string) string {
 	t.Helper()
 	id, err := crm.Create(module, map[string]any{"Name": "n", "Amount": json.Number("12345678901234567890.10")})
 	if err != nil {
@@ -25,14 +26,14 @@ func create(t testing.TB, crm *ingesttest.ZohoCRM, module string) string {
 	return id
 }
 
-func edit(t testing.TB, crm *ingesttest.ZohoCRM, module, id string) {
+func edit(t testing.TB, crm *zohotest.CRM, module, id string) {
 	t.Helper()
 	if err := crm.Update(module, id, map[string]any{"Name": "m"}); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func remove(t testing.TB, crm *ingesttest.ZohoCRM, module, id string) {
+func remove(t testing.TB, crm *zohotest.CRM, module, id string) {
 	t.Helper()
 	if err := crm.Delete(module, id); err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
 	"github.com/crm-bridge/crm-bridge/ingest/zoho"
+	"github.com/crm-bridge/crm-bridge/ingest/zoho/zohotest"
 )
 
 // Twenty replicas over a day share their access tokens: one is made for each hour, and never more than Zoho allows.
@@ -137,14 +138,14 @@ func TestRetries(t *testing.T) {
 		crm, state := newCRM(), ingesttest.State()
 		c := channels(t, crm, "v8", state, "Deals.all")
 		q := ingest.Query{Module: "Deals", Since: time.Now(), Until: time.Now().Add(time.Hour)}
-		crm.Fail(ingesttest.ZohoHang, ingesttest.ZohoBroken, ingesttest.ZohoFailure{}, ingesttest.ZohoBusy, ingesttest.ZohoProxy, ingesttest.ZohoLost, ingesttest.ZohoHang)
+		crm.Fail(zohotest.ZohoHang, zohotest.ZohoBroken, zohotest.Failure{}, zohotest.ZohoBusy, zohotest.ZohoProxy, zohotest.ZohoLost, zohotest.ZohoHang)
 		begin := time.Now()
 		changed(t, c, q)
 		if took := time.Since(begin); took < 60*time.Second || took > 3*time.Minute {
 			t.Errorf("took %s", took)
 		}
 		for range 20 {
-			crm.Fail(ingesttest.ZohoBusy)
+			crm.Fail(zohotest.ZohoBusy)
 		}
 		for _, err := range c.Changed(t.Context(), q) {
 			if err == nil || !strings.Contains(err.Error(), "429 TOO_MANY_REQUESTS") {

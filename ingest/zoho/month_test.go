@@ -14,6 +14,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
 	"github.com/crm-bridge/crm-bridge/ingest/zoho"
+	"github.com/crm-bridge/crm-bridge/ingest/zoho/zohotest"
 )
 
 var seed = flag.Uint64("seed", 0, "of the simulated months; 0: by chance")
@@ -44,7 +45,7 @@ type month struct {
 	t       *testing.T
 	rand    *rand.Rand
 	version zoho.Version
-	crm     *ingesttest.ZohoCRM
+	crm     *zohotest.CRM
 	state   ingest.State
 	source  *zoho.Notifications
 
@@ -118,8 +119,8 @@ func (m *month) run() {
 // disturb lets things go wrong.
 func (m *month) disturb() {
 	if m.chance(3) {
-		ways := []ingesttest.ZohoFailure{
-			ingesttest.ZohoBusy, ingesttest.ZohoBroken, ingesttest.ZohoProxy, ingesttest.ZohoLost, ingesttest.ZohoLost, ingesttest.ZohoHang,
+		ways := []zohotest.Failure{
+			zohotest.ZohoBusy, zohotest.ZohoBroken, zohotest.ZohoProxy, zohotest.ZohoLost, zohotest.ZohoLost, zohotest.ZohoHang,
 			{Status: http.StatusBadRequest, Body: "{}"},
 			{Status: http.StatusOK, Body: `{"watch":[{"code":"SUCCESS","status":"success","details":{}}]}`},
 			{},

@@ -13,6 +13,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
 	"github.com/crm-bridge/crm-bridge/ingest/zoho"
+	"github.com/crm-bridge/crm-bridge/ingest/zoho/zohotest"
 )
 
 // A person disables channels for as long as he likes, and enables them again; that is no gap.
@@ -213,14 +214,14 @@ func TestChannelID(t *testing.T) {
 // A channel that Zoho, or whoever sells it under another name, lets live for minutes only is kept alive: it is renewed in time,
 // and no moment of it is a gap, whatever the clocks say, also where answers have no Date.
 func TestShortLives(t *testing.T) {
-	for name, prepare := range map[string]func(crm *ingesttest.ZohoCRM){
-		"an hour":                      func(crm *ingesttest.ZohoCRM) { crm.Grants = time.Hour },
-		"three minutes":                func(crm *ingesttest.ZohoCRM) { crm.Grants = 3 * time.Minute },
-		"thirty seconds":               func(crm *ingesttest.ZohoCRM) { crm.Grants = 30 * time.Second },
-		"three minutes, without Date":  func(crm *ingesttest.ZohoCRM) { crm.Grants, crm.NoDate = 3*time.Minute, true },
-		"more than 30 minutes refused": func(crm *ingesttest.ZohoCRM) { crm.Longest, crm.Strict = 30*time.Minute, true },
-		"more than 3 minutes refused":  func(crm *ingesttest.ZohoCRM) { crm.Longest, crm.Strict = 3*time.Minute, true },
-		"another clock":                func(crm *ingesttest.ZohoCRM) { crm.Grants = 3 * time.Minute; crm.SetSkew(-10 * time.Hour) },
+	for name, prepare := range map[string]func(crm *zohotest.CRM){
+		"an hour":                      func(crm *zohotest.CRM) { crm.Grants = time.Hour },
+		"three minutes":                func(crm *zohotest.CRM) { crm.Grants = 3 * time.Minute },
+		"thirty seconds":               func(crm *zohotest.CRM) { crm.Grants = 30 * time.Second },
+		"three minutes, without Date":  func(crm *zohotest.CRM) { crm.Grants, crm.NoDate = 3*time.Minute, true },
+		"more than 30 minutes refused": func(crm *zohotest.CRM) { crm.Longest, crm.Strict = 30*time.Minute, true },
+		"more than 3 minutes refused":  func(crm *zohotest.CRM) { crm.Longest, crm.Strict = 3*time.Minute, true },
+		"another clock":                func(crm *zohotest.CRM) { crm.Grants = 3 * time.Minute; crm.SetSkew(-10 * time.Hour) },
 	} {
 		for _, version := range []zoho.Version{"v2", "v8"} {
 			t.Run(name+" "+string(version), func(t *testing.T) {

@@ -11,24 +11,25 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
 	"github.com/crm-bridge/crm-bridge/ingest/zoho"
+	"github.com/crm-bridge/crm-bridge/ingest/zoho/zohotest"
 )
 
 var everyVersion = []zoho.Version{"v2", "v2.1", "v3", "v4", "v5", "v6", "v7", "v8"}
 
 const tokenSecret = "the-secret-that-tokens-come-from"
 
-func newCRM() *ingesttest.ZohoCRM {
-	return &ingesttest.ZohoCRM{ClientID: "1000.CLIENT", ClientSecret: "planted-client-secret", RefreshToken: "1000.planted.refresh-token"}
+func newCRM() *zohotest.CRM {
+	return &zohotest.CRM{ClientID: "1000.CLIENT", ClientSecret: "planted-client-secret", RefreshToken: "1000.planted.refresh-token"}
 }
 
-func client(crm *ingesttest.ZohoCRM, version zoho.Version, state ingest.State) *zoho.Client {
+func client(crm *zohotest.CRM, version zoho.Version, state ingest.State) *zoho.Client {
 	return &zoho.Client{
 		HTTP: &http.Client{Transport: ingesttest.Direct(crm)}, TokenURL: "https://accounts.example/oauth/v2/token", APIURL: "https://api.example", Version: version,
 		ClientID: crm.ClientID, ClientSecret: crm.ClientSecret, RefreshToken: crm.RefreshToken, State: state,
 	}
 }
 
-func channels(t testing.TB, crm *ingesttest.ZohoCRM, version zoho.Version, state ingest.State, wanted string) *zoho.Channels {
+func channels(t testing.TB, crm *zohotest.CRM, version zoho.Version, state ingest.State, wanted string) *zoho.Channels {
 	t.Helper()
 	var events zoho.Events
 	if err := events.Decode(wanted); err != nil {
@@ -217,7 +218,7 @@ func TestLostAnswers(t *testing.T) {
 		crm.Kill("")
 		// The list shows that it is dead; the answer to the POST is lost, and the process ends.
 		c = channels(t, crm, "v8", state, "Deals.all")
-		crm.Fail(ingesttest.ZohoFailure{Status: 0}, ingesttest.ZohoLost)
+		crm.Fail(zohotest.Failure{Status: 0}, zohotest.ZohoLost)
 		if watched, err := c.Watch(t.Context(), state); err == nil || len(watched.Gaps) > 0 {
 			t.Fatalf("gaps %v, %v", watched.Gaps, err)
 		}
@@ -288,7 +289,7 @@ func copyState(t *testing.T, from, to ingest.Store, key string) {
 	}
 }
 
-func checkNoSecret(t *testing.T, crm *ingesttest.ZohoCRM, text string) {
+func checkNoSecret(t *testing.T, crm *zohotest.CRM, text string) {
 	t.Helper()
 	secrets := append(crm.AccessTokens(), crm.ClientSecret, crm.RefreshToken, tokenSecret)
 	for _, module := range []string{"Deals", "Contacts", "Ghosts"} {

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
+	"github.com/crm-bridge/crm-bridge/ingest/zoho/zohotest"
 )
 
 // freePort returns a port that nothing listens on.
@@ -34,7 +34,7 @@ func freePort(t *testing.T) string {
 // backfilled once, however often it is asked for; and no secret of the client gets out.
 func TestChannelsAndBackfill(t *testing.T) {
 	const clientSecret, refreshToken = "the-secret-of-the-oauth-client", "1000.the-refresh-token.of-this-test"
-	crm := &ingesttest.ZohoCRM{ClientID: "1000.CLIENT", ClientSecret: clientSecret, RefreshToken: refreshToken, Callbacks: http.DefaultTransport}
+	crm := &zohotest.CRM{ClientID: "1000.CLIENT", ClientSecret: clientSecret, RefreshToken: refreshToken, Callbacks: http.DefaultTransport}
 	api := httptest.NewServer(crm)
 	t.Cleanup(api.Close)
 	const before = 450

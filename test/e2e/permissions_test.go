@@ -16,7 +16,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
-	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
+	"github.com/crm-bridge/crm-bridge/ingest/zoho/zohotest"
 )
 
 // violations is a log of a NATS server, of which only refused requests are kept.
@@ -101,7 +101,7 @@ func TestBridgeTakesLittle(t *testing.T) {
 		t.Run(delivery, func(t *testing.T) {
 			log := &violations{}
 			as := documentedNATS(t, log)
-			crm := &ingesttest.ZohoCRM{ClientID: "1000.CLIENT", ClientSecret: "the-secret-of-the-client", RefreshToken: "1000.the-refresh-token", Callbacks: http.DefaultTransport}
+			crm := &zohotest.CRM{ClientID: "1000.CLIENT", ClientSecret: "the-secret-of-the-client", RefreshToken: "1000.the-refresh-token", Callbacks: http.DefaultTransport}
 			api := httptest.NewServer(crm)
 			t.Cleanup(api.Close)
 			if _, err := crm.Create("Deals", map[string]any{"Deal_Name": "before"}); err != nil {

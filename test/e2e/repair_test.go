@@ -6,14 +6,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
+	"github.com/crm-bridge/crm-bridge/ingest/zoho/zohotest"
 )
 
 // A bridge that was killed, and whose channel died meanwhile, reads what changed from the CRM within seconds of its next start,
 // although the CRM's clock is another.
 func TestKilledBridgeRepairsAtOnce(t *testing.T) {
 	t.Parallel()
-	crm := &ingesttest.ZohoCRM{ClientID: "1000.CLIENT", ClientSecret: "secret", RefreshToken: "1000.refresh"}
+	crm := &zohotest.CRM{ClientID: "1000.CLIENT", ClientSecret: "secret", RefreshToken: "1000.refresh"}
 	crm.SetSkew(-11 * time.Minute)
 	api := httptest.NewServer(crm)
 	t.Cleanup(api.Close)

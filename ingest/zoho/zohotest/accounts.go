@@ -1,4 +1,4 @@
-package ingesttest
+package zohotest
 
 import (
 	"fmt"
@@ -14,8 +14,8 @@ const (
 )
 
 // token answers the refresh-token grant. Its errors come inside a 200, the limit's too.
-func (z *ZohoCRM) token(r *http.Request) zohoAnswer {
-	denied := func(code string) zohoAnswer { return zohoAnswer{http.StatusOK, object{"error": code}} }
+func (z *CRM) token(r *http.Request) answer {
+	denied := func(code string) answer { return answer{http.StatusOK, object{"error": code}} }
 	if r.Method != http.MethodPost {
 		return denied("invalid_request")
 	}
@@ -41,7 +41,7 @@ func (z *ZohoCRM) token(r *http.Request) zohoAnswer {
 	}
 	if recent >= zohoTokenLimit {
 		z.refused++
-		return zohoAnswer{http.StatusOK, object{
+		return answer{http.StatusOK, object{
 			"error": "Access Denied", "status": "failure",
 			"error_description": "You have made too many requests continuously. Please try again after some time.",
 		}}
@@ -61,27 +61,27 @@ func (z *ZohoCRM) token(r *http.Request) zohoAnswer {
 	}
 	token := fmt.Sprintf("1000.access%032x.%032x", len(z.made), now.UnixNano())
 	z.tokens[token] = now.Add(zohoTokenLife)
-	return zohoAnswer{http.StatusOK, object{
+	return answer{http.StatusOK, object{
 		"access_token": token, "api_domain": "https://" + r.Host, "token_type": "Bearer", "expires_in": int(zohoTokenLife / time.Second),
 	}}
 }
 
 // RevokeTokens ends every access token at once.
-func (z *ZohoCRM) RevokeTokens() {
+func (z *CRM) RevokeTokens() {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	z.tokens = nil
 }
 
 // TokensMade returns how many access tokens were made, and how many were refused because of the limit.
-func (z *ZohoCRM) TokensMade() (made, refused int) {
+func (z *CRM) TokensMade() (made, refused int) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	return len(z.made), z.refused
 }
 
 // AccessTokens returns the access tokens that are known.
-func (z *ZohoCRM) AccessTokens() []string {
+func (z *CRM) AccessTokens() []string {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	var list []string

@@ -1,4 +1,6 @@
-package ingesttest
+// Package bitrix24test is a Bitrix24 to test against: its OAuth server and its portals, written after the REST documents and
+// without a look at the client.
+package bitrix24test
 
 import (
 	"crypto/md5" //nolint:gosec // as the portal digests an offline event
@@ -11,10 +13,10 @@ import (
 	"time"
 )
 
-// Bitrix24 is a fake of Bitrix24: its OAuth server and the REST API of its portals, as the REST documents
+// CRM is a fake of Bitrix24: its OAuth server and the REST API of its portals, as the REST documents
 // (bitrix24/b24restdocs) and the on-premise source describe them. It answers below URL, as an http.Handler, and it knows
 // nothing of the client that it tests. Make it with NewBitrix24.
-type Bitrix24 struct {
+type CRM struct {
 	URL                    string       // where it is served, without a slash at the end
 	ClientID, ClientSecret string       // of the one application
 	Callbacks              *http.Client // posts events to handlers; nil: nobody hears them
@@ -25,37 +27,37 @@ type Bitrix24 struct {
 	Skew                  time.Duration // how far the portals' clocks are ahead of ours
 
 	mu      sync.Mutex
-	portals map[string]*Bitrix24Portal
-	refresh map[string]*Bitrix24Portal // refresh tokens that work
+	portals map[string]*Portal
+	refresh map[string]*Portal // refresh tokens that work
 	serial  int
 	faults  []*fault
 	calls   map[string]int
 }
 
-// NewBitrix24 returns a fake without portals.
-func NewBitrix24(url string) *Bitrix24 {
-	return &Bitrix24{
+// New returns a fake without portals.
+func New(url string) *CRM {
+	return &CRM{
 		URL: url, ClientID: "local.573ad8a0346747.09223434", ClientSecret: "LJSl0lNB76B5YY6u0YVQ3AW0DrVADcRTwVr4y99PXU1BWQybWK",
-		portals: map[string]*Bitrix24Portal{}, refresh: map[string]*Bitrix24Portal{}, calls: map[string]int{},
+		portals: map[string]*Portal{}, refresh: map[string]*Portal{}, calls: map[string]int{},
 	}
 }
 
-// Bitrix24Portal is one account of Bitrix24.
-type Bitrix24Portal struct {
+// Portal is one account of Bitrix24.
+type Portal struct {
 	Member, Domain string
 	Endpoint       string // client_endpoint as the OAuth server tells it
 	Extended       bool   // the licence has rest_offline_extended
 	Admin          bool   // whose tokens the application has may administer the portal
 	Threshold      int    // requests at once before QUERY_LIMIT_EXCEEDED ("Others" in the documents: 50, less 2 a second)
 
-	crm      *Bitrix24
+	crm      *CRM
 	token    string               // application_token
 	access   map[string]time.Time // access tokens, and when they expire
 	handlers []boundHandler
 	queue    []queuedEvent
 	queueID  int
-	records  map[int]map[int]*Bitrix24Record // by entity type and id
-	level    float64                         // of the leaky bucket
+	records  map[int]map[int]*Record // by entity type and id
+	level    float64                 // of the leaky bucket
 	leaked   time.Time
 	left     string // the domain before the last move
 	dropped  int    // callbacks still to be lost on their way
@@ -63,30 +65,30 @@ type Bitrix24Portal struct {
 }
 
 // Portal adds a portal, or returns the one that is there.
-func (b *Bitrix24) Portal(member string) *Bitrix24Portal {
+func (b *CRM) Portal(member string) *Portal {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if p, ok := b.portals[member]; ok {
 		return p
 	}
 	domain := fmt.Sprintf("portal-%d.bitrix24.test", len(b.portals)+1)
-	p := &Bitrix24Portal{
+	p := &Portal{
 		Member: member, Domain: domain, Endpoint: b.URL + "/" + domain + "/rest/", Extended: true, Admin: true, Threshold: 50,
-		crm: b, access: map[string]time.Time{}, records: map[int]map[int]*Bitrix24Record{}, leaked: time.Now(),
+		crm: b, access: map[string]time.Time{}, records: map[int]map[int]*Record{}, leaked: time.Now(),
 	}
 	b.portals[member] = p
 	return p
 }
 
 // Move gives the portal another address. The old one redirects, to the page that was asked for (change-domen.md).
-func (p *Bitrix24Portal) Move(domain string) {
+func (p *Portal) Move(domain string) {
 	p.crm.mu.Lock()
 	defer p.crm.mu.Unlock()
 	p.left, p.Domain, p.Endpoint = p.Domain, domain, p.crm.URL+"/"+domain+"/rest/"
 }
 
 // secret returns a fresh token of the shape that Bitrix24 gives. The lock is held.
-func (b *Bitrix24) secret(kind string) string {
+func (b *CRM) secret(kind string) string {
 	b.serial++
 	sum := md5.Sum(fmt.Appendf(nil, "%s %d %s", kind, b.serial, b.ClientSecret)) //nolint:gosec // nothing to protect
 	return hex.EncodeToString(sum[:])
@@ -102,33 +104,33 @@ type fault struct {
 }
 
 // Refuse has the next calls of a method ("oauth" for the OAuth server) answered with an error.
-func (b *Bitrix24) Refuse(method string, times, status int, code, description string) {
+func (b *CRM) Refuse(method string, times, status int, code, description string) {
 	b.inject(&fault{method: method, times: times, status: status, code: code, words: description})
 }
 
 // Break has the connection break on the next calls of a method, before anything is done.
-func (b *Bitrix24) Break(method string, times int) { b.inject(&fault{method: method, times: times}) }
+func (b *CRM) Break(method string, times int) { b.inject(&fault{method: method, times: times}) }
 
 // LoseAnswers has the next calls of a method done, and their answers lost.
-func (b *Bitrix24) LoseAnswers(method string, times int) {
+func (b *CRM) LoseAnswers(method string, times int) {
 	b.inject(&fault{method: method, times: times, after: true})
 }
 
-func (b *Bitrix24) inject(f *fault) {
+func (b *CRM) inject(f *fault) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.faults = append(b.faults, f)
 }
 
 // Calls returns how often a method was called, in vain or not.
-func (b *Bitrix24) Calls(method string) int {
+func (b *CRM) Calls(method string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.calls[method]
 }
 
 // ServeHTTP implements http.Handler. An http.ErrAbortHandler panic is a connection that breaks.
-func (b *Bitrix24) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (b *CRM) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.NoDate {
@@ -159,10 +161,10 @@ func (b *Bitrix24) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // now is the time by the portals' clocks.
-func (b *Bitrix24) now() time.Time { return time.Now().Add(b.Skew).UTC() }
+func (b *CRM) now() time.Time { return time.Now().Add(b.Skew).UTC() }
 
 // faulty calls do unless a fault stands in for it.
-func (b *Bitrix24) faulty(method string, do func() (int, any)) (int, any) {
+func (b *CRM) faulty(method string, do func() (int, any)) (int, any) {
 	b.calls[method]++
 	for _, f := range b.faults {
 		if f.method != method || f.times <= 0 {

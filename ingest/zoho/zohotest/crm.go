@@ -1,4 +1,6 @@
-package ingesttest
+// Package zohotest is a Zoho CRM to test against: its accounts server and its API, written after Zoho's documents and without a
+// look at the client.
+package zohotest
 
 import (
 	"encoding/json"
@@ -10,10 +12,10 @@ import (
 	"time"
 )
 
-// ZohoCRM is a Zoho CRM for tests: its accounts server and its API, versions v2 to v8, written after Zoho's documents
+// CRM is a Zoho CRM for tests: its accounts server and its API, versions v2 to v8, written after Zoho's documents
 // and after what was seen of it, and without a look at the client. Serve it with httptest.Server or with Direct. Set
 // the fields before its first request, and change them only through its methods.
-type ZohoCRM struct {
+type CRM struct {
 	ClientID, ClientSecret, RefreshToken string
 
 	Modules   []string          // API names; nil: Leads, Contacts, Accounts, Deals and CustomModule1
@@ -33,18 +35,18 @@ type ZohoCRM struct {
 	tokens   map[string]time.Time // access tokens, and when they end
 	made     []time.Time          // when access tokens were asked for
 	refused  int                  // how many were asked for beyond the limit
-	channels map[string]*zohoChannel
-	lives    []*ZohoLife
-	records  map[string]map[string]*zohoRecord // by module and id
-	pages    map[string]zohoPage               // page tokens that were given
+	channels map[string]*channel
+	lives    []*Life
+	records  map[string]map[string]*entry // by module and id
+	pages    map[string]listing           // page tokens that were given
 	nextID   int
-	failures []ZohoFailure
+	failures []Failure
 	dropped  int
 	requests []string
 }
 
-// ZohoFailure is how a request fails.
-type ZohoFailure struct {
+// Failure is how a request fails.
+type Failure struct {
 	Status int    // answered without doing anything; 0: see Lost and Hang
 	Body   string // of that answer
 	Lost   bool   // it is done, but the connection breaks before the answer
@@ -53,43 +55,43 @@ type ZohoFailure struct {
 
 // Ways to fail that were seen of Zoho, or of the way to it.
 var (
-	ZohoBusy   = ZohoFailure{Status: http.StatusTooManyRequests, Body: `{"code":"TOO_MANY_REQUESTS","details":{},"message":"You have made too many API requests in a very short span of time","status":"error"}`}
-	ZohoBroken = ZohoFailure{Status: http.StatusInternalServerError, Body: `{"code":"INTERNAL_ERROR","details":{},"message":"Internal Server Error","status":"error"}`}
-	ZohoProxy  = ZohoFailure{Status: http.StatusBadGateway, Body: "<html><body>502 Bad Gateway</body></html>"}
-	ZohoLost   = ZohoFailure{Lost: true}
-	ZohoHang   = ZohoFailure{Hang: true}
+	ZohoBusy   = Failure{Status: http.StatusTooManyRequests, Body: `{"code":"TOO_MANY_REQUESTS","details":{},"message":"You have made too many API requests in a very short span of time","status":"error"}`}
+	ZohoBroken = Failure{Status: http.StatusInternalServerError, Body: `{"code":"INTERNAL_ERROR","details":{},"message":"Internal Server Error","status":"error"}`}
+	ZohoProxy  = Failure{Status: http.StatusBadGateway, Body: "<html><body>502 Bad Gateway</body></html>"}
+	ZohoLost   = Failure{Lost: true}
+	ZohoHang   = Failure{Hang: true}
 )
 
 // Fail makes the next requests fail, one each.
-func (z *ZohoCRM) Fail(failures ...ZohoFailure) {
+func (z *CRM) Fail(failures ...Failure) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	z.failures = append(z.failures, failures...)
 }
 
 // DropCallbacks loses the next n callbacks on their way.
-func (z *ZohoCRM) DropCallbacks(n int) {
+func (z *CRM) DropCallbacks(n int) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	z.dropped = n
 }
 
 // SetSkew says how far Zoho's clock is ahead of ours.
-func (z *ZohoCRM) SetSkew(ahead time.Duration) {
+func (z *CRM) SetSkew(ahead time.Duration) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	z.skew = ahead
 }
 
 // Now is the time by Zoho's clock.
-func (z *ZohoCRM) Now() time.Time {
+func (z *CRM) Now() time.Time {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	return z.now()
 }
 
 // Requests returns what was asked since the last call, such as "PATCH /crm/v8/actions/watch".
-func (z *ZohoCRM) Requests() []string {
+func (z *CRM) Requests() []string {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	requests := z.requests
@@ -97,10 +99,10 @@ func (z *ZohoCRM) Requests() []string {
 	return requests
 }
 
-func (z *ZohoCRM) now() time.Time { return time.Now().Add(z.skew).UTC() }
+func (z *CRM) now() time.Time { return time.Now().Add(z.skew).UTC() }
 
 // ServeHTTP implements http.Handler.
-func (z *ZohoCRM) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (z *CRM) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	z.requests = append(z.requests, r.Method+" "+r.URL.Path)
@@ -109,7 +111,7 @@ func (z *ZohoCRM) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else {
 		w.Header()["Date"] = nil // or a server would add its own
 	}
-	var failure ZohoFailure
+	var failure Failure
 	if len(z.failures) > 0 {
 		failure, z.failures = z.failures[0], z.failures[1:]
 	}
@@ -139,7 +141,7 @@ func (z *ZohoCRM) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // credits counts a call. The header appears when half of them are used.
-func (z *ZohoCRM) credits(w http.ResponseWriter) {
+func (z *CRM) credits(w http.ResponseWriter) {
 	if z.Credits == 0 {
 		return
 	}
@@ -147,18 +149,18 @@ func (z *ZohoCRM) credits(w http.ResponseWriter) {
 	w.Header().Set("X-API-CREDITS-REMAINING", fmt.Sprint(z.Credits))
 }
 
-type zohoAnswer struct {
+type answer struct {
 	status int
 	body   any
 }
 
 type object = map[string]any
 
-func zohoError(status int, code, message string, details object) zohoAnswer {
+func failed(status int, code, message string, details object) answer {
 	if details == nil {
 		details = object{}
 	}
-	return zohoAnswer{status, object{"code": code, "details": details, "message": message, "status": "error"}}
+	return answer{status, object{"code": code, "details": details, "message": message, "status": "error"}}
 }
 
 var zohoVersions = []string{"v2", "v2.1", "v3", "v4", "v5", "v6", "v7", "v8"}
@@ -168,16 +170,16 @@ func since(version, first string) bool {
 	return slices.Index(zohoVersions, version) >= slices.Index(zohoVersions, first)
 }
 
-func (z *ZohoCRM) route(r *http.Request) zohoAnswer {
+func (z *CRM) route(r *http.Request) answer {
 	if strings.HasSuffix(r.URL.Path, "/token") {
 		return z.token(r)
 	}
 	if end, ok := z.tokens[strings.TrimPrefix(r.Header.Get("Authorization"), "Zoho-oauthtoken ")]; !ok || !end.After(z.now()) {
-		return zohoError(http.StatusUnauthorized, "INVALID_TOKEN", "invalid oauth token", nil)
+		return failed(http.StatusUnauthorized, "INVALID_TOKEN", "invalid oauth token", nil)
 	}
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	if len(parts) < 3 || parts[0] != "crm" || !slices.Contains(zohoVersions, parts[1]) {
-		return zohoError(http.StatusNotFound, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one", nil)
+		return failed(http.StatusNotFound, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one", nil)
 	}
 	version, rest := parts[1], strings.Join(parts[2:], "/")
 	switch {
@@ -190,12 +192,12 @@ func (z *ZohoCRM) route(r *http.Request) zohoAnswer {
 	case len(parts) == 3 && r.Method == http.MethodGet && z.hasModule(parts[2]):
 		return z.list(r, version, parts[2])
 	case len(parts) <= 4 && !z.hasModule(parts[2]):
-		return zohoError(http.StatusBadRequest, "INVALID_MODULE", "the module name given seems to be invalid", nil)
+		return failed(http.StatusBadRequest, "INVALID_MODULE", "the module name given seems to be invalid", nil)
 	}
-	return zohoError(http.StatusNotFound, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one", nil)
+	return failed(http.StatusNotFound, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one", nil)
 }
 
-func (z *ZohoCRM) hasModule(name string) bool {
+func (z *CRM) hasModule(name string) bool {
 	if z.Modules == nil {
 		return slices.Contains([]string{"Leads", "Contacts", "Accounts", "Deals", "CustomModule1"}, name)
 	}

@@ -1,4 +1,4 @@
-package ingesttest
+package zohotest
 
 import (
 	"bytes"
@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// zohoChannel is a notification channel.
-type zohoChannel struct {
+// channel is a notification channel.
+type channel struct {
 	id        string
 	events    map[string][]string // by module: create, edit, delete
 	token     *string
@@ -21,20 +21,20 @@ type zohoChannel struct {
 	related   bool
 	values    bool // return_affected_field_values
 	version   string
-	lives     map[string]*ZohoLife // by event
+	lives     map[string]*Life // by event
 }
 
-// ZohoLife says when a channel told, or would have told, of an operation, by Zoho's clock.
-type ZohoLife struct {
+// Life says when a channel told, or would have told, of an operation, by Zoho's clock.
+type Life struct {
 	Channel, Module, Operation string
 	From, To                   time.Time
 }
 
 // Lives returns the spans in which channels told of an operation of a module; the last may end in the future.
-func (z *ZohoCRM) Lives(module, operation string) []ZohoLife {
+func (z *CRM) Lives(module, operation string) []Life {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	var list []ZohoLife
+	var list []Life
 	for _, life := range z.lives {
 		if life.Module == module && life.Operation == operation {
 			list = append(list, *life)
@@ -44,7 +44,7 @@ func (z *ZohoCRM) Lives(module, operation string) []ZohoLife {
 }
 
 // Kill ends a channel, or all of them where id is empty, without a word to anybody.
-func (z *ZohoCRM) Kill(id string) {
+func (z *CRM) Kill(id string) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	for _, c := range z.channels {
@@ -63,7 +63,7 @@ type LiveChannel struct {
 }
 
 // Live returns the channels that are alive, ordered by id.
-func (z *ZohoCRM) Live() []LiveChannel {
+func (z *CRM) Live() []LiveChannel {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	var list []LiveChannel
@@ -83,18 +83,18 @@ func (z *ZohoCRM) Live() []LiveChannel {
 	return list
 }
 
-func (z *ZohoCRM) alive() []*zohoChannel {
-	var list []*zohoChannel
+func (z *CRM) alive() []*channel {
+	var list []*channel
 	for _, c := range z.channels {
 		if c.expires.After(z.now()) {
 			list = append(list, c)
 		}
 	}
-	slices.SortFunc(list, func(a, b *zohoChannel) int { return strings.Compare(a.id, b.id) })
+	slices.SortFunc(list, func(a, b *channel) int { return strings.Compare(a.id, b.id) })
 	return list
 }
 
-func (z *ZohoCRM) find(id string) *zohoChannel {
+func (z *CRM) find(id string) *channel {
 	if c := z.channels[id]; c != nil && c.expires.After(z.now()) {
 		return c
 	}
@@ -102,9 +102,9 @@ func (z *ZohoCRM) find(id string) *zohoChannel {
 }
 
 // begin makes the ledger follow what the channel is now.
-func (z *ZohoCRM) begin(c *zohoChannel) {
+func (z *CRM) begin(c *channel) {
 	if z.channels == nil {
-		z.channels = map[string]*zohoChannel{}
+		z.channels = map[string]*channel{}
 	}
 	z.channels[c.id] = c
 	now, wanted := z.now(), map[string]bool{}
@@ -113,7 +113,7 @@ func (z *ZohoCRM) begin(c *zohoChannel) {
 			event := module + "." + operation
 			wanted[event] = true
 			if c.lives[event] == nil {
-				life := &ZohoLife{Channel: c.id, Module: module, Operation: operation, From: now}
+				life := &Life{Channel: c.id, Module: module, Operation: operation, From: now}
 				c.lives[event] = life
 				z.lives = append(z.lives, life)
 			}
@@ -128,7 +128,7 @@ func (z *ZohoCRM) begin(c *zohoChannel) {
 	}
 }
 
-func (z *ZohoCRM) end(c *zohoChannel) {
+func (z *CRM) end(c *channel) {
 	for _, life := range c.lives {
 		if now := z.now(); life.To.After(now) {
 			life.To = now
@@ -144,7 +144,7 @@ type callback struct {
 }
 
 // notify makes the callbacks of a change: operation is create, edit or delete, the callback's word another.
-func (z *ZohoCRM) notify(module, operation, id string, changed object) []callback {
+func (z *CRM) notify(module, operation, id string, changed object) []callback {
 	var list []callback
 	word := map[string]string{"create": "insert", "edit": "update", "delete": "delete"}[operation]
 	for _, c := range z.alive() {
@@ -185,7 +185,7 @@ func (z *ZohoCRM) notify(module, operation, id string, changed object) []callbac
 }
 
 // send posts callbacks, once each, and returns the errors. It is called without the lock.
-func (z *ZohoCRM) send(list []callback) error {
+func (z *CRM) send(list []callback) error {
 	if z.Callbacks == nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package ingesttest
+package bitrix24test
 
 import (
 	"encoding/json"
@@ -13,7 +13,7 @@ const accessLifetime = time.Hour
 
 // oauth answers GET /oauth/token/?grant_type=refresh_token&… (settings/oauth/auto-renewal.md). Its "domain" is that of the
 // OAuth server, not the portal's.
-func (b *Bitrix24) oauth(query url.Values) (int, any) {
+func (b *CRM) oauth(query url.Values) (int, any) {
 	if query.Get("grant_type") != "refresh_token" || query.Get("refresh_token") == "" {
 		return http.StatusBadRequest, restError("invalid_request", "An incorrectly formatted authorization request was provided")
 	}
@@ -37,7 +37,7 @@ func (b *Bitrix24) oauth(query url.Values) (int, any) {
 }
 
 // grant makes a pair of tokens. The lock is held.
-func (p *Bitrix24Portal) grant() (access, refresh string) {
+func (p *Portal) grant() (access, refresh string) {
 	access, refresh = p.crm.secret("access"), p.crm.secret("refresh")
 	p.access[access] = time.Now().Add(accessLifetime)
 	p.crm.refresh[refresh] = p
@@ -45,14 +45,14 @@ func (p *Bitrix24Portal) grant() (access, refresh string) {
 }
 
 // Grant returns a pair of tokens, as the application gets one with its installation.
-func (p *Bitrix24Portal) Grant() (access, refresh string) {
+func (p *Portal) Grant() (access, refresh string) {
 	p.crm.mu.Lock()
 	defer p.crm.mu.Unlock()
 	return p.grant()
 }
 
 // ExpireAccess ends every access token; refresh tokens go on.
-func (p *Bitrix24Portal) ExpireAccess() {
+func (p *Portal) ExpireAccess() {
 	p.crm.mu.Lock()
 	defer p.crm.mu.Unlock()
 	for token := range p.access {
@@ -61,7 +61,7 @@ func (p *Bitrix24Portal) ExpireAccess() {
 }
 
 // rest answers a call of the REST API: whose it is, how many there were, and then what it asks for.
-func (p *Bitrix24Portal) rest(method string, r *http.Request) (int, any) {
+func (p *Portal) rest(method string, r *http.Request) (int, any) {
 	if strings.Contains(method, "/") { // rest/<user>/<code of an inbound webhook>/<method>
 		return http.StatusForbidden, restError("WRONG_AUTH_TYPE", "Current authorization type is denied for this method")
 	}
@@ -89,15 +89,15 @@ func (p *Bitrix24Portal) rest(method string, r *http.Request) (int, any) {
 	return answer(p, params)
 }
 
-var portalMethods = map[string]func(*Bitrix24Portal, map[string]any) (int, any){
-	"event.bind": (*Bitrix24Portal).bind, "event.get": (*Bitrix24Portal).bound, "event.unbind": (*Bitrix24Portal).unbind,
-	"event.offline.get": (*Bitrix24Portal).offlineGet, "event.offline.list": (*Bitrix24Portal).offlineList,
-	"event.offline.clear": (*Bitrix24Portal).offlineClear, "event.offline.error": (*Bitrix24Portal).offlineError,
-	"crm.item.list": (*Bitrix24Portal).itemList, "crm.activity.list": (*Bitrix24Portal).activityList, "crm.type.list": (*Bitrix24Portal).typeList,
+var portalMethods = map[string]func(*Portal, map[string]any) (int, any){
+	"event.bind": (*Portal).bind, "event.get": (*Portal).bound, "event.unbind": (*Portal).unbind,
+	"event.offline.get": (*Portal).offlineGet, "event.offline.list": (*Portal).offlineList,
+	"event.offline.clear": (*Portal).offlineClear, "event.offline.error": (*Portal).offlineError,
+	"crm.item.list": (*Portal).itemList, "crm.activity.list": (*Portal).activityList, "crm.type.list": (*Portal).typeList,
 }
 
 // pour adds a request to the leaky bucket (limits.md); false where it runs over.
-func (p *Bitrix24Portal) pour() bool {
+func (p *Portal) pour() bool {
 	const leak = 2 // a second
 	now := time.Now()
 	p.level = max(0, p.level-leak*now.Sub(p.leaked).Seconds())

@@ -1,4 +1,4 @@
-package ingesttest
+package zohotest
 
 import (
 	"encoding/json"
@@ -28,7 +28,7 @@ type watchItem struct {
 	Drop      bool             `json:"_delete_events"`
 }
 
-func (z *ZohoCRM) watch(r *http.Request, version string) zohoAnswer {
+func (z *CRM) watch(r *http.Request, version string) answer {
 	switch r.Method {
 	case http.MethodGet:
 		return z.listChannels(r, version)
@@ -39,7 +39,7 @@ func (z *ZohoCRM) watch(r *http.Request, version string) zohoAnswer {
 		Watch []watchItem `json:"watch"`
 	}
 	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || len(body.Watch) == 0 {
-		return zohoError(http.StatusBadRequest, "INVALID_DATA", "invalid data", object{"api_name": "watch"})
+		return failed(http.StatusBadRequest, "INVALID_DATA", "invalid data", object{"api_name": "watch"})
 	}
 	var rows []object
 	failed := 0
@@ -60,7 +60,7 @@ func (z *ZohoCRM) watch(r *http.Request, version string) zohoAnswer {
 			status = http.StatusAccepted
 		}
 	}
-	return zohoAnswer{status, object{"watch": rows}}
+	return answer{status, object{"watch": rows}}
 }
 
 func watchError(code, message, field string) object {
@@ -72,7 +72,7 @@ func watchError(code, message, field string) object {
 }
 
 // change does what one entry asks for.
-func (z *ZohoCRM) change(method, version string, item watchItem) object {
+func (z *CRM) change(method, version string, item watchItem) object {
 	if item.ChannelID == nil {
 		return watchError("MANDATORY_NOT_FOUND", "required field not found", "channel_id")
 	}
@@ -85,7 +85,7 @@ func (z *ZohoCRM) change(method, version string, item watchItem) object {
 	}
 	old := z.find(id)
 	if dead := z.channels[id]; old == nil && dead != nil && z.Revives {
-		old = &zohoChannel{id: id, notifyURL: dead.notifyURL, lives: map[string]*ZohoLife{}}
+		old = &channel{id: id, notifyURL: dead.notifyURL, lives: map[string]*Life{}}
 	}
 	if method != http.MethodPost && old == nil {
 		return watchError("NOT_SUBSCRIBED", "Not subscribed for actions-watch of the given channel", "")
@@ -97,7 +97,7 @@ func (z *ZohoCRM) change(method, version string, item watchItem) object {
 	if item.Drop && method == http.MethodPatch {
 		return z.dropEvents(old, events)
 	}
-	c := &zohoChannel{id: id, events: events, token: item.Token, version: version, related: since(version, "v4"), lives: map[string]*ZohoLife{}}
+	c := &channel{id: id, events: events, token: item.Token, version: version, related: since(version, "v4"), lives: map[string]*Life{}}
 	if old != nil {
 		c.lives = old.lives
 	}
@@ -132,7 +132,7 @@ func (z *ZohoCRM) change(method, version string, item watchItem) object {
 }
 
 // expiry is what Zoho makes of the wish: an hour where there is none, or one that is too far away.
-func (z *ZohoCRM) expiry(version string, wish *string) (time.Time, bool) {
+func (z *CRM) expiry(version string, wish *string) (time.Time, bool) {
 	hour := z.now().Add(time.Hour).Truncate(time.Second)
 	if z.Longest != 0 && z.Longest < time.Hour {
 		hour = z.now().Add(z.Longest).Truncate(time.Second)
@@ -164,7 +164,7 @@ func (z *ZohoCRM) expiry(version string, wish *string) (time.Time, bool) {
 }
 
 // rows is what a success tells: a row for each module, with the channel's id in it and nowhere else.
-func (c *zohoChannel) rows() []object {
+func (c *channel) rows() []object {
 	var rows []object
 	for _, module := range slices.Sorted(maps.Keys(c.events)) {
 		rows = append(rows, object{
@@ -175,7 +175,7 @@ func (c *zohoChannel) rows() []object {
 	return rows
 }
 
-func (z *ZohoCRM) dropEvents(c *zohoChannel, events map[string][]string) object {
+func (z *CRM) dropEvents(c *channel, events map[string][]string) object {
 	for module, operations := range events {
 		c.events[module] = slices.DeleteFunc(c.events[module], func(operation string) bool { return slices.Contains(operations, operation) })
 		if len(c.events[module]) == 0 {
@@ -190,7 +190,7 @@ func (z *ZohoCRM) dropEvents(c *zohoChannel, events map[string][]string) object 
 }
 
 // parseEvents reads ["Deals.all"] and the like; all becomes the three operations.
-func (z *ZohoCRM) parseEvents(list []string) (map[string][]string, bool) {
+func (z *CRM) parseEvents(list []string) (map[string][]string, bool) {
 	events := map[string][]string{}
 	for _, event := range list {
 		module, operation, _ := strings.Cut(event, ".")
@@ -213,7 +213,7 @@ func (z *ZohoCRM) parseEvents(list []string) (map[string][]string, bool) {
 }
 
 // listChannels has a row for each channel and module.
-func (z *ZohoCRM) listChannels(r *http.Request, version string) zohoAnswer {
+func (z *CRM) listChannels(r *http.Request, version string) answer {
 	var rows []object
 	query := r.URL.Query()
 	for _, c := range z.alive() {
@@ -240,14 +240,14 @@ func (z *ZohoCRM) listChannels(r *http.Request, version string) zohoAnswer {
 	from := min(len(rows), (page-1)*perPage)
 	to := min(len(rows), from+perPage)
 	if from == to {
-		return zohoAnswer{status: http.StatusNoContent}
+		return answer{status: http.StatusNoContent}
 	}
-	return zohoAnswer{http.StatusOK, object{
+	return answer{http.StatusOK, object{
 		"watch": rows[from:to], "info": object{"per_page": perPage, "count": to - from, "page": page, "more_records": to < len(rows)},
 	}}
 }
 
-func (z *ZohoCRM) disable(r *http.Request) zohoAnswer {
+func (z *CRM) disable(r *http.Request) answer {
 	var rows []object
 	status := http.StatusOK
 	for id := range strings.SplitSeq(r.URL.Query().Get("channel_ids"), ",") {
@@ -263,7 +263,7 @@ func (z *ZohoCRM) disable(r *http.Request) zohoAnswer {
 		}
 		z.end(c)
 	}
-	return zohoAnswer{status, object{"watch": rows}}
+	return answer{status, object{"watch": rows}}
 }
 
 func number(text string, otherwise int) int {

@@ -1,4 +1,4 @@
-package ingesttest_test
+package zohotest_test
 
 import (
 	"encoding/json"
@@ -11,16 +11,17 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
+	"github.com/crm-bridge/crm-bridge/ingest/zoho/zohotest"
 )
 
 type person struct {
 	t     *testing.T
-	crm   *ingesttest.ZohoCRM
+	crm   *zohotest.CRM
 	token string
 }
 
 // signIn gets an access token as the documents show it.
-func signIn(t *testing.T, crm *ingesttest.ZohoCRM) *person {
+func signIn(t *testing.T, crm *zohotest.CRM) *person {
 	t.Helper()
 	p := &person{t: t, crm: crm}
 	_, body := p.send(http.MethodPost, "/oauth/v2/token", url.Values{
@@ -61,8 +62,8 @@ func (p *person) send(method, target, body string, header http.Header) (int, str
 	return response.StatusCode, string(content)
 }
 
-func crm() *ingesttest.ZohoCRM {
-	return &ingesttest.ZohoCRM{ClientID: "id", ClientSecret: "secret", RefreshToken: "refresh"}
+func crm() *zohotest.CRM {
+	return &zohotest.CRM{ClientID: "id", ClientSecret: "secret", RefreshToken: "refresh"}
 }
 
 const at = "2000-01-01T10:30:00+05:30" // five hours into a synctest bubble

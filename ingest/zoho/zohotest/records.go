@@ -1,4 +1,4 @@
-package ingesttest
+package zohotest
 
 import (
 	"fmt"
@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// zohoRecord is a record, or what is left of one.
-type zohoRecord struct {
+// entry is a record, or what is left of one.
+type entry struct {
 	id                string
 	values            object
 	created, modified time.Time
@@ -19,16 +19,16 @@ type zohoRecord struct {
 }
 
 // Create adds a record, tells the channels, and returns its id. The error is that of a callback.
-func (z *ZohoCRM) Create(module string, values map[string]any) (string, error) {
+func (z *CRM) Create(module string, values map[string]any) (string, error) {
 	z.mu.Lock()
 	z.nextID++
-	record := &zohoRecord{id: fmt.Sprintf("6172731%012d", z.nextID), values: object{}, created: z.second(), modified: z.second()}
+	record := &entry{id: fmt.Sprintf("6172731%012d", z.nextID), values: object{}, created: z.second(), modified: z.second()}
 	maps.Copy(record.values, values)
 	if z.records == nil {
-		z.records = map[string]map[string]*zohoRecord{}
+		z.records = map[string]map[string]*entry{}
 	}
 	if z.records[module] == nil {
-		z.records[module] = map[string]*zohoRecord{}
+		z.records[module] = map[string]*entry{}
 	}
 	z.records[module][record.id] = record
 	callbacks := z.notify(module, "create", record.id, values)
@@ -37,7 +37,7 @@ func (z *ZohoCRM) Create(module string, values map[string]any) (string, error) {
 }
 
 // Update changes a record and tells the channels.
-func (z *ZohoCRM) Update(module, id string, values map[string]any) error {
+func (z *CRM) Update(module, id string, values map[string]any) error {
 	z.mu.Lock()
 	record := z.records[module][id]
 	maps.Copy(record.values, values)
@@ -48,7 +48,7 @@ func (z *ZohoCRM) Update(module, id string, values map[string]any) error {
 }
 
 // Delete moves a record to the recycle bin and tells the channels.
-func (z *ZohoCRM) Delete(module, id string) error {
+func (z *CRM) Delete(module, id string) error {
 	z.mu.Lock()
 	z.records[module][id].deleted = z.second()
 	callbacks := z.notify(module, "delete", id, nil)
@@ -56,15 +56,15 @@ func (z *ZohoCRM) Delete(module, id string) error {
 	return z.send(callbacks)
 }
 
-// zohoPage is what a page token stands for: a place in the list of a query, for a day.
-type zohoPage struct {
+// listing is what a page token stands for: a place in the list of a query, for a day.
+type listing struct {
 	query string
 	after string // the sorting key of the last record before it
 	made  time.Time
 }
 
 // ExpirePages ends all page tokens.
-func (z *ZohoCRM) ExpirePages() {
+func (z *CRM) ExpirePages() {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	z.pages = nil
@@ -75,14 +75,14 @@ const (
 	zohoDiscrete = 2000 // records that pages with a number reach
 )
 
-func (z *ZohoCRM) list(r *http.Request, version, module string) zohoAnswer {
+func (z *CRM) list(r *http.Request, version, module string) answer {
 	query := r.URL.Query()
 	names := strings.Split(query.Get("fields"), ",")
 	if query.Get("fields") == "" && since(version, "v3") {
-		return zohoError(http.StatusBadRequest, "REQUIRED_PARAM_MISSING", "One of the expected parameter is missing", object{"param_name": "fields"})
+		return failed(http.StatusBadRequest, "REQUIRED_PARAM_MISSING", "One of the expected parameter is missing", object{"param_name": "fields"})
 	}
 	if len(names) > 50 {
-		return zohoError(http.StatusBadRequest, "LIMIT_EXCEEDED", "the number of fields exceeds the limit", object{"param_name": "fields"})
+		return failed(http.StatusBadRequest, "LIMIT_EXCEEDED", "the number of fields exceeds the limit", object{"param_name": "fields"})
 	}
 	rows := []sorted{}
 	for _, record := range z.records[module] {
@@ -103,9 +103,9 @@ func (z *ZohoCRM) list(r *http.Request, version, module string) zohoAnswer {
 	return z.page(r, version, rows)
 }
 
-func (z *ZohoCRM) listDeleted(r *http.Request, version, module string) zohoAnswer {
+func (z *CRM) listDeleted(r *http.Request, version, module string) answer {
 	if kind := r.URL.Query().Get("type"); kind != "all" && kind != "recycle" && kind != "permanent" {
-		return zohoError(http.StatusBadRequest, "INVALID_DATA", "invalid type", object{"param_name": "type"})
+		return failed(http.StatusBadRequest, "INVALID_DATA", "invalid type", object{"param_name": "type"})
 	}
 	rows := []sorted{}
 	for _, record := range z.records[module] {
@@ -126,22 +126,22 @@ type sorted struct {
 }
 
 // page answers with a part of rows: 204 where there is nothing at all, 304 where nothing is newer than asked for.
-func (z *ZohoCRM) page(r *http.Request, version string, rows []sorted) zohoAnswer {
+func (z *CRM) page(r *http.Request, version string, rows []sorted) answer {
 	if len(rows) == 0 {
-		return zohoAnswer{status: http.StatusNoContent}
+		return answer{status: http.StatusNoContent}
 	}
 	query := r.URL.Query()
 	header := r.Header.Get("If-Modified-Since")
 	if header != "" {
 		limit, err := time.Parse(zohoTime, header)
 		if err != nil {
-			return zohoError(http.StatusBadRequest, "INVALID_DATA", "invalid data", object{"header": "If-Modified-Since"})
+			return failed(http.StatusBadRequest, "INVALID_DATA", "invalid data", object{"header": "If-Modified-Since"})
 		}
 		if z.After {
 			limit = limit.Add(time.Second)
 		}
 		if rows = slices.DeleteFunc(rows, func(s sorted) bool { return s.at.Before(limit) }); len(rows) == 0 {
-			return zohoAnswer{status: http.StatusNotModified}
+			return answer{status: http.StatusNotModified}
 		}
 	}
 	rows = slices.DeleteFunc(rows, func(s sorted) bool { return s.at.After(z.now().Add(-z.Lag)) })
@@ -151,42 +151,42 @@ func (z *ZohoCRM) page(r *http.Request, version string, rows []sorted) zohoAnswe
 	}
 	perPage, page := number(query.Get("per_page"), zohoPerPage), number(query.Get("page"), 1)
 	if perPage > zohoPerPage {
-		return zohoError(http.StatusBadRequest, "LIMIT_EXCEEDED", "per_page is too large", object{"param_name": "per_page"})
+		return failed(http.StatusBadRequest, "LIMIT_EXCEEDED", "per_page is too large", object{"param_name": "per_page"})
 	}
 	from := (page - 1) * perPage
 	if token := query.Get("page_token"); token != "" && since(version, "v2.1") {
 		known, ok := z.pages[token]
 		if query.Has("page") {
-			return zohoError(http.StatusBadRequest, "AMBIGUITY_DURING_PROCESSING", "page and page_token cannot be used together", nil)
+			return failed(http.StatusBadRequest, "AMBIGUITY_DURING_PROCESSING", "page and page_token cannot be used together", nil)
 		}
 		if !ok || known.query != pageQuery(query, header) || z.now().Sub(known.made) > 24*time.Hour {
-			return zohoError(http.StatusBadRequest, "INVALID_DATA", "the page_token is invalid or has expired", object{"param_name": "page_token"})
+			return failed(http.StatusBadRequest, "INVALID_DATA", "the page_token is invalid or has expired", object{"param_name": "page_token"})
 		}
 		for from = 0; from < len(rows) && rows[from].key <= known.after; from++ {
 		}
 		page = 0
 	} else if from+perPage > zohoDiscrete && since(version, "v2.1") {
-		return zohoError(http.StatusBadRequest, "DISCRETE_PAGINATION_LIMIT_EXCEEDED", "use page_token beyond the first 2000 records", nil)
+		return failed(http.StatusBadRequest, "DISCRETE_PAGINATION_LIMIT_EXCEEDED", "use page_token beyond the first 2000 records", nil)
 	}
 	from = min(from, len(rows))
 	to := min(from+perPage, len(rows))
 	if from == to {
-		return zohoAnswer{status: http.StatusNoContent}
+		return answer{status: http.StatusNoContent}
 	}
 	info := object{"per_page": perPage, "count": to - from, "page": page, "more_records": to < len(rows)}
 	if to < len(rows) && since(version, "v2.1") {
 		if z.pages == nil {
-			z.pages = map[string]zohoPage{}
+			z.pages = map[string]listing{}
 		}
 		token := fmt.Sprintf("page%060d", len(z.pages)+1)
-		z.pages[token] = zohoPage{pageQuery(query, header), rows[to-1].key, z.now()}
+		z.pages[token] = listing{pageQuery(query, header), rows[to-1].key, z.now()}
 		info["next_page_token"], info["page_token_expiry"] = token, local(z.now().Add(24*time.Hour))
 	}
 	data := make([]object, 0, to-from)
 	for _, s := range rows[from:to] {
 		data = append(data, s.row)
 	}
-	return zohoAnswer{http.StatusOK, object{"data": data, "info": info}}
+	return answer{http.StatusOK, object{"data": data, "info": info}}
 }
 
 // pageQuery is what a page token is bound to.
@@ -198,9 +198,9 @@ func pageQuery(query url.Values, header string) string {
 }
 
 // fields tells of a module's fields.
-func (z *ZohoCRM) fields(r *http.Request) zohoAnswer {
+func (z *CRM) fields(r *http.Request) answer {
 	if z.NoScope {
-		return zohoError(http.StatusUnauthorized, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL", nil)
+		return failed(http.StatusUnauthorized, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL", nil)
 	}
 	names := map[string]bool{"Created_Time": true, "Modified_Time": true}
 	for _, record := range z.records[r.URL.Query().Get("module")] {
@@ -212,7 +212,7 @@ func (z *ZohoCRM) fields(r *http.Request) zohoAnswer {
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		list = append(list, object{"api_name": name, "data_type": "text", "id": "1"})
 	}
-	return zohoAnswer{http.StatusOK, object{"fields": list}}
+	return answer{http.StatusOK, object{"fields": list}}
 }
 
 func local(t time.Time) string { return t.In(zohoZone).Format(zohoTime) }
@@ -221,4 +221,4 @@ func local(t time.Time) string { return t.In(zohoZone).Format(zohoTime) }
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05") }
 
 // second is the time as records tell it.
-func (z *ZohoCRM) second() time.Time { return z.now().Truncate(time.Second) }
+func (z *CRM) second() time.Time { return z.now().Truncate(time.Second) }

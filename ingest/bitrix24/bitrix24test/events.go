@@ -1,4 +1,4 @@
-package ingesttest
+package bitrix24test
 
 import (
 	"fmt"
@@ -19,7 +19,7 @@ type boundHandler struct {
 // neverOffline are events that event.bind refuses for the queue (disableOffline in the source).
 var neverOffline = []string{"ONOFFLINEEVENT"}
 
-func (p *Bitrix24Portal) bind(params map[string]any) (int, any) {
+func (p *Portal) bind(params map[string]any) (int, any) {
 	b := boundHandler{event: strings.ToUpper(text(params["event"])), handler: text(params["handler"])}
 	kind := strings.ToLower(text(params["event_type"]))
 	switch {
@@ -48,7 +48,7 @@ func (p *Bitrix24Portal) bind(params map[string]any) (int, any) {
 	return result(true)
 }
 
-func (p *Bitrix24Portal) bound(map[string]any) (int, any) {
+func (p *Portal) bound(map[string]any) (int, any) {
 	rows := []any{}
 	for _, b := range p.handlers {
 		if b.offline {
@@ -60,7 +60,7 @@ func (p *Bitrix24Portal) bound(map[string]any) (int, any) {
 	return result(rows)
 }
 
-func (p *Bitrix24Portal) unbind(params map[string]any) (int, any) {
+func (p *Portal) unbind(params map[string]any) (int, any) {
 	gone := boundHandler{event: strings.ToUpper(text(params["event"])), handler: text(params["handler"])}
 	if strings.EqualFold(text(params["event_type"]), "offline") {
 		gone.handler, gone.offline = "", true
@@ -76,7 +76,7 @@ func (p *Bitrix24Portal) unbind(params map[string]any) (int, any) {
 }
 
 // Bound returns what is bound, as "EVENT handler" or "EVENT offline", in order.
-func (p *Bitrix24Portal) Bound() []string {
+func (p *Portal) Bound() []string {
 	p.crm.mu.Lock()
 	defer p.crm.mu.Unlock()
 	all := make([]string, 0, len(p.handlers))
@@ -92,28 +92,28 @@ func (p *Bitrix24Portal) Bound() []string {
 
 // Bind binds a handler as another program of the same application would; ForgetHandlers loses them all, as an update of
 // the application does.
-func (p *Bitrix24Portal) Bind(event, handler string) {
+func (p *Portal) Bind(event, handler string) {
 	p.crm.mu.Lock()
 	defer p.crm.mu.Unlock()
 	p.handlers = append(p.handlers, boundHandler{event: event, handler: handler})
 }
 
 // ForgetHandlers unbinds what the filter is true for.
-func (p *Bitrix24Portal) ForgetHandlers(filter func(event string) bool) {
+func (p *Portal) ForgetHandlers(filter func(event string) bool) {
 	p.crm.mu.Lock()
 	defer p.crm.mu.Unlock()
 	p.handlers = slices.DeleteFunc(p.handlers, func(b boundHandler) bool { return filter(b.event) })
 }
 
 // DropCallbacks loses the next callbacks on their way. Bitrix24 does not send them again.
-func (p *Bitrix24Portal) DropCallbacks(n int) {
+func (p *Portal) DropCallbacks(n int) {
 	p.crm.mu.Lock()
 	defer p.crm.mu.Unlock()
 	p.dropped = n
 }
 
 // Missed returns how many callbacks were lost or answered with an error.
-func (p *Bitrix24Portal) Missed() int {
+func (p *Portal) Missed() int {
 	p.crm.mu.Lock()
 	defer p.crm.mu.Unlock()
 	return p.missed
@@ -121,20 +121,20 @@ func (p *Bitrix24Portal) Missed() int {
 
 // Install posts ONAPPINSTALL to a handler, with fresh tokens and a fresh application_token, and returns the status of the
 // answer (0: none).
-func (p *Bitrix24Portal) Install(handler string) int {
+func (p *Portal) Install(handler string) int {
 	return p.lifecycle("ONAPPINSTALL", handler, true, url.Values{
 		"data[VERSION]": {"1"}, "data[ACTIVE]": {"Y"}, "data[INSTALLED]": {"Y"}, "data[LANGUAGE_ID]": {"en"},
 	})
 }
 
 // Update posts ONAPPUPDATE: a new version comes with a new application_token, and without the handlers of the old one.
-func (p *Bitrix24Portal) Update(handler string) int {
+func (p *Portal) Update(handler string) int {
 	p.ForgetHandlers(func(string) bool { return true })
 	return p.lifecycle("ONAPPUPDATE", handler, true, url.Values{"data[VERSION]": {"2"}, "data[PREVIOUS_VERSION]": {"1"}})
 }
 
 // Uninstall ends every token, and posts ONAPPUNINSTALL, which brings none.
-func (p *Bitrix24Portal) Uninstall(handler string) int {
+func (p *Portal) Uninstall(handler string) int {
 	p.ForgetHandlers(func(string) bool { return true })
 	p.crm.mu.Lock()
 	clear(p.access)
@@ -147,7 +147,7 @@ func (p *Bitrix24Portal) Uninstall(handler string) int {
 	return p.lifecycle("ONAPPUNINSTALL", handler, false, url.Values{"data[LANGUAGE_ID]": {"en"}, "data[CLEAN]": {"1"}})
 }
 
-func (p *Bitrix24Portal) lifecycle(event, handler string, tokens bool, form url.Values) int {
+func (p *Portal) lifecycle(event, handler string, tokens bool, form url.Values) int {
 	p.crm.mu.Lock()
 	if tokens {
 		p.token = p.crm.secret("application")
@@ -158,14 +158,14 @@ func (p *Bitrix24Portal) lifecycle(event, handler string, tokens bool, form url.
 }
 
 // ApplicationToken is what proves the portal's callbacks.
-func (p *Bitrix24Portal) ApplicationToken() string {
+func (p *Portal) ApplicationToken() string {
 	p.crm.mu.Lock()
 	defer p.crm.mu.Unlock()
 	return p.token
 }
 
 // fill adds to a callback what every one has. The lock is held.
-func (p *Bitrix24Portal) fill(form url.Values, event string, tokens bool) {
+func (p *Portal) fill(form url.Values, event string, tokens bool) {
 	form.Set("event", event)
 	form.Set("ts", strconv.FormatInt(time.Now().Unix(), 10))
 	for name, value := range map[string]string{
@@ -185,7 +185,7 @@ func (p *Bitrix24Portal) fill(form url.Values, event string, tokens bool) {
 }
 
 // happen tells handlers and the queue of an event, as the portal does when a record changes. data is FIELDS.
-func (p *Bitrix24Portal) happen(event string, fields map[string]string) {
+func (p *Portal) happen(event string, fields map[string]string) {
 	p.crm.mu.Lock()
 	var posts []boundHandler
 	for _, b := range p.handlers {
@@ -213,7 +213,7 @@ func (p *Bitrix24Portal) happen(event string, fields map[string]string) {
 }
 
 // post sends a callback once, as a form with brackets; what comes of it is of no interest to the portal.
-func (p *Bitrix24Portal) post(handler string, form url.Values) int {
+func (p *Portal) post(handler string, form url.Values) int {
 	p.crm.mu.Lock()
 	client, lost := p.crm.Callbacks, p.dropped > 0
 	if lost {

@@ -1,4 +1,4 @@
-package ingesttest
+package bitrix24test
 
 import (
 	"cmp"
@@ -23,7 +23,7 @@ type queuedEvent struct {
 }
 
 // enqueue writes an event into the queue: a row that nobody has reserved and that says the same is made younger instead.
-func (p *Bitrix24Portal) enqueue(event string, fields map[string]string) {
+func (p *Portal) enqueue(event string, fields map[string]string) {
 	data, _ := json.Marshal(map[string]any{"FIELDS": fields})
 	sum := md5.Sum([]byte(event + "|" + string(data))) //nolint:gosec // as the portal does
 	id := hex.EncodeToString(sum[:])
@@ -38,14 +38,14 @@ func (p *Bitrix24Portal) enqueue(event string, fields map[string]string) {
 }
 
 // Queued returns how many rows the queue holds, reserved ones too.
-func (p *Bitrix24Portal) Queued() int {
+func (p *Portal) Queued() int {
 	p.crm.mu.Lock()
 	defer p.crm.mu.Unlock()
 	return len(p.queue)
 }
 
 // Erroneous returns how many rows were marked with event.offline.error.
-func (p *Bitrix24Portal) Erroneous() int {
+func (p *Portal) Erroneous() int {
 	p.crm.mu.Lock()
 	defer p.crm.mu.Unlock()
 	n := 0
@@ -58,13 +58,13 @@ func (p *Bitrix24Portal) Erroneous() int {
 }
 
 // Enqueue puts an event into the queue whether or not it is bound.
-func (p *Bitrix24Portal) Enqueue(event string, fields map[string]string) {
+func (p *Portal) Enqueue(event string, fields map[string]string) {
 	p.crm.mu.Lock()
 	defer p.crm.mu.Unlock()
 	p.enqueue(event, fields)
 }
 
-func (p *Bitrix24Portal) offlineGet(params map[string]any) (int, any) {
+func (p *Portal) offlineGet(params map[string]any) (int, any) {
 	clearing := params["clear"] == nil || text(params["clear"]) != "0"
 	switch {
 	case !p.Admin:
@@ -116,7 +116,7 @@ func (q queuedEvent) row() map[string]any {
 }
 
 // offlineList reads the queue without reserving: 50 rows from start on, by id.
-func (p *Bitrix24Portal) offlineList(params map[string]any) (int, any) {
+func (p *Portal) offlineList(params map[string]any) (int, any) {
 	if !p.Admin {
 		return http.StatusForbidden, restError("ACCESS_DENIED", "Access denied!")
 	}
@@ -159,7 +159,7 @@ func (p *Bitrix24Portal) offlineList(params map[string]any) (int, any) {
 	return status, answer
 }
 
-func (p *Bitrix24Portal) offlineClear(params map[string]any) (int, any) {
+func (p *Portal) offlineClear(params map[string]any) (int, any) {
 	if params["process_id"] == nil {
 		return http.StatusBadRequest, restError("ERROR_ARGUMENT", "Argument 'PROCESS_ID' is null or empty")
 	}
@@ -171,7 +171,7 @@ func (p *Bitrix24Portal) offlineClear(params map[string]any) (int, any) {
 }
 
 // offlineError marks rows: they leave the batch, and event.offline.get shows them only with error=1.
-func (p *Bitrix24Portal) offlineError(params map[string]any) (int, any) {
+func (p *Portal) offlineError(params map[string]any) (int, any) {
 	ids, ok := params["message_id"].([]any)
 	if !ok || params["process_id"] == nil {
 		return http.StatusBadRequest, restError("ERROR_ARGUMENT", "Value must be array of MESSAGE_ID values")

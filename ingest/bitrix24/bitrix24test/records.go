@@ -1,4 +1,4 @@
-package ingesttest
+package bitrix24test
 
 import (
 	"cmp"
@@ -14,8 +14,8 @@ import (
 // ActivityType is what the fake keeps activities under; they have a list method of their own.
 const ActivityType = 6
 
-// Bitrix24Record is a record of the CRM.
-type Bitrix24Record struct {
+// Record is a record of the CRM.
+type Record struct {
 	Type, ID         int
 	Created, Updated time.Time
 	Fields           map[string]any
@@ -25,17 +25,17 @@ type Bitrix24Record struct {
 var entityWords = map[int]string{1: "LEAD", 2: "DEAL", 3: "CONTACT", 4: "COMPANY", ActivityType: "ACTIVITY", 7: "QUOTE"}
 
 // Put adds or changes a record, at this moment, and tells who has bound the event.
-func (p *Bitrix24Portal) Put(entityType, id int, fields map[string]any) {
+func (p *Portal) Put(entityType, id int, fields map[string]any) {
 	p.crm.mu.Lock()
 	ofType := p.records[entityType]
 	if ofType == nil {
-		ofType = map[int]*Bitrix24Record{}
+		ofType = map[int]*Record{}
 		p.records[entityType] = ofType
 	}
 	word, now := "UPDATE", p.crm.now().Truncate(time.Second)
 	if ofType[id] == nil {
 		word = "ADD"
-		ofType[id] = &Bitrix24Record{Type: entityType, ID: id, Created: now, Fields: map[string]any{}}
+		ofType[id] = &Record{Type: entityType, ID: id, Created: now, Fields: map[string]any{}}
 	}
 	ofType[id].Updated = now
 	maps.Copy(ofType[id].Fields, fields)
@@ -44,14 +44,14 @@ func (p *Bitrix24Portal) Put(entityType, id int, fields map[string]any) {
 }
 
 // Delete removes a record, and tells who has bound the event.
-func (p *Bitrix24Portal) Delete(entityType, id int) {
+func (p *Portal) Delete(entityType, id int) {
 	p.crm.mu.Lock()
 	delete(p.records[entityType], id)
 	p.crm.mu.Unlock()
 	p.tell(entityType, id, "DELETE")
 }
 
-func (p *Bitrix24Portal) tell(entityType, id int, word string) {
+func (p *Portal) tell(entityType, id int, word string) {
 	fields := map[string]string{"ID": strconv.Itoa(id)}
 	if entity, ok := entityWords[entityType]; ok {
 		p.happen("ONCRM"+entity+word, fields)
@@ -63,7 +63,7 @@ func (p *Bitrix24Portal) tell(entityType, id int, word string) {
 }
 
 // itemList answers crm.item.list: numbers are numbers, names are in camelCase, rows are in result.items.
-func (p *Bitrix24Portal) itemList(params map[string]any) (int, any) {
+func (p *Portal) itemList(params map[string]any) (int, any) {
 	entityType, err := strconv.Atoi(text(params["entitytypeid"]))
 	if err != nil || entityType == ActivityType {
 		return http.StatusBadRequest, restError("NOT_FOUND", "SPA type is not found")
@@ -87,7 +87,7 @@ func (p *Bitrix24Portal) itemList(params map[string]any) (int, any) {
 }
 
 // activityList answers crm.activity.list: everything is a string, names are in upper case, rows are result itself.
-func (p *Bitrix24Portal) activityList(params map[string]any) (int, any) {
+func (p *Portal) activityList(params map[string]any) (int, any) {
 	rows, refused := p.list(ActivityType, params, "LAST_UPDATED", "ID")
 	if refused != "" {
 		return http.StatusBadRequest, restError("ERROR_CORE", refused)
@@ -109,7 +109,7 @@ func (p *Bitrix24Portal) activityList(params map[string]any) (int, any) {
 }
 
 // typeList answers crm.type.list: smart processes, without the types that every portal has.
-func (p *Bitrix24Portal) typeList(map[string]any) (int, any) {
+func (p *Portal) typeList(map[string]any) (int, any) {
 	types := []any{}
 	for _, entityType := range slices.Sorted(maps.Keys(p.records)) {
 		if entityType >= 128 {
@@ -123,32 +123,32 @@ func (p *Bitrix24Portal) typeList(map[string]any) (int, any) {
 
 // list filters, orders and cuts records as both list methods do. It wants the order and the start that the documents
 // recommend for large volumes, for nothing else is fast (settings/performance/huge-data.md).
-func (p *Bitrix24Portal) list(entityType int, params map[string]any, updated, id string) (rows []*Bitrix24Record, refused string) {
+func (p *Portal) list(entityType int, params map[string]any, updated, id string) (rows []*Record, refused string) {
 	order, _ := params["order"].(map[string]any)
 	if !strings.EqualFold(text(order[id]), "ASC") || len(order) != 1 || text(params["start"]) != "-1" {
 		return nil, "this fake lists by ascending " + id + " and start -1 alone"
 	}
-	rows = slices.SortedFunc(maps.Values(p.records[entityType]), func(a, b *Bitrix24Record) int { return cmp.Compare(a.ID, b.ID) })
+	rows = slices.SortedFunc(maps.Values(p.records[entityType]), func(a, b *Record) int { return cmp.Compare(a.ID, b.ID) })
 	filter, _ := params["filter"].(map[string]any)
 	for name, value := range filter {
-		var keep func(*Bitrix24Record) bool
+		var keep func(*Record) bool
 		switch name {
 		case ">" + id:
 			after, err := strconv.Atoi(text(value))
 			if err != nil {
 				return nil, "Invalid filter: field '" + id + "' has invalid value"
 			}
-			keep = func(r *Bitrix24Record) bool { return r.ID > after }
+			keep = func(r *Record) bool { return r.ID > after }
 		case ">=" + updated, "<" + updated:
 			at, err := time.Parse(time.RFC3339, text(value))
 			if err != nil {
 				return nil, "Invalid filter: field '" + updated + "' has invalid value"
 			}
-			keep = func(r *Bitrix24Record) bool { return r.Updated.Before(at) == (name[0] == '<') }
+			keep = func(r *Record) bool { return r.Updated.Before(at) == (name[0] == '<') }
 		default:
 			return nil, "Invalid filter: field '" + name + "' is not allowed in filter"
 		}
-		rows = slices.DeleteFunc(rows, func(r *Bitrix24Record) bool { return !keep(r) })
+		rows = slices.DeleteFunc(rows, func(r *Record) bool { return !keep(r) })
 	}
 	return rows[:min(len(rows), 50)], ""
 }
