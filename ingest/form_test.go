@@ -105,3 +105,35 @@ func FuzzText(f *testing.F) {
 		}
 	})
 }
+
+// Forms are read as they are sent: in order, repeated, in their charset; what cannot be read is malformed.
+func TestForm(t *testing.T) {
+	params, err := ingest.ParseForm("a=1&b=x+y&a=2&&c&%C3%BC=%F0%9F%98%80&<=%3C", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := string(params.JSON()), `{"a":["1","2"],"b":"x y","c":"","ü":"😀","<":"<"}`; got != want {
+		t.Errorf("%s, not %s", got, want)
+	}
+	again, err := ingest.ParseForm(params.Encode(), nil)
+	if err != nil || string(again.JSON()) != string(params.JSON()) {
+		t.Errorf("encoded and read again: %s %v", again.JSON(), err)
+	}
+}
+
+// FuzzForm: whatever a form holds, what is read of it is valid JSON and reads back the same.
+func FuzzForm(f *testing.F) {
+	f.Add("a=1&b=x+y&a=2&&c&%C3%BC=%F0%9F%98%80")
+	f.Add("a%5B%5D=%00&=;")
+	f.Add("a=50%&b=%u041F&%zz=%4&c=\xfc%fc%C3")
+	f.Fuzz(func(t *testing.T, text string) {
+		params, err := ingest.ParseForm(text, nil)
+		if err != nil {
+			return
+		}
+		again, err := ingest.ParseForm(params.Encode(), nil)
+		if err != nil || string(again.JSON()) != string(params.JSON()) {
+			t.Errorf("%q became %s, then %s: %v", text, params.JSON(), again.JSON(), err)
+		}
+	})
+}

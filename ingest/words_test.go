@@ -55,3 +55,17 @@ func TestMatchesAny(t *testing.T) {
 		t.Error("did not match")
 	}
 }
+
+// A record id is what names a record; a merge field that was not replaced, or a word for nothing, does not.
+func TestCheckRecordID(t *testing.T) {
+	for _, id := range []string{"1", "CHE", "12345678901234567890", "DEAL-0001", "a@b.c", "100%", "#7", "{3F2504E0-4F89-11D3-9A0C-0305E82C3301}", "{3f2504e04f8911d39a0c0305e82c3301}", "C3:NEW", "商机", "nullable", "%25"} {
+		if err := ingest.CheckRecordID(id); err != nil {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	for _, id := range []string{"", " ", "1 2", "${Leads.Id}", "${!Leads.Id}", "{=Document:ID}", "{{ID}}", "{ID}", "%ID%", "#ID#", "[ID]", "[[ID]]", "<id>", "<%=id%>", "DEAL_${Deals.Id}", "%24%7BLeads.Id%7D", "$%7BLeads.Id%7D", "null", "NULL", "undefined", "None", "NaN"} {
+		if ingest.CheckRecordID(id) == nil {
+			t.Errorf("%q is taken for an id", id)
+		}
+	}
+}

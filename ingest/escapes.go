@@ -1,0 +1,45 @@
+package ingest
+
+import "strings"
+
+// Unescape decodes a name or a value of a form or a URL: + is a space, and a % that is not followed by two hexadecimal digits
+// stays (https://url.spec.whatwg.org/#percent-decode). The result may be in any charset.
+func Unescape(text string) string {
+	if !strings.ContainsAny(text, "%+") {
+		return text
+	}
+	plain := make([]byte, 0, len(text))
+	for at := 0; at < len(text); {
+		b, size := escapedByte(text, at)
+		plain = append(plain, b)
+		at += size
+	}
+	return string(plain)
+}
+
+// escapedByte returns the byte that is written at a place of a form's text, and how many bytes it is written in.
+func escapedByte(text string, at int) (b byte, size int) {
+	switch {
+	case text[at] == '+':
+		return ' ', 1
+	case text[at] == '%' && at+2 < len(text):
+		high, low := hexDigit(text[at+1]), hexDigit(text[at+2])
+		if high >= 0 && low >= 0 {
+			return byte(high<<4 | low), 3
+		}
+	}
+	return text[at], 1
+}
+
+// hexDigit returns the value of a hexadecimal digit; -1 for any other byte.
+func hexDigit(b byte) int {
+	switch {
+	case b >= '0' && b <= '9':
+		return int(b - '0')
+	case b >= 'a' && b <= 'f':
+		return int(b-'a') + 10
+	case b >= 'A' && b <= 'F':
+		return int(b-'A') + 10
+	}
+	return -1
+}
