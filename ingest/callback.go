@@ -1,6 +1,5 @@
-// Package ingest receives the callbacks of CRMs over HTTP, has each proven and decoded by its Source, hands the
-// changes to Accept, and answers when they are safe.
-// Nothing here knows of CloudEvents or NATS.
+// Package ingest holds the words that a CRM and the bridge share: Callback, Change, Source, Watcher, Lister, Drainer, Store.
+// Nothing here knows of HTTP servers, CloudEvents or NATS.
 package ingest
 
 import (

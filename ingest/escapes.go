@@ -10,15 +10,15 @@ func Unescape(text string) string {
 	}
 	plain := make([]byte, 0, len(text))
 	for at := 0; at < len(text); {
-		b, size := escapedByte(text, at)
+		b, size := EscapedByte(text, at)
 		plain = append(plain, b)
 		at += size
 	}
 	return string(plain)
 }
 
-// escapedByte returns the byte that is written at a place of a form's text, and how many bytes it is written in.
-func escapedByte(text string, at int) (b byte, size int) {
+// EscapedByte returns the byte that is written at a place of a form's text, and how many bytes it is written in.
+func EscapedByte(text string, at int) (b byte, size int) {
 	switch {
 	case text[at] == '+':
 		return ' ', 1

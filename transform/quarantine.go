@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/body"
 )
 
 // Quarantined is a callback that was proven but not understood, as it is kept: all that decoding it again needs,
@@ -112,7 +113,7 @@ func (c *Cleaner) hidesInURL(name string) bool {
 
 // isForm reports whether a body that is not JSON is a form: its header says so, or no header says otherwise.
 func isForm(cb ingest.Callback) bool {
-	mediaType, _, _, _ := ingest.Content(cb.Header.Get("Content-Type"))
+	mediaType, _, _, _ := body.Content(cb.Header.Get("Content-Type"))
 	return (mediaType == "application/x-www-form-urlencoded" || mediaType == "") && looksLikeForm(cb.Body)
 }
 
@@ -126,14 +127,14 @@ func looksLikeForm(body []byte) bool {
 // charset as UTF-8, without NUL bytes, which stand between the letters of wider ones, and percent-encoded what is not UTF-8 in
 // the query. A form keeps the charset of what it encodes.
 func searchable(cb ingest.Callback) ingest.Callback {
-	mediaType, _, charset, _ := ingest.Content(cb.Header.Get("Content-Type"))
+	mediaType, _, charset, _ := body.Content(cb.Header.Get("Content-Type"))
 	encodes := mediaType == "application/x-www-form-urlencoded" || mediaType == "multipart/form-data"
 	if encodes {
 		charset = nil
 	}
-	text, err := ingest.Text(cb.Body, charset)
+	text, err := body.Text(cb.Body, charset)
 	if start := strings.TrimSpace(text); err == nil && text != string(cb.Body) && (!encodes || strings.IndexAny(start, "{[<") == 0) {
-		if query, err := ingest.ParseForm(cb.RawQuery, charset); err == nil && !utf8.ValidString(ingest.Unescape(cb.RawQuery)) {
+		if query, err := body.ParseForm(cb.RawQuery, charset); err == nil && !utf8.ValidString(ingest.Unescape(cb.RawQuery)) {
 			cb.RawQuery = query.Encode() // it was in the charset of the body
 		}
 		cb.Body = []byte(text)

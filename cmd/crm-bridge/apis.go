@@ -10,12 +10,13 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
+	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/ingest/zoho"
 )
 
 // api is what a CRM lets the bridge do by itself, with the credentials that are configured.
 type api struct {
-	kept     ingest.Kept
+	kept     keep.Kept
 	accounts []string       // orgs or portals, each of which has ledgers of its own
 	records  string         // label of the events that are made of records
 	subjects []string       // of what it subscribes to, <Module>.<operation>
@@ -40,7 +41,7 @@ func openZoho(setup ingest.Setup, publicURL string, log *slog.Logger) (*api, err
 	if err != nil || channels == nil {
 		return nil, err
 	}
-	kept := ingest.Kept{Label: zoho.Provider, Lister: channels, Clock: channels.Clock}
+	kept := keep.Kept{Label: zoho.Provider, Lister: channels, Clock: channels.Clock}
 	if len(channels.Events) > 0 {
 		kept.Watcher = channels
 	}
@@ -64,7 +65,7 @@ func openBitrix24(setup ingest.Setup, publicURL string, log *slog.Logger) (*api,
 	if err != nil || app == nil {
 		return nil, err
 	}
-	kept := ingest.Kept{Label: bitrix24.Provider, Watcher: app.Subscriptions, Lister: app.Records, Clock: app.Client.Clock}
+	kept := keep.Kept{Label: bitrix24.Provider, Watcher: app.Subscriptions, Lister: app.Records, Clock: app.Client.Clock}
 	if len(app.Offline.Portals) > 0 {
 		kept.Drainer = app.Offline
 	}

@@ -17,6 +17,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/keep"
+	"github.com/crm-bridge/crm-bridge/ingest/receive"
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/transform"
 )
@@ -51,14 +53,14 @@ type bridge struct {
 	sources map[string]ingest.Source
 	apis    map[string]*api // of CRMs that the bridge calls, by provider
 	mapping *transform.Mapping
-	shared  ingest.State   // what replicas share; empty without apis
-	keeper  *ingest.Keeper // nil without apis
+	shared  ingest.State // what replicas share; empty without apis
+	keeper  *keep.Keeper // nil without apis
 	heard   heard
 	told    contract // what consumers are told of it
 
 	callbacks, admin net.Listener
-	limits           struct{ callbacks, admin *ingest.Connections }
-	metrics          *ingest.Metrics
+	limits           struct{ callbacks, admin *receive.Connections }
+	metrics          *receive.Metrics
 	adminToken       string     // proves the bridge's own commands
 	settling         sync.Mutex // held while a quarantined callback is redriven or dropped
 	state            state
@@ -120,9 +122,9 @@ func (b *bridge) listen(ctx context.Context) (err error) {
 		return err
 	}
 	b.sayLimits(memory, memory.limitGo(), most)
-	b.metrics = ingest.NewMetrics(b.registry)
-	b.limits.callbacks = &ingest.Connections{Max: most, HeaderBytes: s.inFlightBytes(memory) / 4, Label: "connections", Metrics: b.metrics}
-	b.limits.admin = &ingest.Connections{Max: adminConnections, HeaderBytes: 1 << 20, Label: "admin_connections", Metrics: b.metrics}
+	b.metrics = receive.NewMetrics(b.registry)
+	b.limits.callbacks = &receive.Connections{Max: most, HeaderBytes: s.inFlightBytes(memory) / 4, Label: "connections", Metrics: b.metrics}
+	b.limits.admin = &receive.Connections{Max: adminConnections, HeaderBytes: 1 << 20, Label: "admin_connections", Metrics: b.metrics}
 	if b.callbacks, err = listen(ctx, "BRIDGE_LISTEN", s.Listen, s.ListenCert, s.ListenKey, b.limits.callbacks, b.log); err != nil {
 		return err
 	}
@@ -204,18 +206,18 @@ func (b *bridge) keep(ctx context.Context, cb ingest.Callback, reason error) (st
 // acknowledged, and only then may Close stop the server below.
 func (b *bridge) Run(ctx context.Context) error {
 	timeout := time.Duration(b.settings.AnswerTimeout)
-	handler := &ingest.Handler{
+	handler := &receive.Handler{
 		Sources: b.sources, Accept: b.accept, Quarantine: b.keep, Log: b.log, Metrics: b.metrics,
 		MaxBody: int64(b.settings.MaxBody), MaxInFlight: b.settings.requestsAtOnce(b.limits.callbacks.Max), AnswerTimeout: timeout,
 		MaxInFlightBytes: b.settings.inFlightBytes(processMemory()), PerRecord: b.settings.EventPer == "record",
 		Rate: float64(b.settings.Rate), Allow: b.settings.Allow, TrustedProxies: b.settings.TrustedProxies,
-		Public: map[string]ingest.Document{"/schemas/v1/{family}": b.schema, "/asyncapi.yaml": b.asyncAPI, "/asyncapi.html": b.asyncAPIPage},
+		Public: map[string]receive.Document{"/schemas/v1/{family}": b.schema, "/asyncapi.yaml": b.asyncAPI, "/asyncapi.html": b.asyncAPIPage},
 	}
 	if b.keeper != nil {
 		handler.Missed = b.keeper.Missed
 	}
-	front := ingest.NewServer(b.sendOn(handler.HTTP()), timeout, b.log)
-	back := ingest.NewServer(atMost(adminAtOnce, b.adminHandler()), timeout, b.log)
+	front := receive.NewServer(b.sendOn(handler.HTTP()), timeout, b.log)
+	back := receive.NewServer(atMost(adminAtOnce, b.adminHandler()), timeout, b.log)
 	front.ConnState, back.ConnState = b.limits.callbacks.Track, b.limits.admin.Track
 
 	failed := make(chan error, 3)

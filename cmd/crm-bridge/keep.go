@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 
-	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -38,8 +38,8 @@ func (b *bridge) openKeeper(ctx context.Context) error {
 	if b.shared, err = openState(state, key, b.log); err != nil {
 		return err
 	}
-	b.keeper = &ingest.Keeper{
-		State: b.shared, Accept: b.accept, Replica: replica, Metrics: ingest.NewKeeperMetrics(b.registry), Log: b.log,
+	b.keeper = &keep.Keeper{
+		State: b.shared, Accept: b.accept, Replica: replica, Metrics: keep.NewKeeperMetrics(b.registry), Log: b.log,
 		Ready: func(ctx context.Context) bool { return b.notReady(ctx) == "" },
 	}
 	for _, one := range b.apis {

@@ -9,22 +9,23 @@ import (
 	"strings"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/body"
 )
 
 // maxFields bounds the fields of one body, as ingest.ParseForm bounds its parameters, and likewise those of the proof beyond.
 const maxFields = 1000
 
-// body is what a callback says, the same whether it came as a form (the wire) or as JSON (the documents). Verify and
+// parsed is what a callback says, the same whether it came as a form (the wire) or as JSON (the documents). Verify and
 // Decode both read it, so that they cannot see different things.
-type body struct {
+type parsed struct {
 	json   json.RawMessage // the callback as it came, where it came as JSON
-	form   ingest.Params   // else
+	form   body.Params     // else
 	fields []field
 	broken bool // its JSON is not valid: what is in fields is what could be read
 }
 
 // native returns the callback as it came, as a JSON object.
-func (b body) native() json.RawMessage {
+func (b parsed) native() json.RawMessage {
 	if b.json != nil {
 		return b.json
 	}
@@ -41,20 +42,20 @@ var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // parse reads a body by its content: what starts with a brace is JSON whatever its header says, and a charset that is unknown
 // counts as none. Beside an error, which wraps ErrMalformed, stands what could be read: it is all that Verify judges.
-func parse(cb ingest.Callback) (body, error) {
-	_, _, charset, _ := ingest.Content(cb.Header.Get("Content-Type"))
+func parse(cb ingest.Callback) (parsed, error) {
+	_, _, charset, _ := body.Content(cb.Header.Get("Content-Type"))
 	raw := bytes.TrimSpace(bytes.TrimPrefix(cb.Body, byteOrderMark))
 	if len(raw) > 0 && strings.IndexByte("{\x00\xfe\xff", raw[0]) >= 0 { // the last three may begin UTF-16
-		if text, err := ingest.Text(cb.Body, charset); strings.HasPrefix(strings.TrimSpace(text), "{") {
+		if text, err := body.Text(cb.Body, charset); strings.HasPrefix(strings.TrimSpace(text), "{") {
 			return parseJSON(strings.TrimSpace(text), err)
 		}
 	}
-	params, err := ingest.ParseFormWith(string(raw), charset, func(name string) bool { return isProof(brackets(name)) })
+	params, err := body.ParseFormWith(string(raw), charset, func(name string) bool { return isProof(brackets(name)) })
 	return parseForm(params), err
 }
 
-func parseJSON(text string, err error) (body, error) {
-	b := body{json: json.RawMessage(text)}
+func parseJSON(text string, err error) (parsed, error) {
+	b := parsed{json: json.RawMessage(text)}
 	if err == nil && !json.Valid(b.json) {
 		err = fmt.Errorf("%w: the body is not JSON", ingest.ErrMalformed)
 	}
@@ -70,8 +71,8 @@ func isProof(names []string) bool {
 	return match(names, "auth", "member_id") || match(names, "auth", "application_token")
 }
 
-func parseForm(params ingest.Params) body {
-	b := body{form: params, fields: make([]field, 0, len(params))}
+func parseForm(params body.Params) parsed {
+	b := parsed{form: params, fields: make([]field, 0, len(params))}
 	unindexed, size := 0, 0
 	for _, param := range params {
 		size += len(param.Value) + 2
@@ -84,7 +85,7 @@ func parseForm(params ingest.Params) body {
 			unindexed++
 		}
 		start := len(values)
-		values = ingest.AppendJSONString(values, param.Value)
+		values = body.AppendJSONString(values, param.Value)
 		b.fields = append(b.fields, field{names, values[start:len(values):len(values)]})
 	}
 	return b
@@ -108,23 +109,23 @@ func brackets(name string) []string {
 
 // descend adds the fields of raw, JSON that stands under names, and reports whether there was room for all. It goes into what
 // this package reads and leaves the rest whole, so it is never more than three levels deep.
-func (b *body) descend(names []string, raw json.RawMessage) (all bool) {
+func (b *parsed) descend(names []string, raw json.RawMessage) (all bool) {
 	if !inside(names) || raw[0] != '{' && raw[0] != '[' {
 		return b.add(field{names, raw})
 	}
 	all = true
-	for name, value := range ingest.Members(raw) {
+	for name, value := range body.Members(raw) {
 		all = b.descend(append(slices.Clone(names), string(name)), value) && all
 	}
 	i := 0
-	for value := range ingest.Entries(raw) {
+	for value := range body.Entries(raw) {
 		all = b.descend(append(slices.Clone(names), strconv.Itoa(i)), value) && all
 		i++
 	}
 	return all
 }
 
-func (b *body) add(f field) bool {
+func (b *parsed) add(f field) bool {
 	if b.broken && !json.Valid(f.raw) {
 		return true
 	}
@@ -147,7 +148,7 @@ func match(names []string, want ...string) bool {
 
 // find returns what stands under names (in lower case), nil where nothing or null does. What is said twice, in any
 // letter case, is an error: readers could differ in which they take.
-func (b body) find(names ...string) (json.RawMessage, error) {
+func (b parsed) find(names ...string) (json.RawMessage, error) {
 	var found json.RawMessage
 	for _, f := range b.fields {
 		if !match(f.names, names...) {
@@ -165,17 +166,17 @@ func (b body) find(names ...string) (json.RawMessage, error) {
 }
 
 // has reports whether something stands under names (in lower case), be it null.
-func (b body) has(names ...string) bool {
+func (b parsed) has(names ...string) bool {
 	return slices.ContainsFunc(b.fields, func(f field) bool { return match(f.names, names...) })
 }
 
 // text returns the string under names, empty where there is none.
-func (b body) text(names ...string) (string, error) {
+func (b parsed) text(names ...string) (string, error) {
 	raw, err := b.find(names...)
 	if err != nil || raw == nil {
 		return "", err
 	}
-	s, ok := ingest.StringOf(raw)
+	s, ok := body.StringOf(raw)
 	if !ok {
 		return "", fmt.Errorf("%w: %s must be a string", ingest.ErrMalformed, strings.Join(names, "."))
 	}
@@ -183,12 +184,12 @@ func (b body) text(names ...string) (string, error) {
 }
 
 // digits returns the string under names, or the whole number without losing one of its digits.
-func (b body) digits(names ...string) (string, error) {
+func (b parsed) digits(names ...string) (string, error) {
 	raw, err := b.find(names...)
 	if err != nil || raw == nil {
 		return "", err
 	}
-	if ingest.IsInteger(raw) {
+	if body.IsInteger(raw) {
 		return string(raw), nil
 	}
 	return b.text(names...)
@@ -215,7 +216,7 @@ func object(fields []field, skip int) json.RawMessage {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = append(ingest.AppendJSONString(out, name), ':')
+		out = append(body.AppendJSONString(out, name), ':')
 		if len(values[i]) == 1 {
 			out = append(out, values[i][0]...)
 			continue

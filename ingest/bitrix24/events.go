@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/body"
 )
 
 // EventsLabel is the label of the source Events.
@@ -115,7 +116,7 @@ func (e *Events) claiming(member string, err error) error {
 }
 
 // memberOf returns auth[member_id], which names a portal for good; empty where there is none.
-func memberOf(b body) (string, error) {
+func memberOf(b parsed) (string, error) {
 	member, err := b.text("auth", "member_id")
 	if err != nil || member == "" {
 		return "", err
@@ -178,7 +179,7 @@ var errBlank = fmt.Errorf("%w: the record id is empty", ingest.ErrMalformed)
 
 // recordID returns data[FIELDS][ID], or data[ID] as the documents show it for timeline comments. It is empty for events
 // that have neither, such as an address's; undefined was seen in its place.
-func recordID(b body) (string, error) {
+func recordID(b parsed) (string, error) {
 	blank := false
 	for _, names := range [][]string{{"data", "fields", "id"}, {"data", "id"}} {
 		id, err := b.digits(names...)
@@ -200,7 +201,7 @@ func recordID(b body) (string, error) {
 
 // values are, for the record id, the other members of data[FIELDS] and the entity type that the event's name gave; nil
 // where there are none.
-func values(b body, id, entityType string) map[string]json.RawMessage {
+func values(b parsed, id, entityType string) map[string]json.RawMessage {
 	var others []field
 	for _, f := range b.fields {
 		if len(f.names) < 3 || !match(f.names[:2], "data", "fields") || match(f.names[2:], "id") {
@@ -221,7 +222,7 @@ func values(b body, id, entityType string) map[string]json.RawMessage {
 }
 
 func entityTypeField(id string) field {
-	return field{[]string{"data", "FIELDS", "ENTITY_TYPE_ID"}, ingest.JSONString(id)}
+	return field{[]string{"data", "FIELDS", "ENTITY_TYPE_ID"}, body.JSONString(id)}
 }
 
 // isHost reports whether a domain can stand in a URL: letters, digits, dots and hyphens, perhaps with a port.
@@ -236,7 +237,7 @@ func isHost(domain string) bool {
 }
 
 // collection is where the portal keeps the module, or below path where the callback names no portal.
-func collection(b body, module, path string) string {
+func collection(b parsed, module, path string) string {
 	if domain, err := b.text("auth", "domain"); err == nil && isHost(domain) {
 		return "https://" + domain + "/crm/" + module
 	}
@@ -244,11 +245,11 @@ func collection(b body, module, path string) string {
 }
 
 // timestamp reads ts, seconds since 1970 in any notation; zero for anything else. Two changes may share it.
-func timestamp(b body) time.Time {
+func timestamp(b parsed) time.Time {
 	raw, err := b.find("ts")
 	if err != nil {
 		return time.Time{}
 	}
-	plain, _ := ingest.Decimal(raw)
-	return ingest.SinceEpoch(plain, time.Second)
+	plain, _ := body.Decimal(raw)
+	return body.SinceEpoch(plain, time.Second)
 }

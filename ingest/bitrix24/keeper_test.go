@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/keep"
 )
 
 // What changed while no bridge was there is known a minute after the start of the next, whatever the portal's clock says.
@@ -26,10 +27,10 @@ func TestRepairBeginsAtOnce(t *testing.T) {
 			var repaired []string
 			keeper := func(replica string) (stop func()) {
 				app := w.replica(t, "Deal.all", false)
-				k := &ingest.Keeper{
-					Kept:  []ingest.Kept{{Label: "bitrix24", Watcher: app.Subscriptions, Lister: app.Records, Clock: app.Client.Clock}},
+				k := &keep.Keeper{
+					Kept:  []keep.Kept{{Label: "bitrix24", Watcher: app.Subscriptions, Lister: app.Records, Clock: app.Client.Clock}},
 					State: w.state(), Ready: func(context.Context) bool { return true }, Replica: replica,
-					Metrics: ingest.NewKeeperMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler),
+					Metrics: keep.NewKeeperMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler),
 					Accept: func(_ context.Context, changes []ingest.Change) ([]ingest.Ack, error) {
 						mu.Lock()
 						defer mu.Unlock()

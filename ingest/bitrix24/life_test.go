@@ -11,6 +11,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
+	"github.com/crm-bridge/crm-bridge/ingest/receive"
 )
 
 // From its installation to its end, with no token configured: a portal installs the application, is bound to the bridge,
@@ -23,9 +24,9 @@ func TestLifeOfAnInstallation(t *testing.T) {
 	}
 	source.(*bitrix24.Events).Installations = w.app.Installations
 	taken := newTaken(t)
-	bridge := &ingest.Handler{
+	bridge := &receive.Handler{
 		Sources: map[string]ingest.Source{bitrix24.EventsLabel: source}, Accept: taken.accept, MaxBody: 1 << 20, MaxInFlight: 9, AnswerTimeout: 5 * time.Second,
-		Log: slog.New(slog.NewTextHandler(w.log, nil)), Metrics: ingest.NewMetrics(prometheus.NewRegistry()),
+		Log: slog.New(slog.NewTextHandler(w.log, nil)), Metrics: receive.NewMetrics(prometheus.NewRegistry()),
 		Quarantine: func(context.Context, ingest.Callback, error) (string, error) { return "kept", nil },
 	}
 	w.crm.Callbacks = &http.Client{Transport: wire{bridge.HTTP()}}

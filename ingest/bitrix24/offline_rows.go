@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/body"
 )
 
 // finish has rows accepted, clears them from the portal, and forgets the batch. A row that is not understood, or that can
@@ -188,7 +189,7 @@ func readEventData(raw json.RawMessage, entityType string) (id string, values js
 		return "", nil, nil
 	}
 	if entityType != "" {
-		others["ENTITY_TYPE_ID"] = ingest.JSONString(entityType)
+		others["ENTITY_TYPE_ID"] = body.JSONString(entityType)
 	}
 	if len(others) > 0 {
 		values = compactJSON(others)

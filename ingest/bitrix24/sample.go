@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/body"
 )
 
 const sampleDomain = "some-domain.bitrix24.com"
@@ -39,24 +40,24 @@ func (e *Events) Sample(change ingest.Change, token string) (ingest.Callback, er
 			return ingest.Callback{}, err
 		}
 	}
-	form := ingest.Params{{Name: "event", Value: change.NativeOperation}, {Name: "event_handler_id", Value: "58"}}
+	form := body.Params{{Name: "event", Value: change.NativeOperation}, {Name: "event_handler_id", Value: "58"}}
 	if len(change.IDs) > 0 {
 		others, err := sampleFields(change.Values[change.IDs[0]])
 		if err != nil {
 			return ingest.Callback{}, err
 		}
-		form = append(append(form, ingest.Param{Name: "data[FIELDS][ID]", Value: change.IDs[0]}), others...)
+		form = append(append(form, body.Param{Name: "data[FIELDS][ID]", Value: change.IDs[0]}), others...)
 	}
 	if !change.OccurredAt.IsZero() {
-		form = append(form, ingest.Param{Name: "ts", Value: strconv.FormatInt(change.OccurredAt.Unix(), 10)})
+		form = append(form, body.Param{Name: "ts", Value: strconv.FormatInt(change.OccurredAt.Unix(), 10)})
 	}
 	form = append(
 		form,
-		ingest.Param{Name: "auth[domain]", Value: sampleDomain},
-		ingest.Param{Name: "auth[client_endpoint]", Value: "https://" + sampleDomain + "/rest/"},
-		ingest.Param{Name: "auth[server_endpoint]", Value: "https://oauth.bitrix.info/rest/"},
-		ingest.Param{Name: "auth[member_id]", Value: change.Account},
-		ingest.Param{Name: "auth[application_token]", Value: token},
+		body.Param{Name: "auth[domain]", Value: sampleDomain},
+		body.Param{Name: "auth[client_endpoint]", Value: "https://" + sampleDomain + "/rest/"},
+		body.Param{Name: "auth[server_endpoint]", Value: "https://oauth.bitrix.info/rest/"},
+		body.Param{Name: "auth[member_id]", Value: change.Account},
+		body.Param{Name: "auth[application_token]", Value: token},
 	)
 	return post(EventsLabel, eventsPath, change, form), nil
 }
@@ -81,7 +82,7 @@ func (e *Events) sampleMember() string {
 }
 
 // sampleFields are the members of values, a JSON object, beside the record's id.
-func sampleFields(values json.RawMessage) (ingest.Params, error) {
+func sampleFields(values json.RawMessage) (body.Params, error) {
 	var members map[string]json.RawMessage
 	if len(values) == 0 {
 		return nil, nil
@@ -89,13 +90,13 @@ func sampleFields(values json.RawMessage) (ingest.Params, error) {
 	if err := json.Unmarshal(values, &members); err != nil {
 		return nil, fmt.Errorf("the values of the record: %w", err)
 	}
-	var form ingest.Params
+	var form body.Params
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		var text string
 		if json.Unmarshal(members[name], &text) != nil {
 			text = string(members[name])
 		}
-		form = append(form, ingest.Param{Name: "data[FIELDS][" + name + "]", Value: text})
+		form = append(form, body.Param{Name: "data[FIELDS][" + name + "]", Value: text})
 	}
 	return form, nil
 }
@@ -123,9 +124,9 @@ func (w *Workflows) Sample(change ingest.Change, token string) (ingest.Callback,
 	if module, got, _, err := record(document); err != nil || got != id || !strings.EqualFold(module, change.Module) {
 		return ingest.Callback{}, fmt.Errorf("no document of Bitrix24 is known for the module %q and that record id", change.Module)
 	}
-	form := ingest.Params{{Name: "document_id[0]", Value: "crm"}, {Name: "document_id[1]", Value: class}, {Name: "document_id[2]", Value: document}}
+	form := body.Params{{Name: "document_id[0]", Value: "crm"}, {Name: "document_id[1]", Value: class}, {Name: "document_id[2]", Value: document}}
 	if change.Account != "" && change.Account != "default" {
-		form = append(form, ingest.Param{Name: "auth[member_id]", Value: change.Account})
+		form = append(form, body.Param{Name: "auth[member_id]", Value: change.Account})
 	}
 	cb := post(WorkflowsLabel, workflowsPath+"/"+change.NativeOperation, change, form)
 	cb.Params = map[string]string{"operation": change.NativeOperation}
@@ -155,7 +156,7 @@ func sampleDocument(module, id string, values json.RawMessage) (class, document 
 }
 
 // post makes the request of a form, its brackets percent-encoded as on the wire.
-func post(label, path string, change ingest.Change, form ingest.Params) ingest.Callback {
+func post(label, path string, change ingest.Change, form body.Params) ingest.Callback {
 	return ingest.Callback{
 		Source: label, At: change.ReceivedAt, Method: http.MethodPost, Path: path,
 		Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, Body: []byte(form.Encode()),

@@ -16,6 +16,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
+	"github.com/crm-bridge/crm-bridge/ingest/body"
 	"github.com/crm-bridge/crm-bridge/schemas"
 	"github.com/crm-bridge/crm-bridge/transform"
 )
@@ -97,9 +98,9 @@ func eventCallback(body []byte) ingest.Callback {
 	}
 }
 
-func workflowCallback(operation string, body []byte, query string) ingest.Callback {
-	cb := eventCallback(body)
-	cb.Source, cb.Path, cb.Query, cb.RawQuery = bitrix24.WorkflowsLabel, "/bitrix24/workflows/"+operation, ingest.Values(query), query
+func workflowCallback(operation string, raw []byte, query string) ingest.Callback {
+	cb := eventCallback(raw)
+	cb.Source, cb.Path, cb.Query, cb.RawQuery = bitrix24.WorkflowsLabel, "/bitrix24/workflows/"+operation, body.Values(query), query
 	cb.Params = map[string]string{"operation": operation}
 	return cb
 }

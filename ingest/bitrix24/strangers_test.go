@@ -19,6 +19,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
+	"github.com/crm-bridge/crm-bridge/ingest/receive"
 )
 
 const answerTimeout = 5 * time.Second // of a callback, by default
@@ -206,10 +207,10 @@ func TestStrangersBehindAProxy(t *testing.T) {
 		}
 		source.(*bitrix24.Events).Installations = w.app.Installations
 		missed := 0
-		bridge := (&ingest.Handler{
+		bridge := (&receive.Handler{
 			Sources: map[string]ingest.Source{bitrix24.EventsLabel: source},
 			MaxBody: 1 << 20, MaxInFlight: 1000, AnswerTimeout: answerTimeout, TrustedProxies: ingest.Networks{netip.MustParsePrefix("10.0.0.0/8")},
-			Missed: func(time.Time) { missed++ }, Log: slog.New(slog.DiscardHandler), Metrics: ingest.NewMetrics(prometheus.NewRegistry()),
+			Missed: func(time.Time) { missed++ }, Log: slog.New(slog.DiscardHandler), Metrics: receive.NewMetrics(prometheus.NewRegistry()),
 		}).HTTP()
 		post := func(from, refresh string) int {
 			form := url.Values{"event": {"ONAPPINSTALL"}, "auth[member_id]": {member}, "auth[application_token]": {"a-token"}, "auth[refresh_token]": {refresh}}

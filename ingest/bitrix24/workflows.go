@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/body"
 )
 
 // WorkflowsLabel is the label of the source Workflows.
@@ -112,8 +113,8 @@ func (w *Workflows) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 
 // nativeQuery returns what the step's author added to its URL, such as a field of the record; nil where that is nothing.
 func nativeQuery(text string) (json.RawMessage, error) {
-	query, err := ingest.ParseForm(text, nil)
-	if err != nil || !slices.ContainsFunc(query, func(p ingest.Param) bool { return !hides([]string{strings.ToLower(p.Name)}, false) }) {
+	query, err := body.ParseForm(text, nil)
+	if err != nil || !slices.ContainsFunc(query, func(p body.Param) bool { return !hides([]string{strings.ToLower(p.Name)}, false) }) {
 		return nil, err
 	}
 	return query.JSON(), nil

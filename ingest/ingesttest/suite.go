@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/receive"
 )
 
 // Suite describes a source to be tested.
@@ -164,10 +165,10 @@ type door struct {
 
 func (s Suite) open(t *testing.T) *door {
 	d := &door{registry: prometheus.NewRegistry()}
-	handler := &ingest.Handler{
+	handler := &receive.Handler{
 		Sources: map[string]ingest.Source{s.Label: s.Source},
 		MaxBody: 1 << 20, MaxInFlight: 16, AnswerTimeout: 5 * time.Second,
-		Log: slog.New(slog.NewTextHandler(&d.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Metrics: ingest.NewMetrics(d.registry),
+		Log: slog.New(slog.NewTextHandler(&d.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Metrics: receive.NewMetrics(d.registry),
 		Accept: func(_ context.Context, changes []ingest.Change) ([]ingest.Ack, error) {
 			var acks []ingest.Ack
 			for _, change := range changes {

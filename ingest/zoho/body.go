@@ -7,10 +7,11 @@ import (
 	"strings"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/body"
 )
 
-// body is a notification before anything in it is trusted to have the shape that the documents give.
-type body struct {
+// notification is a notification before anything in it is trusted to have the shape that the documents give.
+type notification struct {
 	Module, Operation, IDs, ChannelID, Token, ResourceURI, ServerTime, AffectedFields, AffectedValues, QueryParams json.RawMessage
 
 	raw json.RawMessage
@@ -18,17 +19,17 @@ type body struct {
 
 // parse reads JSON by content: which Content-Type Zoho sends is not documented, so that a charset in it counts only where the
 // body is not UTF-8. Beside an error, which wraps ErrMalformed, stands what could be read: it is all that Verify judges.
-func parse(cb ingest.Callback) (body, error) {
-	text, err := ingest.Text(cb.Body, nil)
+func parse(cb ingest.Callback) (notification, error) {
+	text, err := body.Text(cb.Body, nil)
 	if err != nil {
-		_, _, charset, _ := ingest.Content(cb.Header.Get("Content-Type"))
-		text, err = ingest.Text(cb.Body, charset)
+		_, _, charset, _ := body.Content(cb.Header.Get("Content-Type"))
+		text, err = body.Text(cb.Body, charset)
 	}
-	b := body{raw: json.RawMessage(text)}
+	b := notification{raw: json.RawMessage(text)}
 	if err == nil {
 		err = b.check()
 	}
-	for name, value := range ingest.Members(b.raw) { // names count as they are written, and the last of a name
+	for name, value := range body.Members(b.raw) { // names count as they are written, and the last of a name
 		if err == nil || json.Valid(value) {
 			b.set(string(name), value)
 		}
@@ -36,7 +37,7 @@ func parse(cb ingest.Callback) (body, error) {
 	return b, err
 }
 
-func (b body) check() error {
+func (b notification) check() error {
 	if trimmed := bytes.TrimLeft(b.raw, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
 		return fmt.Errorf("%w: the body is not a JSON object", ingest.ErrMalformed)
 	}
@@ -46,7 +47,7 @@ func (b body) check() error {
 	return nil
 }
 
-func (b *body) set(name string, value json.RawMessage) {
+func (b *notification) set(name string, value json.RawMessage) {
 	switch name {
 	case "module":
 		b.Module = value
@@ -77,7 +78,7 @@ func text(raw []byte, name string) (string, error) {
 	if absent(raw) {
 		return "", fmt.Errorf("%w: %s is missing", ingest.ErrMalformed, name)
 	}
-	s, ok := ingest.StringOf(raw)
+	s, ok := body.StringOf(raw)
 	if !ok {
 		return "", fmt.Errorf("%w: %s must be a string", ingest.ErrMalformed, name)
 	}
@@ -85,7 +86,7 @@ func text(raw []byte, name string) (string, error) {
 }
 
 // tokenOf returns the token; present is false where it is null or absent.
-func tokenOf(b body) (token string, present bool, err error) {
+func tokenOf(b notification) (token string, present bool, err error) {
 	if absent(b.Token) {
 		return "", false, nil
 	}
@@ -98,7 +99,7 @@ func digits(raw []byte, name string) (string, error) {
 	if len(raw) > 0 && raw[0] == '"' {
 		return text(raw, name)
 	}
-	if !ingest.IsInteger(raw) {
+	if !body.IsInteger(raw) {
 		return "", fmt.Errorf("%w: %s must be a string or a whole number", ingest.ErrMalformed, name)
 	}
 	return string(raw), nil
@@ -106,7 +107,7 @@ func digits(raw []byte, name string) (string, error) {
 
 // channelOf returns the channel id as its digits: Zoho sends a string, a number is taken too, and negative ones were
 // seen. It is empty where the body has none.
-func channelOf(b body) (string, error) {
+func channelOf(b notification) (string, error) {
 	if absent(b.ChannelID) {
 		return "", nil
 	}
@@ -122,7 +123,7 @@ func channelOf(b body) (string, error) {
 
 func recordIDs(raw []byte) ([]string, error) {
 	var ids []string
-	for entry := range ingest.Entries(raw) {
+	for entry := range body.Entries(raw) {
 		id, err := digits(entry, "a record id")
 		if err == nil {
 			err = ingest.CheckRecordID(id)
@@ -142,11 +143,11 @@ func recordIDs(raw []byte) ([]string, error) {
 // empty list means that the fields are not known.
 func affectedFields(raw []byte) map[string][]string {
 	var fields map[string][]string
-	for entry := range ingest.Entries(raw) {
+	for entry := range body.Entries(raw) {
 		if !isObject(entry) {
 			return nil
 		}
-		for id, names := range ingest.Members(entry) {
+		for id, names := range body.Members(entry) {
 			some, ok := stringsOf(names)
 			if !ok || len(some) == 0 {
 				continue
@@ -165,8 +166,8 @@ func stringsOf(raw []byte) (list []string, ok bool) {
 	if raw[0] != '[' {
 		return nil, false
 	}
-	for entry := range ingest.Entries(raw) {
-		s, ok := ingest.StringOf(entry)
+	for entry := range body.Entries(raw) {
+		s, ok := body.StringOf(entry)
 		if !ok && !absent(entry) {
 			return nil, false
 		}
@@ -178,12 +179,12 @@ func stringsOf(raw []byte) (list []string, ok bool) {
 // affectedValues reads a list of {record_id, values}. What it says of one record in several entries becomes one object.
 func affectedValues(raw []byte) map[string]json.RawMessage {
 	var each map[string][]json.RawMessage
-	for entry := range ingest.Entries(raw) {
+	for entry := range body.Entries(raw) {
 		if !isObject(entry) {
 			return nil
 		}
 		var recordID, its json.RawMessage
-		for name, value := range ingest.Members(entry) {
+		for name, value := range body.Members(entry) {
 			switch strings.ToLower(string(name)) {
 			case "record_id":
 				recordID = value
@@ -220,7 +221,7 @@ func merged(objects []json.RawMessage) json.RawMessage {
 	values, names, size := map[string]json.RawMessage{}, []string(nil), 2
 	for _, object := range objects {
 		size += len(object)
-		for name, value := range ingest.Members(object) {
+		for name, value := range body.Members(object) {
 			if _, known := values[string(name)]; !known {
 				names = append(names, string(name))
 			}
@@ -232,7 +233,7 @@ func merged(objects []json.RawMessage) json.RawMessage {
 		if i > 0 {
 			all = append(all, ',')
 		}
-		all = append(append(ingest.AppendJSONString(all, name), ':'), values[name]...)
+		all = append(append(body.AppendJSONString(all, name), ':'), values[name]...)
 	}
 	return append(all, '}')
 }

@@ -10,15 +10,16 @@ import (
 	"strings"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/body"
 )
 
 // delivery is what a webhook carries, whichever of the many ways its administrator chose.
 type delivery struct {
-	params ingest.Params   // of the URL, and of a form
+	params body.Params     // of the URL, and of a form
 	object json.RawMessage // a body that is a JSON object; else anything
-	leaves ingest.Params   // children of an XML body's root with what they say, empty where they have children
+	leaves body.Params     // children of an XML body's root with what they say, empty where they have children
 	body   json.RawMessage // JSON as JSON, other text as a string; nil: a form, which stands in params
-	query  ingest.Params   // the URL's parameters where they do not stand in the body, and are not the secret alone
+	query  body.Params     // the URL's parameters where they do not stand in the body, and are not the secret alone
 	xml    json.RawMessage // an XML body as JSON, where that loses nothing
 	shown  []string        // what a body that cannot be read shows as the secret
 }
@@ -37,10 +38,10 @@ func (d delivery) native() (body, query json.RawMessage) {
 // readDelivery reads the URL and the body. Beside an error, which wraps ErrMalformed, stands what could be read: it is all
 // that Verify judges.
 func readDelivery(cb ingest.Callback) (delivery, error) {
-	mediaType, params, charset, unknown := ingest.Content(cb.Header.Get("Content-Type"))
-	query, err := ingest.ParseQuery(cb.RawQuery, charset, isSecret)
+	mediaType, params, charset, unknown := body.Content(cb.Header.Get("Content-Type"))
+	query, err := body.ParseQuery(cb.RawQuery, charset, isSecret)
 	d := delivery{params: query}
-	if slices.ContainsFunc(query, func(p ingest.Param) bool { return !isSecret(p.Name) }) {
+	if slices.ContainsFunc(query, func(p body.Param) bool { return !isSecret(p.Name) }) {
 		d.query = query
 	}
 	isForm := mediaType == formType
@@ -48,7 +49,7 @@ func readDelivery(cb ingest.Callback) (delivery, error) {
 	if isForm { // its own bytes are ASCII, and the charset is that of what they encode
 		page = nil
 	}
-	text, bad := ingest.Text(cb.Body, page)
+	text, bad := body.Text(cb.Body, page)
 	start := strings.TrimSpace(text)
 	looksJSON := strings.HasPrefix(start, "{") || strings.HasPrefix(start, "[")
 	switch {
@@ -64,10 +65,10 @@ func readDelivery(cb ingest.Callback) (delivery, error) {
 	case start[0] == '<':
 		d = d.withXML(text)
 	case isForm || mediaType == "" && strings.Contains(start, "="):
-		form, broken := ingest.ParseFormWith(string(bytes.TrimSpace(bytes.TrimPrefix(cb.Body, byteOrderMark))), charset, isSecret)
+		form, broken := body.ParseFormWith(string(bytes.TrimSpace(bytes.TrimPrefix(cb.Body, byteOrderMark))), charset, isSecret)
 		d, bad = d.withForm(form), broken
 	default:
-		d.body = ingest.JSONString(text)
+		d.body = body.JSONString(text)
 		bad = cmp.Or(bad, unknown)
 	}
 	if err = cmp.Or(err, bad); err != nil || looksJSON {
@@ -86,7 +87,7 @@ func claimsJSON(mediaType string) bool {
 
 func isSecret(name string) bool { return name == secretParam }
 
-func (d delivery) withForm(form ingest.Params) delivery {
+func (d delivery) withForm(form body.Params) delivery {
 	d.params = append(d.params, form...)
 	return d
 }
@@ -98,7 +99,7 @@ func (d delivery) withJSON(text string) delivery {
 }
 
 func (d delivery) withXML(text string) delivery {
-	d.body = ingest.JSONString(text)
+	d.body = body.JSONString(text)
 	d.xml, d.leaves = xmlToJSON(text)
 	return d
 }
@@ -114,12 +115,12 @@ func (d delivery) all(name string) []string {
 func (d delivery) values(name string) (values []string, whole bool) {
 	values = append(d.params.All(name), d.leaves.All(name)...)
 	var found json.RawMessage
-	for member, value := range ingest.Members(d.object) {
+	for member, value := range body.Members(d.object) {
 		if string(member) == name {
 			found = value
 		}
 	}
-	entries := ingest.Entries(found)
+	entries := body.Entries(found)
 	switch {
 	case found == nil:
 		return values, true
@@ -143,11 +144,11 @@ var secretMember = regexp.MustCompile(`"secret"\s*:\s*("(?:[^"\\]|\\.)*")`)
 func secretsIn(text string) []string {
 	var shown []string
 	for _, member := range secretMember.FindAllStringSubmatch(text, maxParts) {
-		if secret, ok := ingest.StringOf([]byte(member[1])); ok {
+		if secret, ok := body.StringOf([]byte(member[1])); ok {
 			shown = append(shown, secret)
 		}
 	}
-	for param := range ingest.Pairs(text, nil) {
+	for param := range body.Pairs(text, nil) {
 		if isSecret(param.Name) && len(shown) < 2*maxParts {
 			shown = append(shown, param.Value)
 		}

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/body"
 )
 
 // Whatever arrives, decoding does not panic, an event is valid JSON, no digit of a record id is lost, and the token is
@@ -52,14 +53,14 @@ func FuzzNotification(f *testing.F) {
 	})
 }
 
-func checkChange(t *testing.T, change ingest.Change, body []byte) {
-	if text, err := ingest.Text(body, nil); err == nil {
-		body = []byte(text)
+func checkChange(t *testing.T, change ingest.Change, raw []byte) {
+	if text, err := body.Text(raw, nil); err == nil {
+		raw = []byte(text)
 	}
 	var given struct {
 		IDs []json.RawMessage `json:"ids"`
 	}
-	if err := json.Unmarshal(body, &given); err != nil || len(given.IDs) != len(change.IDs) {
+	if err := json.Unmarshal(raw, &given); err != nil || len(given.IDs) != len(change.IDs) {
 		t.Fatalf("%d ids of %d: %v", len(change.IDs), len(given.IDs), err)
 	}
 	for i, raw := range given.IDs {

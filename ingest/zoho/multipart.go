@@ -11,6 +11,7 @@ import (
 	"golang.org/x/text/encoding"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/body"
 )
 
 // maxParts bounds the parts of a multipart body that are taken, and maxSought those among which its secret is looked for.
@@ -21,7 +22,7 @@ const (
 
 // readMultipart reads a multipart form, parts without a charset of their own in the outer one (nil: UTF-8). Beside an error,
 // which wraps ErrMalformed, stand the parts that could be read, also where the boundary is not the one that the header names.
-func readMultipart(body []byte, boundary string, outer encoding.Encoding) (ingest.Params, error) {
+func readMultipart(body []byte, boundary string, outer encoding.Encoding) (body.Params, error) {
 	body = bytes.TrimPrefix(body, byteOrderMark)
 	if boundary == "" {
 		form, _ := readParts(body, firstBoundary(body), outer)
@@ -44,7 +45,7 @@ func firstBoundary(body []byte) string {
 	return boundary
 }
 
-func readParts(body []byte, boundary string, outer encoding.Encoding) (form ingest.Params, bad error) {
+func readParts(body []byte, boundary string, outer encoding.Encoding) (form body.Params, bad error) {
 	broken := fmt.Errorf("%w: the multipart body is broken", ingest.ErrMalformed)
 	tooManyParts := fmt.Errorf("%w: the multipart body has more than %d parts", ingest.ErrMalformed, maxParts)
 	if boundary == "" {
@@ -75,16 +76,16 @@ func readParts(body []byte, boundary string, outer encoding.Encoding) (form inge
 	return form, cmp.Or(bad, tooManyParts)
 }
 
-func readPart(part *multipart.Part, content []byte, outer encoding.Encoding) (ingest.Param, error) {
-	_, _, charset, _ := ingest.Content(part.Header.Get("Content-Type")) // an unknown one counts as absent
+func readPart(part *multipart.Part, content []byte, outer encoding.Encoding) (body.Param, error) {
+	_, _, charset, _ := body.Content(part.Header.Get("Content-Type")) // an unknown one counts as absent
 	if charset == nil {
 		charset = outer
 	}
-	value, err := ingest.Text(content, charset)
+	value, err := body.Text(content, charset)
 	name := []byte(part.FormName())
-	plain, unreadable := ingest.Text(name, nil)
+	plain, unreadable := body.Text(name, nil)
 	if unreadable != nil && outer != nil {
-		plain, unreadable = ingest.Text(name, outer)
+		plain, unreadable = body.Text(name, outer)
 	}
-	return ingest.Param{Name: plain, Value: value}, cmp.Or(err, unreadable)
+	return body.Param{Name: plain, Value: value}, cmp.Or(err, unreadable)
 }

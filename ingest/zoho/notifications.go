@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/body"
 )
 
 // NotificationsLabel is the label of the source Notifications.
@@ -71,7 +72,7 @@ func (n *Notifications) derived(cb ingest.Callback) []string {
 }
 
 // derivedFor is derived for a callback whose body is read.
-func (n *Notifications) derivedFor(body body, cb ingest.Callback) []string {
+func (n *Notifications) derivedFor(body notification, cb ingest.Callback) []string {
 	if len(n.TokenSecrets) == 0 {
 		return nil
 	}
@@ -87,10 +88,10 @@ func (n *Notifications) derivedFor(body body, cb ingest.Callback) []string {
 }
 
 // channelsOf returns the channels of a body: its own, and that of the notify URL whose query it echoes.
-func channelsOf(b body) []string {
+func channelsOf(b notification) []string {
 	channel, _ := channelOf(b) // what is not one has no secrets
 	channels := []string{channel}
-	for name, value := range ingest.Members(b.QueryParams) {
+	for name, value := range body.Members(b.QueryParams) {
 		if string(name) == "channel" {
 			named, _ := digits(value, "channel")
 			channels = append(channels, named)
@@ -121,7 +122,7 @@ func (n *Notifications) Verify(_ context.Context, cb ingest.Callback) error {
 }
 
 // verifyToken checks the token of a body against its channel; present is false where it is null or absent.
-func (n *Notifications) verifyToken(body body) (present bool, err error) {
+func (n *Notifications) verifyToken(body notification) (present bool, err error) {
 	token, present, err := tokenOf(body)
 	if err != nil {
 		return true, fmt.Errorf("%w: its token is not a string", ingest.ErrForged)
@@ -221,8 +222,8 @@ func collection(raw []byte, module string) string {
 // serverTime reads server_time, milliseconds since 1970 in any notation, which distinguishes changes. Where it has
 // another shape, the time is unknown: an event that is otherwise clear is not rejected for it.
 func serverTime(raw []byte) (at time.Time, mark string) {
-	plain, ok := ingest.Decimal(raw)
-	if at = ingest.SinceEpoch(plain, time.Millisecond); !ok || at.IsZero() {
+	plain, ok := body.Decimal(raw)
+	if at = body.SinceEpoch(plain, time.Millisecond); !ok || at.IsZero() {
 		return time.Time{}, ""
 	}
 	return at, plain

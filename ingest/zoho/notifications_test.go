@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/body"
 	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
 	"github.com/crm-bridge/crm-bridge/ingest/zoho"
 	"github.com/crm-bridge/crm-bridge/schemas"
@@ -50,10 +51,10 @@ func mapping(t testing.TB, s ingest.Source) *transform.Mapping {
 	return &transform.Mapping{Schemas: set, Redact: redactor}
 }
 
-func callback(body []byte, query string) ingest.Callback {
+func callback(raw []byte, query string) ingest.Callback {
 	return ingest.Callback{
 		Source: zoho.NotificationsLabel, At: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Method: http.MethodPost,
-		Path: "/zoho/notifications", Query: ingest.Values(query), Header: http.Header{}, Body: body,
+		Path: "/zoho/notifications", Query: body.Values(query), Header: http.Header{}, Body: raw,
 	}
 }
 

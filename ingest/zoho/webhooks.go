@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/body"
 )
 
 // WebhooksLabel is the label of the source Webhooks.
@@ -122,7 +123,7 @@ func (w *Webhooks) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 		return nil, err
 	}
 	change.NativeBody, change.NativeQuery = d.native()
-	if !slices.ContainsFunc(d.query, func(p ingest.Param) bool { return !w.isCredential(p.Name) }) {
+	if !slices.ContainsFunc(d.query, func(p body.Param) bool { return !w.isCredential(p.Name) }) {
 		change.NativeQuery = nil
 	}
 	change.NativeXML, change.Secrets = withoutCredentials(d.xml, w.isCredential)
@@ -201,11 +202,11 @@ func (w *Webhooks) Sample(change ingest.Change, token string) (ingest.Callback, 
 	if token == "" {
 		return ingest.Callback{}, errors.New("no secret is configured for Zoho's webhooks: set BRIDGE_ZOHO_WEBHOOK_SECRET as the bridge has it, or pass --token")
 	}
-	form := ingest.Params{}
+	form := body.Params{}
 	for _, id := range change.IDs {
-		form = append(form, ingest.Param{Name: w.idParam(), Value: id})
+		form = append(form, body.Param{Name: w.idParam(), Value: id})
 	}
-	form = append(form, ingest.Param{Name: "Owner", Value: "Zoë Example"}, ingest.Param{Name: "Closing_Date", Value: change.ReceivedAt.Format("2006-01-02")})
+	form = append(form, body.Param{Name: "Owner", Value: "Zoë Example"}, body.Param{Name: "Closing_Date", Value: change.ReceivedAt.Format("2006-01-02")})
 	return ingest.Callback{
 		Source: WebhooksLabel, At: change.ReceivedAt, Method: http.MethodPost, Path: webhooksPath + "/" + change.Module + "/" + change.Operation,
 		Params: map[string]string{"module": change.Module, "operation": change.Operation},

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/body"
 	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
 	"github.com/crm-bridge/crm-bridge/ingest/zoho"
 	"github.com/crm-bridge/crm-bridge/schemas"
@@ -36,11 +37,11 @@ func webhookMapping(t testing.TB, s ingest.Source) *transform.Mapping {
 	return &transform.Mapping{Schemas: set, Redact: transform.NewRedactor(map[string]ingest.Secrets{zoho.WebhooksLabel: s.Secrets()})}
 }
 
-func webhook(method, contentType, query, body string) ingest.Callback {
+func webhook(method, contentType, query, raw string) ingest.Callback {
 	return ingest.Callback{
 		Source: zoho.WebhooksLabel, At: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Method: method, Path: "/zoho/webhooks/Deals/closed",
-		Params: map[string]string{"module": "Deals", "operation": "closed"}, Query: ingest.Values(query), RawQuery: query,
-		Header: http.Header{"Content-Type": {contentType}}, Body: []byte(body),
+		Params: map[string]string{"module": "Deals", "operation": "closed"}, Query: body.Values(query), RawQuery: query,
+		Header: http.Header{"Content-Type": {contentType}}, Body: []byte(raw),
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/body"
 )
 
 // errLossy says that an XML text does not convert to JSON without losing something.
@@ -33,14 +33,14 @@ type element struct {
 // with others between them would be lost: then it does not convert, and object is nil. Nothing is ever fetched. The secret
 // that proves a webhook is not in object.
 // leaves are the children of the root with their text, as far as they can be read; one that has children has no text.
-func xmlToJSON(text string) (object json.RawMessage, leaves ingest.Params) {
+func xmlToJSON(text string) (object json.RawMessage, leaves body.Params) {
 	above, err := readXML(text)
 	if len(above.children) == 0 {
 		return nil, nil
 	}
 	root := above.children[0]
 	for _, child := range root.children {
-		leaf := ingest.Param{Name: child.name}
+		leaf := body.Param{Name: child.name}
 		if len(child.children) == 0 {
 			leaf.Value = strings.TrimSpace(child.text.String())
 		}
@@ -114,7 +114,7 @@ func (e *element) wrapped() (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.RawMessage(fmt.Sprintf("{%s:%s}", ingest.JSONString(e.name), value)), nil
+	return json.RawMessage(fmt.Sprintf("{%s:%s}", body.JSONString(e.name), value)), nil
 }
 
 func (e *element) json() (json.RawMessage, error) {
@@ -125,7 +125,7 @@ func (e *element) json() (json.RawMessage, error) {
 		}
 	}
 	if len(e.attrs) == 0 && len(e.children) == 0 {
-		return ingest.JSONString(text), nil
+		return body.JSONString(text), nil
 	}
 	var parts []string
 	seen := map[string]bool{}
@@ -134,16 +134,16 @@ func (e *element) json() (json.RawMessage, error) {
 			return errLossy
 		}
 		seen[name] = true
-		parts = append(parts, string(ingest.JSONString(name))+":"+string(value))
+		parts = append(parts, string(body.JSONString(name))+":"+string(value))
 		return nil
 	}
 	for _, attr := range e.attrs {
-		if err := add("@"+qualified(attr.Name), ingest.JSONString(attr.Value)); err != nil {
+		if err := add("@"+qualified(attr.Name), body.JSONString(attr.Value)); err != nil {
 			return nil, err
 		}
 	}
 	if text != "" {
-		if err := add("#text", ingest.JSONString(text)); err != nil {
+		if err := add("#text", body.JSONString(text)); err != nil {
 			return nil, err
 		}
 	}
@@ -170,21 +170,21 @@ func (e *element) json() (json.RawMessage, error) {
 // withoutCredentials takes the children and attributes of the root out of an XML text as JSON that hidden takes for a
 // credential's name, and returns what they held.
 func withoutCredentials(object json.RawMessage, hidden func(name string) bool) (kept json.RawMessage, credentials []string) {
-	for root, children := range ingest.Members(object) {
-		kept = append(append(kept, '{'), ingest.JSONString(string(root))...)
+	for root, children := range body.Members(object) {
+		kept = append(append(kept, '{'), body.JSONString(string(root))...)
 		kept = append(kept, ':')
 		if !bytes.HasPrefix(children, []byte("{")) {
 			return object, nil
 		}
 		separator := byte('{')
-		for name, value := range ingest.Members(children) {
+		for name, value := range body.Members(children) {
 			if hidden(strings.TrimPrefix(string(name), "@")) {
-				if text, ok := ingest.StringOf(value); ok {
+				if text, ok := body.StringOf(value); ok {
 					credentials = append(credentials, strings.TrimSpace(text))
 				}
 				continue
 			}
-			kept = append(append(append(kept, separator), ingest.JSONString(string(name))...), ':')
+			kept = append(append(append(kept, separator), body.JSONString(string(name))...), ':')
 			kept, separator = append(kept, value...), ','
 		}
 		if separator == '{' {

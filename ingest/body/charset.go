@@ -1,0 +1,151 @@
+package body
+
+import (
+	"bytes"
+	"fmt"
+	"mime"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/unicode"
+)
+
+// Content splits a Content-Type into its media type, in lower case, its parameters, and the charset that it names (nil:
+// none). A header that departs from RFC 9110, such as "application/json, application/json", is read up to its first comma or
+// semicolon. An unknown charset is an error that wraps ErrMalformed; the other results count all the same.
+func Content(contentType string) (mediaType string, params map[string]string, charset encoding.Encoding, err error) {
+	switch contentType {
+	case "", "application/x-www-form-urlencoded", "application/json":
+		return contentType, nil, nil, nil
+	}
+	var broken error
+	if mediaType, params, broken = mime.ParseMediaType(contentType); broken != nil {
+		mediaType, params = looseContent(contentType)
+	}
+	name := strings.TrimSpace(params["charset"])
+	if name == "" {
+		return mediaType, params, nil, nil
+	}
+	if charset = charsetOf(name); charset == nil {
+		err = fmt.Errorf("%w: the charset of the Content-Type is unknown", ingest.ErrMalformed)
+	}
+	return mediaType, params, charset, err
+}
+
+func looseContent(contentType string) (mediaType string, params map[string]string) {
+	end := strings.IndexAny(contentType, ";,")
+	if end < 0 {
+		end = len(contentType)
+	}
+	params = map[string]string{}
+	for _, param := range strings.FieldsFunc(contentType[end:], func(r rune) bool { return r == ';' || r == ',' }) {
+		name, value, _ := strings.Cut(param, "=")
+		if name = strings.ToLower(strings.TrimSpace(name)); params[name] == "" {
+			params[name] = strings.Trim(strings.TrimSpace(value), `"`)
+		}
+	}
+	return strings.ToLower(strings.TrimSpace(contentType[:end])), params
+}
+
+// charsetOf returns the charset of a name; nil where it is unknown, or one that browsers refuse to read.
+func charsetOf(name string) encoding.Encoding {
+	switch strings.ToLower(name) {
+	case "utf-8", "utf8", "us-ascii":
+		return unicode.UTF8
+	}
+	if charset, err := htmlindex.Get(name); err == nil && charset != encoding.Replacement {
+		return charset
+	}
+	return nil
+}
+
+// Text returns a body as UTF-8, without a byte order mark. It is read in the first of these that fits: what the mark says, the
+// charset that its header names (nil: none), the encoding that an XML declaration names, UTF-8. Where none fits, the error
+// wraps ErrMalformed, and the text has U+FFFD for each run of bytes that could not be read.
+func Text(body []byte, charset encoding.Encoding) (string, error) {
+	if charset != nil && isWide(charset) && isASCII(body) {
+		charset = nil
+	}
+	for _, charset := range [...]encoding.Encoding{marked(body), charset, declared(body)} {
+		if charset == nil {
+			continue
+		}
+		if text, ok := decode(body, charset); ok {
+			return strings.TrimPrefix(text, byteOrderMark), nil
+		}
+	}
+	if utf8.Valid(body) {
+		return strings.TrimPrefix(string(body), byteOrderMark), nil
+	}
+	text := strings.TrimPrefix(strings.ToValidUTF8(string(body), "\ufffd"), byteOrderMark)
+	if charset != nil {
+		return text, fmt.Errorf("%w: the text is not in the charset that the Content-Type names", ingest.ErrMalformed)
+	}
+	return text, fmt.Errorf("%w: the text is not UTF-8", ingest.ErrMalformed)
+}
+
+const byteOrderMark = "\ufeff"
+
+// decode returns text of a charset as UTF-8; ok is false where it is not in that charset.
+func decode(raw []byte, charset encoding.Encoding) (text string, ok bool) {
+	if charset == unicode.UTF8 {
+		return string(raw), utf8.Valid(raw)
+	}
+	decoded, err := charset.NewDecoder().Bytes(raw)
+	ok = err == nil && !bytes.ContainsRune(decoded, utf8.RuneError) // a decoder writes U+FFFD for what it cannot read
+	return string(decoded), ok
+}
+
+// marked returns the charset that a byte order mark names, or that the first character of JSON or XML shows to be UTF-16; nil
+// where there is neither.
+func marked(body []byte) encoding.Encoding {
+	if len(body) < 2 {
+		return nil
+	}
+	switch first, second := body[0], body[1]; {
+	case bytes.HasPrefix(body, []byte(byteOrderMark)):
+		return unicode.UTF8
+	case first == 0xfe && second == 0xff, first == 0 && strings.IndexByte("{[<", second) >= 0:
+		return unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)
+	case first == 0xff && second == 0xfe, second == 0 && strings.IndexByte("{[<", first) >= 0:
+		return unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)
+	}
+	return nil
+}
+
+var xmlDeclaration = regexp.MustCompile(`^\s*<\?xml(?:\s[^>]*?)?\sencoding\s*=\s*["']([A-Za-z][A-Za-z0-9._-]*)["']`)
+
+// declared returns the charset that an XML declaration names (https://www.w3.org/TR/xml/#charencoding); nil where there is
+// none. One that can be read here is not in UTF-16, whatever it says.
+func declared(body []byte) encoding.Encoding {
+	parts := xmlDeclaration.FindSubmatch(body[:min(len(body), 256)])
+	if parts == nil {
+		return nil
+	}
+	charset := charsetOf(string(parts[1]))
+	if charset == nil || isWide(charset) {
+		return nil
+	}
+	return charset
+}
+
+// isWide reports whether ASCII reads as something else in a charset, as in UTF-16.
+func isWide(charset encoding.Encoding) bool {
+	const ascii = "a"
+	text, err := charset.NewDecoder().String(ascii)
+	return err != nil || text != ascii
+}
+
+// isASCII reports whether text is ASCII without a NUL, as half of each ASCII character in UTF-16 is.
+func isASCII(text []byte) bool {
+	for _, b := range text {
+		if b == 0 || b >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,76 @@
+package body
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxDecimal bounds the digits and the exponent of a number that Decimal writes out.
+const maxDecimal = 40
+
+// Decimal returns a JSON number, or a string that holds one, in plain notation with every digit: 1.718115953625E12 is
+// "1718115953625". ok is false for anything else, and for more than 40 digits or an exponent beyond 40.
+func Decimal(raw []byte) (plain string, ok bool) {
+	text := string(raw)
+	if said, isString := StringOf(raw); isString {
+		text = said
+	}
+	text = strings.TrimSpace(text)
+	digits := strings.TrimPrefix(text, "-")
+	for len(digits) > 1 && digits[0] == '0' && '0' <= digits[1] && digits[1] <= '9' {
+		digits = digits[1:] // JSON has no such zeros, a string may
+	}
+	if digits == "" || digits[0] < '0' || digits[0] > '9' || !json.Valid([]byte(digits)) {
+		return "", false
+	}
+	mantissa, exponent := digits, 0
+	if e := strings.IndexAny(digits, "eE"); e >= 0 {
+		var err error
+		if exponent, err = strconv.Atoi(digits[e+1:]); err != nil || exponent > maxDecimal || exponent < -maxDecimal {
+			return "", false
+		}
+		mantissa = digits[:e]
+	}
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	if len(whole)+len(fraction) > maxDecimal {
+		return "", false
+	}
+	point := len(whole) + exponent
+	all := whole + fraction
+	if point < 0 {
+		all, point = strings.Repeat("0", -point)+all, 0
+	}
+	all += strings.Repeat("0", max(0, point-len(all)))
+	if plain = strings.TrimLeft(all[:point], "0"); plain == "" {
+		plain = "0"
+	}
+	if fraction = strings.TrimRight(all[point:], "0"); fraction != "" {
+		plain += "." + fraction
+	}
+	if plain != "0" && strings.HasPrefix(text, "-") {
+		plain = "-" + plain
+	}
+	return plain, true
+}
+
+// lastSecond is the end of the year 9999, the last that RFC 3339 can write.
+const lastSecond = 253402300799
+
+// SinceEpoch returns the time that is a positive number of units, seconds or milliseconds, after the beginning of 1970, as
+// Decimal writes it; zero for any other number, and beyond the year 9999. Digits below a nanosecond are cut off.
+func SinceEpoch(plain string, unit time.Duration) time.Time {
+	whole, fraction, _ := strings.Cut(plain, ".")
+	n, err := strconv.ParseInt(whole, 10, 64)
+	perSecond := int64(time.Second / unit)
+	if err != nil || n <= 0 || n/perSecond > lastSecond {
+		return time.Time{}
+	}
+	below, err := strconv.ParseInt((fraction + "000000000")[:9], 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	nanoseconds := n%perSecond*int64(unit) + below/perSecond
+	return time.Unix(n/perSecond, nanoseconds).UTC()
+}

@@ -1,0 +1,55 @@
+package keep
+
+import (
+	"math"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// KeeperMetrics tells when channels end, and counts what was read from the CRM.
+type KeeperMetrics struct {
+	expires *prometheus.GaugeVec
+	read    *prometheus.CounterVec
+}
+
+// NewKeeperMetrics registers the metrics of a Keeper. Their labels are the configured channels and modules.
+func NewKeeperMetrics(reg prometheus.Registerer) *KeeperMetrics {
+	m := &KeeperMetrics{
+		expires: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "crm_bridge", Name: "channel_expiry_timestamp_seconds", Help: "When the CRM ends a channel, unless it is renewed; 0 where it is not alive, +Inf where it never ends.",
+		}, []string{"provider", "channel"}),
+		read: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "crm_bridge", Name: "backfill_records_total", Help: "Records read from the CRM's API and made safe.",
+		}, []string{"provider", "module"}),
+	}
+	reg.MustRegister(m.expires, m.read)
+	return m
+}
+
+// expiry tells when channels end. Accounts may have channels of one name, as the portals of Bitrix24 do: the worst off counts.
+func (m *KeeperMetrics) expiry(channels []ingest.Channel) {
+	first := map[[2]string]float64{}
+	for _, c := range channels {
+		name := [2]string{c.Provider, c.ID}
+		ends := 0.0
+		switch {
+		case c.State == "active" && c.Expires.IsZero():
+			ends = math.Inf(1)
+		case c.State == "active":
+			ends = float64(c.Expires.Unix())
+		}
+		if soonest, ok := first[name]; !ok || ends < soonest {
+			first[name] = ends
+		}
+	}
+	for name, ends := range first {
+		m.expires.WithLabelValues(name[0], name[1]).Set(ends)
+	}
+}
+
+func (m *KeeperMetrics) records(changes []ingest.Change) {
+	for _, change := range changes {
+		m.read.WithLabelValues(change.Provider, change.Module).Inc()
+	}
+}

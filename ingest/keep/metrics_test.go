@@ -1,0 +1,39 @@
+package keep
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// A channel that never ends is not one that is dead; and of several that have one name, the dead one is seen.
+func TestMetricTellsTheDeadFromTheEndless(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	soon := time.Unix(1800000000, 0)
+	NewKeeperMetrics(reg).expiry([]ingest.Channel{
+		{Provider: "zoho", ID: "1", State: "active", Expires: soon},
+		{Provider: "zoho", ID: "2", State: "lapsed", Expires: soon},
+		{Provider: "bitrix24", Account: "one", ID: "events", State: "active"},
+		{Provider: "bitrix24", Account: "one", ID: "queue", State: "active"},
+		{Provider: "bitrix24", Account: "two", ID: "queue", State: "refused"},
+		{Provider: "bitrix24", Account: "three", ID: "queue", State: "active"},
+	})
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			got[metric.GetLabel()[1].GetValue()+" "+metric.GetLabel()[0].GetValue()] = metric.GetGauge().GetValue()
+		}
+	}
+	want := map[string]float64{"zoho 1": 1800000000, "zoho 2": 0, "bitrix24 events": math.Inf(1), "bitrix24 queue": 0}
+	if difference := cmp.Diff(want, got); difference != "" {
+		t.Error(difference)
+	}
+}

@@ -1,0 +1,188 @@
+package receive
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/labstack/echo/v4"
+	"golang.org/x/time/rate"
+)
+
+// result is what the log line and the metrics of one callback are made of.
+type result struct {
+	source       string
+	at           time.Time
+	from         netip.Addr
+	limit        *rate.Limiter
+	proven       bool // its proof was judged, and right
+	turnedAway   bool // it was refused before its proof could be judged
+	status       int
+	err          error
+	changes      []ingest.Change
+	acks         []ingest.Ack
+	quarantineID string
+}
+
+// answer is the body of a 200.
+type answer struct {
+	Events []ingest.Ack `json:"events"`
+}
+
+func writeAnswer(c echo.Context, acks []ingest.Ack) error {
+	if acks == nil {
+		acks = []ingest.Ack{} // an empty list, not null
+	}
+	body, err := json.Marshal(answer{acks})
+	if err != nil {
+		return err
+	}
+	return c.JSONBlob(http.StatusOK, body)
+}
+
+// problem is a problem document (RFC 9457).
+type problem struct {
+	Type         string `json:"type"`
+	Title        string `json:"title"`
+	Status       int    `json:"status"`
+	Detail       string `json:"detail,omitempty"`
+	QuarantineID string `json:"quarantineId,omitempty"`
+}
+
+// retryAfter is how long a sender should wait after a 429 or a 503, in seconds.
+const retryAfter = "5"
+
+func writeProblem(c echo.Context, p problem) error {
+	if c.Response().Committed {
+		return nil
+	}
+	p.Type, p.Title = "about:blank", http.StatusText(p.Status)
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // a person reads it
+	if err := encoder.Encode(p); err != nil {
+		return err
+	}
+	if p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable {
+		c.Response().Header().Set("Retry-After", retryAfter)
+	}
+	return c.Blob(p.Status, "application/problem+json", bytes.TrimSpace(body.Bytes()))
+}
+
+// fate maps the error of a callback to the status of its answer.
+func fate(err error) int {
+	var http *echo.HTTPError
+	switch {
+	case err == nil:
+		return 200
+	case errors.As(err, &http):
+		return http.Code
+	case errors.Is(err, errCut):
+		return 408
+	case errors.Is(err, ingest.ErrForged):
+		return 401
+	case errors.Is(err, ingest.ErrRetry):
+		return 503
+	case errors.Is(err, ingest.ErrMalformed):
+		return 400
+	case errors.Is(err, ingest.ErrTooLarge):
+		return 413
+	}
+	return 503
+}
+
+// details are what a caller may know about a refusal; the operator reads more in the log.
+var details = map[int]string{
+	http.StatusBadRequest:                  "The request could not be read.",
+	http.StatusUnauthorized:                "The callback does not prove where it comes from.",
+	http.StatusNotFound:                    "There is nothing at this path.",
+	http.StatusMethodNotAllowed:            "This path does not take that method; see the Allow header.",
+	http.StatusRequestTimeout:              "The body did not arrive in time.",
+	http.StatusRequestEntityTooLarge:       "The callback is longer than this bridge takes.",
+	http.StatusUnsupportedMediaType:        "The body must come without a Content-Encoding.",
+	http.StatusRequestHeaderFieldsTooLarge: "The header is longer than this bridge takes.",
+	http.StatusTooManyRequests:             "More callbacks a second than this bridge takes; send it again later.",
+	http.StatusInternalServerError:         "The bridge failed on this request.",
+	http.StatusServiceUnavailable:          "The event could not be made safe in time; send the callback again.",
+}
+
+func detail(r *result) string {
+	if r.status == http.StatusBadRequest && r.quarantineID != "" {
+		return r.err.Error()
+	}
+	return details[r.status]
+}
+
+var outcomes = map[int]string{
+	200: "accepted", 400: "malformed", 401: "forged", 404: "not_found", 408: "slow", 413: "too_large", 415: "encoded", 429: "limited", 500: "failed", 503: "retry",
+}
+
+// report writes the one log line of a callback and counts it; panicked is what recover returned, and goes on.
+func (h *Handler) report(r *result, panicked any) {
+	if panicked != nil {
+		r.status, r.err = 500, fmt.Errorf("panic: %v\n%s", panicked, debug.Stack())
+	}
+	took := time.Since(r.at)
+	outcome := outcomes[r.status]
+	if r.status == http.StatusBadRequest && r.quarantineID == "" {
+		outcome = "unreadable"
+	}
+	h.Metrics.callbacks.WithLabelValues(r.source, outcome).Inc()
+	h.Metrics.duration.WithLabelValues(r.source).Observe(took.Seconds())
+	if r.quarantineID != "" {
+		h.Metrics.quarantined.WithLabelValues(r.source).Inc()
+	}
+	if r.status == http.StatusRequestEntityTooLarge {
+		h.Metrics.limitHits.WithLabelValues("body").Inc()
+	}
+	for _, ack := range r.acks {
+		if ack.Duplicate {
+			h.Metrics.duplicates.WithLabelValues(r.source).Inc()
+		}
+	}
+	h.note(r)
+	if r.err == nil || !h.refusals.repeats(h, r) {
+		h.logLine(r, took)
+	}
+	if panicked != nil {
+		panic(panicked)
+	}
+}
+
+func (h *Handler) logLine(r *result, took time.Duration) {
+	attrs := make([]slog.Attr, 0, 12)
+	attrs = append(attrs, slog.String("source", r.source), slog.Int("status", r.status), slog.Float64("ms", float64(took.Microseconds())/1000))
+	if len(r.changes) > 0 && r.err == nil { // what was refused may hold a secret anywhere
+		change := r.changes[0]
+		attrs = append(attrs, slog.String("module", change.Module), slog.String("operation", change.Operation), slog.Int("records", len(change.IDs)))
+	}
+	if len(r.acks) > 0 {
+		first := r.acks[0]
+		attrs = append(attrs, slog.String("event", first.ID), slog.String("stream", first.Stream), slog.Uint64("sequence", first.Sequence))
+		if len(r.acks) > 1 {
+			attrs = append(attrs, slog.Int("events", len(r.acks)))
+		}
+		if first.Duplicate {
+			attrs = append(attrs, slog.Bool("duplicate", true))
+		}
+	}
+	level, text := slog.LevelInfo, "callback accepted"
+	if r.err != nil {
+		if r.quarantineID != "" {
+			attrs = append(attrs, slog.String("quarantine", r.quarantineID))
+		}
+		attrs = append(attrs, slog.String("from", r.from.String()), slog.String("reason", r.err.Error()))
+		if level, text = slog.LevelWarn, "callback refused"; r.status >= 500 {
+			level, text = slog.LevelError, "callback failed"
+		}
+	}
+	h.Log.LogAttrs(context.Background(), level, text, attrs...)
+}

@@ -1,0 +1,274 @@
+package receive
+
+import (
+	"container/list"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+)
+
+// Connections bounds the connections of a server and what their unfinished headers hold. Where one too many comes, the one
+// that has been idle for the longest is closed, else the one whose header has been unfinished for the longest; if there is
+// none, the new one waits. Set the fields once, then wrap one listener, and set Track as the server's ConnState.
+type Connections struct {
+	Max         int    // open at once, beside one that waits
+	HeaderBytes int64  // of all headers that are not read to their end; the oldest are cut beyond it
+	TLS         bool   // the listener is below TLS: what is cut gets no answer
+	Label       string // of the metric
+	Metrics     *Metrics
+
+	mu      sync.Mutex
+	open    int
+	bytes   int64
+	idle    list.List // of *conn, the longest first
+	headers list.List // likewise
+	changed chan struct{}
+}
+
+const (
+	// headerPatience is how long a connection may be open without a whole header before it is closed for another one.
+	headerPatience = 500 * time.Millisecond
+	// roomEvery is how often a connection that waits looks for one that has become too slow.
+	roomEvery = 50 * time.Millisecond
+)
+
+// Limit returns listener with the bound.
+func (c *Connections) Limit(listener net.Listener) net.Listener {
+	c.changed = make(chan struct{}, 1)
+	return &limited{Listener: listener, of: c, closed: make(chan struct{})}
+}
+
+type limited struct {
+	net.Listener
+	of     *Connections
+	once   sync.Once
+	closed chan struct{}
+}
+
+// Accept implements net.Listener.
+func (l *limited) Accept() (net.Conn, error) {
+	inner, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	for !l.of.enter() {
+		select {
+		case <-l.of.changed:
+		case <-time.After(roomEvery):
+		case <-l.closed:
+			_ = inner.Close()
+			return nil, net.ErrClosed
+		}
+	}
+	return l.of.opened(inner), nil
+}
+
+// Close implements net.Listener.
+func (l *limited) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}
+
+// enter counts a connection, and reports whether there is room for it.
+func (c *Connections) enter() bool {
+	c.mu.Lock()
+	if c.open < c.Max {
+		c.open++
+		c.mu.Unlock()
+		return true
+	}
+	victim, _ := front(&c.idle)
+	if oldest, ok := front(&c.headers); victim == nil && ok && time.Since(oldest.since) >= headerPatience {
+		victim = oldest
+	}
+	c.mu.Unlock()
+	if victim == nil {
+		return false
+	}
+	c.Metrics.limitHits.WithLabelValues(c.Label).Inc()
+	victim.cut()
+	return false // it is counted when it is closed
+}
+
+func front(l *list.List) (*conn, bool) {
+	if l.Len() == 0 {
+		return nil, false
+	}
+	return l.Front().Value.(*conn), true
+}
+
+// phase is what a connection does.
+type phase int
+
+const (
+	serving phase = iota // a request is answered
+	waiting              // for the first byte of the next request
+	reading              // a header
+)
+
+// conn is a connection that is counted.
+type conn struct {
+	net.Conn
+	of *Connections
+
+	// Under the lock of Connections:
+	phase  phase
+	since  time.Time
+	place  *list.Element // in the list of its phase
+	header int64         // bytes of the header that is being read
+	closed bool
+}
+
+func (c *Connections) opened(inner net.Conn) *conn {
+	one := &conn{Conn: inner, of: c}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.enterPhase(one, reading)
+	return one
+}
+
+// enterPhase moves a connection from one list to the other.
+func (c *Connections) enterPhase(one *conn, next phase) {
+	switch {
+	case one.place == nil:
+	case one.phase == waiting:
+		c.idle.Remove(one.place)
+	case one.phase == reading:
+		c.headers.Remove(one.place)
+	}
+	c.bytes -= one.header
+	one.phase, one.since, one.place, one.header = next, time.Now(), nil, 0
+	switch {
+	case one.closed:
+	case next == waiting:
+		one.place = c.idle.PushBack(one)
+	case next == reading:
+		one.place = c.headers.PushBack(one)
+	}
+}
+
+// Track is for http.Server.ConnState. The server says that a connection is active when it has read a whole header.
+func (c *Connections) Track(of net.Conn, state http.ConnState) {
+	if secure, ok := of.(*tls.Conn); ok {
+		of = secure.NetConn()
+	}
+	one, ok := of.(*conn)
+	if !ok {
+		return
+	}
+	c.mu.Lock()
+	switch state {
+	case http.StateActive:
+		c.enterPhase(one, serving)
+	case http.StateIdle:
+		c.enterPhase(one, waiting)
+	}
+	c.mu.Unlock()
+	c.wake()
+}
+
+func (c *Connections) wake() {
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Read implements net.Conn. A header that does not come in time is answered with 408.
+func (o *conn) Read(p []byte) (int, error) {
+	n, err := o.Conn.Read(p)
+	if n > 0 && !o.of.count(o, n) {
+		return 0, net.ErrClosed
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) && o.endHeader() {
+		o.timeOut()
+	}
+	return n, err
+}
+
+// count adds to the bytes of a header, if one is being read. It reports whether the connection may go on.
+func (c *Connections) count(one *conn, n int) bool {
+	c.mu.Lock()
+	if one.phase == waiting {
+		c.enterPhase(one, reading)
+	}
+	if one.phase != reading {
+		c.mu.Unlock()
+		return true
+	}
+	one.header += int64(n)
+	c.bytes += int64(n)
+	var cut []*conn
+	for place := c.headers.Front(); place != nil && c.bytes > c.HeaderBytes; {
+		oldest := place.Value.(*conn)
+		if place = place.Next(); oldest.header > 0 {
+			cut = append(cut, oldest)
+			c.enterPhase(oldest, serving) // so that it is not found again
+		}
+	}
+	c.mu.Unlock()
+	goesOn := true
+	for _, oldest := range cut {
+		c.Metrics.limitHits.WithLabelValues(c.Label + "_header_bytes").Inc()
+		oldest.timeOut()
+		if goesOn = goesOn && oldest != one; oldest != one {
+			_ = oldest.Close()
+		}
+	}
+	return goesOn
+}
+
+// endHeader reports whether a part of a header has come that is not answered yet; the caller answers it. The server may
+// read again after a deadline.
+func (o *conn) endHeader() bool {
+	o.of.mu.Lock()
+	defer o.of.mu.Unlock()
+	if o.phase != reading || o.header == 0 {
+		return false
+	}
+	o.of.enterPhase(o, serving)
+	return true
+}
+
+// cut closes the connection, with an answer where a part of a header has come.
+func (o *conn) cut() {
+	if o.endHeader() {
+		o.timeOut()
+	}
+	_ = o.Close()
+}
+
+// timeOut answers a header that does not end.
+func (o *conn) timeOut() {
+	if o.of.TLS {
+		return
+	}
+	if o.Conn.SetWriteDeadline(time.Now().Add(10*time.Millisecond)) == nil {
+		_, _ = o.Conn.Write(rawProblem(http.StatusRequestTimeout, "The header did not arrive in time."))
+	}
+}
+
+// Close implements net.Conn.
+func (o *conn) Close() error {
+	o.of.mu.Lock()
+	if !o.closed {
+		o.closed = true
+		o.of.open--
+		o.of.enterPhase(o, serving)
+	}
+	o.of.mu.Unlock()
+	o.of.wake()
+	return o.Conn.Close()
+}
+
+// CloseWrite lets the server end its half, so that the last answer is not lost with what the peer still sends.
+func (o *conn) CloseWrite() error {
+	if half, ok := o.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}

@@ -1,0 +1,253 @@
+// Package receive is the door: it serves HTTP, bounds what strangers can hold, has each callback authenticated and decoded by its
+// Source, hands the changes to Accept, and answers when they are safe.
+package receive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/body"
+	"github.com/labstack/echo/v4"
+	"golang.org/x/time/rate"
+)
+
+// Handler answers callbacks: each is read, verified, decoded and made safe before its 200. Set the fields once, then
+// serve it.
+type Handler struct {
+	Sources    map[string]ingest.Source // by label
+	Accept     ingest.Accept
+	Quarantine ingest.Quarantine
+
+	MaxBody     int64 // bytes; a longer body is refused with 413
+	MaxInFlight int   // requests at once; one more is refused with 503
+	// MaxInFlightBytes bounds what bodies hold at once, from the first byte until the answer: the slowest unfinished ones are
+	// cut with 408, then a new one is refused with 503. What callbacks hold beside their bodies while they are worked on is
+	// bounded by nine eighths of it. 0: 256 MiB.
+	MaxInFlightBytes int64
+	// PerRecord says that Accept makes an event of each record, and each holds the whole callback.
+	PerRecord     bool
+	AnswerTimeout time.Duration // not safe by then: 503
+	Rate          float64       // proven callbacks a second for each source; more are refused with 429; 0: no limit
+
+	Allow          ingest.Networks // where callbacks may come from; empty: anywhere
+	TrustedProxies ingest.Networks // peers whose X-Forwarded-For is believed
+
+	Missed  func(at time.Time)  // called for refused callbacks that the CRM may not repeat (DESIGN.md, 12); nil: not called
+	Public  map[string]Document // documents that everyone may GET, by path pattern
+	Log     *slog.Logger
+	Metrics *Metrics
+
+	refusals refusals
+	misses   misses
+}
+
+// Document returns what stands at a path, with the headers of its answer; ok is false where there is nothing. It may be kept
+// for an hour unless Cache-Control says otherwise.
+type Document func(path string) (header http.Header, body []byte, ok bool)
+
+var pathParam = regexp.MustCompile(`\{([a-z]+)\}`)
+
+// HTTP returns the routes of all sources as one http.Handler.
+func (h *Handler) HTTP() http.Handler {
+	e := echo.New()
+	e.HTTPErrorHandler = func(err error, c echo.Context) {
+		var http *echo.HTTPError
+		if !errors.As(err, &http) || http.Code == 500 {
+			h.Log.Error("request failed", "path", c.Path(), "error", err)
+			http = echo.ErrInternalServerError
+		}
+		_ = writeProblem(c, problem{Status: http.Code, Detail: details[http.Code]})
+	}
+	e.Use(h.recoverPanics)
+	limits, room := h.limiters(), h.room()
+
+	for label, source := range h.Sources {
+		for _, route := range source.Routes() {
+			e.Add(route.Method, pathParam.ReplaceAllString(route.Path, ":$1"), func(c echo.Context) error {
+				return h.answer(c, label, source, limits[label], room)
+			})
+		}
+	}
+	readers := make(chan struct{}, maxReaders)
+	for pattern, public := range h.Public {
+		e.Match([]string{http.MethodGet, http.MethodHead}, pathParam.ReplaceAllString(pattern, ":$1"), func(c echo.Context) error {
+			select {
+			case readers <- struct{}{}:
+				defer func() { <-readers }()
+			default:
+				h.Metrics.limitHits.WithLabelValues("documents").Inc()
+				return echo.ErrServiceUnavailable
+			}
+			header, body, ok := public(c.Request().URL.Path)
+			if !ok {
+				return echo.ErrNotFound
+			}
+			answer := c.Response().Header()
+			answer.Set("Cache-Control", "public, max-age=3600")
+			answer.Set("X-Content-Type-Options", "nosniff")
+			maps.Copy(answer, header)
+			return c.Blob(http.StatusOK, header.Get("Content-Type"), body)
+		})
+	}
+	return e
+}
+
+// maxReaders bounds how many requests for documents are answered at once.
+const maxReaders = 64
+
+// answer takes one callback from its first byte to its answer.
+func (h *Handler) answer(c echo.Context, label string, source ingest.Source, limit *rate.Limiter, room *room) error {
+	start := time.Now()
+	outcome := &result{source: label, at: start, from: h.client(c.Request()), limit: limit}
+	defer func() { h.report(outcome, recover()) }()
+
+	err := h.receive(c, source, room, outcome)
+	if outcome.status, outcome.err = fate(err), err; err == nil {
+		return writeAnswer(c, outcome.acks)
+	}
+	if outcome.status == http.StatusRequestTimeout {
+		c.Response().Header().Set("Connection", "close") // the rest of its body will not be read
+	}
+	return writeProblem(c, problem{Status: outcome.status, Detail: detail(outcome), QuarantineID: outcome.quarantineID})
+}
+
+// receive admits a callback, reads it and has it taken. It gives back what the callback holds when all is done.
+func (h *Handler) receive(c echo.Context, source ingest.Source, room *room, into *result) error {
+	if err := h.admit(into.from); err != nil {
+		return err
+	}
+	cb, err := head(c, into.source, into.at)
+	if err != nil {
+		return err
+	}
+	cb.From = into.from
+	r := c.Request()
+	into.proven = source.Verify(r.Context(), cb) == nil // what the body will add may still make a forgery of it
+	control := http.NewResponseController(c.Response())
+	share, err := room.enter(into.proven, func() { _ = control.SetReadDeadline(time.Now()) })
+	if err != nil {
+		into.turnedAway = true
+		h.discardRest(c)
+		return err
+	}
+	defer share.leave()
+	if err = share.grow(max(0, headerBytes(r)-firstRead)); err == nil {
+		cb.Body, err = h.readBody(r, share)
+	}
+	if cut := share.finish(); cut != nil {
+		err = cut
+	}
+	if errors.Is(err, errTooMuchHeld) {
+		into.turnedAway = true
+		h.discardRest(c)
+	}
+	if err != nil {
+		return err
+	}
+	// A CRM that hangs up has still told us of a change, and may never tell again: only time ends the work.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), h.AnswerTimeout)
+	defer cancel()
+	return h.take(ctx, source, cb, room, into)
+}
+
+// take verifies, decodes and makes safe. A malformed callback is safe when its copy is in quarantine.
+func (h *Handler) take(ctx context.Context, source ingest.Source, cb ingest.Callback, room *room, into *result) error {
+	done, err := room.begin(ctx, len(cb.Body), 1, into.proven)
+	if err != nil {
+		into.turnedAway = true
+		return err
+	}
+	defer func() { done() }()
+	err = source.Verify(ctx, cb)
+	into.proven = err == nil
+	into.turnedAway = errors.Is(err, ingest.ErrUnasked)
+	if err != nil {
+		return err
+	}
+	// Only what is proven counts, or strangers could use up the rate of the CRM.
+	if into.limit != nil && !into.limit.Allow() {
+		h.Metrics.limitHits.WithLabelValues("rate").Inc()
+		return echo.ErrTooManyRequests
+	}
+	changes, err := source.Decode(cb)
+	if err == nil && ctx.Err() != nil {
+		return fmt.Errorf("%w: decoding it took longer than BRIDGE_ANSWER_TIMEOUT", ingest.ErrRetry)
+	}
+	events := 1
+	if h.PerRecord {
+		events = max(1, records(changes))
+	}
+	if events > 1 {
+		done() // waiting with it in hand could have all wait for each other
+		again, failed := room.begin(ctx, len(cb.Body), events, true)
+		if failed != nil {
+			done = func() {}
+			return failed
+		}
+		done = again
+	}
+	if err == nil && len(changes) > 0 {
+		trace := ingest.TraceParent(cb.Header)
+		for i := range changes {
+			changes[i].TraceParent = trace
+		}
+		into.changes = changes
+		if into.acks, err = h.Accept(ctx, changes); errors.Is(err, ingest.ErrUnanswered) {
+			room.linger(len(cb.Body), events)
+		}
+	}
+	if !errors.Is(err, ingest.ErrMalformed) {
+		return err
+	}
+	id, failed := h.Quarantine(ctx, cb, err)
+	if failed != nil {
+		return fmt.Errorf("%w: quarantine: %w; it was kept out of the stream because: %s", ingest.ErrRetry, failed, err.Error())
+	}
+	into.quarantineID = id
+	return err
+}
+
+// head makes a Callback of a request whose body is not read yet.
+func head(c echo.Context, label string, at time.Time) (ingest.Callback, error) {
+	r := c.Request()
+	if encoding := r.Header.Get(echo.HeaderContentEncoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return ingest.Callback{}, echo.ErrUnsupportedMediaType
+	}
+	params := make(map[string]string, len(c.ParamNames()))
+	for _, name := range c.ParamNames() {
+		value := c.Param(name)
+		if r.URL.RawPath != "" { // then Echo takes parameters from it as they are written
+			var err error
+			if value, err = url.PathUnescape(value); err != nil {
+				return ingest.Callback{}, echo.ErrNotFound
+			}
+		}
+		if params[name] = value; strings.Contains(c.Param(name), "/") {
+			return ingest.Callback{}, echo.ErrNotFound // Echo lets the last parameter of a path run on to its end
+		}
+	}
+	return ingest.Callback{
+		Source: label, At: at.UTC(), Method: r.Method, Path: r.URL.Path, Header: r.Header,
+		Query: body.Values(r.URL.RawQuery), RawQuery: r.URL.RawQuery, Params: params,
+	}, nil
+}
+
+func (h *Handler) recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = echo.ErrInternalServerError
+			}
+		}()
+		return next(c)
+	}
+}

@@ -1,0 +1,126 @@
+package receive
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+)
+
+// refusals keeps equal refusals, which strangers can cause without an end, from filling the log: the first of a kind is
+// logged, then one line a minute with their number. The metrics count each.
+type refusals struct {
+	mu    sync.Mutex
+	kinds map[refusalKind]*repeated
+	timer *time.Timer // runs while there are kinds
+}
+
+// refusalKind is what makes refusals equal. reason is without what it quotes of the request.
+type refusalKind struct {
+	source string
+	status int
+	reason string
+}
+
+// repeated are the refusals of a kind since its last line.
+type repeated struct {
+	count  int
+	reason string // of the last one
+	from   netip.Addr
+}
+
+const (
+	// refusalsEvery is how often the number of equal refusals is logged. A kind that did not occur for so long is new again.
+	refusalsEvery = time.Minute
+	// maxKinds bounds the kinds that are counted separately; all further ones of a source and a status are one.
+	maxKinds = 128
+)
+
+var quotation = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+
+// repeats reports whether a refusal is counted for a later line, and needs none of its own. An authenticated callback has
+// its line each time, except beyond the rate.
+func (k *refusals) repeats(h *Handler, r *result) bool {
+	if r.proven && r.status != http.StatusTooManyRequests {
+		return false
+	}
+	reason, _, _ := strings.Cut(r.err.Error(), "\n") // what follows is the stack of a panic
+	kind := refusalKind{r.source, r.status, strings.Clone(clip(quotation.ReplaceAllString(reason, `""`), 200))}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.kinds == nil {
+		k.kinds = map[refusalKind]*repeated{}
+	}
+	if k.kinds[kind] == nil && len(k.kinds) >= maxKinds {
+		kind.reason = ""
+	}
+	if one := k.kinds[kind]; one != nil {
+		one.count++
+		one.reason, one.from = reason, r.from
+		return true
+	}
+	k.kinds[kind] = &repeated{}
+	if k.timer == nil {
+		k.timer = time.AfterFunc(refusalsEvery, func() { k.tick(h.Log) })
+	}
+	return false
+}
+
+// tick logs what was counted, and forgets kinds that did not occur.
+func (k *refusals) tick(log *slog.Logger) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.timer == nil {
+		return // it was ended meanwhile
+	}
+	k.write(log)
+	if len(k.kinds) == 0 {
+		k.timer = nil
+		return
+	}
+	k.timer.Reset(refusalsEvery)
+}
+
+// end logs what was counted so far, and forgets all kinds.
+func (k *refusals) end(log *slog.Logger) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.timer != nil {
+		k.timer.Stop()
+		k.timer = nil
+	}
+	k.write(log)
+	clear(k.kinds)
+}
+
+func (k *refusals) write(log *slog.Logger) {
+	for kind, one := range k.kinds {
+		if one.count == 0 {
+			delete(k.kinds, kind)
+			continue
+		}
+		log.LogAttrs(context.Background(), slog.LevelWarn, "callbacks refused again", slog.String("source", kind.source), slog.Int("status", kind.status),
+			slog.Int("count", one.count), slog.String("last_from", one.from.String()), slog.String("last_reason", one.reason))
+		*one = repeated{}
+	}
+}
+
+func clip(text string, most int) string {
+	if len(text) > most {
+		return strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return text
+}
+
+// Flush logs the refusals that were only counted so far, and reports the misses that wait. Call it when the last request
+// was answered.
+func (h *Handler) Flush() {
+	h.refusals.end(h.Log)
+	if h.Missed != nil {
+		h.misses.flush(h.Missed)
+	}
+}
