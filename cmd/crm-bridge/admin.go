@@ -62,7 +62,7 @@ func (b *bridge) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, map[string]bool{"ok": true}) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		answer := readiness{Ready: true, Durability: b.promises(), Stream: b.settings.Stream, Version: version()}
+		answer := readiness{Ready: true, Durability: b.promises(), Stream: b.settings.Stream, Version: release}
 		b.describeRemote(r.Context(), &answer)
 		answer.Warnings = b.leftJournals()
 		status := http.StatusOK

@@ -153,7 +153,7 @@ func (b *bridge) described() asyncapi.Bridge {
 	}
 	slices.Sort(subjects)
 	return asyncapi.Bridge{
-		Version: version(), Servers: b.consumersConnect(), Stream: s.Stream, Prefix: s.SubjectPrefix, Binary: s.EventMode == publish.Binary, Subjects: subjects,
+		Version: release, Servers: b.consumersConnect(), Stream: s.Stream, Prefix: s.SubjectPrefix, Binary: s.EventMode == publish.Binary, Subjects: subjects,
 	}
 }
 

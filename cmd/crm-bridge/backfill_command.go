@@ -119,7 +119,7 @@ func openBackfill(ctx context.Context, provider, module string) (b *backfill, cl
 	if err != nil {
 		return nil, nil, err
 	}
-	open, err := openAPIs(ingest.Setup{Env: env.load, MadeSecret: s.foundSecret}, s.publicURL(), slog.New(slog.DiscardHandler))
+	open, err := openAPIs(ingest.Setup{Env: env.load, MadeSecret: foundSecret(s)}, s.publicURL(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -155,7 +155,7 @@ func openBackfill(ctx context.Context, provider, module string) (b *backfill, cl
 // openStores returns the state that the bridge shares, and has what is published synced where the running bridge does so
 // for its own.
 func (b *backfill) openStores(s settings, conn *publish.Conn) (ingest.State, error) {
-	state := s.state(func() (*publish.Conn, error) { return conn, nil })
+	state := sharedState(s, func() (*publish.Conn, error) { return conn, nil })
 	key := s.StateKey
 	if s.embedded() {
 		made, err := readSecret(s.DataDir, stateSecret)

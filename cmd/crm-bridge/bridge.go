@@ -293,3 +293,13 @@ func (b *bridge) Close() {
 		_ = b.data.Close()
 	}
 }
+
+// sayLimits puts the limits that belong together into one sentence.
+func (b *bridge) sayLimits(m memoryLimit, goLimit int64, connections int) {
+	held := fmt.Sprintf("bodies in flight hold at most %s, connections at most %d", Size(b.settings.inFlightBytes(m)), connections)
+	if m.limit == 0 {
+		b.log.Info("memory is not limited; " + held)
+		return
+	}
+	b.log.Info(fmt.Sprintf("memory is limited to %s by %s; Go keeps within %s; %s", Size(m.limit), m.from, Size(goLimit), held))
+}

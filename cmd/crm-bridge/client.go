@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
@@ -19,47 +18,28 @@ func loadClient(env *environment) (settings, map[string]ingest.Source, error) {
 	if err != nil {
 		return s, nil, err
 	}
-	sources, err := openSources(ingest.Setup{Env: env.load, MadeSecret: s.foundSecret})
+	sources, err := openSources(ingest.Setup{Env: env.load, MadeSecret: foundSecret(s)})
 	if err != nil {
 		return s, nil, err
 	}
 	return s, sources, env.checkUnknown()
 }
 
-// foundSecret returns a secret that the embedded bridge has made; empty where none has run yet.
-func (s settings) foundSecret(name string) (string, error) {
-	if !s.embedded() {
-		return "", nil
+// foundSecret returns what finds a secret that the embedded bridge has made; it is empty where none has run yet.
+func foundSecret(s settings) func(name string) (string, error) {
+	return func(name string) (string, error) {
+		if !s.embedded() {
+			return "", nil
+		}
+		secret, err := readSecret(s.DataDir, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return "", nil
+		}
+		if err != nil {
+			return "", fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
+		}
+		return secret, nil
 	}
-	secret, err := readSecret(s.DataDir, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
-	}
-	return secret, nil
-}
-
-// callbackURL is where the bridge of these settings is reached from this machine.
-func (s settings) callbackURL() string {
-	scheme := "http://"
-	if s.ListenCert != "" {
-		scheme = "https://"
-	}
-	return scheme + local(s.Listen)
-}
-
-// local is a listening address as a client on the same machine writes it.
-func local(address string) string {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return address
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, port)
 }
 
 // connectReader connects a command to the NATS that holds the stream.

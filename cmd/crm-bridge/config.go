@@ -1,10 +1,7 @@
 package main
 
 import (
-	"cmp"
 	"io"
-	"slices"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -23,36 +20,11 @@ func configCommand() *cobra.Command {
 			if _, _, err := loadClient(env); err != nil {
 				return err
 			}
-			return printConfig(cmd.OutOrStdout(), env.all(), asJSON || !isTerminal(cmd.OutOrStdout()))
+			return printConfig(cmd.OutOrStdout(), env.all(providers()), asJSON || !isTerminal(cmd.OutOrStdout()))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
 	return cmd
-}
-
-// all returns each variable once, as it may be printed: those of the bridge itself, then those of each CRM, each in the
-// order of their names.
-func (e *environment) all() []variable {
-	var list []variable
-	for _, v := range e.variables {
-		if !slices.ContainsFunc(list, func(other variable) bool { return other.Name == v.Name }) {
-			list = append(list, v.shown())
-		}
-	}
-	slices.SortFunc(list, func(a, b variable) int {
-		return cmp.Or(strings.Compare(a.provider(), b.provider()), strings.Compare(a.Name, b.Name))
-	})
-	return list
-}
-
-// provider is the CRM that a variable belongs to; empty: none.
-func (v variable) provider() string {
-	for provider := range apis {
-		if strings.HasPrefix(v.Name, prefix+"_"+strings.ToUpper(provider)+"_") {
-			return provider
-		}
-	}
-	return ""
 }
 
 func printConfig(out io.Writer, variables []variable, asJSON bool) error {
@@ -65,13 +37,14 @@ func printConfig(out io.Writer, variables []variable, asJSON bool) error {
 		}
 		return nil
 	}
+	known := providers()
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	say(table, "VARIABLE\tVALUE\tFROM\tMEANING\n")
 	for i, v := range variables {
-		switch provider := v.provider(); {
+		switch provider := v.provider(known); {
 		case i == 0:
 			say(table, "crm-bridge\t\t\t\n")
-		case provider != variables[i-1].provider():
+		case provider != variables[i-1].provider(known):
 			say(table, "\t\t\t\n%s\t\t\t\n", provider)
 		}
 		say(table, "%s\t%s\t%s\t%s\n", v.Name, v.Value, v.From, v.Meaning)

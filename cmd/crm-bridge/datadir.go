@@ -48,8 +48,6 @@ func (d *dataDir) Close() error {
 	return d.lock.Close()
 }
 
-func (d *dataDir) jetStream() string { return d.path }
-
 // secret returns the secret of that name, made at random and kept for ever at the first call.
 func (d *dataDir) secret(name string) (string, error) {
 	secret, err := readSecret(d.path, name)
@@ -94,26 +92,4 @@ func readSecret(path, name string) (string, error) {
 		return "", fmt.Errorf("%s is empty: remove it, and a new one is made", filepath.Join(path, name))
 	}
 	return secret, nil
-}
-
-// writeDurably puts a file in place whole: after a power cut it is either there with its content or not there.
-func writeDurably(path, content string) (err error) {
-	temporary := path + ".new"
-	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.WriteString(content)
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err == nil {
-		err = os.Rename(temporary, path)
-	}
-	if err != nil {
-		return err
-	}
-	folder, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }

@@ -124,7 +124,7 @@ func TestEnvironment(t *testing.T) {
 			}
 			var out strings.Builder
 			for _, asJSON := range []bool{true, false} {
-				if err := printConfig(&out, env.all(), asJSON); err != nil {
+				if err := printConfig(&out, env.all(providers()), asJSON); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -148,7 +148,7 @@ func TestConfigMasks(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	if err := printConfig(&out, env.all(), true); err != nil {
+	if err := printConfig(&out, env.all(providers()), true); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(out.String(), planted) {
@@ -173,7 +173,7 @@ func TestConfigIsOrdered(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	if err := printConfig(&out, env.all(), false); err != nil {
+	if err := printConfig(&out, env.all(providers()), false); err != nil {
 		t.Fatal(err)
 	}
 	var firsts []string
@@ -217,7 +217,7 @@ func TestEveryVariableIsExplained(t *testing.T) {
 	if _, _, err := loadClient(env); err != nil {
 		t.Fatal(err)
 	}
-	for _, v := range env.all() {
+	for _, v := range env.all(providers()) {
 		if v.Meaning == "" {
 			t.Errorf("%s is not explained", v.Name)
 		}

@@ -37,7 +37,7 @@ func (b *bridge) openLocalStreams(ctx context.Context) (journal publish.Stream, 
 	defer cancel()
 	journal, err = b.ensure(ctx, b.conn, publish.StreamConfig{
 		Name: b.journalStream(), Description: "Events on their way to the remote NATS", Subjects: []string{b.journalStream() + ".>"},
-		MaxBytes: int64(b.settings.JournalMaxBytes), DefaultMaxBytes: b.settings.roomFor(eventsRoom, true), Replicas: 1, Duplicates: b.duplicates(),
+		MaxBytes: int64(b.settings.JournalMaxBytes), DefaultMaxBytes: eventsRoom.on(b.settings.DataDir, true), Replicas: 1, Duplicates: b.duplicates(),
 		DiscardNew: true, WorkQueue: true, BytesVariable: "BRIDGE_JOURNAL_MAX_BYTES",
 	})
 	if err != nil {
@@ -45,7 +45,7 @@ func (b *bridge) openLocalStreams(ctx context.Context) (journal publish.Stream, 
 	}
 	_, err = b.ensure(ctx, b.conn, publish.StreamConfig{
 		Name: b.refusedStream(), Description: "What the remote NATS refuses for good", Subjects: []string{b.refusedStream() + ".>"},
-		DefaultMaxBytes: b.settings.roomFor(quarantineRoom, true), Replicas: 1, Duplicates: 2 * time.Minute, DiscardNew: true,
+		DefaultMaxBytes: quarantineRoom.on(b.settings.DataDir, true), Replicas: 1, Duplicates: 2 * time.Minute, DiscardNew: true,
 	})
 	if err != nil {
 		return journal, err

@@ -13,7 +13,7 @@ func (b *bridge) openKeeper(ctx context.Context) error {
 	if len(b.apis) == 0 {
 		return nil
 	}
-	state := b.settings.state(b.local)
+	state := sharedState(b.settings, b.local)
 	key, replica := b.settings.StateKey, rand.Text()
 	if b.forwarder != nil { // replicas share what the remote holds
 		state.Reach = b.forwarder.Reach

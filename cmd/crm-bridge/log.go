@@ -11,9 +11,9 @@ import (
 )
 
 // newLog returns the log, and what writes the lines that it still holds back.
-func newLog(to io.Writer, s settings) (log *slog.Logger, flush func()) {
+func newLog(to io.Writer, level slog.Level, format string) (log *slog.Logger, flush func()) {
 	lines := &lineBuffer{to: to}
-	options := &slog.HandlerOptions{Level: slog.Level(s.LogLevel), ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
 		if attr.Value.Kind() == slog.KindAny {
 			if err, ok := attr.Value.Any().(error); ok && err != nil {
 				attr.Value = slog.StringValue(plainly(err))
@@ -21,7 +21,7 @@ func newLog(to io.Writer, s settings) (log *slog.Logger, flush func()) {
 		}
 		return attr
 	}}
-	if s.LogFormat == "json" || s.LogFormat == "auto" && !isTerminal(to) {
+	if format == "json" || format == "auto" && !isTerminal(to) {
 		return slog.New(slog.NewJSONHandler(lines, options)), lines.flush
 	}
 	return slog.New(slog.NewTextHandler(lines, options)), lines.flush

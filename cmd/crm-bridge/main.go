@@ -57,7 +57,7 @@ func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:     "crm-bridge",
 		Short:   "Receives the callbacks of CRMs and keeps each as a CloudEvent in NATS JetStream.",
-		Version: version(),
+		Version: release,
 		Long: `crm-bridge receives the callbacks of CRMs, authenticates them, turns each into a CloudEvent,
 and answers only when the event is safe in NATS JetStream. Without a command it serves.`,
 		Example:       "  crm-bridge                        serve callbacks on :8080, events on nats://127.0.0.1:4222\n  crm-bridge send                   send a first callback to it\n  crm-bridge tail 'crm.zoho.>'      watch the events",
@@ -102,5 +102,3 @@ func atMostOneArg(cmd *cobra.Command, args []string) error {
 	}
 	return nil
 }
-
-func say(to io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(to, format, args...) }

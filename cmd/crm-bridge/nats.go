@@ -2,19 +2,13 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/publish"
 )
-
-// ownerSecret is the file in the data folder that holds the password of the bridge and its commands.
-const ownerSecret = "nats-password"
 
 const quarantineAge = 30 * 24 * time.Hour
 
@@ -99,7 +93,7 @@ func (b *bridge) openEmbedded(ctx context.Context) error {
 		return err
 	}
 	// A journal may hold what was taken under a larger BRIDGE_MAX_BODY.
-	config := publish.ServerConfig{Dir: b.data.jetStream(), OwnerPass: password, Sync: s.Sync, MaxPayload: publish.MaxPayload, Log: b.log}
+	config := publish.ServerConfig{Dir: b.data.path, OwnerPass: password, Sync: s.Sync, MaxPayload: publish.MaxPayload, Log: b.log}
 	if s.embedded() {
 		config.MaxPayload = maxPayload(s.MaxBody)
 		config.Listen, config.User, config.Pass = s.NATS.Listen, s.NATS.ListenUser, s.NATS.ListenPassword
@@ -161,7 +155,7 @@ func (b *bridge) ensureEvents(ctx context.Context, conn *publish.Conn) (publish.
 	s := b.settings
 	stream, err := b.ensure(ctx, conn, publish.StreamConfig{
 		Name: s.Stream, Description: "CRM changes as CloudEvents", Subjects: []string{s.SubjectPrefix + ".>"},
-		MaxAge: time.Duration(s.StreamMaxAge), MaxBytes: int64(s.StreamMaxBytes), DefaultMaxBytes: s.roomFor(eventsRoom, s.embedded()), RoomShare: eventsRoom.ofAccount,
+		MaxAge: time.Duration(s.StreamMaxAge), MaxBytes: int64(s.StreamMaxBytes), DefaultMaxBytes: eventsRoom.on(s.DataDir, s.embedded()), RoomShare: eventsRoom.ofAccount,
 		Replicas: s.StreamReplicas, Duplicates: b.duplicates(), AgeVariable: "BRIDGE_STREAM_MAX_AGE", BytesVariable: "BRIDGE_STREAM_MAX_BYTES",
 		Before: func() { _, _ = b.ensureQuarantine(ctx, conn) }, // asked again afterwards, which says what is wrong
 	})
@@ -175,7 +169,7 @@ func (b *bridge) ensureQuarantine(ctx context.Context, conn *publish.Conn) (publ
 	s := b.settings
 	return b.ensure(ctx, conn, publish.StreamConfig{
 		Name: b.quarantineStream(), Description: "Callbacks that were proven but not understood", Subjects: []string{s.SubjectPrefix + "-quarantine.>"},
-		MaxAge: quarantineAge, MaxBytes: int64(s.QuarantineMaxBytes), DefaultMaxBytes: s.roomFor(quarantineRoom, s.embedded()), RoomShare: quarantineRoom.ofAccount,
+		MaxAge: quarantineAge, MaxBytes: int64(s.QuarantineMaxBytes), DefaultMaxBytes: quarantineRoom.on(s.DataDir, s.embedded()), RoomShare: quarantineRoom.ofAccount,
 		Replicas: s.StreamReplicas, Duplicates: 2 * time.Minute, DiscardNew: true, BytesVariable: "BRIDGE_QUARANTINE_MAX_BYTES",
 	})
 }
@@ -216,39 +210,4 @@ func (b *bridge) duplicates() time.Duration {
 		window = min(window, age)
 	}
 	return window
-}
-
-// remote is where the remote NATS is.
-func (n natsSettings) remote() publish.Address {
-	return publish.Address{URL: n.URL, Creds: n.Creds, Nkey: n.Nkey, User: n.User, Password: n.Password, CA: n.CA, Cert: n.Cert, Key: n.Key, TLSFirst: n.TLSFirst}
-}
-
-// explain adds which credentials a remote NATS rejected.
-func (n natsSettings) explain(err error) error {
-	if !errors.Is(err, publish.ErrRefused) {
-		return err
-	}
-	used := "no credentials; set BRIDGE_NATS_CREDS, BRIDGE_NATS_NKEY, or BRIDGE_NATS_USER and BRIDGE_NATS_PASSWORD"
-	switch {
-	case n.Creds != "":
-		used = "the file that BRIDGE_NATS_CREDS names"
-	case n.Nkey != "":
-		used = "the file that BRIDGE_NATS_NKEY names"
-	case strings.Contains(n.URL, "@"):
-		used = "the user in BRIDGE_NATS_URL"
-	case n.User != "" || n.Password != "":
-		used = "BRIDGE_NATS_USER and BRIDGE_NATS_PASSWORD"
-	case n.Cert != "":
-		used = "the certificate that BRIDGE_NATS_CERT names"
-	}
-	return fmt.Errorf("%w: the server rejected %s", err, used)
-}
-
-// tlsConfig serves a certificate from files, and reads them again when they change.
-func tlsConfig(cert, key string, log *slog.Logger) (*tls.Config, error) {
-	pair := &keyPair{cert: cert, key: key, log: log}
-	if _, err := pair.get(nil); err != nil {
-		return nil, err
-	}
-	return &tls.Config{GetCertificate: pair.get, MinVersion: tls.VersionTLS12}, nil
 }

@@ -21,10 +21,8 @@ type journalNote struct {
 }
 
 const (
-	// journalNotes is the prefix of the keys of notes, one for each journal; journalSecret is the file in the data folder that
-	// holds the rest of its key.
-	journalNotes  = "journal."
-	journalSecret = "journal-id"
+	// journalNotes is the prefix of the keys of notes, one for each journal.
+	journalNotes = "journal."
 	// noteEvery is how often a journal is noted and notes are read; after failures that grows to noteLast. A note that is
 	// noteOld is of a bridge that has ended otherwise.
 	noteFirst = time.Second

@@ -15,9 +15,6 @@ import (
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
-// adminSecret is the file in the data folder that holds what proves a command to the admin address.
-const adminSecret = "admin-token"
-
 // adminHeader is the header that shows it.
 const adminHeader = "X-Admin-Token"
 

@@ -13,8 +13,6 @@ import (
 
 const replayAge = 7 * 24 * time.Hour
 
-func (s settings) replayStream() string { return s.Stream + "_REPLAY" }
-
 // newJob begins a job over a span.
 func (p *replayPlan) newJob(ctx context.Context, span *publish.Span) (*replayJob, error) {
 	now := time.Now()
@@ -116,7 +114,7 @@ func (p *replayPlan) openSubject(ctx context.Context, conn *publish.Conn, r *rep
 	}
 	stream, warnings, err := conn.EnsureStream(ctx, publish.StreamConfig{
 		Name: s.replayStream(), Description: "Events that were replayed, for each job on subjects of its own", Subjects: []string{s.SubjectPrefix + "-replay.>"},
-		MaxAge: replayAge, DefaultMaxBytes: s.roomFor(replayRoom, s.embedded()), RoomShare: replayRoom.ofAccount, Replicas: s.StreamReplicas, Duplicates: window, DiscardNew: true,
+		MaxAge: replayAge, DefaultMaxBytes: replayRoom.on(s.DataDir, s.embedded()), RoomShare: replayRoom.ofAccount, Replicas: s.StreamReplicas, Duplicates: window, DiscardNew: true,
 		Apply: s.StreamApply, Changed: func(setting, from, to string) {
 			r.bar.say("stream %s: %s is changed from %s to %s", s.replayStream(), setting, from, to)
 		},

@@ -20,7 +20,7 @@ const jobsAreKept = 30 * 24 * time.Hour
 
 // openReplayState returns the bucket in which jobs are kept, with room made by those that nobody goes on with.
 func openReplayState(ctx context.Context, s settings, conn *publish.Conn, bar *progress) (replayStore, error) {
-	state := s.state(func() (*publish.Conn, error) { return conn, nil })
+	state := sharedState(s, func() (*publish.Conn, error) { return conn, nil })
 	if s.syncs() {
 		state.Commit = func(context.Context) error { return publish.SyncStream(s.DataDir, "KV_"+s.stateBucket()) }
 	}
@@ -32,9 +32,6 @@ func openReplayState(ctx context.Context, s settings, conn *publish.Conn, bar *p
 	}
 	return store{state, slog.New(slog.DiscardHandler)}, nil
 }
-
-// syncs reports whether a command has to sync what it publishes to the embedded server itself, as the running bridge does.
-func (s settings) syncs() bool { return s.embedded() && s.Sync.Every == 0 && !s.Sync.Server }
 
 // stateFile is a replayStore of one job in a file, held by one process.
 type stateFile struct {

@@ -25,12 +25,12 @@ var (
 // leastDefault is what a stream on this machine takes at least.
 const leastDefault = 1 << 20
 
-// roomFor returns how much a stream takes by default, on this machine's disk or on a remote NATS.
-func (s settings) roomFor(stream roomShare, here bool) func() int64 {
+// on returns how much a stream takes by default, on the disk of a folder or on a remote NATS.
+func (stream roomShare) on(dir string, here bool) func() int64 {
 	return func() int64 {
 		switch {
 		case here:
-			return min(stream.atMost, max(int64(stream.ofDisk*float64(freeBytes(s.DataDir))), leastDefault))
+			return min(stream.atMost, max(int64(stream.ofDisk*float64(freeBytes(dir))), leastDefault))
 		case stream.remote > 0:
 			return stream.remote
 		}

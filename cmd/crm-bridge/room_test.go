@@ -17,10 +17,10 @@ func TestDefaultsLeaveAFifthOfTheDisk(t *testing.T) {
 		t.Errorf("they take %.2f of the disk", total)
 	}
 	s := settings{DataDir: t.TempDir()}
-	if got, free := s.roomFor(quarantineRoom, true)(), freeBytes(s.DataDir); got > free/50 || got > 256<<20 {
+	if got, free := quarantineRoom.on(s.DataDir, true)(), freeBytes(s.DataDir); got > free/50 || got > 256<<20 {
 		t.Errorf("quarantine takes %d of %d", got, free)
 	}
-	if got := s.roomFor(quarantineRoom, false)(); got != 64<<20 {
+	if got := quarantineRoom.on(s.DataDir, false)(); got != 64<<20 {
 		t.Errorf("quarantine takes %d of a remote NATS", got)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -30,7 +31,7 @@ func serve(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	log, flush := newLog(cmd.ErrOrStderr(), settings)
+	log, flush := newLog(cmd.ErrOrStderr(), slog.Level(settings.LogLevel), settings.LogFormat)
 	defer flush()
 	b, err := openBridge(cmd.Context(), settings, log)
 	if err != nil {
@@ -57,11 +58,11 @@ func (b *bridge) greet(out io.Writer) {
 	}
 	subjects := b.settings.SubjectPrefix + ".<provider>.<Module>.<operation>"
 	if !isTerminal(out) {
-		b.log.Info("serving", "version", version(), "callbacks", callbacks, "nats", events, "stream", b.settings.Stream, "subjects", subjects,
+		b.log.Info("serving", "version", release, "callbacks", callbacks, "nats", events, "stream", b.settings.Stream, "subjects", subjects,
 			"admin", admin, "durability", b.promises(), "try", ownCommand()+" send")
 		return
 	}
-	say(out, "crm-bridge %s\n", version())
+	say(out, "crm-bridge %s\n", release)
 	say(out, "  callbacks   %s  %s\n", callbacks, strings.Join(b.paths(), " "))
 	say(out, "  events      %s  stream %s, subjects %s\n", events, b.settings.Stream, subjects)
 	say(out, "  admin       %s  /healthz /readyz /metrics\n", admin)

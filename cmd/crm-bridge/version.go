@@ -7,14 +7,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Stamped by the linker: -ldflags "-X main.release=… -X main.commit=…".
-var (
-	release = "0.1.0-dev"
-	commit  = ""
-)
-
-func version() string { return release }
-
 func versionCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
