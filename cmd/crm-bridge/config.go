@@ -4,6 +4,8 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/spf13/cobra"
 )
 
@@ -16,20 +18,20 @@ func configCommand() *cobra.Command {
 		Example: "  crm-bridge config\n  crm-bridge config --json | jq 'select(.from != \"default\")'",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			env := &environment{}
+			env := &config.Environment{}
 			if _, _, err := loadClient(env); err != nil {
 				return err
 			}
-			return printConfig(cmd.OutOrStdout(), env.all(providers()), asJSON || !isTerminal(cmd.OutOrStdout()))
+			return printConfig(cmd.OutOrStdout(), env.All(providers()), asJSON || !terminal.IsTerminal(cmd.OutOrStdout()))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
 	return cmd
 }
 
-func printConfig(out io.Writer, variables []variable, asJSON bool) error {
+func printConfig(out io.Writer, variables []config.Variable, asJSON bool) error {
 	if asJSON {
-		encoder := newEncoder(out)
+		encoder := terminal.JSONEncoder(out)
 		for _, v := range variables {
 			if err := encoder.Encode(v); err != nil {
 				return err
@@ -39,15 +41,15 @@ func printConfig(out io.Writer, variables []variable, asJSON bool) error {
 	}
 	known := providers()
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	say(table, "VARIABLE\tVALUE\tFROM\tMEANING\n")
+	terminal.Say(table, "VARIABLE\tVALUE\tFROM\tMEANING\n")
 	for i, v := range variables {
-		switch provider := v.provider(known); {
+		switch provider := v.Provider(known); {
 		case i == 0:
-			say(table, "crm-bridge\t\t\t\n")
-		case provider != variables[i-1].provider(known):
-			say(table, "\t\t\t\n%s\t\t\t\n", provider)
+			terminal.Say(table, "crm-bridge\t\t\t\n")
+		case provider != variables[i-1].Provider(known):
+			terminal.Say(table, "\t\t\t\n%s\t\t\t\n", provider)
 		}
-		say(table, "%s\t%s\t%s\t%s\n", v.Name, v.Value, v.From, v.Meaning)
+		terminal.Say(table, "%s\t%s\t%s\t%s\n", v.Name, v.Value, v.From, v.Meaning)
 	}
 	return table.Flush()
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -40,7 +41,7 @@ func (stream roomShare) on(dir string, here bool) func() int64 {
 
 // warnOfDisk warns of a limit that the stream can never reach, for the disk is full before.
 func (b *bridge) warnOfDisk(stream publish.Stream, variable string) {
-	if warning := beyondDisk(stream, variable, freeBytes(b.data.path), b.data.path); warning != "" && !stream.Memory {
+	if warning := beyondDisk(stream, variable, freeBytes(b.data.Path), b.data.Path); warning != "" && !stream.Memory {
 		b.warnOnce(warning)
 	}
 }
@@ -52,5 +53,5 @@ func beyondDisk(stream publish.Stream, variable string, free int64, folder strin
 		return ""
 	}
 	return fmt.Sprintf("stream %s may grow to %s (%s), but the disk of %s has room for %s: it is full before the limit is reached; enlarge the disk, or set %s to less (with BRIDGE_STREAM_APPLY=true for one start)",
-		stream.Name, Size(stream.MaxBytes), variable, folder, Size(room), variable)
+		stream.Name, config.Size(stream.MaxBytes), variable, folder, config.Size(room), variable)
 }

@@ -7,13 +7,14 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
 // sharedState is the bucket of what replicas share, on the NATS that reach returns a connection to.
-func sharedState(s settings, reach func() (*publish.Conn, error)) *publish.State {
-	return &publish.State{Reach: reach, Bucket: s.stateBucket(), Replicas: s.StreamReplicas, MaxBytes: stateRoom.on(s.DataDir, s.embedded())}
+func sharedState(s config.Settings, reach func() (*publish.Conn, error)) *publish.State {
+	return &publish.State{Reach: reach, Bucket: s.StateBucket(), Replicas: s.StreamReplicas, MaxBytes: stateRoom.on(s.DataDir, s.Embedded())}
 }
 
 // openState returns what replicas share, in a bucket beside the stream. Secrets are encrypted with key; without one they

@@ -1,4 +1,4 @@
-package main
+package publish
 
 import (
 	"errors"
@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// writeDurably puts a file in place whole: after a power cut it is either there with its content or not there.
-func writeDurably(path, content string) (err error) {
+// WriteDurably puts a file in place whole: after a power cut it is either there with its content or not there.
+func WriteDurably(path, content string) (err error) {
 	temporary := path + ".new"
 	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {

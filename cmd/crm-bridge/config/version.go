@@ -1,7 +1,7 @@
-package main
+package config
 
 // Stamped by the linker: -ldflags "-X github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config.Release=… -X ….Commit=…".
 var (
-	release = "0.1.0-dev"
-	commit  = ""
+	Release = "0.1.0-dev"
+	Commit  = ""
 )

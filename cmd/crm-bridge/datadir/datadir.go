@@ -1,4 +1,5 @@
-package main
+// Package datadir holds the data folder: its lock and the secrets that the bridge made.
+package datadir
 
 import (
 	"context"
@@ -12,13 +13,14 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/gofrs/flock"
 )
 
-// dataDir is the data folder, locked: the embedded server takes no lock of its own, and two of them on one folder
+// Dir is the data folder, locked: the embedded server takes no lock of its own, and two of them on one folder
 // destroy each other's events.
-type dataDir struct {
-	path string
+type Dir struct {
+	Path string
 	lock *flock.Flock
 
 	mu      sync.Mutex
@@ -26,8 +28,8 @@ type dataDir struct {
 	prober  sync.WaitGroup
 }
 
-// openDataDir makes the folder where it is missing, and locks it until Close.
-func openDataDir(path string) (*dataDir, error) {
+// Open makes the folder where it is missing, and locks it until Close.
+func Open(path string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
 	}
@@ -39,18 +41,18 @@ func openDataDir(path string) (*dataDir, error) {
 	if !held {
 		return nil, fmt.Errorf("the data folder %s is in use by another crm-bridge: stop that one, or set BRIDGE_DATA_DIR to a folder of its own", path)
 	}
-	return &dataDir{path: path, lock: lock}, nil
+	return &Dir{Path: path, lock: lock}, nil
 }
 
 // Close waits for a probe that has begun, and releases the folder.
-func (d *dataDir) Close() error {
+func (d *Dir) Close() error {
 	d.prober.Wait()
 	return d.lock.Close()
 }
 
-// secret returns the secret of that name, made at random and kept for ever at the first call.
-func (d *dataDir) secret(name string) (string, error) {
-	secret, err := readSecret(d.path, name)
+// Secret returns the secret of that name, made at random and kept for ever at the first call.
+func (d *Dir) Secret(name string) (string, error) {
+	secret, err := ReadSecret(d.Path, name)
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return secret, err
 	}
@@ -59,30 +61,30 @@ func (d *dataDir) secret(name string) (string, error) {
 		return "", err
 	}
 	secret = base64.RawURLEncoding.EncodeToString(random)
-	return secret, writeDurably(filepath.Join(d.path, name), secret+"\n")
+	return secret, publish.WriteDurably(filepath.Join(d.Path, name), secret+"\n")
 }
 
-// probe writes and syncs a few bytes: it fails when the disk is full or read-only, or does not answer before ctx ends. One
+// Probe writes and syncs a few bytes: it fails when the disk is full or read-only, or does not answer before ctx ends. One
 // that hangs goes on, and the next caller waits for its end in place of beginning another.
-func (d *dataDir) probe(ctx context.Context) error {
+func (d *Dir) Probe(ctx context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.probing == nil {
 		done := make(chan error, 1)
 		d.probing = done
-		d.prober.Go(func() { done <- writeDurably(filepath.Join(d.path, "probe"), strings.Repeat("ready?\n", 600)) })
+		d.prober.Go(func() { done <- publish.WriteDurably(filepath.Join(d.Path, "probe"), strings.Repeat("ready?\n", 600)) })
 	}
 	select {
 	case err := <-d.probing:
 		d.probing = nil
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("the disk of %s does not answer", d.path)
+		return fmt.Errorf("the disk of %s does not answer", d.Path)
 	}
 }
 
-// readSecret returns a secret of the data folder at path; the error is fs.ErrNotExist where no bridge has made it yet.
-func readSecret(path, name string) (string, error) {
+// ReadSecret returns a secret of the data folder at path; the error is fs.ErrNotExist where no bridge has made it yet.
+func ReadSecret(path, name string) (string, error) {
 	content, err := os.ReadFile(filepath.Join(path, name))
 	if err != nil {
 		return "", err

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"errors"
@@ -8,13 +8,13 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// remote is where the remote NATS is.
-func (n natsSettings) remote() publish.Address {
+// Remote is where the remote NATS is.
+func (n NATS) Remote() publish.Address {
 	return publish.Address{URL: n.URL, Creds: n.Creds, Nkey: n.Nkey, User: n.User, Password: n.Password, CA: n.CA, Cert: n.Cert, Key: n.Key, TLSFirst: n.TLSFirst}
 }
 
-// explain adds which credentials a remote NATS rejected.
-func (n natsSettings) explain(err error) error {
+// Explain adds which credentials a remote NATS rejected.
+func (n NATS) Explain(err error) error {
 	if !errors.Is(err, publish.ErrRefused) {
 		return err
 	}
