@@ -17,7 +17,7 @@ var files embed.FS
 // Set is every schema, compiled.
 type Set map[string]*schema
 
-// Load compiles the schemas. Its keys are the families' names, such as "zoho-notifications". A keyword that the check
+// Load compiles the schemas. Its keys are the families' names, such as "acme-webhooks". A keyword that the check
 // does not know is an error, so that none is passed over in silence.
 func Load() (Set, error) {
 	names, err := fs.Glob(files, "v1/*.json")

@@ -9,15 +9,15 @@ import (
 )
 
 // looks are credentials that give themselves away: URL parameters of the names that keys have, Authorization values, XML
-// elements of OAuth's names and members of JSON in a text, users in URLs, Zoho's OAuth tokens (1000.….…), the code in the URL of a Bitrix24 inbound
-// webhook (/rest/1/…/).
+// elements of OAuth's names and members of JSON in a text, users in URLs, OAuth tokens such as 1000.….…, the code in the URL of
+// an inbound webhook (/rest/1/…/).
 var looks = []look{
-	{regexp.MustCompile(`(?i)((?:^|[?&;])(?:authorization|(?:access_|refresh_|application_|auth_?)?token|(?:client_)?secret|passw(?:or)?d|z?api_?key|proof)(?:=|%3D))((?:(?:zoho-oauthtoken|bearer|basic)(?:\s|%20|\+)+)?[^\s"'&,;<>\\]+)`), words("authorization", "token", "secret", "passw", "api_key", "apikey", "proof"), false},
+	{regexp.MustCompile(`(?i)((?:^|[?&;])(?:authorization|(?:access_|refresh_|application_|auth_?)?token|(?:client_)?secret|passw(?:or)?d|z?api_?key|proof)(?:=|%3D))((?:(?:[a-z]+-oauthtoken|bearer|basic)(?:\s|%20|\+)+)?[^\s"'&,;<>\\]+)`), words("authorization", "token", "secret", "passw", "api_key", "apikey", "proof"), false},
 	{regexp.MustCompile(`(?i)((?:^|[?&;])(?:auth|auth_id|refresh_id|app_sid|event_token|sessid)(?:=|%3D))([^\s"'&,;<>\\]{16,})`), words("auth", "refresh_id", "app_sid", "event_token", "sessid"), true},
 	{regexp.MustCompile(`(?i)(/rest/[0-9]{1,10}/)([a-z0-9]{10,64})(?:$|[^a-z0-9.])`), words("/rest/"), true},
-	{regexp.MustCompile(`(?i)(\bauthorization\s*[:=]\s*)((?:zoho-oauthtoken|bearer|basic)(?:\s|%20|\+)+[^\s"'&,;<>\\]+)`), words("authorization"), false},
+	{regexp.MustCompile(`(?i)(\bauthorization\s*[:=]\s*)((?:[a-z]+-oauthtoken|bearer|basic)(?:\s|%20|\+)+[^\s"'&,;<>\\]+)`), words("authorization"), false},
 	{regexp.MustCompile(`(?i)(\bauthorization\s*[:=]\s*)([^\s"'&,;<>\\]{16,})`), words("authorization"), true},
-	{regexp.MustCompile(`(?i)(\bzoho-oauthtoken(?:\s|%20|\+)+)([^\s"'&,;<>\\]+)`), words("zoho-oauthtoken"), false},
+	{regexp.MustCompile(`(?i)(\b[a-z]+-oauthtoken(?:\s|%20|\+)+)([^\s"'&,;<>\\]+)`), words("-oauthtoken"), false},
 	{regexp.MustCompile(`(?i)(\bbearer(?:\s|%20|\+)+)([A-Za-z0-9._~+/=-]{16,})`), words("bearer"), true},
 	{regexp.MustCompile(`(?i)(<(?:[\w.-]+:)?(?:access_token|refresh_token|application_token|client_secret|authorization)(?:\s[^>]*)?>)([^<]+)`), words("_token", "client_secret", "authorization"), false},
 	{regexp.MustCompile(`(://)([^@/?#\s"'<>,;:]+:[^@/?#\s"'<>,;]+@)`), words("://"), false},
@@ -122,7 +122,7 @@ func hasDigitAndLetter(s string) bool {
 // name; a part of such a name.
 var unread = []*regexp.Regexp{
 	regexp.MustCompile(`(?i)([\w.-]*` + secretWord + `[\w.-]*(?:%5D|\])?(?:\\?["'])?(?:\s|%20)*(?:=|:|%3D|%3A)(?:\s|%20)*)` +
-		`([\[{][\s\S]*|"(?:[^"\\]|\\.)*"?|'[^']*'?|(?:(?:zoho-oauthtoken|bearer|basic)(?:\s|%20|\+)+)?[^\s"'&,;<>{}\[]+)`),
+		`([\[{][\s\S]*|"(?:[^"\\]|\\.)*"?|'[^']*'?|(?:(?:[a-z]+-oauthtoken|bearer|basic)(?:\s|%20|\+)+)?[^\s"'&,;<>{}\[]+)`),
 	regexp.MustCompile(`(?i)(<(?:[\w.-]+:)?[\w.-]*` + secretWord + `[\w.-]*(?:\s[^>]*)?>)(<!\[CDATA\[[\s\S]*?(?:\]\]>|$)|[^<]+)`),
 	regexp.MustCompile(`(?i)(name="?[\w.-]*` + secretWord + `[\w.-]*"?[^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n)([\s\S]*?)(?:\r?\n--|$)`),
 }

@@ -83,7 +83,7 @@ func (r *Redactor) of(source string) *places {
 // know makes c mask what a callback has shown as a secret, where it is shaped like one, and what was derived for it.
 func (c *Cleaner) know(shown, derived []string) {
 	for _, value := range shown {
-		if scheme, token, ok := strings.Cut(value, " "); ok && schemes[strings.ToLower(scheme)] {
+		if scheme, token, ok := strings.Cut(value, " "); ok && isScheme(strings.ToLower(scheme)) {
 			shown = append(shown, strings.TrimSpace(token))
 		}
 	}
@@ -102,8 +102,10 @@ func (c *Cleaner) know(shown, derived []string) {
 	}
 }
 
-// schemes are words before a credential.
-var schemes = map[string]bool{"bearer": true, "zoho-oauthtoken": true, "basic": true}
+// isScheme reports whether a word stands before a credential.
+func isScheme(word string) bool {
+	return word == "bearer" || word == "basic" || strings.HasSuffix(word, "-oauthtoken")
+}
 
 // tokenShaped reports whether a value is hardly a word, a name or a record's id: one long run of characters, not all of
 // them digits, and not all of them letters of one case.
