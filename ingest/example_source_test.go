@@ -18,12 +18,11 @@ type Webhooks struct {
 
 // webhook is the body that Acme posts.
 type webhook struct {
-	Object string          `json:"object"`
-	Action string          `json:"action"`
-	ID     json.Number     `json:"id"`
-	Fields []string        `json:"fields"`
-	Record json.RawMessage `json:"record"`
-	At     time.Time       `json:"at"`
+	Object string      `json:"object"`
+	Action string      `json:"action"`
+	ID     json.Number `json:"id"`
+	Fields []string    `json:"fields"`
+	At     time.Time   `json:"at"`
 }
 
 func (w *Webhooks) Label() string { return "acme-webhooks" }
@@ -58,15 +57,12 @@ func (w *Webhooks) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	if body.Fields != nil {
 		change.Fields = map[string][]string{id: body.Fields}
 	}
-	if body.Record != nil {
-		change.Values = map[string]json.RawMessage{id: body.Record}
-	}
 	return []ingest.Change{change}, nil
 }
 
-// Secrets says that a member such as "api_key" is removed, except in the customer's own record.
+// Secrets says that a member such as "api_key" is removed.
 func (w *Webhooks) Secrets() ingest.Secrets {
-	return ingest.Secrets{Names: []string{"<secret>"}, Records: []string{"record"}, ValuesAt: []string{"record"}, Values: w.Accepted}
+	return ingest.Secrets{Names: []string{"<secret>"}, Values: w.Accepted}
 }
 
 // A source verifies and decodes the callbacks of one kind.

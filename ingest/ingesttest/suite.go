@@ -12,6 +12,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/schemas"
+	"github.com/crm-bridge/crm-bridge/transform"
 )
 
 // Suite is a CRM to be tested, with the secrets of its genuine callbacks configured.
@@ -142,6 +143,7 @@ func (s Suite) truncated(t *testing.T, g Genuine) {
 }
 
 func (s Suite) samples(t *testing.T) {
+	m := mapping(t, s.CRM)
 	for _, source := range s.CRM.Sources {
 		maker, ok := source.(ingest.Sampler)
 		if !ok {
@@ -152,13 +154,13 @@ func (s Suite) samples(t *testing.T) {
 		}
 		for _, operation := range []string{"create", "edit", "delete"} {
 			for _, module := range []string{"Deals", ""} {
-				s.sample(t, source, maker, operation, module)
+				s.sample(t, m, source, maker, operation, module)
 			}
 		}
 	}
 }
 
-func (s Suite) sample(t *testing.T, source ingest.Source, maker ingest.Sampler, operation, module string) {
+func (s Suite) sample(t *testing.T, m *transform.Mapping, source ingest.Source, maker ingest.Sampler, operation, module string) {
 	t.Helper()
 	want := ingest.Change{Module: module, Operation: operation, IDs: []string{"12345678901234567890"}, OccurredAt: time.UnixMilli(1718115953625).UTC(), ReceivedAt: time.UnixMilli(1718115953700).UTC()}
 	cb, err := maker.Sample(want, "")
@@ -178,5 +180,8 @@ func (s Suite) sample(t *testing.T, source ingest.Source, maker ingest.Sampler, 
 	}
 	if got.Source != source.Label() || got.Provider != s.CRM.Provider {
 		t.Errorf("a change of %s is of %s, source %s", source.Label(), got.Provider, got.Source)
+	}
+	if _, err := encoded(m, got); err != nil {
+		t.Errorf("a sample of %s, %s: %v", source.Label(), operation, err)
 	}
 }
