@@ -35,8 +35,8 @@ that it holds are not duplicated. After an interruption run the same command to 
   crm-bridge backfill PROVIDER --module MODULE --since 2026-11-01 --again
   crm-bridge backfill PROVIDER --module MODULE --since 7d --until 1d --dry-run`),
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 || known().crm(args[0]) == nil {
-				return fmt.Errorf("%w: %s takes one provider: %s", errUsage, cmd.CommandPath(), enumerate(known().providers(), "or"))
+			if len(args) != 1 || known().callable().crm(args[0]) == nil {
+				return fmt.Errorf("%w: %s takes one provider: %s", errUsage, cmd.CommandPath(), enumerate(known().callable().providers(), "or"))
 			}
 			return nil
 		},

@@ -24,10 +24,8 @@ type channelLine struct {
 // noChannels says what makes a bridge keep channels.
 func noChannels() string {
 	var each []string
-	for _, crm := range known() {
-		if len(crm.Words.Credentials) > 0 {
-			each = append(each, crm.Provider+" "+enumerate(append(slices.Clone(crm.Words.Credentials), crm.Words.Wanted), "and"))
-		}
+	for _, crm := range known().callable() {
+		each = append(each, crm.Provider+" "+enumerate(append(slices.Clone(crm.Words.Credentials), crm.Words.Wanted), "and"))
 	}
 	return "this bridge keeps no subscriptions; set for " + strings.Join(each, "; for ")
 }

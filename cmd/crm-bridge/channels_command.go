@@ -47,8 +47,8 @@ func channelsChange(word, short string) *cobra.Command {
 			if len(args) < 1 || len(args) > 2 {
 				return fmt.Errorf("%w: %s takes a provider, and may take %s", errUsage, cmd.CommandPath(), targets())
 			}
-			if known().crm(args[0]) == nil {
-				return fmt.Errorf("%w: there is no provider %q", errUsage, args[0])
+			if known().callable().crm(args[0]) == nil {
+				return fmt.Errorf("%w: there is no provider %q with subscriptions; there are %s", errUsage, args[0], enumerate(known().callable().providers(), "and"))
 			}
 			return nil
 		},
@@ -81,7 +81,7 @@ func printChannel(out io.Writer, line []byte) error {
 // noneYet is shown where no channel is listed.
 func noneYet() string {
 	var wanted []string
-	for _, crm := range known() {
+	for _, crm := range known().callable() {
 		wanted = append(wanted, crm.Words.Wanted)
 	}
 	return "no subscription yet: " + enumerate(wanted, "and") + " say which to keep, and the log says what failed"
@@ -90,7 +90,7 @@ func noneYet() string {
 // targets says what a change of channels may be limited to.
 func targets() string {
 	var each []string
-	for _, crm := range known() {
+	for _, crm := range known().callable() {
 		each = append(each, "a "+crm.Words.Target+" ("+crm.Provider+")")
 	}
 	return enumerate(each, "or")

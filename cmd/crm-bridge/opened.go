@@ -73,6 +73,11 @@ func (o opened) providers() []string {
 	return names
 }
 
+// callable are the CRMs whose API the bridge can call, once it has credentials.
+func (o opened) callable() opened {
+	return slices.DeleteFunc(slices.Clone(o), func(crm *ingest.CRM) bool { return len(crm.Words.Credentials) == 0 })
+}
+
 // labels are those of the sources, sorted.
 func (o opened) labels() []string {
 	var names []string
