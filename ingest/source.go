@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 )
 
 // The fates of a callback that is not accepted. Every error that leaves a Source or an Accept wraps one of them; what
@@ -68,7 +69,16 @@ type Secrets struct {
 	ValuesAt []string
 	// Values are configured secrets, masked wherever they appear.
 	Values []string
+	// Looks are credentials of the CRM that give themselves away by their look, masked wherever they appear.
+	Looks []Look
 	// Derived returns the secrets that are computed for what a callback names, such as a channel's token; nil where
 	// there are none. They are masked in what is quarantined; a Change brings its own.
 	Derived func(cb Callback) []string
+}
+
+// Look is a pattern of credentials.
+type Look struct {
+	Pattern *regexp.Regexp // its first group stays, and its second is masked
+	Words   []string       // in lower case; one of them stands wherever Pattern matches
+	Shaped  bool           // only what has letters and digits is masked: the rest may be words
 }

@@ -84,7 +84,7 @@ func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]by
 // quarantining returns a cleaner that knows every secret that cb shows or that is derived for it. It has to clean whatever
 // comes: of more secrets than maxFound the others are removed where they stand, and looked for nowhere else.
 func (r *Redactor) quarantining(cb ingest.Callback) *Cleaner {
-	c := &Cleaner{places: r.of(cb.Source), configured: r.secrets}
+	c := &Cleaner{places: r.of(cb.Source), looks: r.looks, configured: r.secrets}
 	shown := c.find(string(cb.Body), c.places.namedIn(string(cb.Body)))
 	if looksLikeForm(cb.Body) {
 		shown = append(shown, shownBy(string(cb.Body), c.hides)...)

@@ -28,16 +28,19 @@ const maxFound = 64
 type Redactor struct {
 	sources map[string]*places
 	secrets *finder
+	looks   looks
 }
 
 // NewRedactor returns a redactor for the secrets of all sources, by label.
 func NewRedactor(secrets map[string]ingest.Secrets) *Redactor {
 	r := &Redactor{sources: map[string]*places{}}
 	var values []string
+	var more []ingest.Look
 	for label, s := range secrets {
 		r.sources[label] = compile(s)
-		values = append(values, s.Values...)
+		values, more = append(values, s.Values...), append(more, s.Looks...)
 	}
+	r.looks = newLooks(more)
 	r.secrets = newFinder(needles(values, true))
 	return r
 }
@@ -45,6 +48,7 @@ func NewRedactor(secrets map[string]ingest.Secrets) *Redactor {
 // Cleaner redacts one callback of one source.
 type Cleaner struct {
 	places            *places
+	looks             looks
 	configured, shown *finder         // shown: by this callback; nil: none
 	named             map[string]bool // all that it shows under a secret's name and that is no number
 	err               error           // it cannot be cleaned
@@ -62,7 +66,7 @@ func (r *Redactor) For(source string, texts ...[]byte) *Cleaner {
 // cleaner returns what For does. It also knows other credentials of the callback, and that what names it plainly, such as its
 // account, is not a secret where it stands under a secret's name too.
 func (r *Redactor) cleaner(source string, credentials, plain []string, texts ...string) *Cleaner {
-	c := &Cleaner{places: r.of(source), configured: r.secrets}
+	c := &Cleaner{places: r.of(source), looks: r.looks, configured: r.secrets}
 	shown := slices.Clone(credentials)
 	for _, text := range texts {
 		if text != "" {
@@ -151,7 +155,7 @@ func (c *Cleaner) Text(s string) string { return cut(s, c.spans(s, nil)) }
 // spans appends to found where secrets stand in s.
 func (c *Cleaner) spans(s string, found []span) []span {
 	present := c.in(s)
-	each(s, func(l layer) { found = l.secrets(present, false, found) })
+	each(s, func(l layer) { found = l.secrets(c.looks, present, false, found) })
 	return found
 }
 

@@ -192,7 +192,7 @@ func (w *walk) writeString(s, raw string) {
 	if w.depth == 1 { // a body that is text
 		spans = w.cleaner.places.named(s, spans)
 	}
-	each(s, func(l layer) { spans = l.secrets(w.present, false, spans) })
+	each(s, func(l layer) { spans = l.secrets(w.cleaner.looks, w.present, false, spans) })
 	if len(spans) > 0 {
 		w.out = quote(w.out, cut(s, spans))
 		return

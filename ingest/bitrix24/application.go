@@ -57,5 +57,5 @@ func NewApplication(config Config, publicURL string, state ingest.State, client 
 
 // RecordsSecrets says that a record is the customer's own data: nothing in it is removed for its name.
 func (a *Application) RecordsSecrets() ingest.Secrets {
-	return ingest.Secrets{Records: []string{"*"}, Values: []string{a.Client.ClientSecret}}
+	return ingest.Secrets{Records: []string{"*"}, Values: []string{a.Client.ClientSecret}, Looks: looks}
 }

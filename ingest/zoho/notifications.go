@@ -55,6 +55,7 @@ func (n *Notifications) Secrets() ingest.Secrets {
 		Records:  []string{"affected_values.values"},
 		ValuesAt: []string{"affected_values", "values"},
 		Values:   append(n.Tokens.Values(), n.TokenSecrets...),
+		Looks:    looks,
 		Derived:  n.derived,
 	}
 }

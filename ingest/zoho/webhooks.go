@@ -58,7 +58,7 @@ var credentialParams = []string{"token", "authtoken", "auth_token", "api_key", "
 
 // Secrets implements ingest.Source. A parameter that names a record or a delivery is never a secret, whatever it is called.
 func (w *Webhooks) Secrets() ingest.Secrets {
-	return ingest.Secrets{Names: append([]string{secretParam}, credentialParams...), Params: w.dataParams(), Values: w.Accepted}
+	return ingest.Secrets{Names: append([]string{secretParam}, credentialParams...), Params: w.dataParams(), Values: w.Accepted, Looks: looks}
 }
 
 // dataParams are the parameters that name the record and the delivery.
