@@ -55,7 +55,7 @@ that it holds are not duplicated. After an interruption run the same command to 
 		},
 	}
 	cmd.Flags().StringVar(&module, "module", "", "module as the CRM's API writes it, such as "+known()[0].Words.Module)
-	cmd.Flags().StringVar(&entity, "entity", "", "the same, but its first letter may be a small one")
+	cmd.Flags().StringVar(&entity, "entity", "", "the module in lower case; its first letter is capitalized")
 	cmd.Flags().StringVar(&since, "since", "", "from when: RFC 3339, a date, or a span back from now (36h, 7d)")
 	cmd.Flags().StringVar(&until, "until", "", "until when; empty: now")
 	cmd.Flags().BoolVar(&again, "again", false, "read the range even if it was read before, and publish what the stream does not hold")

@@ -172,7 +172,7 @@ func (b *bridge) ensureEvents(ctx context.Context, conn *publish.Conn) (publish.
 func (b *bridge) ensureQuarantine(ctx context.Context, conn *publish.Conn) (publish.Stream, error) {
 	s := b.settings
 	return b.ensure(ctx, conn, publish.StreamConfig{
-		Name: b.quarantineStream(), Description: "Callbacks that were proven but not understood", Subjects: []string{s.SubjectPrefix + "-quarantine.>"},
+		Name: b.quarantineStream(), Description: "Authenticated callbacks that could not be parsed", Subjects: []string{s.SubjectPrefix + "-quarantine.>"},
 		MaxAge: quarantineAge, MaxBytes: int64(s.QuarantineMaxBytes), DefaultMaxBytes: quarantineRoom.on(s.DataDir, s.Embedded()), RoomShare: quarantineRoom.ofAccount,
 		Replicas: s.StreamReplicas, Duplicates: 2 * time.Minute, DiscardNew: true, BytesVariable: "BRIDGE_QUARANTINE_MAX_BYTES",
 	})
