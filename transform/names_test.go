@@ -29,8 +29,10 @@ func FuzzLooks(f *testing.F) {
 	} {
 		f.Add(s)
 	}
-	all := newLooks([]ingest.Look{{Pattern: regexp.MustCompile(`()(\b1000\.[0-9A-Za-z]{8,}\.[0-9A-Za-z]{8,})`), Words: []string{"1000."}},
-		{Pattern: regexp.MustCompile(`(?i)(/rest/[0-9]{1,10}/)([a-z0-9]{10,64})(?:$|[^a-z0-9.])`), Words: []string{"/rest/"}, Shaped: true}})
+	all := newLooks([]ingest.Look{
+		{Pattern: regexp.MustCompile(`()(\b1000\.[0-9A-Za-z]{8,}\.[0-9A-Za-z]{8,})`), Words: []string{"1000."}},
+		{Pattern: regexp.MustCompile(`(?i)(/rest/[0-9]{1,10}/)([a-z0-9]{10,64})(?:$|[^a-z0-9.])`), Words: []string{"/rest/"}, Shaped: true},
+	})
 	f.Fuzz(func(t *testing.T, s string) {
 		for i, look := range all.all {
 			if (!all.hints.in(s) || !look.needs.in(s)) && len(look.spans(layer{text: s}, nil)) > 0 {

@@ -84,7 +84,7 @@ func (b *bridge) changeChannels(ctx context.Context, word, provider, target stri
 	}
 	change, ok := crm.Changes[word]
 	if !ok {
-		return fmt.Errorf("subscriptions of %s cannot be changed so: %s", provider, word)
+		return fmt.Errorf("subscriptions of %s have no %s", provider, word)
 	}
 	b.log.Info("channels are changed by hand", "change", word, "provider", provider, "target", target)
 	channels, err := change(ctx, target)

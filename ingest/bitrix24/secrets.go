@@ -28,7 +28,7 @@ var (
 	harmlessName = regexp.MustCompile(`(?:count|type|ttl|length|expires|expires_in|expiry)$|secretar`)
 )
 
-// looks is the code in the URL of an inbound webhook: /rest/1/…/
+// looks is that of the code in the URL of an inbound webhook, /rest/1/…/.
 var looks = []ingest.Look{{Pattern: regexp.MustCompile(`(?i)(/rest/[0-9]{1,10}/)([a-z0-9]{10,64})(?:$|[^a-z0-9.])`), Words: []string{"/rest/"}, Shaped: true}}
 
 // secrets returns where the callbacks of Bitrix24 carry credentials.

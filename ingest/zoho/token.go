@@ -29,7 +29,7 @@ func NotifyURL(publicURL, secret, channel string) string {
 	return strings.TrimRight(publicURL, "/") + notificationsPath + "?" + query.Encode()
 }
 
-// looks is the look of OAuth tokens: 1000.….…
+// looks is that of OAuth tokens, such as 1000.abc.def.
 var looks = []ingest.Look{{Pattern: regexp.MustCompile(`()(\b1000\.[0-9A-Za-z]{8,}\.[0-9A-Za-z]{8,})`), Words: []string{"1000."}}}
 
 func derive(secret, text string) string {
