@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
@@ -98,17 +99,17 @@ func openBitrix24(setup ingest.Setup, publicURL string, log *slog.Logger) (*api,
 	}, nil
 }
 
-// openAPIs opens what is configured of every CRM's API.
+// openAPIs opens what is configured of every CRM's API. It returns all problems.
 func openAPIs(setup ingest.Setup, publicURL string, log *slog.Logger) (map[string]*api, error) {
-	open := map[string]*api{}
+	open, found := map[string]*api{}, config.Problems{}
 	for _, provider := range slices.Sorted(maps.Keys(apis)) {
 		one, err := apis[provider](setup, publicURL, log)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", provider, err)
+		for _, problem := range config.Each(err) {
+			found.Add(fmt.Errorf("%s: %w", provider, problem))
 		}
 		if one != nil {
 			open[provider] = one
 		}
 	}
-	return open, nil
+	return open, found.Err()
 }
