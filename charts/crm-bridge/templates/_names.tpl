@@ -36,6 +36,22 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end -}}
 
+{{/* The metadata of an object: dict root, and where it has them suffix of its name, component, labels and annotations. */}}
+{{- define "crm-bridge.metadata" -}}
+name: {{ include "crm-bridge.fullname" .root }}{{ .suffix }}
+labels:
+  {{- include "crm-bridge.labels" .root | nindent 2 }}
+  {{- with .component }}
+  app.kubernetes.io/component: {{ . }}
+  {{- end }}
+  {{- with .labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with .annotations }}
+annotations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
 {{/* The component keeps the pod of helm test out of Services, budgets and policies. */}}
 {{- define "crm-bridge.selector" -}}
 app.kubernetes.io/name: {{ include "crm-bridge.name" . }}
