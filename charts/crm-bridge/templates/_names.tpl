@@ -52,17 +52,16 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
-{{/* The component keeps the pod of helm test out of Services, budgets and policies. */}}
-{{- define "crm-bridge.selector" -}}
-app.kubernetes.io/name: {{ include "crm-bridge.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/component: bridge
+{{/* The labels of what has a component: dict root and component. */}}
+{{- define "crm-bridge.selectorOf" -}}
+app.kubernetes.io/name: {{ include "crm-bridge.name" .root }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
-{{- define "crm-bridge.testSelector" -}}
-app.kubernetes.io/name: {{ include "crm-bridge.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/component: test
+{{/* The component keeps the pod of helm test out of Services, budgets and policies. */}}
+{{- define "crm-bridge.selector" -}}
+{{- include "crm-bridge.selectorOf" (dict "root" . "component" "bridge") -}}
 {{- end -}}
 
 {{- define "crm-bridge.image" -}}
