@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	program = filepath.Join(folder, "crm-bridge")
-	build := exec.Command("go", "build", "-o", program, "./cmd/crm-bridge")
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", program, "./cmd/crm-bridge")
 	build.Dir = "../../.."
 	if out, err := build.CombinedOutput(); err != nil {
 		panic(string(out))
