@@ -28,6 +28,8 @@ type CRM struct {
 	Records Secrets
 	// Clock returns the CRM's clock, for an account, once the CRM has answered; nil: ours serves.
 	Clock func(ctx context.Context, account string) (*Clock, error)
+	// Reach asks the CRM's OAuth server, and changes nothing there; nil: there is none.
+	Reach func(context.Context) error
 	// Changes are what can be done to subscriptions, by the word of the command channels: enable, renew, disable. Each is for
 	// one Words.Target, or for all where the target is empty, and returns how all subscriptions are then, or nil where only the
 	// next Watch can tell.

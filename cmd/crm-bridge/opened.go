@@ -5,22 +5,24 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // opened are CRMs as they are configured.
 type opened []*ingest.CRM
 
-// openCRMs opens CRMs, in their order. An error names the variable.
+// openCRMs opens CRMs, in their order. It returns all problems, each of which names its variable, and the CRMs that have none.
 func openCRMs(crms []opener, setup ingest.Setup) (opened, error) {
-	all := make(opened, len(crms))
-	for i, open := range crms {
-		var err error
-		if all[i], err = open(setup); err != nil {
-			return nil, err
+	var all opened
+	var found config.Problems
+	for _, open := range crms {
+		crm, err := open(setup)
+		if found.Add(err); err == nil {
+			all = append(all, crm)
 		}
 	}
-	return all, nil
+	return all, found.Err()
 }
 
 // known returns the CRMs with nothing configured, for what does not depend on it, such as help texts.

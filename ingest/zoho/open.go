@@ -34,18 +34,16 @@ func Open(setup ingest.Setup) (*ingest.CRM, error) {
 	if setup.State.Shared == nil {
 		return crm, nil
 	}
-	switch has, err := config.hasClient(); {
-	case err != nil:
-		return nil, err
-	case !has:
+	complete, err := config.hasClient()
+	if err == nil && !complete {
 		return crm, nil
 	}
-	channels, err := config.openChannels(setup, notifications.TokenSecrets)
-	if err != nil {
+	channels, wrong := config.openChannels(setup, notifications.TokenSecrets)
+	if err = errors.Join(err, wrong); err != nil {
 		return nil, err
 	}
 	crm.Accounts, crm.Subjects = []string{channels.Account}, channels.Events.Subjects()
-	crm.Lister, crm.Clock, crm.Records = channels, channels.Clock, channels.RecordsSecrets()
+	crm.Lister, crm.Clock, crm.Reach, crm.Records = channels, channels.Clock, channels.Client.Reach, channels.RecordsSecrets()
 	if len(channels.Events) > 0 {
 		crm.Watcher = channels
 	}
@@ -66,11 +64,15 @@ func Open(setup ingest.Setup) (*ingest.CRM, error) {
 // openChannels configures the keeping of channels, and the reading of records. Callbacks are authenticated by secrets, which
 // the tokens of the bridge's own channels come from.
 func (c Config) openChannels(setup ingest.Setup, secrets ingest.SecretList) (*Channels, error) {
+	var wrong []error
 	if len(c.Zoho.Events) > 0 && setup.PublicURL == "" {
-		return nil, errors.New("BRIDGE_PUBLIC_URL must be set beside BRIDGE_ZOHO_EVENTS: Zoho posts to it")
+		wrong = append(wrong, errors.New("BRIDGE_PUBLIC_URL must be set beside BRIDGE_ZOHO_EVENTS: Zoho posts to it"))
 	}
 	if len(secrets) == 0 {
-		return nil, errors.New("BRIDGE_ZOHO_TOKEN_SECRET must be set beside BRIDGE_ZOHO_CLIENT_ID: the tokens of the bridge's own channels come from it")
+		wrong = append(wrong, errors.New("BRIDGE_ZOHO_TOKEN_SECRET must be set beside BRIDGE_ZOHO_CLIENT_ID: the tokens of the bridge's own channels come from it"))
+	}
+	if len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
 	}
 	client := c.client(setup.Log)
 	client.State = setup.State
