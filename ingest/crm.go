@@ -37,7 +37,7 @@ type CRM struct {
 
 	// Settle is how long the CRM takes to list a change; zero: ten seconds.
 	Settle time.Duration
-	// Simulate starts a CRM in memory whose subscriptions live for so long, for the command demo; nil: there is none.
+	// Simulate returns a CRM in memory, for the command demo, whose subscriptions live for so long; nil: there is none.
 	Simulate func(life time.Duration) *Simulation
 }
 
@@ -56,7 +56,7 @@ func (c *CRM) RecordsLabel() string { return c.Provider + "-records" }
 // Keeps reports whether the bridge does anything by itself with the CRM's API.
 func (c *CRM) Keeps() bool { return c.Watcher != nil || c.Lister != nil || c.Drainer != nil }
 
-// Secrets says by label what must not leave of the CRM's changes.
+// Secrets returns, by label, what must not leave of the CRM's changes.
 func (c *CRM) Secrets() map[string]Secrets {
 	all := map[string]Secrets{}
 	for _, source := range c.Sources {
