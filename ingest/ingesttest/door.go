@@ -29,11 +29,11 @@ type door struct {
 	answers  []string
 }
 
-func (s Suite) open(t *testing.T) *door {
-	m := mapping(t, s.CRM)
+func open(t *testing.T, crm *ingest.CRM) *door {
+	m := mapping(t, crm)
 	d := &door{registry: prometheus.NewRegistry()}
 	handler := &receive.Handler{
-		Sources: s.CRM.Sources,
+		Sources: crm.Sources,
 		MaxBody: 1 << 20, MaxInFlight: 16, AnswerTimeout: 5 * time.Second,
 		Log: slog.New(slog.NewTextHandler(&d.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Metrics: receive.NewMetrics(d.registry),
 		Accept: func(_ context.Context, changes []ingest.Change) ([]ingest.Ack, error) {

@@ -23,37 +23,6 @@ import (
 // Update says that files with expected output are to be rewritten.
 var Update = flag.Bool("update", false, "rewrite the files with expected output")
 
-// mapping makes events of a CRM's changes as the bridge does.
-func mapping(t *testing.T, crm *ingest.CRM) *transform.Mapping {
-	t.Helper()
-	set, err := schemas.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &transform.Mapping{Schemas: set, Redact: transform.NewRedactor(crm.Secrets())}
-}
-
-// encoded returns a change's events as they would be published, in either mode.
-func encoded(m *transform.Mapping, change ingest.Change) ([][]byte, error) {
-	var all [][]byte
-	for _, perRecord := range []bool{false, true} {
-		mode := *m
-		mode.PerRecord = perRecord
-		events, err := mode.Events(change)
-		if err != nil {
-			return nil, err
-		}
-		for i := range events {
-			var text bytes.Buffer
-			if err := event.WriteJson(&events[i], &text); err != nil {
-				return nil, err
-			}
-			all = append(all, text.Bytes())
-		}
-	}
-	return all, nil
-}
-
 // example is an example of a schema.
 type example struct {
 	schemas.Change
@@ -62,17 +31,17 @@ type example struct {
 
 // examples checks that every example of every schema of the CRM is what the bridge makes of a callback, or of a row of a list,
 // that holds what the example says came. The first of each, as a whole event, stands in the AsyncAPI document.
-func (s Suite) examples(t *testing.T) {
-	m := mapping(t, s.CRM)
-	for _, source := range s.CRM.Sources {
-		s.family(t, m, source.Label(), func(e example) ([]ingest.Change, error) { return source.Decode(callback(t, source, e)) })
+func examples(t *testing.T, crm *ingest.CRM, lister func(*testing.T, schemas.Change) ingest.Lister) {
+	m := mapping(t, crm)
+	for _, source := range crm.Sources {
+		checkFamily(t, m, source.Label(), func(e example) ([]ingest.Change, error) { return source.Decode(callback(t, source, e)) })
 	}
-	if s.Lister != nil {
-		s.family(t, m, s.CRM.RecordsLabel(), func(e example) ([]ingest.Change, error) { return listed(t, s.Lister(t, e.Change), e) })
+	if lister != nil {
+		checkFamily(t, m, crm.RecordsLabel(), func(e example) ([]ingest.Change, error) { return listed(t, lister(t, e.Change), e) })
 	}
 }
 
-func (s Suite) family(t *testing.T, m *transform.Mapping, family string, again func(example) ([]ingest.Change, error)) {
+func checkFamily(t *testing.T, m *transform.Mapping, family string, again func(example) ([]ingest.Change, error)) {
 	t.Helper()
 	_, raw, ok := m.Schemas.Document(schemas.Path(family))
 	if !ok {

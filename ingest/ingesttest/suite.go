@@ -39,7 +39,7 @@ func Run(t *testing.T, s Suite) {
 	t.Run("names", func(t *testing.T) { s.names(t) })
 	Callbacks(t, s.CRM, s.Genuine...)
 	t.Run("every source decodes its own samples", func(t *testing.T) { s.samples(t) })
-	t.Run("examples are real", func(t *testing.T) { s.examples(t) })
+	t.Run("examples are real", func(t *testing.T) { examples(t, s.CRM, s.Lister) })
 }
 
 // Callbacks checks that a CRM's sources accept genuine callbacks, reject them without their proof, and let no secret out.
@@ -89,7 +89,7 @@ func (s Suite) isVariable(name string) bool {
 }
 
 func (s Suite) accepted(t *testing.T, g Genuine) {
-	door := s.open(t)
+	door := open(t, s.CRM)
 	status, answer := door.post(t, g.Method, g.Target, g.Header, g.Body)
 	if status != http.StatusOK {
 		t.Fatalf("answered %d: %s", status, answer)
@@ -103,7 +103,7 @@ func (s Suite) accepted(t *testing.T, g Genuine) {
 func (s Suite) forged(t *testing.T, g Genuine) {
 	proof := g.Secrets[0]
 	for _, fake := range []string{"", "x", proof[:len(proof)-1], proof + "x", strings.Repeat("a", len(proof))} {
-		door := s.open(t)
+		door := open(t, s.CRM)
 		target := strings.ReplaceAll(g.Target, proof, fake)
 		body := bytes.ReplaceAll(g.Body, []byte(proof), []byte(fake))
 		header := http.Header{}
@@ -130,7 +130,7 @@ func (s Suite) forged(t *testing.T, g Genuine) {
 
 func (s Suite) truncated(t *testing.T, g Genuine) {
 	for cut := 0; cut < len(g.Body); cut += 1 + len(g.Body)/97 {
-		door := s.open(t)
+		door := open(t, s.CRM)
 		status, answer := door.post(t, g.Method, g.Target, g.Header, g.Body[:cut])
 		if status != 200 && status != 400 && status != 401 {
 			t.Errorf("cut at %d it was answered %d: %s", cut, status, answer)
