@@ -3,6 +3,7 @@ package schemas_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/crm-bridge/crm-bridge/schemas"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // reference compiles the very documents that are served with a JSON Schema library. Times are those of RFC 3339 that Go
@@ -225,11 +227,13 @@ func FuzzCheck(f *testing.F) {
 	})
 }
 
-// JSON is taken as encoding/json takes it.
+// Data is JSON where encoding/json says so, up to the nesting at which its event has jsontext.MaxDepth levels.
 func FuzzCheckJSON(f *testing.F) {
+	const around = 3 // the event, its data, native
 	for _, text := range []string{
 		`{"a":[1,-0.5e+7,true,false,null,"\u00e9\n\"\\"],"a":{}}`, ` [ ] `, `01`, `1.`, `-`, `1e`, `tru`, `"\x"`, "\"\x01\"", "\"\xff\"", `"`, `{"a"}`, `{,}`, `[1,]`, `{}{}`, `"\u12g4"`, "",
-		strings.Repeat("[", 9998) + strings.Repeat("]", 9998), strings.Repeat("[", 9999) + strings.Repeat("]", 9999),
+		strings.Repeat("[", jsontext.MaxDepth-around) + strings.Repeat("]", jsontext.MaxDepth-around), strings.Repeat("[", jsontext.MaxDepth+1-around) + strings.Repeat("]", jsontext.MaxDepth+1-around),
+		strings.Repeat("[", 9997) + strings.Repeat("]", 9997),
 	} {
 		f.Add([]byte(text))
 	}
@@ -240,8 +244,10 @@ func FuzzCheckJSON(f *testing.F) {
 	const before, after = `{"provider":"zoho","account":"a","module":"M","operation":"o","ids":[],"native":{"operation":"o","body":`, `}}`
 	f.Fuzz(func(t *testing.T, body []byte) {
 		data := []byte(before + string(body) + after)
-		if mine := set.Check("zoho-webhooks", data); (mine == nil) != json.Valid(data) {
-			t.Fatalf("%s: %v", data, mine)
+		event := append(append([]byte(`{"data":`), data...), '}')
+		err := set.Check("zoho-webhooks", data)
+		if deep := errors.Is(jsontext.Check(event), jsontext.ErrDepth); (err == nil) != (json.Valid(data) && !deep) {
+			t.Fatalf("%.200s: %.200v", data, err)
 		}
 	})
 }

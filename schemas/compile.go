@@ -7,13 +7,15 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // schema is what a JSON Schema demands of a value, compiled. It knows the keywords that the events' schemas use, and
 // compile refuses any other. A nil schema demands nothing.
 type schema struct {
 	typeName  string
-	kind      kind // of that type; noJSON: any
+	kind      jsontext.Kind // of that type; jsontext.None: any
 	constant  *string
 	minLength int // in characters
 	pattern   *regexp.Regexp
@@ -30,21 +32,10 @@ type member struct {
 	bit    uint64 // in the set of required members that were seen; 0: it may be absent
 }
 
-// kind is a type of JSON's, by a byte that its values may begin with.
-type kind byte
-
-const (
-	anObject kind = '{'
-	anArray  kind = '['
-	aString  kind = '"'
-	aNumber  kind = '0'
-	aBoolean kind = 't'
-	aNull    kind = 'n'
-	noJSON   kind = 0
-)
-
 // An integer is not among them: 1.0 is one, and numbers are never read here.
-var kinds = map[string]kind{"object": anObject, "array": anArray, "string": aString, "number": aNumber, "boolean": aBoolean, "null": aNull}
+var kinds = map[string]jsontext.Kind{
+	"object": jsontext.Object, "array": jsontext.List, "string": jsontext.String, "number": jsontext.Number, "boolean": jsontext.Boolean, "null": jsontext.Null,
+}
 
 const (
 	draft     = "https://json-schema.org/draft/2020-12/schema"
@@ -86,7 +77,7 @@ func (s *schema) add(keyword string, raw []byte, place string) (err error) {
 			err = errors.New("must be " + draft)
 		}
 	case "type":
-		if err = json.Unmarshal(raw, &s.typeName); err == nil && kinds[s.typeName] == noJSON {
+		if err = json.Unmarshal(raw, &s.typeName); err == nil && kinds[s.typeName] == jsontext.None {
 			err = fmt.Errorf("the type %s is not known", s.typeName)
 		}
 		s.kind = kinds[s.typeName]
