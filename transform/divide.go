@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
-	"github.com/crm-bridge/crm-bridge/ingest/body"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // maxHeld bounds the memory that the events of one callback take in record mode, in bytes.
@@ -81,11 +81,11 @@ func divide(native []byte, divided []string) natives {
 		return n
 	}
 	start := 0
-	for name, part := range body.Members(native) {
+	for name, part := range jsontext.Members(native) {
 		if string(name) != "body" && string(name) != "query" {
 			continue
 		}
-		for name, list := range body.Members(part) {
+		for name, list := range jsontext.Members(part) {
 			if !slices.Contains(divided, string(name)) || len(list) == 0 || list[0] != '[' {
 				continue
 			}
@@ -115,7 +115,7 @@ func byRecord(list []byte) recordOf {
 		}
 		parts[id] = part
 	}
-	for entry := range body.Entries(list) {
+	for entry := range jsontext.Entries(list) {
 		if entry[0] != '{' {
 			add(idOf(entry), entry)
 			continue
@@ -124,7 +124,7 @@ func byRecord(list []byte) recordOf {
 			add(id, entry)
 			continue
 		}
-		for id, its := range body.Members(entry) {
+		for id, its := range jsontext.Members(entry) {
 			add(string(id), []byte{'{'}, quote(nil, string(id)), []byte{':'}, its, []byte{'}'})
 		}
 	}
@@ -133,7 +133,7 @@ func byRecord(list []byte) recordOf {
 
 // recordID returns the record that an entry says it is of; empty where it does not.
 func recordID(entry []byte) (id string) {
-	for name, value := range body.Members(entry) {
+	for name, value := range jsontext.Members(entry) {
 		if strings.EqualFold(string(name), "record_id") {
 			id = idOf(value)
 		}
@@ -143,7 +143,7 @@ func recordID(entry []byte) (id string) {
 
 // idOf is a string without the white space around it, or a number with every digit of it.
 func idOf(raw []byte) string {
-	if text, ok := body.StringOf(raw); ok {
+	if text, ok := jsontext.StringOf(raw); ok {
 		return strings.TrimSpace(text)
 	}
 	return string(raw)
