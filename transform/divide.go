@@ -125,7 +125,7 @@ func byRecord(list []byte) recordOf {
 			continue
 		}
 		for id, its := range jsontext.Members(entry) {
-			add(string(id), []byte{'{'}, quote(nil, string(id)), []byte{':'}, its, []byte{'}'})
+			add(string(id), jsontext.AppendName([]byte{'{'}, id), its, []byte{'}'})
 		}
 	}
 	return parts
