@@ -125,7 +125,7 @@ func byRecord(list []byte) recordOf {
 			continue
 		}
 		for id, its := range jsontext.Members(entry) {
-			add(string(id), jsontext.AppendName([]byte{'{'}, id), its, []byte{'}'})
+			add(string(id), jsontext.AppendName([]byte{'{'}, string(id)), its, []byte{'}'})
 		}
 	}
 	return parts

@@ -171,7 +171,7 @@ func (e *element) json() (json.RawMessage, error) {
 // credential's name, and returns what they held.
 func withoutCredentials(object json.RawMessage, hidden func(name string) bool) (kept json.RawMessage, credentials []string) {
 	for root, children := range jsontext.Members(object) {
-		kept = jsontext.AppendName([]byte{'{'}, root)
+		kept = jsontext.AppendName([]byte{'{'}, string(root))
 		if !bytes.HasPrefix(children, []byte("{")) {
 			return object, nil
 		}
@@ -183,7 +183,7 @@ func withoutCredentials(object json.RawMessage, hidden func(name string) bool) (
 				}
 				continue
 			}
-			kept = append(jsontext.AppendName(kept, name), value...)
+			kept = append(jsontext.AppendName(kept, string(name)), value...)
 		}
 		kept = append(kept, "}}"...)
 	}

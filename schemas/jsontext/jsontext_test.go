@@ -120,7 +120,7 @@ func FuzzAppendString(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		text := jsontext.AppendString(nil, s)
 		var back string
-		if err := json.Unmarshal(text, &back); err != nil || back != string([]rune(s)) || !utf8.Valid(text) || !bytes.Equal(text, jsontext.AppendString(nil, []byte(s))) {
+		if err := json.Unmarshal(text, &back); err != nil || back != string([]rune(s)) || !utf8.Valid(text) {
 			t.Errorf("%q is written %s, which says %q: %v", s, text, back, err)
 		}
 		var least bytes.Buffer

@@ -7,50 +7,57 @@ import (
 )
 
 // Quote returns s as a JSON string, as AppendString writes it.
-func Quote[T Text](s T) json.RawMessage { return AppendString(make([]byte, 0, len(s)+2), s) }
+func Quote(s string) json.RawMessage { return AppendString(make([]byte, 0, len(s)+2), s) }
 
 // AppendString appends s as a JSON string. Only what JSON demands is escaped; each byte that is not UTF-8 becomes U+FFFD.
-func AppendString[T Text](to []byte, s T) []byte {
-	const hex = "0123456789abcdef"
+func AppendString(to []byte, s string) []byte {
 	to = append(to, '"')
 	start := 0 // of what is copied verbatim
-	for at := 0; at < len(s); {
-		if at+8 <= len(s) {
-			word := load(s, at)
-			special := specials(word) | word&highs
-			if special == 0 {
-				at += 8
+	for at := plainEnd(s, 0); at < len(s); at = plainEnd(s, at) {
+		b := s[at]
+		if b >= utf8.RuneSelf {
+			if r, size := utf8.DecodeRuneInString(s[at:]); r != utf8.RuneError || size > 1 {
+				at += size
 				continue
 			}
-			at += bits.TrailingZeros64(special) / 8
 		}
-		b, size := s[at], 1
-		switch {
-		case b >= utf8.RuneSelf:
-			var r rune
-			if r, size = utf8.DecodeRuneInString(string(s[at:min(at+utf8.UTFMax, len(s))])); r == utf8.RuneError && size == 1 {
-				to = append(append(to, s[start:at]...), "\ufffd"...)
-				start = at + 1
-			}
-		case b < ' ' || b == '"' || b == '\\':
-			to = append(to, s[start:at]...)
-			start = at + 1
-			switch b {
-			case '"', '\\':
-				to = append(to, '\\', b)
-			case '\n':
-				to = append(to, `\n`...)
-			case '\r':
-				to = append(to, `\r`...)
-			case '\t':
-				to = append(to, `\t`...)
-			default:
-				to = append(to, '\\', 'u', '0', '0', hex[b>>4], hex[b&15])
-			}
-		}
-		at += size
+		to = appendEscape(append(to, s[start:at]...), b)
+		at++
+		start = at
 	}
 	return append(append(to, s[start:]...), '"')
+}
+
+// plainEnd returns where in s, from a place on, the first byte stands that is not ASCII or not itself in a JSON string.
+func plainEnd(s string, at int) int {
+	for ; len(s)-at >= 8; at += 8 {
+		word := load(s, at)
+		if special := specials(word) | word&highs; special != 0 {
+			return at + bits.TrailingZeros64(special)/8
+		}
+	}
+	for at < len(s) && s[at] >= ' ' && s[at] != '"' && s[at] != '\\' && s[at] < utf8.RuneSelf {
+		at++
+	}
+	return at
+}
+
+func appendEscape(to []byte, b byte) []byte {
+	const hex = "0123456789abcdef"
+	switch b {
+	case '"', '\\':
+		return append(to, '\\', b)
+	case '\n':
+		return append(to, `\n`...)
+	case '\r':
+		return append(to, `\r`...)
+	case '\t':
+		return append(to, `\t`...)
+	}
+	if b >= utf8.RuneSelf {
+		return append(to, "\ufffd"...)
+	}
+	return append(to, '\\', 'u', '0', '0', hex[b>>4], hex[b&15])
 }
 
 // AppendComma appends a comma, unless to ends where an object or a list begins.
@@ -62,11 +69,13 @@ func AppendComma(to []byte) []byte {
 }
 
 // AppendName appends a member's name with the colon behind it, and with a comma in front where AppendComma would.
-func AppendName[T Text](to []byte, name T) []byte {
+func AppendName(to []byte, name string) []byte {
 	return append(AppendString(AppendComma(to), name), ':')
 }
 
-// AppendMember appends a member whose value is a string.
-func AppendMember[T Text](to []byte, name, value T) []byte {
-	return AppendString(AppendName(to, name), value)
+// AppendMember appends a member, with a comma in front where AppendComma would. The value may be any string; the name must be one that
+// needs no escapes, such as a constant.
+func AppendMember(to []byte, name, value string) []byte {
+	to = append(append(AppendComma(to), '"'), name...)
+	return AppendString(append(to, '"', ':'), value)
 }
