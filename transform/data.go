@@ -15,7 +15,7 @@ type rawJSON = json.RawMessage
 
 // encode writes the event's data around native, which is the same for every record of a callback. Numbers are copied as
 // text: no digit of any of them changes.
-func encode(c *ingest.Change, clean *Cleaner, native []byte) ([]byte, error) {
+func encode(c *ingest.Change, clean *cleaner, native []byte) ([]byte, error) {
 	out := make([]byte, 0, len(native)+sizeOf(c))
 	out = jsontext.AppendMember(append(out, '{'), "provider", c.Provider)
 	if c.Account != "" {
@@ -37,9 +37,9 @@ func encode(c *ingest.Change, clean *Cleaner, native []byte) ([]byte, error) {
 	if c.Fields != nil {
 		out = append(out, `,"fields":{`...)
 		for _, id := range names(c.Fields) {
-			out = append(jsontext.AppendName(out, clean.Text(id)), '[')
+			out = append(jsontext.AppendName(out, clean.text(id)), '[')
 			for _, field := range c.Fields[id] {
-				out = jsontext.AppendString(jsontext.AppendComma(out), clean.Text(field))
+				out = jsontext.AppendString(jsontext.AppendComma(out), clean.text(field))
 			}
 			out = append(out, ']')
 		}
@@ -49,7 +49,7 @@ func encode(c *ingest.Change, clean *Cleaner, native []byte) ([]byte, error) {
 		out = append(out, `,"values":{`...)
 		for _, id := range names(c.Values) {
 			var err error
-			if out, err = clean.Record(jsontext.AppendName(out, clean.Text(id)), c.Values[id]); err != nil {
+			if out, err = clean.record(jsontext.AppendName(out, clean.text(id)), c.Values[id]); err != nil {
 				return nil, fmt.Errorf("values of a record: %w", err)
 			}
 		}
@@ -88,7 +88,7 @@ func nativeOf(c *ingest.Change) native {
 }
 
 // write writes what came, without its secrets.
-func (n native) write(clean *Cleaner) ([]byte, error) {
+func (n native) write(clean *cleaner) ([]byte, error) {
 	out := make([]byte, 0, 64+len(n.operation)+len(n.body)+len(n.query)+len(n.xml))
 	out = jsontext.AppendMember(append(out, '{'), "operation", n.operation)
 	for _, part := range [...]struct{ name, text string }{{"body", n.body}, {"query", n.query}, {"xml", n.xml}} {

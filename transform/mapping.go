@@ -62,7 +62,7 @@ func (m *Mapping) events(change ingest.Change) ([]event.Event, error) {
 	return events, nil
 }
 
-func (m *Mapping) event(c *ingest.Change, clean *Cleaner, native []byte) (event.Event, error) {
+func (m *Mapping) event(c *ingest.Change, clean *cleaner, native []byte) (event.Event, error) {
 	data, err := encode(c, clean, native)
 	if err != nil {
 		return event.Event{}, err
@@ -74,7 +74,7 @@ func (m *Mapping) event(c *ingest.Change, clean *Cleaner, native []byte) (event.
 	if err != nil {
 		return event.Event{}, err
 	}
-	source, err := url.Parse(clean.Text(c.Collection))
+	source, err := url.Parse(clean.text(c.Collection))
 	if err != nil {
 		return event.Event{}, errors.New("the collection is no URI")
 	}
@@ -124,16 +124,16 @@ func partitionKey(c *ingest.Change, record string) string {
 }
 
 // routable returns an error if a secret, or the mask of one, stands where a subject or an attribute would be made of it.
-func (c *Cleaner) routable(change *ingest.Change) error {
+func (c *cleaner) routable(change *ingest.Change) error {
 	for _, part := range [...]struct{ name, text string }{
 		{"module", change.Module}, {"operation", change.NativeOperation}, {"operation", change.Operation}, {"channel", change.Channel}, {"account", change.Account},
 	} {
-		if c.Text(part.text) != part.text {
+		if c.text(part.text) != part.text {
 			return fmt.Errorf("the %s contains a secret", part.name)
 		}
 	}
 	for _, id := range change.IDs {
-		if c.named[id] || strings.Contains(id, mask) || c.Text(id) != id {
+		if c.named[id] || strings.Contains(id, mask) || c.text(id) != id {
 			return errors.New("a record id contains a secret")
 		}
 	}

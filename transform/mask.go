@@ -130,7 +130,7 @@ var unread = []*regexp.Regexp{
 const secretWord = `(?:` + credentialWords + `|\bo?auth\b|sid\b)`
 
 // maskText masks in text of any shape what is or looks like a secret, rather too much than too little.
-func (c *Cleaner) maskText(text string) string {
+func (c *cleaner) maskText(text string) string {
 	var spans []span
 	for _, pattern := range unread {
 		if !sounds.in(text) {
@@ -160,7 +160,7 @@ func unquoted(text string, start, end int) span {
 var nameWords = regexp.MustCompile(`[\w.-]+`)
 
 // isParam reports whether the text before a value names one of the source's Params: Token=, <Token>, name="Token".
-func (c *Cleaner) isParam(before string) bool {
+func (c *cleaner) isParam(before string) bool {
 	if len(c.places.Params) == 0 {
 		return false
 	}
@@ -169,7 +169,7 @@ func (c *Cleaner) isParam(before string) bool {
 
 // maskForm masks secrets in a form, pair by pair: what stands under a name that hidden takes for a secret's, and what is or
 // looks like one elsewhere. A pair that cannot be read is masked like text. All else stays as it was written.
-func (c *Cleaner) maskForm(form string, hidden func(name string) bool) string {
+func (c *cleaner) maskForm(form string, hidden func(name string) bool) string {
 	pairs := strings.Split(form, "&")
 	for i, pair := range pairs {
 		name, value, hasValue := strings.Cut(pair, "=")
@@ -188,11 +188,11 @@ func (c *Cleaner) maskForm(form string, hidden func(name string) bool) string {
 }
 
 // part masks secrets in a name or a value of a form, in which a plus sign is a space, or was not encoded.
-func (c *Cleaner) part(written string) string {
+func (c *cleaner) part(written string) string {
 	if strings.Contains(written, "+") {
 		return cut(written, c.spans(strings.ReplaceAll(written, "+", " "), c.spans(written, nil)))
 	}
-	return c.Text(written)
+	return c.text(written)
 }
 
 // shownBy returns the values of a form's pairs under names that hidden takes for a secret's.

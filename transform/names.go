@@ -160,7 +160,7 @@ func (p *places) namedIn(text string) []string {
 }
 
 // secretName reports whether a secret stands under a name, the last of steps, below which is an object or not.
-func (c *Cleaner) secretName(name string, steps []string, object bool) bool {
+func (c *cleaner) secretName(name string, steps []string, object bool) bool {
 	switch p := c.places; {
 	case everywhere(name):
 		return true
@@ -174,4 +174,4 @@ func (c *Cleaner) secretName(name string, steps []string, object bool) bool {
 }
 
 // hides reports whether a secret stands under a name of a form or a URL.
-func (c *Cleaner) hides(name string) bool { return c.secretName(name, []string{step(name)}, false) }
+func (c *cleaner) hides(name string) bool { return c.secretName(name, []string{step(name)}, false) }

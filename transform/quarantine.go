@@ -48,32 +48,32 @@ func (q Quarantined) Callback() ingest.Callback {
 // Quarantine returns the copy of cb that may be kept, as JSON.
 func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]byte, error) {
 	cb = searchable(cb)
-	cleaner := r.quarantining(cb)
+	clean := r.quarantining(cb)
 	q := Quarantined{
-		ID: id, Source: cb.Source, Reason: cleaner.maskText(reason.Error()), ReceivedAt: cb.At, Method: cb.Method, Path: cleaner.maskText(cb.Path),
-		Params: map[string]string{}, Query: url.Values{}, RawQuery: cleaner.maskForm(cb.RawQuery, cleaner.hidesInURL),
-		ContentType: cleaner.maskText(cb.Header.Get("Content-Type")), TraceParent: ingest.TraceParent(cb.Header),
+		ID: id, Source: cb.Source, Reason: clean.maskText(reason.Error()), ReceivedAt: cb.At, Method: cb.Method, Path: clean.maskText(cb.Path),
+		Params: map[string]string{}, Query: url.Values{}, RawQuery: clean.maskForm(cb.RawQuery, clean.hidesInURL),
+		ContentType: clean.maskText(cb.Header.Get("Content-Type")), TraceParent: ingest.TraceParent(cb.Header),
 	}
 	for name, value := range cb.Params {
-		q.Params[name] = cleaner.maskText(value)
+		q.Params[name] = clean.maskText(value)
 	}
 	for name, list := range cb.Query {
 		for _, value := range list {
-			if cleaner.hidesInURL(name) {
+			if clean.hidesInURL(name) {
 				value = mask
 			}
-			q.Query.Add(cleaner.Text(name), cleaner.Text(value))
+			q.Query.Add(clean.text(name), clean.text(value))
 		}
 	}
-	body, err := cleaner.JSON(nil, cb.Body)
+	body, err := clean.json(nil, string(cb.Body))
 	switch {
 	case err == nil:
 	case isForm(cb):
-		body = []byte(cleaner.maskForm(string(cb.Body), cleaner.hides))
+		body = []byte(clean.maskForm(string(cb.Body), clean.hides))
 	case looksLikeForm(cb.Body):
-		body = []byte(cleaner.maskText(cleaner.maskForm(string(cb.Body), cleaner.hides)))
+		body = []byte(clean.maskText(clean.maskForm(string(cb.Body), clean.hides)))
 	default:
-		body = []byte(cleaner.maskText(string(cb.Body)))
+		body = []byte(clean.maskText(string(cb.Body)))
 	}
 	if q.Body = string(body); !utf8.Valid(body) {
 		q.Body, q.BodyBase64 = "", body
@@ -83,8 +83,8 @@ func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]by
 
 // quarantining returns a cleaner that knows every secret that cb shows or that is derived for it. It has to clean whatever
 // comes: of more secrets than maxFound the others are removed where they stand, and looked for nowhere else.
-func (r *Redactor) quarantining(cb ingest.Callback) *Cleaner {
-	c := &Cleaner{places: r.of(cb.Source), configured: r.secrets}
+func (r *Redactor) quarantining(cb ingest.Callback) *cleaner {
+	c := &cleaner{places: r.of(cb.Source), configured: r.secrets}
 	shown := c.find(string(cb.Body), c.places.namedIn(string(cb.Body)))
 	if looksLikeForm(cb.Body) {
 		shown = append(shown, shownBy(string(cb.Body), c.hides)...)
@@ -107,7 +107,7 @@ func (r *Redactor) quarantining(cb ingest.Callback) *Cleaner {
 }
 
 // hidesInURL reports whether a parameter of the URL may be a secret. Others' logs keep URLs, so no name there is trusted.
-func (c *Cleaner) hidesInURL(name string) bool {
+func (c *cleaner) hidesInURL(name string) bool {
 	return c.hides(name) || soundsSecret(name) && !slices.Contains(c.places.Params, name)
 }
 

@@ -42,27 +42,18 @@ func NewRedactor(secrets map[string]ingest.Secrets) *Redactor {
 	return r
 }
 
-// Cleaner redacts one callback of one source.
-type Cleaner struct {
+// cleaner redacts one callback of one source.
+type cleaner struct {
 	places            *places
 	configured, shown *finder         // shown: by this callback; nil: none
 	named             map[string]bool // all that it shows under a secret's name and that is no number
 	err               error           // it cannot be cleaned
 }
 
-// For returns a cleaner that knows the configured secrets and those that the JSON texts show under a secret's name.
-func (r *Redactor) For(source string, texts ...[]byte) *Cleaner {
-	copied := make([]string, len(texts))
-	for i, text := range texts {
-		copied[i] = string(text)
-	}
-	return r.cleaner(source, nil, nil, copied...)
-}
-
-// cleaner returns what For does. It also knows other credentials of the callback, and that what names it plainly, such as its
-// account, is not a secret where it stands under a secret's name too.
-func (r *Redactor) cleaner(source string, credentials, plain []string, texts ...string) *Cleaner {
-	c := &Cleaner{places: r.of(source), configured: r.secrets}
+// cleaner returns a cleaner that knows the configured secrets, other credentials of the callback, and what its JSON texts show under a
+// secret's name, unless that is plain: what names the callback, such as its account.
+func (r *Redactor) cleaner(source string, credentials, plain []string, texts ...string) *cleaner {
+	c := &cleaner{places: r.of(source), configured: r.secrets}
 	shown := slices.Clone(credentials)
 	for _, text := range texts {
 		if text != "" {
@@ -81,7 +72,7 @@ func (r *Redactor) of(source string) *places {
 }
 
 // know makes c mask what a callback has shown as a secret, where it is shaped like one, and what was derived for it.
-func (c *Cleaner) know(shown, derived []string) {
+func (c *cleaner) know(shown, derived []string) {
 	for _, value := range shown {
 		if scheme, token, ok := strings.Cut(value, " "); ok && schemes[strings.ToLower(scheme)] {
 			shown = append(shown, strings.TrimSpace(token))
@@ -126,42 +117,40 @@ func tokenShaped(value string) bool {
 	return len(value) >= inside && (digit && (lower || upper || mark) || lower && upper || mark && (lower || upper))
 }
 
-// JSON appends raw, a JSON text, to out: compact, without the members that hold secrets, with known secrets masked.
-// Every number keeps its digits and every other member its place.
-func (c *Cleaner) JSON(out, raw []byte) ([]byte, error) { return c.json(out, string(raw)) }
-
-func (c *Cleaner) json(out []byte, text string) ([]byte, error) {
+// json appends a JSON text to out: compact, without the members that hold secrets, with known secrets masked. Every number keeps its
+// digits and every other member its place.
+func (c *cleaner) json(out []byte, text string) ([]byte, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
 	return c.write(out, text, false)
 }
 
-// Record appends raw, a record's values, to out: no name in it is a secret's, but for what the source hides where the
-// record stands in a body.
-func (c *Cleaner) Record(out, raw []byte) ([]byte, error) {
+// record appends raw, the values of a record, to out. No name in it is a secret's, except what the source hides where records stand
+// in a body.
+func (c *cleaner) record(out, raw []byte) ([]byte, error) {
 	return c.write(out, string(raw), true)
 }
 
-// Text masks known secrets in s, and what looks like one.
-func (c *Cleaner) Text(s string) string { return cut(s, c.spans(s, nil)) }
+// text masks known secrets in s, and what looks like one.
+func (c *cleaner) text(s string) string { return cut(s, c.spans(s, nil)) }
 
 // spans appends to found where secrets stand in s.
-func (c *Cleaner) spans(s string, found []span) []span {
+func (c *cleaner) spans(s string, found []span) []span {
 	present := c.in(s)
 	each(s, func(l layer) { found = l.secrets(present, false, found) })
 	return found
 }
 
 // in returns the secrets that stand in a text.
-func (c *Cleaner) in(s string) []needle {
+func (c *cleaner) in(s string) []needle {
 	var present []needle
 	each(s, func(l layer) { present = c.shown.in(l.text, c.configured.in(l.text, present)) })
 	return present
 }
 
 // inJSON returns the secrets that stand in the strings, or are numbers, of a JSON text.
-func (c *Cleaner) inJSON(text string) []needle {
+func (c *cleaner) inJSON(text string) []needle {
 	var present []needle
 	eachOfJSON(text, func(l layer) { present = c.shown.in(l.text, c.configured.in(l.text, present)) })
 	return present

@@ -12,7 +12,7 @@ import (
 type walk struct {
 	jsontext.Scanner[string]
 
-	cleaner *Cleaner
+	cleaner *cleaner
 	present []needle // secrets that the text contains
 	out     []byte
 	steps   []string // names from the root to here, as patterns see them
@@ -25,7 +25,7 @@ type walk struct {
 const byteOrderMark = "\ufeff"
 
 // write appends what may be kept of a JSON text to out: a body, or the values of a record.
-func (c *Cleaner) write(out []byte, text string, values bool) ([]byte, error) {
+func (c *cleaner) write(out []byte, text string, values bool) ([]byte, error) {
 	var steps [8]string
 	w := walk{Scanner: scanner(text), cleaner: c, present: c.inJSON(text), out: out, steps: steps[:0]}
 	if values {
@@ -40,7 +40,7 @@ func (c *Cleaner) write(out []byte, text string, values bool) ([]byte, error) {
 }
 
 // find appends to found the values under secret names in the text. What is found before an error counts too.
-func (c *Cleaner) find(text string, found []string) []string {
+func (c *cleaner) find(text string, found []string) []string {
 	var steps [8]string
 	w := walk{Scanner: scanner(text), cleaner: c, steps: steps[:0], finding: true, found: found}
 	w.value()
