@@ -11,29 +11,29 @@ import (
 	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
-// departure is the place where a JSON text departs from its schema, as a JSON pointer, and what was wanted there. It
-// quotes nothing but names of members.
-type departure struct{ place, want string }
+// violation is a place in a JSON text, a JSON pointer, and the rule of the schema that is violated there. It quotes nothing but names
+// of members.
+type violation struct{ place, rule string }
 
-func (d *departure) Error() string { return fmt.Sprintf("at '%s': %s", d.place, d.want) }
+func (v *violation) Error() string { return fmt.Sprintf("at '%s': %s", v.place, v.rule) }
 
-func wanted(format string, args ...any) error { return &departure{want: fmt.Sprintf(format, args...)} }
+func violates(rule string, args ...any) error { return &violation{rule: fmt.Sprintf(rule, args...)} }
 
 var pointer = strings.NewReplacer("~", "~0", "/", "~1")
 
-// below adds a step to the front of a departure's place.
+// below puts a step in front of the place of a violation.
 func below(step string, err error) error {
-	var d *departure
-	if errors.As(err, &d) {
-		d.place = "/" + pointer.Replace(step) + d.place
+	var v *violation
+	if errors.As(err, &v) {
+		v.place = "/" + pointer.Replace(step) + v.place
 	}
 	return err
 }
 
-// scanner reads the data of an event. It stands in the event, so that it may nest one level less than the event does.
+// scanner checks the data of an event while it scans it.
 type scanner struct{ jsontext.Scanner[[]byte] }
 
-// check returns where data departs from the schema, or where it is not JSON.
+// check returns the first violation of the schema, or of JSON. Data is one level down in its event.
 func (s *schema) check(data []byte) error {
 	text := &scanner{jsontext.Scanner[[]byte]{Text: data, Depth: 1}}
 	if err := text.value(s); err != nil {
@@ -42,13 +42,13 @@ func (s *schema) check(data []byte) error {
 	return broken(text.End())
 }
 
-// broken returns a departure for an error of the scanner.
+// broken returns the violation for an error of the scanner.
 func broken(err error) error {
 	switch {
 	case errors.Is(err, jsontext.ErrDepth):
-		return wanted("must not nest deeper than %d levels, those of its event included", jsontext.MaxDepth)
+		return violates("must not nest deeper than %d levels, those of its event included", jsontext.MaxDepth)
 	case err != nil:
-		return wanted("must be JSON")
+		return violates("must be JSON")
 	}
 	return nil
 }
@@ -60,10 +60,10 @@ func (t *scanner) value(s *schema) error {
 	}
 	got := t.Kind()
 	if s.kind != jsontext.None && got != s.kind && got != jsontext.None {
-		return wanted("must be of the type %s", s.typeName)
+		return violates("must be of the type %s", s.typeName)
 	}
 	if s.constant != nil && got != jsontext.String {
-		return wanted("must be the string %s", *s.constant)
+		return violates("must be the string %s", *s.constant)
 	}
 	switch got {
 	case jsontext.Object:
@@ -111,12 +111,12 @@ func (t *scanner) list(s *schema) error {
 	case err != nil:
 		return broken(err)
 	case n < s.minItems:
-		return wanted("must have at least %d items", s.minItems)
+		return violates("must have at least %d items", s.minItems)
 	}
 	return nil
 }
 
-// member returns what is demanded of the member of a name.
+// member returns the schema for the member of a name.
 func (s *schema) member(name []byte) member {
 	if found, ok := s.members[string(name)]; ok {
 		return found
@@ -134,19 +134,19 @@ func (s *schema) checkRequired(seen uint64) error {
 			missing = append(missing, name)
 		}
 	}
-	return wanted("must have %s", strings.Join(missing, ", "))
+	return violates("must have %s", strings.Join(missing, ", "))
 }
 
 func (s *schema) checkString(value []byte) error {
 	switch {
 	case s.constant != nil && string(value) != *s.constant:
-		return wanted("must be the string %s", *s.constant)
+		return violates("must be the string %s", *s.constant)
 	case s.minLength > 0 && utf8.RuneCount(value) < s.minLength:
-		return wanted("must have at least %d characters", s.minLength)
+		return violates("must have at least %d characters", s.minLength)
 	case s.pattern != nil && !s.pattern.Match(value):
-		return wanted("must match %s", s.pattern)
+		return violates("must match %s", s.pattern)
 	case s.dateTime && new(time.Time).UnmarshalText(value) != nil:
-		return wanted("must be a date and time of RFC 3339, with a capital T and Z and no leap second")
+		return violates("must be a date and time of RFC 3339, with a capital T and Z and no leap second")
 	}
 	return nil
 }

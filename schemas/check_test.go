@@ -18,8 +18,8 @@ import (
 	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
-// reference compiles the very documents that are served with a JSON Schema library. Times are those of RFC 3339 that Go
-// reads, a subset of what the library takes.
+// reference compiles the documents that are served with a JSON Schema library. With times set, times are those of RFC 3339 that Go
+// parses, a subset of what the library accepts.
 func reference(t testing.TB, set schemas.Set, times bool) map[string]*jsonschema.Schema {
 	t.Helper()
 	compiler := jsonschema.NewCompiler()
@@ -76,7 +76,7 @@ func validate(schema *jsonschema.Schema, data []byte) error {
 	return schema.Validate(value)
 }
 
-// golden are the events' data in the golden files of all sources, and the schemas' own examples.
+// golden returns the data of the events in the golden files of all sources, and the examples of the schemas.
 func golden(t testing.TB, set schemas.Set) map[string][][]byte {
 	t.Helper()
 	paths, err := filepath.Glob("../ingest/*/testdata/*.event.json")
@@ -112,15 +112,15 @@ func golden(t testing.TB, set schemas.Set) map[string][][]byte {
 	return all
 }
 
-// What a JSON Schema library says of the golden events, and of each with any one value replaced, left out or added, the
-// check says too, and names a place that the library names.
+// The check agrees with a JSON Schema library on the golden events, and on each with any one value replaced, removed or added, and
+// names a place that the library names.
 func TestCheckAgrees(t *testing.T) {
 	set, err := schemas.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
 	compiled := reference(t, set, false)
-	refused := 0
+	rejected := 0
 	for family, all := range golden(t, set) {
 		for _, data := range all {
 			value, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
@@ -139,19 +139,19 @@ func TestCheckAgrees(t *testing.T) {
 				if mine == nil || theirs == nil {
 					return
 				}
-				refused++
+				rejected++
 				if place, _, _ := strings.Cut(mine.Error(), "': "); !strings.Contains(theirs.Error(), strings.TrimPrefix(place, "at '")+"':") {
 					t.Errorf("%s\nmine: %v\ntheirs: %v", text, mine, theirs)
 				}
 			})
 		}
 	}
-	if refused < 1000 {
-		t.Errorf("only %d mutations were refused", refused)
+	if rejected < 1000 {
+		t.Errorf("only %d mutations were rejected", rejected)
 	}
 }
 
-// mutate calls with for value, and for every change of one thing in it.
+// mutate calls with for value, and for every change of one value in it.
 func mutate(value any, with func()) {
 	with()
 	others := func(set func(any)) {
@@ -190,8 +190,7 @@ func mutate(value any, with func()) {
 	}
 }
 
-// What the check takes a JSON Schema library takes too, whatever the bytes; and what it refuses the library refuses, but
-// for members that are given twice, which must both agree here.
+// The check agrees with a JSON Schema library on any bytes, except for duplicate members: here each is checked.
 func FuzzCheck(f *testing.F) {
 	set, err := schemas.Load()
 	if err != nil {
@@ -208,7 +207,7 @@ func FuzzCheck(f *testing.F) {
 		family := families[int(n)%len(families)]
 		if set.Check(family, data) == nil {
 			if err := validate(full[family], data); err != nil {
-				t.Fatalf("it takes what is refused for: %v", err)
+				t.Fatalf("accepts what the library rejects: %v", err)
 			}
 			return
 		}
