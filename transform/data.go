@@ -13,8 +13,7 @@ import (
 
 type rawJSON = json.RawMessage
 
-// encode writes the event's data around native, which is the same for every record of a callback. Numbers are copied as
-// text: no digit of any of them changes.
+// encode returns the data of an event, with native in it. Values are copied as text, so no digit of a number changes.
 func encode(c *ingest.Change, clean *cleaner, native []byte) ([]byte, error) {
 	out := make([]byte, 0, len(native)+sizeOf(c))
 	out = jsontext.AppendMember(append(out, '{'), "provider", c.Provider)
@@ -58,7 +57,7 @@ func encode(c *ingest.Change, clean *cleaner, native []byte) ([]byte, error) {
 	return append(append(append(out, `,"native":`...), native...), '}'), nil
 }
 
-// sizeOf is about what the data beside native comes to.
+// sizeOf estimates the bytes of an event's data without native.
 func sizeOf(c *ingest.Change) int {
 	size := 256 + 32*len(c.IDs)
 	for _, fields := range c.Fields {
@@ -70,9 +69,9 @@ func sizeOf(c *ingest.Change) int {
 	return size
 }
 
-// names returns the names of a map in order.
+// names returns the keys of a map in order.
 func names[V any](of map[string]V) []string {
-	if len(of) == 1 { // as most have
+	if len(of) == 1 { // most have
 		for name := range of {
 			return []string{name}
 		}
@@ -80,14 +79,14 @@ func names[V any](of map[string]V) []string {
 	return slices.Sorted(maps.Keys(of))
 }
 
-// native is what came, its JSON as strings, so that they are copied once for all that looks at them.
+// native is what the CRM sent. Its JSON is copied to strings once, for all that searches them.
 type native struct{ operation, body, query, xml string }
 
 func nativeOf(c *ingest.Change) native {
 	return native{c.NativeOperation, string(c.NativeBody), string(c.NativeQuery), string(c.NativeXML)}
 }
 
-// write writes what came, without its secrets.
+// write returns what the CRM sent as JSON, without its secrets.
 func (n native) write(clean *cleaner) ([]byte, error) {
 	out := make([]byte, 0, 64+len(n.operation)+len(n.body)+len(n.query)+len(n.xml))
 	out = jsontext.AppendMember(append(out, '{'), "operation", n.operation)

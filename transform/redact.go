@@ -9,30 +9,29 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// mask stands where a secret was.
+// mask replaces a secret.
 const mask = "***"
 
-// A configured secret is masked inside other text from inside characters on, and from shortest on where it stands there
-// as a word of its own; one that a callback shows under a secret's name only if it is shaped like a token. Anything less
-// would be found by chance, and the CRM's data would suffer.
+// A configured secret of at least inside characters is masked in any text, one of at least shortest only as a whole word. A value of a
+// secret name is masked elsewhere only if it is shaped like a token. Anything less would match the CRM's data by chance.
 const (
 	shortest = 6
 	inside   = 12
 )
 
-// maxFound bounds the secrets that one callback may show: each is looked for in all of it.
+// maxFound bounds the secrets that a callback may show: each is searched in all of it.
 const maxFound = 64
 
-// Redactor takes secrets out of what is kept or shown: what stands under a secret's name is removed, and every known
-// secret's value is masked wherever else it appears.
+// Redactor removes secrets from what is stored or shown: members with secret names, and known secrets wherever else they appear, which
+// are masked.
 type Redactor struct {
-	sources map[string]*places
+	sources map[string]*rules
 	secrets *finder
 }
 
-// NewRedactor returns a redactor for the secrets of all sources, by label.
+// NewRedactor returns a redactor for the secrets of all sources, by source label.
 func NewRedactor(secrets map[string]ingest.Secrets) *Redactor {
-	r := &Redactor{sources: map[string]*places{}}
+	r := &Redactor{sources: map[string]*rules{}}
 	var values []string
 	for label, s := range secrets {
 		r.sources[label] = compile(s)
@@ -44,16 +43,16 @@ func NewRedactor(secrets map[string]ingest.Secrets) *Redactor {
 
 // cleaner redacts one callback of one source.
 type cleaner struct {
-	places            *places
+	rules             *rules
 	configured, shown *finder         // shown: by this callback; nil: none
-	named             map[string]bool // all that it shows under a secret's name and that is no number
-	err               error           // it cannot be cleaned
+	named             map[string]bool // values of secret names, and whether each is long and not a number
+	err               error           // why it cannot be cleaned
 }
 
-// cleaner returns a cleaner that knows the configured secrets, other credentials of the callback, and what its JSON texts show under a
-// secret's name, unless that is plain: what names the callback, such as its account.
+// cleaner returns a cleaner for a callback that knows the configured secrets, the callback's other credentials, and the values of secret
+// names in its JSON texts, unless they are plain, such as its account.
 func (r *Redactor) cleaner(source string, credentials, plain []string, texts ...string) *cleaner {
-	c := &cleaner{places: r.of(source), configured: r.secrets}
+	c := &cleaner{rules: r.of(source), configured: r.secrets}
 	shown := slices.Clone(credentials)
 	for _, text := range texts {
 		if text != "" {
@@ -64,14 +63,14 @@ func (r *Redactor) cleaner(source string, credentials, plain []string, texts ...
 	return c
 }
 
-func (r *Redactor) of(source string) *places {
+func (r *Redactor) of(source string) *rules {
 	if known := r.sources[source]; known != nil {
 		return known
 	}
-	return &places{}
+	return &rules{}
 }
 
-// know makes c mask what a callback has shown as a secret, where it is shaped like one, and what was derived for it.
+// know makes c mask the values of secret names that are shaped like tokens, and derived secrets.
 func (c *cleaner) know(shown, derived []string) {
 	for _, value := range shown {
 		if scheme, token, ok := strings.Cut(value, " "); ok && schemes[strings.ToLower(scheme)] {
@@ -93,11 +92,11 @@ func (c *cleaner) know(shown, derived []string) {
 	}
 }
 
-// schemes are words before a credential.
+// schemes are words in front of a credential.
 var schemes = map[string]bool{"bearer": true, "zoho-oauthtoken": true, "basic": true}
 
-// tokenShaped reports whether a value is hardly a word, a name or a record's id: one long run of characters, not all of
-// them digits, and not all of them letters of one case.
+// tokenShaped reports whether a value is unlikely to be a word, a name or a record id: one long run of characters, not all digits, and
+// not all letters of one case.
 func tokenShaped(value string) bool {
 	var lower, upper, digit, mark bool
 	for _, r := range value {
@@ -132,24 +131,24 @@ func (c *cleaner) record(out, raw []byte) ([]byte, error) {
 	return c.write(out, string(raw), true)
 }
 
-// text masks known secrets in s, and what looks like one.
+// text masks known secrets in s, and what looks like a credential.
 func (c *cleaner) text(s string) string { return cut(s, c.spans(s, nil)) }
 
-// spans appends to found where secrets stand in s.
+// spans appends to found where s contains secrets.
 func (c *cleaner) spans(s string, found []span) []span {
 	present := c.in(s)
 	each(s, func(l layer) { found = l.secrets(present, false, found) })
 	return found
 }
 
-// in returns the secrets that stand in a text.
+// in returns the secrets that a text contains.
 func (c *cleaner) in(s string) []needle {
 	var present []needle
 	each(s, func(l layer) { present = c.shown.in(l.text, c.configured.in(l.text, present)) })
 	return present
 }
 
-// inJSON returns the secrets that stand in the strings, or are numbers, of a JSON text.
+// inJSON returns the secrets that a JSON text contains in its strings or as numbers.
 func (c *cleaner) inJSON(text string) []needle {
 	var present []needle
 	eachOfJSON(text, func(l layer) { present = c.shown.in(l.text, c.configured.in(l.text, present)) })

@@ -29,8 +29,8 @@ func (c *cleaner) write(out []byte, text string, values bool) ([]byte, error) {
 	var steps [8]string
 	w := walk{Scanner: scanner(text), cleaner: c, present: c.inJSON(text), out: out, steps: steps[:0]}
 	if values {
-		w.steps = append(w.steps, c.places.ValuesAt...)
-		w.record = len(w.steps) == 0 || matchesAny(c.places.records, w.steps)
+		w.steps = append(w.steps, c.rules.ValuesAt...)
+		w.record = len(w.steps) == 0 || matchesAny(c.rules.records, w.steps)
 	}
 	w.value()
 	if err := w.End(); err != nil {
@@ -74,7 +74,7 @@ func (w *walk) object() {
 		}
 		outer, record, start := w.secret, w.record, len(w.out)
 		w.steps = append(w.steps, step(name))
-		w.record = record || matchesAny(w.cleaner.places.records, w.steps)
+		w.record = record || matchesAny(w.cleaner.rules.records, w.steps)
 		w.secret = outer || !w.record && w.cleaner.secretName(name, w.steps, w.Kind() == jsontext.Object)
 		if !w.secret {
 			w.comma()
@@ -125,13 +125,13 @@ func (w *walk) text(raw, says string, outermost bool) {
 			w.found = append(w.found, says)
 		}
 		if outermost {
-			w.found = append(w.found, w.cleaner.places.namedIn(says)...)
+			w.found = append(w.found, w.cleaner.rules.namedIn(says)...)
 		}
 		return
 	}
 	var spans []span
 	if outermost {
-		spans = w.cleaner.places.named(says, spans)
+		spans = w.cleaner.rules.named(says, spans)
 	}
 	each(says, func(l layer) { spans = l.secrets(w.present, false, spans) })
 	if len(spans) > 0 {
