@@ -71,11 +71,11 @@ func (t *scanner) value(s *schema) error {
 	case jsontext.List:
 		return t.list(s)
 	case jsontext.String:
-		_, says := t.String()
+		_, value := t.String()
 		if err := t.Err(); err != nil {
 			return broken(err)
 		}
-		return s.checkString(says)
+		return s.checkString(value)
 	}
 	t.Literal()
 	return broken(t.Err())

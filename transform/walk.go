@@ -7,7 +7,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
-// walk reads a JSON text once. It writes what may be kept to out; when finding it writes nothing, and collects the values under
+// walk scans a JSON text once. It writes what may be kept to out; when finding it writes nothing, and collects the values under
 // secret names.
 type walk struct {
 	jsontext.Scanner[string]
@@ -58,8 +58,8 @@ func (w *walk) value() {
 	case jsontext.List:
 		w.list()
 	case jsontext.String:
-		raw, says := w.String()
-		w.text(raw, says, w.Depth == 0)
+		raw, decoded := w.String()
+		w.text(raw, decoded, w.Depth == 0)
 	default:
 		w.literal()
 	}
@@ -114,28 +114,28 @@ func (w *walk) literal() {
 	}
 }
 
-// text copies a name or a string without its secrets. Outermost is set for a body that is a string, and for the names of one that
-// is an object.
-func (w *walk) text(raw, says string, outermost bool) {
+// text copies a name or a string without its secrets; outermost is set for a body that is a string, and for the names of one that is an
+// object.
+func (w *walk) text(raw, decoded string, outermost bool) {
 	switch {
-	case w.Err() != nil, w.secret && !w.finding: // what is below a secret name is not kept
+	case w.Err() != nil, w.secret && !w.finding: // nothing below a secret name is kept
 		return
 	case w.finding:
-		if w.secret && says != "" {
-			w.found = append(w.found, says)
+		if w.secret && decoded != "" {
+			w.found = append(w.found, decoded)
 		}
 		if outermost {
-			w.found = append(w.found, w.cleaner.rules.namedIn(says)...)
+			w.found = append(w.found, w.cleaner.rules.namedIn(decoded)...)
 		}
 		return
 	}
 	var spans []span
 	if outermost {
-		spans = w.cleaner.rules.named(says, spans)
+		spans = w.cleaner.rules.named(decoded, spans)
 	}
-	each(says, func(l layer) { spans = l.secrets(w.present, false, spans) })
+	each(decoded, func(l layer) { spans = l.secrets(w.present, false, spans) })
 	if len(spans) > 0 {
-		w.out = jsontext.AppendString(w.out, cut(says, spans))
+		w.out = jsontext.AppendString(w.out, cut(decoded, spans))
 		return
 	}
 	w.out = append(w.out, raw...)

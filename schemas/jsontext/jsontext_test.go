@@ -20,7 +20,7 @@ var texts = []string{
 	`{"a":1,"b":[{"c":"}\"]"}],"\u0061":"x\\","":null}`, `"é\ud800\u0041\ud83d\ude00\ud83d\ud83d\ude00\uDE00\ud83d"`, `["a`, `{"a":1,"a":2}`, "[1\x00]", "\v1", "\u00a01",
 }
 
-// A text is JSON, and its values and strings are the same, exactly where and as encoding/json says, but for the bound of nesting.
+// Texts are valid, and have the same values and strings with every digit, as encoding/json decodes them, within the bound of nesting.
 func FuzzJSON(f *testing.F) {
 	for _, text := range texts {
 		f.Add([]byte(text))
@@ -56,7 +56,7 @@ func FuzzJSON(f *testing.F) {
 	})
 }
 
-// decode reads a text by its members and entries, with the last of a name.
+// decode decodes a text by Members, Entries and StringOf. The last of duplicate members counts.
 func decode(text []byte) any {
 	text = bytes.TrimSpace(text)
 	switch text[0] {
@@ -79,7 +79,7 @@ func decode(text []byte) any {
 	return literal(string(text))
 }
 
-// scan reads the next value of a scanner.
+// scan decodes the next value of a scanner.
 func scan(s *jsontext.Scanner[string]) any {
 	switch s.Kind() {
 	case jsontext.Object:
@@ -96,8 +96,8 @@ func scan(s *jsontext.Scanner[string]) any {
 		}
 		return list
 	case jsontext.String:
-		_, says := s.String()
-		return says
+		_, decoded := s.String()
+		return decoded
 	}
 	return literal(s.Literal())
 }
@@ -112,7 +112,7 @@ func literal(raw string) any {
 	return json.Number(raw)
 }
 
-// What is written reads back, and is what encoding/json writes but for escapes that JSON does not demand.
+// A string decodes to itself, and has no escapes beyond those of encoding/json, except for \b and \f.
 func FuzzAppendString(f *testing.F) {
 	for _, s := range []string{"", "plain", "plain, and longer", `"\`, "\n\t\x00\x7f\b\f", "é金😀", "\xff", "0123456\xff\xfe", "a\u2028b\u2029", "<&>", "\u212a"} {
 		f.Add(s)
@@ -121,7 +121,7 @@ func FuzzAppendString(f *testing.F) {
 		text := jsontext.AppendString(nil, s)
 		var back string
 		if err := json.Unmarshal(text, &back); err != nil || back != string([]rune(s)) || !utf8.Valid(text) {
-			t.Errorf("%q is written %s, which says %q: %v", s, text, back, err)
+			t.Errorf("%q is written %s, which is %q: %v", s, text, back, err)
 		}
 		var least bytes.Buffer
 		encoder := json.NewEncoder(&least)
@@ -132,7 +132,7 @@ func FuzzAppendString(f *testing.F) {
 	})
 }
 
-// Nesting is bounded in objects and lists, in whatever the text stands.
+// Nesting of objects and lists is bounded, with those around the text included.
 func TestMaxDepth(t *testing.T) {
 	nested := func(levels int, inner string) string {
 		return strings.Repeat(`[{"a":`, levels/2) + strings.Repeat("[", levels%2) + inner + strings.Repeat("]", levels%2) + strings.Repeat(`}]`, levels/2)
@@ -158,7 +158,7 @@ func TestMaxDepth(t *testing.T) {
 	}
 }
 
-// People type line breaks into the strings of JSON; who only looks for something may read on.
+// A lax scanner accepts control characters in strings, and nothing else that is invalid.
 func TestLax(t *testing.T) {
 	for text, want := range map[string]bool{"{\"a\":\"b\nc\"}": true, "{\"a\tb\":1}": true, "\"\x00\"": true, "\"\\\n\"": false, "\"\n": false, "[\x00]": false} {
 		s := jsontext.Scanner[string]{Text: text, Lax: true}
@@ -168,7 +168,7 @@ func TestLax(t *testing.T) {
 	}
 }
 
-// After an error nothing more is found, and no loop runs on.
+// After an error a scanner finds nothing more, and every loop ends.
 func TestScannerStops(t *testing.T) {
 	for _, text := range texts {
 		for end := range len(text) {
@@ -181,7 +181,7 @@ func TestScannerStops(t *testing.T) {
 	}
 }
 
-// Members and entries of a broken text are found up to where it breaks, and behind a broken value.
+// Members and entries of a broken text are found, also behind a broken value.
 func TestBrokenTexts(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"a":1,"b":[1,},"c":"x"}`: `a=1 b=[1,} c="x"`, `{"a":"x","b":"y`: `a="x" b="y`, `{"a":{"b":1]},"c":2}`: `a={"b":1]`, `{"a":tru,"b":2`: `a=tru b=2`, `{"\x":1,"b":2`: `=1 b=2`,
@@ -200,7 +200,7 @@ func TestBrokenTexts(t *testing.T) {
 	}
 }
 
-// An object is written member by member, with commas where they belong.
+// Members and entries are separated by commas.
 func TestAppend(t *testing.T) {
 	out := jsontext.AppendMember([]byte("{"), "a", "b\"")
 	out = append(jsontext.AppendName(out, "list"), '[')

@@ -5,9 +5,8 @@ import (
 	"iter"
 )
 
-// Members yields the members of an object in their order: what each name says, and the value as it is written. A name that is
-// given twice comes twice; what is not an object has none. It relies on what Check accepts: of a broken text it yields what can
-// be found, and values for which Check must be asked.
+// Members yields the members of an object in order: each name decoded, each value verbatim, and duplicates too. Other values have none. The
+// object must have passed Check: of a broken text Members yields what can be found, and the values may be broken.
 func Members(object []byte) iter.Seq2[[]byte, json.RawMessage] {
 	return func(yield func([]byte, json.RawMessage) bool) {
 		at := skipSpace(object, 0)
@@ -36,8 +35,7 @@ func Members(object []byte) iter.Seq2[[]byte, json.RawMessage] {
 	}
 }
 
-// Entries yields the entries of a list in their order, as they are written. What is not a list has none, and of a broken text it
-// yields what Members would.
+// Entries yields the entries of a list in order, verbatim. Other values have none. The list must have passed Check, as for Members.
 func Entries(list []byte) iter.Seq[json.RawMessage] {
 	return func(yield func(json.RawMessage) bool) {
 		at := skipSpace(list, 0)
@@ -61,7 +59,7 @@ func skipSpace(text []byte, at int) int {
 	return min(at, len(text))
 }
 
-// valueEnd returns where the value ends that begins at a place.
+// valueEnd returns the end of the value at an offset. It only matches quotes and brackets.
 func valueEnd(text []byte, at int) int {
 	for depth := 0; at < len(text); at++ {
 		switch text[at] {

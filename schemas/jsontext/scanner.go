@@ -1,6 +1,6 @@
-// Package jsontext reads and writes JSON as text. It finds values where they stand and never decodes them, so that every digit
-// of a number, the order of members and all escapes stay. All packages scan JSON, write strings and bound nesting with it alone.
-// It takes the standard library alone, and knows nothing of what a text means.
+// Package jsontext scans and writes JSON as text. Values are slices of the text and never decoded, so that every digit of a number, the
+// order of members and all escapes stay. All packages scan JSON, write strings and bound nesting with it. It imports the standard library
+// alone. Nothing here knows what a text means.
 package jsontext
 
 import (
@@ -8,8 +8,8 @@ import (
 	"fmt"
 )
 
-// MaxDepth is how many objects and lists may be nested in a text, the outermost included. Of the parsers that consumers use,
-// Ruby's reads no deeper by default; what CRMs send nests less than ten levels.
+// MaxDepth bounds the nesting of objects and lists, the outermost included. Ruby's JSON parser accepts no more by default; what CRMs send
+// has less than ten levels.
 const MaxDepth = 100
 
 // The errors of Check and Scanner.
@@ -18,13 +18,13 @@ var (
 	ErrDepth   = fmt.Errorf("nested deeper than %d levels", MaxDepth)
 )
 
-// Text is a type of JSON texts.
+// Text is a type that a JSON text may have.
 type Text interface{ ~string | ~[]byte }
 
-// Kind is a type of JSON values, by a byte with which they may begin.
+// Kind is a type of JSON values, by a byte with which one may begin.
 type Kind byte
 
-// The kinds of values. None is the kind of what cannot begin a value.
+// The kinds of values. None is not a value.
 const (
 	Object  Kind = '{'
 	List    Kind = '['
@@ -35,26 +35,25 @@ const (
 	None    Kind = 0
 )
 
-// Check returns ErrInvalid unless text is one JSON value, as encoding/json.Valid decides, and ErrDepth once it nests deeper than
-// MaxDepth, whatever follows there.
+// Check returns ErrInvalid unless text is valid JSON (encoding/json.Valid), or ErrDepth if it nests deeper than MaxDepth. It stops at the
+// first error.
 func Check[T Text](text T) error {
 	s := Scanner[T]{Text: text}
 	s.Skip()
 	return s.End()
 }
 
-// Scanner reads a JSON text once, from its beginning to its end. After the first error it stays where it is: Kind returns None,
-// More false, and Err the error.
+// Scanner scans a JSON text once. After the first error Kind returns None, More false, and Err the error.
 //
-//	for s.Enter(); s.More(); { // an object
-//		raw, name := s.Name()
-//		… // Enter, String, Literal or Skip its value
+//	for s.Enter(); s.More(); { // the members of an object
+//		_, name := s.Name()
+//		s.Skip() // or Enter, String, Literal
 //	}
 //	err := s.End()
 type Scanner[T Text] struct {
 	Text  T
-	Depth int  // objects and lists around the next value; set before the first call, those that Text will stand in
-	Lax   bool // strings may hold control characters, as people type them
+	Depth int  // objects and lists around the next value; set it first to those that will be around Text
+	Lax   bool // accept control characters in strings, which people type
 
 	at   int
 	ends [MaxDepth]byte // what closes each of the objects and lists
@@ -74,7 +73,7 @@ func (s *Scanner[T]) Kind() Kind {
 	return None
 }
 
-// Enter steps into the object or list that Kind has found.
+// Enter steps into an object or a list.
 func (s *Scanner[T]) Enter() {
 	b := s.next()
 	switch {
@@ -89,7 +88,7 @@ func (s *Scanner[T]) Enter() {
 	}
 }
 
-// More reports whether the object or list has another member or entry, and steps up to it. At the end it steps out.
+// More reports whether the object or list has another member or entry, and steps to it. At the end it steps out.
 func (s *Scanner[T]) More() bool {
 	if s.err != nil {
 		return false
@@ -100,7 +99,7 @@ func (s *Scanner[T]) More() bool {
 		s.at++
 		s.Depth--
 		return false
-	case before == '{' || before == '[': // no value ends like this
+	case before == '{' || before == '[': // no value ends with these
 		return true
 	case b == ',':
 		s.at++
@@ -110,11 +109,11 @@ func (s *Scanner[T]) More() bool {
 	return false
 }
 
-// Name reads the name of a member, and the colon behind it, as String does.
-func (s *Scanner[T]) Name() (raw, says T) {
-	raw, says = s.String()
+// Name scans the name of a member as String does, and the colon behind it.
+func (s *Scanner[T]) Name() (raw, decoded T) {
+	raw, decoded = s.String()
 	s.colon()
-	return raw, says
+	return raw, decoded
 }
 
 func (s *Scanner[T]) colon() {
@@ -125,17 +124,17 @@ func (s *Scanner[T]) colon() {
 	s.at++
 }
 
-// String reads a string: as it is written, with its quotes, and what it says. Bytes that are not UTF-8 stay.
-func (s *Scanner[T]) String() (raw, says T) {
+// String scans a string, and returns it verbatim, with its quotes, and decoded. Bytes that are not UTF-8 stay.
+func (s *Scanner[T]) String() (raw, decoded T) {
 	raw, escaped := s.quoted()
 	switch {
 	case len(raw) == 0:
 	case escaped:
-		says = unescape(raw[1 : len(raw)-1])
+		decoded = unescape(raw[1 : len(raw)-1])
 	default:
-		says = raw[1 : len(raw)-1]
+		decoded = raw[1 : len(raw)-1]
 	}
-	return raw, says
+	return raw, decoded
 }
 
 func (s *Scanner[T]) quoted() (raw T, escaped bool) {
@@ -153,7 +152,7 @@ func (s *Scanner[T]) quoted() (raw T, escaped bool) {
 	return raw, has&escape != 0
 }
 
-// Literal reads a number, true, false or null, and returns it as it is written.
+// Literal scans a number, true, false or null, and returns it verbatim.
 func (s *Scanner[T]) Literal() (raw T) {
 	end := -1
 	switch b := s.next(); b {
@@ -183,7 +182,7 @@ func (s *Scanner[T]) word(word string) int {
 	return end
 }
 
-// Skip steps over a value.
+// Skip scans a value of any kind.
 func (s *Scanner[T]) Skip() {
 	for outside := s.Depth; s.err == nil; {
 		switch s.next() {
@@ -209,7 +208,7 @@ func (s *Scanner[T]) Skip() {
 	}
 }
 
-// End returns the first error; white space is all that may follow.
+// End returns the first error, or ErrInvalid if more than white space follows.
 func (s *Scanner[T]) End() error {
 	if s.next(); s.at != len(s.Text) {
 		s.fail(ErrInvalid)
@@ -227,7 +226,7 @@ func (s *Scanner[T]) fail(err error) {
 	s.at = len(s.Text)
 }
 
-// next skips white space, and returns the byte behind it; 0, which no JSON begins with, at the end.
+// next skips white space and returns the byte behind it; 0 at the end.
 func (s *Scanner[T]) next() byte {
 	for ; s.at < len(s.Text); s.at++ {
 		if b := s.Text[s.at]; b > ' ' || b != ' ' && b != '\t' && b != '\n' && b != '\r' {
@@ -237,7 +236,7 @@ func (s *Scanner[T]) next() byte {
 	return 0
 }
 
-// numberEnd returns where the number that begins at a place ends; -1 if none does.
+// numberEnd returns the end of the number at an offset; -1 if there is none.
 func numberEnd[T Text](text T, at int) int {
 	if at < len(text) && text[at] == '-' {
 		at++

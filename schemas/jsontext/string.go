@@ -6,15 +6,15 @@ import (
 	"unicode/utf8"
 )
 
-// What stands in a string.
+// What a string has.
 const (
 	escape    = 1 << iota // a backslash
-	badEscape             // one that no string may have
-	control               // a control character, which no string may have
+	badEscape             // an invalid escape
+	control               // a control character, which is invalid
 )
 
-// stringEnd returns where a string that begins with the quote at a place ends, behind the next quote that is not escaped, and
-// what stands in it; -1 if there is none.
+// stringEnd returns the end of the string whose quote is at an offset, behind the next quote that is not escaped, and what the string has;
+// -1 if it does not end.
 func stringEnd[T Text](text T, at int) (end int, has uint8) {
 	for at++; at < len(text); {
 		if at+8 <= len(text) {
@@ -54,14 +54,14 @@ const (
 	highs = 0x8080808080808080
 )
 
-// specials has the highest bit of each byte of eight that is a quote, a backslash or a control character. Only the lowest of
-// these bits is exact: the others may belong to a byte behind such a one.
+// specials returns the highest bit of each byte that is a quote, a backslash or a control character. Only the lowest of these bits is
+// exact: a borrow may set one above it.
 func specials(word uint64) uint64 {
 	quote, backslash := word^ones*'"', word^ones*'\\'
 	return ((quote-ones)&^quote | (backslash-ones)&^backslash | (word-ones*' ')&^word) & highs
 }
 
-// isEscape reports whether a text begins as a backslash may be followed.
+// isEscape reports whether a text begins with the rest of a valid escape, behind its backslash.
 func isEscape[T Text](text T) bool {
 	switch text[0] {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
@@ -72,7 +72,7 @@ func isEscape[T Text](text T) bool {
 	return false
 }
 
-// hex4 returns the number that four hexadecimal digits make; -1 if a text does not begin with four.
+// hex4 returns the number of the four hexadecimal digits at the start of a text; -1 if there are fewer.
 func hex4[T Text](text T) rune {
 	if len(text) < 4 {
 		return -1
@@ -91,7 +91,7 @@ func hex4[T Text](text T) rune {
 	return n
 }
 
-// unescape returns what a string says whose escapes are right, without its quotes. Half a surrogate pair is U+FFFD.
+// unescape decodes a string with valid escapes, without its quotes. Half a surrogate pair becomes U+FFFD.
 func unescape[T Text](inner T) T {
 	out := make([]byte, 0, len(inner))
 	for at := 0; at < len(inner); at++ {
@@ -131,7 +131,7 @@ func unescape[T Text](inner T) T {
 	return T(out)
 }
 
-// StringOf returns what a JSON string says; ok is false for anything else.
+// StringOf decodes a JSON string; ok is false for anything else.
 func StringOf(raw []byte) (s string, ok bool) {
 	if len(raw) == 0 || raw[0] != '"' {
 		return "", false

@@ -9,10 +9,10 @@ import (
 // Quote returns s as a JSON string, as AppendString writes it.
 func Quote(s string) json.RawMessage { return AppendString(make([]byte, 0, len(s)+2), s) }
 
-// AppendString appends s as a JSON string. Only what JSON demands is escaped; each byte that is not UTF-8 becomes U+FFFD.
+// AppendString appends s as a JSON string with the escapes that JSON requires. Each byte that is not UTF-8 becomes U+FFFD.
 func AppendString(to []byte, s string) []byte {
 	to = append(to, '"')
-	start := 0 // of what is copied verbatim
+	start := 0 // of what is not copied yet
 	for at := plainEnd(s, 0); at < len(s); at = plainEnd(s, at) {
 		b := s[at]
 		if b >= utf8.RuneSelf {
@@ -28,7 +28,7 @@ func AppendString(to []byte, s string) []byte {
 	return append(append(to, s[start:]...), '"')
 }
 
-// plainEnd returns where in s, from a place on, the first byte stands that is not ASCII or not itself in a JSON string.
+// plainEnd returns the offset, from at on, of the first byte of s that is not ASCII or needs an escape.
 func plainEnd(s string, at int) int {
 	for ; len(s)-at >= 8; at += 8 {
 		word := load(s, at)
@@ -60,7 +60,7 @@ func appendEscape(to []byte, b byte) []byte {
 	return append(to, '\\', 'u', '0', '0', hex[b>>4], hex[b&15])
 }
 
-// AppendComma appends a comma, unless to ends where an object or a list begins.
+// AppendComma appends a comma, unless to ends with the start of an object or a list.
 func AppendComma(to []byte) []byte {
 	if last := to[len(to)-1]; last == '{' || last == '[' {
 		return to
@@ -68,13 +68,12 @@ func AppendComma(to []byte) []byte {
 	return append(to, ',')
 }
 
-// AppendName appends a member's name with the colon behind it, and with a comma in front where AppendComma would.
+// AppendName appends the name of a member and a colon, after AppendComma.
 func AppendName(to []byte, name string) []byte {
 	return append(AppendString(AppendComma(to), name), ':')
 }
 
-// AppendMember appends a member, with a comma in front where AppendComma would. The value may be any string; the name must be one that
-// needs no escapes, such as a constant.
+// AppendMember appends a member whose value is a string, after AppendComma. The name must need no escapes.
 func AppendMember(to []byte, name, value string) []byte {
 	to = append(append(AppendComma(to), '"'), name...)
 	return AppendString(append(to, '"', ':'), value)
