@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
@@ -62,7 +64,7 @@ func (b *bridge) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, map[string]bool{"ok": true}) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		answer := readiness{Ready: true, Durability: b.promises(), Stream: b.settings.Stream, Version: version()}
+		answer := readiness{Ready: true, Durability: b.promises(), Stream: b.settings.Stream, Version: config.Release}
 		b.describeRemote(r.Context(), &answer)
 		answer.Warnings = b.leftJournals()
 		status := http.StatusOK
@@ -98,7 +100,7 @@ func (b *bridge) notReady(ctx context.Context) string {
 		b.state.checked = time.Now()
 	}
 	if b.state.failure != nil {
-		return "nothing can be made safe: " + plainly(b.state.failure)
+		return "nothing can be made safe: " + terminal.Plainly(b.state.failure)
 	}
 	return ""
 }
@@ -113,11 +115,11 @@ func (b *bridge) storeReady(ctx context.Context) error {
 			return err
 		}
 	}
-	return b.data.probe(ctx)
+	return b.data.Probe(ctx)
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = newEncoder(w).Encode(body)
+	_ = terminal.JSONEncoder(w).Encode(body)
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/schemas/asyncapi"
 )
@@ -153,7 +154,7 @@ func (b *bridge) described() asyncapi.Bridge {
 	}
 	slices.Sort(subjects)
 	return asyncapi.Bridge{
-		Version: version(), Servers: b.consumersConnect(), Stream: s.Stream, Prefix: s.SubjectPrefix, Binary: s.EventMode == publish.Binary, Subjects: subjects,
+		Version: config.Release, Servers: b.consumersConnect(), Stream: s.Stream, Prefix: s.SubjectPrefix, Binary: s.EventMode == publish.Binary, Subjects: subjects,
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
 	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
@@ -84,7 +85,7 @@ func TestExamplesAreReal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mapping, err := newMapping(settings{}, nil, opened(t), nil)
+	mapping, err := newMapping(config.Settings{}, nil, opened(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +144,7 @@ var arrival = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
 func opened(t *testing.T) map[string]ingest.Source {
 	t.Helper()
-	sources, err := openSources(ingest.Setup{Env: (&environment{}).load, MadeSecret: func(string) (string, error) { return "", nil }})
+	sources, err := openSources(ingest.Setup{Env: (&config.Environment{}).Load, MadeSecret: func(string) (string, error) { return "", nil }})
 	if err != nil {
 		t.Fatal(err)
 	}

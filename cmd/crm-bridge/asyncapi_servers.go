@@ -5,19 +5,20 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/schemas/asyncapi"
 )
 
 // consumersConnect are the NATS servers that consumers connect to, without any credential.
 func (b *bridge) consumersConnect() []asyncapi.Server {
-	if b.settings.embedded() {
+	if b.settings.Embedded() {
 		return []asyncapi.Server{ownServer(b.settings, b.server.ClientURL())}
 	}
 	return remoteServers(b.settings.NATS)
 }
 
 // ownServer is the embedded server, which listens at an address such as nats://0.0.0.0:4222.
-func ownServer(s settings, listens string) asyncapi.Server {
+func ownServer(s config.Settings, listens string) asyncapi.Server {
 	own := asyncapi.Server{
 		Protocol: "nats", TLS: s.NATS.ListenCert != "", Password: s.NATS.ListenUser != "",
 		Description: "The bridge's own NATS server. Whoever connects may read its streams, and write to none.",
@@ -43,7 +44,7 @@ func ownServer(s settings, listens string) asyncapi.Server {
 }
 
 // remoteServers are those of BRIDGE_NATS_URL. What proves the bridge to them is not for consumers.
-func remoteServers(n natsSettings) []asyncapi.Server {
+func remoteServers(n config.NATS) []asyncapi.Server {
 	var servers []asyncapi.Server
 	for one := range strings.SplitSeq(n.URL, ",") {
 		if one = strings.TrimSpace(one); !strings.Contains(one, "://") {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/schemas/asyncapi"
 )
@@ -25,7 +26,7 @@ func TestServersHoldNoCredentials(t *testing.T) {
 		for i := range want {
 			want[i].Description = description
 		}
-		if diff := cmp.Diff(want, remoteServers(natsSettings{URL: list})); diff != "" {
+		if diff := cmp.Diff(want, remoteServers(config.NATS{URL: list})); diff != "" {
 			t.Errorf("%s: %s", list, diff)
 		}
 	}
@@ -46,7 +47,7 @@ func TestOwnServer(t *testing.T) {
 		"every address of IPv4":           {"0.0.0.0:4222", "https://crm.example.com:8443/crm", "{host}:4222", "crm.example.com", false},
 		"every address, a port by chance": {"[::]:0", "", "{host}:4222", "localhost", false},
 	} {
-		var s settings
+		var s config.Settings
 		s.NATS.Listen, s.PublicURL, s.NATS.ListenUser, s.NATS.ListenPassword = c.listen, c.public, "reader", "a-password"
 		want := asyncapi.Server{Host: c.host, DefaultHost: c.otherwise, Protocol: "nats", Password: true, Description: "The bridge's own NATS server. Whoever connects may read its streams, and write to none."}
 		if c.alone {

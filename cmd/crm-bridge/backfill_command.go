@@ -12,6 +12,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
@@ -63,12 +66,12 @@ that it holds are not duplicated. After an interruption run the same command to 
 }
 
 func parsePeriod(since, until string, now time.Time) (p period, err error) {
-	if p.Since, err = parseWhen(since, now); err != nil {
+	if p.Since, err = config.ParseWhen(since, now); err != nil {
 		return p, fmt.Errorf("%w: --since: %w", errUsage, err)
 	}
 	p.Until = now
 	if until != "" {
-		if p.Until, err = parseWhen(until, now); err != nil {
+		if p.Until, err = config.ParseWhen(until, now); err != nil {
 			return p, fmt.Errorf("%w: --until: %w", errUsage, err)
 		}
 	}
@@ -88,38 +91,38 @@ func runBackfill(cmd *cobra.Command, provider, module string, asked period, agai
 	}
 	defer closeAll()
 	b.again, b.dryRun = again, dryRun
-	bar := newProgress(cmd.ErrOrStderr(), "records")
-	b.report = func(done backfilled) { bar.show(done.Records, done.part()) }
-	b.leftOut = func(err error) { bar.say("left out: %s", err) }
-	b.comparing = func(module string) { bar.say("reading which events of %s the stream holds", module) }
-	b.readBefore = func(span readSpan) { bar.say("%s", span) }
+	bar := terminal.NewProgress(cmd.ErrOrStderr(), "records")
+	b.report = func(done backfilled) { bar.Show(done.Records, done.part()) }
+	b.leftOut = func(err error) { bar.Say("left out: %s", err) }
+	b.comparing = func(module string) { bar.Say("reading which events of %s the stream holds", module) }
+	b.readBefore = func(span readSpan) { bar.Say("%s", span) }
 	done, err := b.runAll(cmd.Context(), asked)
-	bar.end(done.Records, done.part())
+	bar.End(done.Records, done.part())
 	if err != nil {
 		if cmd.Context().Err() != nil {
 			err = errors.New("interrupted: run the same command to resume")
 		}
 		return fmt.Errorf("backfill %s %s: %w", provider, module, err)
 	}
-	if asJSON || !isTerminal(cmd.OutOrStdout()) {
-		return newEncoder(cmd.OutOrStdout()).Encode(done)
+	if asJSON || !terminal.IsTerminal(cmd.OutOrStdout()) {
+		return terminal.JSONEncoder(cmd.OutOrStdout()).Encode(done)
 	}
 	what := "published"
 	if dryRun {
 		what = "would be published"
 	}
-	say(cmd.OutOrStdout(), "%d records of %s read, %d events %s, %d already in the stream, %d left out\n", done.Records, module, done.Events, what, done.Duplicates, done.LeftOut)
+	terminal.Say(cmd.OutOrStdout(), "%d records of %s read, %d events %s, %d already in the stream, %d left out\n", done.Records, module, done.Events, what, done.Duplicates, done.LeftOut)
 	return nil
 }
 
 // openBackfill connects to the CRM and to the stream. What it returns closes all of it.
 func openBackfill(ctx context.Context, provider, module string) (b *backfill, closeAll func(), err error) {
-	env := &environment{}
+	env := &config.Environment{}
 	s, sources, err := loadClient(env)
 	if err != nil {
 		return nil, nil, err
 	}
-	open, err := openAPIs(ingest.Setup{Env: env.load, MadeSecret: s.foundSecret}, s.publicURL(), slog.New(slog.DiscardHandler))
+	open, err := openAPIs(ingest.Setup{Env: env.Load, MadeSecret: foundSecret(s)}, s.BaseURL(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -154,11 +157,11 @@ func openBackfill(ctx context.Context, provider, module string) (b *backfill, cl
 
 // openStores returns the state that the bridge shares, and has what is published synced where the running bridge does so
 // for its own.
-func (b *backfill) openStores(s settings, conn *publish.Conn) (ingest.State, error) {
-	state := s.state(func() (*publish.Conn, error) { return conn, nil })
+func (b *backfill) openStores(s config.Settings, conn *publish.Conn) (ingest.State, error) {
+	state := sharedState(s, func() (*publish.Conn, error) { return conn, nil })
 	key := s.StateKey
-	if s.embedded() {
-		made, err := readSecret(s.DataDir, stateSecret)
+	if s.Embedded() {
+		made, err := datadir.ReadSecret(s.DataDir, datadir.StateSecret)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return ingest.State{}, err
 		}
@@ -171,7 +174,7 @@ func (b *backfill) openStores(s settings, conn *publish.Conn) (ingest.State, err
 				return ingest.State{}, fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
 			}
 			b.publisher.Commit = committer.Commit
-			state.Commit = func(context.Context) error { return publish.SyncStream(s.DataDir, "KV_"+s.stateBucket()) }
+			state.Commit = func(context.Context) error { return publish.SyncStream(s.DataDir, "KV_"+s.StateBucket()) }
 		}
 	}
 	return openState(state, key, slog.New(slog.DiscardHandler))

@@ -16,6 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
@@ -25,11 +27,11 @@ import (
 
 // bridge is everything that serve runs, wired together: ingest → transform → publish.
 type bridge struct {
-	settings settings
+	settings config.Settings
 	log      *slog.Logger
 	registry *prometheus.Registry
 
-	data       *dataDir           // nil with direct delivery
+	data       *datadir.Dir       // nil with direct delivery
 	server     *publish.Server    // nil with direct delivery
 	conn       *publish.Conn      // where events are made safe
 	forwarder  *publish.Forwarder // from a journal to a remote NATS; nil without a journal
@@ -67,7 +69,7 @@ type bridge struct {
 }
 
 // openBridge opens all that can fail at the start; Close gives it free again.
-func openBridge(ctx context.Context, s settings, log *slog.Logger) (b *bridge, err error) {
+func openBridge(ctx context.Context, s config.Settings, log *slog.Logger) (b *bridge, err error) {
 	b = &bridge{settings: s, log: log, registry: prometheus.NewRegistry()}
 	defer func() {
 		if err != nil {
@@ -76,18 +78,18 @@ func openBridge(ctx context.Context, s settings, log *slog.Logger) (b *bridge, e
 	}()
 	b.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	if !s.direct() {
-		if b.data, err = openDataDir(s.DataDir); err != nil {
+	if !s.Direct() {
+		if b.data, err = datadir.Open(s.DataDir); err != nil {
 			return b, err
 		}
 	}
-	if b.adminToken, err = b.madeSecret(adminSecret); err != nil {
+	if b.adminToken, err = b.madeSecret(datadir.AdminSecret); err != nil {
 		return b, err
 	}
-	if b.sources, err = openSources(ingest.Setup{Env: (&environment{}).load, MadeSecret: b.sourceSecret}); err != nil {
+	if b.sources, err = openSources(ingest.Setup{Env: (&config.Environment{}).Load, MadeSecret: b.sourceSecret}); err != nil {
 		return b, err
 	}
-	if b.apis, err = openAPIs(ingest.Setup{Env: (&environment{}).load, MadeSecret: b.sourceSecret}, s.publicURL(), log); err != nil {
+	if b.apis, err = openAPIs(ingest.Setup{Env: (&config.Environment{}).Load, MadeSecret: b.sourceSecret}, s.BaseURL(), log); err != nil {
 		return b, err
 	}
 	if err = b.openMapping(); err != nil {
@@ -116,15 +118,15 @@ func openBridge(ctx context.Context, s settings, log *slog.Logger) (b *bridge, e
 
 // listen opens the listeners, bounded.
 func (b *bridge) listen(ctx context.Context) (err error) {
-	s, memory := b.settings, processMemory()
-	most, err := s.connections(memory, openFiles())
+	s, memory := b.settings, config.ProcessMemory()
+	most, err := s.Connections(memory, config.OpenFiles())
 	if err != nil {
 		return err
 	}
-	b.sayLimits(memory, memory.limitGo(), most)
+	b.sayLimits(memory, memory.LimitGo(), most)
 	b.metrics = receive.NewMetrics(b.registry)
-	b.limits.callbacks = &receive.Connections{Max: most, HeaderBytes: s.inFlightBytes(memory) / 4, Label: "connections", Metrics: b.metrics}
-	b.limits.admin = &receive.Connections{Max: adminConnections, HeaderBytes: 1 << 20, Label: "admin_connections", Metrics: b.metrics}
+	b.limits.callbacks = &receive.Connections{Max: most, HeaderBytes: s.InFlightBytes(memory) / 4, Label: "connections", Metrics: b.metrics}
+	b.limits.admin = &receive.Connections{Max: config.AdminConnections, HeaderBytes: 1 << 20, Label: "admin_connections", Metrics: b.metrics}
 	if b.callbacks, err = listen(ctx, "BRIDGE_LISTEN", s.Listen, s.ListenCert, s.ListenKey, b.limits.callbacks, b.log); err != nil {
 		return err
 	}
@@ -137,7 +139,7 @@ const shortSecret = 12
 
 // sourceSecret implements ingest.Setup.MadeSecret. Beside a remote NATS there may be replicas, whose secrets would differ.
 func (b *bridge) sourceSecret(name string) (string, error) {
-	if !b.settings.embedded() {
+	if !b.settings.Embedded() {
 		return "", nil
 	}
 	return b.madeSecret(name)
@@ -148,7 +150,7 @@ func (b *bridge) madeSecret(name string) (string, error) {
 	if b.data == nil {
 		return "", nil
 	}
-	return b.data.secret(name)
+	return b.data.Secret(name)
 }
 
 // accept makes changes safe: it is all that stands between ingest, transform and publish.
@@ -208,8 +210,8 @@ func (b *bridge) Run(ctx context.Context) error {
 	timeout := time.Duration(b.settings.AnswerTimeout)
 	handler := &receive.Handler{
 		Sources: b.sources, Accept: b.accept, Quarantine: b.keep, Log: b.log, Metrics: b.metrics,
-		MaxBody: int64(b.settings.MaxBody), MaxInFlight: b.settings.requestsAtOnce(b.limits.callbacks.Max), AnswerTimeout: timeout,
-		MaxInFlightBytes: b.settings.inFlightBytes(processMemory()), PerRecord: b.settings.EventPer == "record",
+		MaxBody: int64(b.settings.MaxBody), MaxInFlight: b.settings.RequestsAtOnce(b.limits.callbacks.Max), AnswerTimeout: timeout,
+		MaxInFlightBytes: b.settings.InFlightBytes(config.ProcessMemory()), PerRecord: b.settings.EventPer == "record",
 		Rate: float64(b.settings.Rate), Allow: b.settings.Allow, TrustedProxies: b.settings.TrustedProxies,
 		Public: map[string]receive.Document{"/schemas/v1/{family}": b.schema, "/asyncapi.yaml": b.asyncAPI, "/asyncapi.html": b.asyncAPIPage},
 	}
@@ -292,4 +294,14 @@ func (b *bridge) Close() {
 	if b.data != nil {
 		_ = b.data.Close()
 	}
+}
+
+// sayLimits puts the limits that belong together into one sentence.
+func (b *bridge) sayLimits(m config.MemoryLimit, goLimit int64, connections int) {
+	held := fmt.Sprintf("bodies in flight hold at most %s, connections at most %d", config.Size(b.settings.InFlightBytes(m)), connections)
+	if m.Limit == 0 {
+		b.log.Info("memory is not limited; " + held)
+		return
+	}
+	b.log.Info(fmt.Sprintf("memory is limited to %s by %s; Go keeps within %s; %s", config.Size(m.Limit), m.From, config.Size(goLimit), held))
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
@@ -45,7 +46,7 @@ func (b *bridge) handleChannels(mux *http.ServeMux) {
 		defer cancel()
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(changeTimeout + lineTimeout))
 		if err := b.changeChannels(ctx, r.PathValue("change"), r.URL.Query().Get("provider"), r.URL.Query().Get("target")); err != nil {
-			writeJSON(w, http.StatusBadGateway, map[string]string{"error": plainly(err)})
+			writeJSON(w, http.StatusBadGateway, map[string]string{"error": terminal.Plainly(err)})
 			return
 		}
 		b.listChannels(ctx, w)
@@ -54,7 +55,7 @@ func (b *bridge) handleChannels(mux *http.ServeMux) {
 
 func (b *bridge) listChannels(ctx context.Context, w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
-	encoder := newEncoder(w)
+	encoder := terminal.JSONEncoder(w)
 	channels, err := b.keeper.Channels(ctx)
 	for _, channel := range channels {
 		line := channelLine{Channel: channel, LastCallback: b.heard.last(channel)}
@@ -64,7 +65,7 @@ func (b *bridge) listChannels(ctx context.Context, w http.ResponseWriter) {
 		_ = encoder.Encode(line)
 	}
 	if err != nil {
-		_ = encoder.Encode(map[string]string{"error": plainly(err)})
+		_ = encoder.Encode(map[string]string{"error": terminal.Plainly(err)})
 	}
 }
 

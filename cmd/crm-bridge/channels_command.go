@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
@@ -72,7 +73,7 @@ func printChannel(out io.Writer, line []byte) error {
 	if one.Problem != "" {
 		text += "  " + one.Problem
 	}
-	say(out, "%s\n", visible(text))
+	terminal.Say(out, "%s\n", terminal.Visible(text))
 	return nil
 }
 

@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -47,7 +49,7 @@ folder: a proof (such as BRIDGE_ZOHO_TOKENS) and BRIDGE_NATS_URL with a user who
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
 			if there {
-				return round.run(ctx, cmd.OutOrStdout(), asJSON || !isTerminal(cmd.OutOrStdout()))
+				return round.run(ctx, cmd.OutOrStdout(), asJSON || !terminal.IsTerminal(cmd.OutOrStdout()))
 			}
 			target, err := readyURL(args)
 			if err != nil {
@@ -56,7 +58,7 @@ folder: a proof (such as BRIDGE_ZOHO_TOKENS) and BRIDGE_NATS_URL with a user who
 			if !isHTTP(target) {
 				return fmt.Errorf("%w: give a URL such as http://127.0.0.1:9090/readyz", errUsage)
 			}
-			return check(ctx, target, cmd.OutOrStdout(), asJSON || !isTerminal(cmd.OutOrStdout()))
+			return check(ctx, target, cmd.OutOrStdout(), asJSON || !terminal.IsTerminal(cmd.OutOrStdout()))
 		},
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", 3*time.Second, fmt.Sprintf("give up after so long; with --roundtrip %s", roundtripTimeout))
@@ -76,8 +78,8 @@ func readyURL(args []string) (string, error) {
 	if len(args) > 0 {
 		return args[0], nil
 	}
-	settings, _, err := loadClient(&environment{})
-	return "http://" + local(settings.AdminListen) + "/readyz", err
+	settings, _, err := loadClient(&config.Environment{})
+	return "http://" + config.LocalAddress(settings.AdminListen) + "/readyz", err
 }
 
 func check(ctx context.Context, target string, out io.Writer, asJSON bool) error {
@@ -99,13 +101,13 @@ func check(ctx context.Context, target string, out io.Writer, asJSON bool) error
 	}
 	ready, ok := isReadiness(body)
 	if asJSON || !ok {
-		say(out, "%s\n", text)
+		terminal.Say(out, "%s\n", text)
 		return nil
 	}
-	say(out, "ready       crm-bridge %s, stream %s\n", visible(ready.Version), visible(ready.Stream))
-	say(out, "durability  %s\n", visible(ready.Durability))
+	terminal.Say(out, "ready       crm-bridge %s, stream %s\n", terminal.Visible(ready.Version), terminal.Visible(ready.Stream))
+	terminal.Say(out, "durability  %s\n", terminal.Visible(ready.Durability))
 	if ready.Waits != nil {
-		say(out, "remote      %s, %d events wait in the journal\n", visible(ready.Remote), *ready.Waits)
+		terminal.Say(out, "remote      %s, %d events wait in the journal\n", terminal.Visible(ready.Remote), *ready.Waits)
 	}
 	return nil
 }

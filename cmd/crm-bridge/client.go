@@ -6,80 +6,64 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
 // loadClient reads the environment as a running bridge does, for a command that talks to it. It makes nothing: secrets
 // that the bridge made are read from its data folder, and are empty where none has run yet.
-func loadClient(env *environment) (settings, map[string]ingest.Source, error) {
-	s, err := loadSettings(env)
+func loadClient(env *config.Environment) (config.Settings, map[string]ingest.Source, error) {
+	s, err := config.Load(env)
 	if err != nil {
 		return s, nil, err
 	}
-	sources, err := openSources(ingest.Setup{Env: env.load, MadeSecret: s.foundSecret})
+	sources, err := openSources(ingest.Setup{Env: env.Load, MadeSecret: foundSecret(s)})
 	if err != nil {
 		return s, nil, err
 	}
-	return s, sources, env.checkUnknown()
+	return s, sources, env.CheckUnknown()
 }
 
-// foundSecret returns a secret that the embedded bridge has made; empty where none has run yet.
-func (s settings) foundSecret(name string) (string, error) {
-	if !s.embedded() {
-		return "", nil
+// foundSecret returns what finds a secret that the embedded bridge has made; it is empty where none has run yet.
+func foundSecret(s config.Settings) func(name string) (string, error) {
+	return func(name string) (string, error) {
+		if !s.Embedded() {
+			return "", nil
+		}
+		secret, err := datadir.ReadSecret(s.DataDir, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return "", nil
+		}
+		if err != nil {
+			return "", fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
+		}
+		return secret, nil
 	}
-	secret, err := readSecret(s.DataDir, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
-	}
-	return secret, nil
-}
-
-// callbackURL is where the bridge of these settings is reached from this machine.
-func (s settings) callbackURL() string {
-	scheme := "http://"
-	if s.ListenCert != "" {
-		scheme = "https://"
-	}
-	return scheme + local(s.Listen)
-}
-
-// local is a listening address as a client on the same machine writes it.
-func local(address string) string {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return address
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, port)
 }
 
 // connectReader connects a command to the NATS that holds the stream.
-func connectReader(s settings) (*publish.Conn, error) { return reachReader(context.Background(), s) }
+func connectReader(s config.Settings) (*publish.Conn, error) {
+	return reachReader(context.Background(), s)
+}
 
 // reachReader is connectReader that ends with ctx.
-func reachReader(ctx context.Context, s settings) (*publish.Conn, error) {
+func reachReader(ctx context.Context, s config.Settings) (*publish.Conn, error) {
 	quiet := slog.New(slog.DiscardHandler)
-	if !s.embedded() {
-		conn, err := s.NATS.remote().Reach(ctx, quiet)
-		return conn, s.NATS.explain(err)
+	if !s.Embedded() {
+		conn, err := s.NATS.Remote().Reach(ctx, quiet)
+		return conn, s.NATS.Explain(err)
 	}
-	address := publish.Address{URL: "nats://" + local(s.NATS.Listen), User: s.NATS.ListenUser, Password: s.NATS.ListenPassword}
+	address := publish.Address{URL: "nats://" + config.LocalAddress(s.NATS.Listen), User: s.NATS.ListenUser, Password: s.NATS.ListenPassword}
 	if s.NATS.ListenCert != "" {
 		var err error
 		if address.TLS, err = pinned(s.NATS.ListenCert); err != nil {
 			return nil, fmt.Errorf("BRIDGE_NATS_LISTEN_CERT: %w", err)
 		}
 	}
-	password, err := readSecret(s.DataDir, ownerSecret)
+	password, err := datadir.ReadSecret(s.DataDir, datadir.OwnerSecret)
 	if err == nil {
 		address.Owner, address.Password = true, password
 	} else if !errors.Is(err, fs.ErrNotExist) {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -66,27 +67,27 @@ func TestHelp(t *testing.T) {
 // The data folder is held by one process: the second is told what to do.
 func TestDataFolderIsLocked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data")
-	first, err := openDataDir(path)
+	first, err := datadir.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openDataDir(path); err == nil || !strings.Contains(err.Error(), "in use by another crm-bridge") || !strings.Contains(err.Error(), path) {
+	if _, err := datadir.Open(path); err == nil || !strings.Contains(err.Error(), "in use by another crm-bridge") || !strings.Contains(err.Error(), path) {
 		t.Errorf("the second said %v", err)
 	}
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := openDataDir(path)
+	again, err := datadir.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = again.Close() }()
 
-	secret, err := again.secret("some-secret")
+	secret, err := again.Secret("some-secret")
 	if err != nil || len(secret) != 43 || url.PathEscape(secret) != secret || url.QueryEscape(secret) != secret {
 		t.Fatalf("secret of %d characters: %v", len(secret), err)
 	}
-	if same, err := again.secret("some-secret"); err != nil || same != secret {
+	if same, err := again.Secret("some-secret"); err != nil || same != secret {
 		t.Errorf("the secret changed: %v", err)
 	}
 	info, err := os.Stat(filepath.Join(path, "some-secret"))

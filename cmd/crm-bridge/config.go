@@ -1,12 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"io"
-	"slices"
-	"strings"
 	"text/tabwriter"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/spf13/cobra"
 )
 
@@ -19,45 +18,20 @@ func configCommand() *cobra.Command {
 		Example: "  crm-bridge config\n  crm-bridge config --json | jq 'select(.from != \"default\")'",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			env := &environment{}
+			env := &config.Environment{}
 			if _, _, err := loadClient(env); err != nil {
 				return err
 			}
-			return printConfig(cmd.OutOrStdout(), env.all(), asJSON || !isTerminal(cmd.OutOrStdout()))
+			return printConfig(cmd.OutOrStdout(), env.All(providers()), asJSON || !terminal.IsTerminal(cmd.OutOrStdout()))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
 	return cmd
 }
 
-// all returns each variable once, as it may be printed: those of the bridge itself, then those of each CRM, each in the
-// order of their names.
-func (e *environment) all() []variable {
-	var list []variable
-	for _, v := range e.variables {
-		if !slices.ContainsFunc(list, func(other variable) bool { return other.Name == v.Name }) {
-			list = append(list, v.shown())
-		}
-	}
-	slices.SortFunc(list, func(a, b variable) int {
-		return cmp.Or(strings.Compare(a.provider(), b.provider()), strings.Compare(a.Name, b.Name))
-	})
-	return list
-}
-
-// provider is the CRM that a variable belongs to; empty: none.
-func (v variable) provider() string {
-	for provider := range apis {
-		if strings.HasPrefix(v.Name, prefix+"_"+strings.ToUpper(provider)+"_") {
-			return provider
-		}
-	}
-	return ""
-}
-
-func printConfig(out io.Writer, variables []variable, asJSON bool) error {
+func printConfig(out io.Writer, variables []config.Variable, asJSON bool) error {
 	if asJSON {
-		encoder := newEncoder(out)
+		encoder := terminal.JSONEncoder(out)
 		for _, v := range variables {
 			if err := encoder.Encode(v); err != nil {
 				return err
@@ -65,16 +39,17 @@ func printConfig(out io.Writer, variables []variable, asJSON bool) error {
 		}
 		return nil
 	}
+	known := providers()
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	say(table, "VARIABLE\tVALUE\tFROM\tMEANING\n")
+	terminal.Say(table, "VARIABLE\tVALUE\tFROM\tMEANING\n")
 	for i, v := range variables {
-		switch provider := v.provider(); {
+		switch provider := v.Provider(known); {
 		case i == 0:
-			say(table, "crm-bridge\t\t\t\n")
-		case provider != variables[i-1].provider():
-			say(table, "\t\t\t\n%s\t\t\t\n", provider)
+			terminal.Say(table, "crm-bridge\t\t\t\n")
+		case provider != variables[i-1].Provider(known):
+			terminal.Say(table, "\t\t\t\n%s\t\t\t\n", provider)
 		}
-		say(table, "%s\t%s\t%s\t%s\n", v.Name, v.Value, v.From, v.Meaning)
+		terminal.Say(table, "%s\t%s\t%s\t%s\n", v.Name, v.Value, v.From, v.Meaning)
 	}
 	return table.Flush()
 }

@@ -16,6 +16,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/zoho"
 	"github.com/crm-bridge/crm-bridge/publish"
@@ -34,7 +36,7 @@ func demoCommand() *cobra.Command {
 			if crm {
 				show = demoCRM
 			}
-			return whileRead(cmd.Context(), cmd.OutOrStdout(), func(ctx context.Context) error { return show(ctx, cmd.OutOrStdout()) })
+			return terminal.WhileRead(cmd.Context(), cmd.OutOrStdout(), func(ctx context.Context) error { return show(ctx, cmd.OutOrStdout()) })
 		},
 	}
 	cmd.Flags().BoolVar(&crm, "crm", false, "run a simulated Zoho CRM beside it: a channel is enabled, lapses, and heals")
@@ -51,7 +53,7 @@ func demo(ctx context.Context, out io.Writer) error {
 // withBridge runs a bridge in a temporary folder, with nothing in its environment but env, for as long as f runs.
 func withBridge(ctx context.Context, env map[string]string, prepare func(*bridge), f func(context.Context, *bridge) error) (err error) {
 	for _, entry := range os.Environ() {
-		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, prefix+"_") {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, config.Prefix+"_") {
 			if err := os.Unsetenv(name); err != nil {
 				return err
 			}
@@ -67,10 +69,10 @@ func withBridge(ctx context.Context, env map[string]string, prepare func(*bridge
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	ctx, release := untilSignal(ctx, func() { _ = os.RemoveAll(folder) })
+	ctx, release := terminal.UntilSignal(ctx, func() { _ = os.RemoveAll(folder) })
 	defer release()
 
-	settings, err := loadSettings(&environment{})
+	settings, err := config.Load(&config.Environment{})
 	if err != nil {
 		return err
 	}
@@ -104,14 +106,14 @@ type show struct {
 
 func (s *show) explain(format string, args ...any) {
 	s.step++
-	say(s.out, "\n%d. "+format+"\n", append([]any{s.step}, args...)...)
+	terminal.Say(s.out, "\n%d. "+format+"\n", append([]any{s.step}, args...)...)
 }
 
 func (s *show) run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	s.explain("A bridge runs in a temporary folder. Callbacks go to %s, events to %s.", s.url, s.bridge.server.ClientURL())
-	say(s.out, "   %s.\n", s.bridge.durability)
+	terminal.Say(s.out, "   %s.\n", s.bridge.durability)
 
 	samples, err := s.samples()
 	if err != nil {
@@ -186,7 +188,7 @@ func (s *show) sample(kind string, o sendOptions) (ingest.Callback, error) {
 }
 
 func (s *show) post(ctx context.Context, name string, cb ingest.Callback) error {
-	say(s.out, "   %-38s → ", name)
+	terminal.Say(s.out, "   %-38s → ", name)
 	return (&sender{client: http.DefaultClient, url: s.url, out: s.out}).post(ctx, cb)
 }
 
@@ -216,7 +218,7 @@ func (s *show) consume(ctx context.Context, total int) error {
 			seen := 0
 			consumer.err = reader.Read(ctx, func(e publish.Stored) error {
 				consumer.out.WriteString("     ")
-				if err := (&view{out: &consumer.out}).line(e); err != nil {
+				if err := (&terminal.View{Out: &consumer.out}).Line(e); err != nil {
 					return err
 				}
 				if seen++; seen == consumer.count {
@@ -229,7 +231,7 @@ func (s *show) consume(ctx context.Context, total int) error {
 	wait.Wait()
 	for i := range consumers {
 		consumer := &consumers[i]
-		say(s.out, "   %s reads %s\n%s", consumer.name, consumer.subject, consumer.out.String())
+		terminal.Say(s.out, "   %s reads %s\n%s", consumer.name, consumer.subject, consumer.out.String())
 		if !errors.Is(consumer.err, errEnough) {
 			return fmt.Errorf("consumer %s: %w", consumer.name, errors.Join(consumer.err, ctx.Err()))
 		}
@@ -250,7 +252,7 @@ func (s *show) showEvent(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		say(s.out, "     %s\n", text.String())
+		terminal.Say(s.out, "     %s\n", text.String())
 		return errEnough
 	})
 	if errors.Is(err, errEnough) {

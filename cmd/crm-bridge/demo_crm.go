@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/zoho/zohotest"
 	"github.com/crm-bridge/crm-bridge/publish"
@@ -32,7 +33,7 @@ func demoCRM(ctx context.Context, out io.Writer) error {
 	defer func() {
 		_ = server.Close()
 		if err := <-served; err != nil && !errors.Is(err, http.ErrServerClosed) {
-			say(out, "the simulated CRM: %s\n", err)
+			terminal.Say(out, "the simulated CRM: %s\n", err)
 		}
 	}()
 	callbacks, err := freeAddress(ctx)
@@ -98,7 +99,7 @@ func (h *healing) run(ctx context.Context) error {
 	if _, err := h.crm.Create("Deals", map[string]any{"Deal_Name": "No callback reported this", "Amount": 300}); err != nil {
 		return err
 	}
-	say(h.out, "   channels that are alive: %d\n", len(h.crm.Live()))
+	terminal.Say(h.out, "   channels that are alive: %d\n", len(h.crm.Live()))
 	h.explain("At two thirds of its time the bridge renews the channel, finds it gone, enables it again, and reads from the CRM what changed since shortly before it was last seen alive: the deal that no callback reported, and the first one once more (about %s).", channelLife)
 	if err := h.until(ctx, func() bool { return len(h.crm.Live()) == 1 && h.seen[1].Load() > 0 }); err != nil {
 		return err
@@ -123,7 +124,7 @@ func (h *healing) watch(ctx context.Context) error {
 		if event.Extensions()["crmorigin"] == string(ingest.Repair) {
 			how, place = "read from the CRM: crmorigin=repair", 1
 		}
-		say(h.out, "   %s  record %s  %s\n", e.Subject, event.Subject(), how)
+		terminal.Say(h.out, "   %s  record %s  %s\n", e.Subject, event.Subject(), how)
 		h.seen[place].Add(1)
 		return nil
 	})
@@ -132,7 +133,7 @@ func (h *healing) watch(ctx context.Context) error {
 func (h *healing) channels(ctx context.Context) error {
 	channels, err := h.bridge.keeper.Channels(ctx)
 	for _, one := range channels {
-		say(h.out, "   channel %s  %s  %s  ends in %s\n", one.ID, strings.Join(one.Modules, ","), one.State, time.Until(one.Expires).Round(time.Second))
+		terminal.Say(h.out, "   channel %s  %s  %s  ends in %s\n", one.ID, strings.Join(one.Modules, ","), one.State, time.Until(one.Expires).Round(time.Second))
 	}
 	return err
 }

@@ -11,8 +11,8 @@ import (
 // 503. Where it is, its streams must fit.
 func (b *bridge) openDirect(ctx context.Context) (err error) {
 	s := b.settings
-	if b.conn, err = s.NATS.remote().Await(b.log); err != nil {
-		return s.NATS.explain(err)
+	if b.conn, err = s.NATS.Remote().Await(b.log); err != nil {
+		return s.NATS.Explain(err)
 	}
 	b.published = publish.NewMetrics(b.registry)
 	b.upkeep = &publish.Upkeep{Conn: b.conn, Ensure: b.ensureRemote, Log: b.log}

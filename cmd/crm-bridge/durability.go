@@ -26,7 +26,7 @@ func (b *bridge) describeDurability(stream publish.Stream) string {
 	if b.groupCommit {
 		how = "one sync for all that wait"
 	}
-	return fmt.Sprintf("an answer means: fsynced to %s on this machine (%s); it survives kill -9 and a power cut", filepath.Join(b.data.path, "jetstream"), how)
+	return fmt.Sprintf("an answer means: fsynced to %s on this machine (%s); it survives kill -9 and a power cut", filepath.Join(b.data.Path, "jetstream"), how)
 }
 
 // promises says what an answered callback survives now.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -111,7 +112,7 @@ func TestEnvironment(t *testing.T) {
 			for name, value := range test.env {
 				t.Setenv(name, value)
 			}
-			env := &environment{}
+			env := &config.Environment{}
 			_, _, err := loadClient(env)
 			switch {
 			case test.says == "" && err != nil:
@@ -124,7 +125,7 @@ func TestEnvironment(t *testing.T) {
 			}
 			var out strings.Builder
 			for _, asJSON := range []bool{true, false} {
-				if err := printConfig(&out, env.all(), asJSON); err != nil {
+				if err := printConfig(&out, env.All(providers()), asJSON); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -143,12 +144,12 @@ func TestConfigMasks(t *testing.T) {
 	t.Setenv("BRIDGE_NATS_URL", "nats://me:"+planted+"@one:4222,nats://me:"+planted+"@two:4222")
 	t.Setenv("BRIDGE_NATS_PASSWORD", planted)
 	t.Setenv("BRIDGE_DELIVERY", "direct")
-	env := &environment{}
+	env := &config.Environment{}
 	if _, _, err := loadClient(env); err != nil {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	if err := printConfig(&out, env.all(), true); err != nil {
+	if err := printConfig(&out, env.All(providers()), true); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(out.String(), planted) {
@@ -168,12 +169,12 @@ func TestConfigMasks(t *testing.T) {
 // several sources read is reported the same way each time, under no source's name.
 func TestConfigIsOrdered(t *testing.T) {
 	clean(t)
-	env := &environment{}
+	env := &config.Environment{}
 	if _, _, err := loadClient(env); err != nil {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	if err := printConfig(&out, env.all(), false); err != nil {
+	if err := printConfig(&out, env.All(providers()), false); err != nil {
 		t.Fatal(err)
 	}
 	var firsts []string
@@ -188,7 +189,7 @@ func TestConfigIsOrdered(t *testing.T) {
 	t.Setenv("BRIDGE_ZOHO_TOKENS", "no token")
 	t.Setenv("BRIDGE_BITRIX24_TOKENS", "no token")
 	for range 20 {
-		if _, _, err := loadClient(&environment{}); err == nil || !strings.HasPrefix(err.Error(), "BRIDGE_BITRIX24_TOKENS entry 1") {
+		if _, _, err := loadClient(&config.Environment{}); err == nil || !strings.HasPrefix(err.Error(), "BRIDGE_BITRIX24_TOKENS entry 1") {
 			t.Fatalf("said %v", err)
 		}
 	}
@@ -202,7 +203,7 @@ func TestFileValueLeavesNoTrace(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("BRIDGE_ZOHO_TOKENS_FILE", file)
-	if _, _, err := loadClient(&environment{}); err != nil {
+	if _, _, err := loadClient(&config.Environment{}); err != nil {
 		t.Fatal(err)
 	}
 	if value, ok := os.LookupEnv("BRIDGE_ZOHO_TOKENS"); ok {
@@ -213,11 +214,11 @@ func TestFileValueLeavesNoTrace(t *testing.T) {
 // Every variable has a meaning, and a default that can be read.
 func TestEveryVariableIsExplained(t *testing.T) {
 	clean(t)
-	env := &environment{}
+	env := &config.Environment{}
 	if _, _, err := loadClient(env); err != nil {
 		t.Fatal(err)
 	}
-	for _, v := range env.all() {
+	for _, v := range env.All(providers()) {
 		if v.Meaning == "" {
 			t.Errorf("%s is not explained", v.Name)
 		}
@@ -226,14 +227,14 @@ func TestEveryVariableIsExplained(t *testing.T) {
 
 // Sizes and moments are read as people write them.
 func TestValues(t *testing.T) {
-	for text, want := range map[string]Size{"1": 1, "512KiB": 512 << 10, "1MiB": 1 << 20, "1.5GiB": 3 << 29, "1MB": 1e6, "10 GiB": 10 << 30, "2k": 2048} {
-		var got Size
+	for text, want := range map[string]config.Size{"1": 1, "512KiB": 512 << 10, "1MiB": 1 << 20, "1.5GiB": 3 << 29, "1MB": 1e6, "10 GiB": 10 << 30, "2k": 2048} {
+		var got config.Size
 		if err := got.Decode(text); err != nil || got != want {
 			t.Errorf("%s is %d, %v", text, got, err)
 		}
 	}
 	for _, text := range []string{"", "0", "-1", "1XB", "KiB", "1e9", "99999999999TiB"} {
-		var got Size
+		var got config.Size
 		if err := got.Decode(text); err == nil {
 			t.Errorf("%q is %d", text, got)
 		}
@@ -243,13 +244,13 @@ func TestValues(t *testing.T) {
 		"36h": "2026-11-20T00:00:00Z", "7d": "2026-11-14T12:00:00Z", "1d12h": "2026-11-20T00:00:00Z", "2026-11-01": "2026-11-01T00:00:00Z",
 		"2026-11-01T10:00:00+02:00": "2026-11-01T08:00:00Z",
 	} {
-		got, err := parseWhen(text, now)
+		got, err := config.ParseWhen(text, now)
 		if err != nil || got.UTC().Format(time.RFC3339) != want {
 			t.Errorf("%s is %s, %v", text, got, err)
 		}
 	}
 	for _, text := range []string{"", "yesterday", "-5h", "2026-13-01", "5"} {
-		if got, err := parseWhen(text, now); err == nil {
+		if got, err := config.ParseWhen(text, now); err == nil {
 			t.Errorf("%q is %s", text, got)
 		}
 	}

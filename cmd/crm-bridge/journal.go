@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -37,7 +38,7 @@ func (b *bridge) openLocalStreams(ctx context.Context) (journal publish.Stream, 
 	defer cancel()
 	journal, err = b.ensure(ctx, b.conn, publish.StreamConfig{
 		Name: b.journalStream(), Description: "Events on their way to the remote NATS", Subjects: []string{b.journalStream() + ".>"},
-		MaxBytes: int64(b.settings.JournalMaxBytes), DefaultMaxBytes: b.settings.roomFor(eventsRoom, true), Replicas: 1, Duplicates: b.duplicates(),
+		MaxBytes: int64(b.settings.JournalMaxBytes), DefaultMaxBytes: eventsRoom.on(b.settings.DataDir, true), Replicas: 1, Duplicates: b.duplicates(),
 		DiscardNew: true, WorkQueue: true, BytesVariable: "BRIDGE_JOURNAL_MAX_BYTES",
 	})
 	if err != nil {
@@ -45,7 +46,7 @@ func (b *bridge) openLocalStreams(ctx context.Context) (journal publish.Stream, 
 	}
 	_, err = b.ensure(ctx, b.conn, publish.StreamConfig{
 		Name: b.refusedStream(), Description: "What the remote NATS refuses for good", Subjects: []string{b.refusedStream() + ".>"},
-		DefaultMaxBytes: b.settings.roomFor(quarantineRoom, true), Replicas: 1, Duplicates: 2 * time.Minute, DiscardNew: true,
+		DefaultMaxBytes: quarantineRoom.on(b.settings.DataDir, true), Replicas: 1, Duplicates: 2 * time.Minute, DiscardNew: true,
 	})
 	if err != nil {
 		return journal, err
@@ -61,7 +62,7 @@ func (b *bridge) wireJournal(journal publish.Stream) {
 	}
 	b.refused = &publish.Refused{Shelf: publish.Shelf{Stream: b.refusedStream(), Reach: b.local}, Conn: b.conn}
 	b.forwarder = &publish.Forwarder{
-		Journal: &publish.Journal{Conn: b.conn, Stream: journal.Name}, Refused: b.refused, Remote: s.NATS.remote(),
+		Journal: &publish.Journal{Conn: b.conn, Stream: journal.Name}, Refused: b.refused, Remote: s.NATS.Remote(),
 		Ensure: b.ensureRemote, Metrics: b.published, Log: b.log,
 	}
 	b.quarantine = &publish.Quarantine{
@@ -92,7 +93,7 @@ func (b *bridge) ensureRemote(ctx context.Context, remote *publish.Conn) (map[st
 		return nil, b.unfits(b.remoteError(err))
 	case err != nil: // events do not wait for the stream of quarantined callbacks: what is for it is set aside
 		err = b.remoteError(err)
-		b.warnOnce("the remote's stream of quarantined callbacks cannot be used: " + plainly(err))
+		b.warnOnce("the remote's stream of quarantined callbacks cannot be used: " + terminal.Plainly(err))
 		quarantine = publish.Stream{Name: b.quarantineStream(), Unusable: err}
 		if !b.hadQuarantine.Load() && !publish.Temporary(err) && !errors.Is(err, context.DeadlineExceeded) {
 			b.unfit.Store(&err)
@@ -153,7 +154,7 @@ func (b *bridge) describeRemote(ctx context.Context, answer *readiness) {
 	}
 	answer.Remote = "forwarding"
 	if _, err := b.forwarder.Reach(); err != nil {
-		answer.Remote = plainly(err)
+		answer.Remote = terminal.Plainly(err)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
@@ -165,7 +166,7 @@ func (b *bridge) describeRemote(ctx context.Context, answer *readiness) {
 // warnOfLeftovers says what is in the data folder that nobody will forward or show in the way that the bridge is set now.
 func (b *bridge) warnOfLeftovers(ctx context.Context) error {
 	ours := []string{b.settings.Stream, b.quarantineStream(), b.settings.Stream + "_REPLAY", "KV_" + b.settings.Stream + "_STATE"}
-	if b.settings.journaled() {
+	if b.settings.Journaled() {
 		ours = []string{b.journalStream(), b.refusedStream()}
 	}
 	held, err := b.conn.Streams(ctx)
@@ -186,7 +187,7 @@ func (b *bridge) warnOfLeftovers(ctx context.Context) error {
 func (b *bridge) lookAtRemote(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, remoteTimeout)
 	defer cancel()
-	remote, err := b.settings.NATS.remote().Reach(ctx, b.log)
+	remote, err := b.settings.NATS.Remote().Reach(ctx, b.log)
 	if err == nil {
 		defer remote.Close()
 		_, err = b.ensureRemote(ctx, remote)
@@ -251,8 +252,8 @@ func (f *forwarding) tellRest(ctx context.Context) {
 	defer cancel()
 	switch n, _, err := f.bridge.forwarder.Pending(ctx); {
 	case err != nil:
-		f.bridge.log.Warn("events may wait in the journal, which cannot be asked: keep this data folder, the next start on it forwards them", "folder", f.bridge.data.path, "reason", err)
+		f.bridge.log.Warn("events may wait in the journal, which cannot be asked: keep this data folder, the next start on it forwards them", "folder", f.bridge.data.Path, "reason", err)
 	case n > 0:
-		f.bridge.log.Warn("events wait in the journal: keep this data folder, the next start on it forwards them", "events", n, "folder", f.bridge.data.path)
+		f.bridge.log.Warn("events wait in the journal: keep this data folder, the next start on it forwards them", "events", n, "folder", f.bridge.data.Path)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -23,7 +24,7 @@ func TestEndTellsOfAJournalThatCannotBeAsked(t *testing.T) {
 	conn.Close()
 	var log bytes.Buffer
 	b := &bridge{
-		log: slog.New(slog.NewTextHandler(&log, nil)), data: &dataDir{path: "/data"},
+		log: slog.New(slog.NewTextHandler(&log, nil)), data: &datadir.Dir{Path: "/data"},
 		forwarder: &publish.Forwarder{Journal: &publish.Journal{Conn: conn, Stream: "CRM_JOURNAL"}},
 	}
 	(&forwarding{bridge: b}).tellRest(t.Context())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
@@ -13,12 +14,12 @@ func (b *bridge) openKeeper(ctx context.Context) error {
 	if len(b.apis) == 0 {
 		return nil
 	}
-	state := b.settings.state(b.local)
+	state := sharedState(b.settings, b.local)
 	key, replica := b.settings.StateKey, rand.Text()
 	if b.forwarder != nil { // replicas share what the remote holds
 		state.Reach = b.forwarder.Reach
 	}
-	if b.settings.embedded() {
+	if b.settings.Embedded() {
 		replica = "embedded" // no other process can hold its folder, so a claim that a kill left behind is its own
 		commit, err := b.openStateCommitter(ctx, state)
 		if err != nil {
@@ -26,7 +27,7 @@ func (b *bridge) openKeeper(ctx context.Context) error {
 		}
 		state.Commit = commit
 		if key == "" {
-			if key, err = b.madeSecret(stateSecret); err != nil {
+			if key, err = b.madeSecret(datadir.StateSecret); err != nil {
 				return err
 			}
 		}

@@ -71,3 +71,12 @@ func modified(path string) time.Time {
 	}
 	return info.ModTime()
 }
+
+// tlsConfig serves a certificate from files, and reads them again when they change.
+func tlsConfig(cert, key string, log *slog.Logger) (*tls.Config, error) {
+	pair := &keyPair{cert: cert, key: key, log: log}
+	if _, err := pair.get(nil); err != nil {
+		return nil, err
+	}
+	return &tls.Config{GetCertificate: pair.get, MinVersion: tls.VersionTLS12}, nil
+}

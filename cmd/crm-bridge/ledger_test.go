@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
@@ -183,16 +184,16 @@ func TestBackfillDiesAnywhere(t *testing.T) {
 	}
 	defer conn.Close()
 	// The window is so short that only the ledger keeps a second copy out.
-	config := publish.StreamConfig{Name: "CRM", Subjects: []string{"crm.>"}, MaxBytes: 1 << 30, Replicas: 1, Duplicates: 100 * time.Millisecond}
-	if _, _, err := conn.EnsureStream(t.Context(), config); err != nil {
+	stream := publish.StreamConfig{Name: "CRM", Subjects: []string{"crm.>"}, MaxBytes: 1 << 30, Replicas: 1, Duplicates: 100 * time.Millisecond}
+	if _, _, err := conn.EnsureStream(t.Context(), stream); err != nil {
 		t.Fatal(err)
 	}
-	config.Name, config.Subjects = "CLOCK", []string{"clock.>"}
-	if _, _, err := conn.EnsureStream(t.Context(), config); err != nil {
+	stream.Name, stream.Subjects = "CLOCK", []string{"clock.>"}
+	if _, _, err := conn.EnsureStream(t.Context(), stream); err != nil {
 		t.Fatal(err)
 	}
 	clock := &publish.Publisher{Conn: conn, Stream: "CLOCK", Prefix: "clock", AllIDs: true, Metrics: publish.NewMetrics(prometheus.NewRegistry())}
-	mapping, err := newMapping(settings{EventPer: "callback"}, nil, nil, nil)
+	mapping, err := newMapping(config.Settings{EventPer: "callback"}, nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/spf13/cobra"
 )
 
@@ -46,10 +48,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case ctx.Err() != nil && errors.Is(err, context.Canceled): // a signal, and what else it led to is of no interest
 		err = errInterrupted
 	case errors.Is(err, errUsage) || strings.HasPrefix(err.Error(), "unknown command"):
-		say(stderr, "crm-bridge: %s (%s --help shows how)\n", visibleLines(strings.TrimPrefix(plainly(err), errUsage.Error()+": ")), cmd.CommandPath())
+		terminal.Say(stderr, "crm-bridge: %s (%s --help shows how)\n", terminal.VisibleLines(strings.TrimPrefix(terminal.Plainly(err), errUsage.Error()+": ")), cmd.CommandPath())
 		return 2
 	}
-	say(stderr, "crm-bridge: %s\n", visibleLines(plainly(err)))
+	terminal.Say(stderr, "crm-bridge: %s\n", terminal.VisibleLines(terminal.Plainly(err)))
 	return 1
 }
 
@@ -57,7 +59,7 @@ func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:     "crm-bridge",
 		Short:   "Receives the callbacks of CRMs and keeps each as a CloudEvent in NATS JetStream.",
-		Version: version(),
+		Version: config.Release,
 		Long: `crm-bridge receives the callbacks of CRMs, authenticates them, turns each into a CloudEvent,
 and answers only when the event is safe in NATS JetStream. Without a command it serves.`,
 		Example:       "  crm-bridge                        serve callbacks on :8080, events on nats://127.0.0.1:4222\n  crm-bridge send                   send a first callback to it\n  crm-bridge tail 'crm.zoho.>'      watch the events",
@@ -102,5 +104,3 @@ func atMostOneArg(cmd *cobra.Command, args []string) error {
 	}
 	return nil
 }
-
-func say(to io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(to, format, args...) }

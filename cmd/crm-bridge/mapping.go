@@ -1,6 +1,8 @@
 package main
 
 import (
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/schemas"
 	"github.com/crm-bridge/crm-bridge/transform"
@@ -15,7 +17,7 @@ func (b *bridge) openMapping() error {
 }
 
 // newMapping makes events as the settings say, without own secrets and those of sources and APIs.
-func newMapping(s settings, own []string, sources map[string]ingest.Source, apis map[string]*api) (*transform.Mapping, error) {
+func newMapping(s config.Settings, own []string, sources map[string]ingest.Source, apis map[string]*api) (*transform.Mapping, error) {
 	set, err := schemas.Load()
 	if err != nil {
 		return nil, err
@@ -28,12 +30,12 @@ func newMapping(s settings, own []string, sources map[string]ingest.Source, apis
 		secrets[one.records] = one.secrets
 	}
 	return &transform.Mapping{
-		Schemas: set, Redact: transform.NewRedactor(secrets), PublicURL: s.publicURL(), PerRecord: s.EventPer == "record",
+		Schemas: set, Redact: transform.NewRedactor(secrets), PublicURL: s.BaseURL(), PerRecord: s.EventPer == "record",
 	}, nil
 }
 
 // ownSecrets are those of the bridge itself, which no callback should ever hold.
 func (b *bridge) ownSecrets() ([]string, error) {
-	password, err := b.madeSecret(ownerSecret)
+	password, err := b.madeSecret(datadir.OwnerSecret)
 	return []string{b.settings.NATS.ListenPassword, b.settings.NATS.Password, b.adminToken, password, b.settings.StateKey}, err
 }

@@ -2,19 +2,15 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
-	"strings"
 	"syscall"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
-
-// ownerSecret is the file in the data folder that holds the password of the bridge and its commands.
-const ownerSecret = "nats-password"
 
 const quarantineAge = 30 * 24 * time.Hour
 
@@ -26,14 +22,14 @@ func (b *bridge) openNATS(ctx context.Context) (err error) {
 	if b.settings.StreamApply {
 		b.log.Warn("BRIDGE_STREAM_APPLY is set: this start may shrink streams or move them to other subjects; unset it afterwards")
 	}
-	if b.settings.direct() {
+	if b.settings.Direct() {
 		return b.openDirect(ctx)
 	}
 	if err = b.openEmbedded(ctx); err != nil {
 		return err
 	}
 	b.published = publish.NewMetrics(b.registry)
-	if b.settings.journaled() {
+	if b.settings.Journaled() {
 		return b.openJournal(ctx)
 	}
 	// Only from here: before, the embedded server may have had to read every block of a large store after a power cut.
@@ -94,32 +90,32 @@ func (b *bridge) openCommitters(ctx context.Context, stream publish.Stream, besi
 
 func (b *bridge) openEmbedded(ctx context.Context) error {
 	s := b.settings
-	password, err := b.data.secret(ownerSecret)
+	password, err := b.data.Secret(datadir.OwnerSecret)
 	if err != nil {
 		return err
 	}
 	// A journal may hold what was taken under a larger BRIDGE_MAX_BODY.
-	config := publish.ServerConfig{Dir: b.data.jetStream(), OwnerPass: password, Sync: s.Sync, MaxPayload: publish.MaxPayload, Log: b.log}
-	if s.embedded() {
-		config.MaxPayload = maxPayload(s.MaxBody)
-		config.Listen, config.User, config.Pass = s.NATS.Listen, s.NATS.ListenUser, s.NATS.ListenPassword
-		config.Readable = []string{s.Stream, b.quarantineStream(), s.Stream + "_REPLAY"}
-		memory := processMemory()
-		config.MaxUnread = memory.unreadBytes()
-		if config.MaxReaders, err = s.readers(memory, openFiles()); err != nil {
+	server := publish.ServerConfig{Dir: b.data.Path, OwnerPass: password, Sync: s.Sync, MaxPayload: publish.MaxPayload, Log: b.log}
+	if s.Embedded() {
+		server.MaxPayload = maxPayload(s.MaxBody)
+		server.Listen, server.User, server.Pass = s.NATS.Listen, s.NATS.ListenUser, s.NATS.ListenPassword
+		server.Readable = []string{s.Stream, b.quarantineStream(), s.Stream + "_REPLAY"}
+		memory := config.ProcessMemory()
+		server.MaxUnread = memory.UnreadBytes()
+		if server.MaxReaders, err = s.Readers(memory, config.OpenFiles()); err != nil {
 			return err
 		}
 	}
-	if s.embedded() && s.NATS.ListenCert != "" {
-		if config.TLS, err = tlsConfig(s.NATS.ListenCert, s.NATS.ListenKey, b.log); err != nil {
+	if s.Embedded() && s.NATS.ListenCert != "" {
+		if server.TLS, err = tlsConfig(s.NATS.ListenCert, s.NATS.ListenKey, b.log); err != nil {
 			return fmt.Errorf("BRIDGE_NATS_LISTEN_CERT: %w", err)
 		}
 	}
-	if b.server, err = publish.OpenServer(ctx, config); err != nil {
+	if b.server, err = publish.OpenServer(ctx, server); err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
 			err = fmt.Errorf("cannot listen on %s: address already in use; stop what listens there, or set BRIDGE_NATS_LISTEN to a free address", s.NATS.Listen)
 		}
-		if s.embedded() {
+		if s.Embedded() {
 			err = fmt.Errorf("BRIDGE_NATS_LISTEN: %w", err)
 		}
 		return err
@@ -146,7 +142,9 @@ func (b *bridge) checkLayout(ctx context.Context) error {
 }
 
 // maxPayload leaves room for what an event holds beside a body, which may grow when it is written as JSON.
-func maxPayload(maxBody Size) int32 { return int32(min(7*int64(maxBody)+64<<10, publish.MaxPayload)) }
+func maxPayload(maxBody config.Size) int32 {
+	return int32(min(7*int64(maxBody)+64<<10, publish.MaxPayload))
+}
 
 // ensureStreams makes sure of the streams of events and of quarantine, and returns the first.
 func (b *bridge) ensureStreams(ctx context.Context, conn *publish.Conn) (publish.Stream, error) {
@@ -161,11 +159,11 @@ func (b *bridge) ensureEvents(ctx context.Context, conn *publish.Conn) (publish.
 	s := b.settings
 	stream, err := b.ensure(ctx, conn, publish.StreamConfig{
 		Name: s.Stream, Description: "CRM changes as CloudEvents", Subjects: []string{s.SubjectPrefix + ".>"},
-		MaxAge: time.Duration(s.StreamMaxAge), MaxBytes: int64(s.StreamMaxBytes), DefaultMaxBytes: s.roomFor(eventsRoom, s.embedded()), RoomShare: eventsRoom.ofAccount,
+		MaxAge: time.Duration(s.StreamMaxAge), MaxBytes: int64(s.StreamMaxBytes), DefaultMaxBytes: eventsRoom.on(s.DataDir, s.Embedded()), RoomShare: eventsRoom.ofAccount,
 		Replicas: s.StreamReplicas, Duplicates: b.duplicates(), AgeVariable: "BRIDGE_STREAM_MAX_AGE", BytesVariable: "BRIDGE_STREAM_MAX_BYTES",
 		Before: func() { _, _ = b.ensureQuarantine(ctx, conn) }, // asked again afterwards, which says what is wrong
 	})
-	if err == nil && !s.embedded() {
+	if err == nil && !s.Embedded() {
 		b.fragile(stream)
 	}
 	return stream, err
@@ -174,8 +172,8 @@ func (b *bridge) ensureEvents(ctx context.Context, conn *publish.Conn) (publish.
 func (b *bridge) ensureQuarantine(ctx context.Context, conn *publish.Conn) (publish.Stream, error) {
 	s := b.settings
 	return b.ensure(ctx, conn, publish.StreamConfig{
-		Name: b.quarantineStream(), Description: "Callbacks that were proven but not understood", Subjects: []string{s.SubjectPrefix + "-quarantine.>"},
-		MaxAge: quarantineAge, MaxBytes: int64(s.QuarantineMaxBytes), DefaultMaxBytes: s.roomFor(quarantineRoom, s.embedded()), RoomShare: quarantineRoom.ofAccount,
+		Name: b.quarantineStream(), Description: "Authenticated callbacks that could not be parsed", Subjects: []string{s.SubjectPrefix + "-quarantine.>"},
+		MaxAge: quarantineAge, MaxBytes: int64(s.QuarantineMaxBytes), DefaultMaxBytes: quarantineRoom.on(s.DataDir, s.Embedded()), RoomShare: quarantineRoom.ofAccount,
 		Replicas: s.StreamReplicas, Duplicates: 2 * time.Minute, DiscardNew: true, BytesVariable: "BRIDGE_QUARANTINE_MAX_BYTES",
 	})
 }
@@ -216,39 +214,4 @@ func (b *bridge) duplicates() time.Duration {
 		window = min(window, age)
 	}
 	return window
-}
-
-// remote is where the remote NATS is.
-func (n natsSettings) remote() publish.Address {
-	return publish.Address{URL: n.URL, Creds: n.Creds, Nkey: n.Nkey, User: n.User, Password: n.Password, CA: n.CA, Cert: n.Cert, Key: n.Key, TLSFirst: n.TLSFirst}
-}
-
-// explain adds which credentials a remote NATS rejected.
-func (n natsSettings) explain(err error) error {
-	if !errors.Is(err, publish.ErrRefused) {
-		return err
-	}
-	used := "no credentials; set BRIDGE_NATS_CREDS, BRIDGE_NATS_NKEY, or BRIDGE_NATS_USER and BRIDGE_NATS_PASSWORD"
-	switch {
-	case n.Creds != "":
-		used = "the file that BRIDGE_NATS_CREDS names"
-	case n.Nkey != "":
-		used = "the file that BRIDGE_NATS_NKEY names"
-	case strings.Contains(n.URL, "@"):
-		used = "the user in BRIDGE_NATS_URL"
-	case n.User != "" || n.Password != "":
-		used = "BRIDGE_NATS_USER and BRIDGE_NATS_PASSWORD"
-	case n.Cert != "":
-		used = "the certificate that BRIDGE_NATS_CERT names"
-	}
-	return fmt.Errorf("%w: the server rejected %s", err, used)
-}
-
-// tlsConfig serves a certificate from files, and reads them again when they change.
-func tlsConfig(cert, key string, log *slog.Logger) (*tls.Config, error) {
-	pair := &keyPair{cert: cert, key: key, log: log}
-	if _, err := pair.get(nil); err != nil {
-		return nil, err
-	}
-	return &tls.Config{GetCertificate: pair.get, MinVersion: tls.VersionTLS12}, nil
 }

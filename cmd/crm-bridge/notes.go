@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -21,10 +22,8 @@ type journalNote struct {
 }
 
 const (
-	// journalNotes is the prefix of the keys of notes, one for each journal; journalSecret is the file in the data folder that
-	// holds the rest of its key.
-	journalNotes  = "journal."
-	journalSecret = "journal-id"
+	// journalNotes is the prefix of the keys of notes, one for each journal.
+	journalNotes = "journal."
 	// noteEvery is how often a journal is noted and notes are read; after failures that grows to noteLast. A note that is
 	// noteOld is of a bridge that has ended otherwise.
 	noteFirst = time.Second
@@ -78,16 +77,16 @@ func (b *bridge) noteJournal(ctx context.Context, closed bool) error {
 	if err != nil {
 		return err
 	}
-	id, err := b.madeSecret(journalSecret)
+	id, err := b.madeSecret(datadir.JournalSecret)
 	if err != nil {
 		return err
 	}
 	host, _ := os.Hostname()
-	value, err := json.Marshal(journalNote{host, b.data.path, pending, closed})
+	value, err := json.Marshal(journalNote{host, b.data.Path, pending, closed})
 	if err != nil {
 		return err
 	}
-	state := &publish.State{Reach: b.forwarder.Reach, Bucket: b.settings.stateBucket(), Replicas: b.settings.StreamReplicas}
+	state := &publish.State{Reach: b.forwarder.Reach, Bucket: b.settings.StateBucket(), Replicas: b.settings.StreamReplicas}
 	_, revision, err := state.Load(ctx, journalNotes+id)
 	if err == nil {
 		_, err = state.Save(ctx, journalNotes+id, value, revision)
@@ -99,7 +98,7 @@ func (b *bridge) noteJournal(ctx context.Context, closed bool) error {
 func (b *bridge) readNotes(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	state := &publish.State{Reach: b.local, Bucket: b.settings.stateBucket()}
+	state := &publish.State{Reach: b.local, Bucket: b.settings.StateBucket()}
 	saved, err := state.List(ctx, journalNotes)
 	if err != nil {
 		return err

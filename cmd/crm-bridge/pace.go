@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"time"
 )
 
@@ -11,7 +12,7 @@ type pace struct {
 	due   time.Time     // of the next
 }
 
-func newPace(rate Rate) *pace {
+func newPace(rate config.Rate) *pace {
 	if rate <= 0 {
 		return &pace{}
 	}

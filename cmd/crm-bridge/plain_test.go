@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"io"
 	"net"
 	"net/http"
@@ -157,7 +158,7 @@ func TestPlainly(t *testing.T) {
 		`open /nowhere: no such file or directory`:                    errors.New("open /nowhere: no such file or directory"),
 		`--count must be a whole number in range, not "x" (and help)`: errors.New(`invalid argument "x" for "--count" flag: must be an integer (and help)`),
 	} {
-		if got := plainly(err); got != want {
+		if got := terminal.Plainly(err); got != want {
 			t.Errorf("%q became %q, want %q", err, got, want)
 		}
 	}

@@ -10,13 +10,11 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/transform"
 )
-
-// adminSecret is the file in the data folder that holds what proves a command to the admin address.
-const adminSecret = "admin-token"
 
 // adminHeader is the header that shows it.
 const adminHeader = "X-Admin-Token"
@@ -71,7 +69,7 @@ func (b *bridge) handleQuarantine(mux *http.ServeMux) {
 func (b *bridge) list(_ context.Context, _ *http.Request, kept publish.Kept) any {
 	var q transform.Quarantined
 	if err := json.Unmarshal(kept.Body, &q); err != nil {
-		return listed{ID: kept.ID, Reason: "cannot be read: " + plainly(err), ReceivedAt: kept.At}
+		return listed{ID: kept.ID, Reason: "cannot be read: " + terminal.Plainly(err), ReceivedAt: kept.At}
 	}
 	return listed{ID: kept.ID, Source: q.Source, Reason: q.Reason, ReceivedAt: q.ReceivedAt, Bytes: len(q.Body) + len(q.BodyBase64)}
 }
@@ -85,7 +83,7 @@ func (b *bridge) drop(drop func(context.Context, publish.Kept) error) func(conte
 		b.settling.Lock()
 		defer b.settling.Unlock()
 		if err := drop(ctx, kept); err != nil {
-			return dropped{ID: kept.ID, Error: plainly(err)}
+			return dropped{ID: kept.ID, Error: terminal.Plainly(err)}
 		}
 		b.log.Info("dropped from quarantine", "quarantine", kept.ID)
 		return dropped{ID: kept.ID}
@@ -123,7 +121,7 @@ func (b *bridge) eachKept(w http.ResponseWriter, r *http.Request, do settle) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
-	writer, encoder := http.NewResponseController(w), newEncoder(w)
+	writer, encoder := http.NewResponseController(w), terminal.JSONEncoder(w)
 	found := false
 	each := func(do func(context.Context, *http.Request, publish.Kept) any, kept publish.Kept) error {
 		if id != "" && kept.ID != id {
@@ -149,7 +147,7 @@ func (b *bridge) eachKept(w http.ResponseWriter, r *http.Request, do settle) {
 	switch {
 	case errors.Is(err, errEnough):
 	case err != nil:
-		_ = encoder.Encode(map[string]string{"error": plainly(err)})
+		_ = encoder.Encode(map[string]string{"error": terminal.Plainly(err)})
 	case id != "" && !found:
 		writeJSON(w, http.StatusNotFound, map[string]string{"error": "there is no callback " + id + " in quarantine"})
 	}
@@ -157,7 +155,7 @@ func (b *bridge) eachKept(w http.ResponseWriter, r *http.Request, do settle) {
 
 func settledMeanwhile(err error) string {
 	if err != nil {
-		return plainly(err)
+		return terminal.Plainly(err)
 	}
 	return "somebody else has settled it in the meantime"
 }
@@ -183,7 +181,7 @@ func (b *bridge) redrive(ctx context.Context, r *http.Request, kept publish.Kept
 		}
 	}
 	if result.Events = acks; err != nil {
-		result.Error = plainly(err)
+		result.Error = terminal.Plainly(err)
 	}
 	return result
 }

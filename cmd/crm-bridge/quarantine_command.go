@@ -12,6 +12,9 @@ import (
 	"net/url"
 	"path/filepath"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/spf13/cobra"
 )
 
@@ -45,7 +48,7 @@ func quarantineList() *cobra.Command {
 				if err := json.Unmarshal(line, &one); err != nil {
 					return err
 				}
-				say(out, "%s  %s  %-20s %7d bytes  %s\n", visible(one.ID), one.ReceivedAt.Local().Format("2006-01-02 15:04:05"), visible(one.Source), one.Bytes, visible(one.Reason))
+				terminal.Say(out, "%s  %s  %-20s %7d bytes  %s\n", terminal.Visible(one.ID), one.ReceivedAt.Local().Format("2006-01-02 15:04:05"), terminal.Visible(one.Source), one.Bytes, terminal.Visible(one.Reason))
 				return nil
 			})
 		},
@@ -64,7 +67,7 @@ func quarantineShow() *cobra.Command {
 				if err := json.Indent(&pretty, line, "", "  "); err != nil {
 					return err
 				}
-				say(out, "%s\n", visibleJSON(pretty.Bytes()))
+				terminal.Say(out, "%s\n", terminal.VisibleJSON(pretty.Bytes()))
 				return nil
 			})
 		},
@@ -113,15 +116,15 @@ func printRedriven(out io.Writer, line []byte) error {
 	}
 	switch {
 	case one.Error != "":
-		say(out, "%s  stays: %s\n", one.ID, visible(one.Error))
+		terminal.Say(out, "%s  stays: %s\n", one.ID, terminal.Visible(one.Error))
 	case len(one.Events) == 0:
-		say(out, "%s  needs no event\n", one.ID)
+		terminal.Say(out, "%s  needs no event\n", one.ID)
 	}
 	for _, ack := range one.Events {
 		if one.DryRun {
-			say(out, "%s  would be published on %s\n", one.ID, visible(ack.Subject))
+			terminal.Say(out, "%s  would be published on %s\n", one.ID, terminal.Visible(ack.Subject))
 		} else {
-			say(out, "%s  published on %s  stream %s sequence %d  id %s\n", one.ID, visible(ack.Subject), ack.Stream, ack.Sequence, ack.ID)
+			terminal.Say(out, "%s  published on %s  stream %s sequence %d  id %s\n", one.ID, terminal.Visible(ack.Subject), ack.Stream, ack.Sequence, ack.ID)
 		}
 	}
 	return nil
@@ -133,9 +136,9 @@ func printDropped(out io.Writer, line []byte) error {
 		return err
 	}
 	if one.Error != "" {
-		say(out, "%s  stays: %s\n", one.ID, visible(one.Error))
+		terminal.Say(out, "%s  stays: %s\n", one.ID, terminal.Visible(one.Error))
 	} else {
-		say(out, "%s  dropped\n", one.ID)
+		terminal.Say(out, "%s  dropped\n", one.ID)
 	}
 	return nil
 }
@@ -145,39 +148,39 @@ const quarantineEmpty = "quarantine is empty"
 // askAdmin asks the running bridge at its admin address and shows each line of its answer, or none where it has no line; one that
 // reports an error makes the command fail in the end.
 func askAdmin(cmd *cobra.Command, method, path string, query url.Values, asJSON bool, none string, show func(io.Writer, []byte) error) error {
-	settings, _, err := loadClient(&environment{})
+	settings, _, err := loadClient(&config.Environment{})
 	if err != nil {
 		return err
 	}
-	request, err := http.NewRequestWithContext(cmd.Context(), method, "http://"+local(settings.AdminListen)+path+"?"+query.Encode(), nil)
+	request, err := http.NewRequestWithContext(cmd.Context(), method, "http://"+config.LocalAddress(settings.AdminListen)+path+"?"+query.Encode(), nil)
 	if err != nil {
 		return err
 	}
-	token, err := readSecret(settings.DataDir, adminSecret)
+	token, err := datadir.ReadSecret(settings.DataDir, datadir.AdminSecret)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
 	}
 	request.Header.Set(adminHeader, cmp.Or(token, "local"))
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("no bridge answers at %s (BRIDGE_ADMIN_LISTEN): %w; start one with %s", local(settings.AdminListen), errors.Unwrap(err), ownCommand())
+		return fmt.Errorf("no bridge answers at %s (BRIDGE_ADMIN_LISTEN): %w; start one with %s", config.LocalAddress(settings.AdminListen), errors.Unwrap(err), ownCommand())
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode == http.StatusUnauthorized {
-		used := filepath.Join(settings.DataDir, adminSecret)
+		used := filepath.Join(settings.DataDir, datadir.AdminSecret)
 		if token == "" {
 			used = "no token, for there is no " + used
 		}
-		return fmt.Errorf("the bridge at %s (BRIDGE_ADMIN_LISTEN) rejected the command, which was authenticated with %s: run it as the bridge's own user, with BRIDGE_DATA_DIR set to its folder", local(settings.AdminListen), used)
+		return fmt.Errorf("the bridge at %s (BRIDGE_ADMIN_LISTEN) rejected the command, which was authenticated with %s: run it as the bridge's own user, with BRIDGE_DATA_DIR set to its folder", config.LocalAddress(settings.AdminListen), used)
 	}
 
-	asJSON = asJSON || !isTerminal(cmd.OutOrStdout())
+	asJSON = asJSON || !terminal.IsTerminal(cmd.OutOrStdout())
 	decoder, failed := json.NewDecoder(response.Body), error(nil)
 	for n := 0; ; n++ {
 		var line json.RawMessage
 		if err := decoder.Decode(&line); errors.Is(err, io.EOF) {
 			if n == 0 && !asJSON {
-				say(cmd.OutOrStdout(), "%s\n", none)
+				terminal.Say(cmd.OutOrStdout(), "%s\n", none)
 			}
 			return failed
 		} else if err != nil {
@@ -191,7 +194,7 @@ func askAdmin(cmd *cobra.Command, method, path string, query url.Values, asJSON 
 			failed = errSilent
 		}
 		if asJSON {
-			say(cmd.OutOrStdout(), "%s\n", visibleJSON(line))
+			terminal.Say(cmd.OutOrStdout(), "%s\n", terminal.VisibleJSON(line))
 		} else if err := show(cmd.OutOrStdout(), line); err != nil {
 			return err
 		}

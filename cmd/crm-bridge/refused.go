@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
@@ -32,7 +33,7 @@ func (b *bridge) showRefused(_ context.Context, _ *http.Request, kept publish.Ke
 		return json.RawMessage(kept.Body)
 	}
 	if err != nil {
-		return map[string]string{"error": plainly(err)}
+		return map[string]string{"error": terminal.Plainly(err)}
 	}
 	return event
 }
@@ -59,7 +60,7 @@ func (b *bridge) redriveRefused(ctx context.Context, r *http.Request, kept publi
 		}
 	}
 	if err != nil {
-		result.Error = plainly(err)
+		result.Error = terminal.Plainly(err)
 	}
 	return result
 }

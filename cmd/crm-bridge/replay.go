@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -17,7 +18,7 @@ type replay struct {
 	job      *replayJob
 	pace     *pace
 	patience time.Duration // how long what fails is tried again
-	bar      *progress
+	bar      *terminal.Progress
 	idle     func() // called before a wait
 
 	told  uint64    // warnings about messages that are no events
@@ -65,7 +66,7 @@ func (r *replay) run(ctx context.Context) error {
 		if time.Since(good) > r.patience {
 			return r.end(ctx, fmt.Errorf("tried for %s: %w", r.patience, lost.error))
 		}
-		r.bar.again(lost.error)
+		r.bar.Again(lost.error)
 		if err := sleep(ctx, 500*time.Millisecond); err != nil {
 			return r.end(ctx, err)
 		}
@@ -79,7 +80,7 @@ func (r *replay) attempt(ctx context.Context) error {
 	}
 	span := *r.span
 	span.First, span.Last = max(r.job.First, r.job.At+1), r.job.Last
-	span.Patience, span.Failed, span.Idle = r.patience, r.bar.again, r.idle
+	span.Patience, span.Failed, span.Idle = r.patience, r.bar.Again, r.idle
 	if err := span.Each(ctx, func(m publish.Stored) error { return r.one(ctx, m) }); err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func (r *replay) one(ctx context.Context, m publish.Stored) error {
 			return err
 		}
 	}
-	r.bar.show(int(r.job.Tally.Read), r.job.part())
+	r.bar.Show(int(r.job.Tally.Read), r.job.part())
 	return nil
 }
 
@@ -146,10 +147,10 @@ func (r *replay) keep(ctx context.Context) error {
 // noEvent passes a message over that is no event.
 func (r *replay) noEvent(ctx context.Context, m publish.Stored, why error) error {
 	if r.told++; r.told <= toldAtMost {
-		r.bar.say("passed over: message %d on %s: %s", m.Sequence, m.Subject, why)
+		r.bar.Say("passed over: message %d on %s: %s", m.Sequence, m.Subject, why)
 	}
 	if r.told == toldAtMost {
-		r.bar.say("passed over: more are only counted")
+		r.bar.Say("passed over: more are only counted")
 	}
 	return r.target.pass(ctx, m, tally{Read: 1, NoEvents: 1})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -63,7 +64,7 @@ asked for in times relative to now stays what it was when the job began.`,
 			if plan.to != stdoutTarget {
 				return plan.run(cmd)
 			}
-			return whileRead(cmd.Context(), cmd.OutOrStdout(), func(ctx context.Context) error {
+			return terminal.WhileRead(cmd.Context(), cmd.OutOrStdout(), func(ctx context.Context) error {
 				cmd.SetContext(ctx)
 				return plan.run(cmd)
 			})
@@ -107,7 +108,7 @@ type replayed struct {
 // tell prints a result to where a person, or a program, looks for it.
 func (done replayed) tell(out io.Writer, asJSON bool) error {
 	if asJSON {
-		return newEncoder(out).Encode(done)
+		return terminal.JSONEncoder(out).Encode(done)
 	}
 	if done.Before {
 		return nil // that was said
@@ -129,7 +130,7 @@ func (done replayed) tell(out io.Writer, asJSON bool) error {
 			text += fmt.Sprintf(", %d %s", more.n, more.what)
 		}
 	}
-	say(out, "%s; %.1f s, %.0f/s\n", text, done.Seconds, float64(done.Events)/max(done.Seconds, 0.001))
+	terminal.Say(out, "%s; %.1f s, %.0f/s\n", text, done.Seconds, float64(done.Events)/max(done.Seconds, 0.001))
 	return nil
 }
 

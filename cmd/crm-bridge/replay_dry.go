@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -25,14 +26,14 @@ type subjectCount struct {
 
 // countSubjects counts what a replay of span would give to a target. Where nothing asks for the events themselves, the
 // stream sends their headers alone.
-func countSubjects(ctx context.Context, span *publish.Span, selected selection, bar *progress, total uint64) ([]subjectCount, error) {
+func countSubjects(ctx context.Context, span *publish.Span, selected selection, bar *terminal.Progress, total uint64) ([]subjectCount, error) {
 	found := map[string]*subjectCount{}
 	span.HeadersOnly = selected == selection{}
-	span.Failed = bar.again
+	span.Failed = bar.Again
 	read := 0
 	err := span.Each(ctx, func(m publish.Stored) error {
 		read++
-		bar.show(read, float64(read)/float64(max(total, 1)))
+		bar.Show(read, float64(read)/float64(max(total, 1)))
 		if !selected.matches(m) {
 			return nil
 		}
@@ -49,7 +50,7 @@ func countSubjects(ctx context.Context, span *publish.Span, selected selection, 
 		}
 		return nil
 	})
-	bar.end(read, 1)
+	bar.End(read, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -65,21 +66,21 @@ func showCounts(out io.Writer, all []subjectCount, asJSON bool) error {
 	if asJSON {
 		for _, one := range all {
 			var line bytes.Buffer
-			if err := newEncoder(&line).Encode(one); err != nil {
+			if err := terminal.JSONEncoder(&line).Encode(one); err != nil {
 				return err
 			}
-			say(out, "%s", visibleJSON(line.Bytes()))
+			terminal.Say(out, "%s", terminal.VisibleJSON(line.Bytes()))
 		}
 		return nil
 	}
 	table := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	say(table, "SUBJECT\tEVENTS\tFIRST\tLAST\n")
+	terminal.Say(table, "SUBJECT\tEVENTS\tFIRST\tLAST\n")
 	for _, one := range all {
 		count := fmt.Sprint(one.Events)
 		if one.NoEvents > 0 {
 			count = strings.TrimPrefix(fmt.Sprintf("%d and %d that are no events", one.Events, one.NoEvents), "0 and ")
 		}
-		say(table, "%s\t%s\t%s\t%s\n", visible(one.Subject), count, one.First.Local().Format(time.DateTime), one.Last.Local().Format(time.DateTime))
+		terminal.Say(table, "%s\t%s\t%s\t%s\n", terminal.Visible(one.Subject), count, one.First.Local().Format(time.DateTime), one.Last.Local().Format(time.DateTime))
 	}
 	return table.Flush()
 }

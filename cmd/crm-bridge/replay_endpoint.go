@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"net/http"
 	"net/textproto"
 	"net/url"
@@ -60,7 +61,7 @@ func readHeaders(path string) (http.Header, error) {
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("--header-file cannot be read: %w", withoutPath(err))
+		return nil, fmt.Errorf("--header-file cannot be read: %w", config.WithoutPath(err))
 	}
 	n := 0
 	for line := range strings.Lines(string(content)) {

@@ -65,7 +65,7 @@ func (t *toHTTP) give(ctx context.Context, m publish.Stored) error {
 		if !t.skip {
 			return fmt.Errorf("%w: %w; --job %s --skip-refused goes on without it", errForGood, named, t.job.Name)
 		}
-		t.bar.say("skipped: %s", named)
+		t.bar.Say("skipped: %s", named)
 		counts = tally{Read: 1, Refused: 1}
 	}
 	t.saved = time.Time{} // kept at once
@@ -99,7 +99,7 @@ func (t *toHTTP) post(ctx context.Context, header map[string][]string, body []by
 		if took := time.Since(began); later > t.patience-took {
 			return fmt.Errorf("tried for %s, and the next attempt would be %s later: %w", took.Round(time.Second), later.Round(time.Second), err)
 		}
-		t.bar.again(err)
+		t.bar.Again(err)
 		if err := sleep(ctx, later); err != nil {
 			return err
 		}

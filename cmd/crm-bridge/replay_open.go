@@ -13,8 +13,6 @@ import (
 
 const replayAge = 7 * 24 * time.Hour
 
-func (s settings) replayStream() string { return s.Stream + "_REPLAY" }
-
 // newJob begins a job over a span.
 func (p *replayPlan) newJob(ctx context.Context, span *publish.Span) (*replayJob, error) {
 	now := time.Now()
@@ -110,22 +108,22 @@ func (f *stateFile) job() string {
 func (p *replayPlan) openSubject(ctx context.Context, conn *publish.Conn, r *replay) error {
 	s := p.settings
 	window := 2 * time.Minute
-	if s.embedded() {
+	if s.Embedded() {
 		// It only has to outlast what is on its way when a connection breaks, and each id in it costs memory.
 		window = 10 * time.Second
 	}
 	stream, warnings, err := conn.EnsureStream(ctx, publish.StreamConfig{
-		Name: s.replayStream(), Description: "Events that were replayed, for each job on subjects of its own", Subjects: []string{s.SubjectPrefix + "-replay.>"},
-		MaxAge: replayAge, DefaultMaxBytes: s.roomFor(replayRoom, s.embedded()), RoomShare: replayRoom.ofAccount, Replicas: s.StreamReplicas, Duplicates: window, DiscardNew: true,
+		Name: s.ReplayStream(), Description: "Events that were replayed, for each job on subjects of its own", Subjects: []string{s.SubjectPrefix + "-replay.>"},
+		MaxAge: replayAge, DefaultMaxBytes: replayRoom.on(s.DataDir, s.Embedded()), RoomShare: replayRoom.ofAccount, Replicas: s.StreamReplicas, Duplicates: window, DiscardNew: true,
 		Apply: s.StreamApply, Changed: func(setting, from, to string) {
-			r.bar.say("stream %s: %s is changed from %s to %s", s.replayStream(), setting, from, to)
+			r.bar.Say("stream %s: %s is changed from %s to %s", s.ReplayStream(), setting, from, to)
 		},
 	})
 	if err != nil {
 		return err
 	}
 	for _, warning := range warnings {
-		r.bar.say("%s", warning)
+		r.bar.Say("%s", warning)
 	}
 	to := &toSubject{replay: r, to: &publish.Replay{Conn: conn, Stream: stream.Name, Prefix: s.SubjectPrefix, Job: r.job.Name}, skip: p.skipRefused}
 	r.target = to
@@ -134,7 +132,7 @@ func (p *replayPlan) openSubject(ctx context.Context, conn *publish.Conn, r *rep
 	} else {
 		err = r.job.takeOver(ctx)
 	}
-	if err != nil || !s.syncs() {
+	if err != nil || !s.Syncs() {
 		return err
 	}
 	committer, err := publish.OpenCommitter(s.DataDir, stream.Name)
@@ -167,12 +165,12 @@ func (p *replayPlan) makeRoom(ctx context.Context, to *toSubject) error {
 			return err
 		}
 		if left := time.Until(free); left > 0 {
-			to.bar.say("what job %s had published is removed; it begins in %s, when the stream has forgotten the ids", to.job.Name, left.Round(time.Second))
+			to.bar.Say("what job %s had published is removed; it begins in %s, when the stream has forgotten the ids", to.job.Name, left.Round(time.Second))
 			if err := sleep(ctx, left); err != nil {
 				return err
 			}
 		}
-		if p.settings.syncs() { // a deletion inside a stream rewrites blocks
+		if p.settings.Syncs() { // a deletion inside a stream rewrites blocks
 			if err := publish.SyncStream(p.settings.DataDir, to.to.Stream); err != nil {
 				return err
 			}

@@ -12,6 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -24,10 +27,10 @@ const (
 // replayPlan is a replay as it was asked for, checked before anything is connected.
 type replayPlan struct {
 	replayFlags
-	settings settings
+	settings config.Settings
 	asked    asked
 	bounds   publish.Bounds
-	rate     Rate
+	rate     config.Rate
 	mode     publish.Mode
 	endpoint *url.URL // nil: the target is none
 	header   http.Header
@@ -36,7 +39,7 @@ type replayPlan struct {
 // plan checks the flags.
 func (f replayFlags) plan(now time.Time) (p *replayPlan, err error) {
 	p = &replayPlan{replayFlags: f}
-	if p.settings, _, err = loadClient(&environment{}); err != nil {
+	if p.settings, _, err = loadClient(&config.Environment{}); err != nil {
 		return nil, err
 	}
 	if err := p.selected.check(); err != nil {
@@ -76,12 +79,12 @@ func (p *replayPlan) span(now time.Time) (err error) {
 	}
 	p.bounds = publish.Bounds{From: p.from, To: p.upto}
 	if p.since != "" {
-		if p.bounds.Since, err = parseWhen(p.since, now); err != nil {
+		if p.bounds.Since, err = config.ParseWhen(p.since, now); err != nil {
 			return fmt.Errorf("%w: --since: %w", errUsage, err)
 		}
 	}
 	if p.until != "" {
-		if p.bounds.Until, err = parseWhen(p.until, now); err != nil {
+		if p.bounds.Until, err = config.ParseWhen(p.until, now); err != nil {
 			return fmt.Errorf("%w: --until: %w", errUsage, err)
 		}
 	}
@@ -151,22 +154,22 @@ func (p *replayPlan) run(cmd *cobra.Command) error {
 			return err
 		}
 		span.Patience = p.retryFor
-		counts, err := countSubjects(ctx, span, p.selected, newProgress(errs, "messages"), total)
+		counts, err := countSubjects(ctx, span, p.selected, terminal.NewProgress(errs, "messages"), total)
 		if err != nil {
 			return err
 		}
-		return showCounts(cmd.OutOrStdout(), counts, p.asJSON || !isTerminal(cmd.OutOrStdout()))
+		return showCounts(cmd.OutOrStdout(), counts, p.asJSON || !terminal.IsTerminal(cmd.OutOrStdout()))
 	}
-	r := &replay{span: span, selected: p.selected, pace: newPace(p.rate), patience: p.retryFor, bar: newProgress(errs, "messages"), idle: func() {}}
+	r := &replay{span: span, selected: p.selected, pace: newPace(p.rate), patience: p.retryFor, bar: terminal.NewProgress(errs, "messages"), idle: func() {}}
 	return p.replay(cmd, conn, r)
 }
 
 // mayWrite returns an error where the target takes a right that only the bridge's own user has.
 func (p *replayPlan) mayWrite() error {
-	if !p.settings.embedded() || p.dryRun || p.to == stdoutTarget || p.state != "" {
+	if !p.settings.Embedded() || p.dryRun || p.to == stdoutTarget || p.state != "" {
 		return nil
 	}
-	_, err := readSecret(p.settings.DataDir, ownerSecret)
+	_, err := datadir.ReadSecret(p.settings.DataDir, datadir.OwnerSecret)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -185,22 +188,22 @@ func (p *replayPlan) replay(cmd *cobra.Command, conn *publish.Conn, r *replay) e
 	}
 	defer closeTarget()
 	// Events on stdout are alone there.
-	result, asJSON := cmd.OutOrStdout(), p.asJSON || !isTerminal(cmd.OutOrStdout())
+	result, asJSON := cmd.OutOrStdout(), p.asJSON || !terminal.IsTerminal(cmd.OutOrStdout())
 	if p.to == stdoutTarget {
-		result, asJSON = errs, p.asJSON || !isTerminal(errs)
-		r.bar.quiet = isTerminal(cmd.OutOrStdout())
+		result, asJSON = errs, p.asJSON || !terminal.IsTerminal(errs)
+		r.bar.Quiet = terminal.IsTerminal(cmd.OutOrStdout())
 	}
 	if ended := r.job.Ended; !ended.IsZero() {
-		say(errs, "job %s was done on %s: --restart begins it anew, and another --job is another one\n", r.job.Name, ended.Local().Format(time.DateTime))
+		terminal.Say(errs, "job %s was done on %s: --restart begins it anew, and another --job is another one\n", r.job.Name, ended.Local().Format(time.DateTime))
 		return p.result(r, 0, true).tell(result, asJSON)
 	}
 	if r.job.store != nil {
-		say(errs, "job %s: %d messages to read, %d done; after an interruption the same command with --job %s goes on\n", r.job.Name, r.job.Total, r.job.Tally.Read, r.job.Name)
+		terminal.Say(errs, "job %s: %d messages to read, %d done; after an interruption the same command with --job %s goes on\n", r.job.Name, r.job.Total, r.job.Tally.Read, r.job.Name)
 	}
-	r.bar.goesOn(int(r.job.Tally.Read), r.job.part())
+	r.bar.GoesOn(int(r.job.Tally.Read), r.job.part())
 	began := time.Now()
 	err = r.run(ctx)
-	r.bar.end(int(r.job.Tally.Read), r.job.part())
+	r.bar.End(int(r.job.Tally.Read), r.job.part())
 	if err != nil {
 		return r.explain(ctx, err)
 	}
@@ -213,7 +216,7 @@ func (p *replayPlan) result(r *replay, took time.Duration, before bool) replayed
 		done.Job = r.job.Name
 	}
 	if done.To == subjectTarget {
-		done.place = fmt.Sprintf("%s-replay.%s.> in %s", p.settings.SubjectPrefix, done.Job, p.settings.replayStream())
+		done.place = fmt.Sprintf("%s-replay.%s.> in %s", p.settings.SubjectPrefix, done.Job, p.settings.ReplayStream())
 	}
 	done.Gone = r.job.Total - min(r.job.Total, r.job.Tally.Read)
 	return done

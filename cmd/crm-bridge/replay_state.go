@@ -12,6 +12,8 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -19,22 +21,19 @@ import (
 const jobsAreKept = 30 * 24 * time.Hour
 
 // openReplayState returns the bucket in which jobs are kept, with room made by those that nobody goes on with.
-func openReplayState(ctx context.Context, s settings, conn *publish.Conn, bar *progress) (replayStore, error) {
-	state := s.state(func() (*publish.Conn, error) { return conn, nil })
-	if s.syncs() {
-		state.Commit = func(context.Context) error { return publish.SyncStream(s.DataDir, "KV_"+s.stateBucket()) }
+func openReplayState(ctx context.Context, s config.Settings, conn *publish.Conn, bar *terminal.Progress) (replayStore, error) {
+	state := sharedState(s, func() (*publish.Conn, error) { return conn, nil })
+	if s.Syncs() {
+		state.Commit = func(context.Context) error { return publish.SyncStream(s.DataDir, "KV_"+s.StateBucket()) }
 	}
 	if err := state.Open(ctx); err != nil {
 		return nil, err
 	}
 	if err := state.Prune(ctx, jobKey(""), time.Now().Add(-jobsAreKept)); err != nil {
-		bar.say("what is kept of old jobs is not removed: %s", err)
+		bar.Say("what is kept of old jobs is not removed: %s", err)
 	}
 	return store{state, slog.New(slog.DiscardHandler)}, nil
 }
-
-// syncs reports whether a command has to sync what it publishes to the embedded server itself, as the running bridge does.
-func (s settings) syncs() bool { return s.embedded() && s.Sync.Every == 0 && !s.Sync.Server }
 
 // stateFile is a replayStore of one job in a file, held by one process.
 type stateFile struct {
@@ -64,7 +63,7 @@ func (f *stateFile) Load(context.Context, string) ([]byte, uint64, error) { retu
 
 // Save implements replayStore.
 func (f *stateFile) Save(_ context.Context, _ string, value []byte, _ uint64) (uint64, error) {
-	if err := writeDurably(f.path, string(value)+"\n"); err != nil {
+	if err := publish.WriteDurably(f.path, string(value)+"\n"); err != nil {
 		return 0, fmt.Errorf("--state: %w", err)
 	}
 	f.is = value

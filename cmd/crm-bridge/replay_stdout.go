@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
@@ -25,7 +26,7 @@ type toStdout struct {
 const outBuffer = 256 << 10
 
 func newToStdout(r *replay, out io.Writer) *toStdout {
-	return &toStdout{replay: r, out: bufio.NewWriterSize(out, outBuffer), terminal: isTerminal(out)}
+	return &toStdout{replay: r, out: bufio.NewWriterSize(out, outBuffer), terminal: terminal.IsTerminal(out)}
 }
 
 func (t *toStdout) begin(context.Context) error { return nil }
@@ -39,13 +40,13 @@ func (t *toStdout) give(ctx context.Context, m publish.Stored) error {
 	line = m.At.UTC().AppendFormat(append(line, `,"storedAt":"`...), time.RFC3339Nano)
 	if err != nil {
 		counts = tally{Read: 1, NoEvents: 1}
-		line = jsontext.AppendString(append(line, `","error":`...), plainly(err))
+		line = jsontext.AppendString(append(line, `","error":`...), terminal.Plainly(err))
 	} else {
 		line = append(append(line, `","event":`...), event...)
 	}
 	t.line = append(line, '}', '\n')
 	if t.terminal || !utf8.Valid(t.line) {
-		t.line = visibleJSON(t.line)
+		t.line = terminal.VisibleJSON(t.line)
 	}
 	if _, err := t.out.Write(t.line); err != nil {
 		return fmt.Errorf("%w: write the events: %w", errForGood, err)

@@ -100,7 +100,7 @@ func (t *toSubject) first(ctx context.Context) error {
 		switch {
 		case errors.Is(err, publish.ErrTooLarge) && t.skip:
 			first.counts = tally{Read: 1, Refused: 1}
-			t.bar.say("skipped: event %s of message %d: %s", first.id, first.sequence, err)
+			t.bar.Say("skipped: event %s of message %d: %s", first.id, first.sequence, err)
 		case errors.Is(err, publish.ErrTooLarge):
 			return t.stop(first.sequence, first.id, err)
 		case errors.Is(err, publish.ErrFull):
@@ -123,7 +123,7 @@ func (t *toSubject) refused(ctx context.Context, sequence uint64, id string, err
 	if !t.skip {
 		return t.stop(sequence, id, err)
 	}
-	t.bar.say("skipped: event %s of message %d: %s", id, sequence, err)
+	t.bar.Say("skipped: event %s of message %d: %s", id, sequence, err)
 	return t.behind(ctx, sequence, tally{Read: 1, Refused: 1})
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -45,7 +46,7 @@ func TestReplayAfterAGap(t *testing.T) {
 	}
 	run := func(job *replayJob, upTo uint64) *toSubject {
 		t.Helper()
-		target := &toSubject{replay: &replay{job: job, bar: newProgress(io.Discard, "messages")}, to: to}
+		target := &toSubject{replay: &replay{job: job, bar: terminal.NewProgress(io.Discard, "messages")}, to: to}
 		target.target = target
 		if err := target.begin(t.Context()); err != nil {
 			t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -107,7 +108,7 @@ func TestRetryAfterIsTooLate(t *testing.T) {
 	defer endpoint.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	to := toHTTP{replay: &replay{patience: time.Minute, bar: newProgress(io.Discard, "")}, client: newHTTPClient(), url: endpoint.URL}
+	to := toHTTP{replay: &replay{patience: time.Minute, bar: terminal.NewProgress(io.Discard, "")}, client: newHTTPClient(), url: endpoint.URL}
 	if err := to.post(ctx, nil, nil); ctx.Err() != nil || err == nil || !strings.Contains(err.Error(), "the next attempt would be") {
 		t.Error(err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -25,12 +26,12 @@ var (
 // leastDefault is what a stream on this machine takes at least.
 const leastDefault = 1 << 20
 
-// roomFor returns how much a stream takes by default, on this machine's disk or on a remote NATS.
-func (s settings) roomFor(stream roomShare, here bool) func() int64 {
+// on returns how much a stream takes by default, on the disk of a folder or on a remote NATS.
+func (stream roomShare) on(dir string, here bool) func() int64 {
 	return func() int64 {
 		switch {
 		case here:
-			return min(stream.atMost, max(int64(stream.ofDisk*float64(freeBytes(s.DataDir))), leastDefault))
+			return min(stream.atMost, max(int64(stream.ofDisk*float64(freeBytes(dir))), leastDefault))
 		case stream.remote > 0:
 			return stream.remote
 		}
@@ -40,7 +41,7 @@ func (s settings) roomFor(stream roomShare, here bool) func() int64 {
 
 // warnOfDisk warns of a limit that the stream can never reach, for the disk is full before.
 func (b *bridge) warnOfDisk(stream publish.Stream, variable string) {
-	if warning := beyondDisk(stream, variable, freeBytes(b.data.path), b.data.path); warning != "" && !stream.Memory {
+	if warning := beyondDisk(stream, variable, freeBytes(b.data.Path), b.data.Path); warning != "" && !stream.Memory {
 		b.warnOnce(warning)
 	}
 }
@@ -52,5 +53,5 @@ func beyondDisk(stream publish.Stream, variable string, free int64, folder strin
 		return ""
 	}
 	return fmt.Sprintf("stream %s may grow to %s (%s), but the disk of %s has room for %s: it is full before the limit is reached; enlarge the disk, or set %s to less (with BRIDGE_STREAM_APPLY=true for one start)",
-		stream.Name, Size(stream.MaxBytes), variable, folder, Size(room), variable)
+		stream.Name, config.Size(stream.MaxBytes), variable, folder, config.Size(room), variable)
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -16,11 +17,11 @@ func TestDefaultsLeaveAFifthOfTheDisk(t *testing.T) {
 	if total > 0.8 {
 		t.Errorf("they take %.2f of the disk", total)
 	}
-	s := settings{DataDir: t.TempDir()}
-	if got, free := s.roomFor(quarantineRoom, true)(), freeBytes(s.DataDir); got > free/50 || got > 256<<20 {
+	s := config.Settings{DataDir: t.TempDir()}
+	if got, free := quarantineRoom.on(s.DataDir, true)(), freeBytes(s.DataDir); got > free/50 || got > 256<<20 {
 		t.Errorf("quarantine takes %d of %d", got, free)
 	}
-	if got := s.roomFor(quarantineRoom, false)(); got != 64<<20 {
+	if got := quarantineRoom.on(s.DataDir, false)(); got != 64<<20 {
 		t.Errorf("quarantine takes %d of a remote NATS", got)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
 	"github.com/crm-bridge/crm-bridge/ingest/zoho"
@@ -34,7 +36,7 @@ var testKinds = []string{zoho.NotificationsLabel, zoho.WebhooksLabel, bitrix24.W
 type roundtrip struct {
 	url string // base URL of the bridge; empty: the one on this machine
 
-	settings settings
+	settings config.Settings
 	client   *http.Client
 }
 
@@ -52,17 +54,17 @@ type travelled struct {
 func (r roundtrip) run(ctx context.Context, out io.Writer, asJSON bool) error {
 	var sources map[string]ingest.Source
 	var err error
-	env := &environment{}
+	env := &config.Environment{}
 	if r.settings, sources, err = loadClient(env); err != nil {
 		return err
 	}
 	if r.url == "" {
-		r.url = r.settings.callbackURL()
+		r.url = r.settings.CallbackURL()
 	}
 	if !isHTTP(r.url) {
 		return fmt.Errorf("%w: --url must be a URL such as http://127.0.0.1:8080", errUsage)
 	}
-	if r.client, err = r.settings.callbackClient(r.url); err != nil {
+	if r.client, err = callbackClient(r.settings, r.url); err != nil {
 		return err
 	}
 	cb, err := testCallback(sources)
@@ -74,7 +76,7 @@ func (r roundtrip) run(ctx context.Context, out io.Writer, asJSON bool) error {
 	began := time.Now()
 	ack, err := r.send(ctx, cb)
 	if errors.Is(err, errRejected) {
-		err = fmt.Errorf("%s: %w", publish.HideUser(r.url), rejected(r.settings.usedSecret(env, sources[cb.Source], "")))
+		err = fmt.Errorf("%s: %w", publish.HideUser(r.url), rejected(usedSecret(r.settings, env, sources[cb.Source], "")))
 	}
 	if err != nil {
 		return fmt.Errorf("the way in failed after %s: %w", since(began), err)
@@ -86,10 +88,10 @@ func (r roundtrip) run(ctx context.Context, out io.Writer, asJSON bool) error {
 	}
 	t.BackMS = milliseconds(answered)
 	if asJSON {
-		return newEncoder(out).Encode(t)
+		return terminal.JSONEncoder(out).Encode(t)
 	}
-	say(out, "in    %8.2f ms  %s answered 200 to %s\n", t.InMS, publish.HideUser(r.url), t.Kind)
-	say(out, "back  %8.2f ms  %s  stream %s sequence %d  id %s\n", t.BackMS, t.Subject, t.Stream, t.Sequence, t.ID)
+	terminal.Say(out, "in    %8.2f ms  %s answered 200 to %s\n", t.InMS, publish.HideUser(r.url), t.Kind)
+	terminal.Say(out, "back  %8.2f ms  %s  stream %s sequence %d  id %s\n", t.BackMS, t.Subject, t.Stream, t.Sequence, t.ID)
 	return nil
 }
 

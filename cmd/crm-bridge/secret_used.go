@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // usedSecret says which secret a sample of a source was authenticated with, and what sets it; never its value. token is that
 // of --token; empty: the source's own.
-func (s settings) usedSecret(env *environment, source ingest.Source, token string) string {
+func usedSecret(s config.Settings, env *config.Environment, source ingest.Source, token string) string {
 	prover, ok := source.(ingest.Prover)
 	switch {
 	case token != "":
@@ -18,13 +19,13 @@ func (s settings) usedSecret(env *environment, source ingest.Source, token strin
 		return "what is configured"
 	}
 	variable, file := prover.Proof()
-	for _, v := range env.variables {
+	for _, v := range env.Variables {
 		switch {
 		case v.Name != variable:
 		case v.From == "environment":
 			return fmt.Sprintf("the first entry of %s; set it as the bridge has it", variable)
 		case v.From != "default":
-			return fmt.Sprintf("the first entry of %s (%s); set it as the bridge has it", v.setBy(), v.From)
+			return fmt.Sprintf("the first entry of %s (%s); set it as the bridge has it", v.SetBy(), v.From)
 		}
 	}
 	return fmt.Sprintf("the secret in %s, which a bridge made; set BRIDGE_DATA_DIR to the folder of the running bridge, or %s as it has it",

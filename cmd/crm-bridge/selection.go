@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
@@ -28,7 +29,7 @@ func (s *selection) flags(cmd *cobra.Command) {
 }
 
 func (s *selection) check() error {
-	if s.origin != "" && !oneOf(s.origin, string(ingest.Live), string(ingest.Backfill), string(ingest.Repair)) {
+	if s.origin != "" && !config.OneOf(s.origin, string(ingest.Live), string(ingest.Backfill), string(ingest.Repair)) {
 		return fmt.Errorf("%w: --origin must be live, backfill or repair", errUsage)
 	}
 	return nil

@@ -19,6 +19,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/time/rate"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/zoho"
 )
@@ -77,7 +80,7 @@ func kindNames() []string {
 }
 
 func send(cmd *cobra.Command, kind string, o sendOptions) error {
-	env := &environment{}
+	env := &config.Environment{}
 	settings, sources, err := loadClient(env)
 	if err != nil {
 		return err
@@ -90,7 +93,7 @@ func send(cmd *cobra.Command, kind string, o sendOptions) error {
 		return fmt.Errorf("%w: --count must be at least 1, and --rate not negative", errUsage)
 	}
 	if o.url == "" {
-		o.url = settings.callbackURL()
+		o.url = settings.CallbackURL()
 	}
 	next := sampler(kind, source, o, settings.DataDir)
 	if o.file != "" {
@@ -98,11 +101,11 @@ func send(cmd *cobra.Command, kind string, o sendOptions) error {
 			return err
 		}
 	}
-	client, err := settings.callbackClient(o.url)
+	client, err := callbackClient(settings, o.url)
 	if err != nil {
 		return err
 	}
-	used := settings.usedSecret(env, source, o.token)
+	used := usedSecret(settings, env, source, o.token)
 	if o.file != "" {
 		from := o.file
 		if from == "-" {
@@ -110,7 +113,7 @@ func send(cmd *cobra.Command, kind string, o sendOptions) error {
 		}
 		used = "what " + from + " holds, and in its headers and URL with " + used
 	}
-	s := sender{client: client, url: o.url, out: cmd.OutOrStdout(), json: o.json || !isTerminal(cmd.OutOrStdout())}
+	s := sender{client: client, url: o.url, out: cmd.OutOrStdout(), json: o.json || !terminal.IsTerminal(cmd.OutOrStdout())}
 	limit := rate.NewLimiter(rate.Inf, 1)
 	if o.rate > 0 {
 		limit = rate.NewLimiter(rate.Limit(o.rate), 1)
@@ -129,7 +132,7 @@ func send(cmd *cobra.Command, kind string, o sendOptions) error {
 		}
 	}
 	if o.count > 1 {
-		say(cmd.ErrOrStderr(), "%d of %d accepted in %s\n", s.accepted, o.count, time.Since(start).Round(time.Millisecond))
+		terminal.Say(cmd.ErrOrStderr(), "%d of %d accepted in %s\n", s.accepted, o.count, time.Since(start).Round(time.Millisecond))
 	}
 	if s.rejected > 0 {
 		return rejected(used)
@@ -141,8 +144,8 @@ func send(cmd *cobra.Command, kind string, o sendOptions) error {
 }
 
 // callbackClient posts to a bridge at a base URL; it knows the certificate of the one on this machine.
-func (s settings) callbackClient(base string) (*http.Client, error) {
-	if s.ListenCert == "" || base != s.callbackURL() {
+func callbackClient(s config.Settings, base string) (*http.Client, error) {
+	if s.ListenCert == "" || base != s.CallbackURL() {
 		return http.DefaultClient, nil
 	}
 	config, err := pinned(s.ListenCert)
@@ -166,7 +169,7 @@ func sampler(kind string, source ingest.Source, o sendOptions, data string) func
 			return ingest.Callback{}, errors.New("this kind has no samples: give --file")
 		}
 		cb, err := maker.Sample(sampleChange(kind, o, at), o.token)
-		if _, missing := readSecret(data, adminSecret); err != nil && errors.Is(missing, fs.ErrNotExist) {
+		if _, missing := datadir.ReadSecret(data, datadir.AdminSecret); err != nil && errors.Is(missing, fs.ErrNotExist) {
 			err = fmt.Errorf("%w; or run it where BRIDGE_DATA_DIR (%s) is the folder of the running bridge", err, data)
 		}
 		return cb, err
@@ -258,9 +261,9 @@ func (s *sender) post(ctx context.Context, cb ingest.Callback) error {
 		s.rejected++
 	}
 	if s.json {
-		return newEncoder(s.out).Encode(answer)
+		return terminal.JSONEncoder(s.out).Encode(answer)
 	}
-	say(s.out, "%d  %6.2f ms  %s\n", answer.Status, answer.MS, summary(answer))
+	terminal.Say(s.out, "%d  %6.2f ms  %s\n", answer.Status, answer.MS, summary(answer))
 	return nil
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -26,11 +29,11 @@ func serveCommand() *cobra.Command {
 }
 
 func serve(cmd *cobra.Command, _ []string) error {
-	settings, _, err := loadClient(&environment{})
+	settings, _, err := loadClient(&config.Environment{})
 	if err != nil {
 		return err
 	}
-	log, flush := newLog(cmd.ErrOrStderr(), settings)
+	log, flush := terminal.NewLog(cmd.ErrOrStderr(), slog.Level(settings.LogLevel), settings.LogFormat)
 	defer flush()
 	b, err := openBridge(cmd.Context(), settings, log)
 	if err != nil {
@@ -52,22 +55,22 @@ func (b *bridge) greet(out io.Writer) {
 	if b.settings.ListenCert != "" {
 		callbacks = "https://" + reachable(b.callbacks)
 	}
-	if b.settings.embedded() {
+	if b.settings.Embedded() {
 		events = b.server.ClientURL()
 	}
 	subjects := b.settings.SubjectPrefix + ".<provider>.<Module>.<operation>"
-	if !isTerminal(out) {
-		b.log.Info("serving", "version", version(), "callbacks", callbacks, "nats", events, "stream", b.settings.Stream, "subjects", subjects,
+	if !terminal.IsTerminal(out) {
+		b.log.Info("serving", "version", config.Release, "callbacks", callbacks, "nats", events, "stream", b.settings.Stream, "subjects", subjects,
 			"admin", admin, "durability", b.promises(), "try", ownCommand()+" send")
 		return
 	}
-	say(out, "crm-bridge %s\n", version())
-	say(out, "  callbacks   %s  %s\n", callbacks, strings.Join(b.paths(), " "))
-	say(out, "  events      %s  stream %s, subjects %s\n", events, b.settings.Stream, subjects)
-	say(out, "  admin       %s  /healthz /readyz /metrics\n", admin)
-	say(out, "  durability  %s\n", b.promises())
-	say(out, "Send a first event and see it in the stream:\n")
-	say(out, "  %s send && %s tail --since 1m --count 1\n", ownCommand(), ownCommand())
+	terminal.Say(out, "crm-bridge %s\n", config.Release)
+	terminal.Say(out, "  callbacks   %s  %s\n", callbacks, strings.Join(b.paths(), " "))
+	terminal.Say(out, "  events      %s  stream %s, subjects %s\n", events, b.settings.Stream, subjects)
+	terminal.Say(out, "  admin       %s  /healthz /readyz /metrics\n", admin)
+	terminal.Say(out, "  durability  %s\n", b.promises())
+	terminal.Say(out, "Send a first event and see it in the stream:\n")
+	terminal.Say(out, "  %s send && %s tail --since 1m --count 1\n", ownCommand(), ownCommand())
 }
 
 // paths are those that the sources answer.

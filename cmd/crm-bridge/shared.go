@@ -7,19 +7,15 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-func (s settings) stateBucket() string { return s.Stream + "_STATE" }
-
-// state is the bucket of what replicas share, on the NATS that reach returns a connection to.
-func (s settings) state(reach func() (*publish.Conn, error)) *publish.State {
-	return &publish.State{Reach: reach, Bucket: s.stateBucket(), Replicas: s.StreamReplicas, MaxBytes: s.roomFor(stateRoom, s.embedded())}
+// sharedState is the bucket of what replicas share, on the NATS that reach returns a connection to.
+func sharedState(s config.Settings, reach func() (*publish.Conn, error)) *publish.State {
+	return &publish.State{Reach: reach, Bucket: s.StateBucket(), Replicas: s.StreamReplicas, MaxBytes: stateRoom.on(s.DataDir, s.Embedded())}
 }
-
-// stateSecret is the file in the data folder that holds the key of secret state, where no BRIDGE_STATE_KEY is set.
-const stateSecret = "state-key"
 
 // openState returns what replicas share, in a bucket beside the stream. Secrets are encrypted with key; without one they
 // are kept in this process alone, and what was in them is asked for anew after a restart.

@@ -29,3 +29,6 @@ func openSources(setup ingest.Setup) (map[string]ingest.Source, error) {
 	}
 	return sources, nil
 }
+
+// providers are the CRMs that the bridge knows, sorted.
+func providers() []string { return slices.Sorted(maps.Keys(apis)) }

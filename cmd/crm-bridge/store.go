@@ -50,7 +50,7 @@ func (b *bridge) reopen(ctx context.Context, broken string) error {
 				return fmt.Errorf("stream %s of the embedded server was deleted: a new start makes it again", stream)
 			}
 		}
-	case freeBytes(b.data.path) > min(roomAgain, diskBytes(b.data.path)/10) && b.data.probe(ctx) == nil:
+	case freeBytes(b.data.Path) > min(roomAgain, diskBytes(b.data.Path)/10) && b.data.Probe(ctx) == nil:
 		return fmt.Errorf("the embedded store broke (%s) and there is room again: a new start opens it", broken)
 	case b.forwarder != nil && b.forwarder.Done(ctx):
 		return fmt.Errorf("the store of the journal broke (%s) and everything in it was forwarded: a new start opens it", broken)
@@ -60,7 +60,7 @@ func (b *bridge) reopen(ctx context.Context, broken string) error {
 
 // localStreams are those of the embedded server that the bridge cannot work without.
 func (b *bridge) localStreams() []string {
-	if b.settings.journaled() {
+	if b.settings.Journaled() {
 		return []string{b.journalStream(), b.refusedStream()}
 	}
 	return []string{b.settings.Stream, b.quarantineStream()}

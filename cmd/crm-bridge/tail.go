@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -37,7 +39,7 @@ On a terminal an event is a line, coloured unless NO_COLOR is set; an id that do
   crm-bridge tail --since 2026-11-01 --json | jq .event.data`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.subjects = append(o.subjects, args...)
-			return whileRead(cmd.Context(), cmd.OutOrStdout(), func(ctx context.Context) error {
+			return terminal.WhileRead(cmd.Context(), cmd.OutOrStdout(), func(ctx context.Context) error {
 				return tail(ctx, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			})
 		},
@@ -75,7 +77,7 @@ func tail(ctx context.Context, o tailOptions, out, progress io.Writer) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	settings, _, err := loadClient(&environment{})
+	settings, _, err := loadClient(&config.Environment{})
 	if err != nil {
 		return err
 	}
@@ -83,16 +85,18 @@ func tail(ctx context.Context, o tailOptions, out, progress io.Writer) error {
 		Reach:    func(ctx context.Context) (*publish.Conn, error) { return reachReader(ctx, settings) },
 		Stream:   settings.Stream,
 		Subjects: o.subjects,
-		Lost:     func(why error) { say(progress, "crm-bridge: %s; waiting\n", visible(plainly(why))) },
+		Lost: func(why error) {
+			terminal.Say(progress, "crm-bridge: %s; waiting\n", terminal.Visible(terminal.Plainly(why)))
+		},
 		Back: func(remark string) {
-			say(progress, "crm-bridge: %s\n", strings.TrimSuffix("back; "+visible(remark), "; "))
+			terminal.Say(progress, "crm-bridge: %s\n", strings.TrimSuffix("back; "+terminal.Visible(remark), "; "))
 		},
 	}
 	if len(o.subjects) == 0 {
 		follower.Subjects = []string{settings.SubjectPrefix + ".>"}
 	}
 	if o.since != "" {
-		if follower.Since, err = parseWhen(o.since, time.Now()); err != nil {
+		if follower.Since, err = config.ParseWhen(o.since, time.Now()); err != nil {
 			return fmt.Errorf("%w: --since: %w", errUsage, err)
 		}
 	}
@@ -118,12 +122,12 @@ func tail(ctx context.Context, o tailOptions, out, progress io.Writer) error {
 
 // show is how events are shown there.
 func (o *tailOptions) show(out io.Writer) func(publish.Stored) error {
-	v := &view{out: out, colour: wantsColour(out)}
+	v := &terminal.View{Out: out, Colour: terminal.WantsColour(out)}
 	switch {
 	case o.pretty:
-		return v.pretty
-	case o.json || !isTerminal(out):
-		return v.json
+		return v.Pretty
+	case o.json || !terminal.IsTerminal(out):
+		return v.JSON
 	}
-	return v.line
+	return v.Line
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,7 +60,7 @@ func TestValueFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Setenv(test.variable+"_FILE", file)
-			env := &environment{}
+			env := &config.Environment{}
 			_, _, err := loadClient(env)
 			if test.want == "" {
 				if err == nil || !strings.Contains(err.Error(), test.variable+"_FILE") || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), planted) {
@@ -70,7 +71,7 @@ func TestValueFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, v := range env.variables {
+			for _, v := range env.Variables {
 				if v.Name == test.variable && v.Value != test.want {
 					t.Errorf("it is %q", v.Value)
 				}
@@ -92,12 +93,12 @@ func TestValuesOfTheEnvironment(t *testing.T) {
 		clean(t)
 		t.Setenv("BRIDGE_NATS_URL", "host")
 		t.Setenv(test.variable, test.value)
-		env := &environment{}
+		env := &config.Environment{}
 		_, _, err := loadClient(env)
 		if test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), planted)) || test.says == "" && err != nil {
 			t.Errorf("%q: %v", test.value, err)
 		}
-		for _, v := range env.variables {
+		for _, v := range env.Variables {
 			if test.says == "" && v.Name == test.variable && v.Value != test.want {
 				t.Errorf("%q is %q", test.value, v.Value)
 			}

@@ -4,16 +4,10 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/spf13/cobra"
 )
-
-// Stamped by the linker: -ldflags "-X main.release=… -X main.commit=…".
-var (
-	release = "0.1.0-dev"
-	commit  = ""
-)
-
-func version() string { return release }
 
 func versionCommand() *cobra.Command {
 	var asJSON bool
@@ -23,7 +17,7 @@ func versionCommand() *cobra.Command {
 		Example: "  crm-bridge version",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			built := commit
+			built := config.Commit
 			if info, ok := debug.ReadBuildInfo(); ok && built == "" {
 				for _, setting := range info.Settings {
 					if setting.Key == "vcs.revision" {
@@ -34,10 +28,10 @@ func versionCommand() *cobra.Command {
 			if built == "" {
 				built = "unknown"
 			}
-			if asJSON || !isTerminal(cmd.OutOrStdout()) {
-				return newEncoder(cmd.OutOrStdout()).Encode(map[string]string{"version": release, "commit": built, "go": runtime.Version()})
+			if asJSON || !terminal.IsTerminal(cmd.OutOrStdout()) {
+				return terminal.JSONEncoder(cmd.OutOrStdout()).Encode(map[string]string{"version": config.Release, "commit": built, "go": runtime.Version()})
 			}
-			say(cmd.OutOrStdout(), "crm-bridge %s (commit %s, %s)\n", release, built, runtime.Version())
+			terminal.Say(cmd.OutOrStdout(), "crm-bridge %s (commit %s, %s)\n", config.Release, built, runtime.Version())
 			return nil
 		},
 	}

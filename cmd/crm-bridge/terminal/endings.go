@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"context"
@@ -13,10 +13,10 @@ import (
 // errReaderGone ends the work when the reader of its output has closed the pipe.
 var errReaderGone = errors.New("the output is not read any more")
 
-// whileRead calls f with a context that ends as soon as the reader of a pipe has closed it, even if nothing is
+// WhileRead calls f with a context that ends as soon as the reader of a pipe has closed it, even if nothing is
 // written. That is not an error, as in `tail | head -1`. Without this the next write would end the process, and leave behind
 // what f would have removed.
-func whileRead(ctx context.Context, out io.Writer, f func(context.Context) error) error {
+func WhileRead(ctx context.Context, out io.Writer, f func(context.Context) error) error {
 	file, ok := out.(*os.File)
 	if !ok {
 		return f(ctx)
@@ -38,9 +38,9 @@ func whileRead(ctx context.Context, out io.Writer, f func(context.Context) error
 	return err
 }
 
-// untilSignal returns a context that ends with the first signal that ends a process, such as a terminal that is closed. The
+// UntilSignal returns a context that ends with the first signal that ends a process, such as a terminal that is closed. The
 // second ends the process at once, after clean.
-func untilSignal(ctx context.Context, clean func()) (_ context.Context, release func()) {
+func UntilSignal(ctx context.Context, clean func()) (_ context.Context, release func()) {
 	ctx, end := context.WithCancel(ctx)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"errors"
@@ -99,8 +99,8 @@ func (r *Rate) Decode(value string) error {
 	return nil
 }
 
-// parseWhen reads a moment: RFC 3339, a date (its midnight here), or a span back from now.
-func parseWhen(value string, now time.Time) (time.Time, error) {
+// ParseWhen reads a moment: RFC 3339, a date (its midnight here), or a span back from now.
+func ParseWhen(value string, now time.Time) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, value); err == nil {
 		return t, nil
 	}

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"encoding/json"
@@ -42,8 +42,8 @@ var plainWords = []struct {
 	{regexp.MustCompile(`: <nil>|%!\w\(.*?\)`), ""},
 }
 
-// plainly returns an error in words that do not take a programmer to read. What is escaped for HTML is shown as it is.
-func plainly(err error) string {
+// Plainly returns an error in words that do not take a programmer to read. What is escaped for HTML is shown as it is.
+func Plainly(err error) string {
 	text := err.Error()
 	for _, word := range plainWords {
 		text = word.said.ReplaceAllString(text, word.plain)
@@ -51,8 +51,8 @@ func plainly(err error) string {
 	return strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(text)
 }
 
-// newEncoder writes JSON as people read it: < > and & as they are.
-func newEncoder(out io.Writer) *json.Encoder {
+// JSONEncoder writes JSON as people read it: < > and & as they are.
+func JSONEncoder(out io.Writer) *json.Encoder {
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
 	return encoder

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"fmt"
@@ -34,11 +34,11 @@ func operationColour(operation string) string {
 	return magenta
 }
 
-// wantsColour reports whether what is printed there may be coloured: on a terminal that knows colours, unless the person
+// WantsColour reports whether what is printed there may be coloured: on a terminal that knows colours, unless the person
 // wants none (NO_COLOR).
-func wantsColour(stream any) bool {
+func WantsColour(stream any) bool {
 	file, ok := stream.(*os.File)
-	return ok && isTerminal(file) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && takesEscapes(file)
+	return ok && IsTerminal(file) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && takesEscapes(file)
 }
 
 // paint returns text between the sequences that begin and end a colour.
@@ -59,9 +59,9 @@ func columns(stream any) int {
 	return 100
 }
 
-// visible returns text as it may be shown on a terminal: what a terminal would obey, or a person not see, is written as an
+// Visible returns text as it may be shown on a terminal: what a terminal would obey, or a person not see, is written as an
 // escape. Events hold what somebody typed into a CRM.
-func visible(text string) string {
+func Visible(text string) string {
 	if !strings.ContainsFunc(text, hidden) {
 		return text
 	}
@@ -80,19 +80,19 @@ func visible(text string) string {
 	return shown.String()
 }
 
-// visibleLines is visible for a text of several lines.
-func visibleLines(text string) string {
+// VisibleLines is visible for a text of several lines.
+func VisibleLines(text string) string {
 	lines := strings.Split(text, "\n")
 	for i := range lines {
-		lines[i] = visible(lines[i])
+		lines[i] = Visible(lines[i])
 	}
 	return strings.Join(lines, "\n")
 }
 
 func hidden(r rune) bool { return r == utf8.RuneError || !strconv.IsPrint(r) }
 
-// visibleJSON is visible for JSON, whose meaning it leaves as it is.
-func visibleJSON(text []byte) []byte {
+// VisibleJSON is visible for JSON, whose meaning it leaves as it is.
+func VisibleJSON(text []byte) []byte {
 	shown := make([]byte, 0, len(text))
 	for i := 0; i < len(text); {
 		r, size := utf8.DecodeRune(text[i:])

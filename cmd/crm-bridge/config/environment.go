@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"errors"
@@ -14,11 +14,11 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// prefix is that of every variable, without its underscore.
-const prefix = "BRIDGE"
+// Prefix is that of every variable, without its underscore.
+const Prefix = "BRIDGE"
 
-// variable is one setting as the environment gives it.
-type variable struct {
+// Variable is one setting as the environment gives it.
+type Variable struct {
 	Name    string `json:"name"`
 	Value   string `json:"value"` // masked where it is secret
 	From    string `json:"from"`  // "default", "environment" or "file <path>"
@@ -28,14 +28,14 @@ type variable struct {
 	list    bool // entries are separated by commas
 }
 
-// environment fills config structs with envconfig, and knows every variable that any of them reads.
-type environment struct {
-	variables []variable
+// Environment fills config structs with envconfig, and knows every variable that any of them reads.
+type Environment struct {
+	Variables []Variable
 }
 
-// load fills into, a pointer to a struct. NAME_FILE stands in for NAME; an empty variable counts as not set. Its errors
+// Load fills into, a pointer to a struct. NAME_FILE stands in for NAME; an empty variable counts as not set. Its errors
 // name the variable and never show its value, which may be a secret.
-func (e *environment) load(into any) error {
+func (e *Environment) Load(into any) error {
 	variables, err := describe(into)
 	if err != nil {
 		return err
@@ -48,8 +48,8 @@ func (e *environment) load(into any) error {
 		}
 		defer restore()
 	}
-	e.variables = append(e.variables, variables...)
-	err = envconfig.Process(prefix, into)
+	e.Variables = append(e.Variables, variables...)
+	err = envconfig.Process(Prefix, into)
 	var parse *envconfig.ParseError
 	if errors.As(err, &parse) {
 		return fmt.Errorf("%s %s", parse.KeyName, reason(parse.Err))
@@ -70,24 +70,24 @@ func reason(err error) string {
 }
 
 // describe lists the variables that envconfig reads into a struct.
-func describe(into any) ([]variable, error) {
+func describe(into any) ([]Variable, error) {
 	var text strings.Builder
-	err := envconfig.Usagef(prefix, into, &text,
+	err := envconfig.Usagef(Prefix, into, &text,
 		`{{range .}}{{usage_key .}}{{"\t"}}{{usage_default .}}{{"\t"}}{{usage_description .}}{{"\t"}}{{.Tags.Get "secret"}}{{"\t"}}{{.Tags.Get "list"}}{{.Field.Kind}}{{"\n"}}{{end}}`)
 	if err != nil {
 		return nil, err
 	}
-	var variables []variable
+	var variables []Variable
 	for line := range strings.Lines(text.String()) {
 		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
 		list := slices.Contains([]string{"slice", "map", "truestring"}, fields[4])
-		variables = append(variables, variable{Name: fields[0], Default: fields[1], Meaning: fields[2], secret: fields[3] == "true", list: list})
+		variables = append(variables, Variable{Name: fields[0], Default: fields[1], Meaning: fields[2], secret: fields[3] == "true", list: list})
 	}
 	return variables, nil
 }
 
 // resolve finds the variable's value and shows it to envconfig; restore puts the environment back.
-func (v *variable) resolve() (restore func(), err error) {
+func (v *Variable) resolve() (restore func(), err error) {
 	restore = func() {}
 	v.From, v.Value = "default", v.Default
 	value, isSet := os.LookupEnv(v.Name)
@@ -122,17 +122,17 @@ func (v *variable) resolve() (restore func(), err error) {
 	return restore, os.Setenv(v.Name, v.Value)
 }
 
-// setBy is the name of the variable by which it was set.
-func (v variable) setBy() string {
+// SetBy is the name of the variable by which it was set.
+func (v Variable) SetBy() string {
 	if strings.HasPrefix(v.From, "file ") {
 		return v.Name + "_FILE"
 	}
 	return v.Name
 }
 
-// withoutPath leaves out the path that an error of the file system names: it may be the secret itself, put into the wrong
+// WithoutPath leaves out the path that an error of the file system names: it may be the secret itself, put into the wrong
 // variable.
-func withoutPath(err error) error {
+func WithoutPath(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {
 		return path.Err
@@ -144,7 +144,7 @@ func withoutPath(err error) error {
 var seed = regexp.MustCompile(`^S[A-Z2-7]{50,}$`)
 
 // shown is the variable as it may be printed.
-func (v variable) shown() variable {
+func (v Variable) shown() Variable {
 	if v.secret && v.Value != "" || seed.MatchString(v.Value) {
 		v.Value = "***"
 	}
@@ -163,14 +163,14 @@ func injected(name, value string) bool {
 		kubernetesPort.MatchString(name) && (strings.HasPrefix(value, "tcp://") || strings.HasPrefix(value, "udp://"))
 }
 
-// checkUnknown returns an error that names the first variable with our prefix that nothing reads, and the known one
+// CheckUnknown returns an error that names the first variable with our prefix that nothing reads, and the known one
 // that is most like it. Call it after every struct is loaded.
-func (e *environment) checkUnknown() error {
+func (e *Environment) CheckUnknown() error {
 	environ := os.Environ()
 	slices.Sort(environ)
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, prefix+"_") || injected(name, value) || e.knows(strings.TrimSuffix(name, "_FILE")) || e.knows(name) {
+		if !strings.HasPrefix(name, Prefix+"_") || injected(name, value) || e.knows(strings.TrimSuffix(name, "_FILE")) || e.knows(name) {
 			continue
 		}
 		return fmt.Errorf("%s is not a variable of crm-bridge; the nearest is %s (crm-bridge config lists them all)", name, e.nearest(name))
@@ -178,13 +178,13 @@ func (e *environment) checkUnknown() error {
 	return nil
 }
 
-func (e *environment) knows(name string) bool {
-	return slices.ContainsFunc(e.variables, func(v variable) bool { return v.Name == name })
+func (e *Environment) knows(name string) bool {
+	return slices.ContainsFunc(e.Variables, func(v Variable) bool { return v.Name == name })
 }
 
-func (e *environment) nearest(name string) string {
+func (e *Environment) nearest(name string) string {
 	best, least := "", len(name)+100
-	for _, v := range e.variables {
+	for _, v := range e.Variables {
 		if d := distance(name, v.Name); d < least {
 			best, least = v.Name, d
 		}

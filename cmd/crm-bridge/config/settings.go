@@ -1,4 +1,5 @@
-package main
+// Package config reads what the environment says, and derives from it what the program works with.
+package config
 
 import (
 	"errors"
@@ -14,8 +15,8 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// settings are the variables of the bridge itself; each source brings its own.
-type settings struct {
+// Settings are the variables of the bridge itself; each source brings its own.
+type Settings struct {
 	Listen      string `split_words:"true" default:":8080" desc:"where callbacks are received"`
 	ListenCert  string `split_words:"true" desc:"certificate file (PEM): callbacks over TLS; read again when it changes"`
 	ListenKey   string `split_words:"true" desc:"key file (PEM) of BRIDGE_LISTEN_CERT"`
@@ -25,7 +26,7 @@ type settings struct {
 	LogLevel    Level  `split_words:"true" default:"info" desc:"debug, info, warn or error"`
 	LogFormat   string `split_words:"true" default:"auto" desc:"text, json, or auto: text on a terminal"`
 
-	NATS natsSettings
+	NATS NATS
 
 	Delivery        string       `split_words:"true" default:"journal" desc:"with BRIDGE_NATS_URL: journal: answer when an event is in the local journal, and forward it at once; direct: answer on the remote's acknowledgement, no disk"`
 	JournalMaxBytes Size         `split_words:"true" desc:"how much the journal holds; full: 503; unset: 10GiB, or 60% of the free disk if that is less"`
@@ -56,7 +57,7 @@ type settings struct {
 	PublicURL string `split_words:"true" desc:"where the CRMs reach the bridge, such as https://crm.example.com"`
 }
 
-type natsSettings struct {
+type NATS struct {
 	URL            string `split_words:"true" secret:"url" list:"true" desc:"a remote NATS; empty: the embedded server keeps the stream"`
 	Listen         string `split_words:"true" default:"127.0.0.1:4222" desc:"where consumers reach the embedded server"`
 	ListenCert     string `split_words:"true" desc:"certificate file (PEM) of the embedded server; read again when it changes"`
@@ -91,10 +92,10 @@ var (
 	streamPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 )
 
-// loadSettings reads the bridge's own variables and checks what one of them alone cannot tell.
-func loadSettings(env *environment) (settings, error) {
-	var s settings
-	if err := env.load(&s); err != nil {
+// Load reads the bridge's own variables and checks what one of them alone cannot tell.
+func Load(env *Environment) (Settings, error) {
+	var s Settings
+	if err := env.Load(&s); err != nil {
 		return s, err
 	}
 	if err := s.check(); err != nil {
@@ -104,14 +105,14 @@ func loadSettings(env *environment) (settings, error) {
 }
 
 // check says what is wrong with each setting, in the words of who sets it.
-func (s settings) check() error {
+func (s Settings) check() error {
 	for _, rule := range []struct {
 		ok  bool
 		say string
 	}{
-		{oneOf(s.LogFormat, "auto", "text", "json"), "BRIDGE_LOG_FORMAT must be auto, text or json"},
-		{oneOf(s.Delivery, "journal", "direct"), "BRIDGE_DELIVERY must be journal or direct"},
-		{oneOf(s.EventPer, "callback", "record"), "BRIDGE_EVENT_PER must be callback or record"},
+		{OneOf(s.LogFormat, "auto", "text", "json"), "BRIDGE_LOG_FORMAT must be auto, text or json"},
+		{OneOf(s.Delivery, "journal", "direct"), "BRIDGE_DELIVERY must be journal or direct"},
+		{OneOf(s.EventPer, "callback", "record"), "BRIDGE_EVENT_PER must be callback or record"},
 		{streamPattern.MatchString(s.Stream), "BRIDGE_STREAM must be 1 to 64 of the characters A-Z a-z 0-9 _ -"},
 		{prefixPattern.MatchString(s.SubjectPrefix), "BRIDGE_SUBJECT_PREFIX must be one token: 1 to 64 of the characters a-z 0-9 _ -"},
 		{s.StreamReplicas >= 1 && s.StreamReplicas <= 5, "BRIDGE_STREAM_REPLICAS must be from 1 to 5"},
@@ -120,8 +121,8 @@ func (s settings) check() error {
 		{s.StreamMaxAge == 0 || s.StreamDuplicates <= s.StreamMaxAge, "BRIDGE_STREAM_DUPLICATES must not be longer than BRIDGE_STREAM_MAX_AGE"},
 		{s.MaxBody <= 32<<20, "BRIDGE_MAX_BODY must not be more than 32MiB"},
 		{s.MaxInFlight >= 1, "BRIDGE_MAX_IN_FLIGHT must be at least 1"},
-		{int64(s.MaxBody) <= s.inFlightBytes(processMemory()), "BRIDGE_MAX_BODY must not be more than BRIDGE_MAX_IN_FLIGHT_BYTES, " +
-			Size(s.inFlightBytes(processMemory())).String() + ": a body of that length could never be held"},
+		{int64(s.MaxBody) <= s.InFlightBytes(ProcessMemory()), "BRIDGE_MAX_BODY must not be more than BRIDGE_MAX_IN_FLIGHT_BYTES, " +
+			Size(s.InFlightBytes(ProcessMemory())).String() + ": a body of that length could never be held"},
 		{time.Duration(s.AnswerTimeout) >= time.Millisecond, "BRIDGE_ANSWER_TIMEOUT must be at least 1ms"},
 		{paired(s.ListenCert, s.ListenKey), "BRIDGE_LISTEN_CERT and BRIDGE_LISTEN_KEY must be set together"},
 		{paired(s.NATS.ListenCert, s.NATS.ListenKey), "BRIDGE_NATS_LISTEN_CERT and BRIDGE_NATS_LISTEN_KEY must be set together"},
@@ -142,18 +143,18 @@ func (s settings) check() error {
 	return nil
 }
 
-func (s settings) embedded() bool { return s.NATS.URL == "" }
+func (s Settings) Embedded() bool { return s.NATS.URL == "" }
 
-// journaled reports whether events go to a remote NATS by way of a local journal.
-func (s settings) journaled() bool { return !s.embedded() && s.Delivery == "journal" }
+// Journaled reports whether events go to a remote NATS by way of a local journal.
+func (s Settings) Journaled() bool { return !s.Embedded() && s.Delivery == "journal" }
 
-// direct reports whether there is nothing local: events go straight to a remote NATS.
-func (s settings) direct() bool { return !s.embedded() && s.Delivery == "direct" }
+// Direct reports whether there is nothing local: events go straight to a remote NATS.
+func (s Settings) Direct() bool { return !s.Embedded() && s.Delivery == "direct" }
 
-// publicURL has no slash at its end.
-func (s settings) publicURL() string { return strings.TrimRight(s.PublicURL, "/") }
+// BaseURL has no slash at its end.
+func (s Settings) BaseURL() string { return strings.TrimRight(s.PublicURL, "/") }
 
-func oneOf(value string, words ...string) bool {
+func OneOf(value string, words ...string) bool {
 	for _, word := range words {
 		if value == word {
 			return true
@@ -174,7 +175,7 @@ func areNATS(list string) bool {
 			one = "nats://" + one
 		}
 		u, err := url.Parse(one)
-		if err != nil || u.Hostname() == "" || !oneOf(u.Scheme, "nats", "tls", "ws", "wss") || strings.Count(one, "@") > 1 {
+		if err != nil || u.Hostname() == "" || !OneOf(u.Scheme, "nats", "tls", "ws", "wss") || strings.Count(one, "@") > 1 {
 			return false
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"fmt"
@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// progress says on stderr how far a long work is.
-type progress struct {
+// Progress says on stderr how far a long work is.
+type Progress struct {
 	to       io.Writer
 	terminal bool
 	what     string // that is counted, such as records
-	quiet    bool   // somebody else writes to the terminal
+	Quiet    bool   // somebody else writes to the terminal
 	began    time.Time
 	before   int     // how many were done when it began, and
 	partWas  float64 // what part of all that was
@@ -20,17 +20,17 @@ type progress struct {
 	tried    time.Time // when it was last said that something is tried again
 }
 
-func newProgress(to io.Writer, what string) *progress {
-	return &progress{to: to, terminal: isTerminal(to), what: what, began: time.Now()}
+func NewProgress(to io.Writer, what string) *Progress {
+	return &Progress{to: to, terminal: IsTerminal(to), what: what, began: time.Now()}
 }
 
-// goesOn tells that some was done before it began.
-func (p *progress) goesOn(done int, part float64) { p.before, p.partWas = done, part }
+// GoesOn tells that some was done before it began.
+func (p *Progress) GoesOn(done int, part float64) { p.before, p.partWas = done, part }
 
-// show says it once a second on a terminal, else every ten; part is how much is done, from 0 to 1, or 0: not known.
-func (p *progress) show(done int, part float64) {
+// Show says it once a second on a terminal, else every ten; part is how much is done, from 0 to 1, or 0: not known.
+func (p *Progress) Show(done int, part float64) {
 	every := 10 * time.Second
-	if p.quiet {
+	if p.Quiet {
 		return
 	}
 	if p.terminal {
@@ -48,7 +48,7 @@ func (p *progress) show(done int, part float64) {
 	p.line(done, part)
 }
 
-func (p *progress) line(done int, part float64) {
+func (p *Progress) line(done int, part float64) {
 	took := time.Since(p.began)
 	text := fmt.Sprintf("%d %s, %.0f/s", done, p.what, float64(done-p.before)/max(took.Seconds(), 0.001))
 	if part > p.partWas && part < 1 {
@@ -56,13 +56,13 @@ func (p *progress) line(done int, part float64) {
 		text += fmt.Sprintf(", %.0f %%, %s left", 100*part, left.Round(time.Second))
 	}
 	if !p.terminal {
-		say(p.to, "%s\n", text)
+		Say(p.to, "%s\n", text)
 		return
 	}
 	if part > 0 {
 		text = bar(part) + " " + text
 	}
-	say(p.to, "\r\x1b[K%s", text)
+	Say(p.to, "\r\x1b[K%s", text)
 }
 
 // barWidth is that of the bar in characters.
@@ -73,33 +73,33 @@ func bar(part float64) string {
 	return "[" + strings.Repeat("=", full) + strings.Repeat(" ", barWidth-full) + "]"
 }
 
-// say writes a line of its own above the bar. What it tells of may be a stranger's.
-func (p *progress) say(format string, args ...any) {
+// Say writes a line of its own above the bar. What it tells of may be a stranger's.
+func (p *Progress) Say(format string, args ...any) {
 	for i, arg := range args {
 		if err, ok := arg.(error); ok {
-			args[i] = plainly(err)
+			args[i] = Plainly(err)
 		}
 	}
 	if p.terminal && !p.shown.IsZero() {
-		say(p.to, "\r\x1b[K")
+		Say(p.to, "\r\x1b[K")
 	}
-	say(p.to, "%s\n", visible(fmt.Sprintf(format, args...)))
+	Say(p.to, "%s\n", Visible(fmt.Sprintf(format, args...)))
 }
 
-func (p *progress) end(done int, part float64) {
+func (p *Progress) End(done int, part float64) {
 	if p.terminal && !p.shown.IsZero() {
 		p.line(done, part)
-		say(p.to, "\n")
+		Say(p.to, "\n")
 	}
 }
 
 // againEvery is how often it is said that something is tried again.
 const againEvery = 10 * time.Second
 
-// again says what is tried again, at most every ten seconds.
-func (p *progress) again(err error) {
+// Again says what is tried again, at most every ten seconds.
+func (p *Progress) Again(err error) {
 	if now := time.Now(); now.Sub(p.tried) >= againEvery {
 		p.tried = now
-		p.say("trying again: %s", err)
+		p.Say("trying again: %s", err)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"io"
@@ -10,18 +10,18 @@ import (
 	"golang.org/x/term"
 )
 
-// newLog returns the log, and what writes the lines that it still holds back.
-func newLog(to io.Writer, s settings) (log *slog.Logger, flush func()) {
+// NewLog returns the log, and what writes the lines that it still holds back.
+func NewLog(to io.Writer, level slog.Level, format string) (log *slog.Logger, flush func()) {
 	lines := &lineBuffer{to: to}
-	options := &slog.HandlerOptions{Level: slog.Level(s.LogLevel), ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
 		if attr.Value.Kind() == slog.KindAny {
 			if err, ok := attr.Value.Any().(error); ok && err != nil {
-				attr.Value = slog.StringValue(plainly(err))
+				attr.Value = slog.StringValue(Plainly(err))
 			}
 		}
 		return attr
 	}}
-	if s.LogFormat == "json" || s.LogFormat == "auto" && !isTerminal(to) {
+	if format == "json" || format == "auto" && !IsTerminal(to) {
 		return slog.New(slog.NewJSONHandler(lines, options)), lines.flush
 	}
 	return slog.New(slog.NewTextHandler(lines, options)), lines.flush
@@ -74,7 +74,7 @@ func (b *lineBuffer) write() {
 	}
 }
 
-func isTerminal(stream any) bool {
+func IsTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }

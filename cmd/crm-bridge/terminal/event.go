@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"bytes"
@@ -14,10 +14,10 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// view shows events. Nothing that an event holds reaches a terminal as a command to it.
-type view struct {
-	out    io.Writer
-	colour bool
+// View shows events. Nothing that an event holds reaches a terminal as a command to it.
+type View struct {
+	Out    io.Writer
+	Colour bool
 }
 
 // tailed is an event as tail prints it in JSON.
@@ -29,34 +29,34 @@ type tailed struct {
 	Error    string          `json:"error,omitempty"`
 }
 
-func (v *view) encode(e publish.Stored) ([]byte, error) {
+func (v *View) encode(e publish.Stored) ([]byte, error) {
 	all := tailed{Subject: e.Subject, Sequence: e.Sequence, StoredAt: e.At}
 	var err error
 	if all.Event, err = e.JSON(); err != nil {
-		all.Error = plainly(err)
+		all.Error = Plainly(err)
 	}
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	err = encoder.Encode(all)
-	return visibleJSON(text.Bytes()), err
+	return VisibleJSON(text.Bytes()), err
 }
 
-// json shows all of an event on one line.
-func (v *view) json(e publish.Stored) error {
+// JSON shows all of an event on one line.
+func (v *View) JSON(e publish.Stored) error {
 	line, err := v.encode(e)
 	if err != nil {
 		return err
 	}
-	_, err = v.out.Write(line)
+	_, err = v.Out.Write(line)
 	return err
 }
 
 // nameOfMember is where an indented line of JSON names a member.
 var nameOfMember = regexp.MustCompile(`(?m)^( *)("(?:[^"\\]|\\.)*")(: )`)
 
-// pretty shows all of an event, indented.
-func (v *view) pretty(e publish.Stored) error {
+// Pretty shows all of an event, indented.
+func (v *View) Pretty(e publish.Stored) error {
 	line, err := v.encode(e)
 	var text bytes.Buffer
 	if err == nil {
@@ -66,45 +66,45 @@ func (v *view) pretty(e publish.Stored) error {
 		return err
 	}
 	shown := text.Bytes()
-	if v.colour {
+	if v.Colour {
 		shown = nameOfMember.ReplaceAll(shown, []byte("$1"+paint("$2", cyan)+"$3"))
 	}
-	_, err = v.out.Write(shown)
+	_, err = v.Out.Write(shown)
 	return err
 }
 
-// line shows an event on one line that a person can read: when, what, where in the stream, which records and which of
+// Line shows an event on one line that a person can read: when, what, where in the stream, which records and which of
 // their fields. It is as wide as the terminal, and shortens what does not fit.
-func (v *view) line(e publish.Stored) error {
+func (v *View) Line(e publish.Stored) error {
 	at := e.At.Local()
 	clock := at.Format("15:04:05.000")
 	if at.Format(time.DateOnly) != time.Now().Format(time.DateOnly) {
 		clock = at.Format("01-02 15:04:05")
 	}
-	line := row{colour: v.colour, width: columns(v.out)}
+	line := row{colour: v.Colour, width: columns(v.Out)}
 	line.add(clock, faint)
-	line.add(fmt.Sprintf("%-24s", visible(e.Subject)), operationColour(e.Subject[strings.LastIndex(e.Subject, ".")+1:]))
+	line.add(fmt.Sprintf("%-24s", Visible(e.Subject)), operationColour(e.Subject[strings.LastIndex(e.Subject, ".")+1:]))
 	line.add(fmt.Sprintf("#%d", e.Sequence), faint)
 	event, err := e.Event()
 	if err != nil {
-		line.add(visible(plainly(err)), red)
-		return line.write(v.out)
+		line.add(Visible(Plainly(err)), red)
+		return line.write(v.Out)
 	}
 	room := 2 + shortID
 	origin, _ := event.Extensions()["crmorigin"].(string)
-	if origin = visible(origin); origin == string(ingest.Live) {
+	if origin = Visible(origin); origin == string(ingest.Live) {
 		origin = ""
 	} else {
 		room += 2 + utf8.RuneCountInString(origin)
 	}
 	line.add(cut(about(event.Data()), max(line.width-line.used-2-room, shortRecord)), noColour)
 	line.add(origin, magenta)
-	id := visible(event.ID())
+	id := Visible(event.ID())
 	if rest := line.width - line.used - 2; utf8.RuneCountInString(id) > rest {
 		id = cut(id, shortID)
 	}
 	line.add(id, faint)
-	return line.write(v.out)
+	return line.write(v.Out)
 }
 
 // The least that is shown, in columns: of an id enough to find the whole one by, of what the event is about a record's id.
@@ -139,7 +139,7 @@ func some(names []string, most int) string {
 			shown = append(shown, fmt.Sprintf("+%d", len(names)-most))
 			break
 		}
-		shown = append(shown, visible(name))
+		shown = append(shown, Visible(name))
 	}
 	return strings.Join(shown, ", ")
 }

@@ -1,11 +1,11 @@
 //go:build unix
 
-package main
+package config
 
 import "golang.org/x/sys/unix"
 
-// openFiles is how many files the process may have open; 0 where it cannot be determined.
-func openFiles() int {
+// OpenFiles is how many files the process may have open; 0 where it cannot be determined.
+func OpenFiles() int {
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
 		return 0

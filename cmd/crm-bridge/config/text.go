@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"errors"
@@ -17,11 +17,11 @@ const mostText = 1 << 20
 func readText(path string) (string, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return "", fmt.Errorf("cannot be read: %w", withoutPath(err))
+		return "", fmt.Errorf("cannot be read: %w", WithoutPath(err))
 	}
 	content, err := io.ReadAll(io.LimitReader(file, mostText+1))
 	if err = errors.Join(err, file.Close()); err != nil {
-		return "", fmt.Errorf("cannot be read: %w", withoutPath(err))
+		return "", fmt.Errorf("cannot be read: %w", WithoutPath(err))
 	}
 	if len(content) > mostText {
 		return "", errors.New("is larger than 1 MiB")

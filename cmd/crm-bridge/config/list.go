@@ -1,0 +1,32 @@
+package config
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// All returns each variable once, as it may be printed: those of the bridge itself, then those of each CRM, each in the
+// order of their names.
+func (e *Environment) All(providers []string) []Variable {
+	var list []Variable
+	for _, v := range e.Variables {
+		if !slices.ContainsFunc(list, func(other Variable) bool { return other.Name == v.Name }) {
+			list = append(list, v.shown())
+		}
+	}
+	slices.SortFunc(list, func(a, b Variable) int {
+		return cmp.Or(strings.Compare(a.Provider(providers), b.Provider(providers)), strings.Compare(a.Name, b.Name))
+	})
+	return list
+}
+
+// Provider is the CRM that a variable belongs to; empty: none.
+func (v Variable) Provider(providers []string) string {
+	for _, provider := range providers {
+		if strings.HasPrefix(v.Name, Prefix+"_"+strings.ToUpper(provider)+"_") {
+			return provider
+		}
+	}
+	return ""
+}

@@ -1,0 +1,97 @@
+// Package datadir holds the data folder: its lock and the secrets that the bridge made.
+package datadir
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/gofrs/flock"
+)
+
+// Dir is the data folder, locked: the embedded server takes no lock of its own, and two of them on one folder
+// destroy each other's events.
+type Dir struct {
+	Path string
+	lock *flock.Flock
+
+	mu      sync.Mutex
+	probing chan error // how the probe that has begun ends; nil: none has
+	prober  sync.WaitGroup
+}
+
+// Open makes the folder where it is missing, and locks it until Close.
+func Open(path string) (*Dir, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
+	}
+	lock := flock.New(filepath.Join(path, "lock"), flock.SetPermissions(0o600))
+	held, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("BRIDGE_DATA_DIR: lock %s: %w", path, err)
+	}
+	if !held {
+		return nil, fmt.Errorf("the data folder %s is in use by another crm-bridge: stop that one, or set BRIDGE_DATA_DIR to a folder of its own", path)
+	}
+	return &Dir{Path: path, lock: lock}, nil
+}
+
+// Close waits for a probe that has begun, and releases the folder.
+func (d *Dir) Close() error {
+	d.prober.Wait()
+	return d.lock.Close()
+}
+
+// Secret returns the secret of that name, made at random and kept for ever at the first call.
+func (d *Dir) Secret(name string) (string, error) {
+	secret, err := ReadSecret(d.Path, name)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return secret, err
+	}
+	random := make([]byte, 32)
+	if _, err := rand.Read(random); err != nil {
+		return "", err
+	}
+	secret = base64.RawURLEncoding.EncodeToString(random)
+	return secret, publish.WriteDurably(filepath.Join(d.Path, name), secret+"\n")
+}
+
+// Probe writes and syncs a few bytes: it fails when the disk is full or read-only, or does not answer before ctx ends. One
+// that hangs goes on, and the next caller waits for its end in place of beginning another.
+func (d *Dir) Probe(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.probing == nil {
+		done := make(chan error, 1)
+		d.probing = done
+		d.prober.Go(func() { done <- publish.WriteDurably(filepath.Join(d.Path, "probe"), strings.Repeat("ready?\n", 600)) })
+	}
+	select {
+	case err := <-d.probing:
+		d.probing = nil
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("the disk of %s does not answer", d.Path)
+	}
+}
+
+// ReadSecret returns a secret of the data folder at path; the error is fs.ErrNotExist where no bridge has made it yet.
+func ReadSecret(path, name string) (string, error) {
+	content, err := os.ReadFile(filepath.Join(path, name))
+	if err != nil {
+		return "", err
+	}
+	secret := strings.TrimSpace(string(content))
+	if secret == "" {
+		return "", fmt.Errorf("%s is empty: remove it, and a new one is made", filepath.Join(path, name))
+	}
+	return secret, nil
+}

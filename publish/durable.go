@@ -1,0 +1,29 @@
+package publish
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+)
+
+// WriteDurably puts a file in place whole: after a power cut it is either there with its content or not there.
+func WriteDurably(path, content string) (err error) {
+	temporary := path + ".new"
+	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(content)
+	err = errors.Join(err, file.Sync(), file.Close())
+	if err == nil {
+		err = os.Rename(temporary, path)
+	}
+	if err != nil {
+		return err
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
