@@ -8,9 +8,9 @@ import (
 	"unicode"
 )
 
-// credentials are patterns of credentials: URL parameters with names of keys, Authorization values, OAuth's XML elements and members of
+// looks are credentials that can be recognized: URL parameters with names of keys, Authorization values, OAuth's XML elements and members of
 // JSON in a text, users in URLs, Zoho's OAuth tokens (1000.….…), the code in the URL of a Bitrix24 inbound webhook (/rest/1/…/).
-var credentials = []credential{
+var looks = []look{
 	{regexp.MustCompile(`(?i)((?:^|[?&;])(?:authorization|(?:access_|refresh_|application_|auth_?)?token|(?:client_)?secret|passw(?:or)?d|z?api_?key|proof)(?:=|%3D))((?:(?:zoho-oauthtoken|bearer|basic)(?:\s|%20|\+)+)?[^\s"'&,;<>\\]+)`), words("authorization", "token", "secret", "passw", "api_key", "apikey", "proof"), false},
 	{regexp.MustCompile(`(?i)((?:^|[?&;])(?:auth|auth_id|refresh_id|app_sid|event_token|sessid)(?:=|%3D))([^\s"'&,;<>\\]{16,})`), words("auth", "refresh_id", "app_sid", "event_token", "sessid"), true},
 	{regexp.MustCompile(`(?i)(/rest/[0-9]{1,10}/)([a-z0-9]{10,64})(?:$|[^a-z0-9.])`), words("/rest/"), true},
@@ -24,15 +24,15 @@ var credentials = []credential{
 	{regexp.MustCompile(`()(\b1000\.[0-9A-Za-z]{8,}\.[0-9A-Za-z]{8,})`), words("1000."), false},
 }
 
-// credential is a pattern whose first group stays and whose second is masked. With shaped set, only what has digits and letters is
+// look is a pattern whose first group stays and whose second is masked. With shaped set, only what has digits and letters is
 // masked: the rest may be words.
-type credential struct {
+type look struct {
 	pattern *regexp.Regexp
 	needs   *wordSet // every match contains one of these
 	shaped  bool
 }
 
-// hints are words of which every match of credentials contains one.
+// hints are words of which every match of a look contains one.
 var hints = words("auth", "token", "secret", "passw", "api_key", "apikey", "proof", "bearer", "1000.", "@", "refresh_id", "app_sid", "sessid", "client_secret", "/rest/")
 
 // wordSet is words in lower case by their first byte, in either case.
@@ -90,18 +90,18 @@ func (l layer) secrets(present []needle, anywhere bool, found []span) []span {
 	if !hints.in(l.text) {
 		return found
 	}
-	for _, one := range credentials {
-		if one.needs.in(l.text) {
-			found = one.spans(l, found)
+	for _, look := range looks {
+		if look.needs.in(l.text) {
+			found = look.spans(l, found)
 		}
 	}
 	return found
 }
 
-func (c credential) spans(text layer, found []span) []span {
-	for _, at := range c.pattern.FindAllStringSubmatchIndex(text.text, -1) {
+func (l look) spans(text layer, found []span) []span {
+	for _, at := range l.pattern.FindAllStringSubmatchIndex(text.text, -1) {
 		start, end := at[4], at[5]
-		if c.shaped && !hasDigitAndLetter(text.text[start:end]) {
+		if l.shaped && !hasDigitAndLetter(text.text[start:end]) {
 			continue
 		}
 		if text.text[end-1] == '@' {

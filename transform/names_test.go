@@ -18,8 +18,8 @@ func TestStepsMatchAsGlobs(t *testing.T) {
 	}
 }
 
-// Every text that a pattern of credentials masks contains one of the pattern's words.
-func FuzzCredentials(f *testing.F) {
+// Every text that a look masks contains one of its words.
+func FuzzLooks(f *testing.F) {
 	for _, s := range []string{
 		"token=qqq&x=1", "AUTHORIZATION: Basic dXNlcg==", "https://me:pass@host/x", "1000.0123456789abcdef.0123456789abcdef", "x?to\u212aen=a", "?\u017fecret=a", "z-APIKEY", "zapi_key=1&",
 		"<Client_Secret>a</Client_Secret>", "<a:refresh_to\u212aen>a</a>", "Bearer 0123456789abcdef", "passwd=a", "?pa\u017fsword=b", "proof%3Dx", "?auth=0123456789abcdef&", "/REST/1/0123456789ab/", "&app_\u017fid=0123456789abcdef", "Zoho-oauthto\u212aen 1", "nothing here",
@@ -27,9 +27,9 @@ func FuzzCredentials(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		for i, one := range credentials {
-			if (!hints.in(s) || !one.needs.in(s)) && len(one.spans(layer{text: s}, nil)) > 0 {
-				t.Errorf("%q is not seen by pattern %d", s, i)
+		for i, look := range looks {
+			if (!hints.in(s) || !look.needs.in(s)) && len(look.spans(layer{text: s}, nil)) > 0 {
+				t.Errorf("%q is not seen by look %d", s, i)
 			}
 		}
 	})
