@@ -19,9 +19,10 @@ func isCredentialName(name string) bool {
 	if at := strings.LastIndexByte(name, '['); at >= 0 {
 		name = strings.TrimRight(name[at+1:], "]")
 	}
-	switch strings.ToLower(name) {
-	case "authorization", "access_token", "refresh_token", "application_token", "client_secret":
-		return true
+	for _, credential := range [...]string{"authorization", "access_token", "refresh_token", "application_token", "client_secret"} {
+		if strings.EqualFold(name, credential) {
+			return true
+		}
 	}
 	return false
 }

@@ -93,10 +93,13 @@ func (l layer) peel(decode func(s string) (plain []byte, size int)) (below layer
 
 // encoded returns the offset of the first encoded character, or the length of the text.
 func (l layer) encoded(decode func(s string) (plain []byte, size int)) int {
-	if strings.IndexByte(l.text, '%') < 0 && strings.IndexByte(l.text, '&') < 0 && strings.IndexByte(l.text, '\\') < 0 { // most have none
-		return len(l.text)
+	first := len(l.text) // which it is in most
+	for _, b := range [...]byte{'%', '&', '\\'} {
+		if i := strings.IndexByte(l.text[:first], b); i >= 0 {
+			first = i
+		}
 	}
-	for i := range len(l.text) {
+	for i := first; i < len(l.text); i++ {
 		if isEscape(l.text[i]) {
 			if _, size := decode(l.text[i:]); size > 0 {
 				return i

@@ -126,30 +126,32 @@ func (s *Scanner[T]) colon() {
 
 // String scans a string, and returns it verbatim, with its quotes, and decoded. Bytes that are not UTF-8 stay.
 func (s *Scanner[T]) String() (raw, decoded T) {
-	raw, escaped := s.quoted()
-	switch {
-	case len(raw) == 0:
-	case escaped:
-		decoded = unescape(raw[1 : len(raw)-1])
-	default:
-		decoded = raw[1 : len(raw)-1]
+	s.next()
+	start := s.at
+	escaped := s.quoted()
+	if s.err != nil {
+		return raw, decoded
+	}
+	raw, decoded = s.Text[start:s.at], s.Text[start+1:s.at-1]
+	if escaped {
+		decoded = unescape(decoded)
 	}
 	return raw, decoded
 }
 
-func (s *Scanner[T]) quoted() (raw T, escaped bool) {
+// quoted scans a string, and reports whether it has escapes.
+func (s *Scanner[T]) quoted() (escaped bool) {
 	if s.next() != '"' {
 		s.fail(ErrInvalid)
-		return raw, false
+		return false
 	}
 	end, has := stringEnd(s.Text, s.at)
 	if end < 0 || has&badEscape != 0 || has&control != 0 && !s.Lax {
 		s.fail(ErrInvalid)
-		return raw, false
+		return false
 	}
-	raw = s.Text[s.at:end]
 	s.at = end
-	return raw, has&escape != 0
+	return has&escape != 0
 }
 
 // Literal scans a number, true, false or null, and returns it verbatim.
