@@ -11,7 +11,7 @@ import (
 //	var change schemas.Change
 //	err := json.Unmarshal(e.Data(), &change)
 //
-// Members that it does not know are left out, so that it reads what later versions of the bridge add to a family.
+// Unknown members are ignored, so that events of later versions of the bridge decode too.
 type Change struct {
 	// Provider is the CRM's name, as in the event's type.
 	Provider string `json:"provider"`
@@ -26,8 +26,8 @@ type Change struct {
 	// Module is what kind of record it is, as the CRM's API writes it.
 	Module string `json:"module"`
 
-	// Operation is Create, Edit or Delete, or a word of the CRM's or of a webhook's author, in camelCase: it is an open list.
-	// Native.Operation is the word that came.
+	// Operation is Create, Edit or Delete, or any other operation of the CRM or of a webhook's author, in camelCase.
+	// Native.Operation is the CRM's own word.
 	Operation string `json:"operation"`
 
 	// IDs are those of the records, as strings, for some pass 2^53. Empty, and not nil, where the CRM named none.
@@ -49,8 +49,7 @@ type Change struct {
 	Native Native `json:"native"`
 }
 
-// Native is what the CRM sent, without secrets. What is in it is the CRM's, and changes when the CRM does: the
-// compatibility of a schema ends at its members.
+// Native is what the CRM sent, without secrets. Below its members the CRM decides, so no schema promises compatibility there.
 type Native struct {
 	// Operation is the CRM's own word, such as update or a method of its API; of a webhook the last step of its path.
 	Operation string `json:"operation"`
@@ -66,7 +65,7 @@ type Native struct {
 	XML json.RawMessage `json:"xml,omitzero"`
 }
 
-// The operations that every CRM has. Any other is the CRM's own, or that of a webhook's author.
+// The operations that all CRMs share.
 const (
 	Create = "create"
 	Edit   = "edit"

@@ -13,6 +13,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/schemas"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
@@ -215,6 +216,40 @@ func TestEventsAreChecked(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		} else if strings.Contains(err.Error(), "configured-secret") {
 			t.Errorf("%s: the error shows the secret: %v", name, err)
+		}
+	}
+}
+
+// No event nests deeper than jsontext.MaxDepth, whatever part of it brings the nesting.
+func TestNesting(t *testing.T) {
+	const event = 3 // levels around a body or a record
+	for part, set := range map[string]func(*ingest.Change, json.RawMessage){
+		"body": func(c *ingest.Change, raw json.RawMessage) { c.NativeBody = raw },
+		"query": func(c *ingest.Change, raw json.RawMessage) {
+			c.Source, c.Channel, c.NativeQuery = "zoho-webhooks", "", raw
+		},
+		"xml": func(c *ingest.Change, raw json.RawMessage) {
+			c.Source, c.Channel, c.NativeXML = "zoho-webhooks", "", raw
+		},
+		"values": func(c *ingest.Change, raw json.RawMessage) {
+			c.Values = map[string]json.RawMessage{"2": raw}
+		},
+	} {
+		for levels, want := range map[int]bool{jsontext.MaxDepth - event: true, jsontext.MaxDepth - event + 1: false, jsontext.MaxDepth + 1: false, 10000: false} {
+			c := change()
+			c.Fields, c.Values = nil, nil
+			set(&c, json.RawMessage(`{"a":`+strings.Repeat("[", levels-1)+strings.Repeat("]", levels-1)+`}`))
+			events, err := mapping(t).Events(c)
+			if (err == nil) != want || err != nil && !errors.Is(err, ingest.ErrMalformed) {
+				t.Errorf("%d levels in %s: %v", levels, part, err)
+			}
+			if err != nil {
+				continue
+			}
+			text, err := json.Marshal(map[string]json.RawMessage{"data": events[0].Data()})
+			if deepest := jsontext.Check(text); err != nil || deepest != nil {
+				t.Errorf("%d levels in %s: %v, %v", levels, part, err, deepest)
+			}
 		}
 	}
 }

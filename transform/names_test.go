@@ -21,7 +21,7 @@ func TestStepsMatchAsGlobs(t *testing.T) {
 	}
 }
 
-// What a look would mask holds one of the words that make it be asked.
+// Every text that a look masks contains one of its words.
 func FuzzLooks(f *testing.F) {
 	for _, s := range []string{
 		"token=qqq&x=1", "AUTHORIZATION: Basic dXNlcg==", "https://me:pass@host/x", "1000.0123456789abcdef.0123456789abcdef", "x?to\u212aen=a", "?\u017fecret=a", "z-APIKEY", "zapi_key=1&",
@@ -36,7 +36,7 @@ func FuzzLooks(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		for i, look := range all.all {
 			if (!all.hints.in(s) || !look.needs.in(s)) && len(look.spans(layer{text: s}, nil)) > 0 {
-				t.Errorf("%q was passed over by look %d", s, i)
+				t.Errorf("%q is not seen by look %d", s, i)
 			}
 		}
 	})

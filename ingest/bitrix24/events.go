@@ -12,6 +12,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/body"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // EventsLabel is the label of the source Events.
@@ -221,7 +222,7 @@ func values(b parsed, id, entityType string) map[string]json.RawMessage {
 }
 
 func entityTypeField(id string) field {
-	return field{[]string{"data", "FIELDS", "ENTITY_TYPE_ID"}, body.JSONString(id)}
+	return field{[]string{"data", "FIELDS", "ENTITY_TYPE_ID"}, jsontext.Quote(id)}
 }
 
 // isHost reports whether a domain can stand in a URL: letters, digits, dots and hyphens, perhaps with a port.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
-	"github.com/crm-bridge/crm-bridge/ingest/body"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
@@ -77,7 +77,7 @@ func check(t *testing.T, s ingest.Source, m *transform.Mapping, cb ingest.Callba
 // checkIDs fails unless each id stands, digit for digit, in the native body.
 func checkIDs(t *testing.T, change ingest.Change) {
 	for _, id := range change.IDs {
-		quoted := string(body.JSONString(id))
+		quoted := string(jsontext.Quote(id))
 		plain := strings.Trim(quoted, `"`)
 		if body := unescaped(t, change.NativeBody); !strings.Contains(body, plain) {
 			t.Errorf("id %s is not in %s", id, body)
@@ -99,7 +99,7 @@ func unescaped(t *testing.T, raw []byte) string {
 		}
 		switch token := token.(type) {
 		case string:
-			text.Write(body.JSONString(token))
+			text.Write(jsontext.Quote(token))
 		case json.Number:
 			text.WriteString(" " + token.String() + " ")
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/body"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // NotificationsLabel is the label of the source Notifications.
@@ -87,7 +88,7 @@ func (n *Notifications) derivedFor(body notification, cb ingest.Callback) []stri
 func channelsOf(b notification) []string {
 	channel, _ := channelOf(b) // what is not one has no secrets
 	channels := []string{channel}
-	for name, value := range body.Members(b.QueryParams) {
+	for name, value := range jsontext.Members(b.QueryParams) {
 		if string(name) == "channel" {
 			named, _ := digits(value, "channel")
 			channels = append(channels, named)
