@@ -1,11 +1,12 @@
 package zoho
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"slices"
-	"strings"
+
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
 // problem is an error as the API tells it.
@@ -35,11 +36,11 @@ func (e *Error) Error() string {
 	if e.Message != "" {
 		text += ": " + e.Message
 	}
-	return fmt.Sprintf("answered %d %s%s", e.HTTP, text, mends[e.Code])
+	return fmt.Sprintf("answered %d %s%s", e.HTTP, text, advice[e.Code])
 }
 
-// mends say what a person can do.
-var mends = map[string]string{
+// advice says what a person can do about a code.
+var advice = map[string]string{
 	"OAUTH_SCOPE_MISMATCH": "; make the refresh token with the scopes ZohoCRM.notifications.ALL and ZohoCRM.modules.{module}.READ",
 	"INVALID_TOKEN":        "; check that the data centre is the account's own, and that the refresh token was not revoked",
 	"NO_PERMISSION":        "; the user who granted the refresh token may not do this",
@@ -54,42 +55,22 @@ func (a answer) refusal(p problem, more ...string) *Error {
 		Param     string `json:"param"`
 	}
 	_ = json.Unmarshal(p.Details, &details)
-	e := &Error{HTTP: a.status, Code: p.Code, Field: orDefault(orDefault(details.APIName, details.ParamName), details.Param), Message: p.Message}
+	e := &Error{HTTP: a.Status, Code: p.Code, Field: cmp.Or(details.APIName, details.ParamName, details.Param), Message: p.Message}
 	secrets := append(slices.Clone(a.secrets), more...)
-	e.Code, e.Field, e.Message = clean(e.Code, secrets), clean(e.Field, secrets), clean(e.Message, secrets)
+	e.Code, e.Field, e.Message = rest.Clean(e.Code, secrets), rest.Clean(e.Field, secrets), rest.Clean(e.Message, secrets)
 	return e
-}
-
-// clean makes text of Zoho's fit to be shown: short, printable, and without our secrets.
-func clean(text string, secrets []string) string {
-	for _, secret := range secrets {
-		if secret != "" {
-			text = strings.ReplaceAll(text, secret, "***")
-			text = strings.ReplaceAll(text, url.QueryEscape(secret), "***")
-		}
-	}
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == 0xfffd {
-			return ' '
-		}
-		return r
-	}, text)
-	if len(text) > 200 {
-		text = strings.ToValidUTF8(text[:200], "") + "…"
-	}
-	return text
 }
 
 // err is what an answer that is no success says; more is masked in it too.
 func (a answer) err(more ...string) *Error {
 	var p problem
-	_ = json.Unmarshal(a.body, &p)
+	_ = json.Unmarshal(a.Body, &p)
 	return a.refusal(p, more...)
 }
 
 // code is the code that stands at the root of an answer.
 func (a answer) code() string {
 	var p problem
-	_ = json.Unmarshal(a.body, &p)
+	_ = json.Unmarshal(a.Body, &p)
 	return p.Code
 }

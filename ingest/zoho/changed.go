@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
 // RecordsLabel is the label of changes that are read from the API.
@@ -106,7 +107,7 @@ func (l *lister) next(ctx context.Context) (page ingest.Page, more bool, err err
 	if err != nil {
 		return page, false, err
 	}
-	if got.status == http.StatusBadRequest && l.place.Token != "" && !l.begun.Equal(l.place.Since) {
+	if got.Status == http.StatusBadRequest && l.place.Token != "" && !l.begun.Equal(l.place.Since) {
 		l.begun = l.place.Since // the token's day is over: this second is begun again
 		l.place.Page, l.place.Token = 0, ""
 		return l.next(ctx)
@@ -203,9 +204,9 @@ func (c *Client) fieldsOf(ctx context.Context, module string) ([]string, error) 
 	if errors.As(err, &refused) && refused.Code != "OAUTH_SCOPE_MISMATCH" || err != nil && refused == nil {
 		return nil, err
 	}
-	if got.status != http.StatusOK {
+	if got.Status != http.StatusOK {
 		if c.Log != nil {
-			c.Log.WarnContext(ctx, "zoho: the module's fields cannot be asked for, so records are read without their values; grant ZohoCRM.settings.fields.READ", "module", module, "status", got.status)
+			c.Log.WarnContext(ctx, "zoho: the module's fields cannot be asked for, so records are read without their values; grant ZohoCRM.settings.fields.READ", "module", module, "status", got.Status)
 		}
 		return names, nil
 	}
@@ -229,5 +230,5 @@ func (c *Client) pace(ctx context.Context) error {
 	if !scarce {
 		return ctx.Err()
 	}
-	return sleep(ctx, 10*time.Second)
+	return rest.Sleep(ctx, 10*time.Second)
 }

@@ -28,14 +28,14 @@ type pageInfo struct {
 
 // readRecords reads a page of a list. 204 says that there are no records, 304 that none is newer.
 func readRecords(got answer) ([]json.RawMessage, pageInfo, error) {
-	if got.status == http.StatusNoContent || got.status == http.StatusNotModified {
+	if got.Status == http.StatusNoContent || got.Status == http.StatusNotModified {
 		return nil, pageInfo{}, nil
 	}
 	var body struct {
 		Data *[]json.RawMessage `json:"data"`
 		Info pageInfo           `json:"info"`
 	}
-	if err := json.Unmarshal(got.body, &body); err != nil || got.status != http.StatusOK || body.Data == nil {
+	if err := json.Unmarshal(got.Body, &body); err != nil || got.Status != http.StatusOK || body.Data == nil {
 		return nil, pageInfo{}, got.err()
 	}
 	return *body.Data, body.Info, nil
@@ -122,7 +122,7 @@ func readFields(got answer) ([]string, error) {
 			Name string `json:"api_name"`
 		} `json:"fields"`
 	}
-	if err := json.Unmarshal(got.body, &body); err != nil || body.Fields == nil {
+	if err := json.Unmarshal(got.Body, &body); err != nil || body.Fields == nil {
 		return nil, got.err()
 	}
 	var names []string

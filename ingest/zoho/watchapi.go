@@ -1,6 +1,7 @@
 package zoho
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -61,7 +62,7 @@ type watchRow struct {
 func (r watchRow) id() string { return plain(r.ID) }
 
 func (r watchRow) module() string {
-	if name := orDefault(r.Resource, r.Module); name != "" {
+	if name := cmp.Or(r.Resource, r.Module); name != "" {
 		return name
 	}
 	return r.URI[strings.LastIndexByte(r.URI, '/')+1:]
@@ -95,7 +96,7 @@ func readSubscribed(got answer, w wish) (time.Time, error) {
 			Details json.RawMessage `json:"details"`
 		} `json:"watch"`
 	}
-	if err := json.Unmarshal(got.body, &body); err != nil || len(body.Watch) == 0 {
+	if err := json.Unmarshal(got.Body, &body); err != nil || len(body.Watch) == 0 {
 		return time.Time{}, got.err(w.secrets()...)
 	}
 	var expires time.Time
@@ -150,7 +151,7 @@ func (c *Client) listChannels(ctx context.Context, id string) ([]listedChannel, 
 
 // readChannels reads a page of the list of channels. 204 means that there are none.
 func readChannels(got answer) (list []listedChannel, more bool, err error) {
-	if got.status == http.StatusNoContent {
+	if got.Status == http.StatusNoContent {
 		return nil, false, nil
 	}
 	var body struct {
@@ -159,7 +160,7 @@ func readChannels(got answer) (list []listedChannel, more bool, err error) {
 			More bool `json:"more_records"`
 		} `json:"info"`
 	}
-	if err := json.Unmarshal(got.body, &body); err != nil || got.status != http.StatusOK || body.Watch == nil {
+	if err := json.Unmarshal(got.Body, &body); err != nil || got.Status != http.StatusOK || body.Watch == nil {
 		return nil, false, got.err()
 	}
 	for _, row := range *body.Watch {
@@ -190,9 +191,9 @@ func (c *Client) unsubscribe(ctx context.Context, id string) error {
 	var body struct {
 		Watch []problem `json:"watch"`
 	}
-	if err := json.Unmarshal(got.body, &body); err != nil || len(body.Watch) == 0 {
+	if err := json.Unmarshal(got.Body, &body); err != nil || len(body.Watch) == 0 {
 		body.Watch = []problem{{}}
-		_ = json.Unmarshal(got.body, &body.Watch[0])
+		_ = json.Unmarshal(got.Body, &body.Watch[0])
 	}
 	for _, entry := range body.Watch {
 		if !strings.EqualFold(entry.Status, "success") && entry.Code != notSubscribed {
