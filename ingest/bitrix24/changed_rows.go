@@ -10,7 +10,7 @@ import (
 )
 
 // changes makes a page of records, and returns the last of their ids. What lies outside the span is left out.
-func (s shelf) changes(have access, query ingest.Query, rows []json.RawMessage) (page ingest.Page, last int, err error) {
+func (s shelf) changes(have credentials, query ingest.Query, rows []json.RawMessage) (page ingest.Page, last int, err error) {
 	for _, raw := range rows {
 		record, err := s.read(raw)
 		if err != nil {
@@ -62,7 +62,7 @@ func inSpan(query ingest.Query, at time.Time) bool {
 	return !at.IsZero() && (query.Since.IsZero() || !at.Before(query.Since.Truncate(time.Second))) && (query.Until.IsZero() || at.Before(ceil(query.Until)))
 }
 
-func (s shelf) change(have access, query ingest.Query, record readRecord, raw json.RawMessage) ingest.Change {
+func (s shelf) change(have credentials, query ingest.Query, record readRecord, raw json.RawMessage) ingest.Change {
 	module := s.module()
 	change := ingest.Change{
 		Source: RecordsLabel, Provider: Provider, Account: s.member, Module: module, Operation: "edit", IDs: []string{record.id},

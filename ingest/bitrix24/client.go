@@ -6,17 +6,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
+	"maps"
 	"net/http"
-	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
 // Client calls the REST API of portals in which the application is installed. Set the fields once.
@@ -35,11 +34,10 @@ type Client struct {
 
 // Bounds of a call.
 const (
-	maxTries  = 8                // of one call
-	maxAnswer = 32 << 20         // bytes; 50 records with long texts
-	maxWait   = 2 * time.Minute  // between two tries
-	burst     = 5                // requests at once, of the 50 that a portal bears
-	timeout   = 30 * time.Second // of one request
+	maxTries  = 8               // of one call
+	maxAnswer = 32 << 20        // bytes; 50 records with long texts
+	maxWait   = 2 * time.Minute // between two tries
+	burst     = 5               // requests at once, of the 50 that a portal bears
 )
 
 // Refusal is an answer of Bitrix24 that says no.
@@ -83,46 +81,45 @@ func (c *Client) Call(ctx context.Context, member, method string, params map[str
 	return nil
 }
 
-func (c *Client) call(ctx context.Context, member, method string, params map[string]any) (json.RawMessage, error) {
-	have, err := c.access(ctx, member)
+func (c *Client) call(ctx context.Context, member, method string, params map[string]any) (result json.RawMessage, err error) {
+	token := c.token(member)
+	have, err := token.Get(ctx)
 	if err != nil {
 		return nil, err
 	}
 	renewed := false
-	for try := 1; ; try++ {
-		if err := c.bucket(member).Wait(ctx); err != nil {
-			return nil, err
-		}
-		result, pause, err := c.post(ctx, c.clock(member), have, method, params)
-		switch {
-		case err == nil:
-			return result, nil
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		case !renewed && (refusedWith(err, "expired_token") || c.moved(member, err)):
-			if have, err = c.renew(ctx, member, have.AccessToken); err != nil {
-				return nil, err
-			}
+	err = rest.Retry{Attempts: maxTries, Longest: maxWait}.Do(ctx, func() (again bool, after time.Duration, err error) {
+		result, after, err = c.post(ctx, member, have, method, params)
+		if !renewed && (refusedWith(err, "expired_token") || c.moved(member, err)) {
 			renewed = true
-			continue
-		case try >= maxTries || !passing(err) || reserves(method, params) && unsure(err):
-			return nil, err
+			if have, err = token.Renew(ctx, have.AccessToken); err != nil {
+				return false, 0, err
+			}
+			result, after, err = c.post(ctx, member, have, method, params)
 		}
-		pause = max(pause, backoff(err, try))
-		c.log().Debug("Bitrix24 asks for patience", "portal", member, "method", method, "try", try, "wait", pause, "reason", err)
-		if ended := sleep(ctx, pause); ended != nil {
-			return nil, fmt.Errorf("%w, and no time is left to wait: %w", err, ended)
+		if err != nil && ctx.Err() != nil {
+			return false, 0, ctx.Err()
 		}
-	}
+		again = passing(err) && !(reserves(method, params) && unsure(err))
+		if refusedWith(err, "OPERATION_TIME_LIMIT") { // a method whose time in ten minutes is used up takes longer to come back
+			after = max(after, 30*time.Second)
+		}
+		if again {
+			c.log().Debug("Bitrix24 asks for a retry", "portal", member, "method", method, "reason", err)
+		}
+		return again, after, err
+	})
+	return result, err
 }
 
-// post makes one request: the parameters as JSON, with the access token among them, so that it is in no URL. pause is what
-// a Retry-After asks for.
-func (c *Client) post(ctx context.Context, clock *ingest.Clock, have access, method string, params map[string]any) (result json.RawMessage, pause time.Duration, err error) {
-	fields := make(map[string]any, len(params)+1)
-	for name, value := range params {
-		fields[name] = value
+// post makes one request when it is its turn: the parameters as JSON, with the access token among them, so that it is in no URL.
+// after is what a Retry-After asks for.
+func (c *Client) post(ctx context.Context, member string, have credentials, method string, params map[string]any) (result json.RawMessage, after time.Duration, err error) {
+	if err := c.bucket(member).Wait(ctx); err != nil {
+		return nil, 0, err
 	}
+	fields := make(map[string]any, len(params)+1)
+	maps.Copy(fields, params)
 	fields["auth"] = have.AccessToken
 	body, err := json.Marshal(fields)
 	if err != nil {
@@ -130,57 +127,20 @@ func (c *Client) post(ctx context.Context, clock *ingest.Clock, have access, met
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, have.Endpoint+method, bytes.NewReader(body))
 	if err != nil {
-		return nil, 0, errors.New("its address is not one")
+		return nil, 0, errors.New("the portal's address is not a URL")
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "application/json")
 	sent := time.Now()
-	answer, header, status, err := c.do(request, maxAnswer)
+	answer, err := rest.Sender{HTTP: c.HTTP, MaxAnswer: maxAnswer}.Do(request)
 	if err != nil {
 		return nil, 0, err
 	}
-	if status < 500 { // a proxy on the way has a clock of its own
-		clock.Observe(header, sent, time.Now())
+	if answer.Status < 500 { // a proxy on the way has a clock of its own
+		c.clock(member).Observe(answer.Header, sent, time.Now())
 	}
-	if seconds, err := strconv.Atoi(header.Get("Retry-After")); err == nil && seconds > 0 {
-		pause = min(time.Duration(seconds)*time.Second, maxWait)
-	}
-	result, err = readAnswer(status, answer, have.AccessToken, have.RefreshToken, have.ApplicationToken, c.ClientSecret)
-	return result, pause, err
-}
-
-// do sends a request and reads its answer, of at most limit bytes. Its errors never hold the URL, which may be secret.
-func (c *Client) do(request *http.Request, limit int64) (body []byte, header http.Header, status int, err error) {
-	client := http.Client{Timeout: timeout}
-	if c.HTTP != nil {
-		client = *c.HTTP
-	}
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	response, err := client.Do(request)
-	if err != nil {
-		return nil, nil, 0, withoutURL(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	if body, err = io.ReadAll(io.LimitReader(response.Body, limit+1)); err != nil {
-		return nil, nil, 0, &unreachable{withoutURL(err)}
-	}
-	if int64(len(body)) > limit {
-		return nil, nil, 0, fmt.Errorf("the answer is longer than %d bytes", limit)
-	}
-	return body, response.Header, response.StatusCode, nil
-}
-
-// unreachable is an error of the connection: a later try may succeed.
-type unreachable struct{ error }
-
-func (u *unreachable) Unwrap() error { return u.error }
-
-func withoutURL(err error) error {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
-		err = wrapped.Err
-	}
-	return &unreachable{err}
+	result, err = readAnswer(answer.Status, answer.Body, have.AccessToken, have.RefreshToken, have.ApplicationToken, c.ClientSecret)
+	return result, rest.RetryAfter(answer.Header), err
 }
 
 // readAnswer reads {"result":…} or {"error":…,"error_description":…}, and takes secrets out of the latter.
@@ -204,21 +164,10 @@ func readAnswer(status int, body []byte, secrets ...string) (json.RawMessage, er
 // tokenLike is a run of characters that may be a token: no word is that long and has a digit in it.
 var tokenLike = regexp.MustCompile(`[A-Za-z0-9+/=~-]{12,}[0-9][A-Za-z0-9+/=~-]*|[A-Za-z0-9+/=~-]*[0-9][A-Za-z0-9+/=~-]{12,}`)
 
-// shown is text of Bitrix24's as it may be printed: without secrets, on one line, and short.
+// shown is text of Bitrix24's as it may be printed.
 func shown(value any, secrets []string) string {
 	if value == nil {
 		return ""
 	}
-	text := fmt.Sprint(value)
-	for _, secret := range secrets {
-		if secret != "" {
-			text = strings.ReplaceAll(text, secret, "***")
-		}
-	}
-	text = tokenLike.ReplaceAllString(text, "***")
-	text = strings.ToValidUTF8(strings.Join(strings.Fields(text), " "), "")
-	if len(text) > 300 {
-		text = strings.ToValidUTF8(text[:300], "") + "…"
-	}
-	return text
+	return rest.Clean(fmt.Sprint(value), secrets, tokenLike)
 }

@@ -125,27 +125,23 @@ func (i *Installations) Prove(ctx context.Context, event string, auth Installati
 // Uninstall ends the trust in a portal: its token proves nothing any more and its credentials are gone. Call it only for
 // a callback that Proves was true for.
 func (i *Installations) Uninstall(ctx context.Context, member string) error {
-	if err := i.put(ctx, member, access{}); err != nil {
+	if err := i.put(ctx, member, credentials{}); err != nil {
 		return fmt.Errorf("%w: the end of the installation: %w", ingest.ErrRetry, err)
 	}
 	i.Client.log().Warn("application uninstalled", "portal", member)
 	return nil
 }
 
-// put stores credentials whatever is there.
-func (i *Installations) put(ctx context.Context, member string, next access) error {
-	for range 10 {
-		_, revision, err := i.Client.read(ctx, member)
-		if err != nil && revision == 0 { // what cannot be understood is replaced
-			return err
-		}
-		if _, err = i.Client.save(ctx, member, next, revision); err == nil {
-			i.learn(member, next.ApplicationToken)
-			return nil
-		}
-		if !errors.Is(err, ingest.ErrConflict) {
-			return err
-		}
+// put stores credentials whatever is there, also where that cannot be decoded.
+func (i *Installations) put(ctx context.Context, member string, next credentials) error {
+	stored := i.Client.stored(member)
+	stored.Lenient = true
+	_, err := stored.Update(ctx, func(have *credentials) error {
+		*have = next
+		return nil
+	})
+	if err == nil {
+		i.learn(member, next.ApplicationToken)
 	}
-	return ingest.ErrConflict
+	return err
 }

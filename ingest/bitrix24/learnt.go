@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
 // learnt is a token as it was stored at a moment.
@@ -94,13 +95,13 @@ func (i *Installations) look(ctx context.Context, member string) (token string, 
 	defer cancel()
 	defer close(mine.done)
 	if wait > 0 {
-		_ = sleep(ctx, wait)
+		_ = rest.Sleep(ctx, wait)
 	}
 	i.mu.Lock()
 	i.looked[member] = time.Now()
 	delete(i.looks, member) // who comes from now on wants to see what is stored from now on
 	i.mu.Unlock()
-	have, _, err := i.Client.read(ctx, member)
+	have, _, err := i.Client.stored(member).Load(ctx)
 	if err != nil {
 		i.notRead(member, err)
 		return "", false

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
 // Offline empties the queues that portals keep for the application (offline events). Set the fields once.
@@ -60,7 +61,7 @@ type queue struct {
 	store   ingest.Store
 	accept  ingest.Accept
 	table   table
-	access  access
+	access  credentials
 }
 
 func (q *queue) key() string { return "bitrix24.offline." + q.member }
@@ -70,7 +71,7 @@ func (q *queue) drain(ctx context.Context) error {
 	if q.table, err = openTable(); err != nil {
 		return err
 	}
-	if q.access, err = q.offline.Client.access(ctx, q.member); err != nil {
+	if q.access, err = q.offline.Client.token(q.member).Get(ctx); err != nil {
 		return err
 	}
 	memory, err := q.load(ctx)
@@ -108,20 +109,21 @@ func (q *queue) drain(ctx context.Context) error {
 }
 
 // next reserves rows. Where the answer is lost on its way it first looks for the rows that it was about.
-func (q *queue) next(ctx context.Context, memory *batch) ([]json.RawMessage, error) {
-	for try := 1; ; try++ {
-		rows, err := q.reserve(ctx, memory)
-		if !unsure(err) || try > 3 {
-			return rows, err
+func (q *queue) next(ctx context.Context, memory *batch) (rows []json.RawMessage, err error) {
+	lost := false
+	err = rest.Retry{Attempts: 4}.Do(ctx, func() (again bool, after time.Duration, err error) {
+		if lost {
+			if err := q.adopt(ctx, memory); err != nil {
+				return false, 0, err
+			}
 		}
-		q.offline.Client.log().Warn("an answer that may have reserved rows of the queue did not arrive", "portal", q.member, "error", err)
-		if err := sleep(ctx, backoff(err, try)); err != nil {
-			return nil, err
+		rows, err = q.reserve(ctx, memory)
+		if lost = unsure(err); lost {
+			q.offline.Client.log().Warn("an answer that may have reserved rows of the queue did not arrive", "portal", q.member, "error", err)
 		}
-		if err := q.adopt(ctx, memory); err != nil {
-			return nil, err
-		}
-	}
+		return lost, 0, err
+	})
+	return rows, err
 }
 
 // resume finishes what an earlier Drain has begun: with the same process_id the portal shows the same rows again.

@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
 // passing reports whether a later try may succeed.
 func passing(err error) bool {
-	var away *unreachable
+	var away *rest.Unreachable
 	var refusal *Refusal
 	if errors.As(err, &away) {
 		return true
@@ -26,35 +27,9 @@ func reserves(method string, params map[string]any) bool {
 
 // unsure reports whether a call may have been carried out although it has failed.
 func unsure(err error) bool {
-	var away *unreachable
+	var away *rest.Unreachable
 	var refusal *Refusal
 	return errors.As(err, &away) || errors.As(err, &refusal) && refusal.Status >= 500 && !refusedWith(err, "QUERY_LIMIT_EXCEEDED")
-}
-
-// backoff is how long to wait after a try: a second, doubled each time, half of it by chance. A method whose time in ten
-// minutes is used up (OPERATION_TIME_LIMIT) takes longer to come back.
-func backoff(err error, try int) time.Duration {
-	first := time.Second
-	if refusedWith(err, "OPERATION_TIME_LIMIT") {
-		first = 30 * time.Second
-	}
-	wait := min(first<<(try-1), maxWait)
-	return wait/2 + rand.N(wait/2+1) //nolint:gosec // to spread tries, not to hide anything
-}
-
-// sleep waits, or returns at once where ctx leaves no time for it.
-func sleep(ctx context.Context, d time.Duration) error {
-	if end, ok := ctx.Deadline(); ok && time.Until(end) < d {
-		return context.DeadlineExceeded
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 // hurry is how much of ctx's time must be left to begin something that should not be broken off.

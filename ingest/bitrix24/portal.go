@@ -9,14 +9,15 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
 // portal is what this process knows of a portal beside its credentials.
 type portal struct {
-	bucket  *rate.Limiter
-	unsaved *unsaved  // credentials that could not be stored yet
-	moved   time.Time // when its new address was last asked for
-	clock   *ingest.Clock
+	bucket *rate.Limiter
+	token  *rest.Token[credentials]
+	moved  time.Time // when its new address was last asked for
+	clock  *ingest.Clock
 }
 
 // of returns what this process knows of a portal. The lock is held.
@@ -30,7 +31,7 @@ func (c *Client) of(member string) *portal {
 		if perSecond == 0 {
 			perSecond = 2
 		}
-		p = &portal{bucket: rate.NewLimiter(rate.Limit(perSecond), burst), clock: &ingest.Clock{}}
+		p = &portal{bucket: rate.NewLimiter(rate.Limit(perSecond), burst), token: c.newToken(member), clock: &ingest.Clock{}}
 		c.portals[member] = p
 	}
 	return p

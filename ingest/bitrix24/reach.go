@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
 // Reach gets the OAuth server's address. It shows no credentials: a refresh token works once, and only the one who stores
@@ -14,9 +16,9 @@ func (c *Client) Reach(ctx context.Context) error {
 	if err != nil {
 		return errors.New("BRIDGE_BITRIX24_OAUTH_URL is not a URL")
 	}
-	_, _, status, err := c.do(request, maxAnswer)
-	if err == nil && status >= 500 {
-		err = fmt.Errorf("answered %d", status)
+	answer, err := rest.Sender{HTTP: c.HTTP, MaxAnswer: maxAnswer}.Do(request)
+	if err == nil && answer.Status >= 500 {
+		err = fmt.Errorf("answered %d", answer.Status)
 	}
 	if err != nil {
 		return fmt.Errorf("the OAuth server %s: %w", c.oauthURL(), err)

@@ -12,9 +12,9 @@ import (
 // there when a known user made the change, and later versions of Bitrix24 may add more.
 var harmless = []string{"domain", "member_id", "server_endpoint", "server_domain", "client_endpoint", "status", "scope", "expires", "expires_in", "user_id"}
 
-// credentials are the names that Bitrix24 itself gives to them. No field of a customer's has one of these: the names of
+// credentialNames are those that Bitrix24 itself gives to credentials. No field of a customer's has one of these: the names of
 // custom fields begin with UF_.
-var credentials = []string{
+var credentialNames = []string{
 	"access_token", "refresh_token", "application_token", "client_secret", "authorization",
 	"token", "auth_token", "event_token", "auth_id", "refresh_id", "app_sid", "sessid",
 }
@@ -41,7 +41,7 @@ func hides(path []string, object bool) bool {
 	}
 	inRecord := len(path) > 1 && path[0] == "event_data" || len(path) > 2 && path[0] == "data" && path[1] == "fields"
 	if inRecord {
-		return slices.ContainsFunc(path[1:], func(step string) bool { return slices.Contains(credentials, step) })
+		return slices.ContainsFunc(path[1:], func(step string) bool { return slices.Contains(credentialNames, step) })
 	}
 	if path[0] == "event_additional" && len(path) > 1 { // of an offline event; authorization data, the documents say
 		return path[1] != "user_id"

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
 // Bounds of what strangers can have the OAuth server asked.
@@ -56,7 +58,7 @@ func (t *turns) wait(ctx context.Context, from sender) bool {
 		if pause <= 0 {
 			return pause == 0
 		}
-		if sleep(ctx, pause) != nil {
+		if rest.Sleep(ctx, pause) != nil {
 			return false
 		}
 	}

@@ -54,17 +54,18 @@ func (v Value[T]) load(ctx context.Context) (value T, raw []byte, revision uint6
 	return value, raw, revision, nil
 }
 
-// Save stores a document if its revision is still the given one, and returns the new one. The error is ingest.ErrConflict where
-// somebody else was faster.
+// Save stores a document if its revision is still the given one, and returns the new one; the given one with an error, which is
+// ingest.ErrConflict where somebody else was faster.
 func (v Value[T]) Save(ctx context.Context, value T, revision uint64) (uint64, error) {
 	raw, err := json.Marshal(value)
+	saved := revision
 	if err == nil {
-		revision, err = v.Store.Save(ctx, v.Key, raw, revision)
+		saved, err = v.Store.Save(ctx, v.Key, raw, revision)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("save %s: %w", v.Key, err)
+		return revision, fmt.Errorf("save %s: %w", v.Key, err)
 	}
-	return revision, nil
+	return saved, nil
 }
 
 // Update loads the document, has it changed and saves it, unless nothing has changed. Where somebody else was faster it starts

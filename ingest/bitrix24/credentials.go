@@ -1,0 +1,76 @@
+package bitrix24
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
+)
+
+// ErrNotInstalled says that the bridge has no credentials for a portal.
+var ErrNotInstalled = errors.New("the application is not installed there, or its installation did not reach the bridge: " +
+	"install it (again), with <public URL>/bitrix24/events as the initial installation path")
+
+// credentials are what the application was given for a portal. They are kept in State.Secret. A refresh token works once, and
+// for 180 days (settings/oauth/auto-renewal.md).
+type credentials struct {
+	rest.Grant
+	Endpoint         string `json:"endpoint"` // client_endpoint, as the OAuth server gave it
+	ApplicationToken string `json:"application_token"`
+}
+
+// stored is where a portal's credentials are.
+func (c *Client) stored(member string) rest.Value[credentials] {
+	return rest.Value[credentials]{Store: c.State.Secret, Key: "bitrix24.credentials." + member}
+}
+
+// token is a portal's access token. It is renewed when the portal has refused it as expired.
+func (c *Client) token(member string) *rest.Token[credentials] {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.of(member).token
+}
+
+func (c *Client) newToken(member string) *rest.Token[credentials] {
+	stored := c.stored(member)
+	stored.Lenient = true // what cannot be decoded is replaced by a new installation
+	return &rest.Token[credentials]{
+		Value: stored, Missing: ErrNotInstalled,
+		Grant:    func(have *credentials) *rest.Grant { return &have.Grant },
+		Exchange: func(ctx context.Context, have credentials) (credentials, error) { return c.renewed(ctx, member, have) },
+	}
+}
+
+// checkEndpoint returns the address of a portal's REST API, if it may be called: it comes from the OAuth server, and is
+// https, unless that one is called over http itself; and it does not lead into this machine or its link.
+func (c *Client) checkEndpoint(text string) (string, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !strings.HasSuffix(u.Path, "/rest/") {
+		return "", errors.New("the OAuth server gave a client_endpoint that is none")
+	}
+	if strings.HasPrefix(c.oauthURL(), "http://") && u.Scheme == "http" {
+		return text, nil
+	}
+	if u.Scheme != "https" {
+		return "", errors.New("the OAuth server gave a client_endpoint that is not https")
+	}
+	name := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	ip, err := netip.ParseAddr(name)
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") ||
+		err == nil && (ip.Unmap().IsLoopback() || ip.Unmap().IsUnspecified() || ip.Unmap().IsLinkLocalUnicast() || ip.Unmap().IsMulticast()) {
+		return "", errors.New("the OAuth server gave a client_endpoint that is this machine")
+	}
+	return text, nil
+}
+
+// collectionOf is where a portal keeps a module, as for live events, from its client_endpoint.
+func collectionOf(have credentials, module string) string {
+	u, err := url.Parse(have.Endpoint)
+	if err != nil || u.Host == "" {
+		return "/bitrix24/events/" + module
+	}
+	return "https://" + u.Host + "/crm/" + module
+}
