@@ -2,12 +2,12 @@ package bitrix24
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
 // bindings is what is remembered of a portal's bindings, in State.Shared.
@@ -82,30 +82,23 @@ func (m *bindings) all() []binding {
 	return all
 }
 
-// remember loads what is remembered of a portal, has it changed, and stores it, also where the change failed half way or
-// time ran out. If somebody else was faster it is all done again.
-func remember(ctx context.Context, store ingest.Store, member string, change func(*bindings) error) error {
-	key := "bitrix24.bindings." + member
-	for {
-		raw, revision, err := store.Load(ctx, key)
-		if err != nil {
-			return err
-		}
-		var memory bindings
-		if len(raw) > 0 {
-			if err := json.Unmarshal(raw, &memory); err != nil {
-				memory = bindings{} // made by another version; what is bound is found again
-			}
-		}
-		failed := change(&memory)
-		if raw, err = json.Marshal(memory); err != nil {
-			return err
-		}
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), hurry)
-		_, err = store.Save(last, key, raw, revision)
-		cancel()
-		if !errors.Is(err, ingest.ErrConflict) || ctx.Err() != nil {
-			return errors.Join(failed, err)
-		}
-	}
+// remember has what is remembered of a portal changed and stored, also where the change failed halfway or time ran out. If
+// somebody else was faster it is all done again.
+func remember(ctx context.Context, store ingest.Store, member string, change func(*bindings) error) (failed error) {
+	// Lenient: what another version has left is dropped, and what is bound is found again.
+	stored := rest.Value[bindings]{Store: lasting{store}, Key: "bitrix24.bindings." + member, Lenient: true}
+	_, err := stored.Update(ctx, func(memory *bindings) error {
+		failed = change(memory)
+		return nil
+	})
+	return errors.Join(failed, err)
+}
+
+// lasting is a store that saves for a moment more after ctx has ended.
+type lasting struct{ ingest.Store }
+
+func (l lasting) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), hurry)
+	defer cancel()
+	return l.Store.Save(last, key, value, revision)
 }

@@ -64,8 +64,6 @@ type queue struct {
 	access  credentials
 }
 
-func (q *queue) key() string { return "bitrix24.offline." + q.member }
-
 func (q *queue) drain(ctx context.Context) error {
 	var err error
 	if q.table, err = openTable(); err != nil {

@@ -3,7 +3,8 @@ package bitrix24
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
 // batch is what is remembered of a portal's queue, in State.Shared, before anything of it is accepted.
@@ -14,33 +15,20 @@ type batch struct {
 	revision uint64
 }
 
-// load reads what is remembered of the queue.
-func (q *queue) load(ctx context.Context) (batch, error) {
-	raw, revision, err := q.store.Load(ctx, q.key())
-	if err != nil {
-		return batch{}, err
-	}
-	var memory batch
-	if len(raw) > 0 {
-		if err := json.Unmarshal(raw, &memory); err != nil {
-			return batch{}, fmt.Errorf("what is stored under %s cannot be understood: %w", q.key(), err)
-		}
-	}
-	memory.revision = revision
-	return memory, nil
+func (q *queue) stored() rest.Value[batch] {
+	return rest.Value[batch]{Store: q.store, Key: "bitrix24.offline." + q.member}
 }
 
-func (q *queue) save(ctx context.Context, memory *batch) error {
-	raw, err := json.Marshal(memory)
-	if err != nil {
-		return err
-	}
-	revision, err := q.store.Save(ctx, q.key(), raw, memory.revision)
-	if err != nil {
-		return fmt.Errorf("the batch cannot be remembered: %w", err)
-	}
+// load reads what is remembered of the queue.
+func (q *queue) load(ctx context.Context) (batch, error) {
+	memory, revision, err := q.stored().Load(ctx)
 	memory.revision = revision
-	return nil
+	return memory, err
+}
+
+func (q *queue) save(ctx context.Context, memory *batch) (err error) {
+	memory.revision, err = q.stored().Save(ctx, *memory, memory.revision)
+	return err
 }
 
 func (q *queue) forget(ctx context.Context, memory *batch) error {

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/crm-bridge/crm-bridge/ingest"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // claim is the right to act for all replicas. Who holds it renews it; who finds it unchanged for claimLife takes it over.

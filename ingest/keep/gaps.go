@@ -1,9 +1,10 @@
 package keep
 
 import (
-	"github.com/crm-bridge/crm-bridge/ingest"
 	"slices"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // job is a gap that is to be repaired.

@@ -5,13 +5,13 @@ package keep
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"github.com/crm-bridge/crm-bridge/ingest"
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
 // Keeper does what sources do by themselves: it keeps their subscriptions, empties their queues and repairs gaps. Of all
@@ -69,10 +69,17 @@ func (k *Keeper) takeMissed(label string) (missed span, ok bool) {
 
 // Wake has every Watch called soon, by whichever replica keeps, as after an installation.
 func (k *Keeper) Wake(ctx context.Context) error {
-	return put(ctx, k.State.Shared, wakeKey, []byte(rand.Text()))
+	_, err := k.wake().Update(ctx, func(word *string) error {
+		*word = rand.Text()
+		return nil
+	})
+	return err
 }
 
-const wakeKey = "wake"
+// wake is a word that changes with each Wake.
+func (k *Keeper) wake() rest.Value[string] {
+	return rest.Value[string]{Store: k.State.Shared, Key: "wake", Lenient: true}
+}
 
 // Kept is what a CRM lets the bridge do by itself; nil where it does not.
 type Kept struct {
@@ -103,7 +110,6 @@ type keeping struct {
 	*Keeper
 	kept    Kept
 	claim   *claim
-	repairs sync.Mutex   // held while the state of repairs is changed
 	next    time.Time    // of Watch
 	heard   string       // the last Wake
 	untold  []ingest.Gap // that Watch told of, and the state does not hold yet
@@ -118,7 +124,7 @@ func newKeeping(k *Keeper, kept Kept) *keeping {
 
 // run waits until it is this replica's turn, and keeps for as long as it is.
 func (k *keeping) run(ctx context.Context) {
-	for ctx.Err() == nil {
+	for {
 		k.noteMissed(ctx)
 		held, err := k.claim.hold(ctx)
 		if held {
@@ -126,7 +132,9 @@ func (k *keeping) run(ctx context.Context) {
 		} else {
 			k.say(err)
 		}
-		pause(ctx, keepEvery)
+		if rest.Sleep(ctx, keepEvery) != nil {
+			break
+		}
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
@@ -144,11 +152,13 @@ func (k *keeping) keep(ctx context.Context) {
 		defer lose()
 		k.renew(ctx)
 	}()
-	for ctx.Err() == nil {
+	for {
 		if err := k.turn(ctx); ctx.Err() == nil {
 			k.say(err)
 		}
-		pause(ctx, keepEvery)
+		if rest.Sleep(ctx, keepEvery) != nil {
+			break
+		}
 	}
 	lose()
 	<-renewing
@@ -156,7 +166,7 @@ func (k *keeping) keep(ctx context.Context) {
 
 // renew keeps the claim, and notes that the bridge is there, until ctx ends or the claim is lost.
 func (k *keeping) renew(ctx context.Context) {
-	for renewed := time.Now(); ctx.Err() == nil; pause(ctx, keepEvery) {
+	for renewed := time.Now(); ; {
 		k.noteMissed(ctx)
 		held, err := k.claim.hold(ctx)
 		switch {
@@ -166,6 +176,9 @@ func (k *keeping) renew(ctx context.Context) {
 				k.Log.Warn("an outage would go unnoticed now", "source", k.kept.Label, "error", err)
 			}
 		case err == nil || time.Since(renewed) > claimLife-2*keepEvery:
+			return
+		}
+		if rest.Sleep(ctx, keepEvery) != nil {
 			return
 		}
 	}
@@ -205,14 +218,14 @@ func (k *keeping) watchWhenDue(ctx context.Context) error {
 	if err := k.noteUntold(ctx); err != nil {
 		return err
 	}
-	word, _, err := k.State.Shared.Load(ctx, wakeKey)
+	word, _, err := k.wake().Load(ctx)
 	if err != nil {
 		return err
 	}
-	if time.Now().Before(k.next) && string(word) == k.heard {
+	if time.Now().Before(k.next) && word == k.heard {
 		return nil
 	}
-	k.heard = string(word)
+	k.heard = word
 	return k.watch(ctx)
 }
 
@@ -242,52 +255,26 @@ func (k *keeping) noteUntold(ctx context.Context) error {
 
 // Remember keeps how the channels of a Kept are, for whoever asks any replica.
 func (k *Keeper) Remember(ctx context.Context, label string, channels []ingest.Channel) error {
-	value, err := json.Marshal(channels)
-	if err != nil {
-		return err
-	}
-	return put(ctx, k.State.Shared, channelsKey(label), value)
+	_, err := k.channelsOf(label).Update(ctx, func(all *[]ingest.Channel) error {
+		*all = channels
+		return nil
+	})
+	return err
 }
 
-func channelsKey(label string) string { return "channels." + label }
+func (k *Keeper) channelsOf(label string) rest.Value[[]ingest.Channel] {
+	return rest.Value[[]ingest.Channel]{Store: k.State.Shared, Key: "channels." + label, Lenient: true}
+}
 
 // Channels returns how all channels are, as the replica that keeps them last saw them.
 func (k *Keeper) Channels(ctx context.Context) ([]ingest.Channel, error) {
 	var all []ingest.Channel
 	for _, kept := range k.Kept {
-		channels, err := k.channelsOf(ctx, kept.Label)
+		channels, _, err := k.channelsOf(kept.Label).Load(ctx)
 		if err != nil {
 			return all, err
 		}
 		all = append(all, channels...)
 	}
 	return all, nil
-}
-
-func (k *Keeper) channelsOf(ctx context.Context, label string) (channels []ingest.Channel, err error) {
-	value, _, err := k.State.Shared.Load(ctx, channelsKey(label))
-	if err == nil && value != nil {
-		err = json.Unmarshal(value, &channels)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("channels of %s: %w", label, err)
-	}
-	return channels, nil
-}
-
-// put stores a value whatever stands there: only the holder of the claim writes it.
-func put(ctx context.Context, store ingest.Store, key string, value []byte) error {
-	_, revision, err := store.Load(ctx, key)
-	if err != nil {
-		return err
-	}
-	_, err = store.Save(ctx, key, value, revision)
-	return err
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
-	}
 }

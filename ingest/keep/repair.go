@@ -2,12 +2,13 @@ package keep
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/crm-bridge/crm-bridge/ingest"
 	"slices"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
 const (
@@ -18,38 +19,12 @@ const (
 	repairFor = time.Minute
 )
 
-// changeTries bounds how often a change is tried that another replica was faster than.
-const changeTries = 5
-
-// change loads the state of repairs, lets f change it, and saves it; again, where another replica was faster.
+// change changes the state of repairs; f may be called again where another replica was faster.
 func (k *keeping) change(ctx context.Context, f func(*repairs)) error {
-	k.repairs.Lock()
-	defer k.repairs.Unlock()
-	err := ingest.ErrConflict
-	for try := 0; try < changeTries && errors.Is(err, ingest.ErrConflict); try++ {
-		err = k.changeOnce(ctx, f)
-	}
-	if err != nil {
-		return fmt.Errorf("repairs of %s: %w", k.kept.Label, err)
-	}
-	return nil
-}
-
-func (k *keeping) changeOnce(ctx context.Context, f func(*repairs)) error {
-	var r repairs
-	key := repairsKey(k.kept.Label)
-	value, revision, err := k.State.Shared.Load(ctx, key)
-	if err == nil && value != nil {
-		err = json.Unmarshal(value, &r)
-	}
-	if err != nil {
-		return err
-	}
-	f(&r)
-	if value, err = json.Marshal(r); err != nil {
-		return err
-	}
-	_, err = k.State.Shared.Save(ctx, key, value, revision)
+	_, err := k.repairsOf(k.kept.Label).Update(ctx, func(r *repairs) error {
+		f(r)
+		return nil
+	})
 	return err
 }
 
@@ -61,13 +36,14 @@ func (k *keeping) noteOutage(ctx context.Context) error {
 	}
 	now, before := time.Now().UTC(), k.ready
 	k.ready = now
-	channels, err := k.channelsOf(ctx, k.kept.Label)
+	channels, _, err := k.channelsOf(k.kept.Label).Load(ctx)
 	if err != nil || len(channels) == 0 && k.kept.Watcher == nil { // or else there may be some in a moment
 		return err
 	}
 	var since time.Time
-	added := 0
+	var added int
 	err = k.change(ctx, func(r *repairs) {
+		added = 0
 		if since = r.Sure; before.After(since) {
 			since = before // the state was away meanwhile, and callbacks were taken all the same
 		}
@@ -88,7 +64,7 @@ func (k *keeping) noteMissed(ctx context.Context) {
 	if !ok || k.kept.Lister == nil {
 		return
 	}
-	channels, err := k.channelsOf(ctx, k.kept.Label)
+	channels, _, err := k.channelsOf(k.kept.Label).Load(ctx)
 	if err == nil {
 		err = k.change(ctx, func(r *repairs) { k.addAll(r, channels, missed, "callbacks were refused") })
 	}
@@ -117,13 +93,9 @@ func (k *keeping) addAll(r *repairs, channels []ingest.Channel, s span, why stri
 // Repaired returns when a gap of one of a channel's modules was last repaired; zero: none was.
 func (k *Keeper) Repaired(ctx context.Context, channel ingest.Channel) (last time.Time, err error) {
 	for _, kept := range k.Kept {
-		value, _, err := k.State.Shared.Load(ctx, repairsKey(kept.Label))
-		var r repairs
-		if err == nil && value != nil {
-			err = json.Unmarshal(value, &r)
-		}
+		r, _, err := k.repairsOf(kept.Label).Load(ctx)
 		if err != nil {
-			return last, fmt.Errorf("repairs of %s: %w", kept.Label, err)
+			return last, err
 		}
 		for _, module := range channel.Modules {
 			if at := r.Done[channel.Account+"/"+module]; kept.Label == channel.Provider && at.After(last) {
@@ -134,7 +106,9 @@ func (k *Keeper) Repaired(ctx context.Context, channel ingest.Channel) (last tim
 	return last, nil
 }
 
-func repairsKey(label string) string { return "repairs." + label }
+func (k *Keeper) repairsOf(label string) rest.Value[repairs] {
+	return rest.Value[repairs]{Store: k.State.Shared, Key: "repairs." + label}
+}
 
 // note remembers a gap until it is repaired.
 func (k *keeping) note(ctx context.Context, gap ingest.Gap, why string) error {

@@ -3,13 +3,13 @@ package zoho
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
 // coverage is what is remembered of a module's channel. Times are by Zoho's clock.
@@ -102,13 +102,12 @@ func (c *coverage) channel(account, module string, now time.Time) ingest.Channel
 	return channel
 }
 
-// memory is what is remembered of all channels of an account, in one value of the store, so that two replicas that
-// should not both be at work find out.
+// memory is what is remembered of all channels of an account, in one document, so that two replicas that should not both be
+// at work find out.
 type memory struct {
 	Modules map[string]*coverage `json:"modules"`
 
-	store    ingest.Store
-	key      string
+	stored   rest.Value[memory]
 	revision uint64
 }
 
@@ -116,20 +115,15 @@ type memory struct {
 var errState = errors.New("the state of the channels")
 
 func loadMemory(ctx context.Context, store ingest.Store, account string) (*memory, error) {
-	m := &memory{store: store, key: "zoho.channels." + keyOf(account)}
-	raw, revision, err := store.Load(ctx, m.key)
+	stored := rest.Value[memory]{Store: store, Key: "zoho.channels." + keyOf(account)}
+	m, revision, err := stored.Load(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("load %w: %w", errState, err)
+		return nil, fmt.Errorf("%w: %w", errState, err)
 	}
-	if len(raw) > 0 {
-		if err := json.Unmarshal(raw, m); err != nil {
-			return nil, fmt.Errorf("read %w (key %s): %w", errState, m.key, err)
-		}
-	}
-	if m.revision = revision; m.Modules == nil {
+	if m.stored, m.revision = stored, revision; m.Modules == nil {
 		m.Modules = map[string]*coverage{}
 	}
-	return m, nil
+	return &m, nil
 }
 
 // of returns what is remembered of a module.
@@ -140,16 +134,10 @@ func (m *memory) of(module string) *coverage {
 	return m.Modules[module]
 }
 
-func (m *memory) save(ctx context.Context) error {
-	raw, err := json.Marshal(m)
-	if err != nil {
-		return err
+func (m *memory) save(ctx context.Context) (err error) {
+	if m.revision, err = m.stored.Save(ctx, *m, m.revision); err != nil {
+		return fmt.Errorf("%w: %w", errState, err)
 	}
-	revision, err := m.store.Save(ctx, m.key, raw, m.revision)
-	if err != nil {
-		return fmt.Errorf("save %w: %w", errState, err)
-	}
-	m.revision = revision
 	return nil
 }
 
