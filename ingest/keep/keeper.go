@@ -33,10 +33,12 @@ type Keeper struct {
 // span is from the first to the last moment at which something happened; zero: it did not.
 type span struct{ first, last time.Time }
 
-// Missed notes that a callback was refused with 503 or 429: what it told of is lost, unless it is read from the CRM.
-func (k *Keeper) Missed(at time.Time) {
+// Missed notes that a callback of a provider was refused with 503 or 429: what it reported is lost, unless it is read from the CRM.
+func (k *Keeper) Missed(provider string, at time.Time) {
 	for _, kept := range k.Kept {
-		k.miss(kept.Label, span{at, at})
+		if kept.Label == provider {
+			k.miss(kept.Label, span{at, at})
+		}
 	}
 }
 
@@ -83,7 +85,7 @@ func (k *Keeper) wake() rest.Value[string] {
 
 // Kept is what a CRM lets the bridge do by itself; nil where it does not.
 type Kept struct {
-	Label   string // such as "zoho"; names its state
+	Label   string // its provider, such as "zoho"; names its state
 	Watcher ingest.Watcher
 	Lister  ingest.Lister
 	Drainer ingest.Drainer
