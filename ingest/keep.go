@@ -15,14 +15,16 @@ type Watcher interface {
 	// Watch makes sure that everything wanted is subscribed, renews what has lived two thirds of its time, and returns how
 	// things are. What failed is in the error, joined; the rest was done all the same. It is called again at Watched.Next,
 	// or earlier, by one replica at a time.
-	Watch(ctx context.Context, state State) (Watched, error)
+	//
+	// Each span that no subscription may have covered goes to note, which returns when the gap is stored. A gap that could not
+	// be noted is remembered in state, and noted by the next Watch, in whatever process; one may be noted twice.
+	Watch(ctx context.Context, state State, note func(Gap) error) (Watched, error)
 }
 
 // Watched is how the subscriptions of a source are.
 type Watched struct {
 	Next     time.Time // when to call Watch again
 	Channels []Channel
-	Gaps     []Gap // spans that no subscription may have covered, each told of once
 }
 
 // Channel is a subscription.

@@ -45,7 +45,7 @@ func FuzzAnswers(f *testing.F) {
 		}
 		portals := []string{member}
 		var errs []error
-		_, err := (&bitrix24.Subscriptions{Client: client, Portals: portals, Events: wanted, Handler: handler}).Watch(t.Context(), client.State)
+		_, err := (&bitrix24.Subscriptions{Client: client, Portals: portals, Events: wanted, Handler: handler}).Watch(t.Context(), client.State, func(ingest.Gap) error { return nil })
 		errs = append(errs, err)
 		err = (&bitrix24.Offline{Client: client, Portals: portals}).Drain(t.Context(), client.State, func(_ context.Context, changes []ingest.Change) ([]ingest.Ack, error) {
 			whole(t, changes)

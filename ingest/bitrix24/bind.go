@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -21,9 +20,6 @@ type Subscriptions struct {
 	Events  Wanted
 	Handler string // where the portals post to: <public URL>/bitrix24/events
 	Offline bool   // the wanted events wait in the portal's queue instead
-
-	mu   sync.Mutex
-	gaps map[string][]ingest.Gap // that the last Watch returned, by portal
 }
 
 // How often bindings are looked at.
@@ -52,14 +48,13 @@ func (s *Subscriptions) ID() string {
 // Watch implements ingest.Watcher: it reads what is bound in each portal (event.get), binds what is missing (event.bind),
 // and unbinds what it once bound and nobody wants any more (event.unbind). A binding that has vanished is a gap from the
 // last time that it was seen. Handlers that others have bound are left alone.
-func (s *Subscriptions) Watch(ctx context.Context, state ingest.State) (ingest.Watched, error) {
+func (s *Subscriptions) Watch(ctx context.Context, state ingest.State, note func(ingest.Gap) error) (ingest.Watched, error) {
 	watched := ingest.Watched{Next: time.Now().Add(lookEvery)}
 	var failed error
 	for _, member := range s.Portals {
-		channel, gaps, err := s.watch(ctx, state.Shared, member)
+		channel, err := s.watch(ctx, state.Shared, member)
 		watched.Channels = append(watched.Channels, channel)
-		watched.Gaps = append(watched.Gaps, gaps...)
-		if err != nil {
+		if err = errors.Join(err, noteGaps(ctx, state.Shared, member, note)); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("events of portal %s: %w", member, err))
 			watched.Next = time.Now().Add(lookAgain)
 			if late(ctx) {
@@ -70,10 +65,10 @@ func (s *Subscriptions) Watch(ctx context.Context, state ingest.State) (ingest.W
 	return watched, failed
 }
 
-func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member string) (ingest.Channel, []ingest.Gap, error) {
+func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member string) (ingest.Channel, error) {
 	table, err := openTable()
 	if err != nil {
-		return ingest.Channel{}, nil, err
+		return ingest.Channel{}, err
 	}
 	channel := ingest.Channel{Provider: Provider, Account: member, ID: s.ID(), State: "active", Queued: s.Offline}
 	for _, event := range s.Events {
@@ -82,11 +77,9 @@ func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member st
 	slices.Sort(channel.Modules)
 	channel.Modules = slices.Compact(channel.Modules)
 
-	var gaps []ingest.Gap
 	var have []binding
 	start := time.Now()
 	err = remember(ctx, store, member, func(memory *bindings) error {
-		memory.forget(s.told(member)) // they are in other hands, or Watch would not be called
 		if memory.Disabled {
 			channel.State = "disabled"
 			return nil
@@ -105,21 +98,16 @@ func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member st
 	})
 	if err == nil && channel.State != "disabled" {
 		err = remember(ctx, store, member, func(memory *bindings) error {
-			err := s.settle(ctx, table, member, memory, have)
-			if ctx.Err() == nil { // or the caller has no time to note them
-				gaps = slices.Clone(memory.Gaps)
-			}
-			return err
+			return s.settle(ctx, table, member, memory, have)
 		})
 	}
-	s.tell(member, gaps)
 	if err != nil {
 		channel.State, channel.Problem = "lapsed", err.Error()
 		if errors.Is(err, ErrNotInstalled) || refusedWith(err, "WRONG_AUTH_TYPE", "ACCESS_DENIED") {
 			channel.State = "refused"
 		}
 	}
-	return channel, gaps, err
+	return channel, err
 }
 
 // settle makes a portal's bindings what they should be, where have is what they are. What failed is in the error; the rest
@@ -268,20 +256,4 @@ func (s *Subscriptions) Renew(ctx context.Context, state ingest.State, member st
 		}
 		return nil
 	})
-}
-
-// told returns the gaps of a portal that the last Watch returned.
-func (s *Subscriptions) told(member string) []ingest.Gap {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.gaps[member]
-}
-
-func (s *Subscriptions) tell(member string, gaps []ingest.Gap) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.gaps == nil {
-		s.gaps = map[string][]ingest.Gap{}
-	}
-	s.gaps[member] = gaps
 }

@@ -3,6 +3,7 @@ package bitrix24
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 type bindings struct {
 	Disabled bool          `json:"disabled,omitempty"`
 	Ours     []seenBinding `json:"ours"`
-	Gaps     []ingest.Gap  `json:"gaps,omitempty"` // not told of yet
+	Gaps     []ingest.Gap  `json:"gaps,omitempty"` // not noted yet
 }
 
 // seenBinding is a binding that the bridge has made or wanted, and when it was last surely there.
@@ -38,11 +39,6 @@ func (m *bindings) covered(t table, clock *ingest.Clock, member string, b bindin
 	}
 	m.remove(b)
 	m.Ours = append(m.Ours, seenBinding{Event: b.event, Handler: b.handler, Offline: b.offline, Seen: since.UTC()})
-}
-
-// forget removes gaps that are in other hands.
-func (m *bindings) forget(gaps []ingest.Gap) {
-	m.Gaps = slices.DeleteFunc(m.Gaps, func(gap ingest.Gap) bool { return slices.Contains(gaps, gap) })
 }
 
 // missing notes that a binding is not there, if it has ever been.
@@ -92,6 +88,19 @@ func remember(ctx context.Context, store ingest.Store, member string, change fun
 		return nil
 	})
 	return errors.Join(failed, err)
+}
+
+// noteGaps notes the gaps that are remembered of a portal, and forgets them.
+func noteGaps(ctx context.Context, store ingest.Store, member string, note func(ingest.Gap) error) error {
+	return remember(ctx, store, member, func(memory *bindings) error {
+		for len(memory.Gaps) > 0 {
+			if err := note(memory.Gaps[0]); err != nil {
+				return fmt.Errorf("note a gap of %s: %w", memory.Gaps[0].Module, err)
+			}
+			memory.Gaps = memory.Gaps[1:]
+		}
+		return nil
+	})
 }
 
 // lasting is a store that saves for a moment more after ctx has ended.

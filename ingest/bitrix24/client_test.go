@@ -257,7 +257,7 @@ func TestNoSecretLeaks(t *testing.T) {
 				tokens := w.tokens(t)
 				secrets := []string{tokens.AccessToken, tokens.RefreshToken, tokens.ApplicationToken, w.crm.ClientSecret}
 				fault(w, strings.Join(secrets, " and "))
-				_, watched := w.app.Watch(t.Context(), w.state())
+				_, watched := watchOnce(t.Context(), w)
 				called := w.client().Call(t.Context(), member, "event.get", nil, nil)
 				if called == nil || watched == nil {
 					t.Fatal("nothing went wrong")

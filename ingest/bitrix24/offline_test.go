@@ -333,7 +333,7 @@ func TestOnePortalFails(t *testing.T) {
 		if diff := cmp.Diff(numbered(3), k.records()); diff != "" {
 			t.Error(diff)
 		}
-		watched, err := w.app.Watch(t.Context(), w.state())
+		watched, err := watchOnce(t.Context(), w)
 		if err == nil || len(watched.Channels) != 2 || watched.Channels[0].State != "refused" || watched.Channels[1].State != "active" {
 			t.Errorf("%+v, %v", watched, err)
 		}

@@ -112,10 +112,9 @@ type keeping struct {
 	*Keeper
 	kept    Kept
 	claim   *claim
-	next    time.Time    // of Watch
-	heard   string       // the last Wake
-	untold  []ingest.Gap // that Watch told of, and the state does not hold yet
-	ready   time.Time    // when callbacks could last be taken, in this process
+	next    time.Time // of Watch
+	heard   string    // the last Wake
+	ready   time.Time // when callbacks could last be taken, in this process
 	drained time.Time
 	warned  string // the last problem that was logged
 }
@@ -214,12 +213,8 @@ func (k *keeping) turn(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// watchWhenDue calls Watch if it is time, or somebody has called Wake; not before what the last one told of is noted, for it
-// would forget that.
+// watchWhenDue calls Watch if it is time, or somebody has called Wake.
 func (k *keeping) watchWhenDue(ctx context.Context) error {
-	if err := k.noteUntold(ctx); err != nil {
-		return err
-	}
 	word, _, err := k.wake().Load(ctx)
 	if err != nil {
 		return err
@@ -232,27 +227,15 @@ func (k *keeping) watchWhenDue(ctx context.Context) error {
 }
 
 func (k *keeping) watch(ctx context.Context) error {
-	watched, err := k.kept.Watcher.Watch(ctx, k.State)
+	watched, err := k.kept.Watcher.Watch(ctx, k.State, func(gap ingest.Gap) error { return k.note(ctx, gap) })
 	if k.next = watched.Next; k.next.IsZero() || err != nil && k.next.After(time.Now().Add(10*watchRetry)) {
 		k.next = time.Now().Add(watchRetry)
 	}
 	k.Metrics.expiry(watched.Channels)
-	k.untold = append(k.untold, watched.Gaps...)
-	if failed := k.noteUntold(ctx); failed != nil || watched.Channels == nil {
-		return errors.Join(err, failed)
+	if watched.Channels == nil {
+		return err
 	}
 	return errors.Join(err, k.Remember(ctx, k.kept.Label, watched.Channels))
-}
-
-// noteUntold notes the gaps that Watch told of.
-func (k *keeping) noteUntold(ctx context.Context) error {
-	for len(k.untold) > 0 {
-		if err := k.note(ctx, k.untold[0], "no subscription was alive"); err != nil {
-			return err
-		}
-		k.untold = k.untold[1:]
-	}
-	return nil
 }
 
 // Remember keeps how the channels of a Kept are, for whoever asks any replica.

@@ -110,10 +110,14 @@ func (k *Keeper) repairsOf(label string) rest.Value[repairs] {
 	return rest.Value[repairs]{Store: k.State.Shared, Key: "repairs." + label}
 }
 
-// note remembers a gap until it is repaired.
-func (k *keeping) note(ctx context.Context, gap ingest.Gap, why string) error {
-	k.Log.Warn("changes may have gone unheard: they are read from the CRM", "source", k.kept.Label, "account", gap.Account, "module", gap.Module, "since", gap.Since, "until", gap.Until, "why", why)
-	return k.change(ctx, func(r *repairs) { r.add(job{Gap: gap, Why: why}, k.settle()) })
+// note remembers a gap of a Watcher until it is repaired.
+func (k *keeping) note(ctx context.Context, gap ingest.Gap) error {
+	const why = "no subscription was alive"
+	err := k.change(ctx, func(r *repairs) { r.add(job{Gap: gap, Why: why}, k.settle()) })
+	if err == nil {
+		k.Log.Warn("changes may have gone unheard: they are read from the CRM", "source", k.kept.Label, "account", gap.Account, "module", gap.Module, "since", gap.Since, "until", gap.Until, "why", why)
+	}
+	return err
 }
 
 // repair goes on with the gaps that are due, for a while.

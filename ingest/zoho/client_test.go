@@ -117,7 +117,7 @@ func TestErrorsShowNoSecret(t *testing.T) {
 				state := ingesttest.State()
 				c := channels(t, crm, "v8", state, "Deals.all")
 				c.Client.HTTP = &http.Client{Transport: ingesttest.Direct(handler)}
-				_, err := c.Watch(t.Context(), state)
+				_, err := watchOnce(t.Context(), c, state)
 				if err == nil {
 					t.Fatal("no error")
 				}
@@ -177,7 +177,7 @@ func TestEndlessAnswer(t *testing.T) {
 	c := client(crm, "v8", state)
 	c.HTTP, c.TokenURL, c.Attempts = endless.Client(), endless.URL+"/oauth/v2/token", 1
 	list := &zoho.Channels{Client: c, Account: "default", Secrets: ingest.SecretList{tokenSecret}}
-	if _, err := list.Watch(t.Context(), state); err == nil || !strings.Contains(err.Error(), "more than 16384 KiB") {
+	if _, err := watchOnce(t.Context(), list, state); err == nil || !strings.Contains(err.Error(), "more than 16384 KiB") {
 		t.Errorf("gave %v", err)
 	}
 }

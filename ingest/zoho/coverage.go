@@ -22,7 +22,7 @@ type coverage struct {
 	Disabled bool      `json:"disabled,omitempty"` // by a person
 	Dropped  time.Time `json:"dropped,omitzero"`   // when its channel was disabled because nobody wanted it
 	Retire   []string  `json:"retire,omitempty"`   // channels of ours that are still to be disabled
-	Gaps     []span    `json:"gaps,omitempty"`     // that are not known to be in other hands yet
+	Gaps     []span    `json:"gaps,omitempty"`     // that are not noted yet
 	Problem  string    `json:"problem,omitempty"`
 	Refused  bool      `json:"refused,omitempty"` // the problem is Zoho's answer
 }
@@ -33,7 +33,7 @@ type span struct {
 	Until time.Time `json:"until"`
 }
 
-// maxGaps bounds the gaps of a module that wait to be told; beyond it the last one grows.
+// maxGaps bounds the gaps of a module that are not noted yet; beyond it the last one grows.
 const maxGaps = 100
 
 // prove notes that the channel was alive at some moment between before and after. What may have been missed since it was

@@ -26,33 +26,25 @@ type Channels struct {
 	Log       *slog.Logger
 
 	mu         sync.Mutex
-	reconciled time.Time     // when the list of channels was last read; zero: not in this process
-	told       map[told]bool // gaps that Watch has returned
-	failures   int           // calls of Watch in a row that failed
-}
-
-type told struct {
-	module       string
-	since, until time.Time
+	reconciled time.Time // when the list of channels was last read; zero: not in this process
+	failures   int       // calls of Watch in a row that failed
 }
 
 // How often things are done.
 const (
 	reconcileEvery = 24 * time.Hour
-	settleAfter    = time.Minute      // after a gap was told, to learn that it is in other hands
 	retryLongest   = 10 * time.Minute // between calls of Watch that fail
 	retryShortest  = 10 * time.Second // the same, where a channel is about to end
 	maxUnanswered  = 3                // requests without an answer, after which the rest waits for the next call
 )
 
-// Watch implements ingest.Watcher. A gap is remembered in state before it is returned, and forgotten when Watch is called
-// again: until then it must be in other hands. Another process that takes over in between returns it once more.
-func (c *Channels) Watch(ctx context.Context, state ingest.State) (ingest.Watched, error) {
+// Watch implements ingest.Watcher. Each gap is remembered in state with what is known of its channel, until it is noted.
+func (c *Channels) Watch(ctx context.Context, state ingest.State, note func(ingest.Gap) error) (ingest.Watched, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m, err := c.open(ctx, state)
+	m, err := loadMemory(ctx, state.Shared, c.Account)
 	if err != nil {
-		return ingest.Watched{Next: c.next(nil, nil, true)}, err
+		return ingest.Watched{Next: c.next(nil, true)}, err
 	}
 	listed, errs := listing{}, []error(nil)
 	if since := time.Since(c.reconciled); c.reconciled.IsZero() || since >= reconcileEvery || since < 0 {
@@ -62,46 +54,34 @@ func (c *Channels) Watch(ctx context.Context, state ingest.State) (ingest.Watche
 	}
 	errs = append(errs, c.keepAll(ctx, m, listed)...)
 	if err := errors.Join(errs...); errors.Is(err, errState) || ctx.Err() != nil {
-		return ingest.Watched{Next: c.next(m, nil, true), Channels: c.channels(m)}, err
+		return ingest.Watched{Next: c.next(m, true), Channels: c.channels(m)}, err
 	}
 	if listed.read && len(errs) == 0 {
 		c.reconciled = time.Now()
 	}
-	gaps := c.tell(m)
-	return ingest.Watched{Next: c.next(m, gaps, len(errs) > 0), Channels: c.channels(m), Gaps: gaps}, errors.Join(errs...)
+	if err := c.noteGaps(ctx, m, note); err != nil {
+		errs = append(errs, err)
+	}
+	return ingest.Watched{Next: c.next(m, len(errs) > 0), Channels: c.channels(m)}, errors.Join(errs...)
 }
 
-// open loads what is remembered, and forgets the gaps that the last call told of.
-func (c *Channels) open(ctx context.Context, state ingest.State) (*memory, error) {
-	m, err := loadMemory(ctx, state.Shared, c.Account)
-	if err != nil {
-		return nil, err
-	}
-	changed := false
-	for module, kept := range m.Modules {
-		before := len(kept.Gaps)
-		kept.Gaps = slices.DeleteFunc(kept.Gaps, func(gap span) bool { return c.told[told{module, gap.Since, gap.Until}] })
-		changed = changed || len(kept.Gaps) != before
-	}
-	if changed {
-		if err := m.save(ctx); err != nil {
-			return nil, err
-		}
-	}
-	c.told = map[told]bool{}
-	return m, nil
-}
-
-// tell returns the gaps that are remembered, and notes that it did.
-func (c *Channels) tell(m *memory) []ingest.Gap {
-	var gaps []ingest.Gap
+// noteGaps notes the gaps that are remembered, and forgets them when all are noted.
+func (c *Channels) noteGaps(ctx context.Context, m *memory, note func(ingest.Gap) error) error {
+	noted := false
 	for _, wanted := range c.Events {
-		for _, gap := range m.of(wanted.Module).Gaps {
-			c.told[told{wanted.Module, gap.Since, gap.Until}] = true
-			gaps = append(gaps, ingest.Gap{Account: c.Account, Module: wanted.Module, Since: gap.Since, Until: gap.Until})
+		kept := m.of(wanted.Module)
+		for _, gap := range kept.Gaps {
+			if err := note(ingest.Gap{Account: c.Account, Module: wanted.Module, Since: gap.Since, Until: gap.Until}); err != nil {
+				return fmt.Errorf("note a gap of %s: %w", wanted.Module, err)
+			}
+			noted = true
 		}
+		kept.Gaps = nil
 	}
-	return gaps
+	if !noted {
+		return nil
+	}
+	return m.save(ctx)
 }
 
 // keepAll does what is to be done for each module, the most urgent first.
@@ -130,7 +110,7 @@ func (c *Channels) keepAll(ctx context.Context, m *memory, listed listing) (errs
 }
 
 // next is when to call Watch again, by our own clock.
-func (c *Channels) next(m *memory, gaps []ingest.Gap, failed bool) time.Time {
+func (c *Channels) next(m *memory, failed bool) time.Time {
 	now := time.Now()
 	if failed {
 		pause := min(time.Minute<<min(c.failures, 5), retryLongest, max(c.left(m)/2, retryShortest))
@@ -139,9 +119,6 @@ func (c *Channels) next(m *memory, gaps []ingest.Gap, failed bool) time.Time {
 	}
 	c.failures = 0
 	wait := reconcileEvery - now.Sub(c.reconciled)
-	if len(gaps) > 0 {
-		wait = min(wait, settleAfter)
-	}
 	for _, wanted := range c.Events {
 		if kept := m.of(wanted.Module); !kept.Disabled {
 			wait = min(wait, kept.due().Sub(c.Client.Now()))

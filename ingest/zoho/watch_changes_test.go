@@ -114,7 +114,7 @@ func TestTwoAtWork(t *testing.T) {
 			var gaps [2][]ingest.Gap
 			for i, c := range []*zoho.Channels{one, two} {
 				both.Go(func() {
-					watched, err := c.Watch(t.Context(), state)
+					watched, err := watchOnce(t.Context(), c, state)
 					if err != nil && !errors.Is(err, ingest.ErrConflict) {
 						t.Error(err)
 					}
