@@ -48,13 +48,6 @@ const (
 	retryRepairLast = time.Hour
 )
 
-func (k *Keeper) settle() time.Duration {
-	if k.Settle != 0 {
-		return k.Settle
-	}
-	return settle
-}
-
 // add adds a gap that has come to its end. It grows together with one of the same module that is near, or with any once there are
 // many, unless that one is being repaired.
 func (r *repairs) add(gap job, settle time.Duration) {

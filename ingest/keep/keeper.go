@@ -3,6 +3,7 @@
 package keep
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -14,62 +15,27 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
-// Keeper does what sources do by themselves: it keeps their subscriptions, empties their queues and repairs gaps. Of all
-// replicas one does it for a CRM at a time. Set the fields once.
+// Keeper keeps the subscriptions of CRMs alive, empties their queues and repairs gaps. Of all replicas one does it for a CRM
+// at a time. Set the fields once.
 type Keeper struct {
 	Kept    []Kept
 	State   ingest.State
 	Accept  ingest.Accept
-	Ready   func(context.Context) bool // callbacks can be made safe now
-	Replica string                     // this process among the replicas; unique
-	Settle  time.Duration              // from the end of a gap until what changed in it is read; 0: ten seconds
+	Ready   func(context.Context) bool // reports whether callbacks can be made safe now
+	Replica string                     // unique among the replicas
+	Settle  time.Duration              // from the end of a gap until it is repaired; 0: ten seconds
 	Metrics *KeeperMetrics
 	Log     *slog.Logger
 
-	mu     sync.Mutex
-	missed map[string]span // callbacks that were refused and of which no gap is made yet, by label
+	missed missed
 }
-
-// span is from the first to the last moment at which something happened; zero: it did not.
-type span struct{ first, last time.Time }
 
 // Missed notes that a callback of a provider was refused with 503 or 429: what it reported is lost, unless it is read from the CRM.
 func (k *Keeper) Missed(provider string, at time.Time) {
-	for _, kept := range k.Kept {
-		if kept.Label == provider {
-			k.miss(kept.Label, span{at, at})
-		}
-	}
+	k.missed.add(provider, interval{at, at})
 }
 
-// miss adds to what of a Kept is not noted yet.
-func (k *Keeper) miss(label string, more span) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.missed == nil {
-		k.missed = map[string]span{}
-	}
-	if have, ok := k.missed[label]; ok {
-		if have.first.Before(more.first) {
-			more.first = have.first
-		}
-		if have.last.After(more.last) {
-			more.last = have.last
-		}
-	}
-	k.missed[label] = more
-}
-
-// takeMissed returns what of a Kept is not noted yet, and forgets it.
-func (k *Keeper) takeMissed(label string) (missed span, ok bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	missed, ok = k.missed[label]
-	delete(k.missed, label)
-	return missed, ok
-}
-
-// Wake has every Watch called soon, by whichever replica keeps, as after an installation.
+// Wake has every Watch called soon, by whichever replica holds the claim, as after an installation.
 func (k *Keeper) Wake(ctx context.Context) error {
 	_, err := k.wake().Update(ctx, func(word *string) error {
 		*word = rand.Text()
@@ -81,15 +47,6 @@ func (k *Keeper) Wake(ctx context.Context) error {
 // wake is a word that changes with each Wake.
 func (k *Keeper) wake() rest.Value[string] {
 	return rest.Value[string]{Store: k.State.Shared, Key: "wake", Lenient: true}
-}
-
-// Kept is what a CRM lets the bridge do by itself; nil where it does not.
-type Kept struct {
-	Label   string // its provider, such as "zoho"; names its state
-	Watcher ingest.Watcher
-	Lister  ingest.Lister
-	Drainer ingest.Drainer
-	Clock   func(ctx context.Context, account string) (*ingest.Clock, error) // of the CRM, once it has answered; nil: unknown
 }
 
 const (
@@ -107,20 +64,25 @@ func (k *Keeper) Run(ctx context.Context) {
 	all.Wait()
 }
 
-// keeping is the keeping of one CRM.
+// keeping does for one CRM what is due.
 type keeping struct {
 	*Keeper
-	kept    Kept
+	repairer
 	claim   *claim
 	next    time.Time // of Watch
-	heard   string    // the last Wake
-	ready   time.Time // when callbacks could last be taken, in this process
+	woken   string    // the last Wake that was seen
 	drained time.Time
 	warned  string // the last problem that was logged
 }
 
 func newKeeping(k *Keeper, kept Kept) *keeping {
-	return &keeping{Keeper: k, kept: kept, claim: &claim{store: k.State.Shared, key: "claim." + kept.Label, owner: k.Replica}}
+	return &keeping{
+		Keeper: k, claim: &claim{store: k.State.Shared, key: "claim." + kept.Label, owner: k.Replica},
+		repairer: repairer{
+			Kept: kept, shared: k.State.Shared, accept: k.Accept, ready: k.Ready, settle: cmp.Or(k.Settle, settle), missed: &k.missed,
+			metrics: k.Metrics, log: k.Log.With("source", kept.Label),
+		},
+	}
 }
 
 // run waits until it is this replica's turn, and keeps for as long as it is.
@@ -145,7 +107,7 @@ func (k *keeping) run(ctx context.Context) {
 
 // keep does what is due until ctx ends or the claim is lost.
 func (k *keeping) keep(ctx context.Context) {
-	k.next = time.Time{} // another replica may know of gaps
+	k.next = time.Time{} // another replica may have left gaps
 	ctx, lose := context.WithCancel(ctx)
 	renewing := make(chan struct{})
 	go func() {
@@ -174,7 +136,7 @@ func (k *keeping) renew(ctx context.Context) {
 		case held:
 			renewed = time.Now()
 			if err := k.noteOutage(ctx); err != nil && ctx.Err() == nil {
-				k.Log.Warn("an outage would go unnoticed now", "source", k.kept.Label, "error", err)
+				k.log.Warn("the time of the last accepted callbacks cannot be stored: an outage now would not be repaired", "error", err)
 			}
 		case err == nil || time.Since(renewed) > claimLife-2*keepEvery:
 			return
@@ -192,7 +154,7 @@ func (k *keeping) say(err error) {
 		text = err.Error()
 	}
 	if text != k.warned && text != "" {
-		k.Log.Warn("keeping what the CRM tells", "source", k.kept.Label, "error", text)
+		k.log.Warn("keeping subscriptions, queues and gaps failed; it is retried", "error", text)
 	}
 	k.warned = text
 }
@@ -200,14 +162,14 @@ func (k *keeping) say(err error) {
 // turn does what is due.
 func (k *keeping) turn(ctx context.Context) error {
 	var errs []error
-	if k.kept.Watcher != nil {
+	if k.Watcher != nil {
 		errs = append(errs, k.watchWhenDue(ctx))
 	}
-	if k.kept.Drainer != nil && time.Since(k.drained) >= drainEvery && k.Ready(ctx) {
+	if k.Drainer != nil && time.Since(k.drained) >= drainEvery && k.ready(ctx) {
 		k.drained = time.Now()
-		errs = append(errs, k.kept.Drainer.Drain(ctx, k.State, k.Accept))
+		errs = append(errs, k.Drainer.Drain(ctx, k.State, k.Accept))
 	}
-	if k.kept.Lister != nil && k.Ready(ctx) {
+	if k.Lister != nil && k.ready(ctx) {
 		errs = append(errs, k.repair(ctx))
 	}
 	return errors.Join(errs...)
@@ -219,15 +181,15 @@ func (k *keeping) watchWhenDue(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if time.Now().Before(k.next) && word == k.heard {
+	if time.Now().Before(k.next) && word == k.woken {
 		return nil
 	}
-	k.heard = word
+	k.woken = word
 	return k.watch(ctx)
 }
 
 func (k *keeping) watch(ctx context.Context) error {
-	watched, err := k.kept.Watcher.Watch(ctx, k.State, func(gap ingest.Gap) error { return k.note(ctx, gap) })
+	watched, err := k.Watcher.Watch(ctx, k.State, func(gap ingest.Gap) error { return k.note(ctx, gap) })
 	if k.next = watched.Next; k.next.IsZero() || err != nil && k.next.After(time.Now().Add(10*watchRetry)) {
 		k.next = time.Now().Add(watchRetry)
 	}
@@ -235,31 +197,40 @@ func (k *keeping) watch(ctx context.Context) error {
 	if watched.Channels == nil {
 		return err
 	}
-	return errors.Join(err, k.Remember(ctx, k.kept.Label, watched.Channels))
+	return errors.Join(err, k.Remember(ctx, k.Label, watched.Channels))
 }
 
-// Remember keeps how the channels of a Kept are, for whoever asks any replica.
-func (k *Keeper) Remember(ctx context.Context, label string, channels []ingest.Channel) error {
-	_, err := k.channelsOf(label).Update(ctx, func(all *[]ingest.Channel) error {
+// Remember stores how the channels of a provider are, for all replicas.
+func (k *Keeper) Remember(ctx context.Context, provider string, channels []ingest.Channel) error {
+	stored := Kept{Label: provider}.channels(k.State.Shared)
+	stored.Lenient = true // they are replaced
+	_, err := stored.Update(ctx, func(all *[]ingest.Channel) error {
 		*all = channels
 		return nil
 	})
 	return err
 }
 
-func (k *Keeper) channelsOf(label string) rest.Value[[]ingest.Channel] {
-	return rest.Value[[]ingest.Channel]{Store: k.State.Shared, Key: "channels." + label, Lenient: true}
-}
-
 // Channels returns how all channels are, as the replica that keeps them last saw them.
 func (k *Keeper) Channels(ctx context.Context) ([]ingest.Channel, error) {
 	var all []ingest.Channel
 	for _, kept := range k.Kept {
-		channels, _, err := k.channelsOf(kept.Label).Load(ctx)
+		channels, _, err := kept.channels(k.State.Shared).Load(ctx)
 		if err != nil {
 			return all, err
 		}
 		all = append(all, channels...)
 	}
 	return all, nil
+}
+
+// Repaired returns when a gap of one of a channel's modules was last repaired; zero: none was.
+func (k *Keeper) Repaired(ctx context.Context, channel ingest.Channel) (last time.Time, err error) {
+	r, _, err := Kept{Label: channel.Provider}.repairs(k.State.Shared).Load(ctx)
+	for _, module := range channel.Modules {
+		if at := r.Done[channel.Account+"/"+module]; at.After(last) {
+			last = at
+		}
+	}
+	return last, err
 }
