@@ -74,3 +74,12 @@ func (a answer) code() string {
 	_ = json.Unmarshal(a.Body, &p)
 	return p.Code
 }
+
+// plain is a string, or a number with every digit of it; empty for null.
+func plain(raw json.RawMessage) string {
+	var text string
+	if json.Unmarshal(raw, &text) != nil {
+		return string(raw)
+	}
+	return text
+}

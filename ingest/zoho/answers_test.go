@@ -75,13 +75,12 @@ func FuzzAnswers(f *testing.F) {
 		}
 		rows, _, err := readRecords(got)
 		check(err)
-		list := &lister{Client: client, query: ingest.Query{Module: "Deals", Until: time.Now()}}
 		for _, raw := range rows {
 			r, err := readRecord(raw, status%2 == 0)
 			if !check(err) {
 				continue
 			}
-			if change, ok := list.change(r, time.Now()); ok && (!json.Valid(change.NativeBody) || change.IDs[0] == "") {
+			if change, ok := r.change(ingest.Query{Module: "Deals", Until: time.Now()}, "default", "/Deals", time.Now()); ok && (!json.Valid(change.NativeBody) || change.IDs[0] == "") {
 				t.Errorf("change: %+v", change)
 			}
 		}

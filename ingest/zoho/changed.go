@@ -17,9 +17,6 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
-// RecordsLabel is the label of changes that are read from the API.
-const RecordsLabel = "zoho-records"
-
 const (
 	perPage    = 200   // the most that Zoho lists at once
 	discrete   = 10    // pages that a number reaches; a token leads to those after
@@ -39,13 +36,13 @@ type place struct {
 	Token   string    `json:"token,omitempty"` // of the page, past the first 2,000 records
 }
 
-// Changed implements ingest.Lister. Seconds are the finest that Zoho tells: a span is widened to whole ones. A record
+// changed lists what changed, as ingest.Lister. Seconds are the finest that Zoho tells: a span is widened to whole ones. A record
 // tells only of its last change, so an edit in the span that a later one hides is not found in a backfill; in a repair
 // such a record is listed all the same, with the later time, for its later change was told live and this one was not. A
 // record that was made in the span is always listed, and one may be listed twice, with the same Mark.
-func (c *Channels) Changed(ctx context.Context, q ingest.Query) iter.Seq2[ingest.Page, error] {
+func (c *Client) changed(ctx context.Context, account string, q ingest.Query) iter.Seq2[ingest.Page, error] {
 	return func(yield func(ingest.Page, error) bool) {
-		list := &lister{Client: c.Client, account: c.Account, query: q}
+		list := &lister{Client: c, account: account, query: q}
 		if err := list.open(ctx); err != nil {
 			yield(ingest.Page{}, err)
 			return
@@ -121,6 +118,7 @@ func (l *lister) next(ctx context.Context) (page ingest.Page, more bool, err err
 		l.seen = make(map[string]time.Time, len(rows)) // some may be listed twice then
 	}
 	var last time.Time
+	collection := l.APIURL + "/crm/" + string(l.Version) + "/" + l.query.Module
 	for _, raw := range rows {
 		r, err := readRecord(raw, l.place.Deleted)
 		if err != nil {
@@ -132,7 +130,7 @@ func (l *lister) next(ctx context.Context) (page ingest.Page, more bool, err err
 		key := r.id + " " + r.at.Format(time.RFC3339)
 		_, seen := l.seen[key]
 		l.seen[key] = r.at
-		if change, ok := l.change(r, read); ok && !seen {
+		if change, ok := r.change(l.query, l.account, collection, read); ok && !seen {
 			page.Changes = append(page.Changes, change)
 		}
 	}

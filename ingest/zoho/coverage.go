@@ -14,23 +14,17 @@ import (
 
 // coverage is what is remembered of a module's channel. Times are by Zoho's clock.
 type coverage struct {
-	Channel  string    `json:"channel,omitempty"`  // id of the channel that was enabled last
-	Granted  time.Time `json:"granted,omitzero"`   // when its expiry was given
-	Expires  time.Time `json:"expires,omitzero"`   // as Zoho gave it
-	Proven   time.Time `json:"proven,omitzero"`    // when it was last known to be alive; zero: nothing was covered yet
-	Lapsed   bool      `json:"lapsed,omitempty"`   // it was found dead after that, and has not been enabled since
-	Disabled bool      `json:"disabled,omitempty"` // by a person
-	Dropped  time.Time `json:"dropped,omitzero"`   // when its channel was disabled because nobody wanted it
-	Retire   []string  `json:"retire,omitempty"`   // channels of ours that are still to be disabled
-	Gaps     []span    `json:"gaps,omitempty"`     // that are not noted yet
-	Problem  string    `json:"problem,omitempty"`
-	Refused  bool      `json:"refused,omitempty"` // the problem is Zoho's answer
-}
-
-// span is a time in which changes may have gone unheard.
-type span struct {
-	Since time.Time `json:"since"`
-	Until time.Time `json:"until"`
+	Channel  string       `json:"channel,omitempty"`  // id of the channel that was enabled last
+	Granted  time.Time    `json:"granted,omitzero"`   // when its expiry was given
+	Expires  time.Time    `json:"expires,omitzero"`   // as Zoho gave it
+	Proven   time.Time    `json:"proven,omitzero"`    // when it was last known to be alive; zero: nothing was covered yet
+	Lapsed   bool         `json:"lapsed,omitempty"`   // it was found dead after that, and has not been enabled since
+	Disabled bool         `json:"disabled,omitempty"` // by a person
+	Dropped  time.Time    `json:"dropped,omitzero"`   // when its channel was disabled because nobody wanted it
+	Retire   []string     `json:"retire,omitempty"`   // channels of ours that are still to be disabled
+	Gaps     []ingest.Gap `json:"gaps,omitempty"`     // that are not noted yet
+	Problem  string       `json:"problem,omitempty"`
+	Refused  bool         `json:"refused,omitempty"` // the problem is Zoho's answer
 }
 
 // maxGaps bounds the gaps of a module that are not noted yet; beyond it the last one grows.
@@ -45,7 +39,7 @@ func (c *coverage) prove(before, after time.Time, clock *ingest.Clock) {
 		if n := len(c.Gaps); n >= maxGaps {
 			c.Gaps[n-1].Until = gap.Until
 		} else {
-			c.Gaps = append(c.Gaps, span{gap.Since, gap.Until})
+			c.Gaps = append(c.Gaps, gap)
 		}
 	}
 	c.Proven, c.Lapsed = before, false
@@ -102,20 +96,20 @@ func (c *coverage) channel(account, module string, now time.Time) ingest.Channel
 	return channel
 }
 
-// memory is what is remembered of all channels of an account, in one document, so that two replicas that should not both be
+// coverages are what is remembered of all channels of an account, in one document, so that two replicas that should not both be
 // at work find out.
-type memory struct {
+type coverages struct {
 	Modules map[string]*coverage `json:"modules"`
 
-	stored   rest.Value[memory]
+	stored   rest.Value[coverages]
 	revision uint64
 }
 
 // errState says that what was done could not be remembered, so that nothing more must be done.
 var errState = errors.New("the state of the channels")
 
-func loadMemory(ctx context.Context, store ingest.Store, account string) (*memory, error) {
-	stored := rest.Value[memory]{Store: store, Key: "zoho.channels." + keyOf(account)}
+func loadCoverages(ctx context.Context, store ingest.Store, account string) (*coverages, error) {
+	stored := rest.Value[coverages]{Store: store, Key: "zoho.channels." + keyOf(account)}
 	m, revision, err := stored.Load(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errState, err)
@@ -127,14 +121,14 @@ func loadMemory(ctx context.Context, store ingest.Store, account string) (*memor
 }
 
 // of returns what is remembered of a module.
-func (m *memory) of(module string) *coverage {
+func (m *coverages) of(module string) *coverage {
 	if m.Modules[module] == nil {
 		m.Modules[module] = &coverage{}
 	}
 	return m.Modules[module]
 }
 
-func (m *memory) save(ctx context.Context) (err error) {
+func (m *coverages) save(ctx context.Context) (err error) {
 	if m.revision, err = m.stored.Save(ctx, *m, m.revision); err != nil {
 		return fmt.Errorf("%w: %w", errState, err)
 	}

@@ -4,31 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
-	"net/http"
-	"net/url"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
-
-// Channels keeps the notification channels of an account alive: one for each module, with a token and a proof of its own.
-// Set the fields once. It implements ingest.Watcher.
-type Channels struct {
-	Client    *Client
-	Account   string            // the org's name in events
-	Secrets   ingest.SecretList // the first makes ids, tokens and proofs; channels of the others are replaced
-	PublicURL string            // where Zoho reaches the bridge
-	Events    Events
-	Log       *slog.Logger
-
-	mu         sync.Mutex
-	reconciled time.Time // when the list of channels was last read; zero: not in this process
-	failures   int       // calls of Watch in a row that failed
-}
 
 // How often things are done.
 const (
@@ -42,7 +23,7 @@ const (
 func (c *Channels) Watch(ctx context.Context, state ingest.State, note func(ingest.Gap) error) (ingest.Watched, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m, err := loadMemory(ctx, state.Shared, c.Account)
+	m, err := loadCoverages(ctx, state.Shared, c.Account)
 	if err != nil {
 		return ingest.Watched{Next: c.next(nil, true)}, err
 	}
@@ -52,7 +33,7 @@ func (c *Channels) Watch(ctx context.Context, state ingest.State, note func(inge
 			errs = append(errs, err)
 		}
 	}
-	errs = append(errs, c.keepAll(ctx, m, listed)...)
+	errs = append(errs, c.maintainAll(ctx, m, listed)...)
 	if err := errors.Join(errs...); errors.Is(err, errState) || ctx.Err() != nil {
 		return ingest.Watched{Next: c.next(m, true), Channels: c.channels(m)}, err
 	}
@@ -66,12 +47,13 @@ func (c *Channels) Watch(ctx context.Context, state ingest.State, note func(inge
 }
 
 // noteGaps notes the gaps that are remembered, and forgets them when all are noted.
-func (c *Channels) noteGaps(ctx context.Context, m *memory, note func(ingest.Gap) error) error {
+func (c *Channels) noteGaps(ctx context.Context, m *coverages, note func(ingest.Gap) error) error {
 	noted := false
 	for _, wanted := range c.Events {
 		kept := m.of(wanted.Module)
 		for _, gap := range kept.Gaps {
-			if err := note(ingest.Gap{Account: c.Account, Module: wanted.Module, Since: gap.Since, Until: gap.Until}); err != nil {
+			gap.Account, gap.Module = c.Account, wanted.Module
+			if err := note(gap); err != nil {
 				return fmt.Errorf("note a gap of %s: %w", wanted.Module, err)
 			}
 			noted = true
@@ -84,13 +66,13 @@ func (c *Channels) noteGaps(ctx context.Context, m *memory, note func(ingest.Gap
 	return m.save(ctx)
 }
 
-// keepAll does what is to be done for each module, the most urgent first.
-func (c *Channels) keepAll(ctx context.Context, m *memory, listed listing) (errs []error) {
+// maintainAll does what is to be done for each module, the most urgent first.
+func (c *Channels) maintainAll(ctx context.Context, m *coverages, listed listing) (errs []error) {
 	wanted := slices.Clone(c.Events)
 	slices.SortStableFunc(wanted, func(a, b Wanted) int { return m.of(a.Module).Expires.Compare(m.of(b.Module).Expires) })
 	unanswered := 0
 	for _, w := range wanted {
-		err := c.keep(ctx, m, w, listed, false)
+		err := c.maintain(ctx, m, w, listed, false)
 		if err == nil {
 			continue
 		}
@@ -110,7 +92,7 @@ func (c *Channels) keepAll(ctx context.Context, m *memory, listed listing) (errs
 }
 
 // next is when to call Watch again, by our own clock.
-func (c *Channels) next(m *memory, failed bool) time.Time {
+func (c *Channels) next(m *coverages, failed bool) time.Time {
 	now := time.Now()
 	if failed {
 		pause := min(time.Minute<<min(c.failures, 5), retryLongest, max(c.left(m)/2, retryShortest))
@@ -128,7 +110,7 @@ func (c *Channels) next(m *memory, failed bool) time.Time {
 }
 
 // left is how long the channel that ends first has left, of those that are alive; retryLongest at most and where m is nil.
-func (c *Channels) left(m *memory) time.Duration {
+func (c *Channels) left(m *coverages) time.Duration {
 	left := 2 * retryLongest
 	for _, wanted := range c.Events {
 		if m == nil {
@@ -139,29 +121,4 @@ func (c *Channels) left(m *memory) time.Duration {
 		}
 	}
 	return left
-}
-
-// channels says how the channels are.
-func (c *Channels) channels(m *memory) []ingest.Channel {
-	list := make([]ingest.Channel, len(c.Events))
-	for i, wanted := range c.Events {
-		list[i] = m.of(wanted.Module).channel(c.Account, wanted.Module, c.Client.Now())
-	}
-	return list
-}
-
-// Clock returns Zoho's clock, and asks it something where it has not answered yet.
-func (c *Channels) Clock(ctx context.Context, _ string) (*ingest.Clock, error) {
-	if c.Client.clock.Known() {
-		return &c.Client.clock, nil
-	}
-	_, err := c.Client.do(ctx, call{method: http.MethodGet, path: "actions/watch", query: url.Values{"page": {"1"}, "per_page": {"1"}}})
-	return &c.Client.clock, err
-}
-
-func (c *Channels) log() *slog.Logger {
-	if c.Log == nil {
-		return slog.New(slog.DiscardHandler)
-	}
-	return c.Log
 }

@@ -23,13 +23,6 @@ func (c *Channels) list(ctx context.Context) (listing, error) {
 	return listing{rows, before, after, err == nil}, err
 }
 
-// window is the time from start, by our own clock, until now, both by Zoho's. What Zoho's clock says is known only after
-// an answer of it.
-func (c *Channels) window(start time.Time) (before, after time.Time) {
-	after = c.Client.Now()
-	return after.Add(-time.Since(start)), after
-}
-
 // find returns the row of a channel and module; its time must not be over.
 func (l listing) find(id, module string) (listedChannel, bool) {
 	i := slices.IndexFunc(l.rows, func(row listedChannel) bool {
@@ -41,13 +34,13 @@ func (l listing) find(id, module string) (listedChannel, bool) {
 	return l.rows[i], true
 }
 
-// keep makes sure that a module's channel is alive, is as wanted, and is renewed when it is due, or at once.
-func (c *Channels) keep(ctx context.Context, m *memory, w Wanted, listed listing, atOnce bool) error {
+// maintain makes sure that a module's channel is alive, is as wanted, and is renewed when it is due, or at once.
+func (c *Channels) maintain(ctx context.Context, m *coverages, w Wanted, listed listing, atOnce bool) error {
 	kept := m.of(w.Module)
 	if kept.Disabled {
 		return nil
 	}
-	err := c.keepOne(ctx, m, kept, w, listed, atOnce)
+	err := c.maintainOne(ctx, m, kept, w, listed, atOnce)
 	if err != nil && !errors.Is(err, errState) {
 		kept.fail(err)
 		c.reconciled = time.Time{} // so that the list of channels settles what an answer did not
@@ -58,7 +51,7 @@ func (c *Channels) keep(ctx context.Context, m *memory, w Wanted, listed listing
 	return err
 }
 
-func (c *Channels) keepOne(ctx context.Context, m *memory, kept *coverage, w Wanted, listed listing, atOnce bool) error {
+func (c *Channels) maintainOne(ctx context.Context, m *coverages, kept *coverage, w Wanted, listed listing, atOnce bool) error {
 	kept.take(c.Client.Now())
 	id := ChannelID(c.Secrets[0], c.Account, w.Module)
 	row, there := listed.find(id, w.Module)
@@ -96,7 +89,7 @@ func (c *Channels) asWanted(row listedChannel, w Wanted) bool {
 
 // renew sends all of the channel again, by PATCH, or by PUT where something is not as wanted. A dead channel says so to a
 // PATCH; it is enabled anew then, and what was missed becomes a gap. So is one whose time a success did not make longer.
-func (c *Channels) renew(ctx context.Context, m *memory, kept *coverage, w Wanted, id, method string) error {
+func (c *Channels) renew(ctx context.Context, m *coverages, kept *coverage, w Wanted, id, method string) error {
 	old, own := kept.Expires, kept.Channel == id
 	err := c.ask(ctx, m, kept, w, id, method)
 	switch {
@@ -114,7 +107,7 @@ func (c *Channels) renew(ctx context.Context, m *memory, kept *coverage, w Wante
 }
 
 // ask sends a request for the channel with the longest expiry that Zoho takes, and remembers what came back.
-func (c *Channels) ask(ctx context.Context, m *memory, kept *coverage, w Wanted, id, method string) error {
+func (c *Channels) ask(ctx context.Context, m *coverages, kept *coverage, w Wanted, id, method string) error {
 	var expires, start time.Time
 	var err error
 	for _, life := range c.wishes(kept, method) {
@@ -209,7 +202,7 @@ func (c *Channels) wish(w Wanted, id string, life time.Duration) wish {
 }
 
 // alive remembers that a channel was alive between before and after, and when its expiry was granted.
-func (c *Channels) alive(ctx context.Context, m *memory, kept *coverage, id string, expires, granted, before, after time.Time) error {
+func (c *Channels) alive(ctx context.Context, m *coverages, kept *coverage, id string, expires, granted, before, after time.Time) error {
 	gaps := len(kept.Gaps)
 	kept.prove(before, after, &c.Client.clock)
 	kept.Channel, kept.Expires, kept.Granted, kept.Problem, kept.Refused = id, expires, granted, "", false
@@ -222,7 +215,7 @@ func (c *Channels) alive(ctx context.Context, m *memory, kept *coverage, id stri
 
 // dead remembers that the channel is not alive, before anything is done about it: otherwise a request whose answer is
 // lost would make it look as if it had been alive all the time.
-func (c *Channels) dead(ctx context.Context, m *memory, kept *coverage) error {
+func (c *Channels) dead(ctx context.Context, m *coverages, kept *coverage) error {
 	if kept.Lapsed || kept.Proven.IsZero() {
 		return nil
 	}
