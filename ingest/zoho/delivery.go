@@ -79,13 +79,9 @@ func readDelivery(cb ingest.Callback) (delivery, error) {
 
 const formType = "application/x-www-form-urlencoded"
 
-var byteOrderMark = []byte("\xef\xbb\xbf")
-
 func claimsJSON(mediaType string) bool {
 	return mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
 }
-
-func isSecret(name string) bool { return name == secretParam }
 
 func (d delivery) withForm(form body.Params) delivery {
 	d.params = append(d.params, form...)

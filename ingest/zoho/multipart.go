@@ -14,6 +14,13 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/body"
 )
 
+// secretParam is the parameter that authenticates a webhook.
+const secretParam = "secret"
+
+func isSecret(name string) bool { return name == secretParam }
+
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
 // maxParts bounds the parts of a multipart body that are taken, and maxSought those among which its secret is looked for.
 const (
 	maxParts  = 1000
