@@ -89,7 +89,7 @@ func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member st
 		}
 		for _, want := range s.needed() {
 			if slices.Contains(have, want) {
-				memory.covered(table, s.Client.clock(member), member, want, start)
+				memory.covered(table, &s.Client.portal(member).clock, member, want, start)
 			} else {
 				memory.missing(want) // noted before it is bound again: the answer to that may be lost
 			}
@@ -127,7 +127,7 @@ func (s *Subscriptions) settle(ctx context.Context, table table, member string, 
 			failed = errors.Join(failed, err)
 			continue
 		}
-		memory.covered(table, s.Client.clock(member), member, want, bound)
+		memory.covered(table, &s.Client.portal(member).clock, member, want, bound)
 	}
 	for _, old := range memory.all() {
 		if slices.Contains(needed, old) {

@@ -76,7 +76,7 @@ func (r *Records) list(ctx context.Context, query ingest.Query, yield func(inges
 		shelves = shelves[index:]
 	}
 	for _, s := range shelves {
-		have, err := r.Client.token(s.member).Get(ctx)
+		have, err := r.Client.portal(s.member).token.Get(ctx)
 		if err != nil {
 			return fmt.Errorf("portal %s: %w", s.member, err)
 		}

@@ -2,6 +2,7 @@ package bitrix24
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,10 +10,11 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
@@ -40,30 +42,6 @@ const (
 	burst     = 5               // requests at once, of the 50 that a portal bears
 )
 
-// Refusal is an answer of Bitrix24 that says no.
-type Refusal struct {
-	Status            int
-	Code, Description string // as Bitrix24 gives them, without what is secret
-}
-
-func (r *Refusal) Error() string {
-	return strings.TrimSuffix(fmt.Sprintf("Bitrix24 answers %d %s: %s", r.Status, r.Code, r.Description), ": ")
-}
-
-// refusedWith reports whether Bitrix24 has answered with one of codes, in any letter case.
-func refusedWith(err error, codes ...string) bool {
-	var refusal *Refusal
-	if !errors.As(err, &refusal) {
-		return false
-	}
-	for _, code := range codes {
-		if strings.EqualFold(refusal.Code, code) {
-			return true
-		}
-	}
-	return false
-}
-
 // Call calls a method of a portal's API and decodes its result (nil: it is dropped). It waits for its turn, waits longer
 // where the portal asks for patience or cannot be reached, at most eight times, and renews an access token that has expired. It may
 // have been carried out more than once, unless it reserves offline events: then it is not repeated if it may have been
@@ -82,20 +60,20 @@ func (c *Client) Call(ctx context.Context, member, method string, params map[str
 }
 
 func (c *Client) call(ctx context.Context, member, method string, params map[string]any) (result json.RawMessage, err error) {
-	token := c.token(member)
-	have, err := token.Get(ctx)
+	portal := c.portal(member)
+	have, err := portal.token.Get(ctx)
 	if err != nil {
 		return nil, err
 	}
 	renewed := false
 	err = rest.Retry{Attempts: maxTries, Longest: maxWait}.Do(ctx, func() (again bool, after time.Duration, err error) {
-		result, after, err = c.post(ctx, member, have, method, params)
-		if !renewed && (refusedWith(err, "expired_token") || c.moved(member, err)) {
+		result, after, err = c.post(ctx, portal, have, method, params)
+		if !renewed && (refusedWith(err, "expired_token") || portal.hasMoved(err)) {
 			renewed = true
-			if have, err = token.Renew(ctx, have.AccessToken); err != nil {
+			if have, err = portal.token.Renew(ctx, have.AccessToken); err != nil {
 				return false, 0, err
 			}
-			result, after, err = c.post(ctx, member, have, method, params)
+			result, after, err = c.post(ctx, portal, have, method, params)
 		}
 		if err != nil && ctx.Err() != nil {
 			return false, 0, ctx.Err()
@@ -114,8 +92,8 @@ func (c *Client) call(ctx context.Context, member, method string, params map[str
 
 // post makes one request when it is its turn: the parameters as JSON, with the access token among them, so that it is in no URL.
 // after is what a Retry-After asks for.
-func (c *Client) post(ctx context.Context, member string, have credentials, method string, params map[string]any) (result json.RawMessage, after time.Duration, err error) {
-	if err := c.bucket(member).Wait(ctx); err != nil {
+func (c *Client) post(ctx context.Context, portal *portal, have credentials, method string, params map[string]any) (result json.RawMessage, after time.Duration, err error) {
+	if err := portal.bucket.Wait(ctx); err != nil {
 		return nil, 0, err
 	}
 	fields := make(map[string]any, len(params)+1)
@@ -137,37 +115,53 @@ func (c *Client) post(ctx context.Context, member string, have credentials, meth
 		return nil, 0, err
 	}
 	if answer.Status < 500 { // a proxy on the way has a clock of its own
-		c.clock(member).Observe(answer.Header, sent, time.Now())
+		portal.clock.Observe(answer.Header, sent, time.Now())
 	}
 	result, err = readAnswer(answer.Status, answer.Body, have.AccessToken, have.RefreshToken, have.ApplicationToken, c.ClientSecret)
 	return result, rest.RetryAfter(answer.Header), err
 }
 
-// readAnswer reads {"result":…} or {"error":…,"error_description":…}, and takes secrets out of the latter.
-func readAnswer(status int, body []byte, secrets ...string) (json.RawMessage, error) {
-	var answer struct {
-		Result      json.RawMessage `json:"result"`
-		Error       any             `json:"error"`
-		Description any             `json:"error_description"`
-	}
-	broken := json.Unmarshal(body, &answer)
-	if broken == nil && answer.Error == nil && status == http.StatusOK && answer.Result != nil {
-		return answer.Result, nil
-	}
-	refusal := &Refusal{Status: status, Description: "the answer is not of the documented shape"}
-	if broken == nil && answer.Error != nil {
-		refusal.Code, refusal.Description = shown(answer.Error, secrets), shown(answer.Description, secrets)
-	}
-	return nil, refusal
+// reserves reports whether a call takes events from the queue, so that a second one would not see them.
+func reserves(method string, params map[string]any) bool {
+	return method == "event.offline.get" && params["process_id"] == nil
 }
 
-// tokenLike is a run of characters that may be a token: no word is that long and has a digit in it.
-var tokenLike = regexp.MustCompile(`[A-Za-z0-9+/=~-]{12,}[0-9][A-Za-z0-9+/=~-]*|[A-Za-z0-9+/=~-]*[0-9][A-Za-z0-9+/=~-]{12,}`)
-
-// shown is text of Bitrix24's as it may be printed.
-func shown(value any, secrets []string) string {
-	if value == nil {
-		return ""
+// portal returns what this process knows of a portal.
+func (c *Client) portal(member string) *portal {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.portals == nil {
+		c.portals = map[string]*portal{}
 	}
-	return rest.Clean(fmt.Sprint(value), secrets, tokenLike)
+	p := c.portals[member]
+	if p == nil {
+		p = &portal{bucket: rate.NewLimiter(rate.Limit(cmp.Or(c.Rate, 2)), burst), token: c.oauth().token(c.stored(member), member)}
+		c.portals[member] = p
+	}
+	return p
+}
+
+// stored is where a portal's credentials are.
+func (c *Client) stored(member string) rest.Value[credentials] {
+	return rest.Value[credentials]{Store: c.State.Secret, Key: "bitrix24.credentials." + member}
+}
+
+func (c *Client) oauth() oauth {
+	return oauth{strings.TrimSuffix(cmp.Or(c.OAuthURL, DefaultOAuthURL), "/"), c.ClientID, c.ClientSecret, c.HTTP, c.log()}
+}
+
+// Clock returns a portal's clock, and asks the portal something where it has not answered yet.
+func (c *Client) Clock(ctx context.Context, member string) (*ingest.Clock, error) {
+	clock := &c.portal(member).clock
+	if clock.Known() {
+		return clock, nil
+	}
+	return clock, c.Call(ctx, member, "event.get", nil, nil)
+}
+
+func (c *Client) log() *slog.Logger {
+	if c.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return c.Log
 }

@@ -1,7 +1,6 @@
 package bitrix24
 
 import (
-	"context"
 	"errors"
 	"net/netip"
 	"net/url"
@@ -22,36 +21,14 @@ type credentials struct {
 	ApplicationToken string `json:"application_token"`
 }
 
-// stored is where a portal's credentials are.
-func (c *Client) stored(member string) rest.Value[credentials] {
-	return rest.Value[credentials]{Store: c.State.Secret, Key: "bitrix24.credentials." + member}
-}
-
-// token is a portal's access token. It is renewed when the portal has refused it as expired.
-func (c *Client) token(member string) *rest.Token[credentials] {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.of(member).token
-}
-
-func (c *Client) newToken(member string) *rest.Token[credentials] {
-	stored := c.stored(member)
-	stored.Lenient = true // what cannot be decoded is replaced by a new installation
-	return &rest.Token[credentials]{
-		Value: stored, Missing: ErrNotInstalled,
-		Grant:    func(have *credentials) *rest.Grant { return &have.Grant },
-		Exchange: func(ctx context.Context, have credentials) (credentials, error) { return c.renewed(ctx, member, have) },
-	}
-}
-
 // checkEndpoint returns the address of a portal's REST API, if it may be called: it comes from the OAuth server, and is
 // https, unless that one is called over http itself; and it does not lead into this machine or its link.
-func (c *Client) checkEndpoint(text string) (string, error) {
+func checkEndpoint(oauthURL, text string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !strings.HasSuffix(u.Path, "/rest/") {
 		return "", errors.New("the OAuth server gave a client_endpoint that is none")
 	}
-	if strings.HasPrefix(c.oauthURL(), "http://") && u.Scheme == "http" {
+	if strings.HasPrefix(oauthURL, "http://") && u.Scheme == "http" {
 		return text, nil
 	}
 	if u.Scheme != "https" {

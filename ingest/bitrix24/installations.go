@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -21,14 +21,9 @@ type Installations struct {
 	Portals []string // member_ids whose installation is believed
 	Woken   func()   // called after an installation, when events can be bound; nil: nobody waits for it
 
-	mu       sync.Mutex
-	known    map[string]learnt
-	unread   map[string]time.Time // portals whose token could not be read, and when that was logged
-	looks    map[string]*look
-	looked   map[string]time.Time
-	turns    turns              // of checks at the OAuth server
-	checking map[digest]*check  // that are under way
-	verdicts map[digest]verdict // of the OAuth server
+	learnt learntTokens
+	turns  turns  // of checks at the OAuth server
+	checks checks // at the OAuth server
 }
 
 // checkFor is how long an installation may take until it is stored.
@@ -68,7 +63,7 @@ func (i *Installations) install(ctx context.Context, from Installation, proven b
 	case from.RefreshToken == "" || len(from.RefreshToken) > 1000:
 		return fmt.Errorf("%w: an installation without a refresh_token, so that nothing can confirm it", ingest.ErrForged)
 	}
-	return i.once(ctx, digestOf(from), func() error {
+	return i.checks.once(ctx, digestOf(from.MemberID, from.RefreshToken, from.ApplicationToken), func() error {
 		if !proven && !i.turns.wait(ctx, senderOf(from.From, from.MemberID)) {
 			return fmt.Errorf("%w: more installations were sent than are checked in time; BRIDGE_ALLOW, and BRIDGE_TRUSTED_PROXIES behind a proxy, keep strangers out", ingest.ErrForged)
 		}
@@ -80,7 +75,7 @@ func (i *Installations) install(ctx context.Context, from Installation, proven b
 func (i *Installations) check(ctx context.Context, from Installation) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkFor) // its token works once: no giving up half way
 	defer cancel()
-	answer, err := i.Client.exchange(ctx, from.RefreshToken)
+	answer, err := i.Client.oauth().exchange(ctx, from.RefreshToken)
 	var refusal *Refusal
 	if errors.As(err, &refusal) && refusal.Code != "" && !passing(err) {
 		return fmt.Errorf("%w: %w: %w", ingest.ErrForged, errUnconfirmed, err)
@@ -88,7 +83,7 @@ func (i *Installations) check(ctx context.Context, from Installation) error {
 	if err != nil {
 		return fmt.Errorf("%w: the installation could not be checked: %w", ingest.ErrRetry, err)
 	}
-	next, err := i.Client.accepted(answer, from.MemberID, from.ApplicationToken)
+	next, err := i.Client.oauth().accepted(answer, from.MemberID, from.ApplicationToken)
 	if err != nil {
 		return fmt.Errorf("%w: %w: %w", ingest.ErrForged, errUnconfirmed, err)
 	}
@@ -102,9 +97,6 @@ func (i *Installations) check(ctx context.Context, from Installation) error {
 	return nil
 }
 
-// errUnconfirmed is the OAuth server's verdict on an installation: asking again would be in vain.
-var errUnconfirmed = errors.New("the installation is not confirmed")
-
 // Prove decides whether a callback with that event and that auth block comes from its portal: nil if so, ingest.ErrForged if
 // not. An installation is checked and stored first, and with the end of one the trust ends.
 func (i *Installations) Prove(ctx context.Context, event string, auth Installation) error {
@@ -112,7 +104,7 @@ func (i *Installations) Prove(ctx context.Context, event string, auth Installati
 	switch {
 	case strings.EqualFold(event, "ONAPPINSTALL"), strings.EqualFold(event, "ONAPPUPDATE") && !known:
 		return i.install(ctx, auth, known || auth.Proven)
-	case !known && !auth.Proven && i.isUnread(auth.MemberID):
+	case !known && !auth.Proven && i.learnt.isUnread(auth.MemberID):
 		return fmt.Errorf("%w: the store of application tokens is unreachable", ingest.ErrUnasked)
 	case !known:
 		return fmt.Errorf("%w: no installation brought that application_token for its member_id", ingest.ErrForged)
@@ -141,7 +133,47 @@ func (i *Installations) put(ctx context.Context, member string, next credentials
 		return nil
 	})
 	if err == nil {
-		i.learn(member, next.ApplicationToken)
+		i.learnt.learn(member, next.ApplicationToken)
 	}
 	return err
+}
+
+// TokensFor returns the application_tokens that prove a portal's callbacks; nil where it has none. It is as the store had
+// it half a minute ago at most.
+func (i *Installations) TokensFor(ctx context.Context, member string) []string {
+	if !i.isConfigured(member) {
+		return nil
+	}
+	token, fresh := i.learnt.remembered(member)
+	if !fresh {
+		if stored, ok := i.learnt.look(ctx, i.Client, member); ok {
+			token = stored
+		}
+	}
+	if token == "" {
+		return nil
+	}
+	return []string{token}
+}
+
+// Proves reports whether token proves a callback of a portal. An unknown token is looked up in the store,
+// for another replica may have taken the installation a moment ago.
+func (i *Installations) Proves(ctx context.Context, member, token string) bool {
+	if !i.isConfigured(member) || token == "" {
+		return false
+	}
+	known, fresh := i.learnt.remembered(member)
+	if fresh && ingest.MatchesAny(token, []string{known}) {
+		return true
+	}
+	stored, ok := i.learnt.look(ctx, i.Client, member)
+	if !ok {
+		stored = known
+	}
+	return ingest.MatchesAny(token, []string{stored})
+}
+
+// isConfigured reports whether a portal is one of Portals.
+func (i *Installations) isConfigured(member string) bool {
+	return member != "" && slices.Contains(i.Portals, member)
 }

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
@@ -27,27 +27,28 @@ type granted struct {
 	Description    string      `json:"error_description"`
 }
 
-func (c *Client) oauthURL() string {
-	if c.OAuthURL == "" {
-		return DefaultOAuthURL
-	}
-	return strings.TrimSuffix(c.OAuthURL, "/")
+// oauth is the OAuth server, and what it knows the application by.
+type oauth struct {
+	url, clientID, clientSecret string
+
+	http *http.Client
+	log  *slog.Logger
 }
 
 // exchange gives a refresh token for a new pair, at the OAuth server alone. The old token no longer works then. It tries
 // three times where the server cannot be reached.
-func (c *Client) exchange(ctx context.Context, refreshToken string) (answer granted, err error) {
+func (o oauth) exchange(ctx context.Context, refreshToken string) (answer granted, err error) {
 	query := url.Values{
-		"grant_type": {"refresh_token"}, "client_id": {c.ClientID}, "client_secret": {c.ClientSecret}, "refresh_token": {refreshToken},
+		"grant_type": {"refresh_token"}, "client_id": {o.clientID}, "client_secret": {o.clientSecret}, "refresh_token": {refreshToken},
 	}
 	err = rest.Retry{Attempts: 3}.Do(ctx, func() (again bool, after time.Duration, err error) {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.oauthURL()+"/oauth/token/?"+query.Encode(), nil)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, o.url+"/oauth/token/?"+query.Encode(), nil)
 		if err != nil {
 			return false, 0, errors.New("BRIDGE_BITRIX24_OAUTH_URL is not a URL")
 		}
-		got, err := rest.Sender{HTTP: c.HTTP, MaxAnswer: 64 << 10}.Do(request)
+		got, err := rest.Sender{HTTP: o.http, MaxAnswer: 64 << 10}.Do(request)
 		if err == nil {
-			answer, err = readGranted(got.Status, got.Body, refreshToken, c.ClientSecret)
+			answer, err = readGranted(got.Status, got.Body, refreshToken, o.clientSecret)
 		}
 		return passing(err), rest.RetryAfter(got.Header), err
 	})
@@ -71,11 +72,11 @@ func readGranted(status int, body []byte, secrets ...string) (granted, error) {
 }
 
 // accepted makes credentials of an answer, if it is for member and names a portal that may be called.
-func (c *Client) accepted(answer granted, member, applicationToken string) (credentials, error) {
+func (o oauth) accepted(answer granted, member, applicationToken string) (credentials, error) {
 	if answer.MemberID != member {
 		return credentials{}, errors.New("the OAuth server gave tokens of another portal")
 	}
-	endpoint, err := c.checkEndpoint(answer.ClientEndpoint)
+	endpoint, err := checkEndpoint(o.url, answer.ClientEndpoint)
 	if err != nil {
 		return credentials{}, err
 	}
@@ -92,19 +93,29 @@ func (c *Client) accepted(answer granted, member, applicationToken string) (cred
 	}, nil
 }
 
+// token is a portal's access token, in stored. It is renewed when the portal has refused it as expired.
+func (o oauth) token(stored rest.Value[credentials], member string) *rest.Token[credentials] {
+	stored.Lenient = true // what cannot be decoded is replaced by a new installation
+	return &rest.Token[credentials]{
+		Value: stored, Missing: ErrNotInstalled,
+		Grant:    func(have *credentials) *rest.Grant { return &have.Grant },
+		Exchange: func(ctx context.Context, have credentials) (credentials, error) { return o.renewed(ctx, member, have) },
+	}
+}
+
 // renewed exchanges the refresh token of a portal's credentials. A replica that dies after the OAuth server has answered, and
 // before the answer is stored, loses both tokens; only a new installation helps then.
-func (c *Client) renewed(ctx context.Context, member string, have credentials) (credentials, error) {
-	answer, err := c.exchange(ctx, have.RefreshToken)
+func (o oauth) renewed(ctx context.Context, member string, have credentials) (credentials, error) {
+	answer, err := o.exchange(ctx, have.RefreshToken)
 	if refusedWith(err, "invalid_grant", "invalid_client", "invalid_request", "PAYMENT_REQUIRED") {
 		err = fmt.Errorf("%w: install the application again: %w", rest.ErrRefused, err)
 	}
 	if err != nil {
 		return credentials{}, err
 	}
-	if _, wrong := c.checkEndpoint(answer.ClientEndpoint); wrong != nil { // the tokens are good all the same
-		c.log().Warn("a portal's address was not updated", "portal", member, "endpoint", have.Endpoint, "reason", wrong)
+	if _, wrong := checkEndpoint(o.url, answer.ClientEndpoint); wrong != nil { // the tokens are good all the same
+		o.log.Warn("a portal's address was not updated", "portal", member, "endpoint", have.Endpoint, "reason", wrong)
 		answer.ClientEndpoint = have.Endpoint
 	}
-	return c.accepted(answer, member, have.ApplicationToken)
+	return o.accepted(answer, member, have.ApplicationToken)
 }

@@ -69,7 +69,7 @@ func (q *queue) drain(ctx context.Context) error {
 	if q.table, err = openTable(); err != nil {
 		return err
 	}
-	if q.access, err = q.offline.Client.token(q.member).Get(ctx); err != nil {
+	if q.access, err = q.offline.Client.portal(q.member).token.Get(ctx); err != nil {
 		return err
 	}
 	memory, err := q.load(ctx)

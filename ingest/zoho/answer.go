@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
@@ -45,6 +46,24 @@ var advice = map[string]string{
 	"INVALID_TOKEN":        "; check that the data centre is the account's own, and that the refresh token was not revoked",
 	"NO_PERMISSION":        "; the user who granted the refresh token may not do this",
 	"INVALID_MODULE":       "; use the module's API name",
+}
+
+// maxAnswer bounds the body of an answer.
+const maxAnswer = 16 << 20
+
+// answer is what the API said.
+type answer struct {
+	rest.Answer
+	secrets []string // what the request carried, and no error may show
+}
+
+// send sends a request. A redirect is an error.
+func send(sender rest.Sender, request *http.Request) (rest.Answer, error) {
+	got, err := sender.Do(request)
+	if err == nil && 300 <= got.Status && got.Status < 400 && got.Status != http.StatusNotModified {
+		err = fmt.Errorf("answered with a redirect (%d), which is not followed: check the host", got.Status)
+	}
+	return got, err
 }
 
 // refusal makes an error of a problem in the answer; the answer's secrets, and more, are masked in it.

@@ -69,8 +69,8 @@ func FuzzAnswers(f *testing.F) {
 		check(err)
 		_, err = readFields(got)
 		check(err)
-		client := &Client{ClientSecret: "planted-secret"}
-		if grant, err := client.readGrant(got.Answer, time.Unix(0, 0)); check(err) && (grant.AccessToken == "" || grant.Expires.After(time.Unix(24*3600, 0))) {
+		server := accounts{clientSecret: "planted-secret"}
+		if grant, err := server.read(got.Answer, time.Unix(0, 0)); check(err) && (grant.AccessToken == "" || grant.Expires.After(time.Unix(24*3600, 0))) {
 			t.Errorf("token %q until %s", grant.AccessToken, grant.Expires)
 		}
 		rows, _, err := readRecords(got)

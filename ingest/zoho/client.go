@@ -42,9 +42,6 @@ type Client struct {
 	highest int // the most that were left since then: about half of a day's
 }
 
-// maxAnswer bounds the body of an answer.
-const maxAnswer = 16 << 20
-
 // call is a request to the API.
 type call struct {
 	method string
@@ -53,12 +50,6 @@ type call struct {
 	body   any       // sent as JSON
 	since  time.Time // If-Modified-Since
 	once   bool      // it must not be repeated if it may have been carried out: only requests that were refused are sent again
-}
-
-// answer is what the API said.
-type answer struct {
-	rest.Answer
-	secrets []string // what the request carried, and no error may show
 }
 
 // Now is the time by Zoho's clock, as the Date of its answers showed it. Expiries and modification times are by that clock, and
@@ -130,7 +121,7 @@ func (c *Client) attempt(ctx context.Context, call call, token string) (answer, 
 		request.Header.Set("If-Modified-Since", formatTime(call.since))
 	}
 	sent := time.Now()
-	got, err := c.send(request)
+	got, err := send(c.sender(), request)
 	if err != nil {
 		return answer{}, err
 	}
@@ -141,16 +132,39 @@ func (c *Client) attempt(ctx context.Context, call call, token string) (answer, 
 	return answer{got, []string{token, c.ClientSecret, c.RefreshToken}}, nil
 }
 
-// send sends a request. A redirect is an error.
-func (c *Client) send(request *http.Request) (rest.Answer, error) {
-	got, err := rest.Sender{HTTP: c.HTTP, Timeout: c.Timeout, MaxAnswer: maxAnswer}.Do(request)
-	if err == nil && 300 <= got.Status && got.Status < 400 && got.Status != http.StatusNotModified {
-		err = fmt.Errorf("answered with a redirect (%d), which is not followed: check the host", got.Status)
-	}
-	return got, err
+func (c *Client) attempts() int { return cmp.Or(c.Attempts, 5) }
+
+func (c *Client) sender() rest.Sender {
+	return rest.Sender{HTTP: c.HTTP, Timeout: c.Timeout, MaxAnswer: maxAnswer}
 }
 
-func (c *Client) attempts() int { return cmp.Or(c.Attempts, 5) }
+// access returns an access token that is good for some minutes, and another one than stale.
+func (c *Client) access(ctx context.Context, stale string) (grant rest.Grant, err error) {
+	token := c.accessToken()
+	err = rest.Retry{Attempts: min(3, c.attempts())}.Do(ctx, func() (again bool, after time.Duration, err error) {
+		if stale == "" {
+			grant, err = token.Get(ctx)
+		} else {
+			grant, err = token.Renew(ctx, stale)
+		}
+		var away *rest.Unreachable
+		return errors.As(err, &away), 0, err
+	})
+	return grant, err
+}
+
+func (c *Client) accounts() accounts {
+	return accounts{url: c.TokenURL, clientID: c.ClientID, clientSecret: c.ClientSecret, refreshToken: c.RefreshToken, sender: c.sender()}
+}
+
+func (c *Client) accessToken() *rest.Token[rest.Grant] {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.token == nil {
+		c.token = c.accounts().token(c.State.Secret)
+	}
+	return c.token
+}
 
 // count reads from an answer what credits are left.
 func (c *Client) count(header http.Header, status int) {

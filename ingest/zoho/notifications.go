@@ -17,8 +17,6 @@ import (
 // NotificationsLabel is the label of the source Notifications.
 const NotificationsLabel = "zoho-notifications"
 
-const notificationsPath = "/zoho/notifications"
-
 // Notifications understands the callbacks of Zoho CRM's notification channels (actions/watch), every version of them.
 type Notifications struct {
 	Account      string            // the org's name in events

@@ -9,6 +9,6 @@ import (
 // Reach requests an access token from the accounts server, which checks the client and its refresh token, and drops the token.
 // It is one of the ten that Zoho issues for a refresh token in ten minutes.
 func (c *Client) Reach(ctx context.Context) error {
-	_, err := c.exchange(ctx, rest.Grant{})
+	_, err := c.accounts().exchange(ctx, rest.Grant{})
 	return err
 }

@@ -21,6 +21,8 @@ func ChannelToken(secret, channel string) string { return derive(secret, channel
 // token (seen on channels whose token a later PATCH or PUT dropped).
 func ChannelProof(secret, channel string) string { return derive(secret, "proof\n"+channel) }
 
+const notificationsPath = "/zoho/notifications"
+
 // NotifyURL is where a channel is to post, with the second proof in its query. It is percent-encoded: an example of
 // Zoho's own documents has a raw space in such a URL, which HTTP refuses.
 func NotifyURL(publicURL, secret, channel string) string {
