@@ -1,7 +1,6 @@
 package bitrix24
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,15 +26,6 @@ const (
 	lookEvery = time.Hour
 	lookAgain = 5 * time.Minute // where something failed
 )
-
-// lifecycle are the events that say how long an application is to be trusted. They are always bound to Handler.
-var lifecycle = []string{"ONAPPUPDATE", "ONAPPUNINSTALL"}
-
-// binding is one row of event.get.
-type binding struct {
-	event, handler string
-	offline        bool
-}
 
 // ID names the channel that a portal's bindings are shown as.
 func (s *Subscriptions) ID() string {
@@ -200,17 +190,6 @@ func (s *Subscriptions) unbind(ctx context.Context, member string, b binding) er
 		return fmt.Errorf("%s: %w", b.event, explain(err))
 	}
 	return nil
-}
-
-func (b binding) params() map[string]any {
-	if b.offline {
-		return map[string]any{"event": b.event, "event_type": "offline"}
-	}
-	return map[string]any{"event": b.event, "handler": b.handler}
-}
-
-func compareBindings(a, b binding) int {
-	return cmp.Or(cmp.Compare(a.event, b.event), cmp.Compare(a.handler, b.handler))
 }
 
 // Disable unbinds what was bound in a portal, and binds nothing there until Enable.

@@ -1,6 +1,7 @@
 package bitrix24
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,26 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
+
+// lifecycle are the events that say how long an application is to be trusted. They are always bound to Handler.
+var lifecycle = []string{"ONAPPUPDATE", "ONAPPUNINSTALL"}
+
+// binding is one row of event.get.
+type binding struct {
+	event, handler string
+	offline        bool
+}
+
+func (b binding) params() map[string]any {
+	if b.offline {
+		return map[string]any{"event": b.event, "event_type": "offline"}
+	}
+	return map[string]any{"event": b.event, "handler": b.handler}
+}
+
+func compareBindings(a, b binding) int {
+	return cmp.Or(cmp.Compare(a.event, b.event), cmp.Compare(a.handler, b.handler))
+}
 
 // bindings is what is remembered of a portal's bindings, in State.Shared.
 type bindings struct {

@@ -31,6 +31,7 @@ type verdict struct {
 }
 
 const (
+	checkFor    = 15 * time.Second // how long an installation may take until it is stored
 	verdictFor  = 10 * time.Minute // an installation that comes again is answered as before, without a question, for so long
 	maxVerdicts = 1000
 )

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
@@ -25,9 +24,6 @@ type Installations struct {
 	turns  turns  // of checks at the OAuth server
 	checks checks // at the OAuth server
 }
-
-// checkFor is how long an installation may take until it is stored.
-const checkFor = 15 * time.Second
 
 // Installation is what a callback's auth block says. ONAPPINSTALL brings an application_token, and so does ONAPPUPDATE, for
 // a new version may have a token of its own (api-reference/events/safe-event-handlers.md).

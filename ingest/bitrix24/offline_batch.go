@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
@@ -12,26 +13,23 @@ type batch struct {
 	ProcessID string            `json:"process_id,omitempty"`
 	Rows      []json.RawMessage `json:"rows,omitempty"` // where the portal keeps them no longer
 
+	stored   rest.Value[batch]
 	revision uint64
 }
 
-func (q *queue) stored() rest.Value[batch] {
-	return rest.Value[batch]{Store: q.store, Key: "bitrix24.offline." + q.member}
+func loadBatch(ctx context.Context, store ingest.Store, member string) (batch, error) {
+	stored := rest.Value[batch]{Store: store, Key: "bitrix24.offline." + member}
+	b, revision, err := stored.Load(ctx)
+	b.stored, b.revision = stored, revision
+	return b, err
 }
 
-// load reads what is remembered of the queue.
-func (q *queue) load(ctx context.Context) (batch, error) {
-	memory, revision, err := q.stored().Load(ctx)
-	memory.revision = revision
-	return memory, err
-}
-
-func (q *queue) save(ctx context.Context, memory *batch) (err error) {
-	memory.revision, err = q.stored().Save(ctx, *memory, memory.revision)
+func (b *batch) save(ctx context.Context) (err error) {
+	b.revision, err = b.stored.Save(ctx, *b, b.revision)
 	return err
 }
 
-func (q *queue) forget(ctx context.Context, memory *batch) error {
-	memory.ProcessID, memory.Rows = "", nil
-	return q.save(ctx, memory)
+func (b *batch) forget(ctx context.Context) error {
+	b.ProcessID, b.Rows = "", nil
+	return b.save(ctx)
 }

@@ -2,97 +2,15 @@ package bitrix24
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/body"
 )
-
-// finish has rows accepted, clears them from the portal, and forgets the batch. A row that is not understood, or that can
-// never be stored, stays in the portal's queue, marked (event.offline.error): it is shown there with error=1.
-func (q *queue) finish(ctx context.Context, memory *batch, rows []json.RawMessage) error {
-	var changes []ingest.Change
-	var of []queueRow // of each change
-	var refused []queueRow
-	for _, raw := range rows {
-		row, change, err := q.decode(raw)
-		if err != nil {
-			q.offline.Client.log().Error("offline event not understood", "portal", q.member, "row", row.ID, "event", row.Event, "reason", err)
-			refused = append(refused, row)
-			continue
-		}
-		changes, of = append(changes, change), append(of, row)
-	}
-	done, unwanted, err := q.accepted(ctx, changes, of)
-	refused = append(refused, unwanted...)
-	if err != nil {
-		return err
-	}
-	if memory.ProcessID != "" {
-		if err := q.clear(ctx, memory.ProcessID, done, refused); err != nil {
-			return err
-		}
-	} else if len(refused) > 0 {
-		q.offline.Client.log().Error("offline events are lost: the portal no longer has them", "portal", q.member, "rows", len(refused))
-	}
-	return q.forget(ctx, memory)
-}
-
-// accepted makes changes safe, all at once; where that is refused for good, one by one, to find the one that is to blame.
-func (q *queue) accepted(ctx context.Context, changes []ingest.Change, rows []queueRow) (done, refused []queueRow, err error) {
-	if len(changes) == 0 {
-		return nil, nil, nil
-	}
-	_, err = q.accept(ctx, changes)
-	forGood := errors.Is(err, ingest.ErrMalformed) || errors.Is(err, ingest.ErrTooLarge)
-	switch {
-	case err == nil:
-		return rows, nil, nil
-	case !forGood || errors.Is(err, ingest.ErrRetry):
-		return nil, nil, err
-	case len(changes) == 1:
-		q.offline.Client.log().Error("offline event refused", "portal", q.member, "row", rows[0].ID, "event", rows[0].Event, "reason", err)
-		return nil, rows, nil
-	}
-	for i := range changes {
-		one, bad, err := q.accepted(ctx, changes[i:i+1], rows[i:i+1])
-		if err != nil {
-			return nil, nil, err
-		}
-		done, refused = append(done, one...), append(refused, bad...)
-	}
-	return done, refused, nil
-}
-
-// clear takes rows from the portal's queue, and marks those that were refused.
-func (q *queue) clear(ctx context.Context, process string, done, refused []queueRow) error {
-	if len(refused) > 0 {
-		messages := make([]string, len(refused))
-		for i, row := range refused {
-			messages[i] = row.MessageID
-		}
-		if err := q.offline.Client.Call(ctx, q.member, "event.offline.error", map[string]any{"process_id": process, "message_id": messages}, nil); err != nil {
-			return explain(err)
-		}
-	}
-	if len(done) == 0 {
-		return nil
-	}
-	ids := make([]any, len(done))
-	for i, row := range done {
-		ids[i] = row.ID
-		if number, err := strconv.Atoi(row.ID); err == nil { // as the documents send it
-			ids[i] = number
-		}
-	}
-	return explain(q.offline.Client.Call(ctx, q.member, "event.offline.clear", map[string]any{"process_id": process, "id": ids}, nil))
-}
 
 // queueRow is what the bridge reads of a row; ID is a string in the documents.
 type queueRow struct {
@@ -102,19 +20,19 @@ type queueRow struct {
 	at        time.Time
 }
 
-// decode makes a change of a row, as Decode does of the callback that tells the same.
-func (q *queue) decode(raw json.RawMessage) (queueRow, ingest.Change, error) {
+// decodeRow makes a change of a row, as Decode does of the callback that tells the same.
+func decodeRow(raw json.RawMessage, table table, member string, access credentials) (queueRow, ingest.Change, error) {
 	row, members, err := readRow(raw)
 	if err != nil {
 		return row, ingest.Change{}, err
 	}
-	event, entityType, err := q.table.resolve(row.Event)
+	event, entityType, err := table.resolve(row.Event)
 	if err != nil {
 		return row, ingest.Change{}, err
 	}
 	change := ingest.Change{
-		Source: EventsLabel, Provider: Provider, Account: q.member, Module: event.module, Operation: event.operation,
-		Collection: collectionOf(q.access, event.module), OccurredAt: row.at, ReceivedAt: time.Now().UTC(), Origin: ingest.Live,
+		Source: EventsLabel, Provider: Provider, Account: member, Module: event.module, Operation: event.operation,
+		Collection: collectionOf(access, event.module), OccurredAt: row.at, ReceivedAt: time.Now().UTC(), Origin: ingest.Live,
 		NativeOperation: row.Event, NativeBody: withoutAuthorization(raw, members), Mark: row.mark(),
 	}
 	id, values, err := readEventData(members["EVENT_DATA"], entityType)
