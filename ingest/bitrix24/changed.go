@@ -14,9 +14,6 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// RecordsLabel is the source of changes that were read from the API. It names the family of their schema.
-const RecordsLabel = "bitrix24-records"
-
 // ErrNoList says that the API cannot list what changed in a module.
 var ErrNoList = fmt.Errorf("%w: Bitrix24's API does not list what changed in that module; it does for Lead, Deal, Contact, Company, Quote, "+
 	"SmartInvoice, Activity, DynamicItem and DynamicItem_1032 (a smart process by its entityTypeId)", ingest.ErrNoList)
@@ -30,24 +27,8 @@ type Records struct {
 	Portals []string // member_ids
 }
 
-// Entity types as crm.item.list numbers them (crm/data-types.md); an activity has a list of its own.
-var entityTypes = map[string]int{"lead": 1, "deal": 2, "contact": 3, "company": 4, "quote": 7, "smartinvoice": smartInvoice, "activity": activityType}
-
-const (
-	activityType = 6
-	smartInvoice = 31
-)
-
 // pageSize is what the list methods return at most; a shorter page is the last (settings/performance/huge-data.md).
 const pageSize = 50
-
-// shelf is a list of the API: one entity type of one portal.
-type shelf struct {
-	member     string
-	entityType int
-}
-
-func (s shelf) String() string { return s.member + "/" + strconv.Itoa(s.entityType) }
 
 // Changed implements ingest.Lister. The cursor is <member_id>/<entityTypeId>/<last id>: as records are listed by their
 // ids, one that is modified meanwhile is neither missed nor listed twice, and a cursor never expires. Times are compared to
@@ -190,42 +171,5 @@ func (r *Records) page(ctx context.Context, s shelf, query ingest.Query, last in
 	return answer.Items, err
 }
 
-// recordNames are the names of what is read of a record.
-type recordNames struct{ id, created, updated string }
-
-func (s shelf) names() recordNames {
-	if s.entityType == activityType {
-		return recordNames{"ID", "CREATED", "LAST_UPDATED"}
-	}
-	return recordNames{"id", "createdTime", "updatedTime"}
-}
-
-// module is the one that live events of the same records have.
-func (s shelf) module() string {
-	switch s.entityType {
-	case 1:
-		return "Lead"
-	case 2:
-		return "Deal"
-	case 3:
-		return "Contact"
-	case 4:
-		return "Company"
-	case activityType:
-		return "Activity"
-	case 7:
-		return "Quote"
-	}
-	return dynamicItem
-}
-
 // asPortal writes a time for a filter: ISO 8601 with its zone, whole seconds.
 func asPortal(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05-07:00") }
-
-// ceil is the end of a span in whole seconds: a record's second is in the span if any part of it is.
-func ceil(t time.Time) time.Time {
-	if whole := t.Truncate(time.Second); whole.Before(t) {
-		return whole.Add(time.Second)
-	}
-	return t
-}

@@ -9,6 +9,54 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
+// RecordsLabel is the source of changes that were read from the API. It names the family of their schema.
+const RecordsLabel = "bitrix24-records"
+
+// Entity types as crm.item.list numbers them (crm/data-types.md); an activity has a list of its own.
+var entityTypes = map[string]int{"lead": 1, "deal": 2, "contact": 3, "company": 4, "quote": 7, "smartinvoice": smartInvoice, "activity": activityType}
+
+const (
+	activityType = 6
+	smartInvoice = 31
+)
+
+// shelf is a list of the API: one entity type of one portal.
+type shelf struct {
+	member     string
+	entityType int
+}
+
+func (s shelf) String() string { return s.member + "/" + strconv.Itoa(s.entityType) }
+
+// recordNames are the names of what is read of a record.
+type recordNames struct{ id, created, updated string }
+
+func (s shelf) names() recordNames {
+	if s.entityType == activityType {
+		return recordNames{"ID", "CREATED", "LAST_UPDATED"}
+	}
+	return recordNames{"id", "createdTime", "updatedTime"}
+}
+
+// module is the one that live events of the same records have.
+func (s shelf) module() string {
+	switch s.entityType {
+	case 1:
+		return "Lead"
+	case 2:
+		return "Deal"
+	case 3:
+		return "Contact"
+	case 4:
+		return "Company"
+	case activityType:
+		return "Activity"
+	case 7:
+		return "Quote"
+	}
+	return dynamicItem
+}
+
 // changes makes a page of records, and returns the last of their ids. What lies outside the span is left out.
 func (s shelf) changes(have credentials, query ingest.Query, rows []json.RawMessage) (page ingest.Page, last int, err error) {
 	for _, raw := range rows {
@@ -80,4 +128,12 @@ func (s shelf) change(have credentials, query ingest.Query, record readRecord, r
 		change.Mark = strconv.Itoa(s.entityType) + " " + change.Mark
 	}
 	return change
+}
+
+// ceil is the end of a span in whole seconds: a record's second is in the span if any part of it is.
+func ceil(t time.Time) time.Time {
+	if whole := t.Truncate(time.Second); whole.Before(t) {
+		return whole.Add(time.Second)
+	}
+	return t
 }
