@@ -11,19 +11,19 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
-// Refusal is an answer of Bitrix24 that says no.
-type Refusal struct {
+// apiError is an answer of Bitrix24 that says no.
+type apiError struct {
 	Status            int
 	Code, Description string // as Bitrix24 gives them, without what is secret
 }
 
-func (r *Refusal) Error() string {
+func (r *apiError) Error() string {
 	return strings.TrimSuffix(fmt.Sprintf("Bitrix24 answers %d %s: %s", r.Status, r.Code, r.Description), ": ")
 }
 
 // refusedWith reports whether Bitrix24 has answered with one of codes, in any letter case.
 func refusedWith(err error, codes ...string) bool {
-	var refusal *Refusal
+	var refusal *apiError
 	if !errors.As(err, &refusal) {
 		return false
 	}
@@ -38,7 +38,7 @@ func refusedWith(err error, codes ...string) bool {
 // passing reports whether a later try may succeed.
 func passing(err error) bool {
 	var away *rest.Unreachable
-	var refusal *Refusal
+	var refusal *apiError
 	if errors.As(err, &away) {
 		return true
 	}
@@ -48,7 +48,7 @@ func passing(err error) bool {
 // unsure reports whether a call may have been carried out although it has failed.
 func unsure(err error) bool {
 	var away *rest.Unreachable
-	var refusal *Refusal
+	var refusal *apiError
 	return errors.As(err, &away) || errors.As(err, &refusal) && refusal.Status >= 500 && !refusedWith(err, "QUERY_LIMIT_EXCEEDED")
 }
 
@@ -78,7 +78,7 @@ func readAnswer(status int, body []byte, secrets ...string) (json.RawMessage, er
 	if broken == nil && answer.Error == nil && status == http.StatusOK && answer.Result != nil {
 		return answer.Result, nil
 	}
-	refusal := &Refusal{Status: status, Description: "the answer is not of the documented shape"}
+	refusal := &apiError{Status: status, Description: "the answer is not of the documented shape"}
 	if broken == nil && answer.Error != nil {
 		refusal.Code, refusal.Description = shown(answer.Error, secrets), shown(answer.Description, secrets)
 	}

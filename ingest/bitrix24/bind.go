@@ -27,8 +27,8 @@ const (
 	lookAgain = 5 * time.Minute // where something failed
 )
 
-// ID names the channel that a portal's bindings are shown as.
-func (s *Subscriptions) ID() string {
+// channelID names the channel that a portal's bindings are shown as.
+func (s *Subscriptions) channelID() string {
 	if s.Offline {
 		return "offline"
 	}
@@ -60,7 +60,7 @@ func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member st
 	if err != nil {
 		return ingest.Channel{}, err
 	}
-	channel := ingest.Channel{Provider: Provider, Account: member, ID: s.ID(), State: "active", Queued: s.Offline}
+	channel := ingest.Channel{Provider: Provider, Account: member, ID: s.channelID(), State: "active", Queued: s.Offline}
 	for _, event := range s.Events {
 		channel.Modules = append(channel.Modules, table.moduleOf(event))
 	}
@@ -93,7 +93,7 @@ func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member st
 	}
 	if err != nil {
 		channel.State, channel.Problem = "lapsed", err.Error()
-		if errors.Is(err, ErrNotInstalled) || refusedWith(err, "WRONG_AUTH_TYPE", "ACCESS_DENIED") {
+		if errors.Is(err, errNotInstalled) || refusedWith(err, "WRONG_AUTH_TYPE", "ACCESS_DENIED") {
 			channel.State = "refused"
 		}
 	}
@@ -159,7 +159,7 @@ func (s *Subscriptions) bound(ctx context.Context, member string) ([]binding, er
 		Handler string `json:"handler"`
 		Offline any    `json:"offline"`
 	}
-	if err := s.Client.Call(ctx, member, "event.get", nil, &rows); err != nil {
+	if err := s.Client.call(ctx, member, "event.get", nil, &rows); err != nil {
 		return nil, explain(err)
 	}
 	all := make([]binding, 0, len(rows))
@@ -174,8 +174,8 @@ func (s *Subscriptions) bind(ctx context.Context, member string, b binding) erro
 	if !b.offline && b.handler == "" {
 		return fmt.Errorf("%s cannot be bound: set BRIDGE_PUBLIC_URL, which the portal is to post to, or BRIDGE_BITRIX24_OFFLINE", b.event)
 	}
-	err := s.Client.Call(ctx, member, "event.bind", b.params(), nil)
-	var refusal *Refusal
+	err := s.Client.call(ctx, member, "event.bind", b.params(), nil)
+	var refusal *apiError
 	if errors.As(err, &refusal) && strings.Contains(refusal.Description, "already binded") {
 		return nil
 	}
@@ -186,7 +186,7 @@ func (s *Subscriptions) bind(ctx context.Context, member string, b binding) erro
 }
 
 func (s *Subscriptions) unbind(ctx context.Context, member string, b binding) error {
-	if err := s.Client.Call(ctx, member, "event.unbind", b.params(), nil); err != nil {
+	if err := s.Client.call(ctx, member, "event.unbind", b.params(), nil); err != nil {
 		return fmt.Errorf("%s: %w", b.event, explain(err))
 	}
 	return nil

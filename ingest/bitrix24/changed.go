@@ -14,8 +14,8 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// ErrNoList says that the API cannot list what changed in a module.
-var ErrNoList = fmt.Errorf("%w: Bitrix24's API does not list what changed in that module; it does for Lead, Deal, Contact, Company, Quote, "+
+// errNoList says that the API cannot list what changed in a module.
+var errNoList = fmt.Errorf("%w: Bitrix24's API does not list what changed in that module; it does for Lead, Deal, Contact, Company, Quote, "+
 	"SmartInvoice, Activity, DynamicItem and DynamicItem_1032 (a smart process by its entityTypeId)", ingest.ErrNoList)
 
 // Records lists what changed in the portals, as ingest.Lister. Set the fields once.
@@ -32,7 +32,7 @@ const pageSize = 50
 
 // Changed implements ingest.Lister. The cursor is <member_id>/<entityTypeId>/<last id>: as records are listed by their
 // ids, one that is modified meanwhile is neither missed nor listed twice, and a cursor never expires. Times are compared to
-// the second, as the API gives no more. The error is ErrNoList for a module that cannot be listed.
+// the second, as the API gives no more. The error is errNoList for a module that cannot be listed.
 func (r *Records) Changed(ctx context.Context, query ingest.Query) iter.Seq2[ingest.Page, error] {
 	return func(yield func(ingest.Page, error) bool) {
 		err := r.list(ctx, query, yield)
@@ -96,7 +96,7 @@ func (r *Records) shelves(ctx context.Context, account, module string) ([]shelf,
 		number := strings.TrimPrefix(strings.TrimPrefix(lower, strings.ToLower(dynamicItem)), "dynamic")
 		var err error
 		if entityType, err = strconv.Atoi(strings.TrimPrefix(number, "_")); err != nil || entityType <= 0 {
-			return nil, ErrNoList
+			return nil, errNoList
 		}
 	}
 	var shelves []shelf
@@ -130,7 +130,7 @@ func (r *Records) smartProcesses(ctx context.Context, member string) ([]int, err
 			} `json:"types"`
 		}
 		params := map[string]any{"order": map[string]any{"id": "ASC"}, "start": start}
-		if err := r.Client.Call(ctx, member, "crm.type.list", params, &answer); err != nil {
+		if err := r.Client.call(ctx, member, "crm.type.list", params, &answer); err != nil {
 			return nil, explain(err)
 		}
 		for _, t := range answer.Types {
@@ -161,13 +161,13 @@ func (r *Records) page(ctx context.Context, s shelf, query ingest.Query, last in
 	if s.entityType == activityType {
 		params["select"] = []string{"*"}
 		var rows []json.RawMessage
-		return rows, r.Client.Call(ctx, s.member, "crm.activity.list", params, &rows)
+		return rows, r.Client.call(ctx, s.member, "crm.activity.list", params, &rows)
 	}
 	params["select"], params["entityTypeId"] = []string{"*"}, s.entityType
 	var answer struct {
 		Items []json.RawMessage `json:"items"`
 	}
-	err := r.Client.Call(ctx, s.member, "crm.item.list", params, &answer)
+	err := r.Client.call(ctx, s.member, "crm.item.list", params, &answer)
 	return answer.Items, err
 }
 

@@ -42,12 +42,12 @@ const (
 	burst     = 5               // requests at once, of the 50 that a portal bears
 )
 
-// Call calls a method of a portal's API and decodes its result (nil: it is dropped). It waits for its turn, waits longer
+// result calls a method of a portal's API and decodes its result (nil: it is dropped). It waits for its turn, waits longer
 // where the portal asks for patience or cannot be reached, at most eight times, and renews an access token that has expired. It may
 // have been carried out more than once, unless it reserves offline events: then it is not repeated if it may have been
 // carried out. Its errors hold no secret.
-func (c *Client) Call(ctx context.Context, member, method string, params map[string]any, result any) error {
-	raw, err := c.call(ctx, member, method, params)
+func (c *Client) call(ctx context.Context, member, method string, params map[string]any, result any) error {
+	raw, err := c.result(ctx, member, method, params)
 	if err == nil && result != nil {
 		if err = json.Unmarshal(raw, result); err != nil {
 			err = errors.New("the answer is not of the documented shape")
@@ -59,7 +59,7 @@ func (c *Client) Call(ctx context.Context, member, method string, params map[str
 	return nil
 }
 
-func (c *Client) call(ctx context.Context, member, method string, params map[string]any) (result json.RawMessage, err error) {
+func (c *Client) result(ctx context.Context, member, method string, params map[string]any) (result json.RawMessage, err error) {
 	portal := c.portal(member)
 	have, err := portal.token.Get(ctx)
 	if err != nil {
@@ -147,7 +147,7 @@ func (c *Client) stored(member string) rest.Value[credentials] {
 }
 
 func (c *Client) oauth() oauth {
-	return oauth{strings.TrimSuffix(cmp.Or(c.OAuthURL, DefaultOAuthURL), "/"), c.ClientID, c.ClientSecret, c.HTTP, c.log()}
+	return oauth{strings.TrimSuffix(cmp.Or(c.OAuthURL, defaultOAuthURL), "/"), c.ClientID, c.ClientSecret, c.HTTP, c.log()}
 }
 
 // Clock returns a portal's clock, and asks the portal something where it has not answered yet.
@@ -156,7 +156,7 @@ func (c *Client) Clock(ctx context.Context, member string) (*ingest.Clock, error
 	if clock.Known() {
 		return clock, nil
 	}
-	return clock, c.Call(ctx, member, "event.get", nil, nil)
+	return clock, c.call(ctx, member, "event.get", nil, nil)
 }
 
 func (c *Client) log() *slog.Logger {

@@ -9,8 +9,8 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
-// ErrNotInstalled says that the bridge has no credentials for a portal.
-var ErrNotInstalled = errors.New("the application is not installed there, or its installation did not reach the bridge: " +
+// errNotInstalled says that the bridge has no credentials for a portal.
+var errNotInstalled = errors.New("the application is not installed there, or its installation did not reach the bridge: " +
 	"install it (again), with <public URL>/bitrix24/events as the initial installation path")
 
 // credentials are what the application was given for a portal. They are kept in State.Secret. A refresh token works once, and

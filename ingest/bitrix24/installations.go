@@ -35,19 +35,14 @@ type Installation struct {
 	From             netip.Addr // who sent it, for the fairness of checks; the zero value is a sender like others
 }
 
-// Uninstalls reports whether an event of that name ends the application; the documents spell it in two ways.
-func Uninstalls(event string) bool {
+// uninstalls reports whether an event of that name ends the application; the documents spell it in two ways.
+func uninstalls(event string) bool {
 	return strings.EqualFold(event, "ONAPPUNINSTALL") || strings.EqualFold(event, "ONAPPSUNINSTALL")
 }
 
-// Install checks an installation at the OAuth server and stores what it brings. It returns ingest.ErrForged where the
+// install checks an installation at the OAuth server and stores what it brings. It returns ingest.ErrForged where the
 // server does not confirm it or strangers send so many that it has no turn in time, and ingest.ErrRetry where the server could not
 // be asked, or the answer not be stored.
-func (i *Installations) Install(ctx context.Context, from Installation) error {
-	return i.install(ctx, from, from.Proven)
-}
-
-// install is Install. What a known application_token proves does not wait behind what nothing proves.
 func (i *Installations) install(ctx context.Context, from Installation, proven bool) error {
 	switch {
 	case i.Client.ClientID == "" || i.Client.ClientSecret == "":
@@ -72,7 +67,7 @@ func (i *Installations) check(ctx context.Context, from Installation) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkFor) // its token works once: no giving up half way
 	defer cancel()
 	answer, err := i.Client.oauth().exchange(ctx, from.RefreshToken)
-	var refusal *Refusal
+	var refusal *apiError
 	if errors.As(err, &refusal) && refusal.Code != "" && !passing(err) {
 		return fmt.Errorf("%w: %w: %w", ingest.ErrForged, errUnconfirmed, err)
 	}
@@ -96,7 +91,7 @@ func (i *Installations) check(ctx context.Context, from Installation) error {
 // Prove decides whether a callback with that event and that auth block comes from its portal: nil if so, ingest.ErrForged if
 // not. An installation is checked and stored first, and with the end of one the trust ends.
 func (i *Installations) Prove(ctx context.Context, event string, auth Installation) error {
-	known := i.Proves(ctx, auth.MemberID, auth.ApplicationToken)
+	known := i.proves(ctx, auth.MemberID, auth.ApplicationToken)
 	switch {
 	case strings.EqualFold(event, "ONAPPINSTALL"), strings.EqualFold(event, "ONAPPUPDATE") && !known:
 		return i.install(ctx, auth, known || auth.Proven)
@@ -104,15 +99,15 @@ func (i *Installations) Prove(ctx context.Context, event string, auth Installati
 		return fmt.Errorf("%w: the store of application tokens is unreachable", ingest.ErrUnasked)
 	case !known:
 		return fmt.Errorf("%w: no installation brought that application_token for its member_id", ingest.ErrForged)
-	case Uninstalls(event):
-		return i.Uninstall(ctx, auth.MemberID)
+	case uninstalls(event):
+		return i.uninstall(ctx, auth.MemberID)
 	}
 	return nil
 }
 
-// Uninstall ends the trust in a portal: its token proves nothing any more and its credentials are gone. Call it only for
+// uninstall ends the trust in a portal: its token proves nothing any more and its credentials are gone. Call it only for
 // a callback that Proves was true for.
-func (i *Installations) Uninstall(ctx context.Context, member string) error {
+func (i *Installations) uninstall(ctx context.Context, member string) error {
 	if err := i.put(ctx, member, credentials{}); err != nil {
 		return fmt.Errorf("%w: the end of the installation: %w", ingest.ErrRetry, err)
 	}
@@ -134,9 +129,9 @@ func (i *Installations) put(ctx context.Context, member string, next credentials
 	return err
 }
 
-// TokensFor returns the application_tokens that prove a portal's callbacks; nil where it has none. It is as the store had
+// tokensFor returns the application_tokens that prove a portal's callbacks; nil where it has none. It is as the store had
 // it half a minute ago at most.
-func (i *Installations) TokensFor(ctx context.Context, member string) []string {
+func (i *Installations) tokensFor(ctx context.Context, member string) []string {
 	if !i.isConfigured(member) {
 		return nil
 	}
@@ -152,9 +147,9 @@ func (i *Installations) TokensFor(ctx context.Context, member string) []string {
 	return []string{token}
 }
 
-// Proves reports whether token proves a callback of a portal. An unknown token is looked up in the store,
+// proves reports whether token proves a callback of a portal. An unknown token is looked up in the store,
 // for another replica may have taken the installation a moment ago.
-func (i *Installations) Proves(ctx context.Context, member, token string) bool {
+func (i *Installations) proves(ctx context.Context, member, token string) bool {
 	if !i.isConfigured(member) || token == "" {
 		return false
 	}

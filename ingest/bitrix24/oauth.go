@@ -13,8 +13,8 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
-// DefaultOAuthURL is Bitrix24's OAuth server, the only one that may see the client secret (settings/oauth/index.md).
-const DefaultOAuthURL = "https://oauth.bitrix.info"
+// defaultOAuthURL is Bitrix24's OAuth server, the only one that may see the client secret (settings/oauth/index.md).
+const defaultOAuthURL = "https://oauth.bitrix.info"
 
 // granted is the OAuth server's answer. Its domain is the server's own, so it is of no use.
 type granted struct {
@@ -64,9 +64,9 @@ func readGranted(status int, body []byte, secrets ...string) (granted, error) {
 	err := json.Unmarshal(body, &answer)
 	switch {
 	case err == nil && answer.Error != "":
-		return granted{}, &Refusal{status, shown(answer.Error, secrets), shown(answer.Description, secrets)}
+		return granted{}, &apiError{status, shown(answer.Error, secrets), shown(answer.Description, secrets)}
 	case err != nil || status != http.StatusOK || answer.AccessToken == "" || answer.RefreshToken == "" || answer.MemberID == "":
-		return granted{}, &Refusal{Status: status, Description: "the answer is not of the documented shape"}
+		return granted{}, &apiError{Status: status, Description: "the answer is not of the documented shape"}
 	}
 	return answer, nil
 }
@@ -97,7 +97,7 @@ func (o oauth) accepted(answer granted, member, applicationToken string) (creden
 func (o oauth) token(stored rest.Value[credentials], member string) *rest.Token[credentials] {
 	stored.Lenient = true // what cannot be decoded is replaced by a new installation
 	return &rest.Token[credentials]{
-		Value: stored, Missing: ErrNotInstalled,
+		Value: stored, Missing: errNotInstalled,
 		Grant:    func(have *credentials) *rest.Grant { return &have.Grant },
 		Exchange: func(ctx context.Context, have credentials) (credentials, error) { return o.renewed(ctx, member, have) },
 	}

@@ -122,7 +122,7 @@ type reservedRow struct {
 func (q *queue) adopt(ctx context.Context) error {
 	for last := ""; ; {
 		var rows []reservedRow
-		err := q.client.Call(ctx, q.member, "event.offline.list",
+		err := q.client.call(ctx, q.member, "event.offline.list",
 			map[string]any{"filter": map[string]any{">PROCESS_ID": "", "=ERROR": 0}, "order": map[string]any{"ID": "ASC"}}, &rows)
 		if err != nil {
 			return explain(err)
@@ -173,7 +173,7 @@ type offlineAnswer struct {
 
 func (q *queue) get(ctx context.Context, params map[string]any) (offlineAnswer, error) {
 	var answer offlineAnswer
-	err := q.client.Call(ctx, q.member, "event.offline.get", params, &answer)
+	err := q.client.call(ctx, q.member, "event.offline.get", params, &answer)
 	return answer, explain(err)
 }
 
@@ -240,7 +240,7 @@ func (q *queue) clear(ctx context.Context, process string, done, refused []queue
 		for i, row := range refused {
 			messages[i] = row.MessageID
 		}
-		if err := q.client.Call(ctx, q.member, "event.offline.error", map[string]any{"process_id": process, "message_id": messages}, nil); err != nil {
+		if err := q.client.call(ctx, q.member, "event.offline.error", map[string]any{"process_id": process, "message_id": messages}, nil); err != nil {
 			return explain(err)
 		}
 	}
@@ -254,5 +254,5 @@ func (q *queue) clear(ctx context.Context, process string, done, refused []queue
 			ids[i] = number
 		}
 	}
-	return explain(q.client.Call(ctx, q.member, "event.offline.clear", map[string]any{"process_id": process, "id": ids}, nil))
+	return explain(q.client.call(ctx, q.member, "event.offline.clear", map[string]any{"process_id": process, "id": ids}, nil))
 }

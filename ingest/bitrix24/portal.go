@@ -24,7 +24,7 @@ type portal struct {
 // hasMoved reports whether a portal answers that it is elsewhere now, at most once an hour: its new address comes with new tokens
 // (settings/how-to-call-rest-api/change-domen.md) and is never taken from a redirect.
 func (p *portal) hasMoved(err error) bool {
-	var refusal *Refusal
+	var refusal *apiError
 	if !errors.As(err, &refusal) || refusal.Status < 300 || refusal.Status > 399 {
 		return false
 	}

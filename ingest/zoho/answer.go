@@ -18,15 +18,15 @@ type problem struct {
 	Details json.RawMessage `json:"details"`
 }
 
-// Error is what the API answered instead of doing what was asked.
-type Error struct {
+// apiError is what the API answered instead of doing what was asked.
+type apiError struct {
 	HTTP    int    // the answer's status, which is no verdict: Zoho answers some errors with 202
 	Code    string // Zoho's word, such as INVALID_DATA; empty where it gave none
 	Field   string // the parameter or the field that is wrong, where Zoho said
 	Message string
 }
 
-func (e *Error) Error() string {
+func (e *apiError) Error() string {
 	text := e.Code
 	if text == "" {
 		text = "no error code"
@@ -67,21 +67,21 @@ func send(sender rest.Sender, request *http.Request) (rest.Answer, error) {
 }
 
 // refusal makes an error of a problem in the answer; the answer's secrets, and more, are masked in it.
-func (a answer) refusal(p problem, more ...string) *Error {
+func (a answer) refusal(p problem, more ...string) *apiError {
 	var details struct {
 		APIName   string `json:"api_name"`
 		ParamName string `json:"param_name"`
 		Param     string `json:"param"`
 	}
 	_ = json.Unmarshal(p.Details, &details)
-	e := &Error{HTTP: a.Status, Code: p.Code, Field: cmp.Or(details.APIName, details.ParamName, details.Param), Message: p.Message}
+	e := &apiError{HTTP: a.Status, Code: p.Code, Field: cmp.Or(details.APIName, details.ParamName, details.Param), Message: p.Message}
 	secrets := append(slices.Clone(a.secrets), more...)
 	e.Code, e.Field, e.Message = rest.Clean(e.Code, secrets), rest.Clean(e.Field, secrets), rest.Clean(e.Message, secrets)
 	return e
 }
 
 // err is what an answer that is no success says; more is masked in it too.
-func (a answer) err(more ...string) *Error {
+func (a answer) err(more ...string) *apiError {
 	var p problem
 	_ = json.Unmarshal(a.Body, &p)
 	return a.refusal(p, more...)

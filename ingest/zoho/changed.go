@@ -198,7 +198,7 @@ func (l *lister) move(info pageInfo, last time.Time) (more bool, err error) {
 func (c *Client) fieldsOf(ctx context.Context, module string) ([]string, error) {
 	names := []string{"Created_Time", "Modified_Time"}
 	got, err := c.do(ctx, call{method: http.MethodGet, path: "settings/fields", query: url.Values{"module": {module}}})
-	var refused *Error
+	var refused *apiError
 	if errors.As(err, &refused) && refused.Code != "OAUTH_SCOPE_MISMATCH" || err != nil && refused == nil {
 		return nil, err
 	}

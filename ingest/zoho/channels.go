@@ -50,7 +50,7 @@ func (c *Channels) Clock(ctx context.Context, _ string) (*ingest.Clock, error) {
 func (c *Channels) channels(m *coverages) []ingest.Channel {
 	list := make([]ingest.Channel, len(c.Events))
 	for i, wanted := range c.Events {
-		list[i] = m.of(wanted.Module).channel(c.Account, wanted.Module, c.Client.Now())
+		list[i] = m.of(wanted.Module).channel(c.Account, wanted.Module, c.Client.now())
 	}
 	return list
 }
@@ -58,7 +58,7 @@ func (c *Channels) channels(m *coverages) []ingest.Channel {
 // window is the time from start, by our own clock, until now, both by Zoho's. What Zoho's clock says is known only after
 // an answer of it.
 func (c *Channels) window(start time.Time) (before, after time.Time) {
-	after = c.Client.Now()
+	after = c.Client.now()
 	return after.Add(-time.Since(start)), after
 }
 

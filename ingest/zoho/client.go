@@ -52,9 +52,9 @@ type call struct {
 	once   bool      // it must not be repeated if it may have been carried out: only requests that were refused are sent again
 }
 
-// Now is the time by Zoho's clock, as the Date of its answers showed it. Expiries and modification times are by that clock, and
+// now is the time by Zoho's clock, as the Date of its answers showed it. Expiries and modification times are by that clock, and
 // ours may be wrong.
-func (c *Client) Now() time.Time { return c.clock.Now() }
+func (c *Client) now() time.Time { return c.clock.Now() }
 
 // do sends a call until it is answered: again, with growing pauses, after a broken connection, a 429 or a 5xx, and once
 // with a new access token after a 401. The answer's status is below 500, and neither 429 nor 401.

@@ -12,7 +12,7 @@ import (
 
 // Enable makes sure that the channels of modules, or all where none is named, are alive, also those that were disabled.
 func (c *Channels) Enable(ctx context.Context, state ingest.State, modules ...string) ([]ingest.Channel, error) {
-	return c.each(ctx, state, modules, func(m *coverages, w Wanted) error {
+	return c.each(ctx, state, modules, func(m *coverages, w moduleEvents) error {
 		kept := m.of(w.Module)
 		if kept.Disabled {
 			*kept = coverage{Gaps: kept.Gaps}
@@ -28,7 +28,7 @@ var errDisabled = errors.New("disabled channels are not renewed: enable them fir
 // whose channel is disabled is an error, and so is that all are.
 func (c *Channels) Renew(ctx context.Context, state ingest.State, modules ...string) ([]ingest.Channel, error) {
 	renewed := 0
-	list, err := c.each(ctx, state, modules, func(m *coverages, w Wanted) error {
+	list, err := c.each(ctx, state, modules, func(m *coverages, w moduleEvents) error {
 		if m.of(w.Module).Disabled {
 			if len(modules) > 0 {
 				return errDisabled
@@ -47,9 +47,9 @@ func (c *Channels) Renew(ctx context.Context, state ingest.State, modules ...str
 // Disable ends the channels of modules, or all, until they are enabled again; what happens meanwhile is no gap. It is
 // remembered first, so that a channel whose end fails is tried again by Watch.
 func (c *Channels) Disable(ctx context.Context, state ingest.State, modules ...string) ([]ingest.Channel, error) {
-	return c.each(ctx, state, modules, func(m *coverages, w Wanted) error {
+	return c.each(ctx, state, modules, func(m *coverages, w moduleEvents) error {
 		kept := m.of(w.Module)
-		id := ChannelID(c.Secrets[0], c.Account, w.Module)
+		id := channelID(c.Secrets[0], c.Account, w.Module)
 		kept.Disabled, kept.Lapsed, kept.Proven, kept.Granted, kept.Expires = true, false, time.Time{}, time.Time{}, time.Time{}
 		if kept.Channel = id; !slices.Contains(kept.Retire, id) {
 			kept.Retire = append(kept.Retire, id)
@@ -63,11 +63,11 @@ func (c *Channels) Disable(ctx context.Context, state ingest.State, modules ...s
 }
 
 // each does something for the named modules, or all, and says how the channels are then.
-func (c *Channels) each(ctx context.Context, state ingest.State, modules []string, do func(*coverages, Wanted) error) ([]ingest.Channel, error) {
+func (c *Channels) each(ctx context.Context, state ingest.State, modules []string, do func(*coverages, moduleEvents) error) ([]ingest.Channel, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, module := range modules {
-		if !slices.ContainsFunc(c.Events, func(w Wanted) bool { return w.Module == module }) {
+		if !slices.ContainsFunc(c.Events, func(w moduleEvents) bool { return w.Module == module }) {
 			return nil, fmt.Errorf("no events of a module with the name %s are wanted: BRIDGE_ZOHO_EVENTS says which", module)
 		}
 	}

@@ -79,7 +79,7 @@ func (c *coverage) take(now time.Time) {
 func (c *coverage) due() time.Time { return c.Granted.Add(c.life() / 3 * 2) }
 
 func (c *coverage) fail(err error) {
-	var refused *Error
+	var refused *apiError
 	c.Problem, c.Refused = err.Error(), errors.As(err, &refused)
 }
 

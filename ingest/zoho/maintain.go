@@ -35,7 +35,7 @@ func (l listing) find(id, module string) (listedChannel, bool) {
 }
 
 // maintain makes sure that a module's channel is alive, is as wanted, and is renewed when it is due, or at once.
-func (c *Channels) maintain(ctx context.Context, m *coverages, w Wanted, listed listing, atOnce bool) error {
+func (c *Channels) maintain(ctx context.Context, m *coverages, w moduleEvents, listed listing, atOnce bool) error {
 	kept := m.of(w.Module)
 	if kept.Disabled {
 		return nil
@@ -51,9 +51,9 @@ func (c *Channels) maintain(ctx context.Context, m *coverages, w Wanted, listed 
 	return err
 }
 
-func (c *Channels) maintainOne(ctx context.Context, m *coverages, kept *coverage, w Wanted, listed listing, atOnce bool) error {
-	kept.take(c.Client.Now())
-	id := ChannelID(c.Secrets[0], c.Account, w.Module)
+func (c *Channels) maintainOne(ctx context.Context, m *coverages, kept *coverage, w moduleEvents, listed listing, atOnce bool) error {
+	kept.take(c.Client.now())
+	id := channelID(c.Secrets[0], c.Account, w.Module)
 	row, there := listed.find(id, w.Module)
 	switch {
 	case there:
@@ -75,21 +75,21 @@ func (c *Channels) maintainOne(ctx context.Context, m *coverages, kept *coverage
 		}
 		return c.ask(ctx, m, kept, w, id, http.MethodPost)
 	}
-	if !atOnce && kept.Channel == id && !kept.Lapsed && c.Client.Now().Before(kept.due()) {
+	if !atOnce && kept.Channel == id && !kept.Lapsed && c.Client.now().Before(kept.due()) {
 		return nil
 	}
 	return c.renew(ctx, m, kept, w, id, http.MethodPatch)
 }
 
 // asWanted reports whether a channel in the list is as the bridge would enable it.
-func (c *Channels) asWanted(row listedChannel, w Wanted) bool {
-	return slices.Equal(row.Operations, w.Operations) && row.NotifyURL == NotifyURL(c.PublicURL, c.Secrets[0], row.ID) &&
-		row.Token == ChannelToken(c.Secrets[0], row.ID) && !row.Related
+func (c *Channels) asWanted(row listedChannel, w moduleEvents) bool {
+	return slices.Equal(row.Operations, w.Operations) && row.NotifyURL == notifyURL(c.PublicURL, c.Secrets[0], row.ID) &&
+		row.Token == channelToken(c.Secrets[0], row.ID) && !row.Related
 }
 
 // renew sends all of the channel again, by PATCH, or by PUT where something is not as wanted. A dead channel says so to a
 // PATCH; it is enabled anew then, and what was missed becomes a gap. So is one whose time a success did not make longer.
-func (c *Channels) renew(ctx context.Context, m *coverages, kept *coverage, w Wanted, id, method string) error {
+func (c *Channels) renew(ctx context.Context, m *coverages, kept *coverage, w moduleEvents, id, method string) error {
 	old, own := kept.Expires, kept.Channel == id
 	err := c.ask(ctx, m, kept, w, id, method)
 	switch {
@@ -107,7 +107,7 @@ func (c *Channels) renew(ctx context.Context, m *coverages, kept *coverage, w Wa
 }
 
 // ask sends a request for the channel with the longest expiry that Zoho takes, and remembers what came back.
-func (c *Channels) ask(ctx context.Context, m *coverages, kept *coverage, w Wanted, id, method string) error {
+func (c *Channels) ask(ctx context.Context, m *coverages, kept *coverage, w moduleEvents, id, method string) error {
 	var expires, start time.Time
 	var err error
 	for _, life := range c.wishes(kept, method) {
@@ -120,11 +120,11 @@ func (c *Channels) ask(ctx context.Context, m *coverages, kept *coverage, w Want
 			break // what was given before is good
 		}
 		expires, start, err = given, began, failed
-		if err == nil && expires.Sub(c.Client.Now()) < life/2 {
+		if err == nil && expires.Sub(c.Client.now()) < life/2 {
 			method = http.MethodPatch // it was too long: for less there is more
 			continue
 		}
-		var refused *Error
+		var refused *apiError
 		if !errors.As(err, &refused) || refused.Code != "INVALID_DATA" || refused.Field != "channel_expiry" {
 			break
 		}
@@ -154,7 +154,7 @@ func (c *Channels) confirm(ctx context.Context, id, module string) (time.Time, e
 	if err != nil {
 		return time.Time{}, err
 	}
-	row, there := listing{rows: rows, after: c.Client.Now()}.find(id, module)
+	row, there := listing{rows: rows, after: c.Client.now()}.find(id, module)
 	if !there {
 		return time.Time{}, errUnconfirmed
 	}
@@ -187,12 +187,12 @@ func (c *Channels) wishes(kept *coverage, method string) []time.Duration {
 	return lives(c.Client.Version)
 }
 
-func (c *Channels) wish(w Wanted, id string, life time.Duration) wish {
+func (c *Channels) wish(w moduleEvents, id string, life time.Duration) wish {
 	asked := wish{
-		ID: id, Events: w.names(), Token: ChannelToken(c.Secrets[0], id), NotifyURL: NotifyURL(c.PublicURL, c.Secrets[0], id), module: w.Module,
+		ID: id, Events: w.names(), Token: channelToken(c.Secrets[0], id), NotifyURL: notifyURL(c.PublicURL, c.Secrets[0], id), module: w.Module,
 	}
 	if life > 0 {
-		asked.Expiry = formatTime(c.Client.Now().Add(life))
+		asked.Expiry = formatTime(c.Client.now().Add(life))
 	}
 	if c.Client.Version.since("v3") {
 		yes := true

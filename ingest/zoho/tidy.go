@@ -17,7 +17,7 @@ func (c *Channels) tidy(ctx context.Context, m *coverages, listed listing) error
 	}
 	var errs []error
 	for module, kept := range m.Modules {
-		wanted := slices.ContainsFunc(c.Events, func(w Wanted) bool { return w.Module == module })
+		wanted := slices.ContainsFunc(c.Events, func(w moduleEvents) bool { return w.Module == module })
 		if !wanted && kept.Channel != "" && !slices.Contains(kept.Retire, kept.Channel) {
 			kept.Retire = append(kept.Retire, kept.Channel)
 		}
@@ -25,7 +25,7 @@ func (c *Channels) tidy(ctx context.Context, m *coverages, listed listing) error
 		if err := c.retire(ctx, kept); err != nil {
 			errs = append(errs, fmt.Errorf("channel of %s: %w", module, err))
 		}
-		switch now := c.Client.Now(); {
+		switch now := c.Client.now(); {
 		case wanted || len(kept.Retire) > 0:
 		case kept.Dropped.IsZero():
 			kept.drop(now)
@@ -45,13 +45,13 @@ func (c *Channels) tidy(ctx context.Context, m *coverages, listed listing) error
 
 // own reports whether a channel is the bridge's, by its id.
 func (c *Channels) own(row listedChannel) bool {
-	return slices.ContainsFunc(c.Secrets, func(secret string) bool { return row.ID == ChannelID(secret, c.Account, row.Module) })
+	return slices.ContainsFunc(c.Secrets, func(secret string) bool { return row.ID == channelID(secret, c.Account, row.Module) })
 }
 
 // outdated reports whether a channel of the bridge's is not the one that it keeps alive for the module.
 func (c *Channels) outdated(row listedChannel, kept *coverage) bool {
-	wanted := slices.ContainsFunc(c.Events, func(w Wanted) bool { return w.Module == row.Module })
-	return !wanted || kept.Disabled || kept.Channel != row.ID && kept.Expires.After(c.Client.Now())
+	wanted := slices.ContainsFunc(c.Events, func(w moduleEvents) bool { return w.Module == row.Module })
+	return !wanted || kept.Disabled || kept.Channel != row.ID && kept.Expires.After(c.Client.now())
 }
 
 func (c *Channels) retire(ctx context.Context, kept *coverage) error {

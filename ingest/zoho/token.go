@@ -14,19 +14,19 @@ import (
 // derivedLength is that of a token in characters. Zoho takes at most 50 (actions/watch, token).
 const derivedLength = 43
 
-// ChannelToken derives the token of a channel from a secret.
-func ChannelToken(secret, channel string) string { return derive(secret, channel) }
+// channelToken derives the token of a channel from a secret.
+func channelToken(secret, channel string) string { return derive(secret, channel) }
 
-// ChannelProof derives the second proof of a channel, which rides in its notify URL: it stands in where Zoho sends no
+// channelProof derives the second proof of a channel, which rides in its notify URL: it stands in where Zoho sends no
 // token (seen on channels whose token a later PATCH or PUT dropped).
-func ChannelProof(secret, channel string) string { return derive(secret, "proof\n"+channel) }
+func channelProof(secret, channel string) string { return derive(secret, "proof\n"+channel) }
 
 const notificationsPath = "/zoho/notifications"
 
-// NotifyURL is where a channel is to post, with the second proof in its query. It is percent-encoded: an example of
+// notifyURL is where a channel is to post, with the second proof in its query. It is percent-encoded: an example of
 // Zoho's own documents has a raw space in such a URL, which HTTP refuses.
-func NotifyURL(publicURL, secret, channel string) string {
-	query := url.Values{"channel": {channel}, "proof": {ChannelProof(secret, channel)}}
+func notifyURL(publicURL, secret, channel string) string {
+	query := url.Values{"channel": {channel}, "proof": {channelProof(secret, channel)}}
 	return strings.TrimRight(publicURL, "/") + notificationsPath + "?" + query.Encode()
 }
 
@@ -54,7 +54,7 @@ func (d *derivations) of(channel string, secrets ingest.SecretList) []string {
 	}
 	var values []string
 	for _, secret := range secrets {
-		values = append(values, ChannelToken(secret, channel), ChannelProof(secret, channel))
+		values = append(values, channelToken(secret, channel), channelProof(secret, channel))
 	}
 	if d.channels == nil || len(d.channels) >= maxDerivations {
 		d.channels = map[string][]string{}

@@ -9,14 +9,14 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// Wanted is what the bridge is to be told of a module.
-type Wanted struct {
+// moduleEvents is what the bridge is to be told of a module.
+type moduleEvents struct {
 	Module     string   // API name
 	Operations []string // of create, edit and delete, in this order
 }
 
 // Events are what the bridge is to be told of, read from "Deals.all,Contacts.create"; each module stands there once.
-type Events []Wanted
+type Events []moduleEvents
 
 var allOperations = []string{"create", "edit", "delete"}
 
@@ -58,10 +58,10 @@ func parseOperation(word string) ([]string, error) {
 }
 
 func (e Events) add(module string, operations []string) Events {
-	i := slices.IndexFunc(e, func(w Wanted) bool { return w.Module == module })
+	i := slices.IndexFunc(e, func(w moduleEvents) bool { return w.Module == module })
 	if i < 0 {
 		i = len(e)
-		e = append(e, Wanted{Module: module})
+		e = append(e, moduleEvents{Module: module})
 	}
 	known := e[i].Operations
 	e[i].Operations = slices.DeleteFunc(slices.Clone(allOperations), func(operation string) bool {
@@ -82,7 +82,7 @@ func (e Events) Subjects() []string {
 }
 
 // names are the events as actions/watch takes them.
-func (w Wanted) names() []string {
+func (w moduleEvents) names() []string {
 	if len(w.Operations) == len(allOperations) {
 		return []string{w.Module + ".all"}
 	}

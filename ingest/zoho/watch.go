@@ -69,7 +69,7 @@ func (c *Channels) noteGaps(ctx context.Context, m *coverages, note func(ingest.
 // maintainAll does what is to be done for each module, the most urgent first.
 func (c *Channels) maintainAll(ctx context.Context, m *coverages, listed listing) (errs []error) {
 	wanted := slices.Clone(c.Events)
-	slices.SortStableFunc(wanted, func(a, b Wanted) int { return m.of(a.Module).Expires.Compare(m.of(b.Module).Expires) })
+	slices.SortStableFunc(wanted, func(a, b moduleEvents) int { return m.of(a.Module).Expires.Compare(m.of(b.Module).Expires) })
 	unanswered := 0
 	for _, w := range wanted {
 		err := c.maintain(ctx, m, w, listed, false)
@@ -77,7 +77,7 @@ func (c *Channels) maintainAll(ctx context.Context, m *coverages, listed listing
 			continue
 		}
 		errs = append(errs, fmt.Errorf("channel of %s: %w", w.Module, err))
-		var refused *Error
+		var refused *apiError
 		if !errors.As(err, &refused) {
 			unanswered++
 		}
@@ -103,7 +103,7 @@ func (c *Channels) next(m *coverages, failed bool) time.Time {
 	wait := reconcileEvery - now.Sub(c.reconciled)
 	for _, wanted := range c.Events {
 		if kept := m.of(wanted.Module); !kept.Disabled {
-			wait = min(wait, kept.due().Sub(c.Client.Now()))
+			wait = min(wait, kept.due().Sub(c.Client.now()))
 		}
 	}
 	return now.Add(max(wait, time.Second))
@@ -116,7 +116,7 @@ func (c *Channels) left(m *coverages) time.Duration {
 		if m == nil {
 			break
 		}
-		if ends := m.of(wanted.Module).Expires.Sub(c.Client.Now()); ends > 0 {
+		if ends := m.of(wanted.Module).Expires.Sub(c.Client.now()); ends > 0 {
 			left = min(left, ends)
 		}
 	}

@@ -73,7 +73,7 @@ func (r watchRow) of(module string) bool {
 	return r.Resource == module || r.Module == module || strings.HasSuffix(r.URI, "/"+module)
 }
 
-// subscribe asks for a channel by POST, PUT or PATCH, and returns the expiry that came back. Its errors are *Error where
+// subscribe asks for a channel by POST, PUT or PATCH, and returns the expiry that came back. Its errors are *apiError where
 // Zoho refused, and errUnconfirmed.
 func (c *Client) subscribe(ctx context.Context, method string, w wish) (time.Time, error) {
 	ask := call{method: method, path: "actions/watch", body: map[string]any{"watch": []wish{w}}, once: method == http.MethodPost}
@@ -208,6 +208,6 @@ const notSubscribed = "NOT_SUBSCRIBED"
 
 // refusedWith reports whether Zoho refused with a code.
 func refusedWith(err error, code string) bool {
-	var refused *Error
+	var refused *apiError
 	return errors.As(err, &refused) && refused.Code == code
 }
