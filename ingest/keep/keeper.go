@@ -202,7 +202,7 @@ func (k *keeping) watch(ctx context.Context) error {
 
 // Remember stores how the channels of a provider are, for all replicas.
 func (k *Keeper) Remember(ctx context.Context, provider string, channels []ingest.Channel) error {
-	stored := Kept{Label: provider}.channels(k.State.Shared)
+	stored := channelsOf(k.State.Shared, provider)
 	stored.Lenient = true // they are replaced
 	_, err := stored.Update(ctx, func(all *[]ingest.Channel) error {
 		*all = channels
@@ -215,7 +215,7 @@ func (k *Keeper) Remember(ctx context.Context, provider string, channels []inges
 func (k *Keeper) Channels(ctx context.Context) ([]ingest.Channel, error) {
 	var all []ingest.Channel
 	for _, kept := range k.Kept {
-		channels, _, err := kept.channels(k.State.Shared).Load(ctx)
+		channels, _, err := channelsOf(k.State.Shared, kept.Label).Load(ctx)
 		if err != nil {
 			return all, err
 		}
@@ -226,7 +226,7 @@ func (k *Keeper) Channels(ctx context.Context) ([]ingest.Channel, error) {
 
 // Repaired returns when a gap of one of a channel's modules was last repaired; zero: none was.
 func (k *Keeper) Repaired(ctx context.Context, channel ingest.Channel) (last time.Time, err error) {
-	r, _, err := Kept{Label: channel.Provider}.repairs(k.State.Shared).Load(ctx)
+	r, _, err := repairsOf(k.State.Shared, channel.Provider).Load(ctx)
 	for _, module := range channel.Modules {
 		if at := r.Done[channel.Account+"/"+module]; at.After(last) {
 			last = at

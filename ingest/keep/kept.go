@@ -16,12 +16,12 @@ type Kept struct {
 	Clock   func(ctx context.Context, account string) (*ingest.Clock, error) // of the CRM, once it has answered; nil: unknown
 }
 
-// channels are those of the last Watch, in the shared state.
-func (k Kept) channels(shared ingest.Store) rest.Value[[]ingest.Channel] {
-	return rest.Value[[]ingest.Channel]{Store: shared, Key: "channels." + k.Label}
+// channelsOf are a provider's channels as the last Watch found them, in the shared state.
+func channelsOf(shared ingest.Store, provider string) rest.Value[[]ingest.Channel] {
+	return rest.Value[[]ingest.Channel]{Store: shared, Key: "channels." + provider}
 }
 
-// repairs are the gaps that are still to be repaired, in the shared state.
-func (k Kept) repairs(shared ingest.Store) rest.Value[repairs] {
-	return rest.Value[repairs]{Store: shared, Key: "repairs." + k.Label}
+// repairsOf are a provider's gaps that are still to be repaired, in the shared state.
+func repairsOf(shared ingest.Store, provider string) rest.Value[repairs] {
+	return rest.Value[repairs]{Store: shared, Key: "repairs." + provider}
 }

@@ -35,7 +35,7 @@ type repairer struct {
 
 // change changes the state of repairs; f may be called again where another replica was faster.
 func (k *repairer) change(ctx context.Context, f func(*repairs)) error {
-	_, err := k.repairs(k.shared).Update(ctx, func(r *repairs) error {
+	_, err := repairsOf(k.shared, k.Label).Update(ctx, func(r *repairs) error {
 		f(r)
 		return nil
 	})
@@ -50,7 +50,7 @@ func (k *repairer) noteOutage(ctx context.Context) error {
 	}
 	now, before := time.Now().UTC(), k.lastReady
 	k.lastReady = now
-	channels, _, err := k.channels(k.shared).Load(ctx)
+	channels, _, err := channelsOf(k.shared, k.Label).Load(ctx)
 	if err != nil || len(channels) == 0 && k.Watcher == nil { // no Watcher will add any
 		return err
 	}
@@ -78,7 +78,7 @@ func (k *repairer) noteMissed(ctx context.Context) {
 	if !ok || k.Lister == nil {
 		return
 	}
-	channels, _, err := k.channels(k.shared).Load(ctx)
+	channels, _, err := channelsOf(k.shared, k.Label).Load(ctx)
 	if err == nil {
 		err = k.change(ctx, func(r *repairs) { k.addAll(r, channels, missed, "callbacks were refused") })
 	}
