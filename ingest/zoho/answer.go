@@ -10,7 +10,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
-// problem is an error as the API tells it.
+// problem is an error as the API reports it.
 type problem struct {
 	Code    string          `json:"code"`
 	Message string          `json:"message"`
@@ -20,8 +20,8 @@ type problem struct {
 
 // apiError is what the API answered instead of doing what was asked.
 type apiError struct {
-	HTTP    int    // the answer's status, which is no verdict: Zoho answers some errors with 202
-	Code    string // Zoho's word, such as INVALID_DATA; empty where it gave none
+	HTTP    int    // the answer's status, which decides nothing: Zoho answers some errors with 202
+	Code    string // such as INVALID_DATA; empty where Zoho gave none
 	Field   string // the parameter or the field that is wrong, where Zoho said
 	Message string
 }
@@ -54,7 +54,7 @@ const maxAnswer = 16 << 20
 // answer is what the API said.
 type answer struct {
 	rest.Answer
-	secrets []string // what the request carried, and no error may show
+	secrets []string // of the request; no error may show them
 }
 
 // send sends a request. A redirect is an error.
@@ -66,7 +66,7 @@ func send(sender rest.Sender, request *http.Request) (rest.Answer, error) {
 	return got, err
 }
 
-// refusal makes an error of a problem in the answer; the answer's secrets, and more, are masked in it.
+// refusal converts a problem in the answer to an error, with the answer's secrets, and more, masked.
 func (a answer) refusal(p problem, more ...string) *apiError {
 	var details struct {
 		APIName   string `json:"api_name"`
@@ -80,21 +80,21 @@ func (a answer) refusal(p problem, more ...string) *apiError {
 	return e
 }
 
-// err is what an answer that is no success says; more is masked in it too.
+// err converts an answer that is not a success to an error; more is masked in it too.
 func (a answer) err(more ...string) *apiError {
 	var p problem
 	_ = json.Unmarshal(a.Body, &p)
 	return a.refusal(p, more...)
 }
 
-// code is the code that stands at the root of an answer.
+// code returns the error code at the root of an answer.
 func (a answer) code() string {
 	var p problem
 	_ = json.Unmarshal(a.Body, &p)
 	return p.Code
 }
 
-// plain is a string, or a number with every digit of it; empty for null.
+// plain returns a JSON string, or a number with all its digits; empty for null.
 func plain(raw json.RawMessage) string {
 	var text string
 	if json.Unmarshal(raw, &text) != nil {

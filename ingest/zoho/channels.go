@@ -12,8 +12,8 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// Channels keeps the notification channels of an account alive: one for each module, with a token and a proof of its own.
-// Set the fields once. It implements ingest.Watcher.
+// Channels keeps the notification channels of an account alive, one for each module with its own token and proof.
+// Set the fields once. It implements ingest.Watcher and ingest.Lister.
 type Channels struct {
 	Client    *Client
 	Account   string            // the org's name in events
@@ -32,12 +32,13 @@ func (c *Channels) Changed(ctx context.Context, q ingest.Query) iter.Seq2[ingest
 	return c.Client.changed(ctx, c.Account, q)
 }
 
-// RecordsSecrets says that a record is the customer's own data: nothing in it is removed for its name.
+// RecordsSecrets returns the secrets of changes read from the API. A record is the customer's own data: nothing in it is removed for
+// its name.
 func (c *Channels) RecordsSecrets() ingest.Secrets {
 	return ingest.Secrets{Records: []string{"*"}, Values: []string{c.Client.ClientSecret, c.Client.RefreshToken}}
 }
 
-// Clock returns Zoho's clock, and asks it something where it has not answered yet.
+// Clock returns Zoho's clock; it sends a request first if Zoho has not answered any yet.
 func (c *Channels) Clock(ctx context.Context, _ string) (*ingest.Clock, error) {
 	if c.Client.clock.Known() {
 		return &c.Client.clock, nil
@@ -46,7 +47,7 @@ func (c *Channels) Clock(ctx context.Context, _ string) (*ingest.Clock, error) {
 	return &c.Client.clock, err
 }
 
-// channels says how the channels are.
+// channels returns the channels as they are remembered.
 func (c *Channels) channels(m *coverages) []ingest.Channel {
 	list := make([]ingest.Channel, len(c.Events))
 	for i, wanted := range c.Events {
@@ -55,8 +56,7 @@ func (c *Channels) channels(m *coverages) []ingest.Channel {
 	return list
 }
 
-// window is the time from start, by our own clock, until now, both by Zoho's. What Zoho's clock says is known only after
-// an answer of it.
+// window converts the time from start, by our own clock, until now to Zoho's clock, which is known only after an answer.
 func (c *Channels) window(start time.Time) (before, after time.Time) {
 	after = c.Client.now()
 	return after.Add(-time.Since(start)), after

@@ -20,11 +20,11 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
-// Client calls the API of Zoho CRM. Set the fields once; a Client may be used by many goroutines. No error of it shows a
-// token, a secret, or a URL's query.
+// Client calls the API of Zoho CRM. Set the fields once; a Client may be used by many goroutines. Its errors show no token, no
+// secret and no URL's query.
 type Client struct {
 	HTTP         *http.Client // nil: http.DefaultClient
-	TokenURL     string       // where access tokens are made
+	TokenURL     string       // of the accounts server, for access tokens
 	APIURL       string       // scheme and host of the API
 	Version      Version
 	ClientID     string
@@ -49,15 +49,14 @@ type call struct {
 	query  url.Values
 	body   any       // sent as JSON
 	since  time.Time // If-Modified-Since
-	once   bool      // it must not be repeated if it may have been carried out: only requests that were refused are sent again
+	once   bool      // not repeated if it may have been carried out
 }
 
-// now is the time by Zoho's clock, as the Date of its answers showed it. Expiries and modification times are by that clock, and
-// ours may be wrong.
+// now returns Zoho's time, as the Date of its answers showed it. Expiries and modification times are by that clock.
 func (c *Client) now() time.Time { return c.clock.Now() }
 
-// do sends a call until it is answered: again, with growing pauses, after a broken connection, a 429 or a 5xx, and once
-// with a new access token after a 401. The answer's status is below 500, and neither 429 nor 401.
+// do sends a call, and repeats it with growing pauses after a broken connection, a 429 or a 5xx, and once with a new access token
+// after a 401. The answer's status is below 500, and neither 429 nor 401.
 func (c *Client) do(ctx context.Context, call call) (got answer, err error) {
 	renewed := false
 	err = rest.Retry{Attempts: c.attempts()}.Do(ctx, func() (again bool, after time.Duration, err error) {
@@ -125,7 +124,7 @@ func (c *Client) attempt(ctx context.Context, call call, token string) (answer, 
 	if err != nil {
 		return answer{}, err
 	}
-	if got.Status < 500 { // a proxy on the way has a clock of its own
+	if got.Status < 500 { // a proxy in between has its own clock
 		c.clock.Observe(got.Header, sent, time.Now())
 	}
 	c.count(got.Header, got.Status)
@@ -138,7 +137,7 @@ func (c *Client) sender() rest.Sender {
 	return rest.Sender{HTTP: c.HTTP, Timeout: c.Timeout, MaxAnswer: maxAnswer}
 }
 
-// access returns an access token that is good for some minutes, and another one than stale.
+// access returns an access token that is valid for some minutes and is not stale.
 func (c *Client) access(ctx context.Context, stale string) (grant rest.Grant, err error) {
 	token := c.accessToken()
 	err = rest.Retry{Attempts: min(3, c.attempts())}.Do(ctx, func() (again bool, after time.Duration, err error) {
@@ -166,7 +165,7 @@ func (c *Client) accessToken() *rest.Token[rest.Grant] {
 	return c.token
 }
 
-// count reads from an answer what credits are left.
+// count reads from an answer how many API credits are left.
 func (c *Client) count(header http.Header, status int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -180,15 +179,15 @@ func (c *Client) count(header http.Header, status int) {
 	}
 }
 
-// wrap says what was being done. A query may hold secrets, so it is not told.
+// wrap adds what was being done, without the query, which may hold secrets.
 func (call call) wrap(err error) error {
 	return fmt.Errorf("zoho: %s %s: %w", call.method, call.path, err)
 }
 
-// formatTime writes a time as Zoho takes it: with an offset, without milliseconds, which it refuses.
+// formatTime formats a time as Zoho accepts it: with an offset, without milliseconds.
 func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05+00:00") }
 
-// parseTime reads a time as Zoho writes it.
+// parseTime parses a time as Zoho formats it.
 func parseTime(text string) (time.Time, bool) {
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700"} {
 		if t, err := time.Parse(layout, strings.TrimSpace(text)); err == nil && t.Year() > 1 && t.Year() <= 9999 {

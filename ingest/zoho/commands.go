@@ -10,7 +10,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// Enable makes sure that the channels of modules, or all where none is named, are alive, also those that were disabled.
+// Enable makes sure that the channels of modules, or all if none is named, are alive, including disabled ones.
 func (c *Channels) Enable(ctx context.Context, state ingest.State, modules ...string) ([]ingest.Channel, error) {
 	return c.each(ctx, state, modules, func(m *coverages, w moduleEvents) error {
 		kept := m.of(w.Module)
@@ -21,11 +21,10 @@ func (c *Channels) Enable(ctx context.Context, state ingest.State, modules ...st
 	})
 }
 
-// errDisabled says what a disabled channel needs first.
-var errDisabled = errors.New("disabled channels are not renewed: enable them first (crm-bridge channels enable zoho)")
+var errDisabled = errors.New("disabled channels are not renewed; enable them first (crm-bridge channels enable zoho)")
 
-// Renew sends everything about the channels of modules, or of all that are not disabled, again at once. A module that is named and
-// whose channel is disabled is an error, and so is that all are.
+// Renew renews the channels of modules, or all that are not disabled, at once. It is an error if a named module's channel is
+// disabled, or if all are.
 func (c *Channels) Renew(ctx context.Context, state ingest.State, modules ...string) ([]ingest.Channel, error) {
 	renewed := 0
 	list, err := c.each(ctx, state, modules, func(m *coverages, w moduleEvents) error {
@@ -44,8 +43,8 @@ func (c *Channels) Renew(ctx context.Context, state ingest.State, modules ...str
 	return list, err
 }
 
-// Disable ends the channels of modules, or all, until they are enabled again; what happens meanwhile is no gap. It is
-// remembered first, so that a channel whose end fails is tried again by Watch.
+// Disable ends the channels of modules, or all, until they are enabled again; the time until then is not a gap. It is remembered
+// first, so that Watch retries a channel that could not be ended.
 func (c *Channels) Disable(ctx context.Context, state ingest.State, modules ...string) ([]ingest.Channel, error) {
 	return c.each(ctx, state, modules, func(m *coverages, w moduleEvents) error {
 		kept := m.of(w.Module)
@@ -62,13 +61,13 @@ func (c *Channels) Disable(ctx context.Context, state ingest.State, modules ...s
 	})
 }
 
-// each does something for the named modules, or all, and says how the channels are then.
+// each calls do for the named modules, or all, and returns all channels afterwards.
 func (c *Channels) each(ctx context.Context, state ingest.State, modules []string, do func(*coverages, moduleEvents) error) ([]ingest.Channel, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, module := range modules {
 		if !slices.ContainsFunc(c.Events, func(w moduleEvents) bool { return w.Module == module }) {
-			return nil, fmt.Errorf("no events of a module with the name %s are wanted: BRIDGE_ZOHO_EVENTS says which", module)
+			return nil, fmt.Errorf("BRIDGE_ZOHO_EVENTS names no events of the module %s", module)
 		}
 	}
 	m, err := loadCoverages(ctx, state.Shared, c.Account)

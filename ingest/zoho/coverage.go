@@ -17,12 +17,12 @@ type coverage struct {
 	Channel  string       `json:"channel,omitempty"`  // id of the channel that was enabled last
 	Granted  time.Time    `json:"granted,omitzero"`   // when its expiry was given
 	Expires  time.Time    `json:"expires,omitzero"`   // as Zoho gave it
-	Proven   time.Time    `json:"proven,omitzero"`    // when it was last known to be alive; zero: nothing was covered yet
+	Proven   time.Time    `json:"proven,omitzero"`    // when it was last known to be alive; zero: never
 	Lapsed   bool         `json:"lapsed,omitempty"`   // it was found dead after that, and has not been enabled since
 	Disabled bool         `json:"disabled,omitempty"` // by a person
-	Dropped  time.Time    `json:"dropped,omitzero"`   // when its channel was disabled because nobody wanted it
-	Retire   []string     `json:"retire,omitempty"`   // channels of ours that are still to be disabled
-	Gaps     []ingest.Gap `json:"gaps,omitempty"`     // that are not noted yet
+	Dropped  time.Time    `json:"dropped,omitzero"`   // when its channel was disabled because no events are configured
+	Retire   []string     `json:"retire,omitempty"`   // channels of ours that must still be disabled
+	Gaps     []ingest.Gap `json:"gaps,omitempty"`     // found by Watch or a command, and not noted yet
 	Problem  string       `json:"problem,omitempty"`
 	Refused  bool         `json:"refused,omitempty"` // the problem is Zoho's answer
 }
@@ -30,9 +30,8 @@ type coverage struct {
 // maxGaps bounds the gaps of a module that are not noted yet; beyond it the last one grows.
 const maxGaps = 100
 
-// prove notes that the channel was alive at some moment between before and after. What may have been missed since it was
-// last known to be alive becomes a gap: when it had been found dead, or when its time was over, or nearly so by a clock that may
-// be wrong.
+// prove records that the channel was alive at some moment between before and after. The time since it was last known to be alive
+// becomes a gap if it was found dead meanwhile, or had expired, or nearly so by a clock that may be wrong.
 func (c *coverage) prove(before, after time.Time, clock *ingest.Clock) {
 	if !c.Proven.IsZero() && (c.Lapsed || !after.Add(c.tolerance(clock)).Before(c.Expires)) {
 		gap := clock.Gap("", "", c.Proven, after)
@@ -45,7 +44,7 @@ func (c *coverage) prove(before, after time.Time, clock *ingest.Clock) {
 	c.Proven, c.Lapsed = before, false
 }
 
-// life is how long Zoho lets the channel live; 0: not known.
+// life returns how long Zoho lets the channel live; 0: unknown.
 func (c *coverage) life() time.Duration {
 	if c.Granted.IsZero() {
 		return 0
@@ -53,17 +52,17 @@ func (c *coverage) life() time.Duration {
 	return max(0, c.Expires.Sub(c.Granted))
 }
 
-// tolerance is how near its end a channel counts as ended. A channel is renewed at two thirds of its life, so for a short one it
-// is much less than the last third, whatever the clocks: otherwise no short channel would ever be alive.
+// tolerance returns how close to its expiry a channel counts as expired. A channel is renewed at two thirds of its life, so the
+// tolerance is much less than the last third, whatever the clocks: otherwise a short channel would never be alive.
 func (c *coverage) tolerance(clock *ingest.Clock) time.Duration {
 	return min(clock.Tolerance(), c.life()/6)
 }
 
-// dropLasting is how long a module has to be unwanted before what was missed of it meanwhile does not matter. While the
-// replicas are replaced by others with other events, an old one may drop what a new one has just enabled.
+// dropLasting is how long a module must have been dropped for the time until its return not to be a gap. While replicas are
+// replaced by others with other events, an old one may drop what a new one has just enabled.
 const dropLasting = time.Hour
 
-// drop notes that the channel was disabled, and take that it is wanted again.
+// drop records that the channel was disabled because its module is not configured; take, that it is configured again.
 func (c *coverage) drop(now time.Time) {
 	c.Dropped, c.Channel, c.Lapsed = now, "", true
 }
@@ -75,7 +74,7 @@ func (c *coverage) take(now time.Time) {
 	c.Dropped = time.Time{}
 }
 
-// due is when to renew: after two thirds of the channel's time.
+// due returns when to renew: after two thirds of the channel's life.
 func (c *coverage) due() time.Time { return c.Granted.Add(c.life() / 3 * 2) }
 
 func (c *coverage) fail(err error) {
@@ -96,8 +95,8 @@ func (c *coverage) channel(account, module string, now time.Time) ingest.Channel
 	return channel
 }
 
-// coverages are what is remembered of all channels of an account, in one document, so that two replicas that should not both be
-// at work find out.
+// coverages are what is remembered of all channels of an account, in one document, so that two replicas that work at the same time
+// conflict.
 type coverages struct {
 	Modules map[string]*coverage `json:"modules"`
 
@@ -105,7 +104,7 @@ type coverages struct {
 	revision uint64
 }
 
-// errState says that what was done could not be remembered, so that nothing more must be done.
+// errState says that the state could not be stored, so that nothing more must be done.
 var errState = errors.New("the state of the channels")
 
 func loadCoverages(ctx context.Context, store ingest.Store, account string) (*coverages, error) {
@@ -137,7 +136,7 @@ func (m *coverages) save(ctx context.Context) (err error) {
 
 var plainKey = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
-// keyOf makes a part of a key of any text; "=" begins what is encoded.
+// keyOf converts a text to a part of a key; an encoded one starts with "=".
 func keyOf(text string) string {
 	if plainKey.MatchString(text) {
 		return text

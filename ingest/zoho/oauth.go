@@ -17,23 +17,23 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
-// Zoho makes ten access tokens for a refresh token in ten minutes, and refuses more for a while. One is left to others
-// who use the same refresh token.
+// Zoho issues ten access tokens for a refresh token in ten minutes, and refuses more for a while. One is left to other programs with
+// the same refresh token.
 const (
 	tokenLimit  = 9
 	tokenWindow = 10 * time.Minute
-	tokenEarly  = 5 * time.Minute // a token is replaced so long before its end
+	tokenEarly  = 5 * time.Minute // how long before its end a token is renewed
 )
 
-// accounts is the accounts server, and what it knows the application by.
+// accounts is the accounts server, with the application's credentials.
 type accounts struct {
 	url, clientID, clientSecret, refreshToken string
 
 	sender rest.Sender
 }
 
-// token is the access token that replicas share. Its key is a digest of who it is for, so that a changed refresh token has a new
-// one.
+// token returns the access token that replicas share. Its key is a digest of the credentials, so that a changed refresh token has
+// another one.
 func (a accounts) token(secret ingest.Store) *rest.Token[rest.Grant] {
 	sum := sha256.Sum256([]byte(a.url + "\n" + a.clientID + "\n" + a.refreshToken))
 	return &rest.Token[rest.Grant]{
@@ -43,7 +43,7 @@ func (a accounts) token(secret ingest.Store) *rest.Token[rest.Grant] {
 	}
 }
 
-// exchange asks for an access token with the refresh token. Zoho reports errors inside a 200.
+// exchange requests an access token with the refresh token. Zoho reports errors inside a 200.
 func (a accounts) exchange(ctx context.Context, _ rest.Grant) (rest.Grant, error) {
 	form := url.Values{
 		"grant_type": {"refresh_token"}, "client_id": {a.clientID}, "client_secret": {a.clientSecret}, "refresh_token": {a.refreshToken},
@@ -68,7 +68,7 @@ func (a accounts) exchange(ctx context.Context, _ rest.Grant) (rest.Grant, error
 	return grant, nil
 }
 
-// read reads the answer to a refresh-token grant.
+// read reads the answer to exchange.
 func (a accounts) read(got rest.Answer, asked time.Time) (rest.Grant, error) {
 	var body struct {
 		Token   string      `json:"access_token"`
@@ -87,10 +87,10 @@ func (a accounts) read(got rest.Answer, asked time.Time) (rest.Grant, error) {
 	return rest.Grant{AccessToken: body.Token, Expires: asked.Add(time.Duration(seconds) * time.Second)}, nil
 }
 
-// grantAdvice says what a person can do about an error of the accounts server.
+// grantAdvice is what a person can do about an error of the accounts server.
 var grantAdvice = map[string]string{
 	"invalid_client":        "; check the client id, and that the data centre is the account's own",
 	"invalid_client_secret": "; check the client secret",
 	"invalid_code":          "; the refresh token is wrong, was revoked, or belongs to another data centre",
-	"Access Denied":         "; Zoho makes ten access tokens in ten minutes for a refresh token, and somebody else uses this one too",
+	"Access Denied":         "; Zoho issues ten access tokens in ten minutes for a refresh token, and another program uses this one too",
 }

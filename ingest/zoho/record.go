@@ -23,13 +23,13 @@ type record struct {
 	deleted bool
 }
 
-// pageInfo is what a list says of itself.
+// pageInfo is the info of a page.
 type pageInfo struct {
 	More  bool   `json:"more_records"`
 	Token string `json:"next_page_token"`
 }
 
-// readRecords reads a page of a list. 204 says that there are no records, 304 that none is newer.
+// readRecords reads a page of a list. 204 means that there are no records, 304 that none is newer.
 func readRecords(got answer) ([]json.RawMessage, pageInfo, error) {
 	if got.Status == http.StatusNoContent || got.Status == http.StatusNotModified {
 		return nil, pageInfo{}, nil
@@ -44,7 +44,7 @@ func readRecords(got answer) ([]json.RawMessage, pageInfo, error) {
 	return *body.Data, body.Info, nil
 }
 
-// readRecord reads a row; ids keep every digit, whether they are strings or numbers.
+// readRecord reads a row; ids may be strings or numbers, and keep all their digits.
 func readRecord(raw json.RawMessage, deleted bool) (record, error) {
 	var row struct {
 		ID       json.RawMessage `json:"id"`
@@ -73,7 +73,7 @@ func timeIn(raw json.RawMessage) time.Time {
 	return t
 }
 
-// change makes a change of a record of a collection, read at a moment; ok is false where it lies outside the query.
+// change converts a record of a collection, read at a moment; ok is false where it is outside the query.
 func (r record) change(q ingest.Query, account, collection string, read time.Time) (change ingest.Change, ok bool) {
 	made := within(r.created, q) && !r.deleted
 	later := !r.at.Before(q.Until) && !r.at.IsZero()

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// tidy disables channels of ours that are not wanted any more: of other modules, or with ids of an older secret. It
-// leaves those of others alone.
+// tidy disables channels of ours that are no longer configured: of other modules, or with ids of an older secret. It leaves those
+// of others alone.
 func (c *Channels) tidy(ctx context.Context, m *coverages, listed listing) error {
 	for _, row := range listed.rows {
 		if c.own(row) && c.outdated(row, m.of(row.Module)) && !slices.Contains(m.of(row.Module).Retire, row.ID) {
@@ -48,7 +48,7 @@ func (c *Channels) own(row listedChannel) bool {
 	return slices.ContainsFunc(c.Secrets, func(secret string) bool { return row.ID == channelID(secret, c.Account, row.Module) })
 }
 
-// outdated reports whether a channel of the bridge's is not the one that it keeps alive for the module.
+// outdated reports whether a channel of the bridge is another one than the module's current channel.
 func (c *Channels) outdated(row listedChannel, kept *coverage) bool {
 	wanted := slices.ContainsFunc(c.Events, func(w moduleEvents) bool { return w.Module == row.Module })
 	return !wanted || kept.Disabled || kept.Channel != row.ID && kept.Expires.After(c.Client.now())

@@ -14,9 +14,9 @@ import (
 // How often things are done.
 const (
 	reconcileEvery = 24 * time.Hour
-	retryLongest   = 10 * time.Minute // between calls of Watch that fail
+	retryLongest   = 10 * time.Minute // between failing calls of Watch
 	retryShortest  = 10 * time.Second // the same, where a channel is about to end
-	maxUnanswered  = 3                // requests without an answer, after which the rest waits for the next call
+	maxUnanswered  = 3                // requests without an answer; after that the rest waits for the next call
 )
 
 // Watch implements ingest.Watcher. Each gap is remembered in state with what is known of its channel, until it is noted.
@@ -66,7 +66,7 @@ func (c *Channels) noteGaps(ctx context.Context, m *coverages, note func(ingest.
 	return m.save(ctx)
 }
 
-// maintainAll does what is to be done for each module, the most urgent first.
+// maintainAll maintains the channel of each module, the most urgent first.
 func (c *Channels) maintainAll(ctx context.Context, m *coverages, listed listing) (errs []error) {
 	wanted := slices.Clone(c.Events)
 	slices.SortStableFunc(wanted, func(a, b moduleEvents) int { return m.of(a.Module).Expires.Compare(m.of(b.Module).Expires) })
@@ -91,7 +91,7 @@ func (c *Channels) maintainAll(ctx context.Context, m *coverages, listed listing
 	return errs
 }
 
-// next is when to call Watch again, by our own clock.
+// next returns when to call Watch again, by our own clock.
 func (c *Channels) next(m *coverages, failed bool) time.Time {
 	now := time.Now()
 	if failed {
@@ -109,7 +109,7 @@ func (c *Channels) next(m *coverages, failed bool) time.Time {
 	return now.Add(max(wait, time.Second))
 }
 
-// left is how long the channel that ends first has left, of those that are alive; retryLongest at most and where m is nil.
+// left returns how long the live channel that expires first has left, at most twice retryLongest.
 func (c *Channels) left(m *coverages) time.Duration {
 	left := 2 * retryLongest
 	for _, wanted := range c.Events {
