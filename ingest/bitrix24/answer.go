@@ -11,17 +11,17 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
-// apiError is an answer of Bitrix24 that says no.
+// apiError is an error that Bitrix24 answered with.
 type apiError struct {
 	Status            int
-	Code, Description string // as Bitrix24 gives them, without what is secret
+	Code, Description string // as Bitrix24 gives them, without secrets
 }
 
 func (r *apiError) Error() string {
-	return strings.TrimSuffix(fmt.Sprintf("Bitrix24 answers %d %s: %s", r.Status, r.Code, r.Description), ": ")
+	return strings.TrimSuffix(fmt.Sprintf("Bitrix24 answered %d %s: %s", r.Status, r.Code, r.Description), ": ")
 }
 
-// refusedWith reports whether Bitrix24 has answered with one of codes, in any letter case.
+// refusedWith reports whether Bitrix24 answered with one of codes, in any letter case.
 func refusedWith(err error, codes ...string) bool {
 	var refusal *apiError
 	if !errors.As(err, &refusal) {
@@ -35,7 +35,7 @@ func refusedWith(err error, codes ...string) bool {
 	return false
 }
 
-// passing reports whether a later try may succeed.
+// passing reports whether another attempt may succeed.
 func passing(err error) bool {
 	var away *rest.Unreachable
 	var refusal *apiError
@@ -45,20 +45,20 @@ func passing(err error) bool {
 	return errors.As(err, &refusal) && (refusal.Status >= 500 || refusal.Status == http.StatusTooManyRequests)
 }
 
-// unsure reports whether a call may have been carried out although it has failed.
+// unsure reports whether a failed call may have been carried out.
 func unsure(err error) bool {
 	var away *rest.Unreachable
 	var refusal *apiError
 	return errors.As(err, &away) || errors.As(err, &refusal) && refusal.Status >= 500 && !refusedWith(err, "QUERY_LIMIT_EXCEEDED")
 }
 
-// explain adds to a refusal what can be done about it.
+// explain adds to an error what a person can do about it.
 func explain(err error) error {
 	switch {
 	case refusedWith(err, "WRONG_AUTH_TYPE"):
-		return fmt.Errorf("%w; events take the credentials of an installed application, not those of an inbound webhook", err)
+		return fmt.Errorf("%w; events need the credentials of an installed application, not those of an inbound webhook", err)
 	case refusedWith(err, "ACCESS_DENIED"):
-		return fmt.Errorf("%w; it takes an administrator of the portal, on a plan with REST: install the application as one", err)
+		return fmt.Errorf("%w; install the application as an administrator of the portal, on a plan with REST", err)
 	case refusedWith(err, "ERROR_EVENT_NOT_FOUND"):
 		return fmt.Errorf("%w; the portal does not know that event, or the application lacks the permission crm", err)
 	case refusedWith(err, "insufficient_scope"):
@@ -67,7 +67,7 @@ func explain(err error) error {
 	return err
 }
 
-// readAnswer reads {"result":…} or {"error":…,"error_description":…}, and takes secrets out of the latter.
+// readAnswer reads {"result":…} or {"error":…,"error_description":…}, and masks secrets in the latter.
 func readAnswer(status int, body []byte, secrets ...string) (json.RawMessage, error) {
 	var answer struct {
 		Result      json.RawMessage `json:"result"`
@@ -85,10 +85,10 @@ func readAnswer(status int, body []byte, secrets ...string) (json.RawMessage, er
 	return nil, refusal
 }
 
-// tokenLike is a run of characters that may be a token: no word is that long and has a digit in it.
+// tokenLike matches what may be a token: no word is that long and has a digit in it.
 var tokenLike = regexp.MustCompile(`[A-Za-z0-9+/=~-]{12,}[0-9][A-Za-z0-9+/=~-]*|[A-Za-z0-9+/=~-]*[0-9][A-Za-z0-9+/=~-]{12,}`)
 
-// shown is text of Bitrix24's as it may be printed.
+// shown returns a text of Bitrix24 without secrets.
 func shown(value any, secrets []string) string {
 	if value == nil {
 		return ""

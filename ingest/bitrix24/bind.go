@@ -11,23 +11,23 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// Subscriptions keeps events bound in portals: online ones to Handler, or offline ones to the queue that the portal keeps.
+// Subscriptions keeps events bound in portals: online events to Handler, or offline events to the portal's queue.
 // Bindings do not expire, but an update of the application loses them, and an administrator may. Set the fields once.
 type Subscriptions struct {
 	Client  *Client
 	Portals []string // member_ids
 	Events  Wanted
 	Handler string // where the portals post to: <public URL>/bitrix24/events
-	Offline bool   // the wanted events wait in the portal's queue instead
+	Offline bool   // the events wait in the portal's queue instead
 }
 
-// How often bindings are looked at.
+// How often bindings are checked.
 const (
 	lookEvery = time.Hour
-	lookAgain = 5 * time.Minute // where something failed
+	lookAgain = 5 * time.Minute // after a failure
 )
 
-// channelID names the channel that a portal's bindings are shown as.
+// channelID is the channel as which a portal's bindings are listed.
 func (s *Subscriptions) channelID() string {
 	if s.Offline {
 		return "offline"
@@ -35,9 +35,9 @@ func (s *Subscriptions) channelID() string {
 	return "events"
 }
 
-// Watch implements ingest.Watcher: it reads what is bound in each portal (event.get), binds what is missing (event.bind),
-// and unbinds what it once bound and nobody wants any more (event.unbind). A binding that has vanished is a gap from the
-// last time that it was seen. Handlers that others have bound are left alone.
+// Watch implements ingest.Watcher: it reads what is bound in each portal (event.get), binds what is missing (event.bind), and
+// unbinds what it once bound and is no longer configured (event.unbind). A binding that has vanished is a gap from the last time
+// that it was seen. It leaves other handlers alone.
 func (s *Subscriptions) Watch(ctx context.Context, state ingest.State, note func(ingest.Gap) error) (ingest.Watched, error) {
 	watched := ingest.Watched{Next: time.Now().Add(lookEvery)}
 	var failed error
@@ -81,7 +81,7 @@ func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member st
 			if slices.Contains(have, want) {
 				memory.covered(table, &s.Client.portal(member).clock, member, want, start)
 			} else {
-				memory.missing(want) // noted before it is bound again: the answer to that may be lost
+				memory.missing(want) // stored before it is bound again: the answer to that may be lost
 			}
 		}
 		return nil
@@ -100,8 +100,7 @@ func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member st
 	return channel, err
 }
 
-// settle makes a portal's bindings what they should be, where have is what they are. What failed is in the error; the rest
-// is done all the same.
+// settle changes a portal's bindings from have to what is needed. What failed is in the error; the rest is done all the same.
 func (s *Subscriptions) settle(ctx context.Context, table table, member string, memory *bindings, have []binding) error {
 	var failed error
 	needed := s.needed()
@@ -110,7 +109,7 @@ func (s *Subscriptions) settle(ctx context.Context, table table, member string, 
 			continue
 		}
 		if late(ctx) {
-			return errors.Join(failed, errors.New("not all events could be bound in time; the rest follows"))
+			return errors.Join(failed, errors.New("not all events could be bound in time; the next check continues"))
 		}
 		bound := time.Now()
 		if err := s.bind(ctx, member, want); err != nil {
@@ -134,7 +133,7 @@ func (s *Subscriptions) settle(ctx context.Context, table table, member string, 
 	return failed
 }
 
-// needed is what should be bound.
+// needed returns what should be bound.
 func (s *Subscriptions) needed() []binding {
 	var all []binding
 	for _, event := range s.Events {
@@ -152,7 +151,7 @@ func (s *Subscriptions) needed() []binding {
 	return all
 }
 
-// bound reads what is bound (event.get). Rows of the queue have no handler.
+// bound reads what is bound (event.get). Offline bindings have no handler.
 func (s *Subscriptions) bound(ctx context.Context, member string) ([]binding, error) {
 	var rows []struct {
 		Event   string `json:"event"`
@@ -169,10 +168,10 @@ func (s *Subscriptions) bound(ctx context.Context, member string) ([]binding, er
 	return all, nil
 }
 
-// bind binds an event. One that is bound already is fine.
+// bind binds an event; it is not an error if it is bound already.
 func (s *Subscriptions) bind(ctx context.Context, member string, b binding) error {
 	if !b.offline && b.handler == "" {
-		return fmt.Errorf("%s cannot be bound: set BRIDGE_PUBLIC_URL, which the portal is to post to, or BRIDGE_BITRIX24_OFFLINE", b.event)
+		return fmt.Errorf("%s cannot be bound: set BRIDGE_PUBLIC_URL, where the portal will post to, or BRIDGE_BITRIX24_OFFLINE", b.event)
 	}
 	err := s.Client.call(ctx, member, "event.bind", b.params(), nil)
 	var refusal *apiError
@@ -192,7 +191,7 @@ func (s *Subscriptions) unbind(ctx context.Context, member string, b binding) er
 	return nil
 }
 
-// Disable unbinds what was bound in a portal, and binds nothing there until Enable.
+// Disable unbinds what the bridge has bound in a portal, and binds nothing there until Enable.
 func (s *Subscriptions) Disable(ctx context.Context, state ingest.State, member string) error {
 	if !slices.Contains(s.Portals, member) {
 		return fmt.Errorf("no portal %q is configured: BRIDGE_BITRIX24_PORTALS says which", member)
@@ -213,7 +212,7 @@ func (s *Subscriptions) Disable(ctx context.Context, state ingest.State, member 
 	})
 }
 
-// Enable has the next Watch bind again what is wanted in a portal.
+// Enable has the next Watch bind the events in a portal again.
 func (s *Subscriptions) Enable(ctx context.Context, state ingest.State, member string) error {
 	if !slices.Contains(s.Portals, member) {
 		return fmt.Errorf("no portal %q is configured: BRIDGE_BITRIX24_PORTALS says which", member)
@@ -224,14 +223,14 @@ func (s *Subscriptions) Enable(ctx context.Context, state ingest.State, member s
 	})
 }
 
-// Renew has the next Watch look at a portal's bindings; they do not expire. It is an error where they are disabled.
+// Renew has the next Watch check a portal's bindings, which do not expire. It is an error where they are disabled.
 func (s *Subscriptions) Renew(ctx context.Context, state ingest.State, member string) error {
 	if !slices.Contains(s.Portals, member) {
 		return fmt.Errorf("no portal %q is configured: BRIDGE_BITRIX24_PORTALS says which", member)
 	}
 	return remember(ctx, state.Shared, member, func(memory *bindings) error {
 		if memory.Disabled {
-			return fmt.Errorf("portal %s is disabled: enable it first (crm-bridge channels enable bitrix24)", member)
+			return fmt.Errorf("portal %s is disabled; enable it first (crm-bridge channels enable bitrix24)", member)
 		}
 		return nil
 	})

@@ -12,7 +12,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
-// lifecycle are the events that say how long an application is to be trusted. They are always bound to Handler.
+// lifecycle are the events that end or renew the trust in an application. They are always bound to Handler.
 var lifecycle = []string{"ONAPPUPDATE", "ONAPPUNINSTALL"}
 
 // binding is one row of event.get.
@@ -32,26 +32,26 @@ func compareBindings(a, b binding) int {
 	return cmp.Or(cmp.Compare(a.event, b.event), cmp.Compare(a.handler, b.handler))
 }
 
-// bindings is what is remembered of a portal's bindings, in State.Shared.
+// bindings is the state of a portal's bindings, in State.Shared.
 type bindings struct {
 	Disabled bool          `json:"disabled,omitempty"`
 	Ours     []seenBinding `json:"ours"`
 	Gaps     []ingest.Gap  `json:"gaps,omitempty"` // not noted yet
 }
 
-// seenBinding is a binding that the bridge has made or wanted, and when it was last surely there.
+// seenBinding is a binding of the bridge, and when it was last known to be there.
 type seenBinding struct {
 	Event   string    `json:"event"`
 	Handler string    `json:"handler,omitempty"`
 	Offline bool      `json:"offline,omitempty"`
 	Seen    time.Time `json:"seen"`
-	Missing bool      `json:"missing,omitempty"` // since Seen, at most
+	Missing bool      `json:"missing,omitempty"` // at some time since Seen
 }
 
 func (s seenBinding) binding() binding { return binding{s.Event, s.Handler, s.Offline} }
 
-// covered notes that a binding is there since a moment. Where it was missing, the time until now becomes a gap, by the portal's
-// clock.
+// covered records that a binding has been there since a moment. If it was missing, the time until now becomes a gap, by the
+// portal's clock.
 func (m *bindings) covered(t table, clock *ingest.Clock, member string, b binding, since time.Time) {
 	for _, ours := range m.Ours {
 		if ours.binding() == b && ours.Missing && !slices.Contains(lifecycle, b.event) {
@@ -62,7 +62,7 @@ func (m *bindings) covered(t table, clock *ingest.Clock, member string, b bindin
 	m.Ours = append(m.Ours, seenBinding{Event: b.event, Handler: b.handler, Offline: b.offline, Seen: since.UTC()})
 }
 
-// missing notes that a binding is not there, if it has ever been.
+// missing records that a binding of the bridge is not there.
 func (m *bindings) missing(b binding) {
 	for i := range m.Ours {
 		if m.Ours[i].binding() == b {
@@ -71,7 +71,7 @@ func (m *bindings) missing(b binding) {
 	}
 }
 
-// gap notes a gap, grown together with another of the same module.
+// gap adds a gap, merged with another of the same module.
 func (m *bindings) gap(gap ingest.Gap) {
 	for i := range m.Gaps {
 		if other := &m.Gaps[i]; other.Module == gap.Module {
@@ -89,7 +89,7 @@ func (m *bindings) remove(b binding) {
 	m.Ours = slices.DeleteFunc(m.Ours, func(ours seenBinding) bool { return ours.binding() == b })
 }
 
-// all are the bindings in a fixed order.
+// all returns the bindings in a fixed order.
 func (m *bindings) all() []binding {
 	all := make([]binding, 0, len(m.Ours))
 	for _, ours := range m.Ours {
@@ -99,10 +99,10 @@ func (m *bindings) all() []binding {
 	return all
 }
 
-// remember has what is remembered of a portal changed and stored, also where the change failed halfway or time ran out. If
-// somebody else was faster it is all done again.
+// remember changes and stores a portal's state, also where the change failed halfway or time ran out. If somebody else was faster
+// it starts over.
 func remember(ctx context.Context, store ingest.Store, member string, change func(*bindings) error) (failed error) {
-	// Lenient: what another version has left is dropped, and what is bound is found again.
+	// Lenient: what cannot be decoded is dropped, and what is bound is found again.
 	stored := rest.Value[bindings]{Store: lasting{store}, Key: "bitrix24.bindings." + member, Lenient: true}
 	_, err := stored.Update(ctx, func(memory *bindings) error {
 		failed = change(memory)
@@ -111,7 +111,7 @@ func remember(ctx context.Context, store ingest.Store, member string, change fun
 	return errors.Join(failed, err)
 }
 
-// noteGaps notes the gaps that are remembered of a portal, and forgets them.
+// noteGaps notes a portal's gaps, and forgets them.
 func noteGaps(ctx context.Context, store ingest.Store, member string, note func(ingest.Gap) error) error {
 	return remember(ctx, store, member, func(memory *bindings) error {
 		for len(memory.Gaps) > 0 {
@@ -124,7 +124,7 @@ func noteGaps(ctx context.Context, store ingest.Store, member string, note func(
 	})
 }
 
-// lasting is a store that saves for a moment more after ctx has ended.
+// lasting is a store that still saves for a moment after ctx has ended.
 type lasting struct{ ingest.Store }
 
 func (l lasting) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {

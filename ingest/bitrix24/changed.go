@@ -15,29 +15,29 @@ import (
 )
 
 // errNoList says that the API cannot list what changed in a module.
-var errNoList = fmt.Errorf("%w: Bitrix24's API does not list what changed in that module; it does for Lead, Deal, Contact, Company, Quote, "+
-	"SmartInvoice, Activity, DynamicItem and DynamicItem_1032 (a smart process by its entityTypeId)", ingest.ErrNoList)
+var errNoList = fmt.Errorf("%w: Bitrix24's API lists changes only of Lead, Deal, Contact, Company, Quote, SmartInvoice, Activity, "+
+	"DynamicItem and DynamicItem_1032 (a smart process by its entityTypeId)", ingest.ErrNoList)
 
 // Records lists what changed in the portals, as ingest.Lister. Set the fields once.
 //
-// It shows each record as it is now, once, at the moment of its last modification, in the order of ids. Records that were
-// deleted cannot be listed, nor can the changes between two modifications.
+// Each record is listed once, as it is now, at the time of its last modification, in the order of ids. Deleted records cannot be
+// listed, nor can earlier modifications.
 type Records struct {
 	Client  *Client
 	Portals []string // member_ids
 }
 
-// pageSize is what the list methods return at most; a shorter page is the last (settings/performance/huge-data.md).
+// pageSize is the most that a list method returns; a shorter page is the last (settings/performance/huge-data.md).
 const pageSize = 50
 
-// Changed implements ingest.Lister. The cursor is <member_id>/<entityTypeId>/<last id>: as records are listed by their
-// ids, one that is modified meanwhile is neither missed nor listed twice, and a cursor never expires. Times are compared to
-// the second, as the API gives no more. The error is errNoList for a module that cannot be listed.
+// Changed implements ingest.Lister. The cursor is <member_id>/<entityTypeId>/<last id>: since records are listed by id, one that is
+// modified meanwhile is neither missed nor listed twice, and a cursor never expires. Times are compared to the second, as precisely
+// as the API gives them. The error is errNoList for a module that cannot be listed.
 func (r *Records) Changed(ctx context.Context, query ingest.Query) iter.Seq2[ingest.Page, error] {
 	return func(yield func(ingest.Page, error) bool) {
 		err := r.list(ctx, query, yield)
 		if err != nil {
-			yield(ingest.Page{}, fmt.Errorf("what changed in %s: %w", query.Module, err))
+			yield(ingest.Page{}, fmt.Errorf("list changes of %s: %w", query.Module, err))
 		}
 	}
 }
@@ -52,7 +52,7 @@ func (r *Records) list(ctx context.Context, query ingest.Query, yield func(inges
 		at := strings.LastIndexByte(query.Cursor, '/')
 		index := slices.IndexFunc(shelves, func(s shelf) bool { return s.String() == query.Cursor[:max(at, 0)] })
 		if last, err = strconv.Atoi(query.Cursor[at+1:]); err != nil || index < 0 {
-			return fmt.Errorf("%w: it is not one of this list", ingest.ErrCursor)
+			return fmt.Errorf("%w: it does not belong to this list", ingest.ErrCursor)
 		}
 		shelves = shelves[index:]
 	}
@@ -71,7 +71,7 @@ func (r *Records) list(ctx context.Context, query ingest.Query, yield func(inges
 				return err
 			}
 			if len(rows) > 0 && next <= last {
-				return fmt.Errorf("portal %s lists records in another order than that of their ids", s.member)
+				return fmt.Errorf("portal %s does not list records in the order of their ids", s.member)
 			}
 			last, more = max(last, next), len(rows) >= pageSize
 			page.Cursor = s.String() + "/" + strconv.Itoa(last)
@@ -84,7 +84,7 @@ func (r *Records) list(ctx context.Context, query ingest.Query, yield func(inges
 	return nil
 }
 
-// shelves are the lists that hold the records of a module.
+// shelves returns the lists that hold the records of a module.
 func (r *Records) shelves(ctx context.Context, account, module string) ([]shelf, error) {
 	if len(r.Portals) == 0 {
 		return nil, errors.New("no portal is configured: set BRIDGE_BITRIX24_PORTALS")
@@ -118,8 +118,7 @@ func (r *Records) shelves(ctx context.Context, account, module string) ([]shelf,
 	return shelves, nil
 }
 
-// smartProcesses are the types that a portal has made for itself (crm.type.list), and invoices, which its events tell of in
-// the same way.
+// smartProcesses returns the types that a portal has defined (crm.type.list), and invoices, whose events look the same.
 func (r *Records) smartProcesses(ctx context.Context, member string) ([]int, error) {
 	const most = 10000 // types of one portal
 	types := []int{smartInvoice}
@@ -171,5 +170,5 @@ func (r *Records) page(ctx context.Context, s shelf, query ingest.Query, last in
 	return answer.Items, err
 }
 
-// asPortal writes a time for a filter: ISO 8601 with its zone, whole seconds.
+// asPortal formats a time for a filter: ISO 8601 with its zone, in whole seconds.
 func asPortal(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05-07:00") }

@@ -11,20 +11,20 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// digest stands for an installation, so that none of its tokens is kept.
+// digest identifies an installation without keeping its tokens.
 type digest [sha256.Size]byte
 
 func digestOf(member, refreshToken, applicationToken string) digest {
 	return sha256.Sum256([]byte(member + "\n" + refreshToken + "\n" + applicationToken))
 }
 
-// check is an installation that is being checked, for all that wait for the answer.
+// check is a running check of an installation, shared by all that wait for it.
 type check struct {
 	done chan struct{}
 	err  error
 }
 
-// verdict is what became of an installation; err is nil where it was confirmed and stored.
+// verdict is the result of a check; err is nil where the installation was confirmed and stored.
 type verdict struct {
 	err error
 	at  time.Time
@@ -32,21 +32,21 @@ type verdict struct {
 
 const (
 	checkFor    = 15 * time.Second // how long an installation may take until it is stored
-	verdictFor  = 10 * time.Minute // an installation that comes again is answered as before, without a question, for so long
+	verdictFor  = 10 * time.Minute // how long the same installation is answered with the earlier verdict
 	maxVerdicts = 1000
 )
 
-// checks are those of installations at the OAuth server.
+// checks are the checks of installations at the OAuth server.
 type checks struct {
 	mu       sync.Mutex
 	running  map[digest]*check
 	verdicts map[digest]verdict
 }
 
-// errUnconfirmed is the OAuth server's verdict on an installation: asking again would be in vain.
+// errUnconfirmed says that the OAuth server rejected an installation permanently.
 var errUnconfirmed = errors.New("the installation is not confirmed")
 
-// once calls do for an installation, unless the same one is being checked, or was lately.
+// once calls do for an installation, unless the same one is being checked or was checked recently.
 func (c *checks) once(ctx context.Context, which digest, do func() error) error {
 	c.mu.Lock()
 	if before, ok := c.verdicts[which]; ok && time.Since(before.at) < verdictFor {
@@ -59,7 +59,7 @@ func (c *checks) once(ctx context.Context, which digest, do func() error) error 
 		case <-under.done:
 			return under.err
 		case <-ctx.Done():
-			return fmt.Errorf("%w: it is not checked in time", ingest.ErrForged)
+			return fmt.Errorf("%w: it was not checked in time", ingest.ErrForged)
 		}
 	}
 	if c.running == nil {

@@ -27,7 +27,7 @@ type Client struct {
 	ClientID     string
 	ClientSecret string
 	State        ingest.State // credentials are kept in its Secret
-	Rate         float64      // requests a second to one portal; 0: 2, what every plan allows for good (limits.md)
+	Rate         float64      // requests a second to one portal; 0: 2, which every plan allows permanently (limits.md)
 	Log          *slog.Logger // nil: nothing is logged
 
 	mu      sync.Mutex
@@ -38,14 +38,13 @@ type Client struct {
 const (
 	maxTries  = 8               // of one call
 	maxAnswer = 32 << 20        // bytes; 50 records with long texts
-	maxWait   = 2 * time.Minute // between two tries
-	burst     = 5               // requests at once, of the 50 that a portal bears
+	maxWait   = 2 * time.Minute // between two attempts
+	burst     = 5               // requests at once, of the 50 that a portal accepts
 )
 
-// result calls a method of a portal's API and decodes its result (nil: it is dropped). It waits for its turn, waits longer
-// where the portal asks for patience or cannot be reached, at most eight times, and renews an access token that has expired. It may
-// have been carried out more than once, unless it reserves offline events: then it is not repeated if it may have been
-// carried out. Its errors hold no secret.
+// call calls a method of a portal's API and decodes its result (nil: it is dropped). It keeps to the portal's rate, makes up to eight
+// attempts where the portal is busy or unreachable, and renews an expired access token. The method may be carried out more than
+// once, except for reserving offline events, which is not repeated if it may have been carried out. Its errors hold no secret.
 func (c *Client) call(ctx context.Context, member, method string, params map[string]any, result any) error {
 	raw, err := c.result(ctx, member, method, params)
 	if err == nil && result != nil {
@@ -79,19 +78,19 @@ func (c *Client) result(ctx context.Context, member, method string, params map[s
 			return false, 0, ctx.Err()
 		}
 		again = passing(err) && !(reserves(method, params) && unsure(err))
-		if refusedWith(err, "OPERATION_TIME_LIMIT") { // a method whose time in ten minutes is used up takes longer to come back
+		if refusedWith(err, "OPERATION_TIME_LIMIT") { // the method has used up its time in ten minutes
 			after = max(after, 30*time.Second)
 		}
 		if again {
-			c.log().Debug("Bitrix24 asks for a retry", "portal", member, "method", method, "reason", err)
+			c.log().Debug("call of Bitrix24 is retried", "portal", member, "method", method, "reason", err)
 		}
 		return again, after, err
 	})
 	return result, err
 }
 
-// post makes one request when it is its turn: the parameters as JSON, with the access token among them, so that it is in no URL.
-// after is what a Retry-After asks for.
+// post makes one request within the portal's rate. The access token is among the parameters, which are JSON, so that no URL shows it.
+// after is the answer's Retry-After.
 func (c *Client) post(ctx context.Context, portal *portal, have credentials, method string, params map[string]any) (result json.RawMessage, after time.Duration, err error) {
 	if err := portal.bucket.Wait(ctx); err != nil {
 		return nil, 0, err
@@ -114,14 +113,14 @@ func (c *Client) post(ctx context.Context, portal *portal, have credentials, met
 	if err != nil {
 		return nil, 0, err
 	}
-	if answer.Status < 500 { // a proxy on the way has a clock of its own
+	if answer.Status < 500 { // a proxy in between has its own clock
 		portal.clock.Observe(answer.Header, sent, time.Now())
 	}
 	result, err = readAnswer(answer.Status, answer.Body, have.AccessToken, have.RefreshToken, have.ApplicationToken, c.ClientSecret)
 	return result, rest.RetryAfter(answer.Header), err
 }
 
-// reserves reports whether a call takes events from the queue, so that a second one would not see them.
+// reserves reports whether a call reserves events of the queue, so that another call would not return them.
 func reserves(method string, params map[string]any) bool {
 	return method == "event.offline.get" && params["process_id"] == nil
 }
@@ -141,7 +140,7 @@ func (c *Client) portal(member string) *portal {
 	return p
 }
 
-// stored is where a portal's credentials are.
+// stored returns where a portal's credentials are stored.
 func (c *Client) stored(member string) rest.Value[credentials] {
 	return rest.Value[credentials]{Store: c.State.Secret, Key: "bitrix24.credentials." + member}
 }
@@ -150,7 +149,7 @@ func (c *Client) oauth() oauth {
 	return oauth{strings.TrimSuffix(cmp.Or(c.OAuthURL, defaultOAuthURL), "/"), c.ClientID, c.ClientSecret, c.HTTP, c.log()}
 }
 
-// Clock returns a portal's clock, and asks the portal something where it has not answered yet.
+// Clock returns a portal's clock; it sends a request first if the portal has not answered any yet.
 func (c *Client) Clock(ctx context.Context, member string) (*ingest.Clock, error) {
 	clock := &c.portal(member).clock
 	if clock.Known() {

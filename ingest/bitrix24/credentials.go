@@ -13,20 +13,20 @@ import (
 var errNotInstalled = errors.New("the application is not installed there, or its installation did not reach the bridge: " +
 	"install it (again), with <public URL>/bitrix24/events as the initial installation path")
 
-// credentials are what the application was given for a portal. They are kept in State.Secret. A refresh token works once, and
-// for 180 days (settings/oauth/auto-renewal.md).
+// credentials are those of the application for a portal, in State.Secret. A refresh token works once, and for 180 days
+// (settings/oauth/auto-renewal.md).
 type credentials struct {
 	rest.Grant
 	Endpoint         string `json:"endpoint"` // client_endpoint, as the OAuth server gave it
 	ApplicationToken string `json:"application_token"`
 }
 
-// checkEndpoint returns the address of a portal's REST API, if it may be called: it comes from the OAuth server, and is
-// https, unless that one is called over http itself; and it does not lead into this machine or its link.
+// checkEndpoint returns the address of a portal's REST API, as the OAuth server gave it, if it may be called: over https, unless the
+// OAuth server is called over http itself, and neither this machine nor link-local.
 func checkEndpoint(oauthURL, text string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !strings.HasSuffix(u.Path, "/rest/") {
-		return "", errors.New("the OAuth server gave a client_endpoint that is none")
+		return "", errors.New("the OAuth server gave a client_endpoint that is not a REST address")
 	}
 	if strings.HasPrefix(oauthURL, "http://") && u.Scheme == "http" {
 		return text, nil
@@ -43,7 +43,7 @@ func checkEndpoint(oauthURL, text string) (string, error) {
 	return text, nil
 }
 
-// collectionOf is where a portal keeps a module, as for live events, from its client_endpoint.
+// collectionOf returns where a portal keeps a module, as for live events, from its client_endpoint.
 func collectionOf(have credentials, module string) string {
 	u, err := url.Parse(have.Endpoint)
 	if err != nil || u.Host == "" {

@@ -8,13 +8,13 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
-// learnt is a token as it was stored at a moment.
+// learnt is a token as it was read at a moment.
 type learnt struct {
 	token string
 	at    time.Time
 }
 
-// learntTokens are the application tokens of portals, as they were last read from the store.
+// learntTokens caches the application tokens of portals.
 type learntTokens struct {
 	mu     sync.Mutex
 	known  map[string]learnt
@@ -23,7 +23,7 @@ type learntTokens struct {
 	looked map[string]time.Time
 }
 
-// look is one look into the store for a portal's token, for all that wait for it.
+// look is a running read of a portal's token from the store, shared by all that wait for it.
 type look struct {
 	done  chan struct{}
 	token string
@@ -31,12 +31,12 @@ type look struct {
 }
 
 const (
-	learntFor  = 30 * time.Second       // then a token is read from the store again
-	looksApart = 100 * time.Millisecond // between two looks for one portal's token
+	learntFor  = 30 * time.Second       // how long a token is not read from the store again
+	looksApart = 100 * time.Millisecond // between two reads of one portal's token
 	unreadFor  = time.Minute            // between two log lines about a store that cannot be read
 )
 
-// remembered returns a portal's token as it was last read, and whether that was lately.
+// remembered returns a portal's token as it was last read, and whether that was within learntFor.
 func (l *learntTokens) remembered(member string) (token string, fresh bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -44,8 +44,8 @@ func (l *learntTokens) remembered(member string) (token string, fresh bool) {
 	return known.token, ok && time.Since(known.at) <= learntFor
 }
 
-// look returns a portal's token as the store has it after the call, empty where it has none; ok is false where that cannot be
-// read. All who ask meanwhile share one look, and there are ten a second at most, whatever strangers send.
+// look reads a portal's token from the store; empty where it has none. ok is false where the store cannot be read. Concurrent callers
+// share one read, and there are at most ten a second, whatever strangers send.
 func (l *learntTokens) look(ctx context.Context, client *Client, member string) (token string, ok bool) {
 	l.mu.Lock()
 	if shared := l.looks[member]; shared != nil {
@@ -73,7 +73,7 @@ func (l *learntTokens) look(ctx context.Context, client *Client, member string) 
 	}
 	l.mu.Lock()
 	l.looked[member] = time.Now()
-	delete(l.looks, member) // who comes from now on wants to see what is stored from now on
+	delete(l.looks, member) // later callers need a read that starts after they called
 	l.mu.Unlock()
 	have, _, err := client.stored(member).Load(ctx)
 	if err != nil {
@@ -85,7 +85,7 @@ func (l *learntTokens) look(ctx context.Context, client *Client, member string) 
 	return mine.token, mine.ok
 }
 
-// notRead notes that a portal's token cannot be read, and logs it once a minute.
+// notRead records that a portal's token cannot be read, and logs it once a minute.
 func (l *learntTokens) notRead(client *Client, member string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,7 +108,7 @@ func (l *learntTokens) learn(member, token string) {
 	delete(l.unread, member)
 }
 
-// isUnread reports whether a portal's token could not be read, so that nothing can be said of one that is not known.
+// isUnread reports whether a portal's token could not be read, so that an unknown token cannot be judged.
 func (l *learntTokens) isUnread(member string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

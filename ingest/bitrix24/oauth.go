@@ -16,7 +16,7 @@ import (
 // defaultOAuthURL is Bitrix24's OAuth server, the only one that may see the client secret (settings/oauth/index.md).
 const defaultOAuthURL = "https://oauth.bitrix.info"
 
-// granted is the OAuth server's answer. Its domain is the server's own, so it is of no use.
+// granted is the OAuth server's answer. Its domain is the server's own and is not used.
 type granted struct {
 	AccessToken    string      `json:"access_token"`
 	RefreshToken   string      `json:"refresh_token"`
@@ -27,7 +27,7 @@ type granted struct {
 	Description    string      `json:"error_description"`
 }
 
-// oauth is the OAuth server, and what it knows the application by.
+// oauth is the OAuth server, with the application's credentials.
 type oauth struct {
 	url, clientID, clientSecret string
 
@@ -35,8 +35,7 @@ type oauth struct {
 	log  *slog.Logger
 }
 
-// exchange gives a refresh token for a new pair, at the OAuth server alone. The old token no longer works then. It tries
-// three times where the server cannot be reached.
+// exchange exchanges a refresh token, which works once, for new tokens. It makes three attempts where the server is unreachable.
 func (o oauth) exchange(ctx context.Context, refreshToken string) (answer granted, err error) {
 	query := url.Values{
 		"grant_type": {"refresh_token"}, "client_id": {o.clientID}, "client_secret": {o.clientSecret}, "refresh_token": {refreshToken},
@@ -58,7 +57,7 @@ func (o oauth) exchange(ctx context.Context, refreshToken string) (answer grante
 	return answer, nil
 }
 
-// readGranted reads an answer of the OAuth server. Whatever its status, an error in it is one.
+// readGranted reads an answer of the OAuth server. An error in it counts whatever its status.
 func readGranted(status int, body []byte, secrets ...string) (granted, error) {
 	var answer granted
 	err := json.Unmarshal(body, &answer)
@@ -71,7 +70,7 @@ func readGranted(status int, body []byte, secrets ...string) (granted, error) {
 	return answer, nil
 }
 
-// accepted makes credentials of an answer, if it is for member and names a portal that may be called.
+// accepted converts an answer to credentials, if it is for member and its endpoint may be called.
 func (o oauth) accepted(answer granted, member, applicationToken string) (credentials, error) {
 	if answer.MemberID != member {
 		return credentials{}, errors.New("the OAuth server gave tokens of another portal")
@@ -93,7 +92,7 @@ func (o oauth) accepted(answer granted, member, applicationToken string) (creden
 	}, nil
 }
 
-// token is a portal's access token, in stored. It is renewed when the portal has refused it as expired.
+// token returns a portal's access token, kept in stored. It is renewed when the portal refuses it as expired.
 func (o oauth) token(stored rest.Value[credentials], member string) *rest.Token[credentials] {
 	stored.Lenient = true // what cannot be decoded is replaced by a new installation
 	return &rest.Token[credentials]{
@@ -113,7 +112,7 @@ func (o oauth) renewed(ctx context.Context, member string, have credentials) (cr
 	if err != nil {
 		return credentials{}, err
 	}
-	if _, wrong := checkEndpoint(o.url, answer.ClientEndpoint); wrong != nil { // the tokens are good all the same
+	if _, wrong := checkEndpoint(o.url, answer.ClientEndpoint); wrong != nil { // the tokens are valid all the same
 		o.log.Warn("a portal's address was not updated", "portal", member, "endpoint", have.Endpoint, "reason", wrong)
 		answer.ClientEndpoint = have.Endpoint
 	}

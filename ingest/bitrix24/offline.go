@@ -12,24 +12,23 @@ import (
 
 // Offline empties the queues that portals keep for the application (offline events). Set the fields once.
 //
-// Each batch is reserved (event.offline.get with clear=0), accepted, and only then cleared: an event reaches accept at least
-// once, and under the same id each time. A portal deletes what has been reserved for 34 days. Where its licence has no
-// reservation (the feature rest_offline_extended), reading deletes: what is lost between the portal and State is lost for
-// good, so an event reaches accept at most once, and a warning says so.
+// Each batch is reserved (event.offline.get with clear=0), accepted, and only then cleared: an event is delivered at least once, with
+// the same id each time. A portal deletes what has been reserved for 34 days. If its licence lacks reservation (the feature
+// rest_offline_extended), reading deletes: an event is delivered at most once, and a warning says so.
 type Offline struct {
 	Client  *Client
 	Portals []string // member_ids
 
 	mu     sync.Mutex
-	clean  map[string]bool      // portals in whose queue nothing of an earlier life can be reserved
-	warned map[string]time.Time // when a licence without reservation was last warned of
+	clean  map[string]bool      // portals in whose queue no earlier process can have reserved anything
+	warned map[string]time.Time // when the warning was last logged
 }
 
-// warnAgain is how often a licence without reservation is warned of.
+// warnAgain is how often the warning about a licence without reservation is logged.
 const warnAgain = 24 * time.Hour
 
-// Drain implements ingest.Drainer. It ends early, between two batches, where ctx leaves little time. What fails in one
-// portal is in the error; the others are emptied all the same.
+// Drain implements ingest.Drainer. It ends early, between two batches, where ctx leaves little time. A portal's failure is in the
+// error; the other queues are emptied all the same.
 func (o *Offline) Drain(ctx context.Context, state ingest.State, accept ingest.Accept) error {
 	var failed error
 	for _, member := range o.Portals {
@@ -50,7 +49,7 @@ func (o *Offline) Drain(ctx context.Context, state ingest.State, accept ingest.A
 	return failed
 }
 
-// warn says, once a day, what a licence without reservation costs.
+// warn logs, once a day, what a licence without reservation means.
 func (o *Offline) warn(member string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -8,10 +8,10 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
-// batch is what is remembered of a portal's queue, in State.Shared, before anything of it is accepted.
+// batch is the batch of a portal's queue that is being accepted, in State.Shared.
 type batch struct {
 	ProcessID string            `json:"process_id,omitempty"`
-	Rows      []json.RawMessage `json:"rows,omitempty"` // where the portal keeps them no longer
+	Rows      []json.RawMessage `json:"rows,omitempty"` // if the portal no longer has them
 
 	stored   rest.Value[batch]
 	revision uint64

@@ -12,15 +12,15 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
-// batchSize is how many rows are read at once, as many as the portal gives by itself.
+// batchSize is the number of rows in a batch, which is the portal's default.
 const batchSize = 50
 
-// queue is one portal's queue while it is emptied.
+// queue empties the queue of one portal.
 type queue struct {
 	client *Client
 	member string
 	accept ingest.Accept
-	clean  bool   // nothing of an earlier life can be reserved in it
+	clean  bool   // no earlier process can have reserved anything in it
 	warn   func() // of a licence without reservation
 	batch  batch
 
@@ -53,7 +53,7 @@ func (q *queue) drain(ctx context.Context, store ingest.Store) error {
 			return err
 		}
 		if slices.Equal(rows[0], last) {
-			return errors.New("the portal shows rows again that it has cleared")
+			return errors.New("the portal returns rows that it has cleared")
 		}
 		last = rows[0]
 		if err := q.finish(ctx, rows); err != nil {
@@ -65,7 +65,7 @@ func (q *queue) drain(ctx context.Context, store ingest.Store) error {
 	}
 }
 
-// next reserves rows. Where the answer is lost on its way it first looks for the rows that it was about.
+// next reserves rows. After a lost answer it first adopts the rows that this answer may have reserved.
 func (q *queue) next(ctx context.Context) (rows []json.RawMessage, err error) {
 	lost := false
 	err = rest.Retry{Attempts: 4}.Do(ctx, func() (again bool, after time.Duration, err error) {
@@ -83,7 +83,7 @@ func (q *queue) next(ctx context.Context) (rows []json.RawMessage, err error) {
 	return rows, err
 }
 
-// resume finishes what an earlier Drain has begun: with the same process_id the portal shows the same rows again.
+// resume finishes the batch of an earlier Drain: for the same process_id the portal returns the same rows.
 func (q *queue) resume(ctx context.Context) error {
 	if len(q.batch.Rows) > 0 {
 		return q.finish(ctx, q.batch.Rows)
@@ -98,7 +98,7 @@ func (q *queue) resume(ctx context.Context) error {
 			return q.batch.forget(ctx)
 		}
 		if slices.Equal(last, answer.Events[0]) {
-			return errors.New("the portal shows rows again that it has cleared")
+			return errors.New("the portal returns rows that it has cleared")
 		}
 		last = answer.Events[0]
 		process := q.batch.ProcessID
@@ -112,13 +112,13 @@ func (q *queue) resume(ctx context.Context) error {
 	return nil
 }
 
-// reservedRow is what matters here of a row of event.offline.list.
+// reservedRow is a row of event.offline.list.
 type reservedRow struct {
 	ProcessID string `json:"PROCESS_ID"`
 }
 
-// adopt finds rows that were reserved by an answer that never arrived, or by a bridge that died before it could remember
-// the process_id: nobody else would ever ask for them.
+// adopt finishes rows that were reserved by an answer that never arrived, or by a bridge that died before it stored the process_id:
+// nobody else would ever request them.
 func (q *queue) adopt(ctx context.Context) error {
 	for last := ""; ; {
 		var rows []reservedRow
@@ -132,7 +132,7 @@ func (q *queue) adopt(ctx context.Context) error {
 			return nil
 		}
 		if q.batch.ProcessID = rows[at].ProcessID; q.batch.ProcessID == last {
-			return errors.New("the portal lists rows again that it has cleared")
+			return errors.New("the portal lists rows that it has cleared")
 		}
 		last = q.batch.ProcessID
 		if err := q.batch.save(ctx); err != nil {
@@ -144,7 +144,7 @@ func (q *queue) adopt(ctx context.Context) error {
 	}
 }
 
-// reserve reads the next rows, and remembers how to find them again before it returns them.
+// reserve reserves the next rows, and stores their process_id before it returns them.
 func (q *queue) reserve(ctx context.Context) ([]json.RawMessage, error) {
 	answer, err := q.get(ctx, map[string]any{"clear": 0, "limit": batchSize})
 	if refusedWith(err, "WRONG_LICENSE") {
@@ -161,7 +161,7 @@ func (q *queue) reserve(ctx context.Context) ([]json.RawMessage, error) {
 		return nil, err
 	}
 	if q.batch.ProcessID = answer.ProcessID; q.batch.ProcessID == "" && q.batch.Rows == nil {
-		return nil, errors.New("event.offline.get gave rows without a process_id, so that they cannot be cleared")
+		return nil, errors.New("event.offline.get returned rows without a process_id, which cannot be cleared")
 	}
 	return answer.Events, q.batch.save(ctx)
 }
@@ -177,8 +177,8 @@ func (q *queue) get(ctx context.Context, params map[string]any) (offlineAnswer, 
 	return answer, explain(err)
 }
 
-// finish has rows accepted, clears them from the portal, and forgets the batch. A row that is not understood, or that can
-// never be stored, stays in the portal's queue, marked (event.offline.error): it is shown there with error=1.
+// finish has rows accepted, clears them from the portal, and forgets the batch. A row that is malformed, or is rejected permanently,
+// stays in the portal's queue, marked with error=1 (event.offline.error).
 func (q *queue) finish(ctx context.Context, rows []json.RawMessage) error {
 	var changes []ingest.Change
 	var of []queueRow // of each change
@@ -186,7 +186,7 @@ func (q *queue) finish(ctx context.Context, rows []json.RawMessage) error {
 	for _, raw := range rows {
 		row, change, err := decodeRow(raw, q.table, q.member, q.access)
 		if err != nil {
-			q.client.log().Error("offline event not understood", "portal", q.member, "row", row.ID, "event", row.Event, "reason", err)
+			q.client.log().Error("an offline event is malformed", "portal", q.member, "row", row.ID, "event", row.Event, "reason", err)
 			refused = append(refused, row)
 			continue
 		}
@@ -207,7 +207,7 @@ func (q *queue) finish(ctx context.Context, rows []json.RawMessage) error {
 	return q.batch.forget(ctx)
 }
 
-// accepted makes changes safe, all at once; where that is refused for good, one by one, to find the one that is to blame.
+// accepted makes changes safe, all at once; if they are rejected permanently, one by one.
 func (q *queue) accepted(ctx context.Context, changes []ingest.Change, rows []queueRow) (done, refused []queueRow, err error) {
 	if len(changes) == 0 {
 		return nil, nil, nil
@@ -220,7 +220,7 @@ func (q *queue) accepted(ctx context.Context, changes []ingest.Change, rows []qu
 	case !forGood || errors.Is(err, ingest.ErrRetry):
 		return nil, nil, err
 	case len(changes) == 1:
-		q.client.log().Error("offline event refused", "portal", q.member, "row", rows[0].ID, "event", rows[0].Event, "reason", err)
+		q.client.log().Error("an offline event was rejected permanently", "portal", q.member, "row", rows[0].ID, "event", rows[0].Event, "reason", err)
 		return nil, rows, nil
 	}
 	for i := range changes {
@@ -233,7 +233,7 @@ func (q *queue) accepted(ctx context.Context, changes []ingest.Change, rows []qu
 	return done, refused, nil
 }
 
-// clear takes rows from the portal's queue, and marks those that were refused.
+// clear removes rows from the portal's queue, and marks those that were rejected.
 func (q *queue) clear(ctx context.Context, process string, done, refused []queueRow) error {
 	if len(refused) > 0 {
 		messages := make([]string, len(refused))

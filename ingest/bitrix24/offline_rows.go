@@ -20,7 +20,7 @@ type queueRow struct {
 	at        time.Time
 }
 
-// decodeRow makes a change of a row, as Decode does of the callback that tells the same.
+// decodeRow converts a row to a change, as Decode does for the callback of the same event.
 func decodeRow(raw json.RawMessage, table table, member string, access credentials) (queueRow, ingest.Change, error) {
 	row, members, err := readRow(raw)
 	if err != nil {
@@ -48,8 +48,8 @@ func decodeRow(raw json.RawMessage, table table, member string, access credentia
 	return row, change, nil
 }
 
-// mark tells two rows apart. MESSAGE_ID is a digest of the event's name and data, so it comes again with each change of the
-// record; the time is written in UTC, for the portal writes it in the zone of the moment.
+// mark distinguishes rows. MESSAGE_ID is a digest of the event's name and data, so it recurs with each change of the record; the time is in
+// UTC, because the portal's zone may change.
 func (r queueRow) mark() string {
 	if r.MessageID == "" || r.at.IsZero() {
 		return "row " + r.ID
@@ -61,7 +61,7 @@ func (r queueRow) mark() string {
 func readRow(raw json.RawMessage) (queueRow, map[string]json.RawMessage, error) {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(raw, &members) != nil || members == nil {
-		return queueRow{}, nil, fmt.Errorf("%w: a row of the queue is no object", ingest.ErrMalformed)
+		return queueRow{}, nil, fmt.Errorf("%w: a row of the queue is not an object", ingest.ErrMalformed)
 	}
 	row := queueRow{ID: scalar(members["ID"]), Event: scalar(members["EVENT_NAME"]), MessageID: scalar(members["MESSAGE_ID"])}
 	if at, err := time.Parse(time.RFC3339, scalar(members["TIMESTAMP_X"])); err == nil {
@@ -73,8 +73,8 @@ func readRow(raw json.RawMessage) (queueRow, map[string]json.RawMessage, error) 
 	return row, members, nil
 }
 
-// readEventData reads {"FIELDS":{"ID":…}}, or {"ID":…}; false, null and [] say nothing. values are the other members, and
-// the entity type that the event's name gave.
+// readEventData reads {"FIELDS":{"ID":…}}, or {"ID":…}; false, null and [] are empty. values has the other members, and the entity type
+// from the event's name.
 func readEventData(raw json.RawMessage, entityType string) (id string, values json.RawMessage, err error) {
 	var data map[string]json.RawMessage
 	if json.Unmarshal(raw, &data) != nil || data == nil {
@@ -115,8 +115,7 @@ func readEventData(raw json.RawMessage, entityType string) (id string, values js
 	return id, values, ingest.CheckRecordID(id)
 }
 
-// withoutAuthorization is a row without what EVENT_ADDITIONAL holds beside the user's id: the documents call it
-// authorization data.
+// withoutAuthorization returns a row with only the user's id in EVENT_ADDITIONAL, which holds authorization data by the documents.
 func withoutAuthorization(raw json.RawMessage, members map[string]json.RawMessage) json.RawMessage {
 	var additional map[string]json.RawMessage
 	if json.Unmarshal(members["EVENT_ADDITIONAL"], &additional) != nil || len(additional) == 0 {
@@ -133,7 +132,7 @@ func withoutAuthorization(raw json.RawMessage, members map[string]json.RawMessag
 	return compactJSON(members)
 }
 
-// compactJSON writes members in the order of their names, no digit changed.
+// compactJSON encodes members in the order of their names, their values verbatim.
 func compactJSON(members map[string]json.RawMessage) json.RawMessage {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
@@ -142,7 +141,7 @@ func compactJSON(members map[string]json.RawMessage) json.RawMessage {
 	return bytes.TrimSpace(out.Bytes())
 }
 
-// scalar is a JSON string's text, or a number as it is written; empty for anything else.
+// scalar returns a JSON string, or a number verbatim; empty for anything else.
 func scalar(raw json.RawMessage) string {
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
@@ -155,7 +154,7 @@ func scalar(raw json.RawMessage) string {
 	return ""
 }
 
-// bare returns rows as they may be remembered: without what authorizes anybody.
+// bare returns rows without authorization data, as they may be stored.
 func bare(rows []json.RawMessage) []json.RawMessage {
 	kept := make([]json.RawMessage, len(rows))
 	for i, row := range rows {

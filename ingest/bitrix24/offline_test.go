@@ -274,7 +274,7 @@ func TestOfflineEventRefused(t *testing.T) {
 		if diff := cmp.Diff(want, k.records()); diff != "" || w.portal.Queued() != 1 || w.portal.Erroneous() != 1 {
 			t.Errorf("%d are left, %d marked, %s", w.portal.Queued(), w.portal.Erroneous(), diff)
 		}
-		if !strings.Contains(w.log.String(), "offline event refused") {
+		if !strings.Contains(w.log.String(), "an offline event was rejected permanently") {
 			t.Errorf("the log does not say so: %s", w.log)
 		}
 	})

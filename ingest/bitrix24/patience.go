@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// hurry is how much of ctx's time must be left to begin something that should not be broken off.
+// hurry is how much time ctx must leave to start what should not be interrupted.
 const hurry = 3 * time.Second
 
-// late reports whether it is too late to begin.
+// late reports whether ctx leaves less than that.
 func late(ctx context.Context) bool {
 	end, ok := ctx.Deadline()
 	return ctx.Err() != nil || ok && time.Until(end) < hurry

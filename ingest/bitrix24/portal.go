@@ -21,8 +21,8 @@ type portal struct {
 	moved time.Time // when its new address was last asked for
 }
 
-// hasMoved reports whether a portal answers that it is elsewhere now, at most once an hour: its new address comes with new tokens
-// (settings/how-to-call-rest-api/change-domen.md) and is never taken from a redirect.
+// hasMoved reports, at most once an hour, whether a portal answered with a redirect: its new address comes with new tokens
+// (settings/how-to-call-rest-api/change-domen.md) and is never taken from the redirect.
 func (p *portal) hasMoved(err error) bool {
 	var refusal *apiError
 	if !errors.As(err, &refusal) || refusal.Status < 300 || refusal.Status > 399 {

@@ -1,5 +1,5 @@
 // Package keep does what the bridge does by itself with a CRM's API: it keeps subscriptions alive, empties queues, and reads what
-// was missed. Of all replicas one does it for a CRM at a time.
+// was missed. One replica at a time does it for a CRM.
 package keep
 
 import (
@@ -15,8 +15,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
-// Keeper keeps the subscriptions of CRMs alive, empties their queues and repairs gaps. Of all replicas one does it for a CRM
-// at a time. Set the fields once.
+// Keeper keeps the subscriptions of CRMs alive, empties their queues and repairs gaps. Set the fields once.
 type Keeper struct {
 	Kept    []Kept
 	State   ingest.State
@@ -50,8 +49,8 @@ func (k *Keeper) wake() rest.Value[string] {
 }
 
 const (
-	keepEvery  = 5 * time.Second // between two looks at what is due
-	watchRetry = time.Minute     // after a Watch that failed in part and asks for no earlier one
+	keepEvery  = 5 * time.Second // between two checks of what is due
+	watchRetry = time.Minute     // after a failed Watch that names no time
 	drainEvery = 15 * time.Second
 )
 
@@ -64,7 +63,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	all.Wait()
 }
 
-// keeping does for one CRM what is due.
+// keeping does what is due for one CRM.
 type keeping struct {
 	*Keeper
 	repairer
@@ -85,7 +84,7 @@ func newKeeping(k *Keeper, kept Kept) *keeping {
 	}
 }
 
-// run waits until it is this replica's turn, and keeps for as long as it is.
+// run waits for the claim, and does what is due while it holds it, until ctx ends.
 func (k *keeping) run(ctx context.Context) {
 	for {
 		k.noteMissed(ctx)
@@ -102,7 +101,7 @@ func (k *keeping) run(ctx context.Context) {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	k.noteMissed(last)
-	_ = k.claim.release(last) // it runs out by itself
+	_ = k.claim.release(last) // otherwise it expires
 }
 
 // keep does what is due until ctx ends or the claim is lost.
@@ -127,7 +126,7 @@ func (k *keeping) keep(ctx context.Context) {
 	<-renewing
 }
 
-// renew keeps the claim, and notes that the bridge is there, until ctx ends or the claim is lost.
+// renew renews the claim, and stores that callbacks can be accepted, until ctx ends or the claim is lost.
 func (k *keeping) renew(ctx context.Context) {
 	for renewed := time.Now(); ; {
 		k.noteMissed(ctx)
@@ -147,7 +146,7 @@ func (k *keeping) renew(ctx context.Context) {
 	}
 }
 
-// say logs a problem once for as long as it stays the same.
+// say logs a problem when it changes.
 func (k *keeping) say(err error) {
 	text := ""
 	if err != nil {
@@ -175,7 +174,7 @@ func (k *keeping) turn(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// watchWhenDue calls Watch if it is time, or somebody has called Wake.
+// watchWhenDue calls Watch if it is time, or after a Wake.
 func (k *keeping) watchWhenDue(ctx context.Context) error {
 	word, _, err := k.wake().Load(ctx)
 	if err != nil {
