@@ -69,8 +69,8 @@ func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member st
 
 	var have []binding
 	start := time.Now()
-	err = remember(ctx, store, member, func(memory *bindings) error {
-		if memory.Disabled {
+	err = remember(ctx, store, member, func(kept *bindings) error {
+		if kept.Disabled {
 			channel.State = "disabled"
 			return nil
 		}
@@ -79,16 +79,16 @@ func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member st
 		}
 		for _, want := range s.needed() {
 			if slices.Contains(have, want) {
-				memory.covered(table, &s.Client.portal(member).clock, member, want, start)
+				kept.covered(table, &s.Client.portal(member).clock, member, want, start)
 			} else {
-				memory.missing(want) // stored before it is bound again: the answer to that may be lost
+				kept.missing(want) // stored before it is bound again: the answer to that may be lost
 			}
 		}
 		return nil
 	})
 	if err == nil && channel.State != "disabled" {
-		err = remember(ctx, store, member, func(memory *bindings) error {
-			return s.settle(ctx, table, member, memory, have)
+		err = remember(ctx, store, member, func(kept *bindings) error {
+			return s.settle(ctx, table, member, kept, have)
 		})
 	}
 	if err != nil {
@@ -101,7 +101,7 @@ func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member st
 }
 
 // settle changes a portal's bindings from have to what is needed. What failed is in the error; the rest is done all the same.
-func (s *Subscriptions) settle(ctx context.Context, table table, member string, memory *bindings, have []binding) error {
+func (s *Subscriptions) settle(ctx context.Context, table table, member string, kept *bindings, have []binding) error {
 	var failed error
 	needed := s.needed()
 	for _, want := range needed {
@@ -116,9 +116,9 @@ func (s *Subscriptions) settle(ctx context.Context, table table, member string, 
 			failed = errors.Join(failed, err)
 			continue
 		}
-		memory.covered(table, &s.Client.portal(member).clock, member, want, bound)
+		kept.covered(table, &s.Client.portal(member).clock, member, want, bound)
 	}
-	for _, old := range memory.all() {
+	for _, old := range kept.all() {
 		if slices.Contains(needed, old) {
 			continue
 		}
@@ -128,7 +128,7 @@ func (s *Subscriptions) settle(ctx context.Context, table table, member string, 
 				continue
 			}
 		}
-		memory.remove(old)
+		kept.remove(old)
 	}
 	return failed
 }
@@ -196,17 +196,17 @@ func (s *Subscriptions) Disable(ctx context.Context, state ingest.State, member 
 	if !slices.Contains(s.Portals, member) {
 		return fmt.Errorf("no portal %q is configured: BRIDGE_BITRIX24_PORTALS says which", member)
 	}
-	return remember(ctx, state.Shared, member, func(memory *bindings) error {
-		memory.Disabled = true
+	return remember(ctx, state.Shared, member, func(kept *bindings) error {
+		kept.Disabled = true
 		have, err := s.bound(ctx, member)
 		if err != nil {
 			return err
 		}
-		for _, ours := range memory.all() {
+		for _, ours := range kept.all() {
 			if slices.Contains(have, ours) && !slices.Contains(lifecycle, ours.event) {
 				err = errors.Join(err, s.unbind(ctx, member, ours))
 			}
-			memory.remove(ours)
+			kept.remove(ours)
 		}
 		return err
 	})
@@ -217,8 +217,8 @@ func (s *Subscriptions) Enable(ctx context.Context, state ingest.State, member s
 	if !slices.Contains(s.Portals, member) {
 		return fmt.Errorf("no portal %q is configured: BRIDGE_BITRIX24_PORTALS says which", member)
 	}
-	return remember(ctx, state.Shared, member, func(memory *bindings) error {
-		memory.Disabled = false
+	return remember(ctx, state.Shared, member, func(kept *bindings) error {
+		kept.Disabled = false
 		return nil
 	})
 }
@@ -228,8 +228,8 @@ func (s *Subscriptions) Renew(ctx context.Context, state ingest.State, member st
 	if !slices.Contains(s.Portals, member) {
 		return fmt.Errorf("no portal %q is configured: BRIDGE_BITRIX24_PORTALS says which", member)
 	}
-	return remember(ctx, state.Shared, member, func(memory *bindings) error {
-		if memory.Disabled {
+	return remember(ctx, state.Shared, member, func(kept *bindings) error {
+		if kept.Disabled {
 			return fmt.Errorf("portal %s is disabled; enable it first (crm-bridge channels enable bitrix24)", member)
 		}
 		return nil

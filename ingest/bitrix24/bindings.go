@@ -104,8 +104,8 @@ func (m *bindings) all() []binding {
 func remember(ctx context.Context, store ingest.Store, member string, change func(*bindings) error) (failed error) {
 	// Lenient: what cannot be decoded is dropped, and what is bound is found again.
 	stored := rest.Value[bindings]{Store: lasting{store}, Key: "bitrix24.bindings." + member, Lenient: true}
-	_, err := stored.Update(ctx, func(memory *bindings) error {
-		failed = change(memory)
+	_, err := stored.Update(ctx, func(kept *bindings) error {
+		failed = change(kept)
 		return nil
 	})
 	return errors.Join(failed, err)
@@ -113,12 +113,12 @@ func remember(ctx context.Context, store ingest.Store, member string, change fun
 
 // noteGaps notes a portal's gaps, and forgets them.
 func noteGaps(ctx context.Context, store ingest.Store, member string, note func(ingest.Gap) error) error {
-	return remember(ctx, store, member, func(memory *bindings) error {
-		for len(memory.Gaps) > 0 {
-			if err := note(memory.Gaps[0]); err != nil {
-				return fmt.Errorf("note a gap of %s: %w", memory.Gaps[0].Module, err)
+	return remember(ctx, store, member, func(kept *bindings) error {
+		for len(kept.Gaps) > 0 {
+			if err := note(kept.Gaps[0]); err != nil {
+				return fmt.Errorf("note a gap of %s: %w", kept.Gaps[0].Module, err)
 			}
-			memory.Gaps = memory.Gaps[1:]
+			kept.Gaps = kept.Gaps[1:]
 		}
 		return nil
 	})

@@ -93,7 +93,7 @@ func (t *Token[D]) Renew(ctx context.Context, stale string) (D, error) {
 		return t.failed(last, have, revision, err)
 	}
 	t.Grant(&next).Asked = t.Grant(&have).Asked
-	err = t.keep(last, unsaved[D]{next, stale, revision})
+	err = t.store(last, unsaved[D]{next, stale, revision})
 	if errors.Is(err, ingest.ErrConflict) { // somebody has stored a younger grant, as after a new installation
 		next, _, err = t.load(ctx)
 	}
@@ -172,7 +172,7 @@ func (t *Token[D]) load(ctx context.Context) (have D, revision uint64, err error
 	waiting := t.unsaved
 	t.mu.Unlock()
 	if waiting != nil {
-		if err := t.keep(ctx, *waiting); err != nil && !errors.Is(err, ingest.ErrConflict) {
+		if err := t.store(ctx, *waiting); err != nil && !errors.Is(err, ingest.ErrConflict) {
 			return have, 0, err
 		}
 	}
@@ -183,9 +183,9 @@ func (t *Token[D]) load(ctx context.Context) (have D, revision uint64, err error
 	return have, revision, err
 }
 
-// keep stores a new document. Where the store fails it is remembered, and nobody uses it before it is stored. ErrConflict means
+// store stores a new document. Where the store fails it is remembered, and nobody uses it before it is stored. ErrConflict means
 // that the one that it replaces is no longer there, and what is there is younger.
-func (t *Token[D]) keep(ctx context.Context, u unsaved[D]) error {
+func (t *Token[D]) store(ctx context.Context, u unsaved[D]) error {
 	err := Retry{Attempts: 5, First: 200 * time.Millisecond}.Do(ctx, func() (again bool, after time.Duration, err error) {
 		if _, err = t.Value.Save(ctx, u.value, u.revision); !errors.Is(err, ingest.ErrConflict) {
 			return true, 0, err
