@@ -193,10 +193,7 @@ func (s *Subscriptions) unbind(ctx context.Context, member string, b binding) er
 
 // Disable unbinds what the bridge has bound in a portal, and binds nothing there until Enable.
 func (s *Subscriptions) Disable(ctx context.Context, state ingest.State, member string) error {
-	if !slices.Contains(s.Portals, member) {
-		return fmt.Errorf("no portal %q is configured: BRIDGE_BITRIX24_PORTALS says which", member)
-	}
-	return remember(ctx, state.Shared, member, func(kept *bindings) error {
+	return s.change(ctx, state, member, func(kept *bindings) error {
 		kept.Disabled = true
 		have, err := s.bound(ctx, member)
 		if err != nil {
@@ -214,10 +211,7 @@ func (s *Subscriptions) Disable(ctx context.Context, state ingest.State, member 
 
 // Enable has the next Watch bind the events in a portal again.
 func (s *Subscriptions) Enable(ctx context.Context, state ingest.State, member string) error {
-	if !slices.Contains(s.Portals, member) {
-		return fmt.Errorf("no portal %q is configured: BRIDGE_BITRIX24_PORTALS says which", member)
-	}
-	return remember(ctx, state.Shared, member, func(kept *bindings) error {
+	return s.change(ctx, state, member, func(kept *bindings) error {
 		kept.Disabled = false
 		return nil
 	})
@@ -225,13 +219,17 @@ func (s *Subscriptions) Enable(ctx context.Context, state ingest.State, member s
 
 // Renew has the next Watch check a portal's bindings, which do not expire. It is an error where they are disabled.
 func (s *Subscriptions) Renew(ctx context.Context, state ingest.State, member string) error {
-	if !slices.Contains(s.Portals, member) {
-		return fmt.Errorf("no portal %q is configured: BRIDGE_BITRIX24_PORTALS says which", member)
-	}
-	return remember(ctx, state.Shared, member, func(kept *bindings) error {
+	return s.change(ctx, state, member, func(kept *bindings) error {
 		if kept.Disabled {
 			return fmt.Errorf("portal %s is disabled; enable it first (crm-bridge channels enable bitrix24)", member)
 		}
 		return nil
 	})
+}
+
+func (s *Subscriptions) change(ctx context.Context, state ingest.State, member string, f func(*bindings) error) error {
+	if !slices.Contains(s.Portals, member) {
+		return fmt.Errorf("BRIDGE_BITRIX24_PORTALS does not name the portal %q", member)
+	}
+	return remember(ctx, state.Shared, member, f)
 }

@@ -77,7 +77,7 @@ func (c *Client) result(ctx context.Context, member, method string, params map[s
 		if err != nil && ctx.Err() != nil {
 			return false, 0, ctx.Err()
 		}
-		again = passing(err) && !(reserves(method, params) && unsure(err))
+		again = passing(err) && (!reserves(method, params) || !unsure(err))
 		if refusedWith(err, "OPERATION_TIME_LIMIT") { // the method has used up its time in ten minutes
 			after = max(after, 30*time.Second)
 		}

@@ -79,15 +79,8 @@ func (o oauth) accepted(answer granted, member, applicationToken string) (creden
 	if err != nil {
 		return credentials{}, err
 	}
-	seconds, err := answer.ExpiresIn.Int64()
-	if err != nil || seconds <= 0 || seconds > 86400 {
-		seconds = 3600
-	}
 	return credentials{
-		Grant: rest.Grant{
-			AccessToken: answer.AccessToken, RefreshToken: answer.RefreshToken,
-			Expires: time.Now().Add(time.Duration(seconds) * time.Second).UTC(),
-		},
+		Grant:    rest.Grant{AccessToken: answer.AccessToken, RefreshToken: answer.RefreshToken, Expires: rest.ExpiresIn(time.Now(), answer.ExpiresIn)},
 		Endpoint: endpoint, ApplicationToken: applicationToken,
 	}, nil
 }

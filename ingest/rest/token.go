@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -48,7 +49,7 @@ const (
 	// claimFor is how long the others wait for a replica that has claimed the exchange. It is measured by their own clocks, from
 	// when they first see the claim.
 	claimFor = 40 * time.Second
-	// exchangeFor is how long an exchange may take.
+	// exchangeFor is how long an exchange, and storing its answer, may take.
 	exchangeFor = claimFor - 5*time.Second
 	// refusedFor is how long a refresh token is not shown again after it was refused permanently: an OAuth server may block
 	// applications that ask too often.
@@ -80,17 +81,15 @@ func (t *Token[D]) Renew(ctx context.Context, stale string) (D, error) {
 	if err != nil || !mine {
 		return have, err
 	}
-	work := ctx
-	if t.Missing != nil {
-		work = context.WithoutCancel(ctx) // too late to give up halfway: the refresh token works once
-	}
-	work, cancel := context.WithTimeout(work, exchangeFor)
-	defer cancel()
-	next, err := t.Exchange(work, have)
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), exchangeFor)
 	defer cancel()
+	work := ctx
+	if t.Missing != nil {
+		work = last // too late to give up halfway: the refresh token works once
+	}
+	next, err := t.Exchange(work, have)
 	if err != nil {
-		return t.failed(last, have, revision, err)
+		return next, t.failed(last, have, revision, err)
 	}
 	t.Grant(&next).Asked = t.Grant(&have).Asked
 	err = t.store(last, unsaved[D]{next, stale, revision})
@@ -101,17 +100,18 @@ func (t *Token[D]) Renew(ctx context.Context, stale string) (D, error) {
 }
 
 // failed gives up the claim after an exchange that failed.
-func (t *Token[D]) failed(ctx context.Context, have D, revision uint64, cause error) (none D, err error) {
+func (t *Token[D]) failed(ctx context.Context, have D, revision uint64, cause error) error {
 	grant := t.Grant(&have)
 	grant.Claimed = time.Time{}
 	if errors.Is(cause, ErrRefused) {
 		grant.Refused, grant.Reason = time.Now().UTC(), cause.Error()
 		cause = grant.refusal()
 	}
-	if _, err = t.Value.Save(ctx, have, revision); errors.Is(err, ingest.ErrConflict) {
+	_, err := t.Value.Save(ctx, have, revision)
+	if errors.Is(err, ingest.ErrConflict) {
 		err = nil
 	}
-	return none, errors.Join(cause, err)
+	return errors.Join(cause, err)
 }
 
 // claim loads the document, and claims it if its access token is stale. mine is false where another replica has renewed it.
@@ -204,6 +204,16 @@ func (t *Token[D]) store(ctx context.Context, u unsaved[D]) error {
 		t.unsaved = &u
 	}
 	return err
+}
+
+// ExpiresIn returns when an access token that was requested at a moment expires, by the expires_in of the answer: an hour later
+// where that is absent or implausible.
+func ExpiresIn(requested time.Time, seconds json.Number) time.Time {
+	n, err := seconds.Int64()
+	if err != nil || n <= 0 || n > 24*3600 {
+		n = 3600
+	}
+	return requested.Add(time.Duration(n) * time.Second).UTC()
 }
 
 func (t *Token[D]) fresh(grant *Grant) bool {

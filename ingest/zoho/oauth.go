@@ -80,11 +80,7 @@ func (a accounts) read(got rest.Answer, asked time.Time) (rest.Grant, error) {
 		reason := rest.Clean(body.Error, []string{a.clientSecret, a.refreshToken})
 		return rest.Grant{}, fmt.Errorf("answered %d %s%s", got.Status, cmp.Or(reason, "without a token"), grantAdvice[body.Error])
 	}
-	seconds, err := body.Expires.Int64()
-	if err != nil || seconds <= 0 || seconds > 24*3600 {
-		seconds = 3600 // Zoho's access tokens live for an hour (OAuth, token validity)
-	}
-	return rest.Grant{AccessToken: body.Token, Expires: asked.Add(time.Duration(seconds) * time.Second)}, nil
+	return rest.Grant{AccessToken: body.Token, Expires: rest.ExpiresIn(asked, body.Expires)}, nil
 }
 
 // grantAdvice is what a person can do about an error of the accounts server.
