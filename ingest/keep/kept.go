@@ -9,7 +9,7 @@ import (
 
 // Kept is what a CRM lets the bridge do by itself; nil where it does not.
 type Kept struct {
-	Label   string // its provider, such as "zoho"; names its state
+	Label   string // its provider; names its state
 	Watcher ingest.Watcher
 	Lister  ingest.Lister
 	Drainer ingest.Drainer

@@ -27,7 +27,7 @@ func NewKeeperMetrics(reg prometheus.Registerer) *KeeperMetrics {
 	return m
 }
 
-// expiry sets when channels expire. Channels of several accounts may have one id, as those of Bitrix24's portals do: the earliest
+// expiry sets when channels expire. Channels of several accounts may have one id: the earliest
 // expiry counts.
 func (m *KeeperMetrics) expiry(channels []ingest.Channel) {
 	first := map[[2]string]float64{}

@@ -36,8 +36,6 @@ var allowed = []string{
 	"cmd/crm-bridge/sources.go",
 	"cmd/crm-bridge/tail.go",
 	"ingest/callback.go",
-	"ingest/keep/keeper.go",
-	"ingest/keep/metrics.go",
 	"ingest/source.go",
 	"ingest/vocabulary.go",
 	"schemas/change.go",
