@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A compiled step takes the names that path.Match takes.
+// A compiled step matches the names that path.Match matches.
 func TestStepsMatchAsGlobs(t *testing.T) {
 	for _, glob := range []string{"token", "auth", `*\[access_token\]*`, "*_token", "token*", "*token*", "*", "**", "a?c", "[ab]c", `*[ab]*`, `*\[[ab]*`, `*\\*`, `*\*`, `*\\[a]*`, `a\*`, ""} {
 		matches := compileStep(glob)
