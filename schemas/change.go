@@ -5,48 +5,44 @@ import (
 	"time"
 )
 
-// Change is the data of an event: what changed in a CRM. Every family decodes into it. A field that the family does not have, or
-// that the CRM did not send, is zero.
+// Change is the data of an event: what changed in a CRM. Every family decodes into it; a field that a family does not have,
+// or that the CRM did not tell, is zero. The schema of a family says where in the callback each of its members comes from.
 //
 //	var change schemas.Change
 //	err := json.Unmarshal(e.Data(), &change)
 //
 // Unknown members are ignored, so that events of later versions of the bridge decode too.
 type Change struct {
-	// Provider is the CRM: "zoho" or "bitrix24".
+	// Provider is the CRM's name, as in the event's type.
 	Provider string `json:"provider"`
 
-	// Account is the CRM's account. Zoho: BRIDGE_ZOHO_ACCOUNT. Bitrix24: the portal's member_id, from auth[member_id];
-	// "default" if a workflow sent none.
+	// Account is whose data it is: the name of an org in the bridge's configuration, or the CRM's id of a portal. "default" where
+	// the CRM sent none.
 	Account string `json:"account"`
 
-	// Channel is the id of the notification channel, every digit of channel_id. Only zoho-notifications has it.
+	// Channel is the id of the subscription that sent it, every digit of it. Empty where the CRM does not say.
 	Channel string `json:"channel,omitzero"`
 
-	// Module is the type of the record, as the CRM's API writes it. Zoho: module of a notification, the path of a webhook.
-	// Bitrix24: the entity in the event's name, without dots; the type in a workflow's document_id[2].
+	// Module is what kind of record it is, as the CRM's API writes it.
 	Module string `json:"module"`
 
 	// Operation is Create, Edit or Delete, or any other operation of the CRM or of a webhook's author, in camelCase.
 	// Native.Operation is the CRM's own word.
 	Operation string `json:"operation"`
 
-	// IDs are the record ids, as strings because Zoho's exceed 2^53. Zoho: ids of a notification, a parameter of a webhook.
-	// Bitrix24: data[FIELDS][ID] of an event, document_id[2] of a workflow. Empty, not nil, if the CRM sent none.
+	// IDs are those of the records, as strings, for some pass 2^53. Empty, and not nil, where the CRM named none.
 	IDs []string `json:"ids"`
 
-	// OccurredAt is the time of the change, by the CRM's clock. Zoho: server_time of a notification; Modified_Time,
-	// Created_Time or deleted_time of a record. Bitrix24: ts of an event or of a workflow's robot, or TIMESTAMP_X of an offline
-	// event; updatedTime or LAST_UPDATED of a record. Zero if the CRM sent none: the event's time is then its arrival.
+	// OccurredAt is when it changed, by the CRM's clock. Zero where the CRM did not say: then only the event's time, its arrival,
+	// is known.
 	OccurredAt time.Time `json:"occurredAt,omitzero"`
 
-	// Fields are the names of the changed fields, by record id: affected_fields of a Zoho notification. Nil means unknown, not
-	// unchanged.
+	// Fields are the names of the fields that changed, by record id. Nil where unknown, which does not mean that none changed.
 	Fields map[string][]string `json:"fields,omitzero"`
 
-	// Values are the known fields of each record, by record id. Each is a JSON object with every digit: decode it into a struct
-	// of your own. Zoho: affected_values of a notification. Bitrix24: data[FIELDS] of an event without ID; ENTITY_TYPE_ID of a
-	// workflow's document. In zoho-records and bitrix24-records it is the whole record when it was read. Nil if the CRM sent none.
+	// Values are what is known of each record beside its id, by record id. Each is a JSON object with every digit as it
+	// came: decode it into a struct of your own. Of a family <provider>-records it is the whole record as it was when it was read.
+	// Nil where the CRM sent none.
 	Values map[string]json.RawMessage `json:"values,omitzero"`
 
 	// Native is what the CRM sent.
@@ -55,18 +51,17 @@ type Change struct {
 
 // Native is what the CRM sent, without secrets. Below its members the CRM decides, so no schema promises compatibility there.
 type Native struct {
-	// Operation is the CRM's own word: update, ONCRMDEALUPDATE, crm.item.list; for a webhook the last step of its path.
+	// Operation is the CRM's own word, such as update or a method of its API; of a webhook the last step of its path.
 	Operation string `json:"operation"`
 
-	// Body is the callback verbatim, or the row of a list or a queue: JSON as JSON with every digit, a form as an object of its
-	// names, each with a value or a list of values. In zoho-webhooks alone it may also be a string: XML or text.
+	// Body is the callback as it came, or the row of a list or a queue: JSON as JSON with every digit, a form as an object of
+	// its names, each with a value or a list of values. In some families it may also be a string, which is XML or text.
 	Body json.RawMessage `json:"body"`
 
-	// Query is an object of the URL's parameters. Only webhooks have it: zoho-webhooks whose body is not a form, and
-	// bitrix24-workflows.
+	// Query is an object of the URL's parameters, where they are not in Body. Only webhooks have it.
 	Query json.RawMessage `json:"query,omitzero"`
 
-	// XML is an XML body as an object, if the conversion loses nothing. Only zoho-webhooks has it.
+	// XML is an XML body as an object, where that loses nothing.
 	XML json.RawMessage `json:"xml,omitzero"`
 }
 

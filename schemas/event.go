@@ -20,8 +20,8 @@ type Event struct {
 	// changes. Deduplicate by it.
 	ID string `json:"id"`
 
-	// Source is the collection in the CRM, a URI reference. Zoho: resource_uri of a notification. Bitrix24:
-	// https://<domain>/crm/<Module>. Webhooks: the path without its operation.
+	// Source is the collection of records in the CRM, a URI reference. Of webhooks that do not name it, it is the path to which
+	// they came, without its operation.
 	Source string `json:"source"`
 
 	// Type is crm.<provider>.<Module>.<operation>, whatever BRIDGE_SUBJECT_PREFIX is.
@@ -73,8 +73,8 @@ var envelope []byte
 // Envelope returns the JSON Schema of an event in the structured mode, for data of any family.
 func Envelope() []byte { return append([]byte(nil), envelope...) }
 
-// FamilyOf returns the family that a dataschema identifies, such as "zoho-notifications"; empty if it is not a schema of the bridge.
-// The family may be one of a later version.
+// FamilyOf returns the family that an event's dataschema names, such as "acme-webhooks"; empty where it is none of the
+// bridge's. It may be one that this version does not know.
 func FamilyOf(dataSchema string) string {
 	if name, ok := strings.CutPrefix(dataSchema, URN("")); ok {
 		return name

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -25,8 +26,14 @@ func mapping(t testing.TB) *transform.Mapping {
 		t.Fatal(err)
 	}
 	return &transform.Mapping{Schemas: set, Redact: transform.NewRedactor(map[string]ingest.Secrets{
-		family: {Names: []string{"token", "query.<secret>"}, Records: []string{"rows.values"}, Values: []string{"configured-secret", "configured-secret-2", "tok-en", `tok&en-wi"th`}},
+		family: {Names: []string{"token", "query.<secret>"}, Records: []string{"rows.values"}, Values: []string{"configured-secret", "configured-secret-2", "tok-en", `tok&en-wi"th`}, Looks: looks},
 	})}
+}
+
+// looks are credentials of CRMs.
+var looks = []ingest.Look{
+	{Pattern: regexp.MustCompile(`()(\b1000\.[0-9A-Za-z]{8,}\.[0-9A-Za-z]{8,})`), Words: []string{"1000."}},
+	{Pattern: regexp.MustCompile(`(?i)(/rest/[0-9]{1,10}/)([a-z0-9]{10,64})(?:$|[^a-z0-9.])`), Words: []string{"/rest/"}, Shaped: true},
 }
 
 func change() ingest.Change {

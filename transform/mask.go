@@ -6,22 +6,22 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// looks are credentials that can be recognized: URL parameters with names of keys, Authorization values, OAuth's XML elements and members of
-// JSON in a text, users in URLs, Zoho's OAuth tokens (1000.….…), the code in the URL of a Bitrix24 inbound webhook (/rest/1/…/).
-var looks = []look{
-	{regexp.MustCompile(`(?i)((?:^|[?&;])(?:authorization|(?:access_|refresh_|application_|auth_?)?token|(?:client_)?secret|passw(?:or)?d|z?api_?key|proof)(?:=|%3D))((?:(?:zoho-oauthtoken|bearer|basic)(?:\s|%20|\+)+)?[^\s"'&,;<>\\]+)`), words("authorization", "token", "secret", "passw", "api_key", "apikey", "proof"), false},
+// common are credentials of any system that give themselves away: URL parameters of the names that keys have, Authorization
+// values, XML elements of OAuth's names and members of JSON in a text, users in URLs.
+var common = []look{
+	{regexp.MustCompile(`(?i)((?:^|[?&;])(?:authorization|(?:access_|refresh_|application_|auth_?)?token|(?:client_)?secret|passw(?:or)?d|z?api_?key|proof)(?:=|%3D))((?:(?:[a-z]+-oauthtoken|bearer|basic)(?:\s|%20|\+)+)?[^\s"'&,;<>\\]+)`), words("authorization", "token", "secret", "passw", "api_key", "apikey", "proof"), false},
 	{regexp.MustCompile(`(?i)((?:^|[?&;])(?:auth|auth_id|refresh_id|app_sid|event_token|sessid)(?:=|%3D))([^\s"'&,;<>\\]{16,})`), words("auth", "refresh_id", "app_sid", "event_token", "sessid"), true},
-	{regexp.MustCompile(`(?i)(/rest/[0-9]{1,10}/)([a-z0-9]{10,64})(?:$|[^a-z0-9.])`), words("/rest/"), true},
-	{regexp.MustCompile(`(?i)(\bauthorization\s*[:=]\s*)((?:zoho-oauthtoken|bearer|basic)(?:\s|%20|\+)+[^\s"'&,;<>\\]+)`), words("authorization"), false},
+	{regexp.MustCompile(`(?i)(\bauthorization\s*[:=]\s*)((?:[a-z]+-oauthtoken|bearer|basic)(?:\s|%20|\+)+[^\s"'&,;<>\\]+)`), words("authorization"), false},
 	{regexp.MustCompile(`(?i)(\bauthorization\s*[:=]\s*)([^\s"'&,;<>\\]{16,})`), words("authorization"), true},
-	{regexp.MustCompile(`(?i)(\bzoho-oauthtoken(?:\s|%20|\+)+)([^\s"'&,;<>\\]+)`), words("zoho-oauthtoken"), false},
+	{regexp.MustCompile(`(?i)(\b[a-z]+-oauthtoken(?:\s|%20|\+)+)([^\s"'&,;<>\\]+)`), words("-oauthtoken"), false},
 	{regexp.MustCompile(`(?i)(\bbearer(?:\s|%20|\+)+)([A-Za-z0-9._~+/=-]{16,})`), words("bearer"), true},
 	{regexp.MustCompile(`(?i)(<(?:[\w.-]+:)?(?:access_token|refresh_token|application_token|client_secret|authorization)(?:\s[^>]*)?>)([^<]+)`), words("_token", "client_secret", "authorization"), false},
 	{regexp.MustCompile(`(://)([^@/?#\s"'<>,;:]+:[^@/?#\s"'<>,;]+@)`), words("://"), false},
 	{regexp.MustCompile(`(?i)("(?:access_token|refresh_token|application_token|auth_token|event_token|client_secret|auth_id|refresh_id|app_sid)"\s*:\s*")([^"]+)`), words("_token", "client_secret", "auth_id", "refresh_id", "app_sid"), false},
-	{regexp.MustCompile(`()(\b1000\.[0-9A-Za-z]{8,}\.[0-9A-Za-z]{8,})`), words("1000."), false},
 }
 
 // look is a pattern whose first group stays and whose second is masked. With shaped set, only what has digits and letters is
@@ -32,8 +32,26 @@ type look struct {
 	shaped  bool
 }
 
-// hints are words of which every match of a look contains one.
-var hints = words("auth", "token", "secret", "passw", "api_key", "apikey", "proof", "bearer", "1000.", "@", "refresh_id", "app_sid", "sessid", "client_secret", "/rest/")
+// hints are words of which one stands wherever any of common matches.
+var hints = []string{"auth", "token", "secret", "passw", "api_key", "apikey", "proof", "bearer", "@", "refresh_id", "app_sid", "sessid", "client_secret"}
+
+// looks are patterns of credentials.
+type looks struct {
+	all   []look
+	hints *wordSet // one of these stands wherever any of them matches
+}
+
+// newLooks returns those that are common, and those of CRMs.
+func newLooks(ofCRMs []ingest.Look) looks {
+	all, needed := slices.Clone(common), slices.Clone(hints)
+	for _, one := range ofCRMs {
+		isKnown := func(known look) bool { return known.pattern.String() == one.Pattern.String() }
+		if !slices.ContainsFunc(all, isKnown) { // the sources of a CRM share theirs
+			all, needed = append(all, look{one.Pattern, words(one.Words...), one.Shaped}), append(needed, one.Words...)
+		}
+	}
+	return looks{all, words(needed...)}
+}
 
 // wordSet is words in lower case by their first byte, in either case.
 type wordSet [256][]string
@@ -83,14 +101,14 @@ func startsWith(s, word string) bool {
 }
 
 // secrets appends to found where the layer contains a known secret, or what looks like a credential.
-func (l layer) secrets(present []needle, anywhere bool, found []span) []span {
+func (l layer) secrets(looks looks, present []needle, anywhere bool, found []span) []span {
 	for _, n := range present {
 		found = n.spans(l, anywhere, found)
 	}
-	if !hints.in(l.text) {
+	if !looks.hints.in(l.text) {
 		return found
 	}
-	for _, look := range looks {
+	for _, look := range looks.all {
 		if look.needs.in(l.text) {
 			found = look.spans(l, found)
 		}
@@ -120,7 +138,7 @@ func hasDigitAndLetter(s string) bool {
 // may be quoted and cut off (a list or an object takes the rest of the text with it); an element of such a name; a part of such a name.
 var unparsed = []*regexp.Regexp{
 	regexp.MustCompile(`(?i)([\w.-]*` + secretWord + `[\w.-]*(?:%5D|\])?(?:\\?["'])?(?:\s|%20)*(?:=|:|%3D|%3A)(?:\s|%20)*)` +
-		`([\[{][\s\S]*|"(?:[^"\\]|\\.)*"?|'[^']*'?|(?:(?:zoho-oauthtoken|bearer|basic)(?:\s|%20|\+)+)?[^\s"'&,;<>{}\[]+)`),
+		`([\[{][\s\S]*|"(?:[^"\\]|\\.)*"?|'[^']*'?|(?:(?:[a-z]+-oauthtoken|bearer|basic)(?:\s|%20|\+)+)?[^\s"'&,;<>{}\[]+)`),
 	regexp.MustCompile(`(?i)(<(?:[\w.-]+:)?[\w.-]*` + secretWord + `[\w.-]*(?:\s[^>]*)?>)(<!\[CDATA\[[\s\S]*?(?:\]\]>|$)|[^<]+)`),
 	regexp.MustCompile(`(?i)(name="?[\w.-]*` + secretWord + `[\w.-]*"?[^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n)([\s\S]*?)(?:\r?\n--|$)`),
 }
@@ -141,7 +159,7 @@ func (c *cleaner) maskText(text string) string {
 		}
 	}
 	present := c.in(text)
-	each(text, func(l layer) { spans = l.secrets(present, true, spans) })
+	each(text, func(l layer) { spans = l.secrets(c.looks, present, true, spans) })
 	return cut(text, spans)
 }
 

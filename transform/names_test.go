@@ -2,7 +2,10 @@ package transform
 
 import (
 	"path"
+	"regexp"
 	"testing"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // A compiled step matches the names that path.Match matches.
@@ -26,9 +29,13 @@ func FuzzLooks(f *testing.F) {
 	} {
 		f.Add(s)
 	}
+	all := newLooks([]ingest.Look{
+		{Pattern: regexp.MustCompile(`()(\b1000\.[0-9A-Za-z]{8,}\.[0-9A-Za-z]{8,})`), Words: []string{"1000."}},
+		{Pattern: regexp.MustCompile(`(?i)(/rest/[0-9]{1,10}/)([a-z0-9]{10,64})(?:$|[^a-z0-9.])`), Words: []string{"/rest/"}, Shaped: true},
+	})
 	f.Fuzz(func(t *testing.T, s string) {
-		for i, look := range looks {
-			if (!hints.in(s) || !look.needs.in(s)) && len(look.spans(layer{text: s}, nil)) > 0 {
+		for i, look := range all.all {
+			if (!all.hints.in(s) || !look.needs.in(s)) && len(look.spans(layer{text: s}, nil)) > 0 {
 				t.Errorf("%q is not seen by look %d", s, i)
 			}
 		}

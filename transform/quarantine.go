@@ -84,7 +84,7 @@ func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]by
 // quarantining returns a cleaner that knows every secret that cb shows or that is derived for it. It never fails: secrets beyond maxFound
 // are removed where they are, but not searched elsewhere.
 func (r *Redactor) quarantining(cb ingest.Callback) *cleaner {
-	c := &cleaner{rules: r.of(cb.Source), configured: r.secrets}
+	c := &cleaner{rules: r.of(cb.Source), looks: r.looks, configured: r.secrets}
 	shown := c.find(string(cb.Body), c.rules.namedIn(string(cb.Body)))
 	if looksLikeForm(cb.Body) {
 		shown = append(shown, shownBy(string(cb.Body), c.hides)...)

@@ -27,16 +27,19 @@ const maxFound = 64
 type Redactor struct {
 	sources map[string]*rules
 	secrets *finder
+	looks   looks
 }
 
 // NewRedactor returns a redactor for the secrets of all sources, by source label.
 func NewRedactor(secrets map[string]ingest.Secrets) *Redactor {
 	r := &Redactor{sources: map[string]*rules{}}
 	var values []string
+	var more []ingest.Look
 	for label, s := range secrets {
 		r.sources[label] = compile(s)
-		values = append(values, s.Values...)
+		values, more = append(values, s.Values...), append(more, s.Looks...)
 	}
+	r.looks = newLooks(more)
 	r.secrets = newFinder(needles(values, true))
 	return r
 }
@@ -44,6 +47,7 @@ func NewRedactor(secrets map[string]ingest.Secrets) *Redactor {
 // cleaner redacts one callback of one source.
 type cleaner struct {
 	rules             *rules
+	looks             looks
 	configured, shown *finder         // shown: by this callback; nil: none
 	named             map[string]bool // values of secret names, and whether each is long and not a number
 	err               error           // why it cannot be cleaned
@@ -52,7 +56,7 @@ type cleaner struct {
 // cleaner returns a cleaner for a callback that knows the configured secrets, the callback's other credentials, and the values of secret
 // names in its JSON texts, unless they are plain, such as its account.
 func (r *Redactor) cleaner(source string, credentials, plain []string, texts ...string) *cleaner {
-	c := &cleaner{rules: r.of(source), configured: r.secrets}
+	c := &cleaner{rules: r.of(source), looks: r.looks, configured: r.secrets}
 	shown := slices.Clone(credentials)
 	for _, text := range texts {
 		if text != "" {
@@ -73,7 +77,7 @@ func (r *Redactor) of(source string) *rules {
 // know makes c mask the values of secret names that are shaped like tokens, and derived secrets.
 func (c *cleaner) know(shown, derived []string) {
 	for _, value := range shown {
-		if scheme, token, ok := strings.Cut(value, " "); ok && schemes[strings.ToLower(scheme)] {
+		if scheme, token, ok := strings.Cut(value, " "); ok && isScheme(strings.ToLower(scheme)) {
 			shown = append(shown, strings.TrimSpace(token))
 		}
 	}
@@ -92,8 +96,10 @@ func (c *cleaner) know(shown, derived []string) {
 	}
 }
 
-// schemes are words in front of a credential.
-var schemes = map[string]bool{"bearer": true, "zoho-oauthtoken": true, "basic": true}
+// isScheme reports whether a word stands before a credential.
+func isScheme(word string) bool {
+	return word == "bearer" || word == "basic" || strings.HasSuffix(word, "-oauthtoken")
+}
 
 // tokenShaped reports whether a value is unlikely to be a word, a name or a record id: one long run of characters, not all digits, and
 // not all letters of one case.
@@ -137,7 +143,7 @@ func (c *cleaner) text(s string) string { return cut(s, c.spans(s, nil)) }
 // spans appends to found where s contains secrets.
 func (c *cleaner) spans(s string, found []span) []span {
 	present := c.in(s)
-	each(s, func(l layer) { found = l.secrets(present, false, found) })
+	each(s, func(l layer) { found = l.secrets(c.looks, present, false, found) })
 	return found
 }
 

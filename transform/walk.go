@@ -133,7 +133,7 @@ func (w *walk) text(raw, decoded string, outermost bool) {
 	if outermost {
 		spans = w.cleaner.rules.named(decoded, spans)
 	}
-	each(decoded, func(l layer) { spans = l.secrets(w.present, false, spans) })
+	each(decoded, func(l layer) { spans = l.secrets(w.cleaner.looks, w.present, false, spans) })
 	if len(spans) > 0 {
 		w.out = jsontext.AppendString(w.out, cut(decoded, spans))
 		return

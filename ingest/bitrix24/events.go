@@ -20,8 +20,8 @@ const EventsLabel = "bitrix24-events"
 
 const eventsPath = "/bitrix24/events"
 
-// Events understands the events that Bitrix24 posts to the handlers of applications and to outgoing webhooks. Make it
-// with OpenEvents.
+// Events understands the events that Bitrix24 posts to the handlers of applications and to outgoing webhooks. Open
+// makes it.
 type Events struct {
 	Tokens        ingest.Tokens  // by member_id
 	Installations *Installations // nil: no application is configured
@@ -29,26 +29,25 @@ type Events struct {
 	table table
 }
 
-// OpenEvents configures the source from the environment. Without tokens it takes one that is kept in the data folder,
-// where the bridge may make one, for every portal.
-func OpenEvents(setup ingest.Setup) (ingest.Source, error) {
-	var config Config
-	if err := setup.Env(&config); err != nil {
-		return nil, err
-	}
-	tokens := config.Bitrix24.Tokens
+// openEvents configures the source. Without tokens it takes one that is kept in the data folder, where the bridge may make
+// one, for every portal.
+func (c Config) openEvents(setup ingest.Setup) (*Events, error) {
+	tokens := c.Bitrix24.Tokens
 	if len(tokens) == 0 {
-		made, err := setup.MadeSecret(madeApplicationToken)
+		made, err := setup.SecretsOr(nil, madeApplicationToken)
 		if err != nil {
 			return nil, err
 		}
-		if made != "" {
-			tokens = ingest.Tokens{"*": {made}}
+		if len(made) > 0 {
+			tokens = ingest.Tokens{"*": made}
 		}
 	}
 	table, err := openTable()
 	return &Events{Tokens: tokens, table: table}, err
 }
+
+// Label implements ingest.Source.
+func (e *Events) Label() string { return EventsLabel }
 
 // Routes implements ingest.Source.
 func (e *Events) Routes() []ingest.Route {

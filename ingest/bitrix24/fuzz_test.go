@@ -23,7 +23,7 @@ func FuzzEvent(f *testing.F) {
 	f.Add([]byte("event=ONCRMDEALADD&data[FIELDS][ID]={{ID}}&a=50%&b=%u041F&%ff=\xfc&auth[acc%65ss_token]=%"+accessToken+proven), "application/x-www-form-urlencoded; charset=klingon")
 	f.Add([]byte(`{"auth":{"member_id":"`+member+`","application_token":"`+token+`"},"data":{"FIELDS":{"ID":null,"T":"`+"\xff"), "application/json")
 	f.Add([]byte("\xff\xfe"+wide(`{"event":"x","ts":1.7e9,"auth":{"member_id":"`+member+`","access_token":"`+accessToken+`"}}`)), "application/json; charset=utf-16")
-	s := open(f, bitrix24.OpenEvents)
+	s := open(f, openEvents)
 	m := mapping(f, bitrix24.EventsLabel, s)
 	f.Fuzz(func(t *testing.T, body []byte, contentType string) {
 		cb := eventCallback(body)
@@ -39,7 +39,7 @@ func FuzzWorkflow(f *testing.F) {
 	}
 	f.Add(workflowSecret, []byte("document_id[2]=DEAL_1&a="+workflowSecret), "x="+workflowSecret)
 	f.Add("edit", []byte("document_id[2]=DEAL_{=Document:ID}&ts=1.746625426E9&a=\xfc"), "title=50%&secret="+workflowSecret+"&a;b=%ff\xfc")
-	s := open(f, bitrix24.OpenWorkflows)
+	s := open(f, openWorkflows)
 	m := mapping(f, bitrix24.WorkflowsLabel, s)
 	f.Fuzz(func(t *testing.T, operation string, body []byte, query string) {
 		check(t, s, m, workflowCallback(operation, body, query))

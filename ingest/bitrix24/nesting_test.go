@@ -10,7 +10,7 @@ import (
 
 // An event or a workflow's callback that nests too deep is authenticated and malformed.
 func TestNesting(t *testing.T) {
-	events, workflows := open(t, bitrix24.OpenEvents), open(t, bitrix24.OpenWorkflows)
+	events, workflows := open(t, openEvents), open(t, openWorkflows)
 	ingesttest.Nesting(t, events, func(value string) ingest.Callback {
 		return eventCallback([]byte(`{"event":"ONCRMDEALADD","x":` + value + `,"data":{"FIELDS":{"ID":"1"}},"auth":{"member_id":"` + member + `","application_token":"` + token + `"}}`))
 	}, encoded(mapping(t, bitrix24.EventsLabel, events)))

@@ -23,7 +23,7 @@ import (
 // Handler answers callbacks: each is read, verified, decoded and made safe before its 200. Set the fields once, then
 // serve it.
 type Handler struct {
-	Sources    map[string]ingest.Source // by label
+	Sources    []ingest.Source
 	Accept     ingest.Accept
 	Quarantine ingest.Quarantine
 
@@ -70,7 +70,8 @@ func (h *Handler) HTTP() http.Handler {
 	e.Use(h.recoverPanics)
 	limits, room := h.limiters(), h.room()
 
-	for label, source := range h.Sources {
+	for _, source := range h.Sources {
+		label := source.Label()
 		for _, route := range source.Routes() {
 			e.Add(route.Method, pathParam.ReplaceAllString(route.Path, ":$1"), func(c echo.Context) error {
 				return h.answer(c, label, source, limits[label], room)
