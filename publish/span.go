@@ -162,7 +162,7 @@ func (s *Span) Each(ctx context.Context, each func(Stored) error) error {
 		if s.Failed != nil && (!errors.Is(err, errBehind) || time.Since(good) > time.Second) { // a moment is usual
 			s.Failed(err)
 		}
-		if err := wait(ctx, retryEvery); err != nil {
+		if err := Sleep(ctx, retryEvery); err != nil {
 			return err
 		}
 	}
@@ -171,15 +171,3 @@ func (s *Span) Each(ctx context.Context, each func(Stored) error) error {
 
 // retryEvery is the time between two attempts to read.
 const retryEvery = 250 * time.Millisecond
-
-// wait returns after d, or with the error of a ctx that has ended before.
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}

@@ -28,7 +28,7 @@ var allowed = []string{
 	"cmd/crm-bridge/demo_crm.go",
 	"cmd/crm-bridge/keep.go",
 	"cmd/crm-bridge/main.go",
-	"cmd/crm-bridge/replay_command.go",
+	"cmd/crm-bridge/replay.go",
 	"cmd/crm-bridge/replay_plan.go",
 	"cmd/crm-bridge/roundtrip.go",
 	"cmd/crm-bridge/send.go",
