@@ -210,12 +210,12 @@ func (b *bridge) redecode(ctx context.Context, kept publish.Kept, dryRun bool) (
 	}
 	var would []ingest.Ack
 	for _, change := range changes {
-		events, err := b.mapping.Events(change)
+		acks, err := accepting{b.mapping, b.publisher}.would(change)
 		if err != nil {
 			return nil, err
 		}
-		for _, e := range events {
-			would = append(would, ingest.Ack{Subject: b.publisher.Subject(e)})
+		for _, ack := range acks {
+			would = append(would, ingest.Ack{Subject: ack.Subject}) // another id each time, where no delivery has one
 		}
 	}
 	return would, nil

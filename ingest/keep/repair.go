@@ -191,7 +191,9 @@ func (k *keeping) repairOne(ctx context.Context, now job) error {
 	query := ingest.Query{Account: now.Account, Module: now.Module, Since: now.Since, Until: now.Until, Origin: ingest.Repair, Cursor: now.Cursor}
 	for page, err := range k.kept.Lister.Changed(reading, query) {
 		if err == nil {
-			err = k.acceptAll(reading, page.Changes)
+			_, err = k.Accept.Each(reading, page.Changes, func(i int, err error) {
+				k.Log.Error("a record is left out of a repair", "source", k.kept.Label, "module", page.Changes[i].Module, "ids", page.Changes[i].IDs, "error", err)
+			})
 		}
 		if reading.Err() != nil && made > 0 || ctx.Err() != nil {
 			return nil // its time was over, which is no failure
@@ -214,27 +216,6 @@ func (k *keeping) repairOne(ctx context.Context, now job) error {
 		r.Done[now.Account+"/"+now.Module] = time.Now().UTC()
 		r.done(now)
 	})
-}
-
-// acceptAll makes changes safe. One that makes no valid event is left out, with a word in the log: it must not keep the
-// others out.
-func (k *keeping) acceptAll(ctx context.Context, changes []ingest.Change) error {
-	if len(changes) == 0 {
-		return nil
-	}
-	_, err := k.Accept(ctx, changes)
-	if !errors.Is(err, ingest.ErrMalformed) && !errors.Is(err, ingest.ErrTooLarge) {
-		return err
-	}
-	for i := range changes {
-		_, err := k.Accept(ctx, changes[i:i+1])
-		if errors.Is(err, ingest.ErrMalformed) || errors.Is(err, ingest.ErrTooLarge) {
-			k.Log.Error("a record is left out of a repair", "source", k.kept.Label, "module", changes[i].Module, "ids", changes[i].IDs, "error", err)
-		} else if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (j *job) made(page ingest.Page) {
