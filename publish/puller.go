@@ -12,7 +12,11 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// puller asks a consumer for messages. It has at most two requests open, so that the next messages are on their way while
+// puller asks a consumer for messages: of the journal, of a Span and of a Follower. nats.go's own reading has no room for the
+// word with which the server ends a request that bounds bytes ("409 Batch Completed"): it drops a message in its place, and
+// leaves that to a redelivery, which would come out of order.
+//
+// It has at most two requests open, so that the next messages are on their way while
 // the last ones are used, and each request bounds bytes: however large messages are, no more of them waits than the server
 // lets wait for a connection.
 type puller struct {
@@ -37,8 +41,13 @@ type asked struct {
 	got          uint64
 }
 
-// pullBytes is more than a thousand usual events. A message that is larger is asked for alone.
-const pullBytes = 4 << 20
+const (
+	// pullBytes is more than a thousand usual events. A message that is larger is asked for alone.
+	pullBytes = 4 << 20
+	// statuses is room for what the server says of a request besides its messages. It ends each with a word, also one that
+	// was served in full.
+	statuses = 16
+)
 
 // puller begins to read a consumer.
 func (c *Conn) puller(stream, consumer string, batch int, expires time.Duration) (*puller, error) {
