@@ -18,9 +18,10 @@ type Follower struct {
 	Reach    func(ctx context.Context) (*Conn, error) // connects; called anew after each loss, for a password may have changed
 	Stream   string
 	Subjects []string         // filters; empty: all
-	Since    time.Time        // begin with the first event that the stream took then or later; zero: only what comes from now on
-	Lost     func(why error)  // is told that nothing can be read now, once for each reason in a row
-	Back     func(say string) // is told that reading goes on, and what is not as it was; empty: everything is
+	From     uint64           // begin at this sequence
+	Since    time.Time        // begin with the first event that the stream took then or later; neither given: only what comes from now on
+	Lost     func(why error)  // called when reading stops, once for each reason in a row; nil: nothing is
+	Back     func(say string) // called when reading resumes, with what is not as it was; empty: everything is; nil: nothing is
 }
 
 const (
@@ -59,7 +60,7 @@ func (f *Follower) Follow(ctx context.Context, each func(Stored) error) error {
 	for wait := retryFirst; ; wait = min(2*wait, followLast) {
 		err := f.attempt(ctx, &at, each, func(remark string) {
 			wait = retryFirst
-			if said != "" || remark != "" {
+			if f.Back != nil && (said != "" || remark != "") {
 				f.Back(remark)
 			}
 			said, begun = "", true
@@ -73,10 +74,10 @@ func (f *Follower) Follow(ctx context.Context, each func(Stored) error) error {
 		}
 		switch text := err.Error(); {
 		case said == "":
-			f.Lost(err)
+			f.lost(err)
 			said, since = text, time.Now()
 		case text != said && !errors.Is(err, nats.ErrNoServers) && time.Since(since) > followQuiet:
-			f.Lost(err)
+			f.lost(err)
 			said = text
 		}
 		select {
@@ -84,6 +85,12 @@ func (f *Follower) Follow(ctx context.Context, each func(Stored) error) error {
 			return nil
 		case <-time.After(wait):
 		}
+	}
+}
+
+func (f *Follower) lost(why error) {
+	if f.Lost != nil {
+		f.Lost(why)
 	}
 }
 
@@ -174,7 +181,8 @@ func (f *Follower) stand(at *place, info *jetstream.StreamInfo, asRead bool) err
 			return uncoveredError(info.Config, foreign[0])
 		}
 		// By a sequence even for what comes from now on: what comes before a first loss is over must not be missed.
-		if at.since = f.Since; f.Since.IsZero() {
+		at.next, at.since = f.From, f.Since
+		if f.From == 0 && f.Since.IsZero() {
 			at.next = state.LastSeq + 1
 		}
 		at.seen = time.Now()

@@ -58,12 +58,3 @@ func (p *Publisher) Held(ctx context.Context, subject string, bounds Bounds, lim
 	slices.Sort(held.digests)
 	return held, err
 }
-
-// LastSequence returns the sequence of the stream's last message.
-func (p *Publisher) LastSequence(ctx context.Context) (uint64, error) {
-	stream, err := p.Conn.js.Stream(ctx, p.Stream)
-	if err != nil {
-		return 0, fmt.Errorf("stream %s: %w", p.Stream, err)
-	}
-	return stream.CachedInfo().State.LastSeq, nil
-}

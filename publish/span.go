@@ -74,6 +74,15 @@ func (c *Conn) OpenSpan(ctx context.Context, stream string, subjects []string, b
 	return s, nil
 }
 
+// LastSequence returns the sequence of a stream's last message.
+func (c *Conn) LastSequence(ctx context.Context, stream string) (uint64, error) {
+	have, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return 0, fmt.Errorf("stream %s: %w", stream, err)
+	}
+	return have.CachedInfo().State.LastSeq, nil
+}
+
 // sequenceAt returns the sequence of the first message that a stream took at a time or later, or of the next that it will
 // take. A consumer with several filters must not begin at a time: the server (2.15.2) takes it to the first message of a
 // subject that the stream had not held before that time, past those of the others.

@@ -173,12 +173,12 @@ func newBackfill(provider, module string, to accepting) *keep.Backfill {
 		}
 		return held.Has, err
 	}
-	of := to.publisher.Prefix + "." + provider + "."
+	conn, of := to.publisher.Conn, to.publisher.Prefix+"."+provider+"."
 	return &keep.Backfill{
 		Provider: provider, Module: module, Accept: to.accept,
 		Stream: keep.Stream{
 			IDs:  to.ids,
-			Last: to.publisher.LastSequence,
+			Last: func(ctx context.Context) (uint64, error) { return conn.LastSequence(ctx, to.publisher.Stream) },
 			HeldBehind: func(ctx context.Context, sequence uint64) (keep.Held, error) {
 				return held(to.publisher.Held(ctx, of+">", publish.Bounds{From: sequence + 1}, 0))
 			},
@@ -202,7 +202,7 @@ func openStores(s config.Settings, conn *publish.Conn, publisher *publish.Publis
 		if key == "" {
 			key = made
 		}
-		if s.Sync.Every == 0 && !s.Sync.Server {
+		if s.Syncs() {
 			committer, err := publish.OpenCommitter(s.DataDir, s.Stream)
 			if err != nil {
 				return ingest.State{}, fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
