@@ -123,18 +123,8 @@ func (f *Follower) attempt(ctx context.Context, at *place, each func(Stored) err
 			return f.because(ctx, err)
 		}
 	}
-	consumer, err := stream.CreateConsumer(ctx, f.consumer(at, conn.consumerName()))
-	if err != nil {
-		return f.because(ctx, err)
-	}
-	defer func() { // a courtesy: the server forgets it anyway
-		if conn.nats.IsConnected() {
-			gone, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-			defer cancel()
-			_ = stream.DeleteConsumer(gone, consumer.CachedInfo().Name)
-		}
-	}()
-	p, err := conn.puller(f.Stream, consumer.CachedInfo().Name, followBatch, followExpires)
+	config := jetstream.ConsumerConfig{FilterSubjects: apart(f.Subjects), InactiveThreshold: followKept}
+	p, _, err := conn.pull(ctx, f.Stream, at.next, config, followBatch, followExpires)
 	if err != nil {
 		return f.because(ctx, err)
 	}
@@ -197,14 +187,6 @@ func (f *Follower) stand(at *place, info *jetstream.StreamInfo, asRead bool) err
 	}
 	at.made = info.Created
 	return nil
-}
-
-// consumer is what the server keeps for a follower, in memory and for a short time.
-func (f *Follower) consumer(at *place, name string) jetstream.ConsumerConfig {
-	return jetstream.ConsumerConfig{
-		Name: name, FilterSubjects: apart(f.Subjects), AckPolicy: jetstream.AckNonePolicy, Replicas: 1, MemoryStorage: true, InactiveThreshold: followKept,
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: at.next,
-	}
 }
 
 // because returns why reading ended: that the connection was lost, if it was.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // puller asks a consumer for messages: of the journal, of a Span and of a Follower. nats.go's own reading has no room for the
@@ -32,6 +33,7 @@ type puller struct {
 	large    bool // the next message is larger than a request asks for
 	requests int
 	got      uint64 // messages that have come
+	remove   func() // removes the consumer; nil: it stays
 }
 
 // asked is a request: how many messages may still come for it, when it was sent, and how many had come by then.
@@ -49,6 +51,37 @@ const (
 	statuses = 16
 )
 
+// pull begins to read a stream from a sequence on, with a consumer that acknowledges nothing, which the server forgets when it
+// has not been used for so long as config says. pending is how many messages there are now.
+func (c *Conn) pull(ctx context.Context, stream string, from uint64, config jetstream.ConsumerConfig, batch int, expires time.Duration) (p *puller, pending uint64, err error) {
+	config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, from
+	info, err := c.consumer(ctx, stream, config)
+	if err != nil {
+		return nil, 0, err
+	}
+	if p, err = c.puller(stream, info.Name, batch, expires); err != nil {
+		return nil, 0, err
+	}
+	p.remove = func() { // a courtesy: the server forgets it anyway
+		gone, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if c.nats.IsConnected() {
+			_ = c.js.DeleteConsumer(gone, stream, info.Name)
+		}
+	}
+	return p, info.NumPending, nil
+}
+
+// consumer makes a consumer that acknowledges nothing and is kept in memory.
+func (c *Conn) consumer(ctx context.Context, stream string, config jetstream.ConsumerConfig) (*jetstream.ConsumerInfo, error) {
+	config.AckPolicy, config.MemoryStorage, config.Replicas, config.Name = jetstream.AckNonePolicy, true, 1, c.consumerName()
+	consumer, err := c.js.CreateConsumer(ctx, stream, config)
+	if err != nil {
+		return nil, err
+	}
+	return consumer.CachedInfo(), nil
+}
+
 // puller begins to read a consumer.
 func (c *Conn) puller(stream, consumer string, batch int, expires time.Duration) (*puller, error) {
 	p := &puller{
@@ -60,7 +93,12 @@ func (c *Conn) puller(stream, consumer string, batch int, expires time.Duration)
 	return p, err
 }
 
-func (p *puller) close() { _ = p.sub.Unsubscribe() }
+func (p *puller) close() {
+	_ = p.sub.Unsubscribe()
+	if p.remove != nil {
+		p.remove()
+	}
+}
 
 // next returns the next message.
 func (p *puller) next(ctx context.Context, idle func()) (*nats.Msg, error) {

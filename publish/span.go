@@ -96,12 +96,11 @@ func (c *Conn) sequenceAt(ctx context.Context, stream string, at time.Time) (uin
 
 // look makes a consumer for a look at where it stands.
 func (c *Conn) look(ctx context.Context, stream string, config jetstream.ConsumerConfig) (*jetstream.ConsumerInfo, error) {
-	config.AckPolicy, config.MemoryStorage, config.Replicas, config.InactiveThreshold, config.Name = jetstream.AckNonePolicy, true, 1, time.Minute, c.consumerName()
-	consumer, err := c.js.CreateConsumer(ctx, stream, config)
+	config.InactiveThreshold = time.Minute
+	info, err := c.consumer(ctx, stream, config)
 	if err != nil {
 		return nil, err
 	}
-	info := consumer.CachedInfo()
 	if err := c.js.DeleteConsumer(ctx, stream, info.Name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return nil, err
 	}
