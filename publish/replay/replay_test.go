@@ -153,9 +153,10 @@ func TestReplayBeginsAgain(t *testing.T) {
 	}
 	to.expect(t, "begin 0 0", "deliver 1", "deliver 2", "begin 2 0", "deliver 3") // what was reported beside the error counts
 
-	job.At, job.Ended, r.Patience = 2, time.Time{}, 0
-	to.fails = map[string]error{"begin 2 0": LostError{errors.New("down")}}
-	if err := r.Replay(t.Context()); err == nil || !strings.Contains(err.Error(), "tried for 0s: down") || !job.Ended.IsZero() {
+	job.At, job.Ended, r.Patience = 0, time.Time{}, 100*time.Millisecond
+	to.fails = map[string]error{"deliver 2": LostError{errors.New("lost")}, "begin 2 0": LostError{errors.New("down")}}
+	if err := r.Replay(t.Context()); err == nil || !strings.Contains(err.Error(), "tried for 100ms: down") || !job.Ended.IsZero() {
 		t.Errorf("%+v: %v", job, err)
 	}
+	to.expect(t, "begin 0 0", "deliver 1", "deliver 2", "begin 2 0")
 }

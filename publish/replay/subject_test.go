@@ -59,12 +59,12 @@ func TestReplayAfterAGap(t *testing.T) {
 			t.Fatal(err)
 		}
 		for sequence := job.At + 1; sequence <= upTo; sequence++ {
-			if err := r.one(t.Context(), message(sequence)); err != nil {
+			if err := errors.Join(r.one(t.Context(), message(sequence)), r.flush(t.Context())); err != nil {
 				t.Fatal(err)
 			}
-		}
-		if err := r.flush(t.Context()); err != nil {
-			t.Fatal(err)
+			if sequence < 7 && (job.At != sequence || job.Beside != 2) {
+				t.Errorf("at %d, the job says %d and %d", sequence, job.At, job.Beside)
+			}
 		}
 	}
 	store := &memory{}
