@@ -208,15 +208,10 @@ func (b *bridge) redecode(ctx context.Context, kept publish.Kept, dryRun bool) (
 	if !dryRun {
 		return b.accept(ctx, changes)
 	}
+	events, err := accepting{b.mapping, b.publisher}.events(changes...)
 	var would []ingest.Ack
-	for _, change := range changes {
-		acks, err := accepting{b.mapping, b.publisher}.would(change)
-		if err != nil {
-			return nil, err
-		}
-		for _, ack := range acks {
-			would = append(would, ingest.Ack{Subject: ack.Subject}) // another id each time, where no delivery has one
-		}
+	for _, e := range events {
+		would = append(would, ingest.Ack{Subject: b.publisher.Subject(e.Event)})
 	}
-	return would, nil
+	return would, err
 }
