@@ -80,10 +80,8 @@ func (f *Follower) Follow(ctx context.Context, each func(Stored) error) error {
 			f.lost(err)
 			said = text
 		}
-		select {
-		case <-ctx.Done():
+		if Sleep(ctx, wait) != nil {
 			return nil
-		case <-time.After(wait):
 		}
 	}
 }
