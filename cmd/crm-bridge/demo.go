@@ -112,8 +112,8 @@ func (s *show) explain(format string, args ...any) {
 func (s *show) run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	s.explain("A bridge runs in a temporary folder. Callbacks go to %s, events to %s.", s.url, s.bridge.server.ClientURL())
-	terminal.Say(s.out, "   %s.\n", s.bridge.durability)
+	s.explain("A bridge runs in a temporary folder. Callbacks go to %s, events to %s.", s.url, s.bridge.store.URL)
+	terminal.Say(s.out, "   %s.\n", s.bridge.store.Durability())
 
 	samples, err := s.samples()
 	if err != nil {
@@ -208,7 +208,7 @@ func (s *show) consume(ctx context.Context, total int) error {
 	for i := range consumers {
 		consumer := &consumers[i]
 		wait.Go(func() {
-			conn, err := publish.Address{URL: s.bridge.server.ClientURL()}.Dial(slog.New(slog.DiscardHandler))
+			conn, err := publish.Address{URL: s.bridge.store.URL}.Dial(slog.New(slog.DiscardHandler))
 			if err != nil {
 				consumer.err = err
 				return
@@ -242,8 +242,12 @@ func (s *show) consume(ctx context.Context, total int) error {
 // showEvent prints one event whole, as it stands in the stream.
 func (s *show) showEvent(ctx context.Context) error {
 	s.explain("One event as any consumer sees it (CloudEvents 1.0, JSON):")
-	reader := publish.Reader{Conn: s.bridge.conn, Stream: "CRM", Since: time.Now().Add(-time.Hour)}
-	err := reader.Read(ctx, func(e publish.Stored) error {
+	conn, err := s.bridge.store.Reach()
+	if err != nil {
+		return err
+	}
+	reader := publish.Reader{Conn: conn, Stream: "CRM", Since: time.Now().Add(-time.Hour)}
+	err = reader.Read(ctx, func(e publish.Stored) error {
 		line, err := e.JSON()
 		var text bytes.Buffer
 		if err == nil {

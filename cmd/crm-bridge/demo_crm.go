@@ -114,7 +114,11 @@ func (h *healing) run(ctx context.Context) error {
 
 // watch prints every event as it comes.
 func (h *healing) watch(ctx context.Context) error {
-	reader := publish.Reader{Conn: h.bridge.conn, Stream: h.bridge.settings.Stream, Since: time.Now().Add(-time.Minute)}
+	conn, err := h.bridge.store.Reach()
+	if err != nil {
+		return err
+	}
+	reader := publish.Reader{Conn: conn, Stream: h.bridge.settings.Stream, Since: time.Now().Add(-time.Minute)}
 	return reader.Read(ctx, func(e publish.Stored) error {
 		event, err := e.Event()
 		if err != nil {

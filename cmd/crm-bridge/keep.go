@@ -2,84 +2,28 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
+	"time"
 
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
+	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
-	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// openKeeper opens what the bridge does by itself with the CRMs' APIs; where none is configured it does nothing.
-func (b *bridge) openKeeper(ctx context.Context) error {
-	if len(b.apis) == 0 {
-		return nil
-	}
-	state := sharedState(b.settings, b.local)
-	key, replica := b.settings.StateKey, rand.Text()
-	if b.forwarder != nil { // replicas share what the remote holds
-		state.Reach = b.forwarder.Reach
-	}
-	if b.settings.Embedded() {
-		replica = "embedded" // no other process can hold its folder, so a claim that a kill left behind is its own
-		commit, err := b.openStateCommitter(ctx, state)
-		if err != nil {
-			return err
-		}
-		state.Commit = commit
-		if key == "" {
-			if key, err = b.madeSecret(datadir.StateSecret); err != nil {
-				return err
-			}
-		}
-	}
-	if key == "" {
-		b.log.Warn("BRIDGE_STATE_KEY is not set: access tokens are not shared with other replicas, and what a CRM gives only once (Bitrix24's refresh tokens) is lost at the end of this process")
-	}
-	var err error
-	if b.shared, err = openState(state, key, b.log); err != nil {
-		return err
-	}
-	b.keeper = &keep.Keeper{
-		State: b.shared, Accept: b.accept, Replica: replica, Metrics: keep.NewKeeperMetrics(b.registry), Log: b.log,
-		Ready: func(ctx context.Context) bool { return b.notReady(ctx) == "" },
-	}
-	for _, one := range b.apis {
-		one.attach(b.shared)
+// wakeTimeout bounds how long an installation waits until the replica that keeps subscriptions can see it.
+const wakeTimeout = 5 * time.Second
+
+// joinKeeper gives the APIs what replicas share, and has the keeper keep what they are for.
+func joinKeeper(keeper *keep.Keeper, apis map[string]*api, sources map[string]ingest.Source) {
+	for _, one := range apis {
+		one.attach(keeper.State)
 		if one.join != nil {
-			one.join(b.sources, func() {
-				ctx, cancel := context.WithTimeout(context.Background(), remoteTimeout)
+			one.join(sources, func() {
+				ctx, cancel := context.WithTimeout(context.Background(), wakeTimeout)
 				defer cancel()
-				if err := b.keeper.Wake(ctx); err != nil {
-					b.log.Warn("what an installation needs is done later", "error", err)
+				if err := keeper.Wake(ctx); err != nil {
+					keeper.Log.Warn("what an installation needs is done later", "error", err)
 				}
 			})
 		}
-		b.keeper.Kept = append(b.keeper.Kept, one.kept)
+		keeper.Kept = append(keeper.Kept, one.kept)
 	}
-	return nil
-}
-
-// openStateCommitter makes the bucket, and returns what brings it to the disk; nil where the server does that.
-func (b *bridge) openStateCommitter(ctx context.Context, state *publish.State) (func(context.Context) error, error) {
-	if err := state.Open(ctx); err != nil || !b.groupCommit {
-		return nil, err
-	}
-	committer, err := b.server.Committer("KV_"+state.Bucket, nil)
-	if err != nil {
-		return nil, err
-	}
-	b.committers = append(b.committers, committer)
-	return committer.CommitAll, nil // a value takes the place of an older one, somewhere inside
-}
-
-// startKeeper keeps until ctx ends, and closes done then.
-func (b *bridge) startKeeper(ctx context.Context) (done chan struct{}) {
-	done = make(chan struct{})
-	go func() {
-		defer close(done)
-		if b.keeper != nil {
-			b.keeper.Run(ctx)
-		}
-	}()
-	return done
 }

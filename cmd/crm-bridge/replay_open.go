@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/store"
 )
 
 const replayAge = 7 * 24 * time.Hour
@@ -114,7 +115,7 @@ func (p *replayPlan) openSubject(ctx context.Context, conn *publish.Conn, r *rep
 	}
 	stream, warnings, err := conn.EnsureStream(ctx, publish.StreamConfig{
 		Name: s.ReplayStream(), Description: "Events that were replayed, for each job on subjects of its own", Subjects: []string{s.SubjectPrefix + "-replay.>"},
-		MaxAge: replayAge, DefaultMaxBytes: replayRoom.on(s.DataDir, s.Embedded()), RoomShare: replayRoom.ofAccount, Replicas: s.StreamReplicas, Duplicates: window, DiscardNew: true,
+		MaxAge: replayAge, DefaultMaxBytes: store.ReplayRoom.On(s.DataDir, s.Embedded()), RoomShare: store.ReplayRoom.OfAccount, Replicas: s.StreamReplicas, Duplicates: window, DiscardNew: true,
 		Apply: s.StreamApply, Changed: func(setting, from, to string) {
 			r.bar.Say("stream %s: %s is changed from %s to %s", s.ReplayStream(), setting, from, to)
 		},

@@ -32,7 +32,7 @@ func openReplayState(ctx context.Context, s config.Settings, conn *publish.Conn,
 	if err := state.Prune(ctx, jobKey(""), time.Now().Add(-jobsAreKept)); err != nil {
 		bar.Say("what is kept of old jobs is not removed: %s", err)
 	}
-	return store{state, slog.New(slog.DiscardHandler)}, nil
+	return bucket{state, slog.New(slog.DiscardHandler)}, nil
 }
 
 // stateFile is a replayStore of one job in a file, held by one process.

@@ -12,45 +12,46 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// sharedState is the bucket of what replicas share, on the NATS that reach returns a connection to.
+// sharedState is the bucket of what replicas share, for a command that has a connection of its own.
 func sharedState(s config.Settings, reach func() (*publish.Conn, error)) *publish.State {
-	return &publish.State{Reach: reach, Bucket: s.StateBucket(), Replicas: s.StreamReplicas, MaxBytes: stateRoom.on(s.DataDir, s.Embedded())}
+	return storeConfig(s).State(reach)
 }
 
 // openState returns what replicas share, in a bucket beside the stream. Secrets are encrypted with key; without one they
 // are kept in this process alone, and what was in them is asked for anew after a restart.
 func openState(state *publish.State, key string, log *slog.Logger) (ingest.State, error) {
-	shared := ingest.State{Shared: store{state, log}, Secret: &memory{}}
+	shared := ingest.State{Shared: bucket{state, log}, Secret: &memory{}}
 	if key == "" {
+		log.Warn("BRIDGE_STATE_KEY is not set: access tokens are not shared with other replicas, and what a CRM gives only once (Bitrix24's refresh tokens) is lost at the end of this process")
 		return shared, nil
 	}
 	sealed, err := publish.NewSealed(state, key)
 	if err != nil {
 		return shared, fmt.Errorf("BRIDGE_STATE_KEY: %w", err)
 	}
-	shared.Secret = store{sealed, log}
+	shared.Secret = bucket{sealed, log}
 	return shared, nil
 }
 
-// store is publish's state in ingest's words.
-type store struct {
+// bucket is publish's state in ingest's words.
+type bucket struct {
 	ingest.Store
 	log *slog.Logger
 }
 
 // Load implements ingest.Store. A secret that was sealed with another key is as good as none: what can be had anew is.
-func (s store) Load(ctx context.Context, key string) ([]byte, uint64, error) {
-	value, revision, err := s.Store.Load(ctx, key)
+func (b bucket) Load(ctx context.Context, key string) ([]byte, uint64, error) {
+	value, revision, err := b.Store.Load(ctx, key)
 	if errors.Is(err, publish.ErrSealed) {
-		s.log.Warn("a secret in the shared state is lost", "error", err)
+		b.log.Warn("a secret in the shared state is lost", "error", err)
 		return nil, revision, nil
 	}
 	return value, revision, err
 }
 
 // Save implements ingest.Store.
-func (s store) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
-	saved, err := s.Store.Save(ctx, key, value, revision)
+func (b bucket) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	saved, err := b.Store.Save(ctx, key, value, revision)
 	if errors.Is(err, publish.ErrConflict) {
 		err = fmt.Errorf("%w: %w", ingest.ErrConflict, err)
 	}
