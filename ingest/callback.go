@@ -90,6 +90,6 @@ type Ack struct {
 // in order. Its errors wrap one of the fates. It is all that ingest knows of what follows.
 type Accept func(ctx context.Context, changes []Change) ([]Ack, error)
 
-// Quarantine keeps a callback that was proven but not understood, its secrets masked, and returns the id that it is
+// Quarantine keeps an authenticated callback that could not be parsed, its secrets masked, and returns the id that it is
 // kept under. It returns when the copy would survive a power cut.
 type Quarantine func(ctx context.Context, cb Callback, reason error) (id string, err error)

@@ -9,10 +9,10 @@ import (
 // The fates of a callback that is not accepted. Every error that leaves a Source or an Accept wraps one of them; what
 // wraps none is treated as ErrRetry.
 var (
-	ErrForged    = errors.New("not proven")         // refused with 401, nothing kept
-	ErrMalformed = errors.New("not understood")     // kept in quarantine, answered with 400
+	ErrForged    = errors.New("not authenticated")  // refused with 401, nothing kept
+	ErrMalformed = errors.New("malformed")          // kept in quarantine, answered with 400
 	ErrTooLarge  = errors.New("too large to store") // answered with 413: sending it again would fail again
-	ErrRetry     = errors.New("not safe")           // answered with 503: sending it again is right
+	ErrRetry     = errors.New("not stored")         // answered with 503: sending it again is right
 )
 
 // ErrUnasked is an ErrRetry of Verify: nothing can be said of the proof, for a reason of our own, such as a store that is

@@ -8,7 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Quarantine keeps callbacks that were proven but not understood, in a stream of their own.
+// Quarantine keeps authenticated callbacks that could not be parsed, in a stream of their own.
 type Quarantine struct {
 	Shelf          // what is in quarantine now
 	Conn    *Conn  // takes what is kept

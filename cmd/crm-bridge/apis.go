@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
@@ -17,10 +18,11 @@ import (
 // api is what a CRM lets the bridge do by itself, with the credentials that are configured.
 type api struct {
 	kept     keep.Kept
-	accounts []string       // orgs or portals, each of which has ledgers of its own
-	records  string         // label of the events that are made of records
-	subjects []string       // of what it subscribes to, <Module>.<operation>
-	secrets  ingest.Secrets // of these
+	accounts []string                    // orgs or portals, each of which has ledgers of its own
+	records  string                      // label of the events that are made of records
+	subjects []string                    // of what it subscribes to, <Module>.<operation>
+	secrets  ingest.Secrets              // of these
+	reach    func(context.Context) error // asks its OAuth server, and changes nothing there
 	attach   func(ingest.State)
 	join     func(sources map[string]ingest.Source, woken func()) // with the sources that take callbacks; nil: nothing to do
 	changes  map[string]change                                    // of channels, by the command's word
@@ -55,6 +57,7 @@ func openZoho(setup ingest.Setup, publicURL string, log *slog.Logger) (*api, err
 	}
 	return &api{
 		kept: kept, accounts: []string{channels.Account}, records: zoho.RecordsLabel, secrets: channels.RecordsSecrets(), subjects: channels.Events.Subjects(),
+		reach:   channels.Client.Reach,
 		attach:  func(state ingest.State) { channels.Client.State = state },
 		changes: map[string]change{"enable": each(channels.Enable), "renew": each(channels.Renew), "disable": each(channels.Disable)},
 	}, nil
@@ -87,6 +90,7 @@ func openBitrix24(setup ingest.Setup, publicURL string, log *slog.Logger) (*api,
 	}
 	return &api{
 		kept: kept, accounts: app.Subscriptions.Portals, records: bitrix24.RecordsLabel, secrets: app.RecordsSecrets(), subjects: subjects,
+		reach:  app.Client.Reach,
 		attach: func(state ingest.State) { app.Client.State = state },
 		join: func(sources map[string]ingest.Source, woken func()) {
 			if events, ok := sources[bitrix24.EventsLabel].(*bitrix24.Events); ok {
@@ -98,17 +102,17 @@ func openBitrix24(setup ingest.Setup, publicURL string, log *slog.Logger) (*api,
 	}, nil
 }
 
-// openAPIs opens what is configured of every CRM's API.
+// openAPIs opens what is configured of every CRM's API. It returns all problems.
 func openAPIs(setup ingest.Setup, publicURL string, log *slog.Logger) (map[string]*api, error) {
-	open := map[string]*api{}
+	open, found := map[string]*api{}, config.Problems{}
 	for _, provider := range slices.Sorted(maps.Keys(apis)) {
 		one, err := apis[provider](setup, publicURL, log)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", provider, err)
+		for _, problem := range config.Each(err) {
+			found.Add(fmt.Errorf("%s: %w", provider, problem))
 		}
 		if one != nil {
 			open[provider] = one
 		}
 	}
-	return open, nil
+	return open, found.Err()
 }

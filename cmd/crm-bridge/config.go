@@ -26,6 +26,7 @@ func configCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
+	cmd.AddCommand(configCheckCommand())
 	return cmd
 }
 

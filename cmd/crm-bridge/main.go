@@ -79,7 +79,7 @@ and answers only when the event is safe in NATS JetStream. Without a command it 
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(serveCommand(), demoCommand(), sendCommand(), tailCommand(), replayCommand(), quarantineCommand(), channelsCommand(), backfillCommand(), checkCommand(), configCommand(), versionCommand())
+	root.AddCommand(serveCommand(), demoCommand(), sendCommand(), tailCommand(), replayCommand(), quarantineCommand(), channelsCommand(), backfillCommand(), checkCommand(), configCommand(), versionCommand(), manCommand())
 	return root
 }
 

@@ -22,7 +22,7 @@ func sharedState(s config.Settings, reach func() (*publish.Conn, error)) *publis
 func openState(state *publish.State, key string, log *slog.Logger) (ingest.State, error) {
 	shared := ingest.State{Shared: bucket{state, log}, Secret: &memory{}}
 	if key == "" {
-		log.Warn("BRIDGE_STATE_KEY is not set: access tokens are not shared with other replicas, and what a CRM gives only once (Bitrix24's refresh tokens) is lost at the end of this process")
+		log.Warn("BRIDGE_STATE_KEY is not set: access tokens are not shared with other replicas, and refresh tokens that work only once are lost at the end of this process")
 		return shared, nil
 	}
 	sealed, err := publish.NewSealed(state, key)

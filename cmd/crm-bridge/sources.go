@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
 	"github.com/crm-bridge/crm-bridge/ingest/zoho"
@@ -17,17 +18,18 @@ var kinds = map[string]func(ingest.Setup) (ingest.Source, error){
 	zoho.WebhooksLabel:      zoho.OpenWebhooks,
 }
 
-// openSources opens every kind, in the order of their names. An error names the variable, which several kinds may share.
+// openSources opens every kind, in the order of their names. It returns all problems; each names the variable, which several
+// kinds may share.
 func openSources(setup ingest.Setup) (map[string]ingest.Source, error) {
 	sources := make(map[string]ingest.Source, len(kinds))
+	var found config.Problems
 	for _, label := range slices.Sorted(maps.Keys(kinds)) {
 		source, err := kinds[label](setup)
-		if err != nil {
-			return nil, err
+		if found.Add(err); err == nil {
+			sources[label] = source
 		}
-		sources[label] = source
 	}
-	return sources, nil
+	return sources, found.Err()
 }
 
 // providers are the CRMs that the bridge knows, sorted.

@@ -40,18 +40,26 @@ func OpenApplication(setup ingest.Setup, publicURL string, log *slog.Logger) (*A
 // reach the bridge; empty: it cannot be installed or bind online events.
 func NewApplication(config Config, publicURL string, state ingest.State, client *http.Client, log *slog.Logger) (*Application, error) {
 	c := config.Bitrix24
-	switch {
-	case c.ClientID == "" && c.ClientSecret == "" && len(c.Portals) == 0 && len(c.Events) == 0 && !c.Offline:
+	if c.ClientID == "" && c.ClientSecret == "" && len(c.Portals) == 0 && len(c.Events) == 0 && !c.Offline {
 		return nil, nil //nolint:nilnil // nothing is configured, which is no error
-	case c.ClientID == "" || c.ClientSecret == "":
-		return nil, errors.New("BRIDGE_BITRIX24_CLIENT_ID and BRIDGE_BITRIX24_CLIENT_SECRET belong together, " +
-			"and BRIDGE_BITRIX24_PORTALS, _EVENTS and _OFFLINE need both")
-	case len(c.Portals) == 0:
-		return nil, errors.New("BRIDGE_BITRIX24_PORTALS is empty: name the member_ids of the portals in which the application is installed")
-	case c.Offline && len(c.Events) == 0:
-		return nil, errors.New("BRIDGE_BITRIX24_OFFLINE is set, but BRIDGE_BITRIX24_EVENTS does not say which events the portals are to keep")
-	case publicURL == "" && len(c.Events) > 0 && !c.Offline:
-		return nil, errors.New("BRIDGE_BITRIX24_EVENTS needs BRIDGE_PUBLIC_URL, which the portals are to post to, or BRIDGE_BITRIX24_OFFLINE")
+	}
+	var wrong []error
+	for _, rule := range []struct {
+		broken bool
+		say    string
+	}{
+		{c.ClientID == "" || c.ClientSecret == "", "BRIDGE_BITRIX24_CLIENT_ID and BRIDGE_BITRIX24_CLIENT_SECRET belong together, " +
+			"and BRIDGE_BITRIX24_PORTALS, _EVENTS and _OFFLINE need both"},
+		{len(c.Portals) == 0, "BRIDGE_BITRIX24_PORTALS is empty: name the member_ids of the portals in which the application is installed"},
+		{c.Offline && len(c.Events) == 0, "BRIDGE_BITRIX24_OFFLINE is set, but BRIDGE_BITRIX24_EVENTS does not say which events the portals are to keep"},
+		{publicURL == "" && len(c.Events) > 0 && !c.Offline, "BRIDGE_BITRIX24_EVENTS needs BRIDGE_PUBLIC_URL, which the portals are to post to, or BRIDGE_BITRIX24_OFFLINE"},
+	} {
+		if rule.broken {
+			wrong = append(wrong, errors.New(rule.say))
+		}
+	}
+	if len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
 	}
 	api := &Client{HTTP: client, OAuthURL: string(c.OauthURL), ClientID: c.ClientID, ClientSecret: c.ClientSecret, State: state, Log: log}
 	handler := ""

@@ -19,17 +19,17 @@ import (
 
 // result is what the log line and the metrics of one callback are made of.
 type result struct {
-	source       string
-	at           time.Time
-	from         netip.Addr
-	limit        *rate.Limiter
-	proven       bool // its proof was judged, and right
-	turnedAway   bool // it was refused before its proof could be judged
-	status       int
-	err          error
-	changes      []ingest.Change
-	acks         []ingest.Ack
-	quarantineID string
+	source        string
+	at            time.Time
+	from          netip.Addr
+	limit         *rate.Limiter
+	authenticated bool // its proof was judged, and right
+	turnedAway    bool // it was refused before its proof could be judged
+	status        int
+	err           error
+	changes       []ingest.Change
+	acks          []ingest.Ack
+	quarantineID  string
 }
 
 // answer is the body of a 200.
@@ -102,7 +102,7 @@ func fate(err error) int {
 // details are what a caller may know about a refusal; the operator reads more in the log.
 var details = map[int]string{
 	http.StatusBadRequest:                  "The request could not be read.",
-	http.StatusUnauthorized:                "The callback does not prove where it comes from.",
+	http.StatusUnauthorized:                "The callback is not authenticated.",
 	http.StatusNotFound:                    "There is nothing at this path.",
 	http.StatusMethodNotAllowed:            "This path does not take that method; see the Allow header.",
 	http.StatusRequestTimeout:              "The body did not arrive in time.",

@@ -83,7 +83,7 @@ func TestAllowedNetworks(t *testing.T) {
 	}
 }
 
-// Beyond the rate proven callbacks are refused with 429, and counted; strangers do not use it up.
+// Beyond the rate authenticated callbacks are refused with 429, and counted; strangers do not use it up.
 func TestRate(t *testing.T) {
 	b := open(func(h *receive.Handler) { h.Rate = 0.001 })
 	handler := b.HTTP()

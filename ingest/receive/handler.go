@@ -36,7 +36,7 @@ type Handler struct {
 	// PerRecord says that Accept makes an event of each record, and each holds the whole callback.
 	PerRecord     bool
 	AnswerTimeout time.Duration // not safe by then: 503
-	Rate          float64       // proven callbacks a second for each source; more are refused with 429; 0: no limit
+	Rate          float64       // authenticated callbacks a second for each source; more are refused with 429; 0: no limit
 
 	Allow          ingest.Networks // where callbacks may come from; empty: anywhere
 	TrustedProxies ingest.Networks // peers whose X-Forwarded-For is believed
@@ -131,9 +131,9 @@ func (h *Handler) receive(c echo.Context, source ingest.Source, room *room, into
 	}
 	cb.From = into.from
 	r := c.Request()
-	into.proven = source.Verify(r.Context(), cb) == nil // what the body will add may still make a forgery of it
+	into.authenticated = source.Verify(r.Context(), cb) == nil // what the body will add may still make a forgery of it
 	control := http.NewResponseController(c.Response())
-	share, err := room.enter(into.proven, func() { _ = control.SetReadDeadline(time.Now()) })
+	share, err := room.enter(into.authenticated, func() { _ = control.SetReadDeadline(time.Now()) })
 	if err != nil {
 		into.turnedAway = true
 		h.discardRest(c)
@@ -161,19 +161,19 @@ func (h *Handler) receive(c echo.Context, source ingest.Source, room *room, into
 
 // take verifies, decodes and makes safe. A malformed callback is safe when its copy is in quarantine.
 func (h *Handler) take(ctx context.Context, source ingest.Source, cb ingest.Callback, room *room, into *result) error {
-	done, err := room.begin(ctx, len(cb.Body), 1, into.proven)
+	done, err := room.begin(ctx, len(cb.Body), 1, into.authenticated)
 	if err != nil {
 		into.turnedAway = true
 		return err
 	}
 	defer func() { done() }()
 	err = source.Verify(ctx, cb)
-	into.proven = err == nil
+	into.authenticated = err == nil
 	into.turnedAway = errors.Is(err, ingest.ErrUnasked)
 	if err != nil {
 		return err
 	}
-	// Only what is proven counts, or strangers could use up the rate of the CRM.
+	// Only what is authenticated counts, or strangers could use up the rate of the CRM.
 	if into.limit != nil && !into.limit.Allow() {
 		h.Metrics.limitHits.WithLabelValues("rate").Inc()
 		return echo.ErrTooManyRequests

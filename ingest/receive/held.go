@@ -24,9 +24,9 @@ type held struct {
 
 // share is what one request holds. Leave gives it back.
 type share struct {
-	of     *held
-	proven bool   // authenticated by its headers or its URL
-	cut    func() // has its sender read no further; must not block
+	of            *held
+	authenticated bool   // authenticated by its headers or its URL
+	cut           func() // has its sender read no further; must not block
 
 	bytes   int64
 	behind  time.Duration // how far it was behind the pace, at a moment
@@ -49,19 +49,19 @@ var (
 )
 
 // enter counts a request, or returns an error that wraps ErrRetry. cut is called at most once, while its body is read.
-func (h *held) enter(proven bool, cut func()) (*share, error) {
+func (h *held) enter(authenticated bool, cut func()) (*share, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
 	if h.requests >= h.maxRequests {
 		h.hit("in_flight")
-		slowest := h.slowest(&share{proven: proven}, now)
+		slowest := h.slowest(&share{authenticated: authenticated}, now)
 		if slowest == nil || slowest.lag(now) < patience {
 			return nil, errTooMany
 		}
 		h.cut(slowest)
 	}
-	s := &share{of: h, proven: proven, cut: cut, at: now}
+	s := &share{of: h, authenticated: authenticated, cut: cut, at: now}
 	h.requests++
 	h.unfinished[s] = struct{}{}
 	return s, nil
@@ -155,8 +155,8 @@ func (h *held) slowest(other *share, now time.Time) *share {
 	var found *share
 	for s := range h.unfinished {
 		switch {
-		case s == other && s.bytes == 0, s.proven && !other.proven:
-		case found == nil, found.proven && !s.proven, found.proven == s.proven && s.lag(now) > found.lag(now):
+		case s == other && s.bytes == 0, s.authenticated && !other.authenticated:
+		case found == nil, found.authenticated && !s.authenticated, found.authenticated == s.authenticated && s.lag(now) > found.lag(now):
 			found = s
 		}
 	}

@@ -14,9 +14,9 @@ func openHeld(requests int, bytes int64) *held {
 }
 
 // enterHeld enters a body that has sent some bytes.
-func enterHeld(t *testing.T, h *held, proven bool, bytes int64) *share {
+func enterHeld(t *testing.T, h *held, authenticated bool, bytes int64) *share {
 	t.Helper()
-	s, err := h.enter(proven, func() {})
+	s, err := h.enter(authenticated, func() {})
 	if err == nil {
 		err = s.grow(bytes)
 	}
@@ -167,11 +167,11 @@ func TestWorkWaits(t *testing.T) {
 		}
 		order := make(chan string, 3)
 		for _, one := range []struct {
-			name   string
-			proven bool
+			name          string
+			authenticated bool
 		}{{"stranger", false}, {"ours", true}, {"also ours", true}} {
 			go func() {
-				done, err := w.begin(t.Context(), 80, one.proven)
+				done, err := w.begin(t.Context(), 80, one.authenticated)
 				if err != nil {
 					t.Error(err)
 				}

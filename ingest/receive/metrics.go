@@ -20,7 +20,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 	m := &Metrics{
 		callbacks:   counter("callbacks_total", "Callbacks answered, by what became of them.", "source", "outcome"),
-		quarantined: counter("quarantined_total", "Callbacks that were proven but not understood, and kept.", "source"),
+		quarantined: counter("quarantined_total", "Authenticated callbacks that could not be parsed and are in quarantine.", "source"),
 		duplicates:  counter("duplicates_total", "Events that the stream already held.", "source"),
 		limitHits:   counter("limit_hits_total", "Requests refused, and unfinished requests or idle connections cut, because a limit was reached.", "limit"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{

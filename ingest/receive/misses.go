@@ -27,7 +27,7 @@ const missesEvery = time.Hour
 func (h *Handler) note(r *result) {
 	switch {
 	case h.Missed == nil:
-	case r.proven:
+	case r.authenticated:
 		switch r.status {
 		case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable:
 			h.Missed(r.at)

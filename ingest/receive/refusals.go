@@ -45,7 +45,7 @@ var quotation = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 // repeats reports whether a refusal is counted for a later line, and needs none of its own. An authenticated callback has
 // its line each time, except beyond the rate.
 func (k *refusals) repeats(h *Handler, r *result) bool {
-	if r.proven && r.status != http.StatusTooManyRequests {
+	if r.authenticated && r.status != http.StatusTooManyRequests {
 		return false
 	}
 	reason, _, _ := strings.Cut(r.err.Error(), "\n") // what follows is the stack of a panic

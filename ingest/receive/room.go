@@ -16,8 +16,8 @@ type room struct {
 const smallBody = 16 << 10
 
 // begin is begin of the lane that a callback belongs to.
-func (r *room) begin(ctx context.Context, body, events int, proven bool) (done func(), err error) {
-	return r.lane(body*events).begin(ctx, int64(body)*int64(workFactor+recordFactor*(events-1)), proven)
+func (r *room) begin(ctx context.Context, body, events int, authenticated bool) (done func(), err error) {
+	return r.lane(body*events).begin(ctx, int64(body)*int64(workFactor+recordFactor*(events-1)), authenticated)
 }
 
 func (r *room) lane(bytes int) *work {

@@ -19,19 +19,19 @@ type work struct {
 }
 
 type waiter struct {
-	bytes  int64
-	proven bool
-	begin  chan struct{} // closed when its turn has come
+	bytes         int64
+	authenticated bool
+	begin         chan struct{} // closed when its turn has come
 }
 
 // begin returns when the bytes are free, or with an error that wraps ErrRetry when ctx has ended. Alone a callback may take
 // any number of bytes. Call done afterwards.
-func (w *work) begin(ctx context.Context, bytes int64, proven bool) (done func(), err error) {
-	one := &waiter{bytes: bytes, proven: proven, begin: make(chan struct{})}
+func (w *work) begin(ctx context.Context, bytes int64, authenticated bool) (done func(), err error) {
+	one := &waiter{bytes: bytes, authenticated: authenticated, begin: make(chan struct{})}
 	w.mu.Lock()
 	at := len(w.waiting)
-	if proven {
-		if first := slices.IndexFunc(w.waiting, func(other *waiter) bool { return !other.proven }); first >= 0 {
+	if authenticated {
+		if first := slices.IndexFunc(w.waiting, func(other *waiter) bool { return !other.authenticated }); first >= 0 {
 			at = first
 		}
 	}

@@ -26,15 +26,16 @@ func OpenChannels(setup ingest.Setup, publicURL string, log *slog.Logger) (*Chan
 	if err := setup.Env(&config); err != nil {
 		return nil, err
 	}
-	if ok, err := config.hasClient(); err != nil || !ok {
-		return nil, err
-	}
 	zoho := config.Zoho
-	if len(zoho.Events) > 0 && publicURL == "" {
-		return nil, errors.New("BRIDGE_PUBLIC_URL must be set beside BRIDGE_ZOHO_EVENTS: Zoho posts to it")
+	complete, err := config.hasClient()
+	if err == nil && !complete {
+		return nil, nil //nolint:nilnil // nothing is configured, which is no error
 	}
-	secrets, err := config.tokenSecrets(setup)
-	if err != nil {
+	if len(zoho.Events) > 0 && publicURL == "" {
+		err = errors.Join(err, errors.New("BRIDGE_PUBLIC_URL must be set beside BRIDGE_ZOHO_EVENTS: Zoho posts to it"))
+	}
+	secrets, wrong := config.tokenSecrets(setup)
+	if err = errors.Join(err, wrong); err != nil {
 		return nil, err
 	}
 	return &Channels{

@@ -76,7 +76,7 @@ func (c Config) events(before func()) publish.StreamConfig {
 // quarantine is the stream of callbacks that could not be parsed.
 func (c Config) quarantine() publish.StreamConfig {
 	return publish.StreamConfig{
-		Name: c.quarantineStream(), Description: "Callbacks that were proven but not understood", Subjects: []string{c.Prefix + "-quarantine.>"},
+		Name: c.quarantineStream(), Description: "Authenticated callbacks that could not be parsed", Subjects: []string{c.Prefix + "-quarantine.>"},
 		MaxAge: quarantineAge, MaxBytes: c.QuarantineBytes, DefaultMaxBytes: c.room(quarantineRoom), RoomShare: quarantineRoom.OfAccount,
 		Replicas: c.Replicas, Duplicates: 2 * time.Minute, DiscardNew: true, BytesVariable: "BRIDGE_QUARANTINE_MAX_BYTES",
 	}

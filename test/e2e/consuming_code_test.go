@@ -14,8 +14,8 @@ import (
 
 // doc: open
 
-// openBilling returns the consumer of the job "billing". It is made at the job's first start, and begins with the first
-// event that the stream took at that time or later; at every other start it goes on where it was.
+// openBilling returns the durable consumer of the job "billing". The first start creates it, beginning with the first event
+// that was stored at since or later; every later start resumes it.
 func openBilling(ctx context.Context, js jetstream.JetStream, since time.Time) (jetstream.Consumer, error) {
 	billing, err := js.Consumer(ctx, "CRM", "billing")
 	if !errors.Is(err, jetstream.ErrConsumerNotFound) {
@@ -35,7 +35,7 @@ func openBilling(ctx context.Context, js jetstream.JetStream, since time.Time) (
 	})
 }
 
-// sequenceAt returns the sequence of the first event that the stream took at a time or later.
+// sequenceAt returns the sequence of the first event that was stored at a time or later.
 func sequenceAt(ctx context.Context, js jetstream.JetStream, at time.Time) (uint64, error) {
 	probe, err := js.CreateConsumer(ctx, "CRM", jetstream.ConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &at, MemoryStorage: true, InactiveThreshold: time.Minute,
@@ -51,8 +51,8 @@ func sequenceAt(ctx context.Context, js jetstream.JetStream, at time.Time) (uint
 
 // doc: beside
 
-// readBeside reads what the stream held at this moment, from since on, and returns the consumer for all that comes later:
-// no event is in both, and none in neither.
+// readBeside passes the stored events since a time to old, in a goroutine, and returns the consumer of all later events: each
+// event is in exactly one of the two.
 func readBeside(ctx context.Context, js jetstream.JetStream, since time.Time, old func(jetstream.Msg)) (jetstream.Consumer, error) {
 	stream, err := js.Stream(ctx, "CRM")
 	if err != nil {
@@ -75,7 +75,7 @@ func readBeside(ctx context.Context, js jetstream.JetStream, since time.Time, ol
 		for left := history.CachedInfo().NumPending; left > 0; left-- {
 			msg, err := history.Next(jetstream.FetchMaxWait(time.Minute))
 			if err != nil {
-				return // begin again with billing-history where it was
+				return // resume billing-history
 			}
 			if meta, err := msg.Metadata(); err != nil || meta.Sequence.Stream > seam {
 				break
@@ -91,7 +91,7 @@ func readBeside(ctx context.Context, js jetstream.JetStream, since time.Time, ol
 
 // doc: take
 
-// take handles one delivery of an event: the event may come again, its effect does not.
+// take handles one delivery of an event: the event may be redelivered, its effect is not repeated.
 func (b *books) take(msg jetstream.Msg) {
 	meta, err := msg.Metadata()
 	if err != nil {
@@ -103,10 +103,10 @@ func (b *books) take(msg jetstream.Msg) {
 	}
 	switch {
 	case err == nil:
-		_ = msg.Ack() // if it is lost, the event comes again, and once knows it
+		_ = msg.Ack() // if it is lost, the event is redelivered, and once recognizes it
 	case meta.NumDelivered < 5:
 		_ = msg.NakWithDelay(time.Duration(meta.NumDelivered) * b.patience)
-	default: // no later attempt will do better: put it where a person looks, and go on
+	default: // give up: set it aside for a person, and continue
 		if b.setAside(msg.Data(), err) == nil {
 			_ = msg.Term()
 		}
@@ -117,8 +117,8 @@ func (b *books) take(msg jetstream.Msg) {
 
 // doc: read
 
-// read hands each delivery to take until the context that it returns is stopped. A request for more that met a server which
-// was still starting is sent again after two heartbeats: four seconds, where the default is thirty.
+// read passes each delivery to take until the returned context is stopped. A pull request that was lost on a starting server is
+// repeated after two heartbeats: four seconds, where the default is thirty.
 func (b *books) read(billing jetstream.Consumer) (jetstream.ConsumeContext, error) {
 	return billing.Consume(b.take, jetstream.PullExpiry(10*time.Second), jetstream.PullHeartbeat(2*time.Second))
 }
@@ -127,7 +127,7 @@ func (b *books) read(billing jetstream.Consumer) (jetstream.ConsumeContext, erro
 
 // doc: missed
 
-// missed returns how many events left the stream before the consumer had seen them, whatever their subject.
+// missed returns how many events expired from the stream before the consumer read them, on any subject.
 func missed(ctx context.Context, stream jetstream.Stream, consumer jetstream.Consumer) (uint64, error) {
 	info, err := consumer.Info(ctx)
 	if err != nil {
