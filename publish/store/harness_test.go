@@ -65,16 +65,21 @@ func running(t *testing.T, s *store.Store) (lost <-chan error) {
 // put publishes an event.
 func put(t *testing.T, s *store.Store, id string) error {
 	t.Helper()
+	return putData(t, s, id, `{}`)
+}
+
+func putData(t *testing.T, s *store.Store, id, data string) error {
+	t.Helper()
 	e := event.New()
 	e.SetID(id)
 	e.SetType("crm.zoho.Deals.edit")
 	e.SetSource("https://www.zohoapis.com/crm/v2/Deals")
-	if err := e.SetData(event.ApplicationJSON, []byte(`{}`)); err != nil {
+	if err := e.SetData(event.ApplicationJSON, []byte(data)); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	_, err := s.Publish(ctx, publish.Event{Event: e, Repeatable: true})
+	_, err := s.Publish(ctx, publish.Event{Event: e})
 	return err
 }
 
@@ -107,7 +112,15 @@ type far struct {
 
 func openFar(t *testing.T) *far {
 	t.Helper()
-	f := &far{options: server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true}}
+	return openFarWith(t, 0)
+}
+
+// openFarWith opens a NATS whose streams may reserve so many bytes; 0: any number.
+func openFarWith(t *testing.T, bytes int64) *far {
+	t.Helper()
+	f := &far{options: server.Options{
+		Host: "127.0.0.1", Port: -1, JetStream: true, JetStreamMaxStore: bytes, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
+	}}
 	f.start(t)
 	f.url = f.ClientURL()
 	t.Cleanup(func() { f.stop() })

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/store"
 )
 
 // A store that events can be put in, but whose disk fails a probe, is not ready, and says so; a second later it is asked again.
@@ -107,4 +108,57 @@ func TestReadyOfAMisfit(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, func() bool { return s.Ready(t.Context()) == nil })
+}
+
+// Events do not wait for a stream of quarantined callbacks that a remote has no room for. A remote that never had it makes the
+// journal unready, one that has lost it does not.
+func TestReadyWithoutQuarantine(t *testing.T) {
+	remote := openFarWith(t, 3<<19) // for one stream of a megabyte
+	c := config(t)
+	c.Remote = publish.Address{URL: remote.url}
+	c.QuarantineBytes = 1 << 18
+	var probed atomic.Int64
+	c.Probe = func(context.Context) error { probed.Add(1); return nil }
+	s := open(t, c)
+	running(t, s)
+	until(t, func() bool { return s.Ready(t.Context()) == nil && s.Status(t.Context()).Interrupted == nil })
+	js := remote.js(t)
+	err := js.DeleteStream(t.Context(), "CRM_QUARANTINE")
+	if err == nil {
+		_, err = js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", MaxBytes: 1 << 19})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	remote.stop()
+	remote.start(t)
+	waits := func(s *store.Store) int {
+		n := 0
+		if err := s.Refused.Each(t.Context(), func(publish.Kept) error { n++; return nil }); err != nil {
+			t.Error(err)
+		}
+		return n
+	}
+	if err := s.Keep(t.Context(), "zoho-webhooks", "kept", []byte(`{}`)); err != nil {
+		t.Fatal(err)
+	}
+	until(t, func() bool { return waits(s) == 1 })
+	before := probed.Load()
+	until(t, func() bool { return s.Ready(t.Context()) == nil && probed.Load() > before }) // it was judged since
+
+	c = config(t)
+	c.Remote = publish.Address{URL: remote.url}
+	c.QuarantineBytes = 1 << 18
+	fresh := open(t, c)
+	running(t, fresh)
+	if err := fresh.Ready(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "the remote's streams cannot be used: BRIDGE_NATS_URL: stream CRM_QUARANTINE") {
+		t.Errorf("ready: %v", err)
+	}
+	if err := put(t, fresh, "one"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, func() bool {
+		stream, err := remote.js(t).Stream(t.Context(), "CRM")
+		return err == nil && stream.CachedInfo().State.Msgs == 1
+	})
 }

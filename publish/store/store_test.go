@@ -30,6 +30,9 @@ func TestEventsReachTheStream(t *testing.T) {
 			if err := put(t, s, "one"); err != nil {
 				t.Fatal(err)
 			}
+			if err := putData(t, s, "large", `"`+strings.Repeat("x", 1<<20)+`"`); !errors.Is(err, publish.ErrTooLarge) {
+				t.Errorf("what is larger than the stream ends with %v", err)
+			}
 			if err := s.Keep(t.Context(), "zoho-webhooks", "two", []byte(`{}`)); err != nil {
 				t.Fatal(err)
 			}
@@ -83,8 +86,12 @@ func TestSyncModes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if commits := state.Commit != nil; commits != (sync == publish.Sync{}) {
-				t.Errorf("it commits: %t", commits)
+			for of, commits := range map[string]bool{
+				"state": state.Commit != nil, "quarantine": s.Quarantine.Commit != nil, "deletions": s.Quarantine.CommitAll != nil,
+			} {
+				if commits != (sync == publish.Sync{}) {
+					t.Errorf("%s: it commits: %t", of, commits)
+				}
 			}
 			if _, err := state.Save(t.Context(), "key", []byte("value"), 0); err != nil {
 				t.Fatal(err)
@@ -178,5 +185,52 @@ func TestDirectNamesALeftJournal(t *testing.T) {
 	got := open(t, c).Status(t.Context()).Warnings
 	if len(got) != 1 || !strings.Contains(got[0], "CRM_JOURNAL holds events (1)") {
 		t.Errorf("the warnings are %q", got)
+	}
+}
+
+// BRIDGE_STREAM_APPLY moves a stream to other subjects at the start, and not when somebody has moved it since.
+func TestApplyHoldsForTheStart(t *testing.T) {
+	remote := openFar(t)
+	js := remote.js(t)
+	stream := jetstream.StreamConfig{
+		Name: "CRM", Subjects: []string{"old.>"}, MaxBytes: 1 << 20, MaxAge: time.Hour, Replicas: 1, Metadata: map[string]string{"managed-by": "crm-bridge"},
+	}
+	if _, err := js.CreateStream(t.Context(), stream); err != nil {
+		t.Fatal(err)
+	}
+	c := config(t)
+	c.Remote, c.Direct, c.Apply = publish.Address{URL: remote.url}, true, true
+	s := open(t, c)
+	running(t, s)
+	if err := put(t, s, "one"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.UpdateStream(t.Context(), stream); err != nil {
+		t.Fatal(err)
+	}
+	remote.stop()
+	remote.start(t)
+	until(t, func() bool {
+		err := s.Ready(t.Context())
+		return err != nil && strings.Contains(err.Error(), "BRIDGE_STREAM_APPLY")
+	})
+	if found, err := remote.js(t).Stream(t.Context(), "CRM"); err != nil || found.CachedInfo().Config.Subjects[0] != "old.>" {
+		t.Errorf("it was moved again: %v", err)
+	}
+}
+
+// With direct delivery an event that is sent again is not stored twice, whether its id comes again or not.
+func TestDirectSendsEveryID(t *testing.T) {
+	remote := openFar(t)
+	c := config(t)
+	c.Remote, c.Direct = publish.Address{URL: remote.url}, true
+	s := open(t, c)
+	for range 2 {
+		if err := put(t, s, "one"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if stream, err := remote.js(t).Stream(t.Context(), "CRM"); err != nil || stream.CachedInfo().State.Msgs != 1 {
+		t.Errorf("the stream holds %+v, %v", stream, err)
 	}
 }
