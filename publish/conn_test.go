@@ -1,6 +1,13 @@
 package publish
 
-import "testing"
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
 
 // Servers that a cluster tells of are used with the user who is known to it, and none twice.
 func TestClusterIsKnown(t *testing.T) {
@@ -14,5 +21,49 @@ func TestClusterIsKnown(t *testing.T) {
 		if got != want {
 			t.Errorf("%s becomes %s", given, got)
 		}
+	}
+}
+
+// What cannot be sent at once is an error, and is not sent when the connection is back: no event appears after its callback was
+// answered 503.
+func TestNothingIsSentLater(t *testing.T) {
+	options := server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true}
+	start := func() *server.Server {
+		given := options
+		s, err := server.NewServer(&given)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Start()
+		if !s.ReadyForConnections(10 * time.Second) {
+			t.Fatal("the server does not start")
+		}
+		options.Port = given.Port
+		return s
+	}
+	first := start()
+	conn, err := Address{URL: first.ClientURL()}.Dial(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	first.Shutdown()
+	first.WaitForShutdown()
+	for conn.nats.Status() != nats.RECONNECTING {
+		time.Sleep(time.Millisecond)
+	}
+	if err := conn.nats.Publish("crm.zoho.Deals.edit", []byte("late")); err == nil {
+		t.Error("it is buffered")
+	}
+	second := start()
+	defer second.Shutdown()
+	for conn.Up() != nil {
+		time.Sleep(time.Millisecond)
+	}
+	if err := conn.nats.FlushTimeout(5 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if n := conn.nats.Stats().OutMsgs; n != 0 {
+		t.Errorf("%d messages were sent", n)
 	}
 }

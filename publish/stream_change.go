@@ -108,3 +108,13 @@ func byteText(n int64) string {
 	}
 	return strconv.FormatInt(n, 10) + "B"
 }
+
+// RoundBytes is a number of bytes to one decimal: 10GiB, 1.5GiB, 976.6KiB.
+func RoundBytes(n int64) string {
+	for i, unit := range []string{"TiB", "GiB", "MiB", "KiB"} {
+		if size := int64(1) << (40 - 10*i); n >= size {
+			return strings.TrimSuffix(strconv.FormatFloat(float64(n)/float64(size), 'f', 1, 64), ".0") + unit
+		}
+	}
+	return strconv.FormatInt(n, 10) + "B"
+}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/cloudevents/sdk-go/v2/event"
+
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/transform"
@@ -13,7 +15,13 @@ import (
 // accepting is the one way from a change to an event that is safe, of callbacks, repairs and backfills.
 type accepting struct {
 	mapping   *transform.Mapping
-	publisher *publish.Publisher
+	publisher publisher
+}
+
+// publisher makes events safe.
+type publisher interface {
+	Publish(ctx context.Context, events ...publish.Event) ([]publish.Ack, error)
+	Subject(e event.Event) string
 }
 
 // accept is an ingest.Accept: it is all that stands between ingest, transform and publish.

@@ -1,43 +1,15 @@
 package main
 
 import (
-	"context"
+	"net"
 	"net/http"
-	"sync"
-	"sync/atomic"
-	"time"
 
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
-
-// state is what /readyz is made of.
-type state struct {
-	serving, draining atomic.Bool
-	broken            atomic.Pointer[string] // why the embedded store takes nothing more; nil: it does
-
-	mu      sync.Mutex
-	checked time.Time
-	failure error
-}
-
-// readyEvery bounds how often a question to /readyz reaches the disk and the stream.
-const readyEvery = time.Second
-
-// readiness is the body of /readyz.
-type readiness struct {
-	Ready      bool   `json:"ready"`
-	Reason     string `json:"reason,omitempty"`
-	Durability string `json:"durability"`
-	Stream     string `json:"stream"`
-	Version    string `json:"version"`
-	// With a journal:
-	Remote string  `json:"remote,omitempty"`         // "forwarding", or why not
-	Waits  *uint64 `json:"journalPending,omitempty"` // messages that the remote has not acknowledged
-	// With direct delivery: journals whose events are not forwarded.
-	Warnings []string `json:"warnings,omitempty"`
-}
 
 // adminAtOnce bounds how many requests at the admin address are answered at once.
 const adminAtOnce = 32
@@ -60,62 +32,56 @@ func atMost(n int, next http.Handler) http.Handler {
 	})
 }
 
-func (b *bridge) adminHandler() http.Handler {
+// adminHandler answers at the admin address; commands are asked for only by the bridge's own user.
+func adminHandler(ready http.Handler, metrics prometheus.Gatherer, trust trust, commands ...map[string]http.HandlerFunc) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, map[string]bool{"ok": true}) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		answer := readiness{Ready: true, Durability: b.promises(), Stream: b.settings.Stream, Version: config.Release}
-		b.describeRemote(r.Context(), &answer)
-		answer.Warnings = b.leftJournals()
-		status := http.StatusOK
-		if reason := b.notReady(r.Context()); reason != "" {
-			answer.Ready, answer.Reason, status = false, reason, http.StatusServiceUnavailable
-		}
-		writeJSON(w, status, answer)
-	})
-	b.handleQuarantine(mux)
-	b.handleChannels(mux)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(b.registry, promhttp.HandlerOpts{}))
-	return mux
-}
-
-// notReady says why callbacks should go elsewhere: the bridge drains, or nothing can be made safe now.
-func (b *bridge) notReady(ctx context.Context) string {
-	switch {
-	case b.state.draining.Load():
-		return "draining"
-	case !b.state.serving.Load():
-		return "starting"
-	case b.state.broken.Load() != nil:
-		return "nothing can be made safe: " + *b.state.broken.Load()
-	case b.unfit.Load() != nil && b.forwarder != nil:
-		return "the remote's streams cannot be used: " + (*b.unfit.Load()).Error()
-	}
-	b.state.mu.Lock()
-	defer b.state.mu.Unlock()
-	if time.Since(b.state.checked) > readyEvery {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		defer cancel()
-		b.state.failure = b.storeReady(ctx)
-		b.state.checked = time.Now()
-	}
-	if b.state.failure != nil {
-		return "nothing can be made safe: " + terminal.Plainly(b.state.failure)
-	}
-	return ""
-}
-
-// storeReady returns nil when an event could be made safe now.
-func (b *bridge) storeReady(ctx context.Context) error {
-	if err := b.publisher.Ready(ctx); err != nil || b.data == nil {
-		return err
-	}
-	for _, committer := range b.committers {
-		if err := committer.Ready(ctx); err != nil {
-			return err
+	mux.Handle("GET /readyz", ready)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	for _, routes := range commands {
+		for route, do := range routes {
+			mux.HandleFunc(route, trust.only(do))
 		}
 	}
-	return b.data.Probe(ctx)
+	return atMost(adminAtOnce, mux)
+}
+
+// adminHeader is the header that shows the token of the data folder.
+const adminHeader = "X-Admin-Token"
+
+// trust is the token of the data folder; empty, there is no folder, and requests from this machine are trusted.
+type trust string
+
+// only answers those alone that come from the bridge's own user: with the token, or where there is none, as a peer on this
+// machine.
+func (t trust) only(do http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !t.holds(r) {
+			writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "run the command as the bridge's own user, with its BRIDGE_DATA_DIR"})
+			return
+		}
+		do(w, r)
+	}
+}
+
+// holds reports whether a request comes from the bridge's own user.
+func (t trust) holds(r *http.Request) bool {
+	if t != "" {
+		return ingest.MatchesAny(r.Header.Get(adminHeader), []string{string(t)})
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	asked, _, failed := net.SplitHostPort(r.Host)
+	if failed != nil {
+		asked = r.Host
+	}
+	// A page in a browser on this machine can send requests here, but none with a header of its own choice.
+	own := r.Header.Get(adminHeader) != "" && r.Header.Get("Origin") == "" && r.Header.Get("Sec-Fetch-Site") == ""
+	return err == nil && own && isLoopback(host) && isLoopback(asked) && r.Header.Get("X-Forwarded-For") == ""
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

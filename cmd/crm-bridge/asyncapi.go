@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"reflect"
 	"slices"
@@ -11,19 +12,37 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/receive"
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/store"
+	"github.com/crm-bridge/crm-bridge/schemas"
 	"github.com/crm-bridge/crm-bridge/schemas/asyncapi"
 )
 
-// contract is what consumers are told of this bridge: its AsyncAPI document, and the same as a page. Everyone may ask for
-// it, so it asks NATS once in contractAge, whoever asks and how often, is written anew only when something has changed, and
-// remembers maxTold subjects.
+// contract is the AsyncAPI document of this bridge, and the same as a page. Anyone may request it, so it asks NATS at most once
+// in contractAge, is written again only when something has changed, and remembers at most maxTold subjects.
 type contract struct {
-	making sync.Mutex // held while it is made anew
+	always asyncapi.Bridge // with the subjects of what is subscribed to
+	store  *store.Store
+	log    *slog.Logger
+
+	making sync.Mutex // held while it is made again
 	made   atomic.Pointer[made]
 
 	mu       sync.RWMutex
 	subjects map[string]bool // seen in the stream, or published since the start
+}
+
+func newContract(s config.Settings, crms opened, in *store.Store, log *slog.Logger) *contract {
+	c := &contract{store: in, log: log, always: asyncapi.Bridge{
+		Version: config.Release, Servers: consumersConnect(s, in.URL), Stream: s.Stream, Prefix: s.SubjectPrefix, Binary: s.EventMode == publish.Binary,
+	}}
+	for _, crm := range crms {
+		for _, subject := range crm.Subjects {
+			c.always.Subjects = append(c.always.Subjects, s.SubjectPrefix+"."+crm.Provider+"."+subject)
+		}
+	}
+	return c
 }
 
 // made is a contract as it was at a moment.
@@ -75,9 +94,8 @@ func (c *contract) seen() []string {
 	return all
 }
 
-// contract returns what consumers are told, at most contractAge old; while it is made anew others get the one before.
-func (b *bridge) contract() (*made, error) {
-	c := &b.told
+// now returns the contract, at most contractAge old; while it is made again others get the one before.
+func (c *contract) now() (*made, error) {
 	last := c.made.Load()
 	if last != nil && (time.Since(last.at) < contractAge || !c.making.TryLock()) {
 		return last, nil
@@ -89,8 +107,8 @@ func (b *bridge) contract() (*made, error) {
 	if now := c.made.Load(); now != last { // somebody has made it meanwhile
 		return now, nil
 	}
-	b.look()
-	next, err := remake(last, b.described())
+	c.look()
+	next, err := remake(last, c.described())
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +116,7 @@ func (b *bridge) contract() (*made, error) {
 	return next, nil
 }
 
-// remake writes what is told of a bridge, anew only where it is not as it was before.
+// remake writes the contract of a bridge, or returns the last one where nothing has changed.
 func remake(last *made, of asyncapi.Bridge) (*made, error) {
 	if last != nil && reflect.DeepEqual(last.of, of) {
 		same := *last
@@ -120,60 +138,45 @@ func remake(last *made, of asyncapi.Bridge) (*made, error) {
 	return next, nil
 }
 
-// look remembers the subjects that the stream holds. Where it cannot be asked, as while a remote NATS is away, those that were
-// seen before have to do.
-func (b *bridge) look() {
+// look remembers the subjects that the stream holds. Where it cannot be asked, as while a remote NATS is unreachable, those that
+// were seen before have to do.
+func (c *contract) look() {
 	ctx, cancel := context.WithTimeout(context.Background(), contractTimeout)
 	defer cancel()
-	conn, err := b.streamConn()
+	conn, err := c.store.Reach()
 	if err == nil {
 		var held []string
-		held, err = conn.Subjects(ctx, b.settings.Stream, b.settings.SubjectPrefix+".>", maxTold)
-		b.told.add(held...)
+		held, err = conn.Subjects(ctx, c.always.Stream, c.always.Prefix+".>", maxTold)
+		c.add(held...)
 	}
 	if err != nil {
-		b.log.Debug("the stream's subjects cannot be listed for /asyncapi.yaml", "error", err)
+		c.log.Debug("the stream's subjects cannot be listed for /asyncapi.yaml", "error", err)
 	}
-}
-
-// streamConn is the connection to the NATS that keeps the stream.
-func (b *bridge) streamConn() (*publish.Conn, error) {
-	if b.forwarder != nil {
-		return b.forwarder.Reach()
-	}
-	return b.conn, nil
 }
 
 // described is the bridge as the document shows it.
-func (b *bridge) described() asyncapi.Bridge {
-	s := b.settings
-	subjects := b.told.seen()
-	for _, crm := range b.crms {
-		for _, subject := range crm.Subjects {
-			subjects = append(subjects, s.SubjectPrefix+"."+crm.Provider+"."+subject)
-		}
-	}
-	slices.Sort(subjects)
-	return asyncapi.Bridge{
-		Version: config.Release, Servers: b.consumersConnect(), Stream: s.Stream, Prefix: s.SubjectPrefix, Binary: s.EventMode == publish.Binary, Subjects: subjects,
-	}
+func (c *contract) described() asyncapi.Bridge {
+	now := c.always
+	now.Subjects = append(c.seen(), c.always.Subjects...)
+	slices.Sort(now.Subjects)
+	return now
 }
 
-// asyncAPI serves the document.
-func (b *bridge) asyncAPI(string) (http.Header, []byte, bool) {
-	now, err := b.contract()
+// document serves it.
+func (c *contract) document(string) (http.Header, []byte, bool) {
+	now, err := c.now()
 	if err != nil {
-		b.log.Error("the AsyncAPI document cannot be made", "error", err)
+		c.log.Error("the AsyncAPI document cannot be made", "error", err)
 		return nil, nil, false
 	}
 	return briefly("application/vnd.aai.asyncapi+yaml;version=3.1.0"), now.yaml, true
 }
 
-// asyncAPIPage serves the same for people.
-func (b *bridge) asyncAPIPage(string) (http.Header, []byte, bool) {
-	now, err := b.contract()
+// page serves the same for people.
+func (c *contract) page(string) (http.Header, []byte, bool) {
+	now, err := c.now()
 	if err != nil {
-		b.log.Error("the page of the AsyncAPI document cannot be made", "error", err)
+		c.log.Error("the page of the AsyncAPI document cannot be made", "error", err)
 		return nil, nil, false
 	}
 	header := briefly("text/html; charset=utf-8")
@@ -186,8 +189,10 @@ func briefly(contentType string) http.Header {
 	return http.Header{"Content-Type": {contentType}, "Cache-Control": {"public, max-age=60"}}
 }
 
-// schema serves the schema of a family.
-func (b *bridge) schema(path string) (http.Header, []byte, bool) {
-	contentType, body, ok := b.mapping.Schemas.Document(path)
-	return http.Header{"Content-Type": {contentType}}, body, ok
+// schemaOf serves the schemas of families.
+func schemaOf(set schemas.Set) receive.Document {
+	return func(path string) (http.Header, []byte, bool) {
+		contentType, body, ok := set.Document(path)
+		return http.Header{"Content-Type": {contentType}}, body, ok
+	}
 }

@@ -9,12 +9,12 @@ import (
 	"github.com/crm-bridge/crm-bridge/schemas/asyncapi"
 )
 
-// consumersConnect are the NATS servers that consumers connect to, without any credential.
-func (b *bridge) consumersConnect() []asyncapi.Server {
-	if b.settings.Embedded() {
-		return []asyncapi.Server{ownServer(b.settings, b.server.ClientURL())}
+// consumersConnect are the NATS servers that consumers connect to, without any credential. The embedded one listens at a URL.
+func consumersConnect(s config.Settings, listens string) []asyncapi.Server {
+	if s.Embedded() {
+		return []asyncapi.Server{ownServer(s, listens)}
 	}
-	return remoteServers(b.settings.NATS)
+	return remoteServers(s.NATS)
 }
 
 // ownServer is the embedded server, which listens at an address such as nats://0.0.0.0:4222.

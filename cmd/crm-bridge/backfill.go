@@ -18,6 +18,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/transform"
 )
 
 func backfillCommand() *cobra.Command {
@@ -162,30 +163,30 @@ func openBackfill(ctx context.Context, provider, module string) (b *keep.Backfil
 		conn.Close()
 		return nil, nil, err
 	}
-	b = newBackfill(provider, module, accepting{mapping, publisher})
+	b = newBackfill(provider, module, mapping, publisher)
 	b.Accounts, b.State, b.Lister = crm.Accounts, state.Shared, crm.Lister
 	return b, conn.Close, nil
 }
 
 // newBackfill returns a backfill whose records are accepted there.
-func newBackfill(provider, module string, to accepting) *keep.Backfill {
+func newBackfill(provider, module string, mapping *transform.Mapping, publisher *publish.Publisher) *keep.Backfill {
 	held := func(held *publish.Held, err error) (keep.Held, error) {
 		if errors.Is(err, publish.ErrTooManyHeld) {
 			err = fmt.Errorf("%w; read a later --since again", err)
 		}
 		return held.Has, err
 	}
-	conn, of := to.publisher.Conn, to.publisher.Prefix+"."+provider+"."
+	to, of := accepting{mapping, publisher}, publisher.Prefix+"."+provider+"."
 	return &keep.Backfill{
 		Provider: provider, Module: module, Accept: to.accept,
 		Stream: keep.Stream{
 			IDs:  to.ids,
-			Last: func(ctx context.Context) (uint64, error) { return conn.LastSequence(ctx, to.publisher.Stream) },
+			Last: func(ctx context.Context) (uint64, error) { return publisher.Conn.LastSequence(ctx, publisher.Stream) },
 			HeldBehind: func(ctx context.Context, sequence uint64) (keep.Held, error) {
-				return held(to.publisher.Held(ctx, of+">", publish.Bounds{From: sequence + 1}, 0))
+				return held(publisher.Held(ctx, of+">", publish.Bounds{From: sequence + 1}, 0))
 			},
 			HeldSince: func(ctx context.Context, module string, since time.Time) (keep.Held, error) {
-				return held(to.publisher.Held(ctx, of+module+".*", publish.Bounds{Since: since}, publish.MaxHeld))
+				return held(publisher.Held(ctx, of+module+".*", publish.Bounds{Since: since}, publish.MaxHeld))
 			},
 		},
 	}

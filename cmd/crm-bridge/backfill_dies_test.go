@@ -119,11 +119,11 @@ func TestBackfillDiesAnywhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := &memory{}
+	store := &ingest.Memory{}
 	crm := &pages{breaks: 4}
 	for died := 0; ; died++ {
 		publisher := &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", AllIDs: true, Metrics: publish.NewMetrics(prometheus.NewRegistry())}
-		b := newBackfill("zoho", "Deals", accepting{mapping, publisher})
+		b := newBackfill("zoho", "Deals", mapping, publisher)
 		b.Accounts, b.State, b.Lister = []string{"default"}, &failing{store, died % 5}, crm
 		b.Report, b.ReadBefore, b.LeftOut = func(keep.Backfilled) {}, func(keep.ReadSpan) {}, func(err error) { t.Error(err) }
 		if _, err = b.Run(t.Context(), hours(0, died%3+1)); err == nil && died > 10 {

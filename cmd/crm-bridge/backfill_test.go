@@ -43,7 +43,7 @@ func newAgainWorld(t *testing.T) *againWorld {
 		}
 		return &publish.Publisher{Conn: conn, Stream: stream, Prefix: prefix, AllIDs: true, Metrics: publish.NewMetrics(prometheus.NewRegistry())}
 	}
-	return &againWorld{t: t, crm: &pages{breaks: -1}, store: &memory{}, publisher: publisher("CRM", "crm"), clock: publisher("CLOCK", "clock")}
+	return &againWorld{t: t, crm: &pages{breaks: -1}, store: &ingest.Memory{}, publisher: publisher("CRM", "crm"), clock: publisher("CLOCK", "clock")}
 }
 
 // backfill runs one when the stream has forgotten all ids.
@@ -54,7 +54,7 @@ func (w *againWorld) backfill(asked keep.Period, again, dryRun bool) (keep.Backf
 		w.t.Fatal(err)
 	}
 	w.before, w.crm.read = nil, 0
-	b := newBackfill("zoho", "Deals", accepting{mapping, w.publisher})
+	b := newBackfill("zoho", "Deals", mapping, w.publisher)
 	b.Accounts, b.State, b.Lister, b.Again, b.DryRun = []string{"default"}, w.store, w.crm, again, dryRun
 	b.Report, b.Comparing, b.LeftOut = func(keep.Backfilled) {}, func(string) {}, func(err error) { w.t.Error(err) }
 	b.ReadBefore = func(span keep.ReadSpan) { w.before = append(w.before, span) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/keep"
 )
 
 // channelLine is a channel in a list.
@@ -33,40 +35,46 @@ func noChannels() string {
 // changeTimeout bounds a change of channels: each takes a request or two to the CRM.
 const changeTimeout = 2 * time.Minute
 
-// handleChannels answers the command of that name.
-func (b *bridge) handleChannels(mux *http.ServeMux) {
-	trusted := func(do http.HandlerFunc) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
-			switch {
-			case !b.trusts(r):
-				writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "run the command as the bridge's own user, with its BRIDGE_DATA_DIR"})
-			case b.keeper == nil:
-				writeJSON(w, http.StatusNotFound, map[string]string{"error": noChannels()})
-			default:
-				do(w, r)
-			}
-		}
-	}
-	mux.HandleFunc("GET /channels", trusted(func(w http.ResponseWriter, r *http.Request) { b.listChannels(r.Context(), w) }))
-	mux.HandleFunc("POST /channels/{change}", trusted(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), changeTimeout)
-		defer cancel()
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(changeTimeout + lineTimeout))
-		if err := b.changeChannels(ctx, r.PathValue("change"), r.URL.Query().Get("provider"), r.URL.Query().Get("target")); err != nil {
-			writeJSON(w, http.StatusBadGateway, map[string]string{"error": terminal.Plainly(err)})
-			return
-		}
-		b.listChannels(ctx, w)
-	}))
+// channels answers the command of that name.
+type channels struct {
+	keeper *keep.Keeper // nil: none are kept
+	crms   opened
+	heard  *heard
+	log    *slog.Logger
 }
 
-func (b *bridge) listChannels(ctx context.Context, w http.ResponseWriter) {
+// routes are what the command asks for.
+func (c *channels) routes() map[string]http.HandlerFunc {
+	kept := func(do http.HandlerFunc) http.HandlerFunc {
+		if c.keeper != nil {
+			return do
+		}
+		return func(w http.ResponseWriter, _ *http.Request) {
+			writeJSON(w, http.StatusNotFound, map[string]string{"error": noChannels()})
+		}
+	}
+	return map[string]http.HandlerFunc{
+		"GET /channels": kept(func(w http.ResponseWriter, r *http.Request) { c.listChannels(r.Context(), w) }),
+		"POST /channels/{change}": kept(func(w http.ResponseWriter, r *http.Request) {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), changeTimeout)
+			defer cancel()
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(changeTimeout + lineTimeout))
+			if err := c.changeChannels(ctx, r.PathValue("change"), r.URL.Query().Get("provider"), r.URL.Query().Get("target")); err != nil {
+				writeJSON(w, http.StatusBadGateway, map[string]string{"error": terminal.Plainly(err)})
+				return
+			}
+			c.listChannels(ctx, w)
+		}),
+	}
+}
+
+func (c *channels) listChannels(ctx context.Context, w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	encoder := terminal.JSONEncoder(w)
-	channels, err := b.keeper.Channels(ctx)
+	channels, err := c.keeper.Channels(ctx)
 	for _, channel := range channels {
-		line := channelLine{Channel: channel, LastCallback: b.heard.last(channel)}
-		if at, failed := b.keeper.Repaired(ctx, channel); failed == nil && !at.IsZero() {
+		line := channelLine{Channel: channel, LastCallback: c.heard.last(channel)}
+		if at, failed := c.keeper.Repaired(ctx, channel); failed == nil && !at.IsZero() {
 			line.LastRepair = &at
 		}
 		_ = encoder.Encode(line)
@@ -77,8 +85,8 @@ func (b *bridge) listChannels(ctx context.Context, w http.ResponseWriter) {
 }
 
 // changeChannels enables, renews or disables the channels of a target of a CRM's, or all of them.
-func (b *bridge) changeChannels(ctx context.Context, word, provider, target string) error {
-	crm := b.crms.crm(provider)
+func (c *channels) changeChannels(ctx context.Context, word, provider, target string) error {
+	crm := c.crms.crm(provider)
 	if crm == nil || !crm.Keeps() {
 		return fmt.Errorf("this bridge keeps no subscriptions of %q", provider)
 	}
@@ -86,21 +94,21 @@ func (b *bridge) changeChannels(ctx context.Context, word, provider, target stri
 	if !ok {
 		return fmt.Errorf("subscriptions of %s have no %s", provider, word)
 	}
-	b.log.Info("channels are changed by hand", "change", word, "provider", provider, "target", target)
+	c.log.Info("channels are changed by hand", "change", word, "provider", provider, "target", target)
 	channels, err := change(ctx, target)
 	if channels == nil && err == nil {
-		channels, err = b.expected(ctx, word, provider, target)
+		channels, err = c.expected(ctx, word, provider, target)
 	}
 	if len(channels) > 0 {
-		err = errors.Join(err, b.keeper.Remember(ctx, provider, channels))
+		err = errors.Join(err, c.keeper.Remember(ctx, provider, channels))
 	}
-	return errors.Join(err, b.keeper.Wake(ctx))
+	return errors.Join(err, c.keeper.Wake(ctx))
 }
 
 // expected returns the channels of a provider as they are after a change of a portal's, or of all portals', until the next Watch
 // has looked at them.
-func (b *bridge) expected(ctx context.Context, word, provider, target string) (expected []ingest.Channel, err error) {
-	all, err := b.keeper.Channels(ctx)
+func (c *channels) expected(ctx context.Context, word, provider, target string) (expected []ingest.Channel, err error) {
+	all, err := c.keeper.Channels(ctx)
 	for _, channel := range all {
 		changed := target == "" || target == channel.Account
 		switch {

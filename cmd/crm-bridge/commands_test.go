@@ -3,13 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 )
 
 // Wrong usage ends with 2 and one plain sentence; a failure with 1.

@@ -109,8 +109,8 @@ func (s *show) explain(format string, args ...any) {
 func (s *show) run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	s.explain("A bridge runs in a temporary folder. Callbacks go to %s, events to %s.", s.url, s.bridge.server.ClientURL())
-	terminal.Say(s.out, "   %s.\n", s.bridge.durability)
+	s.explain("A bridge runs in a temporary folder. Callbacks go to %s, events to %s.", s.url, s.bridge.store.URL)
+	terminal.Say(s.out, "   %s.\n", s.bridge.store.Durability())
 
 	samples, err := s.samples()
 	if err != nil {
@@ -215,7 +215,7 @@ func (s *show) consume(ctx context.Context, samples []sample) error {
 	for i := range consumers {
 		consumer := &consumers[i]
 		wait.Go(func() {
-			conn, err := publish.Address{URL: s.bridge.server.ClientURL()}.Dial(slog.New(slog.DiscardHandler))
+			conn, err := publish.Address{URL: s.bridge.store.URL}.Dial(slog.New(slog.DiscardHandler))
 			if err != nil {
 				consumer.err = err
 				return
@@ -247,7 +247,11 @@ func (s *show) consume(ctx context.Context, samples []sample) error {
 // showEvent prints one event whole, as it stands in the stream.
 func (s *show) showEvent(ctx context.Context) error {
 	s.explain("One event as any consumer sees it (CloudEvents 1.0, JSON):")
-	span, err := s.bridge.conn.OpenSpan(ctx, "CRM", nil, publish.Bounds{To: 1})
+	conn, err := s.bridge.store.Reach()
+	if err != nil {
+		return err
+	}
+	span, err := conn.OpenSpan(ctx, "CRM", nil, publish.Bounds{To: 1})
 	if err != nil {
 		return err
 	}

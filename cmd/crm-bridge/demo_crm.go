@@ -120,7 +120,7 @@ func (h *healing) run(ctx context.Context) error {
 // watch prints every event as it comes.
 func (h *healing) watch(ctx context.Context) error {
 	follower := publish.Follower{
-		Reach:  func(context.Context) (*publish.Conn, error) { return h.bridge.server.Connect() },
+		Reach:  func(context.Context) (*publish.Conn, error) { return h.bridge.store.Reach() },
 		Stream: h.bridge.settings.Stream, Since: time.Now().Add(-time.Minute),
 	}
 	return follower.Follow(ctx, func(e publish.Stored) error {

@@ -7,24 +7,40 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
+	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
 )
 
+// door is where requests come in.
+type door struct {
+	net.Listener
+	bound *receive.Connections
+}
+
 // listen opens a listener with a bound on its connections, over TLS where a certificate is given.
-func listen(ctx context.Context, variable, address, cert, key string, bound *receive.Connections, log *slog.Logger) (net.Listener, error) {
+func listen(ctx context.Context, variable, address, cert, key string, bound *receive.Connections, log *slog.Logger) (*door, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("%s: cannot listen on %s: %w; stop what listens there, or set %s to a free address", variable, address, errors.Unwrap(err), variable)
 	}
-	listener = bound.Limit(listener)
+	d := &door{Listener: bound.Limit(listener), bound: bound}
 	if bound.TLS = cert != ""; !bound.TLS {
-		return listener, nil
+		return d, nil
 	}
 	config, err := tlsConfig(cert, key, log)
 	if err != nil {
 		_ = listener.Close()
 		return nil, fmt.Errorf("%s_CERT: %w", variable, err)
 	}
-	return tls.NewListener(listener, config), nil
+	d.Listener = tls.NewListener(d.Listener, config)
+	return d, nil
+}
+
+// answers returns a server for what comes in here.
+func (d *door) answers(handler http.Handler, timeout time.Duration, log *slog.Logger) *http.Server {
+	server := receive.NewServer(handler, timeout, log)
+	server.ConnState = d.bound.Track
+	return server
 }

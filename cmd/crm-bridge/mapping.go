@@ -10,14 +10,6 @@ import (
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
-func (b *bridge) openMapping() error {
-	own, err := b.ownSecrets()
-	if err == nil {
-		b.mapping, err = newMapping(b.settings, own, b.crms)
-	}
-	return err
-}
-
 // newMapping makes events as the settings say, without own secrets and those of CRMs.
 func newMapping(s config.Settings, own []string, crms opened) (*transform.Mapping, error) {
 	set, err := schemas.Load()
@@ -34,7 +26,11 @@ func newMapping(s config.Settings, own []string, crms opened) (*transform.Mappin
 }
 
 // ownSecrets are those of the bridge itself, which no callback should ever hold.
-func (b *bridge) ownSecrets() ([]string, error) {
-	password, err := b.madeSecret(datadir.OwnerSecret)
-	return []string{b.settings.NATS.ListenPassword, b.settings.NATS.Password, b.adminToken, password, b.settings.StateKey}, err
+func ownSecrets(s config.Settings, data *datadir.Dir) ([]string, error) {
+	password, err := data.Secret(datadir.OwnerSecret)
+	if err != nil {
+		return nil, err
+	}
+	token, err := data.Secret(datadir.AdminSecret)
+	return []string{s.NATS.ListenPassword, s.NATS.Password, token, password, s.StateKey}, err
 }

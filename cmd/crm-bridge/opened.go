@@ -80,6 +80,11 @@ func (o opened) callable() opened {
 	return slices.DeleteFunc(slices.Clone(o), func(crm *ingest.CRM) bool { return len(crm.Words.Credentials) == 0 })
 }
 
+// kept are the CRMs for which the bridge keeps subscriptions, repairs or empties queues.
+func (o opened) kept() opened {
+	return slices.DeleteFunc(slices.Clone(o), func(crm *ingest.CRM) bool { return !crm.Keeps() })
+}
+
 // labels are those of the sources, sorted.
 func (o opened) labels() []string {
 	var names []string

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"io"
 	"net"
 	"net/http"
@@ -19,6 +18,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 )
 
 // programmers is what only a programmer of Go reads with ease.

@@ -9,25 +9,24 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/store"
 )
 
-// eachRefused calls f for every event that the remote NATS refused.
-func (b *bridge) eachRefused(ctx context.Context, f func(publish.Kept) error) error {
-	if b.refused == nil {
-		return nil
-	}
-	return b.refused.Each(ctx, f)
+// refused are the events that the remote NATS rejected permanently.
+type refused struct {
+	store.Refused
+	settler
 }
 
-func (b *bridge) listRefused(_ context.Context, _ *http.Request, kept publish.Kept) any {
+func (r *refused) list(_ context.Context, _ *http.Request, kept publish.Kept) any {
 	return listed{
-		ID: kept.ID, Source: "refused", Subject: b.refused.Subject(kept), Reason: b.refused.Reason(kept),
+		ID: kept.ID, Source: "refused", Subject: r.Subject(kept), Reason: r.Reason(kept),
 		ReceivedAt: kept.At, Bytes: len(kept.Body),
 	}
 }
 
-// showRefused shows the event in JSON, whatever mode it was to be sent in; or the callback, if that is what was refused.
-func (b *bridge) showRefused(_ context.Context, _ *http.Request, kept publish.Kept) any {
+// show shows the event in JSON, whatever mode it was to be sent in; or the callback, if that is what was refused.
+func (r *refused) show(_ context.Context, _ *http.Request, kept publish.Kept) any {
 	event, err := kept.Event()
 	if err != nil && json.Valid(kept.Body) {
 		return json.RawMessage(kept.Body)
@@ -38,24 +37,24 @@ func (b *bridge) showRefused(_ context.Context, _ *http.Request, kept publish.Ke
 	return event
 }
 
-// redriveRefused puts a refused event at the end of the journal, to be sent once more.
-func (b *bridge) redriveRefused(ctx context.Context, r *http.Request, kept publish.Kept) any {
-	b.settling.Lock()
-	defer b.settling.Unlock()
-	result := redriven{ID: kept.ID, DryRun: isDryRun(r)}
+// redrive puts a refused event at the end of the journal, to be sent once more.
+func (r *refused) redrive(ctx context.Context, req *http.Request, kept publish.Kept) any {
+	r.settling.Lock()
+	defer r.settling.Unlock()
+	result := redriven{ID: kept.ID, DryRun: isDryRun(req)}
 	if result.DryRun {
-		result.Events = []ingest.Ack{{Subject: b.refused.Subject(kept)}}
+		result.Events = []ingest.Ack{{Subject: r.Subject(kept)}}
 		return result
 	}
-	if still, err := b.refused.Holds(ctx, kept); err != nil || !still {
+	if still, err := r.Holds(ctx, kept); err != nil || !still {
 		result.Error = settledMeanwhile(err)
 		return result
 	}
-	ack, err := b.refused.Again(ctx, kept, b.forwarder.Journal)
+	ack, err := r.Again(ctx, kept)
 	if err == nil {
 		result.Events = []ingest.Ack{{ID: kept.ID, Subject: ack.Subject, Stream: ack.Stream, Sequence: ack.Sequence}}
-		b.log.Info("redriven to the remote NATS", "id", kept.ID)
-		if err = b.refused.Drop(ctx, kept); err != nil {
+		r.log.Info("redriven to the remote NATS", "id", kept.ID)
+		if err = r.Drop(ctx, kept); err != nil {
 			err = fmt.Errorf("it is in the journal again, but it is still here: %w", err)
 		}
 	}
@@ -63,8 +62,4 @@ func (b *bridge) redriveRefused(ctx context.Context, r *http.Request, kept publi
 		result.Error = terminal.Plainly(err)
 	}
 	return result
-}
-
-func (b *bridge) dropRefused(ctx context.Context, kept publish.Kept) error {
-	return b.refused.Drop(ctx, kept)
 }

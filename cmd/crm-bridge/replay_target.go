@@ -13,6 +13,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/publish/replay"
+	"github.com/crm-bridge/crm-bridge/publish/store"
 )
 
 const (
@@ -31,21 +32,21 @@ func (p *replayPlan) openTarget(ctx context.Context, conn *publish.Conn, r *repl
 		r.Job, err = replay.NewJob(ctx, p.job, p.asked, r.Span)
 		return closeTarget, err
 	}
-	var store replay.Store
+	var jobs replay.Store
 	if p.state != "" {
 		file, err := replay.OpenFile(p.state)
 		if err != nil {
 			return closeTarget, fmt.Errorf("--state: %w", err)
 		}
 		p.job = cmp.Or(p.job, file.JobName())
-		store, closeTarget = file, func() { _ = file.Close() }
-	} else if store, err = p.openJobs(ctx, conn, bar); err != nil {
+		jobs, closeTarget = file, func() { _ = file.Close() }
+	} else if jobs, err = p.openJobs(ctx, conn, bar); err != nil {
 		if p.endpoint != nil {
 			err = fmt.Errorf("%w; where you may only read, keep the job in a file: --state FILE", err)
 		}
 		return closeTarget, err
 	}
-	if r.Job, err = p.openJob(ctx, store, r.Span); err == nil && p.endpoint != nil {
+	if r.Job, err = p.openJob(ctx, jobs, r.Span); err == nil && p.endpoint != nil {
 		r.Target = &replay.Endpoint{
 			URL: p.endpoint.String(), Header: p.header, Mode: p.mode, SkipRefused: p.skipRefused, Patience: p.retryFor, Again: bar.Again,
 		}
@@ -90,10 +91,10 @@ func (p *replayPlan) openJobs(ctx context.Context, conn *publish.Conn, bar *term
 }
 
 // openJob resumes the job of the plan's name, or begins it.
-func (p *replayPlan) openJob(ctx context.Context, store replay.Store, span *publish.Span) (job *replay.Job, err error) {
+func (p *replayPlan) openJob(ctx context.Context, jobs replay.Store, span *publish.Span) (job *replay.Job, err error) {
 	var had *replay.Job
 	if p.job != "" {
-		if had, err = replay.Load(ctx, store, p.job); err != nil {
+		if had, err = replay.Load(ctx, jobs, p.job); err != nil {
 			return nil, err
 		}
 	}
@@ -109,7 +110,7 @@ func (p *replayPlan) openJob(ctx context.Context, store replay.Store, span *publ
 	if job, err = replay.NewJob(ctx, p.job, p.asked, span); err != nil {
 		return nil, err
 	}
-	job.Store = store
+	job.Store = jobs
 	if had != nil {
 		job.Replace(had)
 	}
@@ -139,7 +140,7 @@ func (p *replayPlan) openSubject(ctx context.Context, conn *publish.Conn, job *r
 	}
 	stream, warnings, err := conn.EnsureStream(ctx, publish.StreamConfig{
 		Name: s.ReplayStream(), Description: "Events that were replayed, for each job on subjects of its own", Subjects: []string{s.SubjectPrefix + "-replay.>"},
-		MaxAge: replayAge, DefaultMaxBytes: replayRoom.on(s.DataDir, s.Embedded()), RoomShare: replayRoom.ofAccount, Replicas: s.StreamReplicas, Duplicates: window, DiscardNew: true,
+		MaxAge: replayAge, DefaultMaxBytes: store.ReplayRoom.On(s.DataDir, s.Embedded()), RoomShare: store.ReplayRoom.OfAccount, Replicas: s.StreamReplicas, Duplicates: window, DiscardNew: true,
 		Apply: s.StreamApply, Changed: func(setting, from, to string) {
 			bar.Say("stream %s: %s is changed from %s to %s", s.ReplayStream(), setting, from, to)
 		},

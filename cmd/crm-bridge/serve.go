@@ -14,7 +14,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
-	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 func serveCommand() *cobra.Command {
@@ -40,7 +40,7 @@ func serve(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	defer b.Close()
-	b.greet(cmd.OutOrStdout())
+	greet(cmd.OutOrStdout(), b)
 	if err := b.Run(cmd.Context()); err != nil {
 		return err
 	}
@@ -50,33 +50,30 @@ func serve(cmd *cobra.Command, _ []string) error {
 }
 
 // greet says where the bridge listens, what an answer of it means, and how to send it a first event.
-func (b *bridge) greet(out io.Writer) {
-	callbacks, admin, events := "http://"+reachable(b.callbacks), "http://"+reachable(b.admin), publish.HideUser(b.settings.NATS.URL)
+func greet(out io.Writer, b *bridge) {
+	callbacks, admin, events := "http://"+reachable(b.callbacks), "http://"+reachable(b.admin), b.store.URL
 	if b.settings.ListenCert != "" {
 		callbacks = "https://" + reachable(b.callbacks)
-	}
-	if b.settings.Embedded() {
-		events = b.server.ClientURL()
 	}
 	subjects := b.settings.SubjectPrefix + ".<provider>.<Module>.<operation>"
 	if !terminal.IsTerminal(out) {
 		b.log.Info("serving", "version", config.Release, "callbacks", callbacks, "nats", events, "stream", b.settings.Stream, "subjects", subjects,
-			"admin", admin, "durability", b.promises(), "try", ownCommand()+" send")
+			"admin", admin, "durability", b.store.Durability(), "try", ownCommand()+" send")
 		return
 	}
 	terminal.Say(out, "crm-bridge %s\n", config.Release)
-	terminal.Say(out, "  callbacks   %s  %s\n", callbacks, strings.Join(b.paths(), " "))
+	terminal.Say(out, "  callbacks   %s  %s\n", callbacks, strings.Join(paths(b.crms.sources()), " "))
 	terminal.Say(out, "  events      %s  stream %s, subjects %s\n", events, b.settings.Stream, subjects)
 	terminal.Say(out, "  admin       %s  /healthz /readyz /metrics\n", admin)
-	terminal.Say(out, "  durability  %s\n", b.promises())
+	terminal.Say(out, "  durability  %s\n", b.store.Durability())
 	terminal.Say(out, "Send a first event and see it in the stream:\n")
 	terminal.Say(out, "  %s send && %s tail --since 1m --count 1\n", ownCommand(), ownCommand())
 }
 
 // paths are those that the sources answer.
-func (b *bridge) paths() []string {
+func paths(sources []ingest.Source) []string {
 	var paths []string
-	for _, source := range b.crms.sources() {
+	for _, source := range sources {
 		for _, route := range source.Routes() {
 			paths = append(paths, route.Path)
 		}

@@ -3,65 +3,63 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
+	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/store"
 )
 
-// roomAgain is the free disk from which a store that broke is worth opening again; of a small disk a tenth.
-const roomAgain = 64 << 20
-
-// storeEvery is how often the embedded store is looked at.
-const storeEvery = time.Second
-
-// watchStore returns an error when only a new start can use the embedded store again: a stream of it is missing, or it has
-// broken, as it does when the disk is full, and there is room again or nothing more to forward from it. Until then every
-// callback is answered with 503.
-func (b *bridge) watchStore(ctx context.Context) error {
-	if b.server == nil {
-		<-ctx.Done()
-		return context.Canceled
-	}
-	var reason string
-	broken := b.server.Broken()
-	for ticker := time.NewTicker(storeEvery); ; {
-		select {
-		case reason = <-broken:
-			b.state.broken.Store(&reason)
-			broken = nil // the first reason says it
-		case <-ticker.C:
-			if err := b.reopen(ctx, reason); err != nil {
-				ticker.Stop()
-				return err
-			}
-		case <-ctx.Done():
-			ticker.Stop()
-			return context.Canceled
-		}
+// storeConfig says where events go, and what the streams are like, as the settings have it.
+func storeConfig(s config.Settings) store.Config {
+	return store.Config{
+		Server: publish.ServerConfig{Dir: s.DataDir, Sync: s.Sync, Listen: s.NATS.Listen, User: s.NATS.ListenUser, Pass: s.NATS.ListenPassword},
+		Remote: s.NATS.Remote(), Direct: s.Direct(),
+		Stream: s.Stream, Prefix: s.SubjectPrefix, Mode: s.EventMode, MaxBody: int64(s.MaxBody),
+		MaxAge: time.Duration(s.StreamMaxAge), MaxBytes: int64(s.StreamMaxBytes), Replicas: s.StreamReplicas, Duplicates: time.Duration(s.StreamDuplicates),
+		Apply: s.StreamApply, JournalBytes: int64(s.JournalMaxBytes), QuarantineBytes: int64(s.QuarantineMaxBytes),
 	}
 }
 
-// reopen returns why the store must be opened again now, which takes a new start; nil: it need not, or cannot yet.
-func (b *bridge) reopen(ctx context.Context, broken string) error {
-	ctx, cancel := context.WithTimeout(ctx, storeEvery)
-	defer cancel()
-	switch {
-	case broken == "":
-		for _, stream := range b.localStreams() {
-			if b.conn.Lacks(ctx, stream) {
-				return fmt.Errorf("stream %s of the embedded server was deleted: a new start makes it again", stream)
-			}
-		}
-	case freeBytes(b.data.Path) > min(roomAgain, diskBytes(b.data.Path)/10) && b.data.Probe(ctx) == nil:
-		return fmt.Errorf("the embedded store broke (%s) and there is room again: a new start opens it", broken)
-	case b.forwarder != nil && b.forwarder.Done(ctx):
-		return fmt.Errorf("the store of the journal broke (%s) and everything in it was forwarded: a new start opens it", broken)
+// openStore opens what makes events safe.
+func openStore(ctx context.Context, s config.Settings, data *datadir.Dir, crms opened, registry prometheus.Registerer, log *slog.Logger) (*store.Store, error) {
+	c := storeConfig(s)
+	c.Registry, c.Log, c.Server.Log = registry, log, log
+	c.Probe, c.JournalID = data.Probe, func() (string, error) { return data.Secret(datadir.JournalSecret) }
+	if c.Duplicates == 0 {
+		c.Duplicates = duplicates(crms, c.MaxAge)
 	}
-	return nil
+	var err error
+	if c.Server.OwnerPass, err = data.Secret(datadir.OwnerSecret); err != nil {
+		return nil, err
+	}
+	memory := config.ProcessMemory()
+	c.Server.MaxUnread = memory.UnreadBytes()
+	if c.Server.MaxReaders, err = s.Readers(memory, config.OpenFiles()); err != nil {
+		return nil, err
+	}
+	if s.NATS.ListenCert != "" {
+		if c.Server.TLS, err = tlsConfig(s.NATS.ListenCert, s.NATS.ListenKey, log); err != nil {
+			return nil, fmt.Errorf("BRIDGE_NATS_LISTEN_CERT: %w", err)
+		}
+	}
+	opened, err := store.Open(ctx, c)
+	return opened, s.NATS.Explain(err)
 }
 
-// localStreams are those of the embedded server that the bridge cannot work without.
-func (b *bridge) localStreams() []string {
-	if b.settings.Journaled() {
-		return []string{b.journalStream(), b.refusedStream()}
+// duplicates is how long a repeated id is recognised by default: for as long as a CRM's repeats take to come, but not longer
+// than the stream keeps events.
+func duplicates(crms opened, maxAge time.Duration) time.Duration {
+	window := 2 * time.Minute
+	for _, crm := range crms {
+		window = max(window, crm.RepeatsWithin)
 	}
-	return []string{b.settings.Stream, b.quarantineStream()}
+	if maxAge > 0 {
+		window = min(window, maxAge)
+	}
+	return window
 }

@@ -1,11 +1,12 @@
 package main
 
 import (
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 )
 
 // A file holds a value as editors and tools write it: the lines of a list are its entries, and what belongs to no value is

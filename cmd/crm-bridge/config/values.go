@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/publish"
 )
 
 // Size is a number of bytes: "512KiB", "1MiB", "10GiB", "1MB" or plain digits.
@@ -35,14 +37,7 @@ func (s *Size) Decode(value string) error {
 	return nil
 }
 
-func (s Size) String() string {
-	for _, unit := range []string{"TiB", "GiB", "MiB", "KiB"} {
-		if size := Size(units[strings.ToUpper(unit)]); s >= size {
-			return strings.TrimSuffix(strconv.FormatFloat(float64(s)/float64(size), 'f', 1, 64), ".0") + unit
-		}
-	}
-	return strconv.FormatInt(int64(s), 10) + "B"
-}
+func (s Size) String() string { return publish.RoundBytes(int64(s)) }
 
 // Count is a number from 1; 0: it is not set.
 type Count int

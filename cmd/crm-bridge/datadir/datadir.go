@@ -18,7 +18,7 @@ import (
 )
 
 // Dir is the data folder, locked: the embedded server takes no lock of its own, and two of them on one folder
-// destroy each other's events.
+// destroy each other's events. A nil Dir is that of a bridge that keeps nothing on this machine: it has no secrets.
 type Dir struct {
 	Path string
 	lock *flock.Flock
@@ -46,12 +46,18 @@ func Open(path string) (*Dir, error) {
 
 // Close waits for a probe that has begun, and releases the folder.
 func (d *Dir) Close() error {
+	if d == nil {
+		return nil
+	}
 	d.prober.Wait()
 	return d.lock.Close()
 }
 
-// Secret returns the secret of that name, made at random and kept for ever at the first call.
+// Secret returns the secret of that name, made at random and kept for ever at the first call; empty for a nil Dir.
 func (d *Dir) Secret(name string) (string, error) {
+	if d == nil {
+		return "", nil
+	}
 	secret, err := ReadSecret(d.Path, name)
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return secret, err

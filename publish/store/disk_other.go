@@ -1,6 +1,6 @@
 //go:build !unix
 
-package main
+package store
 
 // freeBytes is not told by this system: limits then take their fixed part.
 func freeBytes(string) int64 { return 20 << 30 }

@@ -1,14 +1,13 @@
-package main
+package store
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
+	"log/slog"
 	"strings"
 	"time"
 
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -32,24 +31,9 @@ const (
 	noteOld   = 3 * noteEvery
 )
 
-// startNotes notes the journal, or with direct delivery reads the notes of others, until ctx ends, and closes done then.
-func (b *bridge) startNotes(ctx context.Context) (done chan struct{}) {
-	done = make(chan struct{})
-	go func() {
-		defer close(done)
-		switch {
-		case b.forwarder != nil:
-			b.repeat(ctx, func(ctx context.Context) error { return b.noteJournal(ctx, false) })
-		case b.upkeep != nil:
-			b.repeat(ctx, b.readNotes)
-		}
-	}()
-	return done
-}
-
 // repeat does something soon, and then every noteEvery until ctx ends, and less often while it fails: a user of NATS may lack
 // the right, and nothing depends on it.
-func (b *bridge) repeat(ctx context.Context, do func(context.Context) error) {
+func repeat(ctx context.Context, log *slog.Logger, do func(context.Context) error) {
 	for wait := noteFirst; ; {
 		select {
 		case <-time.After(wait):
@@ -61,32 +45,17 @@ func (b *bridge) repeat(ctx context.Context, do func(context.Context) error) {
 			wait = noteEvery
 		}
 		if err != nil {
-			b.log.Debug("journals cannot be noted in the shared state", "error", err)
+			log.Debug("journals cannot be noted in the shared state", "error", err)
 		}
 	}
 }
 
-// noteJournal notes how much waits in the journal, where the remote can be reached.
-func (b *bridge) noteJournal(ctx context.Context, closed bool) error {
-	if _, err := b.forwarder.Reach(); err != nil {
-		return nil // there is nobody to tell
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	pending, _, err := b.forwarder.Pending(ctx)
+// writeNote replaces the note of the journal with that id.
+func writeNote(ctx context.Context, state *publish.State, id string, note journalNote) error {
+	value, err := json.Marshal(note)
 	if err != nil {
 		return err
 	}
-	id, err := b.madeSecret(datadir.JournalSecret)
-	if err != nil {
-		return err
-	}
-	host, _ := os.Hostname()
-	value, err := json.Marshal(journalNote{host, b.data.Path, pending, closed})
-	if err != nil {
-		return err
-	}
-	state := &publish.State{Reach: b.forwarder.Reach, Bucket: b.settings.StateBucket(), Replicas: b.settings.StreamReplicas}
 	_, revision, err := state.Load(ctx, journalNotes+id)
 	if err == nil {
 		_, err = state.Save(ctx, journalNotes+id, value, revision)
@@ -94,31 +63,21 @@ func (b *bridge) noteJournal(ctx context.Context, closed bool) error {
 	return err
 }
 
-// readNotes remembers, and says once, which journals of other bridges hold events that are not forwarded now.
-func (b *bridge) readNotes(ctx context.Context) error {
+// readNotes says of each journal that others have noted, and that nobody forwards now, what may wait in it.
+func readNotes(ctx context.Context, state *publish.State) (waiting []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	state := &publish.State{Reach: b.local, Bucket: b.settings.StateBucket()}
 	saved, err := state.List(ctx, journalNotes)
-	if err != nil {
-		return err
-	}
-	var waiting []string
 	for key, one := range saved {
 		var note journalNote
 		if json.Unmarshal(one.Value, &note) != nil {
 			continue
 		}
 		if says := note.waits(time.Since(one.At)); says != "" {
-			says += fmt.Sprintf("; if it is lost, delete key %s of bucket %s", key, state.Bucket)
-			waiting = append(waiting, says)
-			if _, said := b.warned.LoadOrStore(says, true); !said {
-				b.log.Error(says)
-			}
+			waiting = append(waiting, fmt.Sprintf("%s; if it is lost, delete key %s of bucket %s", says, key, state.Bucket))
 		}
 	}
-	b.elsewhere.Store(&waiting)
-	return nil
+	return waiting, err
 }
 
 // waits says what may wait in a journal that was noted so long ago; nothing where its bridge still runs or it ended empty.
@@ -132,4 +91,21 @@ func (n journalNote) waits(ago time.Duration) string {
 		return fmt.Sprintf("%s may hold events, for it was not seen empty when its bridge ended (%d when it was last noted)%s", where, n.Pending, cure)
 	}
 	return ""
+}
+
+// leftIn says in a sentence for each journal of a data folder that direct delivery does not forward what waits there.
+func leftIn(folder string) (said []string) {
+	left, err := publish.Leftovers(folder, journalSuffix)
+	if err != nil {
+		said = append(said, fmt.Sprintf("BRIDGE_DATA_DIR %s cannot be searched for journals that wait: %s", folder, err))
+	}
+	for _, journal := range left {
+		holds := "may hold events (it was not closed in order)"
+		if journal.Known {
+			holds = fmt.Sprintf("holds events (%d)", journal.Messages)
+		}
+		said = append(said, fmt.Sprintf("journal %s %s; BRIDGE_DELIVERY=direct does not forward them: start once with BRIDGE_DELIVERY=journal and BRIDGE_STREAM=%s until journalPending is 0",
+			journal.Folder, holds, strings.TrimSuffix(journal.Stream, journalSuffix)))
+	}
+	return said
 }

@@ -1,4 +1,4 @@
-package main
+package store
 
 import (
 	"bytes"
@@ -6,12 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// Whoever ends a bridge hears to keep the folder also where nobody can say what its journal holds.
-func TestEndTellsOfAJournalThatCannotBeAsked(t *testing.T) {
+// Whoever stops a bridge reads to keep the folder also where nobody can say what its journal holds.
+func TestEndWarnsOfAJournalThatCannotBeAsked(t *testing.T) {
 	server, err := publish.OpenServer(t.Context(), publish.ServerConfig{Dir: t.TempDir(), OwnerPass: "owner", MaxPayload: 1 << 20, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -23,11 +22,14 @@ func TestEndTellsOfAJournalThatCannotBeAsked(t *testing.T) {
 	}
 	conn.Close()
 	var log bytes.Buffer
-	b := &bridge{
-		log: slog.New(slog.NewTextHandler(&log, nil)), data: &datadir.Dir{Path: "/data"},
+	j := &journal{
+		local: &local{
+			streams: &streams{Config: Config{Log: slog.New(slog.NewTextHandler(&log, nil))}},
+			serves:  publish.ServerConfig{Dir: "/data"},
+		},
 		forwarder: &publish.Forwarder{Journal: &publish.Journal{Conn: conn, Stream: "CRM_JOURNAL"}},
 	}
-	(&forwarding{bridge: b}).tellRest(t.Context())
+	j.sayRest(t.Context())
 	if !strings.Contains(log.String(), "keep this data folder") {
 		t.Errorf("the log says %q", log.String())
 	}

@@ -1,27 +1,26 @@
-package main
+package store
 
 import (
 	"strings"
 	"testing"
 
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
 // The defaults of all streams that stand on one disk leave a fifth of it free.
 func TestDefaultsLeaveAFifthOfTheDisk(t *testing.T) {
 	total := 0.0
-	for _, stream := range []roomShare{eventsRoom, quarantineRoom, replayRoom, stateRoom} {
+	for _, stream := range []Room{eventsRoom, quarantineRoom, ReplayRoom, stateRoom} {
 		total += stream.ofDisk
 	}
 	if total > 0.8 {
 		t.Errorf("they take %.2f of the disk", total)
 	}
-	s := config.Settings{DataDir: t.TempDir()}
-	if got, free := quarantineRoom.on(s.DataDir, true)(), freeBytes(s.DataDir); got > free/50 || got > 256<<20 {
+	dir := t.TempDir()
+	if got, free := quarantineRoom.On(dir, true)(), freeBytes(dir); got > free/50 || got > 256<<20 {
 		t.Errorf("quarantine takes %d of %d", got, free)
 	}
-	if got := quarantineRoom.on(s.DataDir, false)(); got != 64<<20 {
+	if got := quarantineRoom.On(dir, false)(); got != 64<<20 {
 		t.Errorf("quarantine takes %d of a remote NATS", got)
 	}
 }

@@ -1,0 +1,154 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// local is an embedded server, and what brings its streams to the disk.
+type local struct {
+	*streams
+	serves     publish.ServerConfig
+	server     *publish.Server
+	conn       *publish.Conn
+	committers []*publish.Committer
+	broke      atomic.Pointer[string] // why the store takes nothing more; nil: it does
+}
+
+// streamsTimeout bounds how long the start asks the server about its streams.
+const streamsTimeout = 15 * time.Second
+
+// openLocal starts the server. What it returns is to be closed even after an error.
+func openLocal(ctx context.Context, s *streams, serves publish.ServerConfig) (*local, error) {
+	l := &local{streams: s, serves: serves}
+	return l, l.open(ctx)
+}
+
+func (l *local) open(ctx context.Context) (err error) {
+	if l.server, err = publish.OpenServer(ctx, l.serves); err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = fmt.Errorf("cannot listen on %s: address already in use; stop what listens there, or set BRIDGE_NATS_LISTEN to a free address", l.serves.Listen)
+		}
+		if l.serves.Listen != "" {
+			err = fmt.Errorf("BRIDGE_NATS_LISTEN: %w", err)
+		}
+		return err
+	}
+	l.conn, err = l.server.Connect()
+	return err
+}
+
+// reach returns the connection to the server, or why it is down.
+func (l *local) reach() (*publish.Conn, error) { return l.conn, l.conn.Up() }
+
+// ensure makes sure of a stream of the server.
+func (l *local) ensure(ctx context.Context, config publish.StreamConfig) (publish.Stream, error) {
+	stream, err := l.streams.ensure(ctx, l.conn, config)
+	if err != nil || stream.Memory || config.BytesVariable == "" {
+		return stream, err
+	}
+	if warning := beyondDisk(stream, config.BytesVariable, freeBytes(l.serves.Dir), l.serves.Dir); warning != "" {
+		l.warnOnce(warning)
+	}
+	return stream, nil
+}
+
+// commits reports whether Committers bring streams to the disk; else the server does, or nobody.
+func (l *local) commits() bool { return l.serves.Sync == publish.Sync{} }
+
+// onDisk brings a stream to the disk, after an acknowledgement and after a deletion; nil where the acknowledgement itself
+// means that, or nothing does.
+type onDisk struct {
+	commit, all func(ctx context.Context) error
+}
+
+// openCommitters returns what brings a stream that takes events, and the one beside it, to the disk.
+func (l *local) openCommitters(ctx context.Context, stream publish.Stream, beside string, metrics *publish.Metrics) (first, second onDisk, err error) {
+	// Only now: when a server deletes its last stream it also removes the folder of all streams, which the next one needs.
+	if err = l.checkLayout(ctx); err != nil {
+		return first, second, err
+	}
+	if l.commits() && (stream.Packed || stream.Memory) {
+		return first, second, fmt.Errorf("BRIDGE_SYNC=commit needs stream %s in files and uncompressed: set BRIDGE_SYNC=server", stream.Name)
+	}
+	if first, err = l.committer(stream.Name, metrics); err == nil {
+		second, err = l.committer(beside, nil)
+	}
+	return first, second, err
+}
+
+func (l *local) committer(stream string, metrics *publish.Metrics) (onDisk, error) {
+	if !l.commits() {
+		return onDisk{}, nil
+	}
+	committer, err := l.server.Committer(stream, metrics)
+	if err != nil {
+		return onDisk{}, err
+	}
+	l.committers = append(l.committers, committer)
+	return onDisk{committer.Commit, committer.CommitAll}, nil
+}
+
+// checkLayout proves that the store is as a Committer expects it. Where it is not, the server is opened again, and syncs
+// each event itself.
+func (l *local) checkLayout(ctx context.Context) error {
+	if !l.commits() {
+		return nil
+	}
+	err := l.server.CheckLayout(ctx, l.conn, l.Stream+"_PROBE")
+	if err == nil {
+		return nil
+	}
+	l.Log.Warn("the embedded server's store is not as this version knows it: every event is synced on its own, which is slower", "error", err)
+	l.conn.Close()
+	l.server.Close()
+	l.serves.Sync = publish.Sync{Server: true}
+	return l.open(ctx)
+}
+
+// ready returns nil when the disk would take an event now.
+func (l *local) ready(ctx context.Context) error {
+	for _, committer := range l.committers {
+		if err := committer.Ready(ctx); err != nil {
+			return err
+		}
+	}
+	return l.Probe(ctx)
+}
+
+// warnOfLeftovers says what is in the data folder that nobody forwards or shows with what is configured now.
+func (l *local) warnOfLeftovers(ctx context.Context, ours ...string) error {
+	held, err := l.conn.Streams(ctx)
+	for name, messages := range held {
+		switch {
+		case messages == 0 || slices.Contains(ours, name):
+		case strings.HasSuffix(name, journalSuffix):
+			l.Log.Error("the data folder has a journal that nobody forwards: set BRIDGE_STREAM and BRIDGE_NATS_URL as they were until it is empty", "stream", name, "events", messages)
+		default:
+			l.Log.Warn("the data folder has a stream from when BRIDGE_STREAM or BRIDGE_NATS_URL was set otherwise: it stays there, and is not forwarded", "stream", name, "messages", messages)
+		}
+	}
+	return err
+}
+
+// close stops the server, in the order in which one thing rests on the other.
+func (l *local) close() {
+	if l.conn != nil {
+		l.conn.Close()
+	}
+	for _, committer := range l.committers {
+		_ = committer.Close()
+	}
+	l.committers = nil
+	if l.server != nil {
+		l.server.Close()
+	}
+}

@@ -1,0 +1,78 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// remote makes sure of the streams of a remote NATS, and remembers what they promise.
+type remote struct {
+	*streams
+	promise atomic.Pointer[string] // what its stream was like when it was last seen
+}
+
+// unusableError says that only the remote's streams keep a bridge from being ready: events are answered, and wait.
+type unusableError struct{ error }
+
+func (e unusableError) Error() string {
+	return fmt.Sprintf("the remote's streams cannot be used: %s", e.error)
+}
+
+// remoteTimeout bounds a question to the remote about its streams. A stream without a leader does not answer at all.
+const remoteTimeout = 5 * time.Second
+
+// ensureEvents makes sure of the stream of events.
+func (r *remote) ensureEvents(ctx context.Context, conn *publish.Conn) (publish.Stream, error) {
+	stream, err := r.ensure(ctx, conn, r.events(func() {
+		_, _ = r.ensureQuarantine(ctx, conn) // asked again afterwards, which says what is wrong
+	}))
+	if err != nil {
+		return stream, r.explain(err)
+	}
+	if danger := fragile(stream); danger != "" {
+		r.warnOnce(danger)
+	}
+	return stream, nil
+}
+
+// ensureQuarantine makes sure of the stream of quarantined callbacks.
+func (r *remote) ensureQuarantine(ctx context.Context, conn *publish.Conn) (publish.Stream, error) {
+	stream, err := r.ensure(ctx, conn, r.quarantine())
+	return stream, r.explain(err)
+}
+
+// explain returns an error of the remote NATS in plain words, with the variable that names it; nil for nil.
+func (r *remote) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("BRIDGE_NATS_URL: %w", publish.Plain(err, r.Remote.URL))
+}
+
+// seen remembers what the stream of events promises, and returns both streams by name.
+func (r *remote) seen(events, quarantine publish.Stream) map[string]publish.Stream {
+	promise := inWords(events)
+	r.promise.Store(&promise)
+	quarantine.Beside = true
+	return map[string]publish.Stream{events.Name: events, quarantine.Name: quarantine}
+}
+
+// promised says what the remote's stream is like.
+func (r *remote) promised() string {
+	if promise := r.promise.Load(); promise != nil {
+		return *promise
+	}
+	return "which could not be asked yet"
+}
+
+// takesAPerson reports whether an error of the remote's streams ends the start: they do not fit, or there is no room for the
+// stream of events.
+func (r *remote) takesAPerson(err error) bool {
+	var full *publish.NoRoomError
+	return errors.As(err, new(publish.MisfitError)) || errors.As(err, &full) && full.Stream == r.Stream
+}

@@ -1,0 +1,170 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// Store takes events and quarantined callbacks. Close it after use.
+type Store struct {
+	mode
+	Quarantine *publish.Quarantine // callbacks that could not be parsed; Keep adds one
+	Refused    Refused
+	URL        string // where consumers connect, without credentials
+	Replica    string // this process among those that share the State; the same after a restart where no other can have it
+
+	publisher *publish.Publisher
+	end       func(context.Context) // of what Run has begun
+
+	mu      sync.Mutex
+	checked time.Time
+	failure error // why it was not ready when it was last checked
+}
+
+// mode is what the three ways to store differ in.
+type mode interface {
+	// Durability says in one line what an answered callback survives.
+	Durability() string
+	// Reach returns the connection to the server that has the stream, or why there is none now.
+	Reach() (*publish.Conn, error)
+	// Status says what else an operator should know.
+	Status(ctx context.Context) Status
+	// State returns the bucket beside the stream; what is saved there survives what an event does. Call it once.
+	State(ctx context.Context) (*publish.State, error)
+
+	broken() error                   // why nothing can be stored until a new start; nil: it can
+	ready(ctx context.Context) error // what keeps an event from being stored now, beside what the publisher knows; nil: nothing
+	// start begins what keeps the store, and calls lost with the reason when only a new start can use it again. end ends it,
+	// in order: what is in a journal is forwarded as far as the remote takes it within a moment.
+	start(ctx context.Context, lost func(error)) (end func(ctx context.Context))
+	close() // in the order in which one thing rests on the other
+}
+
+// Status is what an operator should know of a store beside whether it is ready.
+type Status struct {
+	Forwards    bool     // there is a journal, which is forwarded to a remote NATS
+	Interrupted error    // why nothing is forwarded now; nil: it is
+	Pending     *uint64  // messages that the remote has not acknowledged; nil: it is not known
+	Warnings    []string // journals whose events nobody forwards
+}
+
+// Publish is publish.Publisher.Publish, and fails at once where the store is broken.
+func (s *Store) Publish(ctx context.Context, events ...publish.Event) ([]publish.Ack, error) {
+	if err := s.broken(); err != nil { // the server would not even answer
+		return nil, err
+	}
+	return s.publisher.Publish(ctx, events...)
+}
+
+// Subject returns the subject that an event is published on.
+func (s *Store) Subject(e event.Event) string { return s.publisher.Subject(e) }
+
+// Keep is publish.Quarantine.Keep, and fails at once where the store is broken.
+func (s *Store) Keep(ctx context.Context, source, id string, body []byte) error {
+	if err := s.broken(); err != nil {
+		return err
+	}
+	return s.Quarantine.Keep(ctx, source, id, body)
+}
+
+// readyEvery bounds how often a question to Ready reaches the disk and the stream, and readyTimeout how long that may take.
+const (
+	readyEvery   = time.Second
+	readyTimeout = 2 * time.Second
+)
+
+// Ready returns nil when an event could be made safe, as far as was known a second ago.
+func (s *Store) Ready(ctx context.Context) error {
+	if err := s.broken(); err != nil {
+		return fmt.Errorf("nothing can be made safe: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.checked) > readyEvery {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTimeout)
+		defer cancel()
+		if s.failure = s.publisher.Ready(ctx); s.failure == nil {
+			s.failure = s.ready(ctx)
+		}
+		s.checked = time.Now()
+	}
+	if s.failure != nil && !errors.As(s.failure, new(unusableError)) {
+		return fmt.Errorf("nothing can be made safe: %w", s.failure)
+	}
+	return s.failure
+}
+
+// Run keeps the store for as long as serve runs: it forwards what is in a journal, makes sure of a remote's streams, and
+// watches the disk. lost yields why only a new start can use the store again. serve calls Drain when it publishes nothing more.
+func (s *Store) Run(ctx context.Context, serve func(lost <-chan error) error) error {
+	lost := make(chan error, 1)
+	var once sync.Once
+	end := s.start(ctx, func(reason error) {
+		if reason != nil {
+			lost <- reason
+		}
+	})
+	s.end = func(ctx context.Context) { once.Do(func() { end(ctx) }) }
+	err := serve(lost)
+	ended, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	cancel()
+	s.end(ended)
+	select {
+	case reason := <-lost:
+		return errors.Join(err, reason)
+	default:
+		return err
+	}
+}
+
+// Drain returns when what was published is acknowledged, and a remote has taken what it can within a moment, or ctx has ended.
+// Nothing may be published after it.
+func (s *Store) Drain(ctx context.Context) error {
+	err := s.publisher.Drain(ctx)
+	s.end(ctx)
+	return err
+}
+
+// Close frees all that Open has opened.
+func (s *Store) Close() {
+	if s.mode != nil {
+		s.close()
+	}
+}
+
+// begin runs do until ctx ends, or end is called, which returns when it has ended.
+func begin(ctx context.Context, do func(context.Context)) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { do(ctx) })
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
+// Refused are the messages that a remote NATS rejected permanently.
+type Refused struct {
+	*publish.Refused
+	journal *publish.Journal // nil: nothing is forwarded, so there are none
+}
+
+// Each calls f for every refused message, oldest first, until f returns an error, which it returns.
+func (r Refused) Each(ctx context.Context, f func(publish.Kept) error) error {
+	if r.journal == nil {
+		return nil
+	}
+	return r.Refused.Each(ctx, f)
+}
+
+// Again puts a message at the end of the journal, to be sent once more. It stays refused: drop it when this returns nil.
+func (r Refused) Again(ctx context.Context, kept publish.Kept) (publish.Ack, error) {
+	return r.Refused.Again(ctx, kept, r.journal)
+}
