@@ -56,7 +56,7 @@ func (a Address) Await(log *slog.Logger) (*Conn, error) {
 	for deadline := time.Now().Add(time.Second); conn.nats.Status() == nats.RECONNECTING && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if first := conn.down.Load(); first == nil {
 			continue
-		} else if errors.Is(*first, ErrRefused) {
+		} else if errors.Is(*first, ErrUnauthorized) {
 			conn.Close()
 			return nil, fmt.Errorf("connect to %s: %w", HideUser(a.URL), *first)
 		}
@@ -65,8 +65,8 @@ func (a Address) Await(log *slog.Logger) (*Conn, error) {
 	return conn, nil
 }
 
-// ErrRefused says that a NATS server rejects the user, the password or the key.
-var ErrRefused = nats.ErrAuthorization
+// ErrUnauthorized says that a NATS server rejects the user, the password or the key.
+var ErrUnauthorized = nats.ErrAuthorization
 
 func (a Address) dial(options []nats.Option) (*Conn, error) {
 	if err := a.checkFiles(); err != nil {
