@@ -18,7 +18,7 @@ ARG TARGETOS
 ARG TARGETARCH
 # Nothing of this machine, this folder or this hour goes into the program: two builds are the same to the byte.
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -buildvcs=false \
-    -ldflags "-s -w -X github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config.Release=$VERSION -X github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config.Commit=$COMMIT" -o /out/crm-bridge ./cmd/crm-bridge
+    -ldflags "-s -w -X github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config.release=$VERSION -X github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config.commit=$COMMIT" -o /out/crm-bridge ./cmd/crm-bridge
 RUN mkdir /out/data
 
 FROM gcr.io/distroless/static-debian12:nonroot

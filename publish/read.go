@@ -12,6 +12,8 @@ import (
 	"github.com/cloudevents/sdk-go/v2/binding/format"
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // Reader reads the events of a stream in order, without a trace on the server.
@@ -39,9 +41,9 @@ func (s Stored) Event() (event.Event, error) { return ParseEvent(s.Header, s.Dat
 // written is how the bridge, and the SDK, begin an event in the structured mode.
 const written = `{"specversion":"1.0","id":"`
 
-// JSON returns the event in the structured mode, on one line. One that was stored so is not decoded, but proven to be JSON.
+// JSON returns the event in the structured mode, on one line. One that was stored so is checked to be JSON, and not decoded.
 func (s Stored) JSON() (json.RawMessage, error) {
-	if s.structured() && bytes.HasPrefix(s.Data, []byte(written)) && oneLine(s.Data) {
+	if s.structured() && bytes.HasPrefix(s.Data, []byte(written)) && isOneLine(s.Data) {
 		return s.Data, nil
 	}
 	e, err := s.Event()
@@ -54,6 +56,11 @@ func (s Stored) JSON() (json.RawMessage, error) {
 	}
 	err = json.Compact(&line, text.Bytes())
 	return line.Bytes(), err
+}
+
+// isOneLine reports whether a text is JSON, and without a line break.
+func isOneLine(text []byte) bool {
+	return bytes.IndexByte(text, '\n') < 0 && bytes.IndexByte(text, '\r') < 0 && jsontext.Check(text) == nil
 }
 
 // structured reports whether the message says that it is an event in the structured mode, in JSON.

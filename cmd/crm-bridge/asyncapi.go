@@ -147,9 +147,9 @@ func (b *bridge) streamConn() (*publish.Conn, error) {
 func (b *bridge) described() asyncapi.Bridge {
 	s := b.settings
 	subjects := b.told.seen()
-	for provider, one := range b.apis {
-		for _, subject := range one.subjects {
-			subjects = append(subjects, s.SubjectPrefix+"."+provider+"."+subject)
+	for _, crm := range b.crms {
+		for _, subject := range crm.Subjects {
+			subjects = append(subjects, s.SubjectPrefix+"."+crm.Provider+"."+subject)
 		}
 	}
 	slices.Sort(subjects)

@@ -31,13 +31,12 @@ crmorigin=backfill.
 A time range is backfilled only once, even if a later run asks for it again: the output then says when it was read. With --again
 it is read from the CRM once more, and events that the stream no longer holds are published again under the same ids; those
 that it holds are not duplicated. After an interruption run the same command to resume.`,
-		Example: `  crm-bridge backfill zoho --module Deals --since 2026-11-01
-  crm-bridge backfill zoho --module Deals --since 2026-11-01 --again
-  crm-bridge backfill zoho --module Contacts --since 7d --until 1d --dry-run
-  crm-bridge backfill bitrix24 --entity deal --since 36h`,
+		Example: known().example(`  crm-bridge backfill PROVIDER --module MODULE --since 2026-11-01
+  crm-bridge backfill PROVIDER --module MODULE --since 2026-11-01 --again
+  crm-bridge backfill PROVIDER --module MODULE --since 7d --until 1d --dry-run`),
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 || apis[args[0]] == nil {
-				return fmt.Errorf("%w: %s takes one provider: zoho or bitrix24", errUsage, cmd.CommandPath())
+			if len(args) != 1 || known().callable().crm(args[0]) == nil {
+				return fmt.Errorf("%w: %s takes one provider: %s", errUsage, cmd.CommandPath(), enumerate(known().callable().providers(), "or"))
 			}
 			return nil
 		},
@@ -55,8 +54,8 @@ that it holds are not duplicated. After an interruption run the same command to 
 			return runBackfill(cmd, args[0], module, asked, again, dryRun, asJSON)
 		},
 	}
-	cmd.Flags().StringVar(&module, "module", "", "module as the CRM's API writes it, such as Deals")
-	cmd.Flags().StringVar(&entity, "entity", "", "the same for Bitrix24, such as deal")
+	cmd.Flags().StringVar(&module, "module", "", "module as the CRM's API writes it, such as "+known()[0].Words.Module)
+	cmd.Flags().StringVar(&entity, "entity", "", "the module in lower case; its first letter is capitalized")
 	cmd.Flags().StringVar(&since, "since", "", "from when: RFC 3339, a date, or a span back from now (36h, 7d)")
 	cmd.Flags().StringVar(&until, "until", "", "until when; empty: now")
 	cmd.Flags().BoolVar(&again, "again", false, "read the range even if it was read before, and publish what the stream does not hold")
@@ -118,19 +117,22 @@ func runBackfill(cmd *cobra.Command, provider, module string, asked period, agai
 // openBackfill connects to the CRM and to the stream. What it returns closes all of it.
 func openBackfill(ctx context.Context, provider, module string) (b *backfill, closeAll func(), err error) {
 	env := &config.Environment{}
-	s, sources, err := loadClient(env)
+	s, _, err := loadClient(env)
 	if err != nil {
 		return nil, nil, err
 	}
-	open, err := openAPIs(ingest.Setup{Env: env.Load, MadeSecret: foundSecret(s)}, s.BaseURL(), slog.New(slog.DiscardHandler))
+	var shared laterState
+	all, err := openCRMs(crms, ingest.Setup{
+		Env: env.Load, MadeSecret: foundSecret(s), PublicURL: s.BaseURL(), State: shared.State(), Log: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		return nil, nil, err
 	}
-	one := open[provider]
-	if one == nil {
-		return nil, nil, fmt.Errorf("no credentials for the API of %s: set BRIDGE_%s_CLIENT_ID and what belongs to it", provider, strings.ToUpper(provider))
+	crm := all.crm(provider)
+	if crm.Lister == nil {
+		return nil, nil, fmt.Errorf("no credentials for the API of %s: set %s", provider, enumerate(crm.Words.Credentials, "and"))
 	}
-	mapping, err := newMapping(s, []string{s.NATS.ListenPassword, s.NATS.Password, s.StateKey}, sources, open)
+	mapping, err := newMapping(s, []string{s.NATS.ListenPassword, s.NATS.Password, s.StateKey}, all)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -138,14 +140,14 @@ func openBackfill(ctx context.Context, provider, module string) (b *backfill, cl
 	if err != nil {
 		return nil, nil, err
 	}
-	b = &backfill{provider: provider, module: module, lister: one.kept.Lister, mapping: mapping}
+	b = &backfill{provider: provider, module: module, lister: crm.Lister, mapping: mapping}
 	b.publisher = &publish.Publisher{
 		Conn: conn, Stream: s.Stream, Prefix: s.SubjectPrefix, Mode: s.EventMode, AllIDs: true, Metrics: publish.NewMetrics(prometheus.NewRegistry()),
 	}
 	state, err := b.openStores(s, conn)
 	if err == nil {
-		one.attach(state)
-		b.state, b.accounts = state.Shared, one.accounts
+		shared.open(state)
+		b.state, b.accounts = state.Shared, crm.Accounts
 		b.publisher.MaxBytes, err = conn.MaxBytes(ctx, s.Stream)
 	}
 	if err != nil {

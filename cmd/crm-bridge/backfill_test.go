@@ -48,7 +48,7 @@ func newAgainWorld(t *testing.T) *againWorld {
 // backfill runs one when the stream has forgotten all ids.
 func (w *againWorld) backfill(asked period, again, dryRun bool) (backfilled, error) {
 	windowPasses(w.t, w.clock)
-	mapping, err := newMapping(config.Settings{EventPer: "callback"}, nil, nil, nil)
+	mapping, err := newMapping(config.Settings{EventPer: "callback"}, nil, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}

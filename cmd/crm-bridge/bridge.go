@@ -52,11 +52,10 @@ type bridge struct {
 	groupCommit bool
 	published   *publish.Metrics
 
-	sources map[string]ingest.Source
-	apis    map[string]*api // of CRMs that the bridge calls, by provider
+	crms    opened
 	mapping *transform.Mapping
-	shared  ingest.State // what replicas share; empty without apis
-	keeper  *keep.Keeper // nil without apis
+	shared  laterState   // what replicas share; it answers once there is a keeper
+	keeper  *keep.Keeper // nil where no CRM's API is configured
 	heard   heard
 	told    contract // what consumers are told of it
 
@@ -69,7 +68,7 @@ type bridge struct {
 }
 
 // openBridge opens all that can fail at the start; Close gives it free again.
-func openBridge(ctx context.Context, s config.Settings, log *slog.Logger) (b *bridge, err error) {
+func openBridge(ctx context.Context, s config.Settings, crms []opener, log *slog.Logger) (b *bridge, err error) {
 	b = &bridge{settings: s, log: log, registry: prometheus.NewRegistry()}
 	defer func() {
 		if err != nil {
@@ -86,10 +85,10 @@ func openBridge(ctx context.Context, s config.Settings, log *slog.Logger) (b *br
 	if b.adminToken, err = b.madeSecret(datadir.AdminSecret); err != nil {
 		return b, err
 	}
-	if b.sources, err = openSources(ingest.Setup{Env: (&config.Environment{}).Load, MadeSecret: b.sourceSecret}); err != nil {
-		return b, err
+	setup := ingest.Setup{
+		Env: (&config.Environment{}).Load, MadeSecret: b.sourceSecret, PublicURL: s.BaseURL(), State: b.shared.State(), Wake: b.wake, Log: log,
 	}
-	if b.apis, err = openAPIs(ingest.Setup{Env: (&config.Environment{}).Load, MadeSecret: b.sourceSecret}, s.BaseURL(), log); err != nil {
+	if b.crms, err = openCRMs(crms, setup); err != nil {
 		return b, err
 	}
 	if err = b.openMapping(); err != nil {
@@ -104,8 +103,8 @@ func openBridge(ctx context.Context, s config.Settings, log *slog.Logger) (b *br
 	if err = b.listen(ctx); err != nil {
 		return b, err
 	}
-	for label, source := range b.sources {
-		values := source.Secrets().Values
+	for _, source := range b.crms.sources() {
+		label, values := source.Label(), source.Secrets().Values
 		if slices.ContainsFunc(values, func(secret string) bool { return len(secret) < shortSecret }) {
 			log.Warn("a secret of this source is short: it can be guessed, and cannot be masked inside other text", "source", label, "shorter_than", shortSecret)
 		}
@@ -209,7 +208,7 @@ func (b *bridge) keep(ctx context.Context, cb ingest.Callback, reason error) (st
 func (b *bridge) Run(ctx context.Context) error {
 	timeout := time.Duration(b.settings.AnswerTimeout)
 	handler := &receive.Handler{
-		Sources: b.sources, Accept: b.accept, Quarantine: b.keep, Log: b.log, Metrics: b.metrics,
+		Sources: b.crms.sources(), Accept: b.accept, Quarantine: b.keep, Log: b.log, Metrics: b.metrics,
 		MaxBody: int64(b.settings.MaxBody), MaxInFlight: b.settings.RequestsAtOnce(b.limits.callbacks.Max), AnswerTimeout: timeout,
 		MaxInFlightBytes: b.settings.InFlightBytes(config.ProcessMemory()), PerRecord: b.settings.EventPer == "record",
 		Rate: float64(b.settings.Rate), Allow: b.settings.Allow, TrustedProxies: b.settings.TrustedProxies,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,7 +22,13 @@ type channelLine struct {
 }
 
 // noChannels says what makes a bridge keep channels.
-const noChannels = "this bridge keeps no subscriptions: set BRIDGE_ZOHO_CLIENT_ID, _CLIENT_SECRET, _REFRESH_TOKEN and BRIDGE_ZOHO_EVENTS, or BRIDGE_BITRIX24_CLIENT_ID, _CLIENT_SECRET and _PORTALS"
+func noChannels() string {
+	var each []string
+	for _, crm := range known().callable() {
+		each = append(each, crm.Provider+" "+enumerate(append(slices.Clone(crm.Words.Credentials), crm.Words.Wanted), "and"))
+	}
+	return "this bridge keeps no subscriptions; set for " + strings.Join(each, "; for ")
+}
 
 // changeTimeout bounds a change of channels: each takes a request or two to the CRM.
 const changeTimeout = 2 * time.Minute
@@ -34,7 +41,7 @@ func (b *bridge) handleChannels(mux *http.ServeMux) {
 			case !b.trusts(r):
 				writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "run the command as the bridge's own user, with its BRIDGE_DATA_DIR"})
 			case b.keeper == nil:
-				writeJSON(w, http.StatusNotFound, map[string]string{"error": noChannels})
+				writeJSON(w, http.StatusNotFound, map[string]string{"error": noChannels()})
 			default:
 				do(w, r)
 			}
@@ -69,18 +76,18 @@ func (b *bridge) listChannels(ctx context.Context, w http.ResponseWriter) {
 	}
 }
 
-// changeChannels enables, renews or disables the channels of a target: a module of Zoho's, a portal of Bitrix24's, or all.
+// changeChannels enables, renews or disables the channels of a target of a CRM's, or all of them.
 func (b *bridge) changeChannels(ctx context.Context, word, provider, target string) error {
-	one, ok := b.apis[provider]
-	if !ok {
+	crm := b.crms.crm(provider)
+	if crm == nil || !crm.Keeps() {
 		return fmt.Errorf("this bridge keeps no subscriptions of %q", provider)
 	}
-	change, ok := one.changes[word]
+	change, ok := crm.Changes[word]
 	if !ok {
-		return fmt.Errorf("subscriptions of %s cannot be changed so: %s", provider, word)
+		return fmt.Errorf("subscriptions of %s have no %s", provider, word)
 	}
 	b.log.Info("channels are changed by hand", "change", word, "provider", provider, "target", target)
-	channels, err := change(ctx, b.shared, target)
+	channels, err := change(ctx, target)
 	if channels == nil && err == nil {
 		channels, err = b.expected(ctx, word, provider, target)
 	}

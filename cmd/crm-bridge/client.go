@@ -14,17 +14,14 @@ import (
 )
 
 // loadClient reads the environment as a running bridge does, for a command that talks to it. It makes nothing: secrets
-// that the bridge made are read from its data folder, and are empty where none has run yet.
-func loadClient(env *config.Environment) (config.Settings, map[string]ingest.Source, error) {
+// that the bridge made are read from its data folder, and are empty where none has run yet. It returns all problems.
+func loadClient(env *config.Environment) (config.Settings, opened, error) {
 	s, err := config.Load(env)
-	if err != nil {
-		return s, nil, err
-	}
-	sources, err := openSources(ingest.Setup{Env: env.Load, MadeSecret: foundSecret(s)})
-	if err != nil {
-		return s, nil, err
-	}
-	return s, sources, env.CheckUnknown()
+	env.Problems.Add(err)
+	all, err := openCRMs(crms, ingest.Setup{Env: env.Collect, MadeSecret: foundSecret(s), PublicURL: s.BaseURL()})
+	env.Problems.Add(err)
+	env.Problems.Add(env.CheckUnknown())
+	return s, all, env.Problems.Err()
 }
 
 // foundSecret returns what finds a secret that the embedded bridge has made; it is empty where none has run yet.

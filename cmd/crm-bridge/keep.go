@@ -3,15 +3,18 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
+	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
 // openKeeper opens what the bridge does by itself with the CRMs' APIs; where none is configured it does nothing.
 func (b *bridge) openKeeper(ctx context.Context) error {
-	if len(b.apis) == 0 {
+	kept := slices.DeleteFunc(slices.Clone(b.crms), func(crm *ingest.CRM) bool { return !crm.Keeps() })
+	if len(kept) == 0 {
 		return nil
 	}
 	state := sharedState(b.settings, b.local)
@@ -33,30 +36,27 @@ func (b *bridge) openKeeper(ctx context.Context) error {
 		}
 	}
 	if key == "" {
-		b.log.Warn("BRIDGE_STATE_KEY is not set: access tokens are not shared with other replicas, and what a CRM gives only once (Bitrix24's refresh tokens) is lost at the end of this process")
+		b.log.Warn("BRIDGE_STATE_KEY is not set: access tokens are not shared with other replicas, and refresh tokens that work only once are lost at the end of this process")
 	}
-	var err error
-	if b.shared, err = openState(state, key, b.log); err != nil {
+	shared, err := openState(state, key, b.log)
+	if err != nil {
 		return err
 	}
+	b.shared.open(shared)
 	b.keeper = &keep.Keeper{
-		State: b.shared, Accept: b.accept, Replica: replica, Metrics: keep.NewKeeperMetrics(b.registry), Log: b.log,
+		CRMs: kept, State: shared, Accept: b.accept, Replica: replica, Metrics: keep.NewKeeperMetrics(b.registry), Log: b.log,
 		Ready: func(ctx context.Context) bool { return b.notReady(ctx) == "" },
 	}
-	for _, one := range b.apis {
-		one.attach(b.shared)
-		if one.join != nil {
-			one.join(b.sources, func() {
-				ctx, cancel := context.WithTimeout(context.Background(), remoteTimeout)
-				defer cancel()
-				if err := b.keeper.Wake(ctx); err != nil {
-					b.log.Warn("what an installation needs is done later", "error", err)
-				}
-			})
-		}
-		b.keeper.Kept = append(b.keeper.Kept, one.kept)
-	}
 	return nil
+}
+
+// wake has subscriptions looked after soon, as after an installation.
+func (b *bridge) wake() {
+	ctx, cancel := context.WithTimeout(context.Background(), remoteTimeout)
+	defer cancel()
+	if err := b.keeper.Wake(ctx); err != nil {
+		b.log.Warn("what an installation needs is done later", "error", err)
+	}
 }
 
 // openStateCommitter makes the bucket, and returns what brings it to the disk; nil where the server does that.

@@ -193,7 +193,7 @@ func TestBackfillDiesAnywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	clock := &publish.Publisher{Conn: conn, Stream: "CLOCK", Prefix: "clock", AllIDs: true, Metrics: publish.NewMetrics(prometheus.NewRegistry())}
-	mapping, err := newMapping(config.Settings{EventPer: "callback"}, nil, nil, nil)
+	mapping, err := newMapping(config.Settings{EventPer: "callback"}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -199,16 +199,14 @@ func (b *bridge) ensure(ctx context.Context, conn *publish.Conn, config publish.
 	return stream, err
 }
 
-// duplicates is how long a repeated id is recognised: as it is set, or for as long as a source's repeats take to come.
+// duplicates is how long a repeated id is recognised: as it is set, or for as long as a CRM's repeats take to come.
 func (b *bridge) duplicates() time.Duration {
 	if set := time.Duration(b.settings.StreamDuplicates); set > 0 {
 		return set
 	}
 	window := 2 * time.Minute
-	for _, source := range b.sources {
-		if late, ok := source.(interface{ RepeatsWithin() time.Duration }); ok {
-			window = max(window, late.RepeatsWithin())
-		}
+	for _, crm := range b.crms {
+		window = max(window, crm.RepeatsWithin)
 	}
 	if age := time.Duration(b.settings.StreamMaxAge); age > 0 {
 		window = min(window, age)

@@ -191,8 +191,8 @@ func (b *bridge) redecode(ctx context.Context, kept publish.Kept, dryRun bool) (
 	if err := json.Unmarshal(kept.Body, &q); err != nil {
 		return nil, err
 	}
-	source, ok := b.sources[q.Source]
-	if !ok {
+	source := b.crms.source(q.Source)
+	if source == nil {
 		return nil, fmt.Errorf("this bridge has no source %s", q.Source)
 	}
 	changes, err := source.Decode(q.Callback())

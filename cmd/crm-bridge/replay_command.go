@@ -30,7 +30,7 @@ func replayCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replay",
 		Short: "Re-deliver stored events",
-		Long: `Read events from the stream, and write them to stdout, publish them on subjects of their own, or post them to an
+		Long: known().example(`Read events from the stream, and write them to stdout, publish them on subjects of their own, or post them to an
 endpoint. A replay ends: with --until, --to-sequence, or with the last event that the stream holds when it begins.
 
 Live consumers see nothing of it. It reads with a consumer that is gone afterwards, publishes nothing on live subjects, and
@@ -38,18 +38,18 @@ has at most 256 events on their way at once. The ids of events are unchanged, so
 
 --to stdout             JSON lines, as tail --json prints them. An interrupted one says where it goes on: --from-sequence.
 --to subject            to <prefix>-replay.<job>.<provider>.<Module>.<operation>, in the stream <STREAM>_REPLAY, which keeps
-                        them for seven days: crm.zoho.Deals.edit becomes crm-replay.<job>.zoho.Deals.edit.
+                        them for seven days: crm.PROVIDER.MODULE.edit becomes crm-replay.<job>.PROVIDER.MODULE.edit.
 --to https://…          as CloudEvents over HTTP, one after the other and in order. No answer, 408, 425, 429 and 5xx are tried
                         again, and Retry-After is kept to; anything else but 2xx stops the job. Redirects are not followed.
 
 To a subject or an endpoint it is a job with a name. After an interruption, be it kill -9, the same command with the same
 --job goes on where it was: to a subject without gaps or doubles, to an endpoint with at most one post repeated. What was
-asked for in times relative to now stays what it was when the job began.`,
-		Example: `  crm-bridge replay --subject 'crm.zoho.Deals.>' --since 2026-11-01 --until 2026-11-08 > deals.jsonl
+asked for in times relative to now stays what it was when the job began.`),
+		Example: known().example(`  crm-bridge replay --subject 'crm.PROVIDER.MODULE.>' --since 2026-11-01 --until 2026-11-08 > deals.jsonl
   crm-bridge replay --subject 'crm.*.Deals.*' --since 7d --dry-run
   crm-bridge replay --record 5725767000003000010 --to stdout | jq .event.data
   crm-bridge replay --since 36h --to subject --job rebuild-search
-  crm-bridge replay --since 36h --to https://billing.example.com/events --header-file token --rate 50 --job billing`,
+  crm-bridge replay --since 36h --to https://billing.example.com/events --header-file token --rate 50 --job billing`),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 { // it may be a URL with a password
 				return fmt.Errorf("%w: %s takes flags alone, such as --subject and --to", errUsage, cmd.CommandPath())

@@ -74,7 +74,7 @@ func (p *replayPlan) span(now time.Time) (err error) {
 	}
 	for _, subject := range p.subjects {
 		if !subjectPattern.MatchString(subject) {
-			return fmt.Errorf("%w: %q is no subject: give tokens joined by dots, such as 'crm.zoho.Deals.*' or 'crm.>'", errUsage, subject)
+			return fmt.Errorf("%w: %q is no subject: give tokens joined by dots, such as 'crm.*.Deals.*' or 'crm.>'", errUsage, subject)
 		}
 	}
 	p.bounds = publish.Bounds{From: p.from, To: p.upto}

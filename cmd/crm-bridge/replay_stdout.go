@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // toStdout writes events as JSON lines.
@@ -35,13 +35,12 @@ func (t *toStdout) begin(context.Context) error { return nil }
 func (t *toStdout) give(ctx context.Context, m publish.Stored) error {
 	counts := tally{Read: 1, Events: 1}
 	event, err := m.JSON()
-	line := append(t.line[:0], `{"subject":`...)
-	line = appendString(line, m.Subject)
+	line := jsontext.AppendMember(append(t.line[:0], '{'), "subject", m.Subject)
 	line = strconv.AppendUint(append(line, `,"sequence":`...), m.Sequence, 10)
 	line = m.At.UTC().AppendFormat(append(line, `,"storedAt":"`...), time.RFC3339Nano)
 	if err != nil {
 		counts = tally{Read: 1, NoEvents: 1}
-		line = appendString(append(line, `","error":`...), terminal.Plainly(err))
+		line = jsontext.AppendString(append(line, `","error":`...), terminal.Plainly(err))
 	} else {
 		line = append(append(line, `","event":`...), event...)
 	}
@@ -53,17 +52,6 @@ func (t *toStdout) give(ctx context.Context, m publish.Stored) error {
 		return fmt.Errorf("%w: write the events: %w", errForGood, err)
 	}
 	return t.done(ctx, m.Sequence, counts)
-}
-
-// appendString appends a text as JSON.
-func appendString(to []byte, text string) []byte {
-	for i := range len(text) {
-		if b := text[i]; b < ' ' || b == '"' || b == '\\' || b >= 0x7f {
-			quoted, _ := json.Marshal(text) // of a string never fails
-			return append(to, quoted...)
-		}
-	}
-	return append(append(append(to, '"'), text...), '"')
 }
 
 func (t *toStdout) pass(ctx context.Context, m publish.Stored, counts tally) error {

@@ -22,7 +22,7 @@ func serveCommand() *cobra.Command {
 		Use:     "serve",
 		Short:   "Receive callbacks (the default command)",
 		Long:    "Receive callbacks until SIGTERM, then drain. Everything is set by environment variables: crm-bridge config lists them.",
-		Example: "  BRIDGE_ZOHO_TOKENS=1000000068001:a-long-random-token crm-bridge serve",
+		Example: known().example("  PROOF=a-long-random-secret crm-bridge serve"),
 		Args:    noArgs,
 		RunE:    serve,
 	}
@@ -35,7 +35,7 @@ func serve(cmd *cobra.Command, _ []string) error {
 	}
 	log, flush := terminal.NewLog(cmd.ErrOrStderr(), slog.Level(settings.LogLevel), settings.LogFormat)
 	defer flush()
-	b, err := openBridge(cmd.Context(), settings, log)
+	b, err := openBridge(cmd.Context(), settings, crms, log)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (b *bridge) greet(out io.Writer) {
 // paths are those that the sources answer.
 func (b *bridge) paths() []string {
 	var paths []string
-	for _, source := range b.sources {
+	for _, source := range b.crms.sources() {
 		for _, route := range source.Routes() {
 			paths = append(paths, route.Path)
 		}

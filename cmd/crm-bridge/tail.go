@@ -33,10 +33,10 @@ func tailCommand() *cobra.Command {
 		Long: `Watch the events of the stream, live. A subject may hold the wildcards * (one token) and > (all that follow).
 Waits for an unreachable server, then resumes, with each event once.
 On a terminal an event is a line, coloured unless NO_COLOR is set; an id that does not fit is shortened, and whole in --json.`,
-		Example: `  crm-bridge tail
-  crm-bridge tail 'crm.zoho.Deals.*' 'crm.bitrix24.Deal.*' --since 36h
+		Example: known().example(`  crm-bridge tail
+  crm-bridge tail 'crm.PROVIDER.MODULE.*' 'crm.LAST.*' --since 36h
   crm-bridge tail --record 5725767000003000010 --origin repair --since 7d --pretty
-  crm-bridge tail --since 2026-11-01 --json | jq .event.data`,
+  crm-bridge tail --since 2026-11-01 --json | jq .event.data`),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.subjects = append(o.subjects, args...)
 			return terminal.WhileRead(cmd.Context(), cmd.OutOrStdout(), func(ctx context.Context) error {
@@ -64,7 +64,7 @@ func (o *tailOptions) check() error {
 	}
 	for _, subject := range o.subjects {
 		if !subjectPattern.MatchString(subject) {
-			return fmt.Errorf("%w: %q is no subject: give tokens joined by dots, such as 'crm.zoho.Deals.*' or 'crm.>'", errUsage, subject)
+			return fmt.Errorf("%w: %q is no subject: give tokens joined by dots, such as 'crm.*.Deals.*' or 'crm.>'", errUsage, subject)
 		}
 	}
 	return o.selected.check()

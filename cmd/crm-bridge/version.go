@@ -2,7 +2,6 @@ package main
 
 import (
 	"runtime"
-	"runtime/debug"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
@@ -17,21 +16,10 @@ func versionCommand() *cobra.Command {
 		Example: "  crm-bridge version",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			built := config.Commit
-			if info, ok := debug.ReadBuildInfo(); ok && built == "" {
-				for _, setting := range info.Settings {
-					if setting.Key == "vcs.revision" {
-						built = setting.Value
-					}
-				}
-			}
-			if built == "" {
-				built = "unknown"
-			}
 			if asJSON || !terminal.IsTerminal(cmd.OutOrStdout()) {
-				return terminal.JSONEncoder(cmd.OutOrStdout()).Encode(map[string]string{"version": config.Release, "commit": built, "go": runtime.Version()})
+				return terminal.JSONEncoder(cmd.OutOrStdout()).Encode(map[string]string{"version": config.Release, "commit": config.Commit, "go": runtime.Version()})
 			}
-			terminal.Say(cmd.OutOrStdout(), "crm-bridge %s (commit %s, %s)\n", config.Release, built, runtime.Version())
+			terminal.Say(cmd.OutOrStdout(), "crm-bridge %s (commit %s, %s)\n", config.Release, config.Commit, runtime.Version())
 			return nil
 		},
 	}

@@ -11,12 +11,6 @@ import (
 
 // Application is what an application of Bitrix24 lets the bridge do beside taking callbacks: it is installed in portals,
 // keeps their events bound (ingest.Watcher), empties their queues (ingest.Drainer) and lists what changed (ingest.Lister).
-//
-//	app, err := bitrix24.OpenApplication(setup, publicURL, log)      // nil: no application is configured
-//	secrets[bitrix24.RecordsLabel] = app.RecordsSecrets()            // for the redactor
-//	app.Client.State = state                                         // before the first callback is taken
-//	events.Installations = app.Installations                         // the source Events, whose Verify asks Prove
-//	ingest.Kept{Watcher: app.Subscriptions, Drainer: app.Offline, Lister: app.Records}
 type Application struct {
 	Client *Client // of all that follow
 
@@ -26,32 +20,30 @@ type Application struct {
 	*Records
 }
 
-// OpenApplication configures an application from the environment. It returns nil where none is configured. Its Client has
-// no State yet.
-func OpenApplication(setup ingest.Setup, publicURL string, log *slog.Logger) (*Application, error) {
-	var config Config
-	if err := setup.Env(&config); err != nil {
-		return nil, err
-	}
-	return NewApplication(config, publicURL, ingest.State{}, nil, log)
-}
-
 // NewApplication makes it of what the environment says; nil where no application is configured. publicURL is where portals
 // reach the bridge; empty: it cannot be installed or bind online events.
 func NewApplication(config Config, publicURL string, state ingest.State, client *http.Client, log *slog.Logger) (*Application, error) {
 	c := config.Bitrix24
-	switch {
-	case c.ClientID == "" && c.ClientSecret == "" && len(c.Portals) == 0 && len(c.Events) == 0 && !c.Offline:
+	if c.ClientID == "" && c.ClientSecret == "" && len(c.Portals) == 0 && len(c.Events) == 0 && !c.Offline {
 		return nil, nil //nolint:nilnil // nothing is configured, which is no error
-	case c.ClientID == "" || c.ClientSecret == "":
-		return nil, errors.New("BRIDGE_BITRIX24_CLIENT_ID and BRIDGE_BITRIX24_CLIENT_SECRET belong together, " +
-			"and BRIDGE_BITRIX24_PORTALS, _EVENTS and _OFFLINE need both")
-	case len(c.Portals) == 0:
-		return nil, errors.New("BRIDGE_BITRIX24_PORTALS is empty: name the member_ids of the portals in which the application is installed")
-	case c.Offline && len(c.Events) == 0:
-		return nil, errors.New("BRIDGE_BITRIX24_OFFLINE is set, but BRIDGE_BITRIX24_EVENTS does not say which events the portals are to keep")
-	case publicURL == "" && len(c.Events) > 0 && !c.Offline:
-		return nil, errors.New("BRIDGE_BITRIX24_EVENTS needs BRIDGE_PUBLIC_URL, which the portals are to post to, or BRIDGE_BITRIX24_OFFLINE")
+	}
+	var wrong []error
+	for _, rule := range []struct {
+		broken bool
+		say    string
+	}{
+		{c.ClientID == "" || c.ClientSecret == "", "BRIDGE_BITRIX24_CLIENT_ID and BRIDGE_BITRIX24_CLIENT_SECRET belong together, " +
+			"and BRIDGE_BITRIX24_PORTALS, _EVENTS and _OFFLINE need both"},
+		{len(c.Portals) == 0, "BRIDGE_BITRIX24_PORTALS is empty: name the member_ids of the portals in which the application is installed"},
+		{c.Offline && len(c.Events) == 0, "BRIDGE_BITRIX24_OFFLINE is set, but BRIDGE_BITRIX24_EVENTS does not say which events the portals are to keep"},
+		{publicURL == "" && len(c.Events) > 0 && !c.Offline, "BRIDGE_BITRIX24_EVENTS needs BRIDGE_PUBLIC_URL, which the portals are to post to, or BRIDGE_BITRIX24_OFFLINE"},
+	} {
+		if rule.broken {
+			wrong = append(wrong, errors.New(rule.say))
+		}
+	}
+	if len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
 	}
 	api := &Client{HTTP: client, OAuthURL: string(c.OauthURL), ClientID: c.ClientID, ClientSecret: c.ClientSecret, State: state, Log: log}
 	handler := ""
@@ -73,5 +65,5 @@ func NewApplication(config Config, publicURL string, state ingest.State, client 
 
 // RecordsSecrets says that a record is the customer's own data: nothing in it is removed for its name.
 func (a *Application) RecordsSecrets() ingest.Secrets {
-	return ingest.Secrets{Records: []string{"*"}, Values: []string{a.Client.ClientSecret}}
+	return ingest.Secrets{Records: []string{"*"}, Values: []string{a.Client.ClientSecret}, Looks: looks}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/body"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // maxFields bounds the fields of one body, as ingest.ParseForm bounds its parameters, and likewise those of the proof beyond.
@@ -56,8 +57,10 @@ func parse(cb ingest.Callback) (parsed, error) {
 
 func parseJSON(text string, err error) (parsed, error) {
 	b := parsed{json: json.RawMessage(text)}
-	if err == nil && !json.Valid(b.json) {
-		err = fmt.Errorf("%w: the body is not JSON", ingest.ErrMalformed)
+	if err == nil {
+		if broken := jsontext.Check(b.json); broken != nil {
+			err = fmt.Errorf("%w: the body is %w", ingest.ErrMalformed, broken)
+		}
 	}
 	b.broken = err != nil
 	if !b.descend(nil, b.json) && err == nil {
@@ -85,7 +88,7 @@ func parseForm(params body.Params) parsed {
 			unindexed++
 		}
 		start := len(values)
-		values = body.AppendJSONString(values, param.Value)
+		values = jsontext.AppendString(values, param.Value)
 		b.fields = append(b.fields, field{names, values[start:len(values):len(values)]})
 	}
 	return b
@@ -114,11 +117,11 @@ func (b *parsed) descend(names []string, raw json.RawMessage) (all bool) {
 		return b.add(field{names, raw})
 	}
 	all = true
-	for name, value := range body.Members(raw) {
+	for name, value := range jsontext.Members(raw) {
 		all = b.descend(append(slices.Clone(names), string(name)), value) && all
 	}
 	i := 0
-	for value := range body.Entries(raw) {
+	for value := range jsontext.Entries(raw) {
 		all = b.descend(append(slices.Clone(names), strconv.Itoa(i)), value) && all
 		i++
 	}
@@ -126,7 +129,7 @@ func (b *parsed) descend(names []string, raw json.RawMessage) (all bool) {
 }
 
 func (b *parsed) add(f field) bool {
-	if b.broken && !json.Valid(f.raw) {
+	if b.broken && jsontext.Check(f.raw) != nil {
 		return true
 	}
 	if n := len(b.fields); n >= 2*maxFields || n >= maxFields && !isProof(f.names) {
@@ -176,7 +179,7 @@ func (b parsed) text(names ...string) (string, error) {
 	if err != nil || raw == nil {
 		return "", err
 	}
-	s, ok := body.StringOf(raw)
+	s, ok := jsontext.StringOf(raw)
 	if !ok {
 		return "", fmt.Errorf("%w: %s must be a string", ingest.ErrMalformed, strings.Join(names, "."))
 	}
@@ -213,16 +216,16 @@ func object(fields []field, skip int) json.RawMessage {
 		values[at] = append(values[at], f.raw)
 	}
 	for i, name := range names {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		out = append(body.AppendJSONString(out, name), ':')
+		out = jsontext.AppendName(out, name)
 		if len(values[i]) == 1 {
 			out = append(out, values[i][0]...)
 			continue
 		}
-		list, _ := json.Marshal(values[i]) // raw JSON that was valid always encodes
-		out = append(out, list...)
+		out = append(out, '[')
+		for _, value := range values[i] {
+			out = append(jsontext.AppendComma(out), value...)
+		}
+		out = append(out, ']')
 	}
 	return append(out, '}')
 }

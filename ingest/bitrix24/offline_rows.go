@@ -1,17 +1,18 @@
 package bitrix24
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
-	"github.com/crm-bridge/crm-bridge/ingest/body"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // finish has rows accepted, clears them from the portal, and forgets the batch. A row that is not understood, or that can
@@ -189,10 +190,10 @@ func readEventData(raw json.RawMessage, entityType string) (id string, values js
 		return "", nil, nil
 	}
 	if entityType != "" {
-		others["ENTITY_TYPE_ID"] = body.JSONString(entityType)
+		others["ENTITY_TYPE_ID"] = jsontext.Quote(entityType)
 	}
 	if len(others) > 0 {
-		values = compactJSON(others)
+		values = objectOf(others)
 	}
 	return id, values, ingest.CheckRecordID(id)
 }
@@ -210,18 +211,18 @@ func withoutAuthorization(raw json.RawMessage, members map[string]json.RawMessag
 	}
 	members["EVENT_ADDITIONAL"] = json.RawMessage("{}")
 	if ok {
-		members["EVENT_ADDITIONAL"] = compactJSON(map[string]json.RawMessage{"user_id": user})
+		members["EVENT_ADDITIONAL"] = objectOf(map[string]json.RawMessage{"user_id": user})
 	}
-	return compactJSON(members)
+	return objectOf(members)
 }
 
-// compactJSON writes members in the order of their names, no digit changed.
-func compactJSON(members map[string]json.RawMessage) json.RawMessage {
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(members) // raw JSON that was valid always encodes
-	return bytes.TrimSpace(out.Bytes())
+// objectOf writes members in the order of their names, each as it is written.
+func objectOf(members map[string]json.RawMessage) json.RawMessage {
+	out := []byte{'{'}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		out = append(jsontext.AppendName(out, name), members[name]...)
+	}
+	return append(out, '}')
 }
 
 // scalar is a JSON string's text, or a number as it is written; empty for anything else.

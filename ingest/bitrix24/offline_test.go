@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
-	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
@@ -117,7 +116,7 @@ func TestOfflineChange(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := map[string]string{}
-		m := mapping(t, "bitrix24-events", open(t, bitrix24.OpenEvents))
+		m := mapping(t, "bitrix24-events", open(t, openEvents))
 		for _, change := range k.events {
 			if !change.OccurredAt.Equal(at) || change.Account != member || change.Origin != ingest.Live || change.Mark == "" || change.ReceivedAt.Sub(at) < time.Hour {
 				t.Errorf("%+v", change)

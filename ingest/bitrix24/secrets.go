@@ -28,9 +28,12 @@ var (
 	harmlessName = regexp.MustCompile(`(?:count|type|ttl|length|expires|expires_in|expiry)$|secretar`)
 )
 
+// looks is that of the code in the URL of an inbound webhook, /rest/1/…/.
+var looks = []ingest.Look{{Pattern: regexp.MustCompile(`(?i)(/rest/[0-9]{1,10}/)([a-z0-9]{10,64})(?:$|[^a-z0-9.])`), Words: []string{"/rest/"}, Shaped: true}}
+
 // secrets returns where the callbacks of Bitrix24 carry credentials.
 func secrets(configured []string) ingest.Secrets {
-	return ingest.Secrets{Values: configured, Hides: hides, ValuesAt: []string{"data", "fields"}}
+	return ingest.Secrets{Values: configured, Looks: looks, Hides: hides, ValuesAt: []string{"data", "fields"}}
 }
 
 // hides reports whether a credential stands at a path, in the envelope of a callback or in its record: data.FIELDS, or

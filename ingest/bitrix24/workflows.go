@@ -27,25 +27,15 @@ type Workflows struct {
 	WorkflowSecret ingest.SecretList // the first is the one to use
 }
 
-// OpenWorkflows configures the source from the environment. Without a secret it takes one that is kept in the data
-// folder, where the bridge may make one.
-func OpenWorkflows(setup ingest.Setup) (ingest.Source, error) {
-	var config Config
-	if err := setup.Env(&config); err != nil {
-		return nil, err
-	}
-	list := config.Bitrix24.WorkflowSecret
-	if len(list) == 0 {
-		made, err := setup.MadeSecret(madeWorkflowSecret)
-		if err != nil {
-			return nil, err
-		}
-		if made != "" {
-			list = ingest.SecretList{made}
-		}
-	}
-	return &Workflows{WorkflowSecret: list}, nil
+// openWorkflows configures the source. Without a secret it takes one that is kept in the data folder, where the bridge may
+// make one.
+func (c Config) openWorkflows(setup ingest.Setup) (*Workflows, error) {
+	secrets, err := setup.SecretsOr(c.Bitrix24.WorkflowSecret, madeWorkflowSecret)
+	return &Workflows{WorkflowSecret: secrets}, err
 }
+
+// Label implements ingest.Source.
+func (w *Workflows) Label() string { return WorkflowsLabel }
 
 // Routes implements ingest.Source.
 func (w *Workflows) Routes() []ingest.Route {

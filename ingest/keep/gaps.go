@@ -1,6 +1,7 @@
 package keep
 
 import (
+	"cmp"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"slices"
 	"time"
@@ -47,12 +48,8 @@ const (
 	retryRepairLast = time.Hour
 )
 
-func (k *Keeper) settle() time.Duration {
-	if k.Settle != 0 {
-		return k.Settle
-	}
-	return settle
-}
+// settleOf is how long a gap of a CRM waits for what the CRM lists late.
+func settleOf(crm *ingest.CRM) time.Duration { return cmp.Or(crm.Settle, settle) }
 
 // add adds a gap that has come to its end. It grows together with one of the same module that is near, or with any once there are
 // many, unless that one is being repaired.

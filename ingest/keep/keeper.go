@@ -17,17 +17,16 @@ import (
 // Keeper does what sources do by themselves: it keeps their subscriptions, empties their queues and repairs gaps. Of all
 // replicas one does it for a CRM at a time. Set the fields once.
 type Keeper struct {
-	Kept    []Kept
+	CRMs    []*ingest.CRM
 	State   ingest.State
 	Accept  ingest.Accept
 	Ready   func(context.Context) bool // callbacks can be made safe now
 	Replica string                     // this process among the replicas; unique
-	Settle  time.Duration              // from the end of a gap until what changed in it is read; 0: ten seconds
 	Metrics *KeeperMetrics
 	Log     *slog.Logger
 
 	mu     sync.Mutex
-	missed map[string]span // callbacks that were refused and of which no gap is made yet, by label
+	missed map[string]span // callbacks that were refused and of which no gap is made yet, by provider
 }
 
 // span is from the first to the last moment at which something happened; zero: it did not.
@@ -35,19 +34,19 @@ type span struct{ first, last time.Time }
 
 // Missed notes that a callback was refused with 503 or 429: what it told of is lost, unless it is read from the CRM.
 func (k *Keeper) Missed(at time.Time) {
-	for _, kept := range k.Kept {
-		k.miss(kept.Label, span{at, at})
+	for _, kept := range k.CRMs {
+		k.miss(kept.Provider, span{at, at})
 	}
 }
 
-// miss adds to what of a Kept is not noted yet.
-func (k *Keeper) miss(label string, more span) {
+// miss adds to what of a CRM is not noted yet.
+func (k *Keeper) miss(provider string, more span) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.missed == nil {
 		k.missed = map[string]span{}
 	}
-	if have, ok := k.missed[label]; ok {
+	if have, ok := k.missed[provider]; ok {
 		if have.first.Before(more.first) {
 			more.first = have.first
 		}
@@ -55,15 +54,15 @@ func (k *Keeper) miss(label string, more span) {
 			more.last = have.last
 		}
 	}
-	k.missed[label] = more
+	k.missed[provider] = more
 }
 
-// takeMissed returns what of a Kept is not noted yet, and forgets it.
-func (k *Keeper) takeMissed(label string) (missed span, ok bool) {
+// takeMissed returns what of a CRM is not noted yet, and forgets it.
+func (k *Keeper) takeMissed(provider string) (missed span, ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	missed, ok = k.missed[label]
-	delete(k.missed, label)
+	missed, ok = k.missed[provider]
+	delete(k.missed, provider)
 	return missed, ok
 }
 
@@ -74,15 +73,6 @@ func (k *Keeper) Wake(ctx context.Context) error {
 
 const wakeKey = "wake"
 
-// Kept is what a CRM lets the bridge do by itself; nil where it does not.
-type Kept struct {
-	Label   string // such as "zoho"; names its state
-	Watcher ingest.Watcher
-	Lister  ingest.Lister
-	Drainer ingest.Drainer
-	Clock   func(ctx context.Context, account string) (*ingest.Clock, error) // of the CRM, once it has answered; nil: unknown
-}
-
 const (
 	keepEvery  = 5 * time.Second // between two looks at what is due
 	watchRetry = time.Minute     // after a Watch that failed in part and asks for no earlier one
@@ -92,7 +82,7 @@ const (
 // Run keeps until ctx ends.
 func (k *Keeper) Run(ctx context.Context) {
 	var all sync.WaitGroup
-	for _, kept := range k.Kept {
+	for _, kept := range k.CRMs {
 		all.Go(func() { newKeeping(k, kept).run(ctx) })
 	}
 	all.Wait()
@@ -101,7 +91,7 @@ func (k *Keeper) Run(ctx context.Context) {
 // keeping is the keeping of one CRM.
 type keeping struct {
 	*Keeper
-	kept    Kept
+	kept    *ingest.CRM
 	claim   *claim
 	repairs sync.Mutex   // held while the state of repairs is changed
 	next    time.Time    // of Watch
@@ -112,8 +102,8 @@ type keeping struct {
 	warned  string // the last problem that was logged
 }
 
-func newKeeping(k *Keeper, kept Kept) *keeping {
-	return &keeping{Keeper: k, kept: kept, claim: &claim{store: k.State.Shared, key: "claim." + kept.Label, owner: k.Replica}}
+func newKeeping(k *Keeper, kept *ingest.CRM) *keeping {
+	return &keeping{Keeper: k, kept: kept, claim: &claim{store: k.State.Shared, key: "claim." + kept.Provider, owner: k.Replica}}
 }
 
 // run waits until it is this replica's turn, and keeps for as long as it is.
@@ -163,7 +153,7 @@ func (k *keeping) renew(ctx context.Context) {
 		case held:
 			renewed = time.Now()
 			if err := k.noteOutage(ctx); err != nil && ctx.Err() == nil {
-				k.Log.Warn("an outage would go unnoticed now", "source", k.kept.Label, "error", err)
+				k.Log.Warn("an outage would go unnoticed now", "source", k.kept.Provider, "error", err)
 			}
 		case err == nil || time.Since(renewed) > claimLife-2*keepEvery:
 			return
@@ -178,7 +168,7 @@ func (k *keeping) say(err error) {
 		text = err.Error()
 	}
 	if text != k.warned && text != "" {
-		k.Log.Warn("keeping what the CRM tells", "source", k.kept.Label, "error", text)
+		k.Log.Warn("keeping what the CRM tells", "source", k.kept.Provider, "error", text)
 	}
 	k.warned = text
 }
@@ -226,7 +216,7 @@ func (k *keeping) watch(ctx context.Context) error {
 	if failed := k.noteUntold(ctx); failed != nil || watched.Channels == nil {
 		return errors.Join(err, failed)
 	}
-	return errors.Join(err, k.Remember(ctx, k.kept.Label, watched.Channels))
+	return errors.Join(err, k.Remember(ctx, k.kept.Provider, watched.Channels))
 }
 
 // noteUntold notes the gaps that Watch told of.
@@ -240,22 +230,22 @@ func (k *keeping) noteUntold(ctx context.Context) error {
 	return nil
 }
 
-// Remember keeps how the channels of a Kept are, for whoever asks any replica.
-func (k *Keeper) Remember(ctx context.Context, label string, channels []ingest.Channel) error {
+// Remember keeps how the channels of a CRM are, for whoever asks any replica.
+func (k *Keeper) Remember(ctx context.Context, provider string, channels []ingest.Channel) error {
 	value, err := json.Marshal(channels)
 	if err != nil {
 		return err
 	}
-	return put(ctx, k.State.Shared, channelsKey(label), value)
+	return put(ctx, k.State.Shared, channelsKey(provider), value)
 }
 
-func channelsKey(label string) string { return "channels." + label }
+func channelsKey(provider string) string { return "channels." + provider }
 
 // Channels returns how all channels are, as the replica that keeps them last saw them.
 func (k *Keeper) Channels(ctx context.Context) ([]ingest.Channel, error) {
 	var all []ingest.Channel
-	for _, kept := range k.Kept {
-		channels, err := k.channelsOf(ctx, kept.Label)
+	for _, kept := range k.CRMs {
+		channels, err := k.channelsOf(ctx, kept.Provider)
 		if err != nil {
 			return all, err
 		}
@@ -264,13 +254,13 @@ func (k *Keeper) Channels(ctx context.Context) ([]ingest.Channel, error) {
 	return all, nil
 }
 
-func (k *Keeper) channelsOf(ctx context.Context, label string) (channels []ingest.Channel, err error) {
-	value, _, err := k.State.Shared.Load(ctx, channelsKey(label))
+func (k *Keeper) channelsOf(ctx context.Context, provider string) (channels []ingest.Channel, err error) {
+	value, _, err := k.State.Shared.Load(ctx, channelsKey(provider))
 	if err == nil && value != nil {
 		err = json.Unmarshal(value, &channels)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("channels of %s: %w", label, err)
+		return nil, fmt.Errorf("channels of %s: %w", provider, err)
 	}
 	return channels, nil
 }

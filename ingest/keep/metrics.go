@@ -27,7 +27,7 @@ func NewKeeperMetrics(reg prometheus.Registerer) *KeeperMetrics {
 	return m
 }
 
-// expiry tells when channels end. Accounts may have channels of one name, as the portals of Bitrix24 do: the worst off counts.
+// expiry tells when channels end. Accounts may have channels of one name: the worst off counts.
 func (m *KeeperMetrics) expiry(channels []ingest.Channel) {
 	first := map[[2]string]float64{}
 	for _, c := range channels {

@@ -30,14 +30,14 @@ func (k *keeping) change(ctx context.Context, f func(*repairs)) error {
 		err = k.changeOnce(ctx, f)
 	}
 	if err != nil {
-		return fmt.Errorf("repairs of %s: %w", k.kept.Label, err)
+		return fmt.Errorf("repairs of %s: %w", k.kept.Provider, err)
 	}
 	return nil
 }
 
 func (k *keeping) changeOnce(ctx context.Context, f func(*repairs)) error {
 	var r repairs
-	key := repairsKey(k.kept.Label)
+	key := repairsKey(k.kept.Provider)
 	value, revision, err := k.State.Shared.Load(ctx, key)
 	if err == nil && value != nil {
 		err = json.Unmarshal(value, &r)
@@ -61,7 +61,7 @@ func (k *keeping) noteOutage(ctx context.Context) error {
 	}
 	now, before := time.Now().UTC(), k.ready
 	k.ready = now
-	channels, err := k.channelsOf(ctx, k.kept.Label)
+	channels, err := k.channelsOf(ctx, k.kept.Provider)
 	if err != nil || len(channels) == 0 && k.kept.Watcher == nil { // or else there may be some in a moment
 		return err
 	}
@@ -77,26 +77,26 @@ func (k *keeping) noteOutage(ctx context.Context) error {
 		r.Sure = now
 	})
 	if err == nil && added > 0 {
-		k.Log.Warn("callbacks could not be taken: what changed meanwhile is read from the CRM", "source", k.kept.Label, "since", since, "until", now)
+		k.Log.Warn("callbacks could not be taken: what changed meanwhile is read from the CRM", "source", k.kept.Provider, "since", since, "until", now)
 	}
 	return err
 }
 
 // noteMissed makes a gap of the time in which callbacks were refused.
 func (k *keeping) noteMissed(ctx context.Context) {
-	missed, ok := k.takeMissed(k.kept.Label)
+	missed, ok := k.takeMissed(k.kept.Provider)
 	if !ok || k.kept.Lister == nil {
 		return
 	}
-	channels, err := k.channelsOf(ctx, k.kept.Label)
+	channels, err := k.channelsOf(ctx, k.kept.Provider)
 	if err == nil {
 		err = k.change(ctx, func(r *repairs) { k.addAll(r, channels, missed, "callbacks were refused") })
 	}
 	if err != nil {
-		k.miss(k.kept.Label, missed) // it is tried again at the next look
+		k.miss(k.kept.Provider, missed) // it is tried again at the next look
 		return
 	}
-	k.Log.Warn("callbacks were refused: what changed meanwhile is read from the CRM", "source", k.kept.Label, "since", missed.first, "until", missed.last)
+	k.Log.Warn("callbacks were refused: what changed meanwhile is read from the CRM", "source", k.kept.Provider, "since", missed.first, "until", missed.last)
 }
 
 // addAll adds a gap of every module that channels tell of, and returns how many.
@@ -107,7 +107,7 @@ func (k *keeping) addAll(r *repairs, channels []ingest.Channel, s span, why stri
 		}
 		for _, module := range channel.Modules {
 			gap := ingest.Gap{Account: channel.Account, Module: module, Since: s.first.UTC(), Until: s.last.UTC()}
-			r.add(job{Gap: gap, Ours: true, Why: why}, k.settle())
+			r.add(job{Gap: gap, Ours: true, Why: why}, settleOf(k.kept))
 			added++
 		}
 	}
@@ -116,17 +116,17 @@ func (k *keeping) addAll(r *repairs, channels []ingest.Channel, s span, why stri
 
 // Repaired returns when a gap of one of a channel's modules was last repaired; zero: none was.
 func (k *Keeper) Repaired(ctx context.Context, channel ingest.Channel) (last time.Time, err error) {
-	for _, kept := range k.Kept {
-		value, _, err := k.State.Shared.Load(ctx, repairsKey(kept.Label))
+	for _, kept := range k.CRMs {
+		value, _, err := k.State.Shared.Load(ctx, repairsKey(kept.Provider))
 		var r repairs
 		if err == nil && value != nil {
 			err = json.Unmarshal(value, &r)
 		}
 		if err != nil {
-			return last, fmt.Errorf("repairs of %s: %w", kept.Label, err)
+			return last, fmt.Errorf("repairs of %s: %w", kept.Provider, err)
 		}
 		for _, module := range channel.Modules {
-			if at := r.Done[channel.Account+"/"+module]; kept.Label == channel.Provider && at.After(last) {
+			if at := r.Done[channel.Account+"/"+module]; kept.Provider == channel.Provider && at.After(last) {
 				last = at
 			}
 		}
@@ -134,12 +134,12 @@ func (k *Keeper) Repaired(ctx context.Context, channel ingest.Channel) (last tim
 	return last, nil
 }
 
-func repairsKey(label string) string { return "repairs." + label }
+func repairsKey(provider string) string { return "repairs." + provider }
 
 // note remembers a gap until it is repaired.
 func (k *keeping) note(ctx context.Context, gap ingest.Gap, why string) error {
-	k.Log.Warn("changes may have gone unheard: they are read from the CRM", "source", k.kept.Label, "account", gap.Account, "module", gap.Module, "since", gap.Since, "until", gap.Until, "why", why)
-	return k.change(ctx, func(r *repairs) { r.add(job{Gap: gap, Why: why}, k.settle()) })
+	k.Log.Warn("changes may have gone unheard: they are read from the CRM", "source", k.kept.Provider, "account", gap.Account, "module", gap.Module, "since", gap.Since, "until", gap.Until, "why", why)
+	return k.change(ctx, func(r *repairs) { r.add(job{Gap: gap, Why: why}, settleOf(k.kept)) })
 }
 
 // repair goes on with the gaps that are due, for a while.
@@ -206,7 +206,7 @@ func (k *keeping) repairOne(ctx context.Context, now job) error {
 		}
 		now.Made += len(page.Changes)
 	}
-	k.Log.Info("repaired", "source", k.kept.Label, "account", now.Account, "module", now.Module, "since", now.Since, "until", now.Until, "records", now.Made, "again", now.Second)
+	k.Log.Info("repaired", "source", k.kept.Provider, "account", now.Account, "module", now.Module, "since", now.Since, "until", now.Until, "records", now.Made, "again", now.Second)
 	return k.change(ctx, func(r *repairs) {
 		if r.Done == nil {
 			r.Done = map[string]time.Time{}
@@ -229,7 +229,7 @@ func (k *keeping) acceptAll(ctx context.Context, changes []ingest.Change) error 
 	for i := range changes {
 		_, err := k.Accept(ctx, changes[i:i+1])
 		if errors.Is(err, ingest.ErrMalformed) || errors.Is(err, ingest.ErrTooLarge) {
-			k.Log.Error("a record is left out of a repair", "source", k.kept.Label, "module", changes[i].Module, "ids", changes[i].IDs, "error", err)
+			k.Log.Error("a record is left out of a repair", "source", k.kept.Provider, "module", changes[i].Module, "ids", changes[i].IDs, "error", err)
 		} else if err != nil {
 			return err
 		}
@@ -260,7 +260,7 @@ func (k *keeping) failed(ctx context.Context, now job, cause error) error {
 		return err
 	}
 	if errors.Is(cause, ingest.ErrNoList) {
-		k.Log.Error("a gap cannot be repaired: changes in it are lost", "source", k.kept.Label, "account", now.Account, "module", now.Module,
+		k.Log.Error("a gap cannot be repaired: changes in it are lost", "source", k.kept.Provider, "account", now.Account, "module", now.Module,
 			"since", now.Since, "until", now.Until, "error", cause)
 		return nil
 	}

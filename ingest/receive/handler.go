@@ -22,7 +22,7 @@ import (
 
 // Handler answers callbacks: each is read, verified, decoded and stored before its 200. Set the fields once, then serve it.
 type Handler struct {
-	Sources    map[string]ingest.Source // by label
+	Sources    []ingest.Source
 	Accept     ingest.Accept
 	Quarantine ingest.Quarantine
 
@@ -69,7 +69,8 @@ func (h *Handler) HTTP() http.Handler {
 	e.Use(h.recoverPanics)
 	limits, capacity := h.limiters(), h.capacity()
 
-	for label, source := range h.Sources {
+	for _, source := range h.Sources {
+		label := source.Label()
 		for _, route := range source.Routes() {
 			e.Add(route.Method, pathParam.ReplaceAllString(route.Path, ":$1"), func(c echo.Context) error {
 				return h.answer(c, label, source, limits[label], capacity)

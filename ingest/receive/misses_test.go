@@ -38,7 +38,7 @@ func TestOnlyAuthenticatedIsMissed(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			missed := 0
 			b := open(func(h *receive.Handler) {
-				h.Sources = map[string]ingest.Source{"plain": asked{}}
+				h.Sources = []ingest.Source{asked{}}
 				h.Missed = func(time.Time) { missed++ }
 				if test.change != nil {
 					test.change(h)
@@ -84,7 +84,7 @@ func TestCrowdIsMissedOnce(t *testing.T) {
 			return slices.Clone(missed)
 		}
 		b := open(func(h *receive.Handler) {
-			h.Sources = map[string]ingest.Source{"plain": asked{}}
+			h.Sources = []ingest.Source{asked{}}
 			h.Missed = func(at time.Time) {
 				mu.Lock()
 				defer mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/body"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // delivery is what a webhook carries, whichever of the many ways its administrator chose.
@@ -52,9 +54,15 @@ func readDelivery(cb ingest.Callback) (delivery, error) {
 	text, bad := body.Text(cb.Body, page)
 	start := strings.TrimSpace(text)
 	looksJSON := strings.HasPrefix(start, "{") || strings.HasPrefix(start, "[")
+	notJSON := bad
+	if notJSON == nil && (looksJSON || claimsJSON(mediaType)) {
+		notJSON = jsontext.Check(text)
+	}
 	switch {
-	case (looksJSON || claimsJSON(mediaType)) && bad == nil && json.Valid([]byte(text)):
+	case (looksJSON || claimsJSON(mediaType)) && notJSON == nil:
 		return d.withJSON(text), err
+	case errors.Is(notJSON, jsontext.ErrDepth):
+		bad = fmt.Errorf("%w: the body is %w", ingest.ErrMalformed, notJSON)
 	case mediaType == "multipart/form-data":
 		form, broken := readMultipart(cb.Body, params["boundary"], charset)
 		return d.withForm(form), cmp.Or(err, broken)
@@ -68,7 +76,7 @@ func readDelivery(cb ingest.Callback) (delivery, error) {
 		form, broken := body.ParseFormWith(string(bytes.TrimSpace(bytes.TrimPrefix(cb.Body, byteOrderMark))), charset, isSecret)
 		d, bad = d.withForm(form), broken
 	default:
-		d.body = body.JSONString(text)
+		d.body = jsontext.Quote(text)
 		bad = cmp.Or(bad, unknown)
 	}
 	if err = cmp.Or(err, bad); err != nil || looksJSON {
@@ -99,7 +107,7 @@ func (d delivery) withJSON(text string) delivery {
 }
 
 func (d delivery) withXML(text string) delivery {
-	d.body = body.JSONString(text)
+	d.body = jsontext.Quote(text)
 	d.xml, d.leaves = xmlToJSON(text)
 	return d
 }
@@ -115,12 +123,12 @@ func (d delivery) all(name string) []string {
 func (d delivery) values(name string) (values []string, whole bool) {
 	values = append(d.params.All(name), d.leaves.All(name)...)
 	var found json.RawMessage
-	for member, value := range body.Members(d.object) {
+	for member, value := range jsontext.Members(d.object) {
 		if string(member) == name {
 			found = value
 		}
 	}
-	entries := body.Entries(found)
+	entries := jsontext.Entries(found)
 	switch {
 	case found == nil:
 		return values, true
@@ -144,7 +152,7 @@ var secretMember = regexp.MustCompile(`"secret"\s*:\s*("(?:[^"\\]|\\.)*")`)
 func secretsIn(text string) []string {
 	var shown []string
 	for _, member := range secretMember.FindAllStringSubmatch(text, maxParts) {
-		if secret, ok := body.StringOf([]byte(member[1])); ok {
+		if secret, ok := jsontext.StringOf([]byte(member[1])); ok {
 			shown = append(shown, secret)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/body"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // NotificationsLabel is the label of the source Notifications.
@@ -28,25 +29,20 @@ type Notifications struct {
 	derivations derivations
 }
 
-// OpenNotifications configures the source from the environment. With neither tokens nor a secret it takes one that is
-// kept in the data folder, where the bridge may make one.
-func OpenNotifications(setup ingest.Setup) (ingest.Source, error) {
-	var config Config
-	if err := setup.Env(&config); err != nil {
-		return nil, err
+// openNotifications configures the source. With neither tokens nor a secret it takes one that is kept in the data folder,
+// where the bridge may make one.
+func (c Config) openNotifications(setup ingest.Setup) (*Notifications, error) {
+	n := &Notifications{Account: c.Zoho.Account, Tokens: c.Zoho.Tokens, TokenSecrets: c.Zoho.TokenSecret}
+	if len(n.Tokens) > 0 {
+		return n, nil
 	}
-	zoho := config.Zoho
-	if len(zoho.Tokens) == 0 && len(zoho.TokenSecret) == 0 {
-		secret, err := setup.MadeSecret(madeTokenSecret)
-		if err != nil {
-			return nil, err
-		}
-		if secret != "" {
-			zoho.TokenSecret = ingest.SecretList{secret}
-		}
-	}
-	return &Notifications{Account: zoho.Account, Tokens: zoho.Tokens, TokenSecrets: zoho.TokenSecret}, nil
+	var err error
+	n.TokenSecrets, err = setup.SecretsOr(n.TokenSecrets, madeTokenSecret)
+	return n, err
 }
+
+// Label implements ingest.Source.
+func (n *Notifications) Label() string { return NotificationsLabel }
 
 // Routes implements ingest.Source.
 func (n *Notifications) Routes() []ingest.Route {
@@ -60,6 +56,7 @@ func (n *Notifications) Secrets() ingest.Secrets {
 		Records:  []string{"affected_values.values"},
 		ValuesAt: []string{"affected_values", "values"},
 		Values:   append(n.Tokens.Values(), n.TokenSecrets...),
+		Looks:    looks,
 		Derived:  n.derived,
 	}
 }
@@ -91,7 +88,7 @@ func (n *Notifications) derivedFor(body notification, cb ingest.Callback) []stri
 func channelsOf(b notification) []string {
 	channel, _ := channelOf(b) // what is not one has no secrets
 	channels := []string{channel}
-	for name, value := range body.Members(b.QueryParams) {
+	for name, value := range jsontext.Members(b.QueryParams) {
 		if string(name) == "channel" {
 			named, _ := digits(value, "channel")
 			channels = append(channels, named)

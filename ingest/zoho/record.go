@@ -136,5 +136,5 @@ func readFields(got answer) ([]string, error) {
 
 // RecordsSecrets says that a record is the customer's own data: nothing in it is removed for its name.
 func (c *Channels) RecordsSecrets() ingest.Secrets {
-	return ingest.Secrets{Records: []string{"*"}, Values: []string{c.Client.ClientSecret, c.Client.RefreshToken}}
+	return ingest.Secrets{Records: []string{"*"}, Values: []string{c.Client.ClientSecret, c.Client.RefreshToken}, Looks: looks}
 }

@@ -24,6 +24,15 @@ const (
 	secret  = "a-secret-of-this-benchmark-alone"
 )
 
+// environment makes a bridge accept them.
+var environment = []string{"BRIDGE_ZOHO_TOKENS=" + channel + ":" + token, "BRIDGE_ZOHO_WEBHOOK_SECRET=" + secret}
+
+// What becomes of them.
+const (
+	eventSubject = "crm.zoho.Leads.edit"
+	eventSource  = "https://www.zohoapis.com/crm/v2/Leads"
+)
+
 // record stands for the number of a record; all numbers are as long.
 const record = "5725767RRRRRRRRRRRR"
 

@@ -102,7 +102,7 @@ func secretsStayInside(t *testing.T, mode ...string) {
 		_, out[path] = get(t, b.Callbacks+path)
 	}
 	out["streams"] = streams(t, b.NATS, nats.UserInfo("reader", p["consumers' password"]))
-	for _, args := range []string{"config", "quarantine list", "quarantine redrive --all --dry-run"} {
+	for _, args := range []string{"config", "config check", "quarantine list", "quarantine redrive --all --dry-run"} {
 		cmd := exec.Command(program, strings.Fields(args)...)
 		cmd.Env = append(append(environment(dir), env...), "BRIDGE_ADMIN_LISTEN="+strings.TrimPrefix(b.Admin, "http://"))
 		text, _ := cmd.CombinedOutput()

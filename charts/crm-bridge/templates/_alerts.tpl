@@ -2,6 +2,10 @@
      backquotes, so that Helm leaves them alone. A counter with labels is born with its first count, so that increase()
      sees nothing of it: that is what "unless … offset" is for. */}}
 {{- define "crm-bridge.alerts" -}}
+{{- $expires := printf "max by (provider, channel) (crm_bridge_channel_expiry_timestamp_seconds{%s})" .from -}}
+{{- /* Within five days a channel that lives a week had six days left when it has one, and one that lives a day had a day. */}}
+{{- $least := printf "clamp_min(max_over_time((%s - time())[5d:10m]) / 6, 14400)" $expires -}}
+{{- if .expiry -}}{{- $least = int64 .expiry -}}{{- end -}}
 - alert: CrmBridgeDown
   severity: critical
   for: 5m
@@ -30,12 +34,12 @@
 - alert: CrmBridgeChannelExpiring
   severity: warning
   for: 10m
-  expr: 'max by (provider, channel) (crm_bridge_channel_expiry_timestamp_seconds{ {{- .from -}} }) - time() < {{ .expiry }} and max by (provider, channel) (crm_bridge_channel_expiry_timestamp_seconds{ {{- .from -}} }) > 0'
+  expr: '{{ $expires }} - time() < {{ $least }} and {{ $expires }} > 0'
   summary: 'Channel {{`{{ $labels.channel }}`}} of {{`{{ $labels.provider }}`}} ends in {{`{{ $value | humanizeDuration }}`}} and is not renewed.'
 - alert: CrmBridgeChannelDead
   severity: critical
   for: 5m
-  expr: 'max by (provider, channel) (crm_bridge_channel_expiry_timestamp_seconds{ {{- .from -}} }) == 0'
+  expr: '{{ $expires }} == 0'
   summary: 'Channel {{`{{ $labels.channel }}`}} of {{`{{ $labels.provider }}`}} is not alive: nothing is heard of its changes.'
 - alert: CrmBridgeQuarantineGrowing
   severity: warning

@@ -37,21 +37,32 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- $paths := dict -}}
-{{- range $kind := list "plain" "secret" "credential" -}}
-{{- $paths = merge $paths (include (printf "crm-bridge.%s" $kind) $ | fromYaml) -}}
+{{- if and (or .Values.ingress.enabled .Values.httpRoute.enabled) (eq (include "crm-bridge.callbackPaths" .) "[]") -}}
+{{- fail "\n\nWhich callbacks may come in? Set callbackPaths for ingress or httpRoute, such as [/] or the path of each CRM: no variable of a CRM is under settings or secrets.\n" -}}
 {{- end -}}
+{{- if and .Values.nats.url (include "crm-bridge.callsCRMs" .) (not (or .Values.stateKey.value .Values.stateKey.existingSecret .Values.extraEnv .Values.extraEnvFrom)) -}}
+{{- fail "\n\nstateKey must be given with the credentials of a CRM's API beside nats.url: replicas share access tokens in your NATS, encrypted with it.\n" -}}
+{{- end -}}
+{{- $own := include "crm-bridge.own" . | fromYaml -}}
 {{- $taken := dict -}}
-{{- range $variable, $_ := include "crm-bridge.env" . | fromYaml -}}
-{{- $_ := set $taken (trimSuffix "_FILE" $variable) (get $paths (trimSuffix "_FILE" $variable)) -}}
+{{- range $name, $_ := include "crm-bridge.env" . | fromYaml -}}
+{{- $variable := trimSuffix "_FILE" $name -}}
+{{- if hasKey $own $variable -}}{{- $_ := set $taken $variable (printf "the value %s" (get $own $variable)) -}}{{- end -}}
 {{- end -}}
-{{- range .Values.extraEnv -}}
-{{- $variable := trimSuffix "_FILE" .name -}}
+{{- $extra := list -}}
+{{- range .Values.extraEnv -}}{{- $extra = append $extra .name -}}{{- end -}}
+{{- $names := dict "settings" (keys .Values.settings) "secrets" (keys .Values.secrets) "extraEnv" $extra -}}
+{{- range $map := list "settings" "secrets" "extraEnv" -}}
+{{- range $name := get $names $map | sortAlpha -}}
+{{- $variable := trimSuffix "_FILE" $name -}}
 {{- if has $variable (list "BRIDGE_LISTEN" "BRIDGE_ADMIN_LISTEN" "BRIDGE_NATS_LISTEN" "BRIDGE_NATS_LISTEN_USER" "BRIDGE_DATA_DIR" "BRIDGE_DELIVERY" "BRIDGE_NATS_URL" "BRIDGE_DRAIN_DELAY" "BRIDGE_ANSWER_TIMEOUT") -}}
-{{- fail (printf "\n\nextraEnv must not set %s: the chart's other objects depend on it. It has a value of its own.\n" .name) -}}
+{{- fail (printf "\n\n%s must not set %s: the chart's other objects depend on it. It has a value of its own.\n" $map $name) -}}
+{{- else if and (hasKey $own $variable) (ne $map "extraEnv") -}}
+{{- fail (printf "\n\n%s must not set %s: use the value %s.\n" $map $name (get $own $variable)) -}}
+{{- else if hasKey $taken $variable -}}
+{{- fail (printf "\n\n%s sets %s, and so does %s: keep one.\n" $map $name (get $taken $variable)) -}}
 {{- end -}}
-{{- if hasKey $taken $variable -}}
-{{- fail (printf "\n\nextraEnv sets %s, and so does %s: keep one.\n" .name (ternary "a value with a certificate" (printf "the value %s" (get $taken $variable)) (empty (get $taken $variable)))) -}}
+{{- if ne $map "extraEnv" -}}{{- $_ := set $taken $variable $map -}}{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -46,16 +46,29 @@
 {{- if not (has $host (list "0.0.0.0" "[::]")) -}}{{- $host -}}{{- end -}}
 {{- end -}}
 
-{{- define "crm-bridge.callsCRMs" -}}
-{{- if or .Values.zoho.client.id .Values.bitrix24.client.id .Values.extraEnvFrom }}true{{ end -}}
-{{- range .Values.extraEnv -}}
-{{- if has (trimSuffix "_FILE" .name) (list "BRIDGE_ZOHO_CLIENT_ID" "BRIDGE_BITRIX24_CLIENT_ID") }}true{{ end -}}
-{{- end -}}
+{{/* The names of variables that are given, without _FILE, as a list. */}}
+{{- define "crm-bridge.given" -}}
+{{- $names := concat (keys .Values.settings) (keys .Values.secrets) -}}
+{{- range .Values.extraEnv -}}{{- $names = append $names .name -}}{{- end -}}
+{{- $given := list -}}
+{{- range $names -}}{{- $given = append $given (trimSuffix "_FILE" .) -}}{{- end -}}
+{{- toJson (sortAlpha $given) -}}
 {{- end -}}
 
-{{/* Whether a source has a secret that the pod of helm test can prove a callback with. */}}
+{{/* Whether the bridge calls the API of a CRM: with an OAuth client, or with a token. */}}
+{{- define "crm-bridge.callsCRMs" -}}
+{{- range include "crm-bridge.given" . | fromJsonArray -}}
+{{- if regexMatch "^BRIDGE_.*_(CLIENT_ID|API_TOKEN|ACCESS_TOKEN)$" . }}true{{ end -}}
+{{- end -}}
+{{- if .Values.extraEnvFrom }}true{{ end -}}
+{{- end -}}
+
+{{/* Whether a CRM has a secret that the pod of helm test can authenticate a callback with: any but the credentials of an API.
+     A client's secret is one of those where its id is given, too. */}}
 {{- define "crm-bridge.provable" -}}
-{{- range list .Values.zoho.tokens .Values.zoho.tokenSecret .Values.zoho.webhooks.secret .Values.bitrix24.tokens .Values.bitrix24.workflowSecret -}}
-{{- if or .value .existingSecret }}true{{ end -}}
+{{- $given := include "crm-bridge.given" . | fromJsonArray -}}
+{{- range $variable, $_ := .Values.secrets -}}
+{{- $client := and (hasSuffix "_CLIENT_SECRET" $variable) (has (replace "_CLIENT_SECRET" "_CLIENT_ID" $variable) $given) -}}
+{{- if not (or $client (regexMatch "_(CLIENT_ID|(REFRESH|ACCESS|API)_TOKEN)$" $variable)) }}true{{ end -}}
 {{- end -}}
 {{- end -}}

@@ -36,17 +36,32 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end -}}
 
-{{/* The component keeps the pod of helm test out of Services, budgets and policies. */}}
-{{- define "crm-bridge.selector" -}}
-app.kubernetes.io/name: {{ include "crm-bridge.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/component: bridge
+{{/* The metadata of an object: dict root, and where it has them suffix of its name, component, labels and annotations. */}}
+{{- define "crm-bridge.metadata" -}}
+name: {{ include "crm-bridge.fullname" .root }}{{ .suffix }}
+labels:
+  {{- include "crm-bridge.labels" .root | nindent 2 }}
+  {{- with .component }}
+  app.kubernetes.io/component: {{ . }}
+  {{- end }}
+  {{- with .labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with .annotations }}
+annotations: {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
-{{- define "crm-bridge.testSelector" -}}
-app.kubernetes.io/name: {{ include "crm-bridge.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/component: test
+{{/* The labels of what has a component: dict root and component. */}}
+{{- define "crm-bridge.selectorOf" -}}
+app.kubernetes.io/name: {{ include "crm-bridge.name" .root }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{/* The component keeps the pod of helm test out of Services, budgets and policies. */}}
+{{- define "crm-bridge.selector" -}}
+{{- include "crm-bridge.selectorOf" (dict "root" . "component" "bridge") -}}
 {{- end -}}
 
 {{- define "crm-bridge.image" -}}

@@ -2,7 +2,17 @@
 {{- define "crm-bridge.paths" -}}
 /asyncapi.html: Exact
 /asyncapi.yaml: Exact
-/bitrix24/: Prefix
 /schemas/: Prefix
-/zoho/: Prefix
+{{- range include "crm-bridge.callbackPaths" . | fromJsonArray }}
+{{ . }}: Prefix
+{{- end }}
+{{- end -}}
+
+{{/* The paths of callbacks, as a list: the second word of a CRM's variables is its name, and its paths begin with that. */}}
+{{- define "crm-bridge.callbackPaths" -}}
+{{- $paths := list -}}
+{{- range concat (keys .Values.settings) (keys .Values.secrets) -}}
+{{- $paths = append $paths (printf "/%s/" (index (splitList "_" .) 1 | lower)) -}}
+{{- end -}}
+{{- .Values.callbackPaths | default (uniq (sortAlpha $paths)) | toJson -}}
 {{- end -}}

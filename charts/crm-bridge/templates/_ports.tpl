@@ -9,12 +9,12 @@
 {{- toJson (uniq $ports) -}}
 {{- end -}}
 
-{{/* The ports of the CRMs' APIs, as a list: that of HTTPS, and what hosts of your own have. */}}
+{{/* The ports of the CRMs' APIs, as a list: that of HTTPS, and what each _URL under settings has. */}}
 {{- define "crm-bridge.crmPorts" -}}
 {{- $ports := list 443 -}}
-{{- range list .Values.zoho.apiURL .Values.zoho.accountsURL .Values.zoho.tokenURL .Values.bitrix24.oauthURL -}}
-{{- $host := regexFind "^https?://[^/]+" . -}}
-{{- if $host -}}
+{{- range $variable, $value := .Values.settings -}}
+{{- $host := regexFind "^https?://[^/]+" (toString $value) -}}
+{{- if and $host (hasSuffix "_URL" $variable) -}}
 {{- $ports = append $ports (regexFind ":[0-9]+$" $host | trimPrefix ":" | default (ternary 80 443 (hasPrefix "http://" $host)) | int) -}}
 {{- end -}}
 {{- end -}}

@@ -1,5 +1,5 @@
-{{/* Which variable of the program comes from which value. What is empty is not set, so that the program's own default holds.
-     A test compares this with what "crm-bridge config" lists. */}}
+{{/* Which variable of the program comes from which value; those of CRMs are under settings and secrets by their names. What is
+     empty is not set, so that the program's own default holds. A test compares this with what "crm-bridge config" lists. */}}
 
 {{- define "crm-bridge.plain" -}}
 BRIDGE_NATS_URL: nats.url
@@ -18,21 +18,6 @@ BRIDGE_QUARANTINE_MAX_BYTES: quarantine.maxBytes
 BRIDGE_EVENT_MODE: events.mode
 BRIDGE_EVENT_PER: events.per
 BRIDGE_PUBLIC_URL: publicURL
-BRIDGE_ZOHO_ACCOUNT: zoho.account
-BRIDGE_ZOHO_WEBHOOK_ID_PARAMS: zoho.webhooks.idParams
-BRIDGE_ZOHO_WEBHOOK_IDENTITY_PARAMS: zoho.webhooks.identityParams
-BRIDGE_ZOHO_CLIENT_ID: zoho.client.id
-BRIDGE_ZOHO_EVENTS: zoho.events
-BRIDGE_ZOHO_DC: zoho.dataCentre
-BRIDGE_ZOHO_API_VERSION: zoho.apiVersion
-BRIDGE_ZOHO_API_URL: zoho.apiURL
-BRIDGE_ZOHO_ACCOUNTS_URL: zoho.accountsURL
-BRIDGE_ZOHO_TOKEN_URL: zoho.tokenURL
-BRIDGE_BITRIX24_CLIENT_ID: bitrix24.client.id
-BRIDGE_BITRIX24_PORTALS: bitrix24.portals
-BRIDGE_BITRIX24_EVENTS: bitrix24.events
-BRIDGE_BITRIX24_OFFLINE: bitrix24.offline
-BRIDGE_BITRIX24_OAUTH_URL: bitrix24.oauthURL
 BRIDGE_MAX_BODY: limits.maxBody
 BRIDGE_MAX_IN_FLIGHT: limits.maxInFlight
 BRIDGE_MAX_IN_FLIGHT_BYTES: limits.maxInFlightBytes
@@ -49,14 +34,6 @@ BRIDGE_LOG_FORMAT: log.format
 BRIDGE_STATE_KEY: stateKey
 BRIDGE_NATS_PASSWORD: nats.password
 BRIDGE_NATS_LISTEN_PASSWORD: nats.embedded.password
-BRIDGE_ZOHO_TOKENS: zoho.tokens
-BRIDGE_ZOHO_TOKEN_SECRET: zoho.tokenSecret
-BRIDGE_ZOHO_WEBHOOK_SECRET: zoho.webhooks.secret
-BRIDGE_ZOHO_CLIENT_SECRET: zoho.client.secret
-BRIDGE_ZOHO_REFRESH_TOKEN: zoho.client.refreshToken
-BRIDGE_BITRIX24_TOKENS: bitrix24.tokens
-BRIDGE_BITRIX24_WORKFLOW_SECRET: bitrix24.workflowSecret
-BRIDGE_BITRIX24_CLIENT_SECRET: bitrix24.client.secret
 {{- end -}}
 
 {{/* Variables that name a file themselves. */}}
@@ -84,21 +61,52 @@ BRIDGE_NATS_NKEY: nats.nkey
 {{- end -}}
 {{- end -}}
 
+{{/* These name the files of a certificate. */}}
+{{- define "crm-bridge.certificate" -}}
+BRIDGE_LISTEN_CERT: tls.existingSecret
+BRIDGE_LISTEN_KEY: tls.existingSecret
+BRIDGE_NATS_CA: nats.tls.ca
+BRIDGE_NATS_CERT: nats.tls.existingSecret
+BRIDGE_NATS_KEY: nats.tls.existingSecret
+BRIDGE_NATS_LISTEN_CERT: nats.embedded.tls.existingSecret
+BRIDGE_NATS_LISTEN_KEY: nats.embedded.tls.existingSecret
+{{- end -}}
+
+{{/* The Secrets with a certificate and its key, by what the names of their files begin with, as their variables do. */}}
+{{- define "crm-bridge.pairs" -}}
+{{- $pairs := dict "listen-" .Values.tls "nats-" .Values.nats.tls -}}
+{{- if include "crm-bridge.embedded" . -}}{{- $pairs = dict "listen-" .Values.tls "nats-listen-" .Values.nats.embedded.tls -}}{{- end -}}
+{{- range $prefix, $tls := $pairs }}
+{{- with $tls.existingSecret }}
+{{ $prefix }}: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The variables that have a value of their own, {variable: path}. */}}
+{{- define "crm-bridge.own" -}}
+{{- range list "plain" "secret" "credential" "certificate" }}
+{{ include (printf "crm-bridge.%s" .) $ }}
+{{- end }}
+{{- end -}}
+
 {{/* The secrets that are configured, as {found: [{variable, file, name, key, value}]}; name is the Secret's. */}}
 {{- define "crm-bridge.secrets" -}}
 {{- $root := . -}}
+{{- $given := deepCopy .Values.secrets -}}
+{{- $credentials := include "crm-bridge.credential" . | fromYaml -}}
+{{- range $variable, $path := merge (include "crm-bridge.secret" . | fromYaml) $credentials -}}
+{{- $_ := set $given $variable (include "crm-bridge.at" (dict "root" $root "path" $path) | fromJson).is -}}
+{{- end -}}
+{{- if .Values.nats.url -}}{{- $_ := unset $given "BRIDGE_NATS_LISTEN_PASSWORD" -}}{{- end -}}
 {{- $found := list -}}
-{{- range $kind := list "secret" "credential" -}}
-{{- range $variable, $path := include (printf "crm-bridge.%s" $kind) $root | fromYaml -}}
-{{- $at := (include "crm-bridge.at" (dict "root" $root "path" $path) | fromJson).is -}}
+{{- range $variable, $at := $given -}}
 {{- $file := $variable | trimPrefix "BRIDGE_" | lower | replace "_" "-" -}}
-{{- $names := ternary $variable (printf "%s_FILE" $variable) (eq $kind "credential") -}}
-{{- if and (eq $path "nats.embedded.password") (include "crm-bridge.remote" $root) -}}
-{{- else if $at.existingSecret -}}
+{{- $names := ternary $variable (printf "%s_FILE" $variable) (hasKey $credentials $variable) -}}
+{{- if $at.existingSecret -}}
 {{- $found = append $found (dict "variable" $names "file" $file "name" $at.existingSecret "key" ($at.key | default $file) "value" "") -}}
 {{- else if $at.value -}}
 {{- $found = append $found (dict "variable" $names "file" $file "name" (include "crm-bridge.fullname" $root) "key" $file "value" $at.value) -}}
-{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- toJson (dict "found" $found) -}}
@@ -113,27 +121,24 @@ BRIDGE_NATS_NKEY: nats.nkey
 {{- $text := include "crm-bridge.text" (include "crm-bridge.at" (dict "root" $root "path" $path) | fromJson).is -}}
 {{- if $text -}}{{- $_ := set $env $variable $text -}}{{- end -}}
 {{- end -}}
+{{- range $variable, $value := .Values.settings -}}
+{{- $text := ternary (toString $value) (include "crm-bridge.text" $value) (kindIs "bool" $value) -}}
+{{- if $text -}}{{- $_ := set $env $variable $text -}}{{- end -}}
+{{- end -}}
 {{- range (include "crm-bridge.secrets" . | fromJson).found -}}
 {{- $_ := set $env .variable (printf "%s/%s" $folder .file) -}}
 {{- end -}}
 {{- if and .Values.nats.url (or .Values.nats.tls.ca.existingSecret .Values.nats.tls.ca.existingConfigMap) -}}
 {{- $_ := set $env "BRIDGE_NATS_CA" (printf "%s/nats-ca.crt" $folder) -}}
 {{- end -}}
-{{- if and .Values.nats.url .Values.nats.tls.existingSecret -}}
-{{- $_ := set $env "BRIDGE_NATS_CERT" (printf "%s/nats-tls.crt" $folder) -}}
-{{- $_ := set $env "BRIDGE_NATS_KEY" (printf "%s/nats-tls.key" $folder) -}}
-{{- end -}}
-{{- if .Values.tls.existingSecret -}}
-{{- $_ := set $env "BRIDGE_LISTEN_CERT" (printf "%s/tls.crt" $folder) -}}
-{{- $_ := set $env "BRIDGE_LISTEN_KEY" (printf "%s/tls.key" $folder) -}}
+{{- range $prefix, $_ := include "crm-bridge.pairs" . | fromYaml -}}
+{{- $variable := printf "BRIDGE_%s" ($prefix | upper | replace "-" "_") -}}
+{{- $_ := set $env (printf "%sCERT" $variable) (printf "%s/%stls.crt" $folder $prefix) -}}
+{{- $_ := set $env (printf "%sKEY" $variable) (printf "%s/%stls.key" $folder $prefix) -}}
 {{- end -}}
 {{- if include "crm-bridge.embedded" . -}}
 {{- $_ := set $env "BRIDGE_NATS_LISTEN" (printf ":%d" (int .Values.ports.nats)) -}}
 {{- $_ := set $env "BRIDGE_NATS_LISTEN_USER" .Values.nats.embedded.user -}}
-{{- if .Values.nats.embedded.tls.existingSecret -}}
-{{- $_ := set $env "BRIDGE_NATS_LISTEN_CERT" (printf "%s/nats-listen-tls.crt" $folder) -}}
-{{- $_ := set $env "BRIDGE_NATS_LISTEN_KEY" (printf "%s/nats-listen-tls.key" $folder) -}}
-{{- end -}}
 {{- else -}}
 {{- $_ := set $env "BRIDGE_DELIVERY" .Values.delivery -}}
 {{- end -}}
@@ -164,21 +169,15 @@ BRIDGE_NATS_NKEY: nats.nkey
     items: [{ key: {{ .key | quote }}, path: {{ .file }} }]
 {{- end }}
 {{- with .Values.nats.tls.ca }}
-{{- if and $.Values.nats.url .existingSecret }}
-- secret:
-    name: {{ .existingSecret }}
-    items: [{ key: {{ .key | quote }}, path: nats-ca.crt }]
-{{- else if and $.Values.nats.url .existingConfigMap }}
-- configMap:
-    name: {{ .existingConfigMap }}
+{{- if and $.Values.nats.url (or .existingSecret .existingConfigMap) }}
+- {{ ternary "configMap" "secret" (empty .existingSecret) }}:
+    name: {{ .existingSecret | default .existingConfigMap }}
     items: [{ key: {{ .key | quote }}, path: nats-ca.crt }]
 {{- end }}
 {{- end }}
-{{- range $prefix, $name := dict "nats-" (ternary .Values.nats.tls.existingSecret "" (not (empty .Values.nats.url))) "" .Values.tls.existingSecret "nats-listen-" (ternary .Values.nats.embedded.tls.existingSecret "" (empty .Values.nats.url)) }}
-{{- if $name }}
+{{- range $prefix, $name := include "crm-bridge.pairs" . | fromYaml }}
 - secret:
     name: {{ $name }}
     items: [{ key: tls.crt, path: {{ $prefix }}tls.crt }, { key: tls.key, path: {{ $prefix }}tls.key }]
-{{- end }}
 {{- end }}
 {{- end -}}

@@ -1,11 +1,13 @@
 package test
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"github.com/prometheus/prometheus/promql/promqltest"
 )
 
@@ -18,7 +20,7 @@ func TestAlertsFire(t *testing.T) {
 	expressions, asked := map[string]string{}, map[string]bool{}
 	for _, name := range []string{"monitoring", "monitoring-embedded"} {
 		for _, rule := range rules(t, name) {
-			expressions[rule.Alert] = rule.Expr.String() // embedded: a channel has a day
+			expressions[rule.Alert] = rule.Expr.String()
 		}
 	}
 	for _, c := range []struct {
@@ -76,6 +78,51 @@ func TestAlertsFire(t *testing.T) {
 	}
 }
 
+// A channel that is not renewed is alerted of a sixth of its lifetime before its end, and four hours before at least; or as
+// prometheusRule.channelExpirySeconds says.
+func TestChannelsExpire(t *testing.T) {
+	const day = 24 * time.Hour
+	expression := func(values string) (found string) {
+		for _, rule := range one[*monitoring.PrometheusRule](t, render(t, values)).Spec.Groups[0].Rules {
+			if rule.Alert == "CrmBridgeChannelExpiring" {
+				found = rule.Expr.String()
+			}
+		}
+		return found
+	}
+	relative := expression(read(t, "testdata/values/monitoring.yaml"))
+	fixed := expression(embedded + "prometheusRule: { enabled: true, channelExpirySeconds: 7200 }")
+	if !strings.Contains(fixed, "- time() < 7200 and") {
+		t.Errorf("channelExpirySeconds is not in %s", fixed)
+	}
+	for _, c := range []struct {
+		lives, left time.Duration
+		fires       bool
+	}{
+		{7 * day, 23 * time.Hour, true},
+		{7 * day, 25 * time.Hour, false},
+		{7 * day, 3 * day, false},
+		{day, 3*time.Hour + 50*time.Minute, true},
+		{day, 4*time.Hour + 10*time.Minute, false},
+		{day, 12 * time.Hour, false},
+	} {
+		// For twelve days it is renewed when half of its time is over; then no more.
+		var series strings.Builder
+		series.WriteString("crm_bridge_channel_expiry_timestamp_seconds{channel=\"1\"," + mine + "}")
+		now, ends := time.Duration(0), c.lives
+		for ; now < 12*day || ends-now != c.left; now += 10 * time.Minute {
+			if now < 12*day && ends-now <= c.lives/2 {
+				ends = now + c.lives
+			}
+			fmt.Fprintf(&series, " %d", int(ends.Seconds()))
+		}
+		fmt.Fprintf(&series, " %d", int(ends.Seconds()))
+		if got := firesAt(t, relative, series.String(), 10*time.Minute, now); got != c.fires {
+			t.Errorf("a channel of %s with %s left fires: %v", c.lives, c.left, got)
+		}
+	}
+}
+
 // volume is a claim of which so much of a hundred is left.
 func volume(pod string, left int) string {
 	labels := `{namespace="sales",persistentvolumeclaim="data-` + pod + `"} `
@@ -85,13 +132,19 @@ func volume(pod string, left int) string {
 // fires reports whether an expression has a result after two hours.
 func fires(t *testing.T, expression, series string) bool {
 	t.Helper()
+	return firesAt(t, expression, series, time.Minute, 2*time.Hour)
+}
+
+// firesAt is fires at a time, with samples of every step.
+func firesAt(t *testing.T, expression, series string, step, at time.Duration) bool {
+	t.Helper()
 	if expression == "" {
 		t.Fatal("there is no such alert")
 	}
-	store := promqltest.LoadedStorage(t, "load 1m\n  "+strings.ReplaceAll(series, "\n", "\n  ")+"\n")
+	store := promqltest.LoadedStorage(t, "load "+strconv.Itoa(int(step.Seconds()))+"s\n  "+strings.ReplaceAll(series, "\n", "\n  ")+"\n")
 	defer func() { _ = store.Close() }()
 	engine := promqltest.NewTestEngine(t, false, 0, promqltest.DefaultMaxSamplesPerQuery)
-	query, err := engine.NewInstantQuery(t.Context(), store, nil, expression, time.Unix(0, 0).Add(2*time.Hour))
+	query, err := engine.NewInstantQuery(t.Context(), store, nil, expression, time.Unix(0, 0).Add(at))
 	if err != nil {
 		t.Fatal(err)
 	}

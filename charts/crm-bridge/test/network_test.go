@@ -73,7 +73,7 @@ func declared(t *testing.T, list objects, name string) bool {
 
 // What leads in from outside leads to callbacks and to the documents that are public, and to nothing else.
 func TestOnlyCallbacksAreReachable(t *testing.T) {
-	public := []string{"/asyncapi.html", "/asyncapi.yaml", "/bitrix24/", "/schemas/", "/zoho/"}
+	public := []string{"/asyncapi.html", "/asyncapi.yaml", "/schemas/", "/zoho/"}
 	ingress := one[*networking.Ingress](t, render(t, read(t, "testdata/values/ingress.yaml")))
 	if len(ingress.Spec.Rules) != 2 {
 		t.Errorf("there are %d hosts, not 2", len(ingress.Spec.Rules))
@@ -162,8 +162,10 @@ func TestOnlyWhatIsNeededGoesOut(t *testing.T) {
 // The APIs of a CRM may be at a port of their own, and its client may come from variables of your own.
 func TestAPIsOfYourOwnAreReached(t *testing.T) {
 	for values, want := range map[string][]string{
-		"zoho: { apiURL: 'https://crm.example.com:8443/crm', accountsURL: 'http://accounts.example.com' }\nextraEnvFrom: [{ secretRef: { name: crm } }]": {"53", "53", "4222", "443", "8443", "80"},
-		"extraEnv: [{ name: BRIDGE_BITRIX24_CLIENT_ID_FILE, value: /id }]":                                                                               {"53", "53", "4222", "443"},
+		"settings: { BRIDGE_ZOHO_API_URL: 'https://crm.example.com:8443/crm', BRIDGE_ZOHO_ACCOUNTS_URL: 'http://accounts.example.com' }\nextraEnvFrom: [{ secretRef: { name: crm } }]": {"53", "53", "4222", "443", "80", "8443"},
+		"settings: { BRIDGE_ZOHO_API_URL: 'https://crm.example.com:8443/crm' }":                                                                                                        {"53", "53", "4222"},
+		"secrets: { BRIDGE_NEWCRM_API_TOKEN: { value: t } }\nstateKey: { value: k }":                                                                                                   {"53", "53", "4222", "443"},
+		"extraEnv: [{ name: BRIDGE_BITRIX24_CLIENT_ID_FILE, value: /id }]":                                                                                                             {"53", "53", "4222", "443"},
 	} {
 		rules := one[*networking.NetworkPolicy](t, render(t, valid+values))
 		if got := lets(rules.Spec.Egress); !slices.Equal(got, want) {

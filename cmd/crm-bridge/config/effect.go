@@ -37,17 +37,18 @@ var effects = []struct {
 	},
 }
 
-// checkEffects returns an error for a variable that was set and has no effect in the mode of the others.
+// checkEffects returns a problem for each variable that was set and has no effect in the mode of the others.
 func (s Settings) checkEffects(env *Environment) error {
+	var found Problems
 	for _, rule := range effects {
 		if rule.has(s) {
 			continue
 		}
 		for _, v := range env.Variables {
 			if slices.Contains(rule.variables, v.Name) && v.From != "default" && v.Value != v.Default {
-				return fmt.Errorf("%s has no effect: %s; %s, or unset %s", v.Name, rule.why, rule.do, v.SetBy())
+				found.Add(fmt.Errorf("%s has no effect: %s; %s, or unset %s", v.Name, rule.why, rule.do, v.SetBy()))
 			}
 		}
 	}
-	return nil
+	return found.Err()
 }

@@ -31,30 +31,54 @@ type Variable struct {
 // Environment fills config structs with envconfig, and knows every variable that any of them reads.
 type Environment struct {
 	Variables []Variable
+	Problems  Problems // of what Collect has loaded
 }
 
-// Load fills into, a pointer to a struct. NAME_FILE stands in for NAME; an empty variable counts as not set. Its errors
-// name the variable and never show its value, which may be a secret.
+// Load fills into, a pointer to a struct. NAME_FILE stands in for NAME; an empty variable counts as not set. It returns all
+// problems; each names its variable and never shows its value, which may be a secret. What cannot be read is not set.
 func (e *Environment) Load(into any) error {
 	variables, err := describe(into)
 	if err != nil {
 		return err
 	}
+	var found Problems
 	for i := range variables {
 		v := &variables[i]
 		restore, err := v.resolve()
-		if err != nil {
-			return err
-		}
 		defer restore()
+		if err != nil {
+			found.Add(invalid{v.Name, err})
+			defer hide(v.Name)()
+		}
 	}
 	e.Variables = append(e.Variables, variables...)
-	err = envconfig.Process(Prefix, into)
-	var parse *envconfig.ParseError
-	if errors.As(err, &parse) {
-		return fmt.Errorf("%s %s", parse.KeyName, reason(parse.Err))
+	for {
+		err := envconfig.Process(Prefix, into)
+		var parse *envconfig.ParseError
+		if !errors.As(err, &parse) || found.invalid(parse.KeyName) {
+			found.Add(err)
+			return found.Err()
+		}
+		found.Add(invalid{parse.KeyName, fmt.Errorf("%s %s", parse.KeyName, reason(parse.Err))})
+		defer hide(parse.KeyName)()
 	}
-	return err
+}
+
+// Collect is Load that keeps the problems in e.Problems and returns none, so that its caller goes on to find the others.
+func (e *Environment) Collect(into any) error {
+	e.Problems.Add(e.Load(into))
+	return nil
+}
+
+// hide unsets a variable until it is shown again.
+func hide(name string) (show func()) {
+	value, isSet := os.LookupEnv(name)
+	_ = os.Unsetenv(name)
+	return func() {
+		if isSet {
+			_ = os.Setenv(name, value)
+		}
+	}
 }
 
 // reason is what a Decode method of ours says; the errors of the standard library quote the value.
@@ -163,9 +187,10 @@ func injected(name, value string) bool {
 		kubernetesPort.MatchString(name) && (strings.HasPrefix(value, "tcp://") || strings.HasPrefix(value, "udp://"))
 }
 
-// CheckUnknown returns an error that names the first variable with our prefix that nothing reads, and the known one
-// that is most like it. Call it after every struct is loaded.
+// CheckUnknown returns a problem for each variable with our prefix that nothing reads, with the known one that is most like
+// it. Call it after every struct is loaded.
 func (e *Environment) CheckUnknown() error {
+	var found Problems
 	environ := os.Environ()
 	slices.Sort(environ)
 	for _, entry := range environ {
@@ -173,9 +198,9 @@ func (e *Environment) CheckUnknown() error {
 		if !strings.HasPrefix(name, Prefix+"_") || injected(name, value) || e.knows(strings.TrimSuffix(name, "_FILE")) || e.knows(name) {
 			continue
 		}
-		return fmt.Errorf("%s is not a variable of crm-bridge; the nearest is %s (crm-bridge config lists them all)", name, e.nearest(name))
+		found.Add(invalid{name, fmt.Errorf("%s is not a variable of crm-bridge; the nearest is %s (crm-bridge config lists them all)", name, e.nearest(name))})
 	}
-	return nil
+	return found.Err()
 }
 
 func (e *Environment) knows(name string) bool {

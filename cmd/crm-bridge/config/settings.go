@@ -92,20 +92,18 @@ var (
 	streamPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 )
 
-// Load reads the bridge's own variables and checks what one of them alone cannot tell.
-func Load(env *Environment) (Settings, error) {
-	var s Settings
-	if err := env.Load(&s); err != nil {
-		return s, err
-	}
-	if err := s.check(); err != nil {
-		return s, err
-	}
-	return s, s.checkEffects(env)
+// Load reads the bridge's own variables and checks what one of them alone cannot tell. It returns all problems.
+func Load(env *Environment) (s Settings, err error) {
+	var found Problems
+	found.Add(env.Load(&s))
+	found.Add(s.check())
+	found.Add(s.checkEffects(env))
+	return s, found.Err()
 }
 
-// check says what is wrong with each setting, in the words of who sets it.
+// check returns what is wrong with the settings, in the words of who sets them.
 func (s Settings) check() error {
+	var found Problems
 	for _, rule := range []struct {
 		ok  bool
 		say string
@@ -132,15 +130,15 @@ func (s Settings) check() error {
 		{areNATS(s.NATS.URL), "BRIDGE_NATS_URL must be one or more URLs such as nats://host:4222, separated by commas; percent-encode what is special in a user or a password, or set BRIDGE_NATS_USER and BRIDGE_NATS_PASSWORD"},
 	} {
 		if !rule.ok {
-			return errors.New(rule.say)
+			found.Add(errors.New(rule.say))
 		}
 	}
 	for _, address := range [][2]string{{"BRIDGE_LISTEN", s.Listen}, {"BRIDGE_ADMIN_LISTEN", s.AdminListen}, {"BRIDGE_NATS_LISTEN", s.NATS.Listen}} {
 		if _, err := net.ResolveTCPAddr("tcp", address[1]); err != nil {
-			return fmt.Errorf("%s must be an address of the form host:port, such as 127.0.0.1:8080", address[0])
+			found.Add(fmt.Errorf("%s must be an address of the form host:port, such as 127.0.0.1:8080", address[0]))
 		}
 	}
-	return nil
+	return found.Err()
 }
 
 func (s Settings) Embedded() bool { return s.NATS.URL == "" }

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Two builds of a commit are the same to the byte, and what is unpacked knows its version, completes its commands and has its pages.
+func TestRelease(t *testing.T) {
+	t.Chdir("../..")
+	t.Setenv("VERSION", "9.8.7-ci")
+	t.Setenv("COMMIT", "0123456789abcdef0123456789abcdef01234567")
+	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
+	first, second := t.TempDir(), t.TempDir()
+	for _, folder := range []string{first, second} {
+		if err := (release{version: "9.8.7-ci", folder: folder}).build([]string{runtime.GOOS + "/" + runtime.GOARCH}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	base := "crm-bridge_9.8.7-ci_" + runtime.GOOS + "_" + runtime.GOARCH
+	for _, name := range []string{base + ".tar.gz", "SHA256SUMS"} {
+		if one, other := read(t, first, name), read(t, second, name); !bytes.Equal(one, other) {
+			t.Errorf("%s differs between two builds", name)
+		}
+	}
+
+	names := unpack(t, read(t, first, base+".tar.gz"), second)
+	for _, want := range []string{"LICENSE", "README.md", "crm-bridge", "completions/crm-bridge.bash", "completions/_crm-bridge", "completions/crm-bridge.fish", "completions/crm-bridge.ps1", "man/crm-bridge.1", "man/crm-bridge-replay.1"} {
+		if !slices.Contains(names, base+"/"+want) {
+			t.Errorf("the archive lacks %s: %q", want, names)
+		}
+	}
+	unpacked := filepath.Join(second, base)
+	if got, want := say(t, unpacked, "crm-bridge version --json"), `"commit":"0123456789abcdef0123456789abcdef01234567"`; !strings.Contains(got, want) || !strings.Contains(got, `"version":"9.8.7-ci"`) {
+		t.Errorf("the program says %s", got)
+	}
+	completed := say(t, unpacked, `source completions/crm-bridge.bash
+		_get_comp_words_by_ref() { cur=repl prev=crm-bridge words=(crm-bridge repl) cword=1; } # of the package bash-completion
+		__start_crm-bridge 2>/dev/null; echo "${COMPREPLY[@]}"`)
+	if strings.TrimSpace(completed) != "replay" {
+		t.Errorf("crm-bridge repl is completed to %q", completed)
+	}
+}
+
+// A ZIP archive holds every file with its mode, and is the same each time.
+func TestZipped(t *testing.T) {
+	files := []file{{"LICENSE", 0o644, []byte("free")}, {"crm-bridge.exe", 0o755, []byte("MZ")}}
+	var one, other bytes.Buffer
+	for _, out := range []*bytes.Buffer{&one, &other} {
+		if err := zipped(out, "a/", time.Unix(1700000000, 0).UTC(), files); err != nil {
+			t.Fatal(err)
+		}
+	}
+	archive, err := zip.NewReader(bytes.NewReader(one.Bytes()), int64(one.Len()))
+	if err != nil || !bytes.Equal(one.Bytes(), other.Bytes()) {
+		t.Fatalf("two archives differ, or cannot be read: %v", err)
+	}
+	for i, f := range archive.File {
+		if f.Name != "a/"+files[i].name || int64(f.Mode()) != files[i].mode || !f.Modified.Equal(time.Unix(1700000000, 0)) {
+			t.Errorf("%s has mode %v and time %v", f.Name, f.Mode(), f.Modified)
+		}
+	}
+}
+
+func read(t *testing.T, folder, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(folder, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// unpack writes what an archive holds into folder, and returns the names in their order.
+func unpack(t *testing.T, data []byte, folder string) (names []string) {
+	t.Helper()
+	compressed, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for archive := tar.NewReader(compressed); ; {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if header.Uid != 0 || header.Gid != 0 || header.ModTime.Unix() != 1700000000 {
+			t.Errorf("%s belongs to %d:%d and is of %v", header.Name, header.Uid, header.Gid, header.ModTime)
+		}
+		names = append(names, header.Name)
+		content, err := io.ReadAll(archive)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(folder, header.Name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, content, os.FileMode(header.Mode)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.IsSorted(names) {
+		t.Errorf("the entries are not sorted: %q", names)
+	}
+	return names
+}
+
+// say is what a script prints in folder, with the programs of folder first.
+func say(t *testing.T, folder, script string) string {
+	t.Helper()
+	command := exec.Command("bash", "-c", script)
+	command.Dir, command.Env = folder, append(os.Environ(), "PATH="+folder+":"+os.Getenv("PATH"))
+	out, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", script, err, out)
+	}
+	return string(out)
+}

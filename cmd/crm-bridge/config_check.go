@@ -1,0 +1,187 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// finding is a line of "crm-bridge config check".
+type finding struct {
+	Check   string `json:"check"` // "variables", "nats", "certificates" or a CRM
+	OK      bool   `json:"ok"`
+	Problem string `json:"problem,omitempty"`
+}
+
+func configCheckCommand() *cobra.Command {
+	var offline, asJSON bool
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Validate the configuration and list all problems",
+		Long: `Validate every variable, then connect to what is configured: the remote NATS, and the OAuth server of each CRM with its
+credentials. A server whose refresh tokens work once is only contacted, so that none is used up. It lists all problems, and exits
+with 1 if there is one.`,
+		Example: "  crm-bridge config check\n  crm-bridge config check --offline --json",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if timeout <= 0 {
+				return fmt.Errorf("%w: --timeout must be more than 0s", errUsage)
+			}
+			env := &config.Environment{}
+			s, all := loadAll(env)
+			findings := findingsOf("variables", env.Problems)
+			if !offline {
+				ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+				defer cancel()
+				findings = append(findings, connectAll(ctx, s, all, env.Problems)...)
+			}
+			if err := printFindings(cmd.OutOrStdout(), findings, asJSON || !terminal.IsTerminal(cmd.OutOrStdout())); err != nil {
+				return err
+			}
+			findings = slices.DeleteFunc(findings, func(f finding) bool { return f.OK })
+			switch len(findings) {
+			case 0:
+				return nil
+			case 1:
+				return errors.New("the configuration has a problem")
+			}
+			return fmt.Errorf("the configuration has %d problems", len(findings))
+		},
+	}
+	cmd.Flags().BoolVar(&offline, "offline", false, "only validate; connect to nothing")
+	cmd.Flags().DurationVar(&timeout, "timeout", 10*time.Second, "wait so long for answers")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
+	return cmd
+}
+
+// loadAll reads everything that serve reads, and leaves all problems in env.Problems.
+func loadAll(env *config.Environment) (config.Settings, opened) {
+	s, _, _ := loadClient(env)
+	var state laterState // which is never opened, for nothing is asked of it
+	setup := ingest.Setup{Env: env.Collect, PublicURL: s.BaseURL(), State: state.State(), Log: slog.New(slog.DiscardHandler), MadeSecret: func(name string) (string, error) {
+		secret, err := foundSecret(s)(name)
+		if secret == "" && s.Embedded() {
+			secret = rand.Text() // serve makes one at its first start
+		}
+		return secret, err
+	}}
+	all, err := openCRMs(crms, setup)
+	env.Problems.Add(err)
+	return s, all
+}
+
+// connectAll connects to everything that is configured, at the same time, but not where a variable of it has a problem.
+func connectAll(ctx context.Context, s config.Settings, crms opened, known config.Problems) []finding {
+	checks := map[string]func(context.Context) error{}
+	add := func(name, variables string, check func(context.Context) error) {
+		if !slices.ContainsFunc(known, func(one error) bool { return strings.Contains(one.Error(), config.Prefix+"_"+variables) }) {
+			checks[name] = check
+		}
+	}
+	if !s.Embedded() {
+		add("nats", "NATS_", func(ctx context.Context) error { return reachRemote(ctx, s) })
+	}
+	if s.ListenCert != "" || s.NATS.ListenCert != "" {
+		add("certificates", "LISTEN_", func(context.Context) error { return loadCertificates(s) })
+	}
+	for _, crm := range crms {
+		if crm.Reach != nil {
+			add(crm.Provider, strings.ToUpper(crm.Provider)+"_", crm.Reach)
+		}
+	}
+	var mu sync.Mutex
+	var running sync.WaitGroup
+	found := map[string][]finding{}
+	for name, check := range checks {
+		running.Go(func() {
+			result := findingsOf(name, check(ctx))
+			mu.Lock()
+			defer mu.Unlock()
+			found[name] = result
+		})
+	}
+	running.Wait()
+	var all []finding
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		all = append(all, found[name]...)
+	}
+	return all
+}
+
+// reachRemote connects to the remote NATS and asks for its stream, which need not exist yet.
+func reachRemote(ctx context.Context, s config.Settings) error {
+	conn, err := s.NATS.Remote().Reach(ctx, slog.New(slog.DiscardHandler))
+	if err == nil {
+		defer conn.Close()
+		if _, err = conn.MaxBytes(ctx, s.Stream); conn.Lacks(ctx, s.Stream) {
+			err = nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("BRIDGE_NATS_URL: %w", publish.Plain(s.NATS.Explain(err), s.NATS.URL))
+	}
+	return nil
+}
+
+// loadCertificates reads the certificates that listeners show.
+func loadCertificates(s config.Settings) error {
+	var found config.Problems
+	for _, one := range [][3]string{
+		{"BRIDGE_LISTEN_CERT", s.ListenCert, s.ListenKey}, {"BRIDGE_NATS_LISTEN_CERT", s.NATS.ListenCert, s.NATS.ListenKey},
+	} {
+		if one[1] == "" {
+			continue
+		}
+		if _, err := tlsConfig(one[1], one[2], slog.New(slog.DiscardHandler)); err != nil {
+			found.Add(fmt.Errorf("%s and its key: %w", one[0], err))
+		}
+	}
+	return found.Err()
+}
+
+// findingsOf returns a line for each problem in err, or one that says that there is none.
+func findingsOf(check string, err error) []finding {
+	var findings []finding
+	for _, problem := range config.Each(err) {
+		findings = append(findings, finding{Check: check, Problem: terminal.Visible(terminal.Plainly(problem))})
+	}
+	if findings == nil {
+		return []finding{{Check: check, OK: true}}
+	}
+	return findings
+}
+
+func printFindings(out io.Writer, findings []finding, asJSON bool) error {
+	if asJSON {
+		encoder := terminal.JSONEncoder(out)
+		for _, one := range findings {
+			if err := encoder.Encode(one); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, one := range findings {
+		terminal.Say(table, "%s\t%s\n", one.Check, cmp.Or(one.Problem, "ok"))
+	}
+	return table.Flush()
+}
