@@ -73,7 +73,7 @@ func (e *Events) Proof() (variable, file string) {
 }
 
 // Proof implements ingest.Sampler.
-func (w *Workflows) Proof() (variable, file string) {
+func (w *workflows) Proof() (variable, file string) {
 	return "BRIDGE_BITRIX24_WORKFLOW_SECRET", madeWorkflowSecret
 }
 
@@ -108,7 +108,7 @@ func sampleFields(values json.RawMessage) (body.Params, error) {
 
 // Sample implements ingest.Sampler: an outgoing webhook as a workflow posts it. A workflow runs on one record, so of
 // several it takes the first.
-func (w *Workflows) Sample(change ingest.Change, token string) (ingest.Callback, error) {
+func (w *workflows) Sample(change ingest.Change, token string) (ingest.Callback, error) {
 	if token == "" && len(w.WorkflowSecret) > 0 {
 		token = w.WorkflowSecret[0]
 	}

@@ -129,16 +129,6 @@ func verbatim(text string) string {
 	return string(out)
 }
 
-// Get returns the first value of a name, in exactly that spelling.
-func (p Params) Get(name string) (value string, ok bool) {
-	for _, param := range p {
-		if param.Name == name {
-			return param.Value, true
-		}
-	}
-	return "", false
-}
-
 // All returns every value of a name.
 func (p Params) All(name string) []string {
 	var values []string

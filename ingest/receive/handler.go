@@ -40,8 +40,8 @@ type Handler struct {
 	Allow          ingest.Networks // where callbacks may come from; empty: anywhere
 	TrustedProxies ingest.Networks // peers whose X-Forwarded-For is trusted
 
-	Missed  func(at time.Time)  // called for refused callbacks that the CRM may not repeat (DESIGN.md, 12); nil: not called
-	Public  map[string]Document // documents that everyone may GET, by path pattern
+	Missed  func(provider string, at time.Time) // called for refused callbacks that the CRM may not repeat (DESIGN.md, 12); nil: not called
+	Public  map[string]Document                 // documents that everyone may GET, by path pattern
 	Log     *slog.Logger
 	Metrics *Metrics
 

@@ -11,15 +11,15 @@ import (
 	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
-// notification is a notification before anything in it is trusted to have the shape that the documents give.
+// notification is a notification whose members may have any shape.
 type notification struct {
 	Module, Operation, IDs, ChannelID, Token, ResourceURI, ServerTime, AffectedFields, AffectedValues, QueryParams json.RawMessage
 
 	raw json.RawMessage
 }
 
-// parse reads JSON by content: which Content-Type Zoho sends is not documented, so that a charset in it counts only where the
-// body is not UTF-8. Beside an error, which wraps ErrMalformed, stands what could be read: it is all that Verify judges.
+// parse reads JSON by content: which Content-Type Zoho sends is not documented, so its charset counts only where the body is not
+// UTF-8. With an error, which wraps ErrMalformed, it returns what could be read, which is all that Verify needs.
 func parse(cb ingest.Callback) (notification, error) {
 	text, err := body.Text(cb.Body, nil)
 	if err != nil {
@@ -30,7 +30,7 @@ func parse(cb ingest.Callback) (notification, error) {
 	if err == nil {
 		err = b.check()
 	}
-	for name, value := range jsontext.Members(b.raw) { // names count as they are written, and the last of a name
+	for name, value := range jsontext.Members(b.raw) { // names are case-sensitive, and the last of a name wins
 		if err == nil || jsontext.Check(value) == nil {
 			b.set(string(name), value)
 		}
@@ -95,7 +95,7 @@ func tokenOf(b notification) (token string, present bool, err error) {
 	return token, true, err
 }
 
-// digits reads a string, or a whole number without losing one of its digits.
+// digits returns a string, or a whole number with all its digits.
 func digits(raw []byte, name string) (string, error) {
 	if len(raw) > 0 && raw[0] == '"' {
 		return text(raw, name)
@@ -106,8 +106,8 @@ func digits(raw []byte, name string) (string, error) {
 	return string(raw), nil
 }
 
-// channelOf returns the channel id as its digits: Zoho sends a string, a number is taken too, and negative ones were
-// seen. It is empty where the body has none.
+// channelOf returns the channel id; empty where the body has none. Zoho sends a string; a number is accepted too, and negative ones
+// were seen.
 func channelOf(b notification) (string, error) {
 	if absent(b.ChannelID) {
 		return "", nil
@@ -140,8 +140,8 @@ func recordIDs(raw []byte) ([]string, error) {
 	return ids, nil
 }
 
-// affectedFields reads a list of {record id: [field, …]}. What is of another shape stays in the native body alone; an
-// empty list means that the fields are not known.
+// affectedFields reads a list of {record id: [field, …]}. Any other shape stays in the native body alone; an empty list means that
+// the fields are unknown.
 func affectedFields(raw []byte) map[string][]string {
 	var fields map[string][]string
 	for entry := range jsontext.Entries(raw) {
@@ -177,7 +177,7 @@ func stringsOf(raw []byte) (list []string, ok bool) {
 	return list, true
 }
 
-// affectedValues reads a list of {record_id, values}. What it says of one record in several entries becomes one object.
+// affectedValues reads a list of {record_id, values}. Several entries of one record become one object.
 func affectedValues(raw []byte) map[string]json.RawMessage {
 	var each map[string][]json.RawMessage
 	for entry := range jsontext.Entries(raw) {
@@ -214,7 +214,7 @@ func affectedValues(raw []byte) map[string]json.RawMessage {
 
 func isObject(raw []byte) bool { return raw[0] == '{' || absent(raw) }
 
-// merged returns one object with the members of all, each as it is written; where several have one, the last counts.
+// merged returns one object with the members of all, verbatim; of several with one name the last wins.
 func merged(objects []json.RawMessage) json.RawMessage {
 	if len(objects) == 1 {
 		return objects[0]

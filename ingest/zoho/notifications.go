@@ -18,8 +18,6 @@ import (
 // NotificationsLabel is the label of the source Notifications.
 const NotificationsLabel = "zoho-notifications"
 
-const notificationsPath = "/zoho/notifications"
-
 // Notifications understands the callbacks of Zoho CRM's notification channels (actions/watch), every version of them.
 type Notifications struct {
 	Account      string            // the org's name in events
@@ -141,7 +139,7 @@ func (n *Notifications) verifyToken(body notification) (present bool, err error)
 // derives reports whether token is that of the channel under one of the secrets.
 func (n *Notifications) derives(token, channel string) bool {
 	return slices.ContainsFunc(n.TokenSecrets, func(secret string) bool {
-		return ingest.MatchesAny(token, []string{ChannelToken(secret, channel)})
+		return ingest.MatchesAny(token, []string{channelToken(secret, channel)})
 	})
 }
 
@@ -156,7 +154,7 @@ func (n *Notifications) verifyProof(query url.Values, channel, why string) error
 	}
 	proofs := make([]string, len(n.TokenSecrets))
 	for i, secret := range n.TokenSecrets {
-		proofs[i] = ChannelProof(secret, named)
+		proofs[i] = channelProof(secret, named)
 	}
 	if !ingest.MatchesAny(query.Get("proof"), proofs) {
 		return fmt.Errorf("%w: %s, and its URL brings a wrong proof", ingest.ErrForged, why)

@@ -1,6 +1,7 @@
 package zoho
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,9 +103,9 @@ func (c Config) hasClient() (bool, error) {
 
 func (c Config) client(log *slog.Logger) *Client {
 	centre := dataCentres[string(c.Zoho.DC)]
-	accounts := orDefault(string(c.Zoho.AccountsURL), centre[0])
+	accounts := cmp.Or(string(c.Zoho.AccountsURL), centre[0])
 	return &Client{
-		TokenURL: orDefault(string(c.Zoho.TokenURL), accounts+"/oauth/v2/token"), APIURL: orDefault(string(c.Zoho.API.URL), centre[1]),
+		TokenURL: cmp.Or(string(c.Zoho.TokenURL), accounts+"/oauth/v2/token"), APIURL: cmp.Or(string(c.Zoho.API.URL), centre[1]),
 		Version: c.Zoho.API.Version, ClientID: c.Zoho.ClientID, ClientSecret: c.Zoho.ClientSecret, RefreshToken: c.Zoho.RefreshToken, Log: log,
 	}
 }

@@ -122,7 +122,7 @@ func TestDecode(t *testing.T) {
 		{new(zoho.Events), "Deals.all,planted", "entry 2 is not of the form Module.operation"},
 		{new(zoho.Events), "Deals.planted", "entry 1: the operation must be create, edit, delete or all"},
 		{new(zoho.Events), "planted planted.all", "entry 1 is not of the form"},
-		{new(zoho.Events), " , ", "holds no event"},
+		{new(zoho.Events), " , ", "names no event"},
 	} {
 		err := test.into.Decode(test.value)
 		if (test.says == "") != (err == nil) || err != nil && (!strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "planted")) {

@@ -106,7 +106,7 @@ func (n *Notifications) sampleChannel() string {
 
 func (n *Notifications) tokenFor(channel string) string {
 	if len(n.TokenSecrets) > 0 {
-		return ChannelToken(n.TokenSecrets[0], channel)
+		return channelToken(n.TokenSecrets[0], channel)
 	}
 	if tokens := n.Tokens.For(channel); len(tokens) > 0 {
 		return tokens[0]

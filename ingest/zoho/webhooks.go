@@ -20,9 +20,6 @@ const WebhooksLabel = "zoho-webhooks"
 
 const webhooksPath = "/zoho/webhooks"
 
-// secretParam is the parameter that proves a webhook.
-const secretParam = "secret"
-
 // Webhooks understands the webhooks of Zoho CRM's workflow rules. What they carry, and how, is up to the CRM's
 // administrator; they know neither module nor operation, so both stand in the URL.
 type Webhooks struct {

@@ -13,7 +13,6 @@ import (
 	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
-// errLossy says that an XML text does not convert to JSON without losing something.
 var errLossy = errors.New("does not convert to JSON without loss")
 
 // deepestXML is how many elements, less one, may be nested in XML that is converted: each takes up to two levels of JSON, and its
@@ -28,11 +27,10 @@ type element struct {
 	text     strings.Builder
 }
 
-// xmlToJSON converts an XML text to {"root": …}: an element is its text, or an object of its attributes ("@name"), its
-// children by name, a list where a name is repeated, and its text ("#text") where it has attributes too. Text between
-// children, a comment, an instruction, a document type (and with it every entity of its own), or children of one name
-// with others between them would be lost: then it does not convert, and object is nil. Nothing is ever fetched. The secret
-// that proves a webhook is not in object.
+// xmlToJSON converts an XML text to {"root": …}: an element becomes its text, or an object of its attributes ("@name"), its children
+// by name (a list where a name is repeated), and its text ("#text") where it has attributes too. object is nil if the conversion
+// would lose anything: text between children, a comment, an instruction, a document type (and with it all its entities), or the
+// order of children of one name with others between them. Nothing is ever fetched. The webhook's secret is not in object.
 // leaves are the children of the root with their text, as far as they can be read; one that has children has no text.
 func xmlToJSON(text string) (object json.RawMessage, leaves body.Params) {
 	above, err := readXML(text)
@@ -57,8 +55,8 @@ func xmlToJSON(text string) (object json.RawMessage, leaves body.Params) {
 	return object, leaves
 }
 
-// readXML reads elements, up to the first that is not well-formed, into one above them all. Its error says that some of the
-// text is not in it.
+// readXML reads elements, up to the first that is not well-formed, as children of above. Its error says that some of the text is
+// missing.
 func readXML(text string) (above *element, err error) {
 	decoder := xml.NewDecoder(strings.NewReader(text))
 	decoder.CharsetReader = func(_ string, input io.Reader) (io.Reader, error) { return input, nil } // it is UTF-8 by now
@@ -167,8 +165,8 @@ func (e *element) json() (json.RawMessage, error) {
 	return append(object, '}'), nil
 }
 
-// withoutCredentials takes the children and attributes of the root out of an XML text as JSON that hidden takes for a
-// credential's name, and returns what they held.
+// withoutCredentials removes from an XML text as JSON the root's children and attributes whose names are hidden, and returns what
+// they held.
 func withoutCredentials(object json.RawMessage, hidden func(name string) bool) (kept json.RawMessage, credentials []string) {
 	for root, children := range jsontext.Members(object) {
 		kept = jsontext.AppendName([]byte{'{'}, string(root))

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// listing is the list of channels as it was read, if it was.
+// listing is the list of channels, if it was read.
 type listing struct {
 	rows          []listedChannel
 	before, after time.Time
@@ -23,14 +23,7 @@ func (c *Channels) list(ctx context.Context) (listing, error) {
 	return listing{rows, before, after, err == nil}, err
 }
 
-// window is the time from start, by our own clock, until now, both by Zoho's. What Zoho's clock says is known only after
-// an answer of it.
-func (c *Channels) window(start time.Time) (before, after time.Time) {
-	after = c.Client.Now()
-	return after.Add(-time.Since(start)), after
-}
-
-// find returns the row of a channel and module; its time must not be over.
+// find returns the row of a channel and module that has not expired.
 func (l listing) find(id, module string) (listedChannel, bool) {
 	i := slices.IndexFunc(l.rows, func(row listedChannel) bool {
 		return row.ID == id && row.Module == module && row.Expires.After(l.after)
@@ -41,16 +34,16 @@ func (l listing) find(id, module string) (listedChannel, bool) {
 	return l.rows[i], true
 }
 
-// keep makes sure that a module's channel is alive, is as wanted, and is renewed when it is due, or at once.
-func (c *Channels) keep(ctx context.Context, m *memory, w Wanted, listed listing, atOnce bool) error {
+// maintain makes sure that a module's channel is alive and as configured, and renews it when it is due, or at once.
+func (c *Channels) maintain(ctx context.Context, m *coverages, w moduleEvents, listed listing, atOnce bool) error {
 	kept := m.of(w.Module)
 	if kept.Disabled {
 		return nil
 	}
-	err := c.keepOne(ctx, m, kept, w, listed, atOnce)
+	err := c.maintainOne(ctx, m, kept, w, listed, atOnce)
 	if err != nil && !errors.Is(err, errState) {
 		kept.fail(err)
-		c.reconciled = time.Time{} // so that the list of channels settles what an answer did not
+		c.reconciled = time.Time{} // the list of channels will show what the answer did not
 		if saved := m.save(ctx); saved != nil {
 			return errors.Join(err, saved)
 		}
@@ -58,15 +51,15 @@ func (c *Channels) keep(ctx context.Context, m *memory, w Wanted, listed listing
 	return err
 }
 
-func (c *Channels) keepOne(ctx context.Context, m *memory, kept *coverage, w Wanted, listed listing, atOnce bool) error {
-	kept.take(c.Client.Now())
-	id := ChannelID(c.Secrets[0], c.Account, w.Module)
+func (c *Channels) maintainOne(ctx context.Context, m *coverages, kept *coverage, w moduleEvents, listed listing, atOnce bool) error {
+	kept.take(c.Client.now())
+	id := channelID(c.Secrets[0], c.Account, w.Module)
 	row, there := listed.find(id, w.Module)
 	switch {
 	case there:
 		granted := kept.Granted
 		if !row.Expires.Equal(kept.Expires) || kept.Channel != id {
-			granted = time.Time{} // its lifetime is unknown: it is renewed at once
+			granted = time.Time{} // its life is unknown, so it is renewed at once
 		}
 		if err := c.alive(ctx, m, kept, id, row.Expires, granted, listed.before, listed.after); err != nil {
 			return err
@@ -82,26 +75,26 @@ func (c *Channels) keepOne(ctx context.Context, m *memory, kept *coverage, w Wan
 		}
 		return c.ask(ctx, m, kept, w, id, http.MethodPost)
 	}
-	if !atOnce && kept.Channel == id && !kept.Lapsed && c.Client.Now().Before(kept.due()) {
+	if !atOnce && kept.Channel == id && !kept.Lapsed && c.Client.now().Before(kept.due()) {
 		return nil
 	}
 	return c.renew(ctx, m, kept, w, id, http.MethodPatch)
 }
 
 // asWanted reports whether a channel in the list is as the bridge would enable it.
-func (c *Channels) asWanted(row listedChannel, w Wanted) bool {
-	return slices.Equal(row.Operations, w.Operations) && row.NotifyURL == NotifyURL(c.PublicURL, c.Secrets[0], row.ID) &&
-		row.Token == ChannelToken(c.Secrets[0], row.ID) && !row.Related
+func (c *Channels) asWanted(row listedChannel, w moduleEvents) bool {
+	return slices.Equal(row.Operations, w.Operations) && row.NotifyURL == notifyURL(c.PublicURL, c.Secrets[0], row.ID) &&
+		row.Token == channelToken(c.Secrets[0], row.ID) && !row.Related
 }
 
-// renew sends all of the channel again, by PATCH, or by PUT where something is not as wanted. A dead channel says so to a
-// PATCH; it is enabled anew then, and what was missed becomes a gap. So is one whose time a success did not make longer.
-func (c *Channels) renew(ctx context.Context, m *memory, kept *coverage, w Wanted, id, method string) error {
+// renew sends the whole channel again, by PATCH, or by PUT where it is not as configured. A channel that answers NOT_SUBSCRIBED is
+// enabled again, and the time without it becomes a gap. So is a channel whose expiry a success did not extend.
+func (c *Channels) renew(ctx context.Context, m *coverages, kept *coverage, w moduleEvents, id, method string) error {
 	old, own := kept.Expires, kept.Channel == id
 	err := c.ask(ctx, m, kept, w, id, method)
 	switch {
 	case refusedWith(err, notSubscribed):
-		if own { // or else it merely has a new id, and the old one may be alive
+		if own { // otherwise only its id is new, and the old one may be alive
 			if err := c.dead(ctx, m, kept); err != nil {
 				return err
 			}
@@ -113,8 +106,8 @@ func (c *Channels) renew(ctx context.Context, m *memory, kept *coverage, w Wante
 	return err
 }
 
-// ask sends a request for the channel with the longest expiry that Zoho takes, and remembers what came back.
-func (c *Channels) ask(ctx context.Context, m *memory, kept *coverage, w Wanted, id, method string) error {
+// ask requests the channel with the longest expiry that Zoho accepts, and stores the expiry that came back.
+func (c *Channels) ask(ctx context.Context, m *coverages, kept *coverage, w moduleEvents, id, method string) error {
 	var expires, start time.Time
 	var err error
 	for _, life := range c.wishes(kept, method) {
@@ -124,14 +117,14 @@ func (c *Channels) ask(ctx context.Context, m *memory, kept *coverage, w Wanted,
 		began := time.Now()
 		given, failed := c.Client.subscribe(ctx, method, c.wish(w, id, life))
 		if failed != nil && !expires.IsZero() {
-			break // what was given before is good
+			break // the earlier answer stands
 		}
 		expires, start, err = given, began, failed
-		if err == nil && expires.Sub(c.Client.Now()) < life/2 {
-			method = http.MethodPatch // it was too long: for less there is more
+		if err == nil && expires.Sub(c.Client.now()) < life/2 {
+			method = http.MethodPatch // it was too long; a shorter one may be granted in full
 			continue
 		}
-		var refused *Error
+		var refused *apiError
 		if !errors.As(err, &refused) || refused.Code != "INVALID_DATA" || refused.Field != "channel_expiry" {
 			break
 		}
@@ -146,7 +139,7 @@ func (c *Channels) ask(ctx context.Context, m *memory, kept *coverage, w Wanted,
 	}
 	before, after := c.window(start)
 	if !expires.After(after) {
-		return fmt.Errorf("the expiry that came back, %s, is over: %w", formatTime(expires), errUnconfirmed)
+		return fmt.Errorf("Zoho returned an expiry in the past, %s: %w", formatTime(expires), errUnconfirmed)
 	}
 	c.log().InfoContext(ctx, "zoho: channel subscribed", "method", method, "channel", id, "module", w.Module, "expires", expires)
 	if replaced := kept.Channel; replaced != "" && replaced != id && !slices.Contains(kept.Retire, replaced) {
@@ -155,21 +148,21 @@ func (c *Channels) ask(ctx context.Context, m *memory, kept *coverage, w Wanted,
 	return c.alive(ctx, m, kept, id, expires, before, before, after)
 }
 
-// confirm asks the list of channels whether a channel is alive, where the answer to a request did not say.
+// confirm reads from the list of channels whether a channel is alive, if the answer to a request did not say.
 func (c *Channels) confirm(ctx context.Context, id, module string) (time.Time, error) {
 	rows, err := c.Client.listChannels(ctx, id)
 	if err != nil {
 		return time.Time{}, err
 	}
-	row, there := listing{rows: rows, after: c.Client.Now()}.find(id, module)
+	row, there := listing{rows: rows, after: c.Client.now()}.find(id, module)
 	if !there {
 		return time.Time{}, errUnconfirmed
 	}
 	return row.Expires, nil
 }
 
-// lives are the spans to ask for, the longest first: a day for v2 and v3, a week from v4 on (actions/watch,
-// channel_expiry), each less an hour, for beyond the longest Zoho gives an hour only, and clocks differ.
+// lives returns the spans to request, the longest first: a day for v2 and v3, a week from v4 on (actions/watch, channel_expiry),
+// each less an hour, because clocks differ and Zoho grants only an hour beyond the longest.
 func lives(v Version) []time.Duration {
 	const day = 24 * time.Hour
 	if v.since("v4") {
@@ -178,11 +171,11 @@ func lives(v Version) []time.Duration {
 	return []time.Duration{day - time.Hour, 50 * time.Minute, 9 * time.Minute}
 }
 
-// shortLife is a life that is renewed often enough to ask for little more than it.
+// shortLife is the life below which a renewal requests only a little more than was granted.
 const shortLife = 20 * time.Minute
 
-// wishes are the spans to ask for in turn, until one is granted; 0: as long as Zoho likes, for who refuses all the others. The
-// last is not one of a PATCH, which may leave what it omits as it is.
+// wishes returns the spans to request in turn, until one is granted; 0 leaves the span to Zoho. A PATCH has no such last wish, because it
+// may keep the expiry that it omits.
 func (c *Channels) wishes(kept *coverage, method string) []time.Duration {
 	life := kept.life()
 	switch {
@@ -194,12 +187,12 @@ func (c *Channels) wishes(kept *coverage, method string) []time.Duration {
 	return lives(c.Client.Version)
 }
 
-func (c *Channels) wish(w Wanted, id string, life time.Duration) wish {
+func (c *Channels) wish(w moduleEvents, id string, life time.Duration) wish {
 	asked := wish{
-		ID: id, Events: w.names(), Token: ChannelToken(c.Secrets[0], id), NotifyURL: NotifyURL(c.PublicURL, c.Secrets[0], id), module: w.Module,
+		ID: id, Events: w.names(), Token: channelToken(c.Secrets[0], id), NotifyURL: notifyURL(c.PublicURL, c.Secrets[0], id), module: w.Module,
 	}
 	if life > 0 {
-		asked.Expiry = formatTime(c.Client.Now().Add(life))
+		asked.Expiry = formatTime(c.Client.now().Add(life))
 	}
 	if c.Client.Version.since("v3") {
 		yes := true
@@ -208,21 +201,21 @@ func (c *Channels) wish(w Wanted, id string, life time.Duration) wish {
 	return asked
 }
 
-// alive remembers that a channel was alive between before and after, and when its expiry was granted.
-func (c *Channels) alive(ctx context.Context, m *memory, kept *coverage, id string, expires, granted, before, after time.Time) error {
+// alive stores that a channel was alive between before and after, and when its expiry was granted.
+func (c *Channels) alive(ctx context.Context, m *coverages, kept *coverage, id string, expires, granted, before, after time.Time) error {
 	gaps := len(kept.Gaps)
 	kept.prove(before, after, &c.Client.clock)
 	kept.Channel, kept.Expires, kept.Granted, kept.Problem, kept.Refused = id, expires, granted, "", false
 	if len(kept.Gaps) > gaps {
 		gap := kept.Gaps[gaps]
-		c.log().WarnContext(ctx, "zoho: a channel was not alive all the time", "channel", id, "since", gap.Since, "until", gap.Until)
+		c.log().WarnContext(ctx, "zoho: a channel lapsed and is alive again", "channel", id, "since", gap.Since, "until", gap.Until)
 	}
 	return m.save(ctx)
 }
 
-// dead remembers that the channel is not alive, before anything is done about it: otherwise a request whose answer is
-// lost would make it look as if it had been alive all the time.
-func (c *Channels) dead(ctx context.Context, m *memory, kept *coverage) error {
+// dead stores that the channel is not alive, before anything is done about it: if the answer to the next request were lost, the
+// channel would look as if it had never lapsed.
+func (c *Channels) dead(ctx context.Context, m *coverages, kept *coverage) error {
 	if kept.Lapsed || kept.Proven.IsZero() {
 		return nil
 	}
