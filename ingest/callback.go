@@ -30,7 +30,7 @@ type Change struct {
 	Source     string    // label of the source that decoded it; names the family of the event's schema
 	Provider   string    // the CRM's name: "acme"
 	Account    string    // whose data it is: an org's name in our configuration, or its id in the CRM
-	Channel    string    // id of the subscription; empty where there is none
+	Channel    string    // id of the subscription; empty if there is none
 	Module     string    // as the CRM's API writes it: "Deals", "Sales_Orders"
 	Operation  string    // "create", "edit", "delete", or the CRM's own word in camelCase
 	IDs        []string  // record ids, verbatim
@@ -55,8 +55,8 @@ type Change struct {
 	// with a record_id, or objects whose members are named by record ids. An event of one record keeps only its own part.
 	Divided []string
 
-	// Mark is what the CRM itself gives to tell this change from an equal-looking one, such as a counter.
-	// Empty means that nothing does: each delivery is then an event of its own.
+	// Mark is the CRM's own distinction of this change from an equal-looking one, such as a counter.
+	// Empty: there is none, and each delivery is an event of its own.
 	Mark string
 
 	// GivenID is the event's id if the delivery already has one: a redriven callback's id in quarantine, so that redriving it again adds

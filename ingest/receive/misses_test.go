@@ -63,7 +63,7 @@ func TestOnlyAuthenticatedIsMissed(t *testing.T) {
 	}
 }
 
-// asked is keyed, and sometimes cannot judge a proof.
+// asked is keyed, and sometimes cannot verify a callback.
 type asked struct{ keyed }
 
 func (a asked) Verify(ctx context.Context, cb ingest.Callback) error {
