@@ -114,7 +114,7 @@ func structured(e *event.Event) ([]byte, error) {
 		if !ok {
 			return bySDK(e)
 		}
-		out = jsontext.AppendMember(out, name, text)
+		out = jsontext.AppendString(append(append(append(out, `,"`...), name...), `":`...), text) // the data may not be JSON
 	}
 	return append(out, '}'), nil
 }

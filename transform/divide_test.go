@@ -15,7 +15,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
-// In record mode the native body keeps of what is divided among records only what belongs to the event's; all else stays.
+// In record mode the native body keeps only the record's own part of divided members; everything else stays.
 func TestNativeBodyOfARecord(t *testing.T) {
 	m := mapping(t)
 	m.PerRecord = true
@@ -86,7 +86,7 @@ func TestRecordsShareTheCallback(t *testing.T) {
 	}
 }
 
-// What does not belong to a record is held once for each: too much of it is refused before any of it is made.
+// What does not belong to a record is held once for each: too much of it is rejected before any event is made.
 func TestRecordsThatWouldTakeTooMuch(t *testing.T) {
 	m := mapping(t)
 	m.PerRecord = true
@@ -109,7 +109,7 @@ func TestRecordsThatWouldTakeTooMuch(t *testing.T) {
 	}
 }
 
-// A callback that shows secrets by the thousand is kept in quarantine without them.
+// A callback that shows thousands of secrets is quarantined without them.
 func TestQuarantineOfManySecrets(t *testing.T) {
 	r := mapping(t).Redact
 	var body strings.Builder

@@ -45,7 +45,7 @@ func change() ingest.Change {
 	}
 }
 
-// In record mode each record has an event of its own, with its id, its subject and its values; in order.
+// In record mode each record has its own event, with its id, its subject and its values, in order.
 func TestOneEventPerRecord(t *testing.T) {
 	m := mapping(t)
 	whole, err := m.Events(change())
@@ -156,7 +156,7 @@ func TestRecordsOfACallback(t *testing.T) {
 	}
 }
 
-// The attributes are those that consumers are promised.
+// The attributes are the documented ones.
 func TestAttributes(t *testing.T) {
 	m := mapping(t)
 	m.PublicURL = "https://bridge.example"
@@ -189,7 +189,7 @@ func TestAttributes(t *testing.T) {
 	}
 }
 
-// What would not make a valid event is malformed, not an event.
+// A change that makes no valid event is malformed.
 func TestEventsAreChecked(t *testing.T) {
 	for name, spoil := range map[string]func(*ingest.Change){
 		"no schema for it":       func(c *ingest.Change) { c.Source = "unheard-of" },

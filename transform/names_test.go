@@ -8,7 +8,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// A compiled step takes the names that path.Match takes.
+// A compiled step matches the names that path.Match matches.
 func TestStepsMatchAsGlobs(t *testing.T) {
 	for _, glob := range []string{"token", "auth", `*\[access_token\]*`, "*_token", "token*", "*token*", "*", "**", "a?c", "[ab]c", `*[ab]*`, `*\[[ab]*`, `*\\*`, `*\*`, `*\\[a]*`, `a\*`, ""} {
 		matches := compileStep(glob)

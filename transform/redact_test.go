@@ -15,7 +15,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
-// Secrets go, by name and by value and by look; everything else stays as it is, every digit of it.
+// Secrets are redacted by name, by value and by look; everything else stays verbatim, with every digit.
 func TestRedactJSON(t *testing.T) {
 	r := mapping(t).Redact
 	for _, test := range []struct{ name, in, out string }{
@@ -72,7 +72,7 @@ func TestRedactJSON(t *testing.T) {
 	}
 }
 
-// A quarantined callback keeps what decoding it again needs, and none of its secrets, in whatever shape they stand.
+// A quarantined callback keeps what decoding it again needs, and none of its secrets, whatever the shape of its body.
 func TestQuarantineMasks(t *testing.T) {
 	r := mapping(t).Redact
 	for _, body := range []string{
@@ -114,7 +114,7 @@ func TestQuarantineMasks(t *testing.T) {
 	}
 }
 
-// A form is masked pair by pair: what is not a secret stays as it was written, also beside what cannot be read.
+// A form is masked pair by pair: what is not a secret stays verbatim, also beside pairs that cannot be decoded.
 func TestQuarantineKeepsForms(t *testing.T) {
 	r := mapping(t).Redact
 	for form, want := range map[string]string{

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/schemas/asyncapi"
 )
@@ -40,8 +41,8 @@ const (
 )
 
 // note remembers the subjects of published events.
-func (c *contract) note(published []publish.Ack) {
-	for _, ack := range published {
+func (c *contract) note(acks []ingest.Ack) {
+	for _, ack := range acks {
 		c.mu.RLock()
 		known := c.subjects[ack.Subject]
 		c.mu.RUnlock()

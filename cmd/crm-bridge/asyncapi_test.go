@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
-	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/schemas/asyncapi"
 )
 
@@ -63,7 +63,7 @@ func TestOwnServer(t *testing.T) {
 func TestSeenSubjectsAreBounded(t *testing.T) {
 	var c contract
 	for i := range maxTold + 100 {
-		c.note([]publish.Ack{{Subject: fmt.Sprint("crm.zoho.Deals.op", i)}, {Subject: "crm.zoho.Deals.op1"}})
+		c.note([]ingest.Ack{{Subject: fmt.Sprint("crm.zoho.Deals.op", i)}, {Subject: "crm.zoho.Deals.op1"}})
 	}
 	if n := len(c.seen()); n != maxTold {
 		t.Errorf("%d subjects", n)

@@ -152,39 +152,17 @@ func (b *bridge) madeSecret(name string) (string, error) {
 	return b.data.Secret(name)
 }
 
-// accept makes changes safe: it is all that stands between ingest, transform and publish.
+// accept makes changes safe.
 func (b *bridge) accept(ctx context.Context, changes []ingest.Change) ([]ingest.Ack, error) {
 	if reason := b.state.broken.Load(); reason != nil { // the server would not even answer
 		return nil, fmt.Errorf("%w: %s", ingest.ErrRetry, *reason)
 	}
-	var events []publish.Event
-	for _, change := range changes {
-		made, err := b.mapping.Events(change)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range made {
-			events = append(events, publish.Event{Event: e, Repeatable: change.Mark != "" || change.GivenID != ""})
-		}
+	acks, err := accepting{b.mapping, b.publisher}.accept(ctx, changes)
+	if err == nil {
+		b.heard.note(changes)
+		b.told.note(acks)
 	}
-	published, err := b.publisher.Publish(ctx, events...)
-	switch {
-	case errors.Is(err, publish.ErrPartly): // sent again, what is missing is added; of what is stored none comes twice where ids are repeatable
-		return nil, fmt.Errorf("%w: %w: %w", ingest.ErrRetry, ingest.ErrTooLarge, err)
-	case errors.Is(err, publish.ErrTooLarge):
-		return nil, fmt.Errorf("%w: %w", ingest.ErrTooLarge, err)
-	case errors.Is(err, publish.ErrUnanswered):
-		return nil, fmt.Errorf("%w: %w", ingest.ErrUnanswered, err)
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ingest.ErrRetry, err)
-	}
-	b.heard.note(changes)
-	b.told.note(published)
-	acks := make([]ingest.Ack, len(published))
-	for i, ack := range published {
-		acks[i] = ingest.Ack{ID: events[i].ID(), Subject: ack.Subject, Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}
-	}
-	return acks, nil
+	return acks, err
 }
 
 // keep puts a callback that was proven but not understood into quarantine.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -220,17 +221,15 @@ func (s *show) consume(ctx context.Context, samples []sample) error {
 				return
 			}
 			defer conn.Close()
-			reader := publish.Reader{Conn: conn, Stream: "CRM", Subjects: []string{consumer.subject}, Since: time.Now().Add(-time.Hour)}
-			seen := 0
-			consumer.err = reader.Read(ctx, func(e publish.Stored) error {
+			span, err := conn.OpenSpan(ctx, "CRM", []string{consumer.subject}, publish.Bounds{})
+			if err != nil {
+				consumer.err = err
+				return
+			}
+			consumer.err = span.Each(ctx, func(e publish.Stored) error {
+				consumer.count--
 				consumer.out.WriteString("     ")
-				if err := (&terminal.View{Out: &consumer.out}).Line(e); err != nil {
-					return err
-				}
-				if seen++; seen == consumer.count {
-					return errEnough
-				}
-				return nil
+				return (&terminal.View{Out: &consumer.out}).Line(e)
 			})
 		})
 	}
@@ -238,8 +237,8 @@ func (s *show) consume(ctx context.Context, samples []sample) error {
 	for i := range consumers {
 		consumer := &consumers[i]
 		terminal.Say(s.out, "   %s reads %s\n%s", consumer.name, consumer.subject, consumer.out.String())
-		if !errors.Is(consumer.err, errEnough) {
-			return fmt.Errorf("consumer %s: %w", consumer.name, errors.Join(consumer.err, ctx.Err()))
+		if consumer.err != nil || consumer.count != 0 {
+			return fmt.Errorf("consumer %s: %d events are missing: %w", consumer.name, consumer.count, cmp.Or(consumer.err, errNotThere))
 		}
 	}
 	return s.showEvent(ctx)
@@ -248,8 +247,11 @@ func (s *show) consume(ctx context.Context, samples []sample) error {
 // showEvent prints one event whole, as it stands in the stream.
 func (s *show) showEvent(ctx context.Context) error {
 	s.explain("One event as any consumer sees it (CloudEvents 1.0, JSON):")
-	reader := publish.Reader{Conn: s.bridge.conn, Stream: "CRM", Since: time.Now().Add(-time.Hour)}
-	err := reader.Read(ctx, func(e publish.Stored) error {
+	span, err := s.bridge.conn.OpenSpan(ctx, "CRM", nil, publish.Bounds{To: 1})
+	if err != nil {
+		return err
+	}
+	return span.Each(ctx, func(e publish.Stored) error {
 		line, err := e.JSON()
 		var text bytes.Buffer
 		if err == nil {
@@ -259,10 +261,6 @@ func (s *show) showEvent(ctx context.Context) error {
 			return err
 		}
 		terminal.Say(s.out, "     %s\n", text.String())
-		return errEnough
-	})
-	if errors.Is(err, errEnough) {
 		return nil
-	}
-	return err
+	})
 }

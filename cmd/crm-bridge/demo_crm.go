@@ -119,8 +119,11 @@ func (h *healing) run(ctx context.Context) error {
 
 // watch prints every event as it comes.
 func (h *healing) watch(ctx context.Context) error {
-	reader := publish.Reader{Conn: h.bridge.conn, Stream: h.bridge.settings.Stream, Since: time.Now().Add(-time.Minute)}
-	return reader.Read(ctx, func(e publish.Stored) error {
+	follower := publish.Follower{
+		Reach:  func(context.Context) (*publish.Conn, error) { return h.bridge.server.Connect() },
+		Stream: h.bridge.settings.Stream, Since: time.Now().Add(-time.Minute),
+	}
+	return follower.Follow(ctx, func(e publish.Stored) error {
 		event, err := e.Event()
 		if err != nil {
 			return err

@@ -208,15 +208,10 @@ func (b *bridge) redecode(ctx context.Context, kept publish.Kept, dryRun bool) (
 	if !dryRun {
 		return b.accept(ctx, changes)
 	}
+	events, err := accepting{b.mapping, b.publisher}.events(changes...)
 	var would []ingest.Ack
-	for _, change := range changes {
-		events, err := b.mapping.Events(change)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range events {
-			would = append(would, ingest.Ack{Subject: b.publisher.Subject(e)})
-		}
+	for _, e := range events {
+		would = append(would, ingest.Ack{Subject: b.publisher.Subject(e.Event)})
 	}
-	return would, nil
+	return would, err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -160,8 +161,7 @@ func (r roundtrip) position(ctx context.Context) uint64 {
 		return 0
 	}
 	defer conn.Close()
-	reader := publish.Reader{Conn: conn, Stream: r.settings.Stream}
-	last, err := reader.Last(ctx)
+	last, err := conn.LastSequence(ctx, r.settings.Stream)
 	if err != nil {
 		return 0
 	}
@@ -189,20 +189,25 @@ func (r roundtrip) find(ctx context.Context, ack ingest.Ack, behind uint64) (uin
 	}
 }
 
-// read follows the stream until the event is there, and returns its sequence; 0 where ctx ends before.
+// read follows the stream until the event is there, and returns its sequence; 0 where ctx ends before, or the stream is lost.
 func (r roundtrip) read(ctx context.Context, ack ingest.Ack, behind uint64) (sequence uint64, err error) {
-	conn, err := reachReader(ctx, r.settings)
-	if err != nil {
-		return 0, err
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	var lost error
+	follower := publish.Follower{
+		Reach:  func(ctx context.Context) (*publish.Conn, error) { return reachReader(ctx, r.settings) },
+		Stream: r.settings.Stream, Subjects: []string{ack.Subject}, From: behind + 1,
+		Lost: func(why error) {
+			lost = why
+			end()
+		},
 	}
-	defer conn.Close()
-	reader := publish.Reader{Conn: conn, Stream: r.settings.Stream, Subjects: []string{ack.Subject}, From: behind + 1}
-	err = reader.Read(ctx, func(m publish.Stored) error {
+	err = follower.Follow(ctx, func(m publish.Stored) error {
 		if e, err := m.Event(); err == nil && e.ID() == ack.ID {
 			sequence = m.Sequence
 			return errEnough
 		}
 		return nil // of another roundtrip
 	})
-	return sequence, err
+	return sequence, cmp.Or(err, lost)
 }

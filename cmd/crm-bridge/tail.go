@@ -14,6 +14,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/replay"
 )
 
 // tailOptions are what tail was asked for.
@@ -22,7 +23,7 @@ type tailOptions struct {
 	since        string
 	json, pretty bool
 	count        int
-	selected     selection
+	selected     replay.Selection
 }
 
 func tailCommand() *cobra.Command {
@@ -49,7 +50,7 @@ On a terminal an event is a line, coloured unless NO_COLOR is set; an id that do
 	cmd.Flags().BoolVar(&o.json, "json", false, "JSON lines, also on a terminal")
 	cmd.Flags().BoolVar(&o.pretty, "pretty", false, "all of each event, as indented JSON")
 	cmd.Flags().IntVar(&o.count, "count", 0, "stop after so many events (default: never)")
-	o.selected.flags(cmd)
+	selectionFlags(cmd, &o.selected)
 	return cmd
 }
 
@@ -67,7 +68,7 @@ func (o *tailOptions) check() error {
 			return fmt.Errorf("%w: %q is no subject: give tokens joined by dots, such as 'crm.*.Deals.*' or 'crm.>'", errUsage, subject)
 		}
 	}
-	return o.selected.check()
+	return checkSelection(o.selected)
 }
 
 // errEnough ends a read that has seen what it came for.
@@ -103,7 +104,7 @@ func tail(ctx context.Context, o tailOptions, out, progress io.Writer) error {
 	show := o.show(out)
 	seen := 0
 	err = follower.Follow(ctx, func(e publish.Stored) error {
-		if !o.selected.matches(e) {
+		if !o.selected.Matches(e) {
 			return nil
 		}
 		if err := show(e); err != nil {

@@ -207,28 +207,22 @@ func (q *queue) finish(ctx context.Context, rows []json.RawMessage) error {
 	return q.batch.forget(ctx)
 }
 
-// accepted makes changes safe, all at once; if they are rejected permanently, one by one.
+// accepted makes changes safe, and returns the rows of those that are rejected permanently apart from the others.
 func (q *queue) accepted(ctx context.Context, changes []ingest.Change, rows []queueRow) (done, refused []queueRow, err error) {
-	if len(changes) == 0 {
-		return nil, nil, nil
-	}
-	_, err = q.accept(ctx, changes)
-	forGood := errors.Is(err, ingest.ErrMalformed) || errors.Is(err, ingest.ErrTooLarge)
-	switch {
-	case err == nil:
-		return rows, nil, nil
-	case !forGood || errors.Is(err, ingest.ErrRetry):
+	bad := map[int]bool{}
+	_, err = q.accept.Each(ctx, changes, func(i int, err error) {
+		bad[i] = true
+		q.client.log().Error("an offline event was rejected permanently", "portal", q.member, "row", rows[i].ID, "event", rows[i].Event, "reason", err)
+	})
+	if err != nil {
 		return nil, nil, err
-	case len(changes) == 1:
-		q.client.log().Error("an offline event was rejected permanently", "portal", q.member, "row", rows[0].ID, "event", rows[0].Event, "reason", err)
-		return nil, rows, nil
 	}
-	for i := range changes {
-		one, bad, err := q.accepted(ctx, changes[i:i+1], rows[i:i+1])
-		if err != nil {
-			return nil, nil, err
+	for i, row := range rows {
+		if bad[i] {
+			refused = append(refused, row)
+		} else {
+			done = append(done, row)
 		}
-		done, refused = append(done, one...), append(refused, bad...)
 	}
 	return done, refused, nil
 }

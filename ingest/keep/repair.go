@@ -163,7 +163,9 @@ func (k *repairer) repairOne(ctx context.Context, now job) error {
 	query := ingest.Query{Account: now.Account, Module: now.Module, Since: now.Since, Until: now.Until, Origin: ingest.Repair, Cursor: now.Cursor}
 	for page, err := range k.Lister.Changed(reading, query) {
 		if err == nil {
-			err = k.acceptAll(reading, page.Changes)
+			_, err = k.accept.Each(reading, page.Changes, func(i int, err error) {
+				k.log.Error("a record cannot be repaired and is skipped", "module", page.Changes[i].Module, "ids", page.Changes[i].IDs, "error", err)
+			})
 		}
 		if reading.Err() != nil && made > 0 || ctx.Err() != nil {
 			return nil // out of time, which is not a failure
@@ -186,26 +188,6 @@ func (k *repairer) repairOne(ctx context.Context, now job) error {
 		r.Done[now.Account+"/"+now.Module] = time.Now().UTC()
 		r.done(now)
 	})
-}
-
-// acceptAll makes changes safe. One that makes no valid event is left out and logged: it must not block the others.
-func (k *repairer) acceptAll(ctx context.Context, changes []ingest.Change) error {
-	if len(changes) == 0 {
-		return nil
-	}
-	_, err := k.accept(ctx, changes)
-	if !errors.Is(err, ingest.ErrMalformed) && !errors.Is(err, ingest.ErrTooLarge) {
-		return err
-	}
-	for i := range changes {
-		_, err := k.accept(ctx, changes[i:i+1])
-		if errors.Is(err, ingest.ErrMalformed) || errors.Is(err, ingest.ErrTooLarge) {
-			k.log.Error("a record cannot be repaired and is skipped", "module", changes[i].Module, "ids", changes[i].IDs, "error", err)
-		} else if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (j *job) made(page ingest.Page) {

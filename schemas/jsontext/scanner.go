@@ -156,7 +156,7 @@ func (s *Scanner[T]) quoted() (escaped bool) {
 
 // Literal scans a number, true, false or null, and returns it verbatim.
 func (s *Scanner[T]) Literal() (raw T) {
-	end := -1
+	var end int
 	switch b := s.next(); b {
 	case 't':
 		end = s.word("true")

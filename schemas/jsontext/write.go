@@ -60,7 +60,7 @@ func appendEscape(to []byte, b byte) []byte {
 	return append(to, '\\', 'u', '0', '0', hex[b>>4], hex[b&15])
 }
 
-// AppendComma appends a comma, unless to ends with the start of an object or a list.
+// AppendComma appends a comma, unless to ends with the start of an object or a list. Otherwise to must end with a whole value.
 func AppendComma(to []byte) []byte {
 	if last := to[len(to)-1]; last == '{' || last == '[' {
 		return to

@@ -1,4 +1,4 @@
-package main
+package keep
 
 import (
 	"context"
@@ -14,10 +14,10 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// ledger remembers which spans of a module were backfilled, so that no event is published twice by a second backfill,
-// whenever it comes and whatever it asks for.
+// ledger remembers which spans of a module were backfilled, so that a second backfill publishes no event twice, whenever it
+// comes and whatever it asks for.
 type ledger struct {
-	Done []readSpan // in order, without overlaps
+	Done []ReadSpan // in order, without overlaps
 	Part *part      // what was begun and is not done yet
 
 	store    ingest.Store
@@ -25,30 +25,21 @@ type ledger struct {
 	revision uint64
 }
 
-// period is from Since up to, and without, Until.
-type period struct {
+// Period is from Since up to, and without, Until.
+type Period struct {
 	Since time.Time `json:"since"`
 	Until time.Time `json:"until"`
 }
 
-// readSpan is a period that was backfilled, and when: zero where an earlier version did not note it.
-type readSpan struct {
-	period
+// ReadSpan is a period that was backfilled, and when: zero where an earlier version did not note it.
+type ReadSpan struct {
+	Period
 	ReadAt time.Time `json:"readAt,omitzero"`
 }
 
-// String says that a span is left out, and how to read it all the same.
-func (s readSpan) String() string {
-	when := "before"
-	if !s.ReadAt.IsZero() {
-		when = "on " + s.ReadAt.UTC().Format(time.DateOnly)
-	}
-	return fmt.Sprintf("%s to %s: this span was read %s; --again reads it once more", s.Since.Format(time.RFC3339), s.Until.Format(time.RFC3339), when)
-}
-
-// part is a period that is being backfilled.
+// part is a Period that is being backfilled.
 type part struct {
-	period
+	Period
 	Again   bool      `json:",omitempty"` // it was read before, or may have been
 	Began   time.Time `json:",omitzero"`
 	Cursor  string    // of the last page that is safe
@@ -97,32 +88,32 @@ func (l *ledger) save(ctx context.Context) error {
 }
 
 // open returns what of a period is not done yet, in order.
-func (l *ledger) open(asked period) []period {
-	parts := []period{asked}
+func (l *ledger) open(asked Period) []Period {
+	parts := []Period{asked}
 	for _, done := range l.Done {
-		parts = without(parts, done.period)
+		parts = without(parts, done.Period)
 	}
 	return parts
 }
 
 // read returns what of a period was read before, and when.
-func (l *ledger) read(asked period) (spans []readSpan) {
+func (l *ledger) read(asked Period) (spans []ReadSpan) {
 	for _, done := range l.Done {
-		both := period{later(asked.Since, done.Since), earlier(asked.Until, done.Until)}
+		both := Period{later(asked.Since, done.Since), earlier(asked.Until, done.Until)}
 		if both.Since.Before(both.Until) {
-			spans = append(spans, readSpan{both, done.ReadAt})
+			spans = append(spans, ReadSpan{both, done.ReadAt})
 		}
 	}
 	return spans
 }
 
 // without returns what of periods lies outside of one, in order.
-func without(periods []period, gone period) (rest []period) {
+func without(periods []Period, gone Period) (rest []Period) {
 	for _, p := range periods {
-		if before := (period{p.Since, earlier(p.Until, gone.Since)}); before.Since.Before(before.Until) {
+		if before := (Period{p.Since, earlier(p.Until, gone.Since)}); before.Since.Before(before.Until) {
 			rest = append(rest, before)
 		}
-		if after := (period{later(p.Since, gone.Until), p.Until}); after.Since.Before(after.Until) {
+		if after := (Period{later(p.Since, gone.Until), p.Until}); after.Since.Before(after.Until) {
 			rest = append(rest, after)
 		}
 	}
@@ -147,21 +138,21 @@ func later(a, b time.Time) time.Time {
 const maxDone = 500
 
 // finish adds a period to what is done. Of what was read before only the last time counts.
-func (l *ledger) finish(ctx context.Context, p period) error {
+func (l *ledger) finish(ctx context.Context, p Period) error {
 	l.Part = nil
-	all := []readSpan{{p, time.Now().UTC()}}
+	all := []ReadSpan{{p, time.Now().UTC()}}
 	for _, done := range l.Done {
-		for _, rest := range without([]period{done.period}, p) {
-			all = append(all, readSpan{rest, done.ReadAt})
+		for _, rest := range without([]Period{done.Period}, p) {
+			all = append(all, ReadSpan{rest, done.ReadAt})
 		}
 	}
-	slices.SortFunc(all, func(a, b readSpan) int { return a.Since.Compare(b.Since) })
+	slices.SortFunc(all, func(a, b ReadSpan) int { return a.Since.Compare(b.Since) })
 	l.Done = joined(all, len(all) > maxDone)
 	return l.save(ctx)
 }
 
 // joined joins spans that touch and were read on the same day, or all that touch.
-func joined(spans []readSpan, all bool) []readSpan {
+func joined(spans []ReadSpan, all bool) []ReadSpan {
 	joined := spans[:1]
 	for _, next := range spans[1:] {
 		last := &joined[len(joined)-1]
@@ -174,10 +165,10 @@ func joined(spans []readSpan, all bool) []readSpan {
 	return joined
 }
 
-// resumesFor is how long an interrupted --again is gone on with; after that all of it is read.
+// resumesFor is how long after its beginning an interrupted part that is read again is resumed; after that all of it is read.
 const resumesFor = 24 * time.Hour
 
-// resumes reports whether a --again was interrupted a short time ago.
+// resumes reports whether reading a span again was interrupted a short time ago.
 func (l *ledger) resumes() bool {
 	return l.Part != nil && l.Part.Again && time.Since(l.Part.Began) < resumesFor
 }

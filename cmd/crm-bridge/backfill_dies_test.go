@@ -8,100 +8,22 @@ import (
 	"iter"
 	"log/slog"
 	"path/filepath"
-	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
-	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
 var day = time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 
-func hours(from, to int) period {
-	return period{day.Add(time.Duration(from) * time.Hour), day.Add(time.Duration(to) * time.Hour)}
-}
-
-// What was done is not asked for again, whatever a later backfill asks for.
-func TestLedger(t *testing.T) {
-	l := &ledger{store: &memory{}, key: "k"}
-	for _, p := range []period{hours(10, 12), hours(2, 4), hours(12, 13), hours(3, 5)} {
-		if err := l.finish(t.Context(), p); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if diff := cmp.Diff([]period{hours(2, 5), hours(10, 13)}, periods(l.Done)); diff != "" {
-		t.Error(diff)
-	}
-	for _, test := range []struct {
-		asked period
-		open  []period
-	}{
-		{hours(0, 1), []period{hours(0, 1)}},
-		{hours(0, 24), []period{hours(0, 2), hours(5, 10), hours(13, 24)}},
-		{hours(3, 4), nil},
-		{hours(4, 11), []period{hours(5, 10)}},
-		{hours(12, 14), []period{hours(13, 14)}},
-	} {
-		if diff := cmp.Diff(test.open, l.open(test.asked)); diff != "" {
-			t.Errorf("of %v: %s", test.asked, diff)
-		}
-	}
-}
-
-func periods(spans []readSpan) (all []period) {
-	for _, span := range spans {
-		all = append(all, span.period)
-	}
-	return all
-}
-
-// A span is known by the day on which it was read last, also where an earlier version of the bridge did not note that.
-func TestLedgerKnowsWhen(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := &memory{}
-		open := func() *ledger {
-			l, err := openLedger(t.Context(), store, "zoho", "default", "Deals")
-			if err != nil {
-				t.Fatal(err)
-			}
-			return l
-		}
-		l := open()
-		old := `{"Done":[{"Since":"2026-11-01T00:00:00Z","Until":"2026-11-01T08:00:00Z"}],"Part":null}`
-		if _, err := store.Save(t.Context(), l.key, []byte(old), 0); err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range []period{hours(8, 9), hours(9, 10), hours(2, 4), hours(20, 21)} {
-			if err := open().finish(t.Context(), p); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(20 * time.Hour)
-		}
-		var got []string
-		for _, span := range open().read(hours(1, 24)) {
-			got = append(got, fmt.Sprint(span.Since.Hour(), "-", span.Until.Hour(), " ", strings.Fields(span.String())[7]+" "+strings.Fields(span.String())[8]))
-		}
-		want := []string{"1-2 before; --again", "2-4 on 2000-01-02;", "4-8 before; --again", "8-10 on 2000-01-01;", "20-21 on 2000-01-03;"}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Error(diff)
-		}
-		for n := range 2 * maxDone { // one a day, each touching the last
-			if err := open().finish(t.Context(), hours(100+n, 101+n)); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(24 * time.Hour)
-		}
-		if n := len(open().Done); n > maxDone {
-			t.Errorf("%d spans are kept", n)
-		}
-	})
+func hours(from, to int) keep.Period {
+	return keep.Period{Since: day.Add(time.Duration(from) * time.Hour), Until: day.Add(time.Duration(to) * time.Hour)}
 }
 
 // pages is a CRM with ten pages of three records. It breaks before a page when told to. A list that is gone on with shows
@@ -200,15 +122,11 @@ func TestBackfillDiesAnywhere(t *testing.T) {
 	store := &memory{}
 	crm := &pages{breaks: 4}
 	for died := 0; ; died++ {
-		l, err := openLedger(t.Context(), &failing{store, died % 5}, "zoho", "default", "Deals")
-		if err != nil {
-			t.Fatal(err)
-		}
-		b := &backfill{
-			provider: "zoho", module: "Deals", lister: crm, mapping: mapping, ledger: l, report: func(backfilled) {}, readBefore: func(readSpan) {}, leftOut: func(err error) { t.Error(err) },
-			publisher: &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", AllIDs: true, Metrics: publish.NewMetrics(prometheus.NewRegistry())},
-		}
-		if _, err = b.run(t.Context(), hours(0, died%3+1)); err == nil && died > 10 {
+		publisher := &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", AllIDs: true, Metrics: publish.NewMetrics(prometheus.NewRegistry())}
+		b := newBackfill("zoho", "Deals", accepting{mapping, publisher})
+		b.Accounts, b.State, b.Lister = []string{"default"}, &failing{store, died % 5}, crm
+		b.Report, b.ReadBefore, b.LeftOut = func(keep.Backfilled) {}, func(keep.ReadSpan) {}, func(err error) { t.Error(err) }
+		if _, err = b.Run(t.Context(), hours(0, died%3+1)); err == nil && died > 10 {
 			break
 		}
 		if died > 200 {

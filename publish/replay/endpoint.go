@@ -1,6 +1,7 @@
-package main
+package replay
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,15 +15,16 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// toHTTP posts events to an endpoint, one after the other. The job is kept after each, so that a run that died repeats at
-// most the post that was under way.
-type toHTTP struct {
-	*replay
-	client *http.Client
-	url    string
-	header http.Header
-	mode   publish.Mode
-	skip   bool // what the endpoint refuses
+// Endpoint is a target that posts events, one after the other. The job is saved after each, so that a run that died repeats
+// at most the post that was under way. Set the fields once.
+type Endpoint struct {
+	immediate
+	URL         string
+	Header      http.Header // of every post
+	Mode        publish.Mode
+	SkipRefused bool          // leave out events that the endpoint rejects permanently
+	Patience    time.Duration // how long a post that fails is tried again
+	Again       func(error)   // called with why a post is tried again; nil: nothing is
 }
 
 const (
@@ -35,59 +37,47 @@ const (
 	answerRead = 64 << 10
 )
 
-func newHTTPClient() *http.Client {
-	return &http.Client{
-		Timeout:       postTimeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+// client does not follow redirects: the headers that it would send on may be secret.
+var client = &http.Client{
+	Timeout:       postTimeout,
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
-func (t *toHTTP) begin(context.Context) error { return nil }
-
-func (t *toHTTP) give(ctx context.Context, m publish.Stored) error {
+// Deliver implements Target.
+func (t *Endpoint) Deliver(ctx context.Context, m publish.Stored) (Progress, error) {
 	event, err := m.Event()
 	if err != nil {
-		return t.noEvent(ctx, m, err)
+		return Progress{}, NotEventError{err}
 	}
-	header, body, err := m.In(t.mode)
+	header, body, err := m.In(t.Mode)
 	if err != nil {
-		return t.noEvent(ctx, m, err)
+		return Progress{}, NotEventError{err}
 	}
-	counts := tally{Read: 1, Events: 1}
+	result := done(m.Sequence, Tally{Read: 1, Events: 1})
 	if err := t.post(ctx, header, body); err != nil {
-		if ctx.Err() != nil {
-			return err
+		refused := RefusedError{event.ID(), m.Subject, m.Sequence, err}
+		switch {
+		case ctx.Err() != nil:
+			return Progress{}, err
+		case !errors.As(err, new(refusal)):
+			return Progress{}, about(event.ID(), m.Subject, m.Sequence, err)
+		case !t.SkipRefused:
+			return Progress{}, refused
 		}
-		named := fmt.Errorf("event %s (%s, sequence %d): %w", event.ID(), m.Subject, m.Sequence, err)
-		if !errors.As(err, new(refusal)) {
-			return fmt.Errorf("%w: %w; the same command with --job %s goes on from here", errForGood, named, t.job.Name)
-		}
-		if !t.skip {
-			return fmt.Errorf("%w: %w; --job %s --skip-refused goes on without it", errForGood, named, t.job.Name)
-		}
-		t.bar.Say("skipped: %s", named)
-		counts = tally{Read: 1, Refused: 1}
+		result.Counts, result.Skipped = Tally{Read: 1, Refused: 1}, []RefusedError{refused}
 	}
-	t.saved = time.Time{} // kept at once
-	return t.done(ctx, m.Sequence, counts)
+	result.Save = true
+	return result, nil
 }
 
-func (t *toHTTP) pass(ctx context.Context, m publish.Stored, counts tally) error {
-	return t.done(ctx, m.Sequence, counts)
-}
-
-func (t *toHTTP) flush(context.Context) error { return nil }
-
-func (t *toHTTP) keep(context.Context) error { return nil }
-
-// refusal is an answer that no second attempt would change.
+// refusal is an answer that another attempt would not change.
 type refusal struct{ status string }
 
 // Error says what was answered.
 func (r refusal) Error() string { return "the endpoint answered " + r.status }
 
-// post posts an event until the endpoint takes it, refuses it, or has failed for too long.
-func (t *toHTTP) post(ctx context.Context, header map[string][]string, body []byte) error {
+// post posts an event until the endpoint takes it, rejects it, or has failed for too long.
+func (t *Endpoint) post(ctx context.Context, header map[string][]string, body []byte) error {
 	began, pause := time.Now(), firstPause
 	for {
 		later, err := t.once(ctx, header, body)
@@ -96,27 +86,30 @@ func (t *toHTTP) post(ctx context.Context, header map[string][]string, body []by
 		}
 		later = max(later, pause/2+rand.N(pause/2+1)) //nolint:gosec // jitter
 		pause = min(2*pause, longestPause)
-		if took := time.Since(began); later > t.patience-took {
+		if took := time.Since(began); later > t.Patience-took {
 			return fmt.Errorf("tried for %s, and the next attempt would be %s later: %w", took.Round(time.Second), later.Round(time.Second), err)
 		}
-		t.bar.Again(err)
-		if err := sleep(ctx, later); err != nil {
+		if t.Again != nil {
+			t.Again(err)
+		}
+		if err := publish.Sleep(ctx, later); err != nil {
 			return err
 		}
 	}
 }
 
-// once posts an event once. later is when the endpoint wants to be asked again; 0: it did not say.
-func (t *toHTTP) once(ctx context.Context, header map[string][]string, body []byte) (later time.Duration, err error) {
-	request, err := newPost(ctx, t.url, body)
+// once posts an event once. later is when the endpoint asks for another attempt; 0: it did not say.
+func (t *Endpoint) once(ctx context.Context, header map[string][]string, body []byte) (later time.Duration, err error) {
+	// From a bytes.Reader the client can send the body again on another connection, where the first proves to be closed.
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.URL, bytes.NewReader(body))
 	if err != nil {
-		return 0, err
+		return 0, withoutURL(err)
 	}
 	request.Header.Set("User-Agent", "crm-bridge")
-	for name, values := range t.header {
+	for name, values := range t.Header {
 		request.Header[name] = values
 	}
-	if host := t.header.Get("Host"); host != "" {
+	if host := t.Header.Get("Host"); host != "" {
 		request.Host = host
 	}
 	for name, values := range header {
@@ -124,7 +117,7 @@ func (t *toHTTP) once(ctx context.Context, header map[string][]string, body []by
 			request.Header.Set(name, values[0])
 		}
 	}
-	response, err := t.client.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return 0, withoutURL(err)
 	}
@@ -158,7 +151,7 @@ func withoutURL(err error) error {
 	return err
 }
 
-// retryAfter reads the header: seconds, or a date. 0: there is none that can be read.
+// retryAfter reads the header: seconds, or a date. 0: it cannot be read, or is not there.
 func retryAfter(value string, now time.Time) time.Duration {
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
 		return time.Duration(seconds) * time.Second
