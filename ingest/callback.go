@@ -1,5 +1,5 @@
-// Package ingest holds the words that a CRM and the bridge share: Callback, Change, Source, Watcher, Lister, Drainer, Store.
-// Nothing here knows of HTTP servers, CloudEvents or NATS.
+// Package ingest defines what a CRM's package and the bridge share: Callback, Change, Source, Watcher, Lister, Drainer, Store.
+// It knows neither HTTP servers nor CloudEvents nor NATS.
 package ingest
 
 import (
@@ -15,56 +15,55 @@ import (
 type Callback struct {
 	Source   string            // label of the source whose route it came to, such as "acme-webhooks"
 	At       time.Time         // arrival, UTC
-	From     netip.Addr        // who sent it, behind trusted proxies; the zero value where that is not known
+	From     netip.Addr        // the sender, behind trusted proxies; the zero value if unknown
 	Method   string            // HTTP method
 	Path     string            // path of the request, without its query
 	Header   http.Header       // as received
-	Query    url.Values        // parameters of the URL, as Pairs reads them
-	RawQuery string            // the URL behind its question mark, as it came
-	Params   map[string]string // parts of the path that the route names, such as {module}
+	Query    url.Values        // parameters of the URL
+	RawQuery string            // the URL's query, verbatim
+	Params   map[string]string // values of the route's path parameters, such as {module}
 	Body     []byte            // at most the handler's limit
 }
 
-// Change is one thing that happened in a CRM: what a callback tells, in the words that all CRMs share.
+// Change is one thing that happened in a CRM, as a callback reports it, in the vocabulary of all CRMs.
 type Change struct {
 	Source     string    // label of the source that decoded it; names the family of the event's schema
 	Provider   string    // the CRM's name: "acme"
 	Account    string    // whose data it is: an org's name in our configuration, or its id in the CRM
-	Channel    string    // id of the subscription; empty where there is none
+	Channel    string    // id of the subscription; empty if there is none
 	Module     string    // as the CRM's API writes it: "Deals", "Sales_Orders"
 	Operation  string    // "create", "edit", "delete", or the CRM's own word in camelCase
-	IDs        []string  // record ids, no digit changed
+	IDs        []string  // record ids, verbatim
 	Collection string    // URI of the collection in the CRM; becomes the event's source
-	OccurredAt time.Time // the CRM's own time; zero where it gave none
+	OccurredAt time.Time // the CRM's own time; zero if it gave none
 	ReceivedAt time.Time // arrival, UTC
 	Origin     Origin
 
-	Fields map[string][]string        // by record id: names of the changed fields; nil where unknown
-	Values map[string]json.RawMessage // by record id: a JSON object of values; nil where unknown
+	Fields map[string][]string        // by record id: names of the changed fields; nil if unknown
+	Values map[string]json.RawMessage // by record id: a JSON object of values; nil if unknown
 
 	NativeOperation string          // the CRM's own word for the operation
-	NativeBody      json.RawMessage // the callback as it came, as JSON; secrets are still in it
-	NativeQuery     json.RawMessage // parameters of the URL that do not stand in the body; nil where there are none
-	NativeXML       json.RawMessage // an XML body as JSON, where that loses nothing; else nil
+	NativeBody      json.RawMessage // the callback's body as JSON, with its secrets
+	NativeQuery     json.RawMessage // parameters of the URL that are not in the body; nil if there are none
+	NativeXML       json.RawMessage // an XML body as JSON, if that loses nothing; else nil
 
-	// Secrets are credentials of this callback that no name in it gives away, such as its channel's derived token. Those that
-	// are shaped like a token are masked wherever they stand.
+	// Secrets are credentials of this callback that cannot be recognised by a member's name, such as its channel's derived token. Those
+	// that are shaped like a token are masked wherever they occur.
 	Secrets []string
 
-	// Divided are members at the top level of NativeBody and NativeQuery that hold a part for each record: a list of record
-	// ids, a list of objects that each name theirs as record_id, objects whose members are named by record ids. An event of one
-	// record keeps its own part alone.
+	// Divided are top-level members of NativeBody and NativeQuery with a part for each record: a list of record ids, a list of objects
+	// with a record_id, or objects whose members are named by record ids. An event of one record keeps only its own part.
 	Divided []string
 
-	// Mark is what the CRM itself gives to tell this change from an equal-looking one, such as a counter.
-	// Empty means that nothing does: each delivery is then an event of its own.
+	// Mark is the CRM's own distinction of this change from an equal-looking one, such as a counter.
+	// Empty: there is none, and each delivery is an event of its own.
 	Mark string
 
-	// GivenID is the event's id where the delivery has had one before: a redriven callback's id in quarantine, so that
-	// redriving it again adds no second event. Empty otherwise.
+	// GivenID is the event's id if the delivery already has one: a redriven callback's id in quarantine, so that redriving it again adds
+	// no second event. Empty otherwise.
 	GivenID string
 
-	TraceParent string // W3C traceparent of the request; empty where it had none
+	TraceParent string // W3C traceparent of the request; empty if it had none
 }
 
 // Origin says how a change reached us.
@@ -73,11 +72,11 @@ type Origin string
 // The origins of changes.
 const (
 	Live     Origin = "live"     // by a callback
-	Backfill Origin = "backfill" // read from the CRM's API because someone asked
+	Backfill Origin = "backfill" // read from the CRM's API on request
 	Repair   Origin = "repair"   // read from the CRM's API to close a gap
 )
 
-// Ack tells where an event is safe. It is what a caller of the bridge reads in a 200.
+// Ack says where an event is stored. The sender of a callback gets it in a 200.
 type Ack struct {
 	ID        string `json:"id"`                  // the event's id
 	Subject   string `json:"subject"`             // NATS subject, such as "crm.acme.Deals.edit"
@@ -86,10 +85,10 @@ type Ack struct {
 	Duplicate bool   `json:"duplicate,omitempty"` // the stream already held an event of this id
 }
 
-// Accept makes changes safe: it returns when each of them would survive a power cut, with at least one Ack a change,
-// in order. Its errors wrap one of the fates. It is all that ingest knows of what follows.
+// Accept stores changes: it returns when each of them would survive a power cut, with at least one Ack per change, in order. Its errors
+// wrap one of the fates.
 type Accept func(ctx context.Context, changes []Change) ([]Ack, error)
 
-// Quarantine keeps an authenticated callback that could not be parsed, its secrets masked, and returns the id that it is
-// kept under. It returns when the copy would survive a power cut.
+// Quarantine stores an authenticated callback that could not be parsed, with its secrets masked. It returns the callback's id in
+// quarantine, when the copy would survive a power cut.
 type Quarantine func(ctx context.Context, cb Callback, reason error) (id string, err error)

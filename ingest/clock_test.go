@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// The clock of a CRM is known to about a second from an answer with a Date, a slow answer does not spoil that, and a clock that
-// was set is followed.
+// The clock of a CRM is known to about a second from a response with a Date; a slow response does not reduce that, and a clock that is
+// set is followed.
 func TestClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var clock Clock
@@ -24,12 +24,12 @@ func TestClock(t *testing.T) {
 				t.Errorf("wrong by %s, tolerance %s", wrong, clock.Tolerance())
 			}
 		}
-		if clock.Known() || clock.Tolerance() != ClocksDiffer {
+		if clock.Known() || clock.Tolerance() != maxOffset {
 			t.Error("known before any answer")
 		}
 		clock.Observe(http.Header{}, time.Now(), time.Now())
-		if !clock.Known() || clock.Tolerance() != ClocksDiffer {
-			t.Error("an answer without a Date shows more than that")
+		if !clock.Known() || clock.Tolerance() != maxOffset {
+			t.Error("a response without a Date shows an offset")
 		}
 		for _, ahead := range []time.Duration{0, 7 * time.Minute, -10*time.Hour + 321*time.Millisecond} {
 			answer(ahead, 40*time.Millisecond)

@@ -2,8 +2,8 @@ package ingest
 
 import "strings"
 
-// Unescape decodes a name or a value of a form or a URL: + is a space, and a % that is not followed by two hexadecimal digits
-// stays (https://url.spec.whatwg.org/#percent-decode). The result may be in any charset.
+// Unescape decodes a name or a value of a form or a URL: + is a space, and a % without two hexadecimal digits is kept
+// (https://url.spec.whatwg.org/#percent-decode). The result may be in any charset.
 func Unescape(text string) string {
 	if !strings.ContainsAny(text, "%+") {
 		return text
@@ -17,7 +17,7 @@ func Unescape(text string) string {
 	return string(plain)
 }
 
-// EscapedByte returns the byte that is written at a place of a form's text, and how many bytes it is written in.
+// EscapedByte decodes the byte at an offset of a form's text, and returns how many bytes of the text encode it.
 func EscapedByte(text string, at int) (b byte, size int) {
 	switch {
 	case text[at] == '+':

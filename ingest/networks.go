@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Networks are ranges of addresses, read from "10.0.0.0/8,192.0.2.7".
+// Networks are address ranges, such as "10.0.0.0/8,192.0.2.7".
 type Networks []netip.Prefix
 
 // Decode reads networks from an environment variable.

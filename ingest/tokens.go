@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Tokens are shared secrets by the id of who shows them, read from "id:token,id:token". An id may be repeated: its
-// tokens are alternatives, for rotation. The id "*" holds the tokens of ids without a line of their own.
+// Tokens are shared secrets by the sender's id, read from "id:token,id:token". The tokens of a repeated id are alternatives, for
+// rotation. The id "*" has the tokens of all ids without an entry.
 type Tokens map[string][]string
 
 // Decode reads tokens from an environment variable. Its errors say which entry is wrong and never quote it.
@@ -21,7 +21,7 @@ func (t *Tokens) Decode(value string) error {
 			return fmt.Errorf("entry %d is not of the form id:token (entries are separated by commas, the first colon ends the id)", i+1)
 		}
 		if id == token {
-			return fmt.Errorf("entry %d has the id itself for a token, which is no secret", i+1)
+			return fmt.Errorf("entry %d uses the id as its token, which is not a secret", i+1)
 		}
 		tokens[id] = append(tokens[id], token)
 	}
@@ -32,7 +32,7 @@ func (t *Tokens) Decode(value string) error {
 	return nil
 }
 
-// For returns the tokens that id may show: its own, or else those of "*".
+// For returns the tokens that authenticate id: its own, else those of "*".
 func (t Tokens) For(id string) []string {
 	if own := t[id]; len(own) > 0 {
 		return own
@@ -49,8 +49,7 @@ func (t Tokens) Values() []string {
 	return all
 }
 
-// SecretList is one or more secrets, separated by commas; the first is the one to use, the others are still accepted
-// while they are rotated out.
+// SecretList is one or more secrets, separated by commas; the first is used, the others are still accepted during rotation.
 type SecretList []string
 
 // Decode reads secrets from an environment variable.
@@ -63,8 +62,8 @@ func (l *SecretList) Decode(value string) error {
 	return nil
 }
 
-// MatchesAny tells in constant time whether got is one of want; the number of candidates is all that its duration
-// shows. An empty got matches nothing.
+// MatchesAny reports in constant time whether got is one of want; its duration reveals only how many candidates there are. An empty got
+// matches nothing.
 func MatchesAny(got string, want []string) bool {
 	sum, found := sha256.Sum256([]byte(got)), 0
 	for _, candidate := range want {

@@ -5,7 +5,7 @@ import (
 	"regexp"
 )
 
-// traceLength is that of a traceparent of version 00. Later versions begin with it, and may go on behind a hyphen.
+// traceLength is the length of a version 00 traceparent. Later versions may append more after a hyphen.
 const traceLength = 55
 
 var (
@@ -13,8 +13,8 @@ var (
 	traceParentInvalid = regexp.MustCompile(`^ff|^..-0{32}|^.{35}-0{16}`)
 )
 
-// TraceParent returns the first 55 characters of a request's W3C traceparent, which every version begins with, or nothing
-// where it is not a valid one, or not the only one.
+// TraceParent returns the first 55 characters of a request's W3C traceparent, the part that all versions share; empty unless there is
+// exactly one and it is valid.
 func TraceParent(header http.Header) string {
 	values := header.Values("traceparent")
 	if len(values) != 1 || len(values[0]) < traceLength {

@@ -20,8 +20,8 @@ func CheckModule(module string) error {
 	return nil
 }
 
-// Operation translates a CRM's word into the one vocabulary of all CRMs: create, edit, delete, in any letter case;
-// any other word keeps its own in camelCase. It returns ErrMalformed for what cannot be a token of a subject.
+// Operation translates a CRM's operation, in any letter case, to the vocabulary of all CRMs: create, edit, delete; any other is kept in
+// camelCase. It returns ErrMalformed if the result cannot be a token of a subject.
 func Operation(native string) (string, error) {
 	if native == "" || len(native) > 64 || native[0] <= '9' || strings.ContainsFunc(native, func(r rune) bool { return !isAlphanumeric(r) }) {
 		return "", fmt.Errorf("%w: operation must be a letter and up to 63 more letters and digits", ErrMalformed)
@@ -47,8 +47,8 @@ func CheckID(id string) error {
 	return nil
 }
 
-// CheckRecordID returns ErrMalformed unless id can be the id of a record: CheckID takes it, and it is neither a merge field
-// that the CRM did not replace, such as ${Leads.Id}, {=Document:ID} or %ID%, nor a word for nothing, such as null.
+// CheckRecordID returns ErrMalformed unless id can be the id of a record: CheckID accepts it, and it is neither a merge field that the
+// CRM did not replace, such as ${Leads.Id}, {=Document:ID} or %ID%, nor a null value, such as "undefined".
 func CheckRecordID(id string) error {
 	if err := CheckID(id); err != nil {
 		return err
@@ -58,15 +58,15 @@ func CheckRecordID(id string) error {
 	}
 	switch strings.ToLower(id) {
 	case "null", "undefined", "none", "nan":
-		return fmt.Errorf("%w: the record id is a word for nothing, such as null", ErrMalformed)
+		return fmt.Errorf("%w: the record id is a null value, such as undefined or none", ErrMalformed)
 	}
 	return nil
 }
 
-// bracedGUID is an id in braces that is not a merge field.
+// bracedGUID matches an id in braces that is not a merge field.
 var bracedGUID = regexp.MustCompile(`^\{[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}\}$`)
 
-// wrapped are the signs between which a merge field stands alone.
+// wrapped are the delimiters of a merge field that is the whole text.
 var wrapped = [][2]string{{"%", "%"}, {"#", "#"}, {"[", "]"}, {"<", ">"}}
 
 // isMergeField reports whether text holds a merge field. Most have braces (${…}, {=…}, {{…}}), which no id has.

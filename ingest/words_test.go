@@ -9,7 +9,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// All CRMs' words for operations become one vocabulary.
+// The operations of all CRMs are translated to one vocabulary.
 func TestOperation(t *testing.T) {
 	for native, want := range map[string]string{
 		"insert": "create", "INSERT": "create", "add": "create", "Create": "create", "update": "edit", "EDIT": "edit",
@@ -46,7 +46,7 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// Nothing proves nothing.
+// An empty token never matches.
 func TestMatchesAny(t *testing.T) {
 	if ingest.MatchesAny("", []string{""}) || ingest.MatchesAny("a", nil) || ingest.MatchesAny("a", []string{"b"}) {
 		t.Error("matched")
@@ -56,7 +56,7 @@ func TestMatchesAny(t *testing.T) {
 	}
 }
 
-// A record id is what names a record; a merge field that was not replaced, or a word for nothing, does not.
+// A merge field that was not replaced and a null value are not record ids.
 func TestCheckRecordID(t *testing.T) {
 	for _, id := range []string{"1", "CHE", "12345678901234567890", "DEAL-0001", "a@b.c", "100%", "#7", "{3F2504E0-4F89-11D3-9A0C-0305E82C3301}", "{3f2504e04f8911d39a0c0305e82c3301}", "C3:NEW", "商机", "nullable", "%25"} {
 		if err := ingest.CheckRecordID(id); err != nil {
@@ -65,7 +65,7 @@ func TestCheckRecordID(t *testing.T) {
 	}
 	for _, id := range []string{"", " ", "1 2", "${Leads.Id}", "${!Leads.Id}", "{=Document:ID}", "{{ID}}", "{ID}", "%ID%", "#ID#", "[ID]", "[[ID]]", "<id>", "<%=id%>", "DEAL_${Deals.Id}", "%24%7BLeads.Id%7D", "$%7BLeads.Id%7D", "null", "NULL", "undefined", "None", "NaN"} {
 		if ingest.CheckRecordID(id) == nil {
-			t.Errorf("%q is taken for an id", id)
+			t.Errorf("%q is accepted as an id", id)
 		}
 	}
 }

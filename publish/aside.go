@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// The waits until what is set aside for a stream of the remote is tried again, doubling from the first to the second.
+// The waits before messages that are set aside for a stream of the remote are retried, doubling from the first to the second.
 const (
-	lookFirst = 2 * time.Second
-	lookLast  = 5 * time.Minute
+	asideWaitFirst = 2 * time.Second
+	asideWaitLast  = 5 * time.Minute
 )
 
-var errLookAgain = errors.New("what is set aside is tried again")
+var errRetryAside = errors.New("messages that are set aside are retried")
 
-// stepsAside reports whether a message makes way for those of other streams: its stream cannot be used, says no, or was
-// missing twice although it was made sure of in between.
-func (r *run) stepsAside(p passing, err error) bool {
-	if errors.As(err, new(setback)) {
+// waitsAside reports whether a failed message is set aside so that those of other streams need not wait for it: its stream is
+// unusable, rejects it, or was missing twice although it was ensured in between.
+func (r *run) waitsAside(p passing, err error) bool {
+	if errors.As(err, new(streamError)) {
 		return true
 	}
 	if !r.streams[p.msg.Header.Get(forStream)].Beside || code(err) == 0 && !gone(err) {
@@ -28,31 +28,32 @@ func (r *run) stepsAside(p passing, err error) bool {
 	return again || !Temporary(err)
 }
 
-// bringBack returns to the journal what was set aside for streams that can be used now.
+// bringBack returns to the journal what was set aside for streams that are usable now.
 func (r *run) bringBack(ctx context.Context) {
 	for _, stream := range r.streams {
 		if stream.Unusable != nil {
-			r.lookAgain()
+			r.retryAside()
 		}
 	}
-	if r.served {
+	if r.noneAside {
 		return
 	}
 	waits, err := r.Refused.bringBack(ctx, r.Journal, r.streams)
 	if err != nil {
-		r.Log.Warn("what waits for a stream of the remote NATS stays set aside", "error", err)
+		r.Log.Warn("messages stay set aside: they cannot be returned to the journal", "error", err)
 	}
-	if r.served = !waits; waits {
-		r.lookAgain()
+	if r.noneAside = !waits; waits {
+		r.retryAside()
 	}
 }
 
-// lookAgain notes that something is or may be set aside, and ends the run after a time, so that the next one makes sure of the streams, and brings back what waits for them.
-func (r *run) lookAgain() {
-	r.served = false
+// retryAside notes that messages are or may be set aside, and ends the run after a wait, so that the next run ensures the streams and
+// brings back what waits for them.
+func (r *run) retryAside() {
+	r.noneAside = false
 	if r.again != nil {
 		return
 	}
-	r.lookIn = min(max(2*r.lookIn, lookFirst), lookLast)
-	r.again = time.AfterFunc(r.lookIn, func() { r.end(errLookAgain) })
+	r.asideWait = min(max(2*r.asideWait, asideWaitFirst), asideWaitLast)
+	r.again = time.AfterFunc(r.asideWait, func() { r.end(errRetryAside) })
 }

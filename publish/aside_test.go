@@ -12,7 +12,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// besides has e's forwarder make sure of a stream for quarantined callbacks too, unless unusable says why it cannot.
+// besides has e's forwarder ensure a stream of quarantined callbacks too, unless unusable says why it cannot.
 func besides(e *edge, unusable *atomic.Pointer[error]) *publish.Quarantine {
 	ensure := e.forwarder.Ensure
 	e.forwarder.Ensure = func(ctx context.Context, conn *publish.Conn) (map[string]publish.Stream, error) {
@@ -35,7 +35,7 @@ func besides(e *edge, unusable *atomic.Pointer[error]) *publish.Quarantine {
 	}
 }
 
-// keep quarantines callbacks of these ids.
+// keep quarantines callbacks with these ids.
 func keep(t *testing.T, q *publish.Quarantine, ids ...string) {
 	t.Helper()
 	for _, id := range ids {
@@ -45,7 +45,7 @@ func keep(t *testing.T, q *publish.Quarantine, ids ...string) {
 	}
 }
 
-// onShelf returns the ids of what a shelf holds.
+// onShelf returns the ids of the messages on a shelf.
 func onShelf(t *testing.T, shelf publish.Shelf) string {
 	t.Helper()
 	ids := []string{}
@@ -85,8 +85,8 @@ func TestDeletedQuarantineIsMadeAgain(t *testing.T) {
 	remote.holdsJust(t, 3)
 }
 
-// While the remote cannot have a stream of quarantined callbacks they are set aside, and events go on. Once it has one they
-// reach it by themselves; they were not rejected.
+// While the remote cannot have a stream of quarantined callbacks they are set aside, and events are not blocked. Once it has one they
+// are forwarded; they do not count as rejected.
 func TestSetAsideComesBack(t *testing.T) {
 	remote := openRemote(t)
 	e := openEdge(t, remote.server.ClientURL(), 1<<26)
@@ -115,16 +115,16 @@ func TestSetAsideComesBack(t *testing.T) {
 	}
 }
 
-// A journal whose messages the remote has is done with, even while they are still there.
+// A journal is done when the remote has all its messages, even while they are still in it.
 func TestDone(t *testing.T) {
 	remote := openRemote(t)
 	e := openEdge(t, remote.server.ClientURL(), 1<<26)
 	if !e.forwarder.Done(t.Context()) {
-		t.Error("an empty journal is not done with")
+		t.Error("an empty journal is not done")
 	}
 	e.publish(t, 1, 5)
 	if e.forwarder.Done(t.Context()) {
-		t.Error("a journal that was not forwarded is done with")
+		t.Error("a journal that was not forwarded is done")
 	}
 	run(t, e.forwarder)
 	until(t, func() bool { return e.forwarder.Done(t.Context()) })

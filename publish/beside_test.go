@@ -16,7 +16,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// quarantineOf keeps callbacks by way of e's journal; the remote's stream for them is full at once.
+// quarantineOf quarantines callbacks through e's journal; the remote's stream of them is full after one.
 func quarantineOf(t *testing.T, e *edge, remote *remoteServer) *publish.Quarantine {
 	t.Helper()
 	full := jetstream.StreamConfig{Name: "CRM_QUARANTINE", Subjects: []string{"crm-quarantine.>"}, MaxMsgs: 1, Discard: jetstream.DiscardNew}
@@ -36,9 +36,9 @@ func quarantineOf(t *testing.T, e *edge, remote *remoteServer) *publish.Quaranti
 	}
 }
 
-// The event of a callback that is redriven while its copy still waits in the journal is no repeat of that copy, although
-// it has its id.
-func TestRedrivenIsNoRepeat(t *testing.T) {
+// The event of a callback that is redriven while its copy still waits in the journal is not a duplicate of that copy, although it has
+// the same id.
+func TestRedrivenIsNotDuplicate(t *testing.T) {
 	remote := openRemote(t)
 	e := openEdge(t, remote.server.ClientURL(), 1<<26)
 	q := quarantineOf(t, e, remote)
@@ -56,8 +56,8 @@ func TestRedrivenIsNoRepeat(t *testing.T) {
 	}
 }
 
-// Events do not wait for a quarantine that is full: what it cannot take is set aside, with the id that it had.
-func TestFullQuarantineHoldsNothingUp(t *testing.T) {
+// A full quarantine does not block events: callbacks that it rejects are set aside under their ids.
+func TestFullQuarantineBlocksNothing(t *testing.T) {
 	remote := openRemote(t)
 	e := openEdge(t, remote.server.ClientURL(), 1<<26)
 	q := quarantineOf(t, e, remote)
@@ -92,8 +92,8 @@ func TestFullQuarantineHoldsNothingUp(t *testing.T) {
 	}
 }
 
-// An event whose subject the remote's stream no longer has, as after a change of the prefix, holds nothing up.
-func TestOldSubjectsHoldNothingUp(t *testing.T) {
+// An event whose subject the remote's stream no longer has, as after a change of the prefix, blocks nothing.
+func TestOldSubjectsBlockNothing(t *testing.T) {
 	remote := openRemote(t)
 	e := openEdge(t, remote.server.ClientURL(), 1<<26)
 	e.publisher.Prefix = "old"
@@ -118,7 +118,7 @@ func TestOldSubjectsHoldNothingUp(t *testing.T) {
 
 var errEnough = errors.New("enough")
 
-// A secret that stands where the path of its file belongs is not shown.
+// A secret that is configured in place of the path of its file is not shown.
 func TestMisplacedSecretIsNotShown(t *testing.T) {
 	const secret = "SUAIBDPBAUTWCWBKIO6XHQNINK5FWJW4OHLXC3HQ2KFE4PEJUA44CNHTAM"
 	for variable, address := range map[string]publish.Address{
@@ -131,11 +131,11 @@ func TestMisplacedSecretIsNotShown(t *testing.T) {
 		}
 	}
 	if _, err := (publish.Address{URL: "nats://127.0.0.1:1", CA: filepath.Join(t.TempDir(), "missing.pem")}).Dial(discard); err == nil {
-		t.Error("a missing file is passed over")
+		t.Error("a missing file is ignored")
 	}
 }
 
-// A remote that takes connections and says nothing delays the end by no more than a moment.
+// A remote that accepts connections and sends nothing delays the end only by a moment.
 func TestSilentRemoteDoesNotHoldTheEndUp(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -10,31 +10,31 @@ import (
 	"time"
 )
 
-// blockFiles is the folder in which the server keeps a stream's messages, in numbered blocks. It appends to the newest
-// one alone, and makes the next before it removes that; so the newest block always exists, unless another process removed it.
+// blockFiles is the folder in which the server stores a stream's messages, in numbered blocks. The server appends only to the newest
+// block, and creates the next before it removes that; so the newest block always exists, unless another process removed it.
 type blockFiles struct {
 	folder string
-	flush  func(*os.File) error                // brings a file or a folder to the disk
-	holds  func(sequence uint64) (bool, error) // asks the server whether the stream holds a message; nil: it is not asked
+	flush  func(*os.File) error                // syncs a file or a folder to disk
+	holds  func(sequence uint64) (bool, error) // reports whether the stream holds a message; nil: unknown
 
 	current  *os.File  // the newest block that was synced
-	index    int       // its number; -1: none was yet
-	listed   time.Time // modification time of the folder when all that it showed was synced
+	index    int       // its number; -1: none yet
+	listed   time.Time // modification time of the folder when all its entries were synced
 	unsynced bool      // the folder has entries that are not on the disk yet
 
-	replaced *os.File  // what was current before another file took its name: the server must have done that
+	replaced *os.File  // the block that was current before another file took its name
 	size     int64     // of it
-	missed   time.Time // since when the newest block is missing; zero: it exists
+	missed   time.Time // when the newest block was first missing; zero: it exists
 }
 
-// settled is the age from which a folder's modification time is trusted to change with the next entry: file systems
-// stamp with the coarse clock of the kernel's ticks.
+// settled is the age from which a folder's modification time is certain to change with the next entry: file systems use the
+// kernel's coarse clock.
 const settled = 50 * time.Millisecond
 
-// absence is how long the newest block may be missing: a purge moves the folder out of the way, and another one in its place.
+// absence is how long the newest block may be missing: a purge moves the folder away and then creates another one.
 const absence = time.Second
 
-// sync brings every block that may hold something new to the disk.
+// sync syncs every block that may hold new messages to disk.
 func (b *blockFiles) sync() error {
 	info, err := os.Stat(b.folder)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -42,18 +42,18 @@ func (b *blockFiles) sync() error {
 	} else if err != nil {
 		return err
 	}
-	there, err := b.look()
+	exists, err := b.checkCurrent()
 	if err != nil {
 		return err
 	}
 	var newer []int
-	if !there || !info.ModTime().Equal(b.listed) {
+	if !exists || !info.ModTime().Equal(b.listed) {
 		if newer, err = b.newer(); err != nil {
 			return err
 		}
 	}
-	if !there {
-		if err := b.dropped(len(newer) > 0); err != nil {
+	if !exists {
+		if err := b.checkDropped(len(newer) > 0); err != nil {
 			return err
 		}
 	} else if err := b.flush(b.current); err != nil {
@@ -75,7 +75,7 @@ func (b *blockFiles) follow(newer []int) error {
 		b.unsynced = true
 		switch err := b.open(index); {
 		case errors.Is(err, fs.ErrNotExist) && i < len(newer)-1:
-			continue // the stream was at its limit, and has dropped the whole block already
+			continue // the stream is at its limit and has already dropped this block
 		case err != nil:
 			return err
 		}
@@ -108,9 +108,9 @@ func (b *blockFiles) newer() ([]int, error) {
 	return indexes, nil
 }
 
-// look reports whether the current block is there. If the server has put another file in its place, as it does after a
-// deletion inside it, that one is current now.
-func (b *blockFiles) look() (bool, error) {
+// checkCurrent reports whether the current block exists. If the server has replaced its file, as it does after a deletion inside it,
+// the new file becomes the current block.
+func (b *blockFiles) checkCurrent() (bool, error) {
 	if b.current == nil {
 		return false, nil
 	}
@@ -118,7 +118,7 @@ func (b *blockFiles) look() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if err := b.abandoned(); err != nil {
+	if err := b.checkReplaced(); err != nil {
 		return false, err
 	}
 	named, err := os.Stat(b.current.Name())
@@ -129,7 +129,7 @@ func (b *blockFiles) look() (bool, error) {
 		return false, err
 	case os.SameFile(held, named):
 		return true, nil
-	case held.ModTime().After(named.ModTime()): // the server goes on with the one that lost its name
+	case held.ModTime().After(named.ModTime()): // the server still writes to the file that lost its name
 		return false, b.takenOver()
 	}
 	b.unsynced = true
@@ -146,9 +146,9 @@ func (b *blockFiles) look() (bool, error) {
 	return true, nil
 }
 
-// dropped returns nil if it was the server that removed the current block: there is a newer one, and the stream does not
-// hold the last message of this one any more.
-func (b *blockFiles) dropped(newer bool) error {
+// checkDropped returns nil if the server itself removed the current block: a newer one exists, and the stream no longer holds the
+// last message of this one.
+func (b *blockFiles) checkDropped(newer bool) error {
 	if newer && b.current != nil && b.holds != nil {
 		last, err := lastSequence(b.current)
 		if err != nil {
@@ -167,8 +167,8 @@ func (b *blockFiles) dropped(newer bool) error {
 	return b.vanished("the stream's block %s is gone", filepath.Join(b.folder, blockName(max(b.index, 1))))
 }
 
-// abandoned returns an error if the server still writes to a block that another file has replaced.
-func (b *blockFiles) abandoned() error {
+// checkReplaced returns an error if the server still writes to a block that another file has replaced.
+func (b *blockFiles) checkReplaced() error {
 	if b.replaced == nil {
 		return nil
 	}
@@ -183,10 +183,10 @@ func (b *blockFiles) abandoned() error {
 }
 
 func (b *blockFiles) takenOver() error {
-	return finalError{fmt.Errorf("the stream's block %s was replaced while the bridge runs: what it takes since then is lost when it ends", b.current.Name())}
+	return finalError{fmt.Errorf("the stream's block %s was replaced while the bridge was running: what is stored since then is lost when the bridge stops", b.current.Name())}
 }
 
-// vanished returns the error of a block that is missing, which is final when it does not come back.
+// vanished returns the error of a missing block, which is final if the block does not come back.
 func (b *blockFiles) vanished(format string, args ...any) error {
 	err := fmt.Errorf(format+": it was removed while the bridge was running, and what it held is lost when the bridge stops", args...)
 	switch {
@@ -210,7 +210,7 @@ func (b *blockFiles) open(index int) error {
 	return nil
 }
 
-// syncAll brings the whole stream to the disk.
+// syncAll syncs the whole stream to disk.
 func (b *blockFiles) syncAll() error { return syncTree(b.folder, b.flush) }
 
 func (b *blockFiles) close() error {

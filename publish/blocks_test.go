@@ -14,8 +14,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Once the newest block or its folder is gone, nothing is called safe any more, and the owner receives the error: what the server goes
-// on to write into a file without a name is lost when it ends.
+// Once the newest block or its folder is missing, every commit fails, and the owner receives the error: what the server writes to a
+// removed file is lost when it stops.
 func TestCommitFailsWithoutItsBlock(t *testing.T) {
 	for name, remove := range map[string]func(t *testing.T, folder string){
 		"the block":          func(t *testing.T, folder string) { must(t, os.Remove(filepath.Join(folder, "1.blk"))) },
@@ -43,7 +43,7 @@ func TestCommitFailsWithoutItsBlock(t *testing.T) {
 	}
 }
 
-// A purge moves the folder away and another one in its place. Whoever looks in between tries again.
+// A purge moves the folder away and then creates another one. A sync in between is repeated.
 func TestCommitWaitsForAPurge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, folder, _ := committer(t)
@@ -59,7 +59,7 @@ func TestCommitWaitsForAPurge(t *testing.T) {
 	})
 }
 
-// A file that takes the name of the current block is the server's own only if the server writes to the old one no more.
+// A file that replaces the current block is the server's own only if the server no longer writes to the old one.
 func TestCommitKnowsAnOddBlock(t *testing.T) {
 	replace := func(t *testing.T, folder string) {
 		write(t, folder, "1.new", "something else")
@@ -84,11 +84,11 @@ func TestCommitKnowsAnOddBlock(t *testing.T) {
 	replace(t, folder)
 	must(t, os.Chtimes(filepath.Join(folder, "1.blk"), old.ModTime(), old.ModTime().Add(-1)))
 	if err := c.Commit(t.Context()); err == nil {
-		t.Error("an older file under the current block's name is taken for it")
+		t.Error("an older file under the current block's name replaces it")
 	}
 }
 
-// A new block is found after a power cut only if its folder was synced before the answer; so was one in another's place.
+// A new block is found after a power cut only if its folder was synced before the answer; the same holds for a replaced one.
 func TestCommitSyncsTheFolder(t *testing.T) {
 	c, folder, _ := committer(t)
 	var synced []string
@@ -121,7 +121,7 @@ func TestCommitSyncsTheFolder(t *testing.T) {
 	}
 }
 
-// A sync that the system refuses is final: a later one may succeed without what this one lost.
+// A failed sync is final: a later one may succeed without what this one lost.
 func TestRefusedSyncIsFinal(t *testing.T) {
 	reader, writer, err := os.Pipe() // which cannot be synced
 	must(t, err)
@@ -132,7 +132,7 @@ func TestRefusedSyncIsFinal(t *testing.T) {
 	}
 }
 
-// embedded returns a server with a stream and a Committer of it, and what publishes to the stream.
+// embedded returns a server with a stream, a Committer of it, and a function that publishes to the stream.
 func embedded(t *testing.T, config jetstream.StreamConfig) (*Committer, jetstream.Stream, func(bytes int)) {
 	t.Helper()
 	server, err := OpenServer(t.Context(), ServerConfig{Dir: t.TempDir(), OwnerPass: "x", MaxPayload: 8 << 20, Log: slog.New(slog.DiscardHandler)})
@@ -154,8 +154,8 @@ func embedded(t *testing.T, config jetstream.StreamConfig) (*Committer, jetstrea
 	}
 }
 
-// Whatever a stream drops by itself or is asked to drop, what it takes next is committed: blocks at a limit, the last
-// message of a queue, one message, all of them.
+// Whatever is dropped from a stream, what it stores next is committed: blocks at a limit, the last message of a work queue, one
+// message, all of them.
 func TestCommitAfterTheServerDropped(t *testing.T) {
 	c, stream, publish := embedded(t, jetstream.StreamConfig{MaxBytes: 2 << 20})
 	for i := range 40 {
@@ -203,8 +203,7 @@ func TestCommitAfterTheServerDropped(t *testing.T) {
 	}
 }
 
-// A block that is removed is not taken for one that the stream dropped, even if there is a newer one by the time that
-// anybody looks.
+// A removed block is not mistaken for one that the stream dropped, even if a newer one exists when it is noticed.
 func TestCommitMissesABlockThatIsNotDropped(t *testing.T) {
 	c, _, publish := embedded(t, jetstream.StreamConfig{MaxBytes: 64 << 20})
 	publish(100)

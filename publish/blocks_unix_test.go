@@ -25,8 +25,8 @@ func openNothing(t *testing.T) (again func()) {
 	return again
 }
 
-// A file or folder that cannot be opened for want of descriptors has lost nothing: it is tried until the caller's time is over,
-// and the next call commits what this one could not.
+// A lack of file descriptors loses nothing: the sync is repeated until the caller's context ends, and the next call commits what this
+// one could not.
 func TestCommitWithoutDescriptors(t *testing.T) {
 	c, folder, broken := committer(t)
 	write(t, folder, "2.blk", "two")

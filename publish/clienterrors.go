@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// clientErrors keeps errors that clients of the embedded server can cause at will from filling the log: the first of a kind
-// is logged, and then one a minute with the number of those since the last line.
+// clientErrors limits how often errors that clients of the embedded server can cause at will are logged: the first of a kind, then
+// one a minute with their number since the last line.
 type clientErrors struct {
 	mu    sync.Mutex
 	kinds map[string]*repeats
@@ -22,19 +22,18 @@ type repeats struct {
 const (
 	// errorsEvery is the time between two lines of one kind.
 	errorsEvery = time.Minute
-	// errorKinds bounds the kinds that are told apart; all further ones are one.
+	// errorKinds bounds the kinds that are counted separately; all others count as one.
 	errorKinds = 32
 )
 
 var (
-	// ofClient is what the server writes between the address of a client and what it says of it.
+	// ofClient is what the server writes between the address of a client and its error.
 	ofClient = regexp.MustCompile(` - cid:[0-9]+`)
-	// clientWords are what in an error is the client's own, and no kind.
+	// clientWords are the parts of an error that a client chooses.
 	clientWords = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|[0-9]+`)
 )
 
-// count returns how many errors of the kind of this one there were since the last line, it included, or 0 where it needs no
-// line yet.
+// count returns how many errors of this kind came since its last line, including this one; 0 if it is not to be logged yet.
 func (c *clientErrors) count(text string) int {
 	kind := text[ofClient.FindStringIndex(text)[1]:]
 	kind = clientWords.ReplaceAllString(kind, "")

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// Committer brings what a stream of the embedded server has acknowledged to the disk, for all callers that wait at once.
+// Committer syncs what a stream of the embedded server has acknowledged to disk, once for all waiting callers (group commit).
 //
 // With one replica the server writes a message to <store>/<account>/streams/<stream>/msgs/<n>.blk before it acknowledges
 // it; so after the acknowledgement one fdatasync of the current block makes it durable. New blocks appear as n grows, and
-// every one is synced before the callers whose messages may be in it return. CheckLayout proves that the store is so.
+// every one is synced before the callers whose messages may be in it return. CheckLayout verifies this layout.
 //
-// One goroutine syncs, and only while callers wait: they leave when their time is over, and the sync goes on.
+// One goroutine syncs, and only while callers wait. A caller leaves when its context ends; the sync continues.
 type Committer struct {
 	files   blockFiles    // used by the goroutine that syncs
 	broken  chan<- string // receives the first error that is final
@@ -24,43 +24,43 @@ type Committer struct {
 	next    *group // gathers while the one before it is synced; nil: no caller waits
 	syncing bool
 	busy    int            // callers in the last group
-	delay   error          // why the sync under way has to be repeated; nil: it does not
-	failed  error          // what is on the disk is not known any more
+	delay   error          // why the sync in progress is repeated; nil: it is not
+	failed  error          // why it is unknown what is on disk; nil: it is known
 	syncer  sync.WaitGroup // the goroutine that syncs
 }
 
-// group is callers that share a sync.
+// group is the callers that share a sync.
 type group struct {
 	done    chan struct{}
-	callers int  // who publish
-	waiting int  // who have not left
-	all     bool // not only what may be new, but the whole stream
+	callers int  // that publish
+	waiting int  // that have not left
+	all     bool // sync the whole stream, not only new messages
 	err     error
 }
 
-// gatherFrom is the number of waiting callers from which it pays to let more come before the disk is asked, and
-// gatherTime how long: a sync costs about as much, and a lone caller waits for none of it.
+// gatherFrom is the number of callers from which a sync waits gatherTime for more callers: a sync takes about as long, and a lone
+// caller never waits.
 const (
 	gatherFrom = 48
 	gatherTime = 500 * time.Microsecond
 )
 
-// repeatFirst is the first pause before a sync that lost nothing is repeated; each is twice the one before, up to repeatMost.
+// repeatFirst is the first pause before a sync that lost nothing is repeated; pauses double up to repeatMost.
 const (
 	repeatFirst = 5 * time.Millisecond
 	repeatMost  = 100 * time.Millisecond
 )
 
-// errClosed is the answer of a Committer that is closed.
+// errClosed is returned by a closed Committer.
 var errClosed = errors.New("the committer is closed")
 
-// finalError is an error after which what is on the disk is not known any more: a later sync may succeed without what
-// this one lost. Any other, such as a file that cannot be opened for want of descriptors, lost nothing.
+// finalError is an error after which it is unknown what is on disk: a later sync may succeed without what this one lost. Any other
+// error, such as a lack of file descriptors, lost nothing.
 type finalError struct{ error }
 
 func (e finalError) Unwrap() error { return e.error }
 
-// lateError says that a sync did not end in its caller's time, and why, if that is known.
+// lateError says that a sync did not finish before its caller's context ended, and why, if known.
 type lateError struct{ delay, cause error }
 
 func (e lateError) Error() string {
@@ -72,7 +72,7 @@ func (e lateError) Error() string {
 
 func (e lateError) Unwrap() []error { return []error{e.cause, e.delay} }
 
-// Commit returns when all that the stream acknowledged before the call would survive a power cut. What lost nothing is
+// Commit returns when all that the stream acknowledged before the call would survive a power cut. A sync that lost nothing is
 // repeated until ctx ends, and the next call may succeed. Any other error is final.
 func (c *Committer) Commit(ctx context.Context) error { return c.wait(ctx, group{callers: 1}) }
 
@@ -84,7 +84,7 @@ func (c *Committer) CommitAll(ctx context.Context) error {
 // Ready returns nil when Commit would succeed now.
 func (c *Committer) Ready(ctx context.Context) error { return c.wait(ctx, group{}) }
 
-// wait joins the next group, for what one adds to it, and returns when it is synced or ctx ends.
+// wait adds one to the next group, and returns when that is synced or ctx ends.
 func (c *Committer) wait(ctx context.Context, one group) error {
 	c.mu.Lock()
 	if c.failed != nil {
@@ -145,7 +145,7 @@ func (c *Committer) take() *group {
 	return g
 }
 
-// sync brings a group to the disk. It repeats what lost nothing for as long as a caller waits.
+// sync syncs for a group. It repeats attempts that lost nothing while a caller waits.
 func (c *Committer) sync(g *group) error {
 	for pause := repeatFirst; ; pause = min(2*pause, repeatMost) {
 		err := c.attempt(g)
@@ -156,7 +156,7 @@ func (c *Committer) sync(g *group) error {
 	}
 }
 
-// attempt asks the disk, unless it has failed before.
+// attempt syncs once, unless a sync has failed permanently.
 func (c *Committer) attempt(g *group) error {
 	c.mu.Lock()
 	failed := c.failed
@@ -170,8 +170,7 @@ func (c *Committer) attempt(g *group) error {
 	return c.files.syncAll()
 }
 
-// settle notes how an attempt ended, and reports whether another one is of no use. The owner receives the first error
-// that is final.
+// settle notes how an attempt ended, and reports whether it was the last one. The owner receives the first final error.
 func (c *Committer) settle(err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -194,7 +193,7 @@ func (c *Committer) left(g *group) bool {
 	return g.waiting == 0
 }
 
-// Close waits for a sync that is under way, and closes the files. No Commit may be under way or follow.
+// Close waits for the sync in progress, and closes the files. No Commit may be in progress or follow.
 func (c *Committer) Close() error {
 	c.mu.Lock()
 	if c.failed == nil {
@@ -205,7 +204,7 @@ func (c *Committer) Close() error {
 	return c.files.close()
 }
 
-// flush brings a file's data, and what is needed to find it, or a folder's entries to the disk. Its errors are final.
+// flush syncs a file's data and the metadata to find it, or a folder's entries, to disk. Its errors are final.
 func flush(file *os.File) error {
 	info, err := file.Stat()
 	if err != nil {

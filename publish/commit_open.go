@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Committer returns what brings a stream of the server to the disk. Everything that the stream holds by then is on the
-// disk when it returns. Its syncs are counted in metrics, if they are given.
+// Committer returns a Committer of a stream of the server, when everything that the stream holds is on disk. Its syncs are counted in
+// metrics, unless these are nil.
 func (s *Server) Committer(stream string, metrics *Metrics) (*Committer, error) {
 	c, err := openCommitter(s.config.Dir, stream, s.holds(stream), s.broken)
 	if err == nil {
@@ -21,7 +21,7 @@ func (s *Server) Committer(stream string, metrics *Metrics) (*Committer, error) 
 	return c, err
 }
 
-// holds returns what asks the server whether a stream holds a message, as far as the server knows itself: no file is read.
+// holds returns a function that reports whether a stream holds a message, as the server knows it: no file is read.
 func (s *Server) holds(name string) func(sequence uint64) (bool, error) {
 	return func(sequence uint64) (bool, error) {
 		conn, err := s.Connect()
@@ -44,12 +44,12 @@ func (s *Server) holds(name string) func(sequence uint64) (bool, error) {
 	}
 }
 
-// OpenCommitter is Server.Committer for another process that publishes to the server whose folder dir is.
+// OpenCommitter is Server.Committer for another process, which publishes to the server whose folder is dir.
 func OpenCommitter(dir, stream string) (*Committer, error) {
 	return openCommitter(dir, stream, nil, make(chan string, 1))
 }
 
-// openTimeout bounds how long the first sync of a stream is repeated where it fails without losing anything.
+// openTimeout bounds how long the first sync of a stream is repeated if it fails without losing anything.
 const openTimeout = 5 * time.Second
 
 func openCommitter(dir, stream string, holds func(uint64) (bool, error), broken chan<- string) (*Committer, error) {

@@ -32,7 +32,7 @@ func committer(t *testing.T) (*Committer, string, chan string) {
 	return c, folder, broken
 }
 
-// Whatever the server does to its blocks, the committer syncs those that may hold something new.
+// Whatever the server does to its blocks, the committer syncs those that may hold new messages.
 func TestCommitFollowsTheBlocks(t *testing.T) {
 	c, folder, _ := committer(t)
 	commit := func(wantIndex int) {
@@ -101,8 +101,8 @@ func TestCommitIsShared(t *testing.T) {
 	}
 }
 
-// Whoever cannot wait leaves, the first caller too, and no one else is disturbed: the sync goes on, one at a time, and the next
-// caller is answered by one that began after it came.
+// A caller whose context ends leaves, even the first one, and the others are not affected: syncs continue, one at a time, and a later
+// caller waits for one that began after it joined.
 func TestCommitEndsWithItsContext(t *testing.T) {
 	c, _, _ := committer(t)
 	hang, begun := make(chan struct{}), make(chan struct{}, 16)
@@ -142,7 +142,7 @@ func TestCommitEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// A sync that the disk refuses when its callers are gone counts for those who come later.
+// A sync that fails after its callers have left fails those who come later.
 func TestCommitRemembersALateFailure(t *testing.T) {
 	c, _, broken := committer(t)
 	hang := make(chan struct{})
@@ -167,7 +167,7 @@ func TestCommitRemembersALateFailure(t *testing.T) {
 	}
 }
 
-// The layout that a committer rests on is that of the server that is built in; where it is not, the check says so.
+// The embedded server has the layout that a committer relies on; if it had not, the check would fail.
 func TestCheckLayout(t *testing.T) {
 	server, err := OpenServer(t.Context(), ServerConfig{Dir: t.TempDir(), Listen: "127.0.0.1:0", OwnerPass: "x", MaxPayload: 1 << 20, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -187,6 +187,6 @@ func TestCheckLayout(t *testing.T) {
 	}
 	server.config.Dir = t.TempDir() // where no block is
 	if err := server.CheckLayout(t.Context(), conn, "CRM_PROBE"); err == nil {
-		t.Error("a store without blocks was taken for what it should be")
+		t.Error("a store without blocks passes the check")
 	}
 }

@@ -23,17 +23,17 @@ type Conn struct {
 	nats *nats.Conn
 	js   jetstream.JetStream
 	url  string
-	hint func(error) error      // what to set where a connection fails over TLS; nil or its result nil: nothing
+	hint func(error) error      // what to set if a connection fails over TLS; nil, or a nil result: nothing
 	down *atomic.Pointer[error] // why the last attempt to connect failed
 }
 
-// Address says where a NATS server is and how to prove oneself to it; what is empty is not used.
+// Address says where a NATS server is and how to authenticate; empty fields are not used.
 type Address struct {
 	URL            string
 	Creds, Nkey    string // files
 	User, Password string
 	CA, Cert, Key  string      // PEM files
-	TLS            *tls.Config // in place of CA, where it is set
+	TLS            *tls.Config // instead of CA, if set
 	TLSFirst       bool        // the server says nothing before the TLS handshake
 	Owner          bool        // User is an embedded server's own user
 }
@@ -43,11 +43,11 @@ func (a Address) Reach(ctx context.Context, log *slog.Logger) (*Conn, error) {
 	return a.dialWithin(ctx, connOptions(log))
 }
 
-// Dial connects. Afterwards the connection comes back by itself, for as long as it takes.
+// Dial connects. The connection then reconnects by itself, for ever.
 func (a Address) Dial(log *slog.Logger) (*Conn, error) { return a.dial(connOptions(log)) }
 
-// Await connects, or returns a connection that comes up as soon as a server can be reached. It is an error at once where the
-// server refuses the credentials, and where what is configured cannot be used.
+// Await connects, or returns a connection that comes up as soon as a server is reachable. It returns an error at once if the server
+// rejects the credentials or the configuration is unusable.
 func (a Address) Await(log *slog.Logger) (*Conn, error) {
 	conn, err := a.dial(append(connOptions(log), nats.RetryOnFailedConnect(true)))
 	if err != nil {
@@ -56,7 +56,7 @@ func (a Address) Await(log *slog.Logger) (*Conn, error) {
 	for deadline := time.Now().Add(time.Second); conn.nats.Status() == nats.RECONNECTING && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if first := conn.down.Load(); first == nil {
 			continue
-		} else if errors.Is(*first, ErrRefused) {
+		} else if errors.Is(*first, ErrUnauthorized) {
 			conn.Close()
 			return nil, fmt.Errorf("connect to %s: %w", HideUser(a.URL), *first)
 		}
@@ -65,8 +65,8 @@ func (a Address) Await(log *slog.Logger) (*Conn, error) {
 	return conn, nil
 }
 
-// ErrRefused says that a NATS server does not take the user, the password or the key.
-var ErrRefused = nats.ErrAuthorization
+// ErrUnauthorized says that a NATS server rejects the user, the password or the key.
+var ErrUnauthorized = nats.ErrAuthorization
 
 func (a Address) dial(options []nats.Option) (*Conn, error) {
 	if err := a.checkFiles(); err != nil {
@@ -112,8 +112,7 @@ func (a Address) dial(options []nats.Option) (*Conn, error) {
 	return conn, nil
 }
 
-// hintTLS returns err with what to set where one side waits for a TLS handshake and the other for NATS' first line; nil: it is
-// something else.
+// hintTLS returns err with the variable to set if one side waits for a TLS handshake and the other for NATS' first line; else nil.
 func (a Address) hintTLS(err error) error {
 	saysNothing := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, os.ErrDeadlineExceeded)
 	switch {
@@ -125,7 +124,7 @@ func (a Address) hintTLS(err error) error {
 	return nil
 }
 
-// dialWithin is dial that ends with ctx: NATS gives each server that says nothing its time.
+// dialWithin is dial that ends with ctx: NATS waits its timeout for each silent server.
 func (a Address) dialWithin(ctx context.Context, options []nats.Option) (*Conn, error) {
 	type dialled struct {
 		conn *Conn
@@ -149,8 +148,8 @@ func (a Address) dialWithin(ctx context.Context, options []nats.Option) (*Conn, 
 	}
 }
 
-// checkFiles returns an error where a file that must be there cannot be read. It does not show the name: whoever puts
-// the secret itself in its place shall not find it in a log.
+// checkFiles returns an error if a configured file cannot be read. It does not show the path, which may be the secret itself by
+// mistake.
 func (a Address) checkFiles() error {
 	for _, one := range [][2]string{
 		{"BRIDGE_NATS_CREDS", a.Creds}, {"BRIDGE_NATS_NKEY", a.Nkey}, {"BRIDGE_NATS_CA", a.CA}, {"BRIDGE_NATS_CERT", a.Cert}, {"BRIDGE_NATS_KEY", a.Key},
@@ -168,7 +167,7 @@ func (a Address) checkFiles() error {
 	return nil
 }
 
-// with returns the address with further servers of the same cluster, as NATS gives them.
+// with returns the address with further servers of the same cluster, as NATS reports them.
 func (a Address) with(servers []string) Address {
 	first, _, _ := strings.Cut(a.URL, ",")
 	given, err := url.Parse(first)
@@ -195,7 +194,7 @@ func open(url string, options []nats.Option) (*Conn, error) {
 	return &Conn{nats: nc, js: js, url: url, down: down}, nil
 }
 
-// Up returns nil while the connection stands, else why it does not, in plain words.
+// Up returns nil while the connection is up, else why it is not, in plain words.
 func (c *Conn) Up() error {
 	if c.nats.IsConnected() {
 		return nil
@@ -215,14 +214,14 @@ func (c *Conn) Up() error {
 	return fmt.Errorf("%w: %w", errNotConnected, Plain(reason, c.url))
 }
 
-// Close ends the connection; what is not acknowledged by then is not safe.
+// Close closes the connection; what is not acknowledged by then is not safe.
 func (c *Conn) Close() { c.nats.Close() }
 
-// pingEvery, missed twice, finds a connection whose other end is gone without a word. NATS' default takes four minutes.
+// pingEvery is the interval of pings; two without an answer end a dead connection. NATS' default takes four minutes.
 const pingEvery = 10 * time.Second
 
-// connOptions are those of every connection of the bridge: it reconnects for ever, and sends nothing later that could
-// not be sent at once, so that no event appears after its callback was answered with an error.
+// connOptions are the options of every connection of the bridge: it reconnects for ever, and buffers nothing while it is down, so that
+// no event appears after its callback was answered with an error.
 func connOptions(log *slog.Logger) []nats.Option {
 	return []nats.Option{
 		nats.Name("crm-bridge"), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1), nats.ReconnectWait(250 * time.Millisecond),
@@ -233,15 +232,15 @@ func connOptions(log *slog.Logger) []nats.Option {
 				log.Warn("NATS connection lost", "error", err)
 			}
 		}),
-		nats.ReconnectHandler(func(*nats.Conn) { log.Info("NATS connection is back") }),
+		nats.ReconnectHandler(func(*nats.Conn) { log.Info("NATS connection restored") }),
 		nats.ErrorHandler(warnOf(log)),
 	}
 }
 
-// warnEvery is how often an error that comes with each attempt to connect, such as a wrong password, is logged.
+// warnEvery is how often an error of each attempt to connect, such as a wrong password, is logged.
 const warnEvery = time.Minute
 
-// warnOf logs errors of a connection, the same one in a row once every warnEvery. The client calls it from one goroutine.
+// warnOf logs errors of a connection, a repeated one once every warnEvery. The client calls it from one goroutine.
 func warnOf(log *slog.Logger) nats.ErrHandler {
 	var last string
 	var at time.Time
@@ -253,7 +252,7 @@ func warnOf(log *slog.Logger) nats.ErrHandler {
 	}
 }
 
-// asOwner connects as the user who may do everything on an embedded server, with inboxes that consumers cannot see.
+// asOwner connects as the user with all permissions on an embedded server, with inboxes that consumers cannot see.
 func asOwner(password string) nats.Option {
 	return func(o *nats.Options) error {
 		o.User, o.Password, o.InboxPrefix = owner, password, ownerInbox
@@ -261,7 +260,7 @@ func asOwner(password string) nats.Option {
 	}
 }
 
-// HideUser masks users and passwords in a URL, or in a list of them: all before the last @, wherever it stands.
+// HideUser masks users and passwords in a URL or a list of URLs: everything before the last @.
 func HideUser(url string) string {
 	if i := strings.LastIndex(url, "@"); i >= 0 {
 		return "***" + url[i:]
@@ -269,14 +268,14 @@ func HideUser(url string) string {
 	return url
 }
 
-// hideUser keeps a URL that an error quotes, and the password in it, out of the log.
+// hideUser masks the password of a URL that an error quotes.
 func hideUser(err error, given string) error {
 	if !strings.Contains(given, "@") {
 		return err
 	}
 	var parse *url.Error
 	if errors.As(err, &parse) {
-		return errors.New("the URL cannot be read: percent-encode what is special in its user and password")
+		return errors.New("the URL cannot be parsed: percent-encode special characters in its user and password")
 	}
 	for _, one := range strings.Split(given, ",") {
 		if strings.Contains(err.Error(), one) && strings.Contains(one, "@") {

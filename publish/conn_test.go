@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Servers that a cluster tells of are used with the user who is known to it, and none twice.
+// Servers that a cluster reports are used with the configured user, and none twice.
 func TestClusterIsKnown(t *testing.T) {
 	for given, want := range map[string]string{
 		"nats://me:word@a:4222":               "nats://me:word@a:4222,nats://me:word@b:4222",

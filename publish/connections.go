@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// ownConnections is how many connections beside those of readers the server takes.
+	// ownConnections is how many connections the server accepts beside those of readers.
 	ownConnections = 16
 	// readerSubscriptions is how many subscriptions a connection may have. Each costs half a kilobyte.
 	readerSubscriptions = 1024
@@ -17,12 +17,12 @@ const (
 // inProcess opens connections within the process, for the bridge itself.
 type inProcess struct {
 	server *server.Server
-	most   int // connections that the server takes; 0: no limit of ours
+	most   int // connections that the server accepts; 0: no limit of ours
 }
 
 func (s *Server) inProcess() inProcess { return inProcess{s.server, s.config.maxConnections()} }
 
-// maxConnections is how many connections the server takes; 0: no limit of ours.
+// maxConnections is how many connections the server accepts; 0: no limit of ours.
 func (c ServerConfig) maxConnections() int {
 	if c.Listen == "" || c.MaxReaders == 0 {
 		return 0
@@ -30,18 +30,17 @@ func (c ServerConfig) maxConnections() int {
 	return c.MaxReaders + ownConnections
 }
 
-// InProcessConn implements nats.InProcessConnProvider. Where readers have taken all the connections, the newest of theirs
-// make room.
+// InProcessConn implements nats.InProcessConnProvider. If readers have all connections, it closes the newest of theirs.
 func (p inProcess) InProcessConn() (net.Conn, error) {
 	if over := p.server.NumClients() - p.most + ownConnections/4; p.most > 0 && over > 0 {
 		for _, cid := range p.newest(over) {
-			_ = p.server.DisconnectClientByID(cid) // it may have gone
+			_ = p.server.DisconnectClientByID(cid) // it may be closed already
 		}
 	}
 	return p.server.InProcessConn()
 }
 
-// newest returns the newest n connections that are neither this process's nor its commands'.
+// newest returns the n newest connections that belong neither to this process nor to the bridge's commands.
 func (p inProcess) newest(n int) []uint64 {
 	found, err := p.server.Connz(&server.ConnzOptions{Username: true, Limit: 2 * p.most})
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// Readers can take no more connections than they may have, and all that they have do not keep the bridge out.
+// Readers get no more connections than they may have, and never keep the bridge out.
 func TestManyConnections(t *testing.T) {
 	t.Parallel()
 	const most = 20
@@ -27,7 +27,7 @@ func TestManyConnections(t *testing.T) {
 		}
 	}
 	if let < most-1 || let > most+16 {
-		t.Errorf("%d readers were let in", let)
+		t.Errorf("%d readers were accepted", let)
 	}
 	for range 20 {
 		own, err := server.Connect()
@@ -37,11 +37,11 @@ func TestManyConnections(t *testing.T) {
 		own.Close()
 	}
 	if !early.IsConnected() {
-		t.Error("the reader that was there first had to make room")
+		t.Error("the first reader was disconnected")
 	}
 }
 
-// dial connects as a reader that stays until the end of the test, and reports whether the server lets it in.
+// dial connects as a reader until the end of the test, and reports whether the server accepts it.
 func dial(t *testing.T, server *publish.Server) bool {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(server.ClientURL(), "nats://"))
@@ -63,7 +63,7 @@ func dial(t *testing.T, server *publish.Server) bool {
 	}
 }
 
-// A connection can have no more subscriptions than a reader needs.
+// The subscriptions of a connection are limited.
 func TestManySubscriptions(t *testing.T) {
 	t.Parallel()
 	server, _ := openServer(t, nil)
@@ -83,7 +83,7 @@ func TestManySubscriptions(t *testing.T) {
 			break
 		}
 	}
-	_ = nc.Flush() // the server may have ended the connection
+	_ = nc.Flush() // the server may have closed the connection
 	select {
 	case err := <-failed:
 		t.Log(err)

@@ -7,7 +7,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// anyone is the user of a connection that names none, and consumers the account of all that are not the bridge itself.
+// anyone is the user of a connection without credentials, and consumers the account of all users but the bridge itself.
 const (
 	anyone    = "consumer"
 	consumers = "CONSUMERS"
@@ -16,7 +16,7 @@ const (
 // bridgeConsumers is the prefix of the names of the bridge's own consumers, which readers cannot touch.
 const bridgeConsumers = "crm-bridge-"
 
-// inboxes are the subjects that consumers may subscribe to, and the only ones that a reply to them may go to.
+// inboxes are the only subjects that consumers may subscribe to, and that replies to them may go to.
 const inboxes = "_INBOX.>"
 
 // consumer is the user that consumers connect as, named or not. What it may publish reaches the gate and nothing else.
@@ -31,18 +31,17 @@ func (c ServerConfig) consumer(account *server.Account) *server.User {
 	return user
 }
 
-// The subjects in the consumers' account that lead into the streams' account. Only the gate may publish to them: each gets
-// behind the gate's key, which is not shared.
+// The subjects in the consumers' account that lead into the streams' account. Only the gate may publish to them: each begins with the
+// gate's key, which stays private.
 const (
 	wayNext   = "next"   // pull requests: the messages go straight from the stream to the reader
 	wayGet    = "get"    // single messages
-	wayDirect = "direct" // single messages, and batches of them, in the direct way
-	wayAck    = "ack"    // acknowledgements that are acknowledged
+	wayDirect = "direct" // single messages and batches, by direct get
+	wayAck    = "ack"    // acknowledgements that ask for a confirmation
 )
 
-// openWays lets the gate pass requests on whose answers are messages of streams. Permissions alone would not keep a consumer
-// from writing: it may name any subject for the reply to a request, and in the streams' own account the server would
-// store that reply as an event.
+// openWays lets the gate forward requests that are answered with messages of streams. Permissions alone do not keep a consumer from
+// writing: it may choose any reply subject, and in the streams' own account the server would store that reply as an event.
 func (c ServerConfig) openWays(s *server.Server, key string) error {
 	streams := s.GlobalAccount()
 	account, err := s.LookupAccount(consumers)
@@ -51,7 +50,7 @@ func (c ServerConfig) openWays(s *server.Server, key string) error {
 	}
 	ways := map[string]string{
 		key + "." + wayAck + ".>": ackPrefix + ">",
-		// It leads nowhere. Without it the server has JetStream itself answer every account, beside the gate.
+		// It leads nowhere. Without it JetStream itself answers every account, bypassing the gate.
 		apiPrefix + "INFO": key + ".nowhere",
 	}
 	for _, stream := range c.Readable {
@@ -74,8 +73,8 @@ func (c ServerConfig) openWays(s *server.Server, key string) error {
 // ownedByBridge reports whether a consumer's name is reserved for the bridge.
 func ownedByBridge(consumer string) bool { return strings.HasPrefix(consumer, bridgeConsumers) }
 
-// consumerName returns a fresh name for a consumer on the connection. The bridge's own are out of readers' reach; on any other
-// connection the client library chooses, for a reader may not take the bridge's names.
+// consumerName returns a fresh name for a consumer on the connection. On the bridge's own connections readers cannot use it; on any
+// other the client library chooses, because readers may not use the bridge's names.
 func (c *Conn) consumerName() string {
 	if c.nats.Opts.User == owner {
 		return bridgeConsumers + newKey()

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// datasync brings a file's data, and what is needed to find it, to the disk.
+// datasync syncs a file's data and the metadata to find it to disk.
 func datasync(file *os.File) error {
 	for {
 		if err := unix.Fdatasync(int(file.Fd())); err != unix.EINTR {

@@ -4,5 +4,5 @@ package publish
 
 import "os"
 
-// datasync brings a file's data, and what is needed to find it, to the disk.
+// datasync syncs a file's data and the metadata to find it to disk.
 func datasync(file *os.File) error { return file.Sync() }

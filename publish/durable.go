@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 )
 
-// WriteDurably puts a file in place whole: after a power cut it is either there with its content or not there.
+// WriteDurably writes a file atomically: after a power cut it either exists with its whole content or does not exist.
 func WriteDurably(path, content string) (err error) {
 	temporary := path + ".new"
 	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)

@@ -13,7 +13,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// edge is a journal on a server of its own, with all that stands around it.
+// edge is a journal on a server of its own, with its publisher, forwarder and refused messages.
 type edge struct {
 	dir       string
 	conn      *publish.Conn
@@ -22,7 +22,7 @@ type edge struct {
 	refused   *publish.Refused
 }
 
-// openEdge opens a journal of maxBytes whose events are for the server at url.
+// openEdge opens a journal of maxBytes for events to the server at url.
 func openEdge(t *testing.T, url string, maxBytes int64) *edge {
 	t.Helper()
 	e := &edge{dir: t.TempDir()}
@@ -96,13 +96,13 @@ func until(t *testing.T, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !is(); {
 		if time.Now().After(deadline) {
-			t.Fatal("it does not happen")
+			t.Fatal("the condition is not met in time")
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
 }
 
-// remoteServer is another NATS, of which a test can do what it likes.
+// remoteServer is another NATS server.
 type remoteServer struct {
 	options server.Options
 	server  *server.Server

@@ -13,43 +13,43 @@ import (
 )
 
 const (
-	// forwardWindow and forwardBytes bound what is on its way to the remote at once.
+	// forwardWindow and forwardBytes bound what is in flight to the remote.
 	forwardWindow = 1024
 	forwardBytes  = 32 << 20
-	// forwardTimeout is when a message that the remote has not acknowledged is sent again, from when it was sent or the one
-	// before it was acknowledged: a slow remote is none that is away.
+	// forwardTimeout is when a message that the remote has not acknowledged is sent again, since it was sent or the one before it was
+	// acknowledged: a slow remote is not unreachable.
 	forwardTimeout = 5 * time.Second
-	// holdFor is how long the journal's last message stays after the remote has it, if none follows. A journal that is
-	// emptied begins a new file, which costs the next callback a sync more.
+	// holdFor is how long the journal keeps its last message after the remote has acknowledged it, if none follows. An empty journal
+	// begins a new file, which costs the next callback another sync.
 	holdFor = 3 * time.Second
-	// patienceFor is how long acknowledgements are waited for when forwarding ends or a message has failed.
+	// patienceFor is how long acknowledgements are awaited when forwarding ends or a message has failed.
 	patienceFor = time.Second
 )
 
-// run is the forwarding over one connection.
+// run is forwarding over one connection.
 type run struct {
 	*Forwarder
 	remote    *Conn
 	streams   map[string]Stream
-	known     map[uint64]bool // what the remote has stored out of turn in earlier runs
-	settled   uint64          // the last message that the remote is done with; 0: none in this run
+	known     map[uint64]bool // what the remote has stored out of order in earlier runs
+	settled   uint64          // the last message that was settled; 0: none in this run
 	settledAt time.Time
 	end       context.CancelCauseFunc
-	again     *time.Timer // ends the run when what is set aside is to be tried again; nil: nothing is
+	again     *time.Timer // ends the run to retry what is set aside; nil: nothing is
 }
 
-// passing is a message on its way.
+// passing is a message in flight.
 type passing struct {
 	msg      *nats.Msg
 	sequence uint64 // in the journal
 	bytes    int64
 	at       time.Time
 	future   jetstream.PubAckFuture // nil: it was not sent
-	stored   bool                   // the remote has it since an earlier run
+	stored   bool                   // the remote has stored it in an earlier run
 	err      error                  // why it was not sent
 }
 
-// forward sends and settles until something goes wrong, which it returns.
+// forward sends and settles messages until something fails, which it returns.
 func (r *run) forward(ctx context.Context) error {
 	messages, err := r.Journal.read(ctx)
 	if err != nil {
@@ -58,13 +58,13 @@ func (r *run) forward(ctx context.Context) error {
 	defer messages.close()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	// What is on its way when ctx ends may still be acknowledged.
+	// Messages in flight when ctx ends may still be acknowledged.
 	patience, lose := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer lose(nil)
 	defer context.AfterFunc(ctx, func() {
 		time.AfterFunc(patienceFor, func() {
 			lose(context.Cause(ctx))
-			r.remote.Close() // whoever still writes to it
+			r.remote.Close() // ends a send that still writes to it
 		})
 	})()
 
@@ -75,7 +75,7 @@ func (r *run) forward(ctx context.Context) error {
 	}()
 	err = r.settle(patience, window, room)
 	stop(err)
-	r.stored = r.outOfTurn(patience, window)
+	r.stored = r.outOfOrder(patience, window)
 	return context.Cause(ctx)
 }
 
@@ -110,31 +110,31 @@ func (r *run) send(ctx context.Context, messages *puller, window chan<- passing,
 func (r *run) publish(msg *nats.Msg) (jetstream.PubAckFuture, error) {
 	out, err := onward(r.Journal.Stream, msg.Subject, msg.Header, msg.Data)
 	if err != nil {
-		return nil, refusal{err}
+		return nil, permanentError{err}
 	}
 	stream, known := r.streams[msg.Header.Get(forStream)]
 	if stream.Unusable != nil {
-		return nil, setback{stream.Unusable}
+		return nil, streamError{stream.Unusable}
 	}
 	if known && !slices.ContainsFunc(stream.Subjects, func(filter string) bool { return covers(filter, out.Subject) }) {
-		return nil, refusal{fmt.Errorf("stream %s has no subject %s (any more): has BRIDGE_SUBJECT_PREFIX changed?", stream.Name, out.Subject)}
+		return nil, permanentError{fmt.Errorf("stream %s has no subject %s (any more): has BRIDGE_SUBJECT_PREFIX changed?", stream.Name, out.Subject)}
 	}
 	if stream.MaxBytes > 0 && int64(out.Size()+storedOverhead) > stream.MaxBytes {
-		return nil, refusal{fmt.Errorf("it is larger than stream %s may be", stream.Name)}
+		return nil, permanentError{fmt.Errorf("it is larger than stream %s can hold", stream.Name)}
 	}
 	return r.remote.js.PublishMsgAsync(out, jetstream.WithRetryAttempts(0))
 }
 
-// refusal is an error that sending again does not mend.
-type refusal struct{ error }
+// permanentError is an error that every further attempt meets too.
+type permanentError struct{ error }
 
-// setback is an error that stops the messages of one stream, which no other may wait for, until the stream is mended.
-type setback struct{ error }
+// streamError is an error that stops only the messages of one stream, until the stream is repaired.
+type streamError struct{ error }
 
-// settle takes what the remote has acknowledged out of the journal, in order. It ends when the window is closed or, with an
-// error, when a message was not acknowledged.
+// settle removes what the remote has acknowledged from the journal, in order. It returns when the window is closed or, with an error,
+// when a message was not acknowledged.
 func (r *run) settle(ctx context.Context, window <-chan passing, room *semaphore.Weighted) error {
-	var held *nats.Msg // the remote has it; it leaves the journal when the next one does, or nothing follows
+	var held *nats.Msg // the remote has it; it leaves the journal with the next one, or when none follows
 	defer func() { r.release(held) }()
 	idle := time.NewTimer(holdFor)
 	defer idle.Stop()
@@ -149,12 +149,12 @@ func (r *run) settle(ctx context.Context, window <-chan passing, room *semaphore
 			}
 			if held != nil {
 				if err := held.Respond(taken); err != nil {
-					return fmt.Errorf("take %d out of the journal: %w", r.held.Load(), err)
+					return fmt.Errorf("remove %d from the journal: %w", r.held.Load(), err)
 				}
 			}
 			held = p.msg
 			if r.settled == 0 {
-				r.working()
+				r.resumed()
 			}
 			r.settled, r.settledAt = p.sequence, time.Now()
 			r.done.Store(p.sequence)
@@ -168,25 +168,25 @@ func (r *run) settle(ctx context.Context, window <-chan passing, room *semaphore
 	}
 }
 
-// release takes the last settled message out of the journal, and returns when it and all before it have left.
+// release removes the last settled message from the journal, and returns when it and all before it have left.
 func (r *run) release(held *nats.Msg) {
 	if held == nil {
 		return
 	}
 	if _, err := r.Journal.Conn.nats.Request(held.Reply, taken, 2*time.Second); err != nil {
-		r.Log.Warn("a forwarded event stays in the journal and will be sent again", "error", err)
+		r.Log.Warn("a forwarded event could not be removed from the journal and will be sent again", "error", err)
 	}
 	r.held.Store(0)
 }
 
-// settleOne returns nil when the remote has the message, or it is set aside: permanently where the remote never takes it, or
-// until its stream does, where no other message may wait for that stream.
+// settleOne returns nil when the remote has the message or it is set aside: permanently if the remote will never take it, else until
+// its stream does.
 func (r *run) settleOne(ctx context.Context, p passing) error {
 	err := p.wait(ctx, r.settledAt)
 	switch {
 	case err == nil:
 		return nil
-	case tooLarge(err), errors.As(err, new(refusal)):
+	case tooLarge(err), errors.As(err, new(permanentError)):
 		if err := r.Refused.keep(ctx, r.Journal.Stream, p.sequence, p.msg, err, ""); err != nil {
 			return err
 		}
@@ -194,12 +194,12 @@ func (r *run) settleOne(ctx context.Context, p passing) error {
 		r.Log.Warn("the remote NATS rejects an event permanently: it is set aside, see crm-bridge quarantine",
 			"id", p.msg.Header.Get(ownID), "stream", r.Refused.Stream, "reason", err.Error())
 		return nil
-	case r.stepsAside(p, err):
+	case r.waitsAside(p, err):
 		stream := p.msg.Header.Get(forStream)
 		if err := r.Refused.keep(ctx, r.Journal.Stream, p.sequence, p.msg, err, stream); err != nil {
 			return err
 		}
-		r.lookAgain()
+		r.retryAside()
 		r.Log.Warn("a quarantined callback is set aside until the remote's stream takes it; events do not wait for it",
 			"id", p.msg.Header.Get(ownID), "stream", stream, "reason", err.Error())
 		return nil
@@ -207,7 +207,7 @@ func (r *run) settleOne(ctx context.Context, p passing) error {
 	return fmt.Errorf("forward %s: %w", p.msg.Header.Get(ownID), err)
 }
 
-// wait returns nil when the remote has acknowledged the message. It was settled with the one before at a given time.
+// wait returns nil when the remote has acknowledged the message. The one before it was settled at the given time.
 func (p passing) wait(ctx context.Context, before time.Time) error {
 	if p.stored {
 		return nil
@@ -236,9 +236,9 @@ func (p passing) wait(ctx context.Context, before time.Time) error {
 	}
 }
 
-// outOfTurn returns which messages behind a failed one the remote has stored, so that they are not sent twice. It returns
-// when the window is closed.
-func (r *run) outOfTurn(ctx context.Context, window <-chan passing) map[uint64]bool {
+// outOfOrder returns which messages after a failed one the remote has stored, so that they are not sent twice. It returns when the
+// window is closed.
+func (r *run) outOfOrder(ctx context.Context, window <-chan passing) map[uint64]bool {
 	stored := map[uint64]bool{}
 	for sequence := range r.known {
 		if sequence > r.settled {

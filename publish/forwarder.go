@@ -11,28 +11,28 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Forwarder brings what is in a journal to a remote NATS: in the order of the journal, at least once, each with its id, and
-// takes it out of the journal when the remote has acknowledged it. Set the exported fields once.
+// Forwarder sends the messages of a journal to a remote NATS: in order, at least once, each with its id. It removes each from the
+// journal when the remote has acknowledged it. Set the exported fields once.
 type Forwarder struct {
 	Journal *Journal
 	Refused *Refused
 	Remote  Address
-	// Ensure makes sure of the remote's streams, at each new connection. It returns those that messages are for, by name.
+	// Ensure ensures the remote's streams, at each new connection. It returns those that messages are for, by name.
 	Ensure  func(ctx context.Context, remote *Conn) (map[string]Stream, error)
 	Metrics *Metrics
 	Log     *slog.Logger
 
-	conn   atomic.Pointer[Conn]   // nil: the remote cannot be used now
-	reason atomic.Pointer[string] // why it cannot
-	said   atomic.Pointer[string] // the interruption that was logged last; nil: it is over
-	done   atomic.Uint64          // the last message that the remote is done with, as all before it; 0: none since the start
-	held   atomic.Uint64          // sequence of the message that is still in the journal although the remote has it; 0: none
+	conn   atomic.Pointer[Conn]   // nil: the remote is not usable now
+	reason atomic.Pointer[string] // why it is not
+	said   atomic.Pointer[string] // the interruption that was last logged; nil: it is over
+	done   atomic.Uint64          // the last message that was settled, as all before it; 0: none since the start
+	held   atomic.Uint64          // sequence of the settled message that is still in the journal; 0: none
 
-	cluster []string        // servers that were known at the last connection, told of by the remote or not; Run's own, as the next
-	stored  map[uint64]bool // what the remote had stored out of turn when the last run ended
-	failed  uint64          // the last message beside the events that found its stream missing; 0: none
-	served  bool            // nothing that is set aside waits for a stream of the remote
-	lookIn  time.Duration   // how long what waits was last given until it is tried again
+	cluster   []string        // servers known at the last connection, discovered ones too; only Run uses it, as those below
+	stored    map[uint64]bool // what the remote had stored out of order when the last run ended
+	failed    uint64          // the last message other than an event whose stream was missing; 0: none
+	noneAside bool            // nothing is set aside for a stream of the remote
+	asideWait time.Duration   // the last wait before what is set aside was retried
 }
 
 // The waits between two attempts to reach the remote, doubling from the first to the second.
@@ -41,7 +41,7 @@ const (
 	retryLast  = 5 * time.Second
 )
 
-// Run forwards until ctx ends. Whatever becomes of the remote, it goes on when the remote is back.
+// Run forwards until ctx ends. It resumes whenever the remote is reachable again.
 func (f *Forwarder) Run(ctx context.Context) {
 	wait := retryFirst
 	for {
@@ -49,10 +49,10 @@ func (f *Forwarder) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if errors.Is(err, errLookAgain) {
+		if errors.Is(err, errRetryAside) {
 			forwarded = true
 		} else {
-			f.say(err)
+			f.interrupted(err)
 		}
 		if forwarded {
 			wait = retryFirst
@@ -64,8 +64,8 @@ func (f *Forwarder) Run(ctx context.Context) {
 	}
 }
 
-// attempt forwards over one connection, for as long as everything goes well: a connection that came back by itself could
-// bring a later message before an earlier one. It reports whether anything was forwarded.
+// attempt forwards over one connection until something fails: a connection that reconnects by itself could send a later message
+// before an earlier one. It reports whether anything was forwarded.
 func (f *Forwarder) attempt(ctx context.Context) (forwarded bool, err error) {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
@@ -90,14 +90,14 @@ func (f *Forwarder) attempt(ctx context.Context) (forwarded bool, err error) {
 	f.conn.Store(conn)
 	defer f.conn.Store(nil)
 	f.reason.Store(nil)
-	if n, _, err := f.Journal.Pending(ctx); n == 0 && err == nil {
-		f.working()
+	if n, _, err := f.Journal.pending(ctx); n == 0 && err == nil {
+		f.resumed()
 	}
 	run := &run{Forwarder: f, remote: conn, streams: streams, known: f.stored, end: end}
 	run.bringBack(ctx)
 	err = run.forward(ctx)
 	if run.again == nil {
-		f.lookIn = 0
+		f.asideWait = 0
 	} else {
 		run.again.Stop()
 	}
@@ -107,8 +107,8 @@ func (f *Forwarder) attempt(ctx context.Context) (forwarded bool, err error) {
 	return run.settled > 0, err
 }
 
-// say logs why forwarding is interrupted, once for each reason in a row.
-func (f *Forwarder) say(err error) {
+// interrupted logs why forwarding is interrupted, once per distinct error.
+func (f *Forwarder) interrupted(err error) {
 	text := err.Error()
 	f.reason.Store(&text)
 	if old := f.said.Swap(&text); old == nil || *old != text {
@@ -116,10 +116,10 @@ func (f *Forwarder) say(err error) {
 	}
 }
 
-// working logs that forwarding is not interrupted any more.
-func (f *Forwarder) working() {
+// resumed logs that forwarding is no longer interrupted.
+func (f *Forwarder) resumed() {
 	if f.said.Swap(nil) != nil {
-		f.Log.Info("the remote NATS is back: forwarding what is in the journal")
+		f.Log.Info("the remote NATS is reachable again: forwarding the journal")
 	}
 }
 
@@ -131,12 +131,12 @@ func (f *Forwarder) Reach() (*Conn, error) {
 	if reason := f.reason.Load(); reason != nil {
 		return nil, fmt.Errorf("forwarding is interrupted: %s", *reason)
 	}
-	return nil, errors.New("the remote NATS is not reached yet")
+	return nil, errors.New("the remote NATS has not been reached yet")
 }
 
-// Pending returns how many messages the remote has not acknowledged yet, and since when the oldest waits.
+// Pending returns how many messages the remote has not acknowledged yet, and when the oldest of them was stored.
 func (f *Forwarder) Pending(ctx context.Context) (n uint64, oldest time.Time, err error) {
-	n, oldest, err = f.Journal.Pending(ctx)
+	n, oldest, err = f.Journal.pending(ctx)
 	held := f.held.Load()
 	if err != nil || n == 0 || held == 0 {
 		return n, oldest, err
@@ -148,13 +148,13 @@ func (f *Forwarder) Pending(ctx context.Context) (n uint64, oldest time.Time, er
 	return n, oldest, err
 }
 
-// Done reports whether the remote is done with everything that the journal holds, even if nothing can leave it any more.
+// Done reports whether everything in the journal is settled, even if nothing can be removed from it any more.
 func (f *Forwarder) Done(ctx context.Context) bool {
 	last, err := f.Journal.last(ctx)
 	return err == nil && f.done.Load() >= last
 }
 
-// Empty returns when nothing is pending, the remote cannot be used, or ctx has ended.
+// Empty returns when nothing is pending, the remote is not usable, or ctx has ended.
 func (f *Forwarder) Empty(ctx context.Context) {
 	for f.conn.Load() != nil && ctx.Err() == nil {
 		if n, _, err := f.Pending(ctx); n == 0 || err != nil {

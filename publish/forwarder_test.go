@@ -17,7 +17,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// An event goes through the journal to the remote as it was published, with its id, on its own subject, and leaves the journal.
+// An event is forwarded as it was published, with its id, on its own subject, and is removed from the journal.
 func TestForward(t *testing.T) {
 	remote := openRemote(t)
 	e := openEdge(t, remote.server.ClientURL(), 1<<26)
@@ -44,7 +44,7 @@ func TestForward(t *testing.T) {
 	}
 	for name := range raw.Header {
 		if strings.HasPrefix(name, "crm-bridge") {
-			t.Errorf("a header of the journal went along: %s", name)
+			t.Errorf("a header of the journal is forwarded: %s", name)
 		}
 	}
 	got, err := publish.ParseEvent(raw.Header, raw.Data)
@@ -57,8 +57,7 @@ func TestForward(t *testing.T) {
 	}
 }
 
-// The remote goes away under load and comes back, twice; then the forwarder itself is replaced in the middle. Everything
-// arrives, once, in order.
+// The remote is down twice under load, and then the forwarder itself is replaced. Every event arrives once, in order.
 func TestForwardSurvives(t *testing.T) {
 	remote := openRemote(t)
 	e := openEdge(t, remote.server.ClientURL(), 1<<28)
@@ -91,8 +90,7 @@ func TestForwardSurvives(t *testing.T) {
 	remote.holdsJust(t, last+each)
 }
 
-// A backlog of many requests' worth is forwarded in one go: nothing is lost on the way out of the journal, so that nothing
-// has to be begun again.
+// A large backlog is forwarded over one connection, without a retry.
 func TestForwardBacklog(t *testing.T) {
 	remote := openRemote(t)
 	e := openEdge(t, remote.server.ClientURL(), 1<<28)
@@ -112,11 +110,11 @@ func TestForwardBacklog(t *testing.T) {
 	pending(t, e.forwarder, 0)
 	remote.holdsJust(t, all)
 	if stop(); log.Len() > 0 {
-		t.Errorf("it was not done in one go: %s", log.String())
+		t.Errorf("forwarding was interrupted: %s", log.String())
 	}
 }
 
-// A stream that somebody removes from the remote is made again, and what waits goes there.
+// A stream that is deleted on the remote is made again, and waiting events are stored in it.
 func TestForwardToARemadeStream(t *testing.T) {
 	remote := openRemote(t)
 	e := openEdge(t, remote.server.ClientURL(), 1<<26)
@@ -133,8 +131,8 @@ func TestForwardToARemadeStream(t *testing.T) {
 	}
 }
 
-// What the remote will never take is set aside with its reason, and the rest flows on. When the remote takes it, it can be
-// sent again, even at once.
+// What the remote rejects permanently is set aside with the reason, and later events are not blocked. It can be sent again when the
+// remote accepts it.
 func TestRefused(t *testing.T) {
 	remote := openRemote(t)
 	js := remote.js(t)
@@ -212,8 +210,7 @@ func counter(t *testing.T, registry *prometheus.Registry, name string) float64 {
 	return 0
 }
 
-// A full journal takes nothing more and drops nothing; when the remote has emptied it, it takes events again, and the disk
-// that it took is free.
+// A full journal rejects events and drops none; when it was forwarded, it stores events again, and its disk space is free.
 func TestJournalIsBounded(t *testing.T) {
 	remote := openRemote(t)
 	e := openEdge(t, remote.server.ClientURL(), 20<<20)

@@ -15,9 +15,9 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// gate stands between the readers and JetStream. It takes every JetStream request and acknowledgement of the consumers'
-// account, passes on those that reading takes, each decoded as the server decodes it and encoded again from the members that
-// it knows, and refuses the rest with an error.
+// gate filters what readers send to JetStream. It receives every JetStream request and acknowledgement of the consumers' account,
+// forwards those that reading needs, decoded as the server decodes them and encoded again from the known members, and rejects the
+// rest with an error.
 type gate struct {
 	server   *server.Server
 	readable map[string]bool
@@ -28,18 +28,18 @@ type gate struct {
 	readers *nats.Conn  // in the consumers' account
 	status  *statusConn // in the consumers' account
 
-	most     int          // consumers that readers may have on a stream
-	mostHeld int64        // bytes that may wait for all readers; 0: no bound
-	calls    chan apiCall // that wait for a worker
-	pulls    chan pull    // likewise
-	workers  sync.WaitGroup
-	creating sync.Mutex // one at a time, so that the count holds
-	turns    turns
-	seen     seen
-	latest   latest
-	sizes    sizes
-	ended    chan struct{}
-	closing  sync.Once
+	most        int          // consumers that readers may have on each stream
+	mostHeld    int64        // bytes that may wait for all readers; 0: no bound
+	calls       chan apiCall // waiting for a worker
+	pulls       chan pull    // likewise
+	workers     sync.WaitGroup
+	creating    sync.Mutex // one at a time, so that the count holds
+	scheduler   scheduler
+	recent      recentConsumers
+	lastReplies lastReplies
+	sizes       sizes
+	ended       chan struct{}
+	closing     sync.Once
 }
 
 const (
@@ -47,11 +47,11 @@ const (
 	ackPrefix = "$JS.ACK."
 	gateUser  = "crm-bridge-gate"
 
-	// gateBody is the largest body of a request, in bytes, that is not a message.
+	// gateBody is the largest body of a request, in bytes.
 	gateBody = 16 << 10
-	// gateWorkers is how many requests are under way to JetStream at once, and how many pull requests are looked at.
+	// gateWorkers is how many requests to JetStream are in flight at once, and how many pull requests are handled at once.
 	gateWorkers = 16
-	// gateQueue is how many of each may wait; more are refused.
+	// gateQueue is how many of each may wait; more are rejected.
 	gateQueue = 1024
 	// gateTimeout is when a request that JetStream does not answer is answered with an error.
 	gateTimeout = 5 * time.Second
@@ -64,16 +64,16 @@ func newGate(s *Server, key string) *gate {
 	g := &gate{
 		server: s.server, readable: map[string]bool{}, key: key, log: s.config.Log, most: readersConsumers, mostHeld: s.config.MaxUnread,
 		calls: make(chan apiCall, gateQueue), pulls: make(chan pull, gateQueue),
-		turns: turns{conns: map[uint64]*turn{}, lengths: map[string]length{}, asked: map[string]uint64{}}, ended: make(chan struct{}),
+		scheduler: scheduler{conns: map[uint64]*connQueue{}, slices: map[string]lastSlice{}, asked: map[string]uint64{}}, ended: make(chan struct{}),
 	}
-	g.turns.gate = g
+	g.scheduler.gate = g
 	for _, stream := range s.config.Readable {
 		g.readable[stream] = true
 	}
 	return g
 }
 
-// connect opens the gate's connections and returns when it takes requests.
+// connect opens the gate's connections and returns when it receives requests.
 func (g *gate) connect(s *Server, password string) error {
 	var err error
 	if g.owner, err = s.Connect(); err != nil {
@@ -117,7 +117,7 @@ func work[of any](ended <-chan struct{}, queue <-chan of, handle func(of)) {
 	}
 }
 
-// close ends the gate. Requests under way get no answer: the server closes all connections next.
+// close ends the gate. Requests in flight get no answer: the server closes all connections next.
 func (g *gate) close() { g.closing.Do(g.end) }
 
 func (g *gate) end() {
@@ -129,13 +129,13 @@ func (g *gate) end() {
 		g.owner.Close()
 	}
 	g.workers.Wait()
-	g.turns.waiting.Wait()
+	g.scheduler.waiting.Wait()
 	if g.status != nil {
 		g.status.close()
 	}
 }
 
-// request decides about a request to JetStream's API.
+// request handles or rejects a request to JetStream's API.
 func (g *gate) request(msg *nats.Msg) {
 	call := parseCall(msg.Subject)
 	call.msg = msg
@@ -155,8 +155,8 @@ func (g *gate) request(msg *nats.Msg) {
 	}
 }
 
-// replyable reports whether a reader could subscribe to the subject of a reply. Any other is never answered: an answer to it
-// could itself be a request.
+// replyable reports whether a reader may subscribe to a reply subject. A request with any other is not answered: the answer could
+// itself be a request.
 func replyable(reply string) bool {
 	return strings.HasPrefix(reply, "_INBOX.") && !strings.ContainsAny(reply, "*> \t\r\n") && !strings.Contains(reply, "..") && !strings.HasSuffix(reply, ".")
 }
@@ -192,23 +192,23 @@ func (g *gate) relay(call apiCall) {
 		request.Header = nats.Header{server.JSRequiredApiLevel: {level}}
 	}
 	answer, err := g.owner.nats.RequestMsgWithContext(ctx, request)
-	g.seen.forget(call.stream, call.consumer) // it may be deleted
+	g.recent.forget(call.stream, call.consumer) // it may be deleted
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
 		g.fail(call, server.ApiError{Code: 404, ErrCode: 10014, Description: "consumer not found"})
 	case err != nil:
 		g.fail(call, server.ApiError{Code: 503, ErrCode: 10008, Description: "JetStream does not answer in time"})
 	case g.readers.Publish(call.msg.Reply, answer.Data) != nil:
-		g.fail(call, server.ApiError{Code: 500, ErrCode: 10008, Description: "the answer is larger than the server takes: ask for less"})
+		g.fail(call, server.ApiError{Code: 500, ErrCode: 10008, Description: "the answer exceeds the server's max_payload: ask for less"})
 	}
 }
 
-// refuse answers that readers may not do what they ask for.
+// refuse answers that a call is not permitted.
 func (g *gate) refuse(call apiCall, why string) {
 	g.fail(call, server.ApiError{Code: 403, ErrCode: 10003, Description: "not permitted: " + why})
 }
 
-// fail answers a call with an error as JetStream gives it.
+// fail answers a call with an error in JetStream's format.
 func (g *gate) fail(call apiCall, failed server.ApiError) {
 	answer, err := json.Marshal(server.ApiResponse{Type: call.response(), Error: &failed})
 	if err == nil {

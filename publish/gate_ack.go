@@ -10,7 +10,7 @@ import (
 // ackBody is the largest body of an acknowledgement, in bytes: a delay, a reason, a request for more.
 const ackBody = 4 << 10
 
-// ack passes on an acknowledgement.
+// ack forwards an acknowledgement.
 func (g *gate) ack(msg *nats.Msg) {
 	stream, consumer, ok := acknowledged(msg.Subject)
 	if !ok || !g.readable[stream] || ownedByBridge(consumer) || len(msg.Data) > ackBody {
@@ -19,7 +19,7 @@ func (g *gate) ack(msg *nats.Msg) {
 		}
 		return
 	}
-	if more, found := bytes.CutPrefix(msg.Data, []byte("+NXT")); found { // it is done, and asks for the next
+	if more, found := bytes.CutPrefix(msg.Data, []byte("+NXT")); found { // an acknowledgement that requests the next message
 		_ = g.owner.nats.Publish(msg.Subject, []byte("+ACK"))
 		if replyable(msg.Reply) {
 			next := &nats.Msg{Subject: nextRequest(stream, consumer), Reply: msg.Reply, Data: more}
@@ -34,8 +34,8 @@ func (g *gate) ack(msg *nats.Msg) {
 	_ = g.readers.PublishRequest(g.key+"."+wayAck+"."+strings.TrimPrefix(msg.Subject, ackPrefix), msg.Reply, msg.Data)
 }
 
-// acknowledged returns the stream and the consumer that an acknowledgement is for, in both forms that the server takes:
-// $JS.ACK.<stream>.<consumer> and five numbers, or with the domain and the account's hash in front.
+// acknowledged returns the stream and the consumer of an acknowledgement's subject, in both forms that the server accepts:
+// $JS.ACK.<stream>.<consumer> and five numbers, or with the domain and the account's hash before the stream.
 func acknowledged(subject string) (stream, consumer string, ok bool) {
 	tokens := strings.Split(strings.TrimPrefix(subject, ackPrefix), ".")
 	switch {

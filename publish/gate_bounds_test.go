@@ -14,7 +14,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// A request that cannot be read, is too large or contradicts itself is answered with JetStream's own error.
+// A request that cannot be parsed, is too large or contradicts itself is answered with JetStream's own error.
 func TestRequestsThatCannotBeServed(t *testing.T) {
 	t.Parallel()
 	server, conn := openServer(t, nil)
@@ -69,7 +69,7 @@ func TestRequestsThatCannotBeServed(t *testing.T) {
 	}
 }
 
-// Readers may have so many consumers on a stream. Those that are there may still be changed, and the bridge still finds room.
+// The consumers of readers on a stream are limited. At the limit existing ones can still be changed, and the bridge can still add its own.
 func TestManyConsumers(t *testing.T) {
 	t.Parallel()
 	server, conn := openServer(t, nil)
@@ -102,7 +102,7 @@ func TestManyConsumers(t *testing.T) {
 	}
 }
 
-// What the bridge's own commands read with has names that readers cannot touch.
+// The consumers of the bridge's own commands have names that readers cannot use.
 func TestOwnConsumersAreReserved(t *testing.T) {
 	t.Parallel()
 	server, conn := openServer(t, nil)
@@ -140,7 +140,7 @@ func TestOwnConsumersAreReserved(t *testing.T) {
 	}
 }
 
-// A pull request to a consumer that does not exist ends at once, as where there is no responder.
+// A pull request to a missing consumer ends at once, as if there were no responder.
 func TestPullFromNoConsumer(t *testing.T) {
 	t.Parallel()
 	server, conn := openServer(t, nil)
@@ -171,7 +171,7 @@ func TestPullFromNoConsumer(t *testing.T) {
 	}
 }
 
-// A fetch from a stream that is small as a whole brings as many messages as it asks for in one go, on a busy machine too.
+// A fetch from a small stream gets as many messages as it requests in one go, even on a busy machine.
 func TestFetchOfASmallStream(t *testing.T) {
 	t.Parallel()
 	server, conn := openServer(t, nil)

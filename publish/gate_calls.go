@@ -13,24 +13,24 @@ import (
 // apiCall is a request to JetStream's API.
 type apiCall struct {
 	msg      *nats.Msg
-	kind     *callKind // nil: one that readers may not make
-	words    string    // what the request is, such as STREAM.INFO
+	kind     *callKind // nil: not permitted to readers
+	words    string    // the operation, such as STREAM.INFO
 	stream   string
 	consumer string
-	rest     string // tokens behind the stream, of a direct get
+	rest     string // tokens after the stream, of a direct get
 }
 
-// callKind is a kind of request that reading takes.
+// callKind is a kind of request that reading needs.
 type callKind struct {
-	least, most int // tokens behind the words; a negative most: no limit
+	least, most int // tokens after the words; a negative most: no limit
 	answer      string
-	changes     bool // a consumer, which must not be the bridge's
+	changes     bool // changes a consumer, which must not be the bridge's
 	limited     bool // makes a consumer
 	handle      func(*gate, apiCall)
 	encode      func(*gate, apiCall) ([]byte, *server.ApiError)
 }
 
-// callKinds are all the requests that readers may make, by their words.
+// callKinds are the requests that readers may make, by their words.
 var callKinds = map[string]*callKind{
 	"INFO":                    {0, 0, server.JSApiAccountInfoResponseType, false, false, (*gate).queue, empty},
 	"STREAM.NAMES":            {0, 0, server.JSApiStreamNamesResponseType, false, false, (*gate).queue, reencode[server.JSApiStreamNamesRequest]},
@@ -84,7 +84,7 @@ func hasEmpty(tokens []string) bool {
 	return false
 }
 
-// refusedTypes are the types of answers to requests that readers may not make; of others it is that of the system.
+// refusedTypes are the types of answers to rejected requests; all others have the system's type.
 var refusedTypes = map[string]string{
 	"STREAM.CREATE": server.JSApiStreamCreateResponseType, "STREAM.UPDATE": server.JSApiStreamUpdateResponseType,
 	"STREAM.DELETE": server.JSApiStreamDeleteResponseType, "STREAM.PURGE": server.JSApiStreamPurgeResponseType,
@@ -118,7 +118,7 @@ func reencode[request any](_ *gate, call apiCall) ([]byte, *server.ApiError) {
 	return encoded(of)
 }
 
-// reset encodes a request to set a consumer back. The server does not answer one for a consumer that is not there.
+// reset encodes a request to reset a consumer. The server does not answer one for a consumer that does not exist.
 func (g *gate) reset(call apiCall) ([]byte, *server.ApiError) {
 	ctx, cancel := context.WithTimeout(context.Background(), gateTimeout)
 	defer cancel()
@@ -136,7 +136,7 @@ func encoded(request any) ([]byte, *server.ApiError) {
 	return body, nil
 }
 
-// get passes on a request for one message; the server answers the reader itself.
+// get forwards a request for one message; the server answers the reader itself.
 func (g *gate) get(call apiCall) {
 	body, failed := call.kind.encode(g, call)
 	if failed != nil {
@@ -146,7 +146,7 @@ func (g *gate) get(call apiCall) {
 	_ = g.readers.PublishRequest(g.key+"."+wayGet+"."+call.stream, call.msg.Reply, body)
 }
 
-// direct passes on a request for one message, or for a batch, which it bounds.
+// direct forwards a request for one message, or for a batch, which it bounds.
 func (g *gate) direct(call apiCall) {
 	subject := g.key + "." + wayDirect + "." + call.stream
 	var body []byte

@@ -12,21 +12,21 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// What a reader's consumer may cost: bytes of its configuration as JSON, bytes of the metadata in it, pull requests and
-// messages that wait. More waiting messages than that are cut down, the rest is refused.
+// The limits of a reader's consumer: bytes of its configuration as JSON, bytes of the metadata in it, pull requests that wait, and
+// unacknowledged messages. A larger number of messages is reduced to the limit; beyond any other limit the request is rejected.
 const (
 	consumerBytes    = 8 << 10
 	consumerMetadata = 4 << 10
 	consumerWaiting  = 512
 	consumerPending  = 1 << 16
-	// readersConsumers is how many consumers readers may have on a stream; the bridge's own commands find room beyond it.
+	// readersConsumers is how many consumers readers may have on a stream; those of the bridge's own commands come on top.
 	readersConsumers = 1000
-	// ownConsumers is how many of a stream's own limit are kept for the bridge.
+	// ownConsumers is how many consumers of a stream's own limit are reserved for the bridge.
 	ownConsumers = 16
 )
 
-// consumer encodes a request for a consumer, which can only be one that is pulled from: a push consumer has the server
-// publish to a subject of the reader's choice in the streams' account, and so purge, delete and write.
+// consumer encodes a request to create a consumer, which must be a pull consumer: for a push consumer the server publishes to a
+// subject of the reader's choice in the streams' account, which could purge, delete or write.
 func (g *gate) consumer(call apiCall) ([]byte, *server.ApiError) {
 	of, err := decodeCreate(call.msg.Data)
 	if err != nil {
@@ -61,8 +61,8 @@ func (g *gate) consumer(call apiCall) ([]byte, *server.ApiError) {
 	return body, failed
 }
 
-// decodeCreate decodes a request for a consumer as the server does: it ignores the case of names, and takes the last of
-// several members and of several objects.
+// decodeCreate decodes a request to create a consumer as the server does: it ignores the case of names, and the last of repeated
+// members and objects wins.
 func decodeCreate(body []byte) (server.CreateConsumerRequest, error) {
 	var of server.CreateConsumerRequest
 	for decoder := json.NewDecoder(bytes.NewReader(body)); ; {
@@ -74,11 +74,11 @@ func decodeCreate(body []byte) (server.CreateConsumerRequest, error) {
 	}
 }
 
-// room returns an error if a call would make a consumer and readers have as many on the stream as they may.
+// room returns an error if a call would create one consumer too many on its stream.
 func (g *gate) room(ctx context.Context, call apiCall) *server.ApiError {
 	stream, err := g.owner.js.Stream(ctx, call.stream)
 	if err != nil {
-		return nil //nolint:nilerr // the server says it better
+		return nil //nolint:nilerr // the server reports it
 	}
 	info := stream.CachedInfo()
 	most := g.most
@@ -98,7 +98,7 @@ func (g *gate) room(ctx context.Context, call apiCall) *server.ApiError {
 	}
 	if name != "" {
 		if _, err := stream.Consumer(ctx, name); err == nil {
-			return nil // it exists, and is changed
+			return nil // it exists and is updated
 		}
 	}
 	return server.NewJSMaximumConsumersLimitError()

@@ -12,37 +12,36 @@ import (
 )
 
 const (
-	// latestMost is how many consumers' last requests are known.
-	latestMost = 4096
-	// cutSubscriptions is how many subscriptions of a connection that was cut are compared with these.
+	// lastRepliesMost is how many consumers are remembered.
+	lastRepliesMost = 4096
+	// cutSubscriptions is how many subscriptions of a cut connection are compared with their inboxes.
 	cutSubscriptions = 64
 	// cutKnown is how long the server takes at most to list a connection that it cut.
 	cutKnown = 2 * time.Second
 )
 
-// latest holds where each consumer's last pull request is answered to. Of a connection that was cut, it tells which consumers it
-// read from.
-type latest struct {
+// lastReplies holds the inbox of each consumer's last pull request. It shows which consumers a cut connection read from.
+type lastReplies struct {
 	mu      sync.Mutex
-	replies map[string]string // by consumer
+	inboxes map[string]string // by consumer
 }
 
-func (l *latest) note(consumer, reply string) {
+func (l *lastReplies) note(consumer, reply string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.replies) >= latestMost || l.replies == nil {
-		l.replies = map[string]string{}
+	if len(l.inboxes) >= lastRepliesMost || l.inboxes == nil {
+		l.inboxes = map[string]string{}
 	}
-	l.replies[consumer] = reply
+	l.inboxes[consumer] = reply
 }
 
-// listening returns the consumers whose last request is answered to one of the subscriptions, sorted.
-func (l *latest) listening(subscriptions []string) []string {
+// listening returns the consumers whose last inbox matches one of the subscriptions, sorted.
+func (l *lastReplies) listening(subscriptions []string) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var found []string
 	for _, subject := range subscriptions[:min(len(subscriptions), cutSubscriptions)] {
-		for consumer, reply := range l.replies {
+		for consumer, reply := range l.inboxes {
 			if server.SubjectsCollide(subject, reply) && !slices.Contains(found, consumer) {
 				found = append(found, consumer)
 			}
@@ -55,17 +54,17 @@ func (l *latest) listening(subscriptions []string) []string {
 // cutConn is a connection that the server cut.
 type cutConn struct {
 	text string // as the server names it, with its address and its name
-	cut  int    // connections that were cut since the last warning, it included
+	cut  int    // connections cut since the last warning, including this one
 }
 
-// warnOfCut warns of a connection that was cut because it did not read what it was sent.
+// warnOfCut logs that a connection was cut because it did not read what it was sent.
 func (c cutConn) warnOfCut(l *serverLog, consumers string) {
 	l.log.Warn("a consumer's connection was cut: it did not read what it had asked for", "connection", c.text, "consumers", consumers, "cut", c.cut)
 }
 
 var connectionID = regexp.MustCompile(` - cid:([0-9]+)`)
 
-// nameCuts warns of each connection that is queued, with the consumers that it read from, until the gate ends.
+// nameCuts logs each queued connection with the consumers that it read from, until the gate ends.
 func (g *gate) nameCuts(log *serverLog) {
 	for {
 		select {
@@ -82,13 +81,12 @@ func (g *gate) nameCuts(log *serverLog) {
 	}
 }
 
-// consumersOf returns the names of the consumers that a connection reads from, or read from before it was cut; empty where they
-// are not known.
+// consumersOf returns the names of the consumers that a connection reads, or read from before it was cut; empty if unknown.
 func (g *gate) consumersOf(cid uint64) string {
 	for begun := time.Now(); time.Since(begun) < cutKnown; {
 		found, err := g.server.Connz(&server.ConnzOptions{CID: cid, State: server.ConnAll, Subscriptions: true})
 		if err == nil && len(found.Conns) > 0 && len(found.Conns[0].Subs) > 0 {
-			return strings.Join(g.latest.listening(found.Conns[0].Subs), ", ")
+			return strings.Join(g.lastReplies.listening(found.Conns[0].Subs), ", ")
 		}
 		select {
 		case <-g.ended:

@@ -7,13 +7,13 @@ import (
 )
 
 const (
-	// heldEvery is how often what waits for all readers together is looked at, once for each heldConns connections: it takes
-	// about a microsecond for each.
+	// heldEvery is the interval for every heldConns connections at which the bytes that wait for all readers are summed up: that takes
+	// about a microsecond for each connection.
 	heldEvery = 25 * time.Millisecond
 	heldConns = 50
 )
 
-// watch keeps what waits for readers that do not read within the bound, until the gate ends.
+// watch keeps the bytes that wait for slow readers within the bound, until the gate ends.
 func (g *gate) watch() {
 	var warned time.Time
 	for {
@@ -32,8 +32,8 @@ func (g *gate) watch() {
 	}
 }
 
-// cutLargest disconnects the readers for which most waits, until what waits for all of them is within the bound. It returns how
-// many those were, and the last of them.
+// cutLargest disconnects the readers with the most waiting bytes until the sum is within the bound. It returns how many it
+// disconnected, and the last of them.
 func (g *gate) cutLargest() (cut int, last *server.ConnInfo) {
 	found, err := g.server.Connz(&server.ConnzOptions{Username: true, Sort: server.ByPending, Limit: g.server.NumClients() + ownConnections})
 	if err != nil {

@@ -18,11 +18,11 @@ import (
 const (
 	largeEvents = 200
 	allEvents   = 2000
-	// readLarge bounds a reading: it takes a second, and on a busy machine with the race detector a minute.
+	// readLarge bounds a read, which takes a second, and on a busy machine with the race detector a minute.
 	readLarge = 3 * time.Minute
 )
 
-// buffer is a log that may be read while it is written.
+// buffer is a log that can be read while it is written.
 type buffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -40,8 +40,8 @@ func (b *buffer) String() string {
 	return b.text.String()
 }
 
-// openLarge starts a server as the bridge does, whose stream holds small events and large ones, many of them in a row. The
-// log says which connections were cut. Unread is what may wait for all readers, in bytes.
+// openLarge starts a server as the bridge does, with a stream of small and large events, many large ones in a row. The log shows which
+// connections were cut. unread is how many bytes may wait for all readers.
 func openLarge(t *testing.T, unread int64) (*publish.Server, *buffer) {
 	t.Helper()
 	log := &buffer{}
@@ -102,7 +102,7 @@ func (o *inOrder) take(msg jetstream.Msg) {
 	}
 }
 
-// Large events reach every way of reading in order, each once, over one connection that is never cut.
+// Every way of reading gets large events in order, each once, over one connection that is never cut.
 func TestReadersOfLargeEvents(t *testing.T) {
 	server, log := openLarge(t, 128<<20)
 	consume := func(ctx context.Context, c jetstream.Consumer, o *inOrder) error {

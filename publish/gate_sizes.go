@@ -9,15 +9,14 @@ import (
 )
 
 const (
-	// smallStream is how many bytes a stream may hold for a request to get all of it in one go: beside calmBytes they fit into
+	// smallStream is how many bytes a stream may hold for a request to get all of it in one go: together with calmBytes they fit into
 	// what may wait for a connection.
 	smallStream = roomBeside / 2
 	// sizeFor is how long the size of a small stream is remembered, and largeFor that of a large one, which rarely shrinks.
 	sizeFor, largeFor = 100 * time.Millisecond, 5 * time.Second
 )
 
-// sizes remembers which streams are small. Of those a fetch gets as many messages as it asks for at once, however busy the
-// machine is.
+// sizes remembers which streams are small. A fetch from one gets as many messages as it requests at once, even on a busy machine.
 type sizes struct {
 	mu sync.Mutex
 	of map[string]streamSize
@@ -28,7 +27,7 @@ type streamSize struct {
 	until time.Time
 }
 
-// isSmall reports whether a stream holds at most smallStream bytes. One that cannot be asked is taken for large.
+// isSmall reports whether a stream holds at most smallStream bytes; false if that is unknown.
 func (s *sizes) isSmall(ctx context.Context, js jetstream.JetStream, stream string) bool {
 	s.mu.Lock()
 	known := s.of[stream]

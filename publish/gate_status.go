@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// statusConn says how a pull request ended, in the line of the headers in which clients look for it and which nats.go cannot
+// statusConn sends the status of pull requests in the first line of the headers, where clients expect it and which nats.go cannot
 // write.
 type statusConn struct {
 	server         inProcess
@@ -18,7 +18,7 @@ type statusConn struct {
 
 	mu   sync.Mutex
 	conn net.Conn
-	done chan struct{} // closed when nothing is read from conn any more
+	done chan struct{} // closed when conn is no longer read
 }
 
 // openStatusConn connects within the process.
@@ -71,7 +71,7 @@ func writeSoon(conn net.Conn, text string) error {
 	return err
 }
 
-// send says how the request whose reply goes to an inbox ended. A status that is lost is made up for by the client's own clock.
+// send sends the status of a request to its inbox. If it is lost, the client's own timeout ends the request.
 func (c *statusConn) send(inbox, status string) {
 	headers := "NATS/1.0 " + status + "\r\n\r\n"
 	text := fmt.Sprintf("HPUB %s %d %d\r\n%s\r\n", inbox, len(headers), len(headers), headers)

@@ -11,8 +11,8 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// What waits in the server for readers that have stopped is bounded, however much they asked for, and one that is cut has its
-// name in the log.
+// The bytes that wait in the server for each reader that has stopped reading are bounded, however much it requested, and the log names
+// one that is cut.
 func TestStoppedReaders(t *testing.T) {
 	server, log := openLarge(t, 128<<20)
 	before := heap()
@@ -56,7 +56,7 @@ func TestStoppedReaders(t *testing.T) {
 	}
 }
 
-// What waits for all readers that have stopped is bounded too, however many they are: those for which most waits are cut.
+// The bytes that wait for all stopped readers together are bounded too: those with the most are cut.
 func TestManyStoppedReaders(t *testing.T) {
 	server, log := openLarge(t, 16<<20)
 	conns := make([]rawConn, 12)
@@ -90,7 +90,7 @@ func heap() uint64 {
 	return stats.HeapInuse
 }
 
-// rawConn is a reader that reads nothing of what it asks for.
+// rawConn is a reader that reads nothing of what it requests.
 type rawConn struct {
 	net.Conn
 	t    *testing.T

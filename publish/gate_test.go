@@ -32,7 +32,7 @@ func ask(t *testing.T, nc *nats.Conn, subject, body string) *jetstream.APIError 
 	return of.Error
 }
 
-// writing are the requests that change streams, and what would come of each.
+// writing are requests that change streams, with their payloads.
 var writing = map[string]string{
 	"$JS.API.STREAM.PURGE.CRM": "", "$JS.API.STREAM.DELETE.CRM": "", "$JS.API.STREAM.MSG.DELETE.CRM": `{"seq":1}`,
 	"$JS.API.STREAM.UPDATE.CRM":   `{"name":"CRM","subjects":["other.>"]}`,
@@ -45,7 +45,7 @@ var writing = map[string]string{
 	"$JS.API.CONSUMER.DELETE.CRM.*": "", "$JS.API.CONSUMER.MSG.NEXT.*.pull": "", "$JS.API.STREAM.INFO.*": "", "$JS.API.CONSUMER.RESET.CRM.>": "",
 }
 
-// eachReader runs a test as anyone on loopback and as the named user.
+// eachReader runs a test without a user on loopback, and as the named user.
 func eachReader(t *testing.T, run func(t *testing.T, server *publish.Server, owner *publish.Conn, nc *nats.Conn, js jetstream.JetStream)) {
 	t.Run("anyone", func(t *testing.T) {
 		server, conn := openServer(t, nil)
@@ -59,7 +59,7 @@ func eachReader(t *testing.T, run func(t *testing.T, server *publish.Server, own
 	})
 }
 
-// A reader writes to no stream: not by publishing, not through the API, and not by naming a subject for a reply.
+// A reader cannot write to a stream: not by publishing, not through the API, and not by a reply subject.
 func TestConsumersMayNotWrite(t *testing.T) {
 	t.Parallel()
 	eachReader(t, func(t *testing.T, _ *publish.Server, owner *publish.Conn, nc *nats.Conn, js jetstream.JetStream) {
@@ -89,7 +89,7 @@ func TestConsumersMayNotWrite(t *testing.T) {
 	})
 }
 
-// holds checks what a stream holds, after every request before has been handled.
+// holds checks the number of messages in a stream, after every earlier request has been handled.
 func holds(t *testing.T, js jetstream.JetStream, stream string, messages uint64) {
 	t.Helper()
 	for range 3 {
@@ -114,8 +114,8 @@ func publishEvents(t *testing.T, conn *publish.Conn, n int) {
 	}
 }
 
-// A push consumer whose delivery is moved to a subject that writes, while a message waits for it, would have the server publish
-// its heartbeats there. No request for one reaches the server, in whatever way it is written.
+// A push consumer whose deliver_subject is changed to one that writes would have the server publish its heartbeats there. No request
+// for one reaches the server, however it is encoded.
 func TestPushConsumersAreRefused(t *testing.T) {
 	t.Parallel()
 	eachReader(t, func(t *testing.T, _ *publish.Server, owner *publish.Conn, nc *nats.Conn, js jetstream.JetStream) {
@@ -138,7 +138,7 @@ func TestPushConsumersAreRefused(t *testing.T) {
 					t.Errorf("%s %s: %v", subject, create, failed)
 				}
 			}
-			// Nor does one that pulls become one.
+			// A pull consumer cannot become one either.
 			pull := fmt.Sprintf(`{"stream_name":"CRM","config":{"name":"pull%d","ack_policy":"explicit","deliver_policy":"all"}}`, i)
 			if failed := ask(t, nc, fmt.Sprint("$JS.API.CONSUMER.CREATE.CRM.pull", i), pull); failed != nil {
 				t.Errorf("a pull consumer: %v", failed)
@@ -153,7 +153,7 @@ func TestPushConsumersAreRefused(t *testing.T) {
 	})
 }
 
-// A push consumer that an earlier version let a reader store is gone when the server has started.
+// Push consumers that earlier versions let readers create are deleted at the start.
 func TestStoredPushConsumersAreRemoved(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -181,7 +181,7 @@ func TestStoredPushConsumersAreRemoved(t *testing.T) {
 	}
 }
 
-// Readers touch no consumer of the bridge: each such request is refused with an error, and the consumer stays as it is.
+// Readers cannot use the bridge's consumers: each such request is rejected with an error, and the consumer is unchanged.
 func TestConsumersOfTheBridge(t *testing.T) {
 	t.Parallel()
 	eachReader(t, func(t *testing.T, server *publish.Server, conn *publish.Conn, nc *nats.Conn, js jetstream.JetStream) {

@@ -12,14 +12,14 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// The headers that a message carries while it is in the journal, beside those that it is to have in the end.
+// The headers that a message has only in the journal.
 const (
 	forStream = "crm-bridge-stream" // the remote stream that it is for
 	ownID     = "crm-bridge-id"     // its Nats-Msg-Id there
 )
 
-// address makes a message for a stream: straight to it, or into a journal, from where a Forwarder brings it there. In the
-// journal its subject stands behind the journal's name, so that no subject of the stream is taken locally.
+// address addresses a message to a stream: directly, or by a journal, from which a Forwarder sends it there. In the journal its
+// subject has the journal's name as a prefix, so that the journal holds none of the stream's subjects.
 func address(msg *nats.Msg, stream, journal, id string) {
 	if journal == "" {
 		msg.Header[nats.ExpectedStreamHdr] = []string{stream}
@@ -30,8 +30,8 @@ func address(msg *nats.Msg, stream, journal, id string) {
 	msg.Header[forStream], msg.Header[ownID] = []string{stream}, []string{id}
 }
 
-// onward returns a journal's message as the remote stream shall have it. It repeats its id, so that a second sending
-// within the duplicates window is not stored again.
+// onward returns a journal's message as it is sent to the remote stream, with its id as Nats-Msg-Id: sent twice within the duplicates
+// window it is stored once.
 func onward(journal, subject string, header nats.Header, data []byte) (*nats.Msg, error) {
 	stream, id := header.Get(forStream), header.Get(ownID)
 	subject, ok := strings.CutPrefix(subject, journal+".")
@@ -46,16 +46,16 @@ func onward(journal, subject string, header nats.Header, data []byte) (*nats.Msg
 	return &nats.Msg{Subject: subject, Header: to, Data: data}, nil
 }
 
-// Journal is a local stream of messages on their way to a remote one. Each stays until the remote has acknowledged it.
+// Journal is a local stream of messages for a remote one. Each stays until the remote has acknowledged it.
 type Journal struct {
 	Conn   *Conn
 	Stream string
-	// Commit brings what the stream has acknowledged to the disk; nil where the acknowledgement itself means that.
+	// Commit syncs what the stream has acknowledged to disk; nil if the acknowledgement already guarantees that.
 	Commit func(ctx context.Context) error
 }
 
-// Pending returns how many messages the journal holds, and since when the oldest.
-func (j *Journal) Pending(ctx context.Context) (n uint64, oldest time.Time, err error) {
+// pending returns how many messages the journal holds, and when the oldest was stored.
+func (j *Journal) pending(ctx context.Context) (n uint64, oldest time.Time, err error) {
 	stream, err := j.Conn.js.Stream(ctx, j.Stream)
 	if err != nil {
 		return 0, oldest, fmt.Errorf("stream %s: %w", j.Stream, err)
@@ -64,7 +64,7 @@ func (j *Journal) Pending(ctx context.Context) (n uint64, oldest time.Time, err 
 	return state.Msgs, state.FirstTime, nil
 }
 
-// last returns the sequence of the journal's last message; 0 where it holds none.
+// last returns the sequence of the journal's last message; 0 if it is empty.
 func (j *Journal) last(ctx context.Context) (uint64, error) {
 	stream, err := j.Conn.js.Stream(ctx, j.Stream)
 	if err != nil {
@@ -90,7 +90,7 @@ func (j *Journal) put(ctx context.Context, subject string, header nats.Header, d
 	return Ack{Subject: subject, Stream: j.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
 }
 
-// after returns when the first message behind a sequence was stored; zero where there is none.
+// after returns when the first message after a sequence was stored; zero if there is none.
 func (j *Journal) after(ctx context.Context, sequence uint64) (time.Time, error) {
 	stream, err := j.Conn.js.Stream(ctx, j.Stream)
 	if err != nil {

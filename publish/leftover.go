@@ -16,11 +16,10 @@ type Leftover struct {
 	Stream   string
 	Folder   string
 	Messages uint64
-	Known    bool // Messages is exact: the server closed the stream in order
+	Known    bool // Messages is exact: the server closed the stream properly
 }
 
-// Leftovers returns the streams of the store in dir whose names end with suffix and that hold messages, or may hold some. It
-// reads their state and writes nothing.
+// Leftovers returns the streams of the store in dir whose names end with suffix and that hold or may hold messages. It writes nothing.
 func Leftovers(dir, suffix string) ([]Leftover, error) {
 	streams := filepath.Join(dir, "jetstream", "$G", "streams")
 	entries, err := os.ReadDir(streams)
@@ -46,15 +45,15 @@ func Leftovers(dir, suffix string) ([]Leftover, error) {
 	return left, nil
 }
 
-// The first bytes of the file in which a store keeps its state when it is closed (nats-server 2.15, server/filestore.go).
+// The first bytes of the file in which a closed store keeps its state (nats-server 2.15, server/filestore.go).
 const (
 	stateFile    = "index.db"
 	stateMagic   = 11
-	stateVersion = 4 // the newest that is known
+	stateVersion = 4 // the newest known
 )
 
-// stored returns how many messages a stream's msgs folder holds. known is false where the state is older than a block of
-// messages, as after a kill, or missing although there are messages.
+// stored returns how many messages a stream's msgs folder holds. known is false if the state is older than a block of messages, as
+// after a kill, or missing although there are blocks.
 func stored(msgs string) (messages uint64, known bool, err error) {
 	file, err := os.Open(filepath.Join(msgs, stateFile))
 	if errors.Is(err, fs.ErrNotExist) {

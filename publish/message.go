@@ -1,5 +1,5 @@
-// Package publish makes events safe in NATS JetStream and reads them back.
-// It knows CloudEvents and NATS; nothing here knows of CRMs or HTTP.
+// Package publish stores events in NATS JetStream and reads them back.
+// It knows CloudEvents and NATS, but neither CRMs nor HTTP.
 package publish
 
 import (
@@ -63,8 +63,8 @@ func Message(subject string, e event.Event, mode Mode) (*nats.Msg, error) {
 	return msg, nil
 }
 
-// In returns the stored event in a content mode, as names with values, content-type among them, and the body behind them.
-// They are the headers of CloudEvents' HTTP binding too, which encodes values in the same way.
+// In returns the stored event in a content mode: headers, content-type among them, and body. The headers are those of CloudEvents'
+// HTTP binding too, which encodes values in the same way.
 func (s Stored) In(mode Mode) (header map[string][]string, body []byte, err error) {
 	if mode == Structured {
 		body, err := s.JSON()
@@ -154,7 +154,7 @@ func attributes(e *event.Event) (nats.Header, error) {
 	return all, nil
 }
 
-// percentEncode writes a header value as the NATS binding demands (section 3.1.3.2): space, double quote, percent and
+// percentEncode writes a header value as the NATS binding requires (section 3.1.3.2): space, double quote, percent and
 // all beyond printable ASCII as the percent-encoded bytes of its UTF-8.
 func percentEncode(value string) string {
 	const hex = "0123456789ABCDEF"
@@ -174,7 +174,7 @@ func percentEncode(value string) string {
 
 func mustEncode(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '%' }
 
-// percentDecode reads what percentEncode wrote; a percent sign that starts no code stands for itself.
+// percentDecode reads what percentEncode wrote; a percent sign without two hexadecimal digits is kept.
 func percentDecode(value string) string {
 	if !strings.Contains(value, "%") {
 		return value
@@ -218,7 +218,7 @@ func ParseEvent(header map[string][]string, data []byte) (event.Event, error) {
 		}
 	}
 	err := e.SetData(get(contentType), data)
-	e.DataBase64 = false // SetData takes any []byte for bytes that JSON cannot hold
+	e.DataBase64 = false // SetData treats any []byte as binary data
 	return e, err
 }
 

@@ -64,7 +64,7 @@ func FuzzStructured(f *testing.F) {
 	})
 }
 
-// What stands in an event is read back unchanged by the SDK's own reader, whatever needs escapes.
+// The SDK's own reader reads every value of an event back unchanged, whatever needs escapes.
 func TestStructuredIsReadBack(t *testing.T) {
 	want := newEvent(t, "a \"b\"\\\x01\x7f\n\r\t ü\u2028 <&>")
 	want.SetSubject("\"1\"")

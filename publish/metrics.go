@@ -10,7 +10,7 @@ import (
 // maxSubjects bounds the label values of events_published_total; later modules are counted as "other".
 const maxSubjects = 500
 
-// Metrics counts published events, how many share a sync, and what a remote refused.
+// Metrics counts published events, callbacks per sync, and messages that a remote refused.
 type Metrics struct {
 	events *prometheus.CounterVec
 	batch  prometheus.Histogram
@@ -25,14 +25,14 @@ type Metrics struct {
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: "crm_bridge", Name: "events_published_total", Help: "Events that are safe in the stream.",
+			Namespace: "crm_bridge", Name: "events_published_total", Help: "Events stored in the stream.",
 		}, []string{"provider", "module", "operation"}),
 		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: "crm_bridge", Name: "publish_batch_size", Help: "Callbacks whose events were brought to the disk by one sync.",
+			Namespace: "crm_bridge", Name: "publish_batch_size", Help: "Callbacks whose events were written to disk by one sync.",
 			Buckets: prometheus.ExponentialBuckets(1, 2, 12),
 		}),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: "crm_bridge", Name: "refused_total", Help: "Messages that the remote NATS refused for good, kept in the local stream of refused ones.",
+			Namespace: "crm_bridge", Name: "refused_total", Help: "Messages that the remote NATS rejected permanently, kept in the local <STREAM>_REFUSED.",
 		}),
 		seen: map[string]prometheus.Counter{},
 	}

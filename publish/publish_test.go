@@ -37,7 +37,7 @@ func newEvent(t testing.TB, id string) event.Event {
 	return e
 }
 
-// In both content modes the CloudEvents SDK's own NATS reader, and ours, read back the event that was written.
+// In both content modes the CloudEvents SDK's NATS reader and ours read back the event that was written.
 func TestModesAreReadBack(t *testing.T) {
 	for _, mode := range []publish.Mode{publish.Structured, publish.Binary} {
 		t.Run(string(mode), func(t *testing.T) {
@@ -78,7 +78,7 @@ func TestModesAreReadBack(t *testing.T) {
 	}
 }
 
-// The header names and values are those of the NATS binding: lower case, percent-encoded.
+// Header names and values are those of the NATS binding: lower case, percent-encoded.
 func TestBinaryHeaders(t *testing.T) {
 	e := newEvent(t, "50% \"ü\"")
 	msg, err := publish.Message("crm.zoho.Deals.edit", e, publish.Binary)
@@ -137,7 +137,7 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
-// What will never fit is told apart from what may fit later; nothing is sent once the caller has been told no.
+// A permanent rejection is distinguished from a temporary one; nothing is sent after the call has failed.
 func TestPublishFails(t *testing.T) {
 	server, conn := openServer(t, func(c *publish.ServerConfig) { c.MaxPayload = 4096 })
 	publisher := &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", Metrics: metrics()}

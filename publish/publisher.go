@@ -19,10 +19,10 @@ import (
 // Event is a CloudEvent to publish.
 type Event struct {
 	event.Event
-	Repeatable bool // its id comes again when its callback does
+	Repeatable bool // a repeated callback has the same id
 }
 
-// Ack tells where an event is safe.
+// Ack says where an event is stored.
 type Ack struct {
 	Subject   string
 	Stream    string
@@ -30,25 +30,25 @@ type Ack struct {
 	Duplicate bool // the stream already held an event of this id, at Sequence
 }
 
-// ErrTooLarge is returned for an event that the stream will never take.
+// ErrTooLarge is returned for an event that the stream rejects permanently.
 var ErrTooLarge = errors.New("larger than the stream takes")
 
-// ErrPartly comes with ErrTooLarge where the stream refused one of several events: the others may be stored.
+// ErrPartly is wrapped beside ErrTooLarge if the stream rejected one of several events: the others may be stored.
 var ErrPartly = errors.New("others that came with it may be stored")
 
-// ErrUnanswered is in the error of Publish where NATS' client still holds an event, for no answer to it has come.
+// ErrUnanswered is wrapped by Publish's error if NATS' client still holds an event because it was not answered.
 var ErrUnanswered = errors.New("NATS has not answered")
 
-// maxPending bounds the events that wait for their acknowledgement; one more waits a moment, then fails.
+// maxPending bounds the unacknowledged events; one more waits a moment, then fails.
 const maxPending = 16384
 
-// ackTimeout is when an event that is not acknowledged is forgotten; its callback was answered long before.
+// ackTimeout is when the client drops an unacknowledged event; its callback was answered long before.
 const ackTimeout = time.Minute
 
-// doubt is how long after a failure, with no success since, Ready says that nothing can be stored; then it is tried anew.
+// doubt is how long Ready reports a failed publish that no successful one has followed.
 const doubt = 5 * time.Second
 
-// storedOverhead is more than what a stream keeps with a message beside its subject, headers and data.
+// storedOverhead is an upper bound of what a stream stores of a message beside its subject, headers and data.
 const storedOverhead = 256
 
 var errSilent = errors.New("no acknowledgement")
@@ -59,26 +59,26 @@ var errNotConnected = errors.New("not connected to NATS")
 type Publisher struct {
 	Conn    *Conn
 	Stream  string
-	Journal string // the local stream that takes the events, until a Forwarder brings them to Stream; empty: none
+	Journal string // the local stream that stores the events until a Forwarder sends them to Stream; empty: none
 	Prefix  string // first token of subjects
 	Mode    Mode
 	AllIDs  bool // send every id as Nats-Msg-Id, not only repeatable ones
 	Metrics *Metrics
-	// MaxBytes is the stream's limit: it would acknowledge a larger event, and drop it at once. At most 0: no limit.
+	// MaxBytes is the stream's limit: it would acknowledge a larger event and drop it at once. At most 0: no limit.
 	MaxBytes int64
-	// Upkeep makes sure of the stream where events go straight to a remote NATS. Publish then tries again until ctx ends, and
-	// takes the limit from there; nil: it tries once.
+	// Upkeep ensures the stream if events go directly to a remote NATS. Publish then retries until ctx ends, and takes MaxBytes from
+	// there; nil: it tries once.
 	Upkeep *Upkeep
-	// Commit brings acknowledged events to the disk; nil where the acknowledgement itself means that.
+	// Commit syncs acknowledged events to disk; nil if the acknowledgement already guarantees that.
 	Commit func(ctx context.Context) error
 
-	calls  sync.WaitGroup // Publish calls under way
+	calls  sync.WaitGroup // Publish calls in progress
 	failed atomic.Int64   // when an event last could not be stored, in Unix nanoseconds; 0: one was stored since
 }
 
-// Publish returns when the stream has acknowledged every event, in order, and Commit has brought them to the disk, or with
-// the first error. After an error some of the events may be stored, and those on their way may still be, unless it is
-// ErrTooLarge without ErrPartly; nothing is sent after it returned.
+// Publish returns when the stream has acknowledged every event, in order, and Commit has synced them, or with the first error. After
+// an error some of the events may be stored, and those in flight may still be, unless it is ErrTooLarge without ErrPartly; nothing is
+// sent after it has returned.
 func (p *Publisher) Publish(ctx context.Context, events ...Event) ([]Ack, error) {
 	p.calls.Add(1)
 	defer p.calls.Done()
@@ -87,7 +87,7 @@ func (p *Publisher) Publish(ctx context.Context, events ...Event) ([]Ack, error)
 		err = p.Commit(ctx)
 	}
 	if err != nil {
-		if !errors.Is(err, ErrTooLarge) && (p.Upkeep == nil || !Temporary(err)) { // Ready sees by itself what is temporary there
+		if !errors.Is(err, ErrTooLarge) && (p.Upkeep == nil || !Temporary(err)) { // Ready itself detects temporary errors of a remote
 			p.failed.Store(time.Now().UnixNano())
 		}
 		return nil, err
@@ -143,8 +143,8 @@ func unanswered(future jetstream.PubAckFuture) bool {
 	}
 }
 
-// send sends the messages that acks does not have yet, and enters their acknowledgements, or returns the first error, with the
-// futures of those whose answer was not seen. A fresh id that is sent again repeats nothing but our own first attempt.
+// send sends the messages that have no ack yet, and enters their acks, or returns the first error, with the futures of those without
+// an answer. The repeat of a fresh id can only be our own first attempt.
 func (p *Publisher) send(ctx context.Context, events []Event, messages []*nats.Msg, acks []Ack, again bool) (futures []jetstream.PubAckFuture, err error) {
 	futures = make([]jetstream.PubAckFuture, len(messages))
 	for i, msg := range messages {
@@ -188,8 +188,8 @@ func (p *Publisher) send(ctx context.Context, events []Event, messages []*nats.M
 	return nil, nil
 }
 
-// patience ends when a remote that has not acknowledged an event gets it once more: a leader that goes drops what is on its
-// way without a word. That is after half of the time that ctx leaves, and once.
+// patience returns a channel that fires when an unacknowledged event is sent once more: a leader that steps down silently drops what
+// is in flight. That is once, after half of the time until ctx's deadline.
 func (p *Publisher) patience(ctx context.Context, again bool) (silent <-chan time.Time, stop func() bool) {
 	deadline, limited := ctx.Deadline()
 	if p.Upkeep == nil || again || !limited {
@@ -199,7 +199,7 @@ func (p *Publisher) patience(ctx context.Context, again bool) (silent <-chan tim
 	return timer.C, timer.Stop
 }
 
-// messages returns what is to be sent, or an error if one of the messages is too large, before any is sent.
+// messages returns the messages of events, or an error if one of them is too large.
 func (p *Publisher) messages(events []Event) ([]*nats.Msg, error) {
 	limit := p.MaxBytes
 	if p.Upkeep != nil {
@@ -248,7 +248,7 @@ func (p *Publisher) explain(subject string, err error) error {
 	return fmt.Errorf("publish %s: %w", subject, err)
 }
 
-// Ready returns nil when an event could be stored now, as far as a question to the server can tell.
+// Ready returns nil when an event could be stored now, as far as a request to the server shows.
 func (p *Publisher) Ready(ctx context.Context) error {
 	if err := p.Upkeep.Problem(); err != nil {
 		return err
@@ -266,7 +266,7 @@ func (p *Publisher) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Drain returns when no call of Publish is under way, or ctx has ended. No call may begin after it.
+// Drain returns when no call of Publish is in progress, or ctx has ended. No call may begin after it.
 func (p *Publisher) Drain(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {

@@ -10,24 +10,23 @@ import (
 
 // Quarantine keeps authenticated callbacks that could not be parsed, in a stream of their own.
 type Quarantine struct {
-	Shelf          // what is in quarantine now
-	Conn    *Conn  // takes what is kept
-	Journal string // the local stream that takes it, until a Forwarder brings it to the shelf's; empty: none
+	Shelf          // of what is in quarantine now
+	Conn    *Conn  // to which callbacks are published
+	Journal string // the local stream that stores them until a Forwarder sends them to the shelf's; empty: none
 	Prefix  string // first token of the events' subjects
-	// Upkeep makes sure of the stream where it is on a remote NATS. Keep then tries again until ctx ends; nil: it tries once.
+	// Upkeep ensures the stream if it is on a remote NATS. Keep then retries until ctx ends; nil: it tries once.
 	Upkeep *Upkeep
-	// Commit brings what is kept to the disk; nil where the acknowledgement itself means that.
+	// Commit syncs what is kept to disk; nil if the acknowledgement already guarantees that.
 	Commit func(ctx context.Context) error
 }
 
-// Keep stores body, a callback without its secrets, under id. It does not return nil until the copy would survive a
-// power cut.
+// Keep stores body, a callback without its secrets, under id. It returns nil only when the copy would survive a power cut.
 func (q *Quarantine) Keep(ctx context.Context, source, id string, body []byte) error {
 	msg := &nats.Msg{
 		Subject: q.Prefix + "-quarantine." + source, Data: body,
 		Header: nats.Header{contentType: {"application/json"}, idHeader: {id}},
 	}
-	if q.Journal == "" { // the event of a redriven callback has its id, and the journal would take that for a repeat
+	if q.Journal == "" { // the event of a redriven callback has the same id, which the journal would take for a repeat
 		msg.Header[nats.MsgIdHdr] = []string{id}
 	}
 	address(msg, q.Stream, q.Journal, id)

@@ -7,12 +7,11 @@ import (
 	"os"
 )
 
-// A record of a block begins with its length and its sequence; both have bits that are not part of the number
-// (nats-server 2.15, filestore.go).
+// A record of a block begins with its length and its sequence; both contain flag bits (nats-server 2.15, filestore.go).
 const (
 	recordHeader = 22
 	withHeaders  = uint32(1) << 31
-	noMessage    = uint64(1)<<63 | uint64(1)<<62 // what is there is erased, or notes that a message of another block is
+	noMessage    = uint64(1)<<63 | uint64(1)<<62 // the message is erased, or the record notes that one of another block is
 )
 
 // lastSequence returns the sequence of the last message in a block, deleted or not; 0 if it holds none.
@@ -29,7 +28,7 @@ func lastSequence(block *os.File) (uint64, error) {
 	for len(content) >= recordHeader {
 		size := binary.LittleEndian.Uint32(content) &^ withHeaders
 		if size < recordHeader || uint64(size) > uint64(len(content)) {
-			return 0, fmt.Errorf("%s is not a block as this version knows it", block.Name())
+			return 0, fmt.Errorf("%s is not in the block format that this version knows", block.Name())
 		}
 		if sequence := binary.LittleEndian.Uint64(content[4:]); sequence&noMessage == 0 {
 			last = max(last, sequence)
@@ -39,7 +38,7 @@ func lastSequence(block *os.File) (uint64, error) {
 	return last, nil
 }
 
-// checkRecord proves that sequences stand in a block where lastSequence reads them.
+// checkRecord verifies that lastSequence reads the sequence of the last message in a block.
 func checkRecord(block string, want uint64) error {
 	file, err := os.Open(block)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// A consumer that connects while the bridge starts finds the stream and its own durable consumer: the server takes nobody
+// A consumer that connects while the bridge starts finds the stream and its own durable consumer: the server accepts no connection
 // before both are recovered.
 func TestConsumersFindTheirStream(t *testing.T) {
 	probe, err := net.Listen("tcp", "127.0.0.1:0")

@@ -11,22 +11,22 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Refused keeps what a remote NATS rejects permanently, and what waits for a stream that it does not have now, in a local
-// stream.
+// Refused keeps messages in a local stream that a remote NATS rejects permanently, and those that wait for a stream which it does not
+// have now.
 type Refused struct {
 	Shelf
 	Conn *Conn
-	// Commit brings what is kept to the disk; nil where the acknowledgement itself means that.
+	// Commit syncs what is kept to disk; nil if the acknowledgement already guarantees that.
 	Commit func(ctx context.Context) error
 }
 
 const (
-	reasonHeader = "crm-bridge-refused" // why the remote did not take a message
+	reasonHeader = "crm-bridge-refused" // why the remote rejected a message
 	waitsHeader  = "crm-bridge-waits"   // the stream that it waits for; without it the message was rejected permanently
 )
 
-// keep stores a journal's message with the reason, and the stream that it waits for. It does not return nil until the copy
-// would survive a power cut.
+// keep stores a journal's message with the reason, and the stream that it waits for. It returns nil only when the copy would survive a
+// power cut.
 func (r *Refused) keep(ctx context.Context, journal string, sequence uint64, msg *nats.Msg, reason error, waits string) error {
 	header := maps.Clone(msg.Header)
 	id := header.Get(ownID)
@@ -35,7 +35,7 @@ func (r *Refused) keep(ctx context.Context, journal string, sequence uint64, msg
 		header[waitsHeader] = []string{waits}
 	}
 	header[nats.ExpectedStreamHdr] = []string{r.Stream}
-	// Not the bare id: a message that was tried again and refused again must not count as a repeat of the first.
+	// Not the bare id: a message that was retried and rejected again must not count as a repeat.
 	header[nats.MsgIdHdr] = []string{fmt.Sprintf("%s:%d", id, sequence)}
 	kept := &nats.Msg{Subject: r.Stream + "." + strings.TrimPrefix(msg.Subject, journal+"."), Header: header, Data: msg.Data}
 	_, err := r.Conn.js.PublishMsg(ctx, kept, jetstream.WithRetryAttempts(0))
@@ -48,17 +48,16 @@ func (r *Refused) keep(ctx context.Context, journal string, sequence uint64, msg
 	return nil
 }
 
-// headerText is text in one line, as a header can hold it.
+// headerText returns text in one line, for a header.
 func headerText(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// Reason says why the remote refused a message that Each gave.
+// Reason returns why the remote rejected a message that Each passed.
 func (r *Refused) Reason(kept Kept) string { return kept.header.Get(reasonHeader) }
 
-// Subject returns the subject that a message was meant for.
+// Subject returns the subject that a message was published to.
 func (r *Refused) Subject(kept Kept) string { return strings.TrimPrefix(kept.Subject, r.Stream+".") }
 
-// Again puts a refused message at the end of the journal, to be sent once more. It stays on the shelf: drop it when this
-// returns nil.
+// Again appends a refused message to the journal, to be sent again. It stays on the shelf: drop it when this returns nil.
 func (r *Refused) Again(ctx context.Context, kept Kept, journal *Journal) (Ack, error) {
 	header := maps.Clone(kept.header)
 	for _, name := range []string{reasonHeader, waitsHeader, nats.MsgIdHdr} {
@@ -67,8 +66,7 @@ func (r *Refused) Again(ctx context.Context, kept Kept, journal *Journal) (Ack, 
 	return journal.put(ctx, r.Subject(kept), header, kept.Body)
 }
 
-// bringBack puts what waits for streams that can be used now at the end of the journal, and drops it here. It reports
-// whether something still waits.
+// bringBack moves messages whose streams are usable now to the end of the journal. It reports whether any still wait.
 func (r *Refused) bringBack(ctx context.Context, journal *Journal, streams map[string]Stream) (waits bool, err error) {
 	err = r.Each(ctx, func(kept Kept) error {
 		stream, known := streams[kept.header.Get(waitsHeader)]
@@ -87,5 +85,5 @@ func (r *Refused) bringBack(ctx context.Context, journal *Journal, streams map[s
 	return waits || err != nil, err
 }
 
-// Event returns the event that a message holds.
+// Event returns the event in a kept message.
 func (k Kept) Event() (event.Event, error) { return ParseEvent(k.header, k.Body) }

@@ -10,8 +10,7 @@ import (
 	"fmt"
 )
 
-// Sealed is a State whose values only those can read who have its key: AES-256-GCM, bound to the key that a value stands
-// under, so that no value can be put in the place of another.
+// Sealed is a State with encrypted values: AES-256-GCM, bound to the key of each value, so that values cannot be swapped.
 type Sealed struct {
 	State *State
 	aead  cipher.AEAD
@@ -20,10 +19,10 @@ type Sealed struct {
 // ErrSealed says that a value cannot be decrypted.
 var ErrSealed = errors.New("it was encrypted with another BRIDGE_STATE_KEY")
 
-// sealedPrefix keeps sealed values apart from plain ones.
+// sealedPrefix separates the keys of sealed values from those of plain ones.
 const sealedPrefix = "sealed."
 
-// NewSealed returns a State that is encrypted with a key made of a secret of any length.
+// NewSealed returns a State that is encrypted with a key derived from a secret of any length.
 func NewSealed(state *State, secret string) (*Sealed, error) {
 	if secret == "" {
 		return nil, errors.New("the secret of encrypted state is empty")
@@ -55,5 +54,5 @@ func (s *Sealed) Load(ctx context.Context, key string) ([]byte, uint64, error) {
 
 // Save is State.Save, encrypted.
 func (s *Sealed) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
-	return s.State.Save(ctx, sealedPrefix+key, s.aead.Seal(nil, nil, value, []byte(key)), revision) //nolint:gosec // the cipher makes a random nonce itself
+	return s.State.Save(ctx, sealedPrefix+key, s.aead.Seal(nil, nil, value, []byte(key)), revision) //nolint:gosec // the cipher generates a random nonce
 }

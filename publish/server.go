@@ -23,25 +23,25 @@ import (
 // ServerConfig describes the embedded NATS server.
 type ServerConfig struct {
 	Dir        string      // JetStream's folder; no other process may use it
-	Listen     string      // host:port for consumers; empty: nobody outside of this process reaches the server
+	Listen     string      // host:port for consumers; empty: the server is reachable only in this process
 	TLS        *tls.Config // for consumers; nil: plain
-	OwnerPass  string      // of the bridge itself and its own commands, which may do everything
+	OwnerPass  string      // of the bridge itself and its own commands, which have all permissions
 	User, Pass string      // of consumers; empty: anyone who reaches Listen is a consumer
 	Readable   []string    // streams that consumers may read
 	Sync       Sync
 	MaxPayload int32 // bytes
-	MaxReaders int   // connections that consumers may have at once; 0: as many as the server likes
-	MaxUnread  int64 // bytes that may wait for all consumers that do not read; 0: no bound over all
+	MaxReaders int   // connections that consumers may have at once; 0: the server's default
+	MaxUnread  int64 // bytes that may wait for all consumers together; 0: no bound
 	Log        *slog.Logger
 }
 
-// MaxPayload is the most that any server of ours takes as a message: NATS' own bound.
+// MaxPayload is the size of the largest message that an embedded server can accept: NATS' own bound.
 const MaxPayload = 64 << 20
 
 // owner is the user of the bridge itself and of its own commands.
 const owner = "crm-bridge"
 
-// ownerInbox keeps the replies to the bridge out of reach: who could write there could forge an acknowledgement.
+// ownerInbox is the prefix of the bridge's inboxes, to which consumers cannot publish: they could forge an acknowledgement.
 const ownerInbox = "_crm_bridge"
 
 // startTimeout is long: recovery of a full stream after a power cut reads every block of it.
@@ -51,26 +51,26 @@ const startTimeout = 2 * time.Minute
 type Server struct {
 	config ServerConfig
 	server *server.Server
-	gate   *gate // nil: the server is only reached from this process
+	gate   *gate // nil: the server is reachable only in this process
 	broken chan string
 	log    *serverLog
 }
 
-// Broken yields what went wrong when the store has met an error, such as a full disk, after which it takes nothing more
-// until the server is opened anew, even if the cause has gone.
+// Broken returns a channel that receives the error after which the store accepts nothing more until the server is opened again, such as
+// a full disk, even if the cause has gone.
 func (s *Server) Broken() <-chan string { return s.broken }
 
-// OpenServer starts the embedded server and returns when its streams are recovered and it takes connections.
+// OpenServer starts the embedded server and returns when its streams are recovered and it accepts connections.
 func OpenServer(ctx context.Context, config ServerConfig) (*Server, error) {
 	opts := &server.Options{
 		ServerName: "crm-bridge", NoSigs: true, NoLog: true,
 		JetStream: true, StoreDir: config.Dir, DisableJetStreamBanner: true,
-		// Each stream has its own bound; one over all of them would refuse a stream by what others might yet use.
+		// Each stream has its own bound; a common one would reject a stream because of what others reserve.
 		JetStreamMaxStore: math.MaxInt64, JetStreamMaxMemory: 64 << 20,
-		JetStreamLimits: server.JSLimitOpts{DefaultMaxConsumers: -1}, // the gate bounds those of readers, and the bridge's find room
+		JetStreamLimits: server.JSLimitOpts{DefaultMaxConsumers: -1}, // the gate bounds those of readers
 		SyncAlways:      config.Sync.Server, SyncInterval: config.Sync.interval(),
 		MaxPayload: config.MaxPayload, MaxPending: 64<<20 + int64(config.MaxPayload),
-		DontListen: true, // until the streams are there
+		DontListen: true, // until the streams are recovered
 		Users:      []*server.User{{Username: owner, Password: config.OwnerPass}},
 	}
 	key, password := newKey(), newKey()
@@ -108,7 +108,7 @@ func OpenServer(ctx context.Context, config ServerConfig) (*Server, error) {
 	return opened, nil
 }
 
-// admit lets consumers in, once the streams are recovered, push consumers are gone and the gate takes requests.
+// admit accepts consumers' connections, once the streams are recovered, push consumers are removed and the gate is connected.
 func (s *Server) admit(ctx context.Context, key, password string) error {
 	conn, err := s.Connect()
 	if err != nil {
@@ -128,14 +128,14 @@ func (s *Server) admit(ctx context.Context, key, password string) error {
 	return nil
 }
 
-// listen lets consumers in, over an address that is free and safe for them.
+// listen configures the address and the users of consumers. It returns an error if the address is in use or not protected.
 func (c ServerConfig) listen(ctx context.Context, opts *server.Options, gatePassword string) error {
 	host, port, err := splitHostPort(c.Listen)
 	if err != nil {
 		return err
 	}
 	if c.User == owner || c.User == gateUser {
-		return fmt.Errorf("the user %s is the bridge itself: choose another name", c.User)
+		return fmt.Errorf("the user %s is reserved for the bridge: choose another name", c.User)
 	}
 	if c.User == "" && !isLoopback(host) {
 		return fmt.Errorf("%s can be reached from other machines: that needs a user and a password", c.Listen)
@@ -150,7 +150,7 @@ func (c ServerConfig) listen(ctx context.Context, opts *server.Options, gatePass
 	opts.TLSConfig, opts.TLS = c.TLS, c.TLS != nil
 	opts.Accounts = []*server.Account{account}
 	opts.Users = append(opts.Users, c.consumer(account), &server.User{Username: gateUser, Password: gatePassword, Account: account})
-	opts.MaxPending = roomBeside + int64(c.MaxPayload) // of what waits for each that does not read
+	opts.MaxPending = roomBeside + int64(c.MaxPayload) // bytes that wait for a connection
 	opts.MaxSubs, opts.MaxConn = readerSubscriptions, c.maxConnections()
 	if c.User == "" {
 		opts.NoAuthUser = anyone
@@ -169,8 +169,8 @@ func blocksOf(dir, stream string) string {
 	return filepath.Join(dir, "jetstream", "$G", "streams", stream, "msgs")
 }
 
-// CheckLayout proves with a message in a stream of its own, made for it and removed, that the store keeps messages as a
-// Committer expects: as they are, in numbered blocks, written before they are acknowledged.
+// CheckLayout verifies with a temporary stream that the store keeps messages as a Committer expects: uncompressed, in numbered blocks,
+// written before they are acknowledged.
 func (s *Server) CheckLayout(ctx context.Context, conn *Conn, probe string) (err error) {
 	subject, text := "_crm_bridge_probe."+probe, "probe "+nats.NewInbox()
 	stream, err := conn.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{Name: probe, Subjects: []string{subject}, Storage: jetstream.FileStorage, MaxMsgs: 1})
@@ -213,14 +213,14 @@ func (s *Server) Close() {
 	s.server.WaitForShutdown()
 }
 
-// Sync says when the embedded server's files are brought to the disk.
+// Sync says when the embedded server's files are synced to disk.
 type Sync struct {
 	Server bool          // by the server, before each of its acknowledgements
-	Every  time.Duration // this often, and an answer does not wait for it; 0 with Server false: by a Committer, before each answer
+	Every  time.Duration // at this interval, and answers do not wait for it; 0 with Server false: by a Committer, before each answer
 }
 
-// never is longer than any process lives. The server's periodic sync also rewrites blocks in which much was deleted, and a
-// power cut between the rewriting and its sync could cost events that a Committer brought to the disk long ago.
+// never is longer than any process runs. The server's periodic sync also rewrites blocks in which much was deleted, and a power cut
+// between the rewriting and its sync could lose events that a Committer synced long ago.
 const never = 10 * 365 * 24 * time.Hour
 
 func (s Sync) interval() time.Duration {

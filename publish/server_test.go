@@ -58,7 +58,7 @@ func streamConfig(name, subject string) publish.StreamConfig {
 	return publish.StreamConfig{Name: name, Subjects: []string{subject}, MaxBytes: 1 << 30, Replicas: 1, Duplicates: time.Minute}
 }
 
-// independent connects as any service would: with nothing but nats.go.
+// independent connects as any service would, with nats.go alone.
 func independent(t *testing.T, server *publish.Server, options ...nats.Option) (*nats.Conn, jetstream.JetStream) {
 	t.Helper()
 	conn, err := nats.Connect(server.ClientURL(), append(options, nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...)
@@ -83,7 +83,7 @@ func count(t *testing.T, server *publish.Server, stream string) uint64 {
 	return s.CachedInfo().State.Msgs
 }
 
-// A consumer may do all that reading takes, in every way that client libraries read.
+// A consumer may do all that reading needs, in every way in which client libraries read.
 func TestConsumersMayRead(t *testing.T) {
 	server, conn := openServer(t, nil)
 	publisher := &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", Metrics: metrics()}
@@ -155,7 +155,7 @@ func TestConsumersMayRead(t *testing.T) {
 	}
 }
 
-// Beyond loopback consumers need a user and a password; then nobody enters without them.
+// Beyond loopback consumers need a user and a password, and nobody connects without them.
 func TestConsumersBeyondLoopback(t *testing.T) {
 	_, err := publish.OpenServer(t.Context(), publish.ServerConfig{Dir: t.TempDir(), Listen: "0.0.0.0:0", OwnerPass: password, Log: discard})
 	if err == nil || !strings.Contains(err.Error(), "user") {
@@ -171,10 +171,10 @@ func TestConsumersBeyondLoopback(t *testing.T) {
 		c.Listen, c.User, c.Pass = "0.0.0.0:0", "reader", "reader-password"
 	})
 	if _, err := nats.Connect(server.ClientURL()); err == nil {
-		t.Error("entered without a user")
+		t.Error("connected without a user")
 	}
 	if _, err := nats.Connect(server.ClientURL(), nats.UserInfo("reader", "wrong")); err == nil {
-		t.Error("entered with a wrong password")
+		t.Error("connected with a wrong password")
 	}
 	_, js := independent(t, server, nats.UserInfo("reader", "reader-password"))
 	if _, err := js.Stream(t.Context(), "CRM"); err != nil {
@@ -182,7 +182,7 @@ func TestConsumersBeyondLoopback(t *testing.T) {
 	}
 }
 
-// What was acknowledged is there after the server closes and opens again, and its consumers with it.
+// Acknowledged messages and consumers survive a restart of the server.
 func TestServerReopens(t *testing.T) {
 	dir := t.TempDir()
 	open := func() (*publish.Server, *publish.Conn) {

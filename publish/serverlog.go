@@ -10,18 +10,17 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// serverLog passes on what the embedded server says; without a logger of its own the server would end the process when
-// JetStream does not start.
+// serverLog logs for the embedded server; without a logger the server would end the process if JetStream does not start.
 type serverLog struct {
 	log   *slog.Logger
 	fatal chan string
 
-	broken chan string // the first error after which the store takes nothing more until it is opened anew
+	broken chan string // the first error after which the store accepts nothing more until it is opened again
 
 	mu     sync.Mutex
-	warned time.Time    // when a cut was last warned of
+	warned time.Time    // when a cut was last logged
 	cuts   int          // since then
-	named  chan cutConn // for the gate to find out the consumers of; nil without a gate
+	named  chan cutConn // for the gate, which finds out their consumers; nil without a gate
 
 	clients clientErrors
 }
@@ -35,11 +34,11 @@ func (l *serverLog) Noticef(format string, v ...any) {
 	l.log.Debug("embedded NATS: " + text)
 }
 
-// cutEvery is the time between two warnings of connections that were cut.
+// cutEvery is the interval of warnings about connections that were cut.
 const cutEvery = time.Minute
 
-// cut has a connection warned of that was cut because it did not read what it was sent: the first, then once in a while with
-// the number of those in between. The server holds locks meanwhile, so it is not asked for more here.
+// cut has a connection logged that was cut because it did not read what it was sent: the first, then one every cutEvery with the number
+// of those in between. The server holds locks meanwhile, so it must not be asked for more here.
 func (l *serverLog) cut(text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -58,18 +57,18 @@ func (l *serverLog) Debugf(string, ...any) {}
 func (l *serverLog) Tracef(string, ...any) {}
 func (l *serverLog) Warnf(format string, v ...any) {
 	if strings.HasPrefix(format, "Plaintext passwords") || strings.HasPrefix(format, "Maximum payloads over") {
-		return // they are random and stay in this process, or the operator's own; and so is what is as large as that
+		return // passwords are random or the operator's own, and so is the payload's size
 	}
 	text := fmt.Sprintf(format, v...)
 	if strings.Contains(text, "Producer was stalled") {
-		return // the gate, by a reader that does not read
+		return // the gate, because of a slow reader
 	}
 	l.log.Warn("embedded NATS: " + text)
 }
 
 func (l *serverLog) Errorf(format string, v ...any) {
 	text := fmt.Sprintf(format, v...)
-	if ofClient.MatchString(text) { // it may hold any words of the client's
+	if ofClient.MatchString(text) { // it may contain any text of the client's
 		if count := l.clients.count(text); count > 0 {
 			l.log.Error("embedded NATS: "+text, "count", count)
 		}
@@ -92,7 +91,7 @@ func (l *serverLog) Fatalf(format string, v ...any) {
 	}
 }
 
-// failed returns what the server could not go on after, if there was something.
+// failed returns the server's fatal error, if any.
 func (l *serverLog) failed() error {
 	select {
 	case reason := <-l.fatal:
@@ -113,7 +112,7 @@ func (l *serverLog) waitFor(s *server.Server) error {
 			return fmt.Errorf("embedded NATS server: not ready after %s", startTimeout)
 		default:
 			if s.ReadyForConnections(100*time.Millisecond) && s.JetStreamEnabled() {
-				// With accounts of its own a server leaves the global one, which holds the streams, without JetStream.
+				// A server with accounts leaves JetStream disabled for the global one, which holds the streams.
 				if s.GlobalAccount().JetStreamEnabled() {
 					return nil
 				}

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// What clients can have the server say fills no log, and none of their words count as the server's own: a store that broke
-// ends the bridge.
+// Errors that clients can cause do not fill the log, and their text never counts as the server's own, which reports a broken store and
+// so ends the bridge.
 func TestErrorsThatClientsCause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -37,11 +37,11 @@ func TestErrorsThatClientsCause(t *testing.T) {
 		}
 		log.Warnf("%s - %s", "10.0.0.9:1 - cid:1", "Producer was stalled for a total of 57ms")
 		if strings.Contains(out.String(), "stalled") {
-			t.Error("a stalled reader is warned of")
+			t.Error("a stalled reader is logged")
 		}
 		log.Errorf("Filestore [%s] Critical write error: %v", "CRM", "no space left on device")
 		if len(log.broken) != 1 {
-			t.Error("the store broke, and nobody is told")
+			t.Error("a broken store is not reported")
 		}
 	})
 }

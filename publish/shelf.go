@@ -11,16 +11,16 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Shelf is a stream of messages that wait for a person, each of which is read and dropped on its own.
+// Shelf is a stream of messages that wait for a person, who reads and drops them one by one.
 type Shelf struct {
 	Stream string
 	// Reach returns the connection to the server that has the stream, or why there is none now.
 	Reach func() (*Conn, error)
-	// CommitAll brings a deletion to the disk; nil where the acknowledgement itself means that.
+	// CommitAll syncs a deletion to disk; nil if the acknowledgement already guarantees that.
 	CommitAll func(ctx context.Context) error
 }
 
-// idHeader is where the id of a kept message stands, so that one is found without reading its body.
+// idHeader holds the id of a kept message, so that one is found without reading its body.
 const idHeader = "crm-quarantine-id"
 
 // Kept is a message on a shelf.
@@ -46,7 +46,7 @@ func (s *Shelf) open(ctx context.Context) (jetstream.Stream, error) {
 	return stream, nil
 }
 
-// Each calls f for every message that is on the shelf now, oldest first, until f returns an error, which it returns.
+// Each calls f for every message that is on the shelf now, oldest first. It returns the first error of f.
 func (s *Shelf) Each(ctx context.Context, f func(Kept) error) error {
 	stream, err := s.open(ctx)
 	if err != nil {
@@ -66,7 +66,7 @@ func (s *Shelf) Each(ctx context.Context, f func(Kept) error) error {
 			return nil
 		}
 		for _, name := range []string{jetstream.StreamHeader, jetstream.SequenceHeader, jetstream.TimeStampHeaer, jetstream.SubjectHeader, jetstream.LastSequenceHeader} {
-			delete(msg.Header, name) // of the reading: sent on with the message they would be read as its own
+			delete(msg.Header, name) // of this read: they must not be sent on with the message
 		}
 		kept := Kept{ID: cmp.Or(msg.Header.Get(idHeader), msg.Header.Get(ownID)), Subject: msg.Subject, Sequence: msg.Sequence, At: msg.Time, Body: msg.Data, header: msg.Header}
 		if err := f(kept); err != nil {
@@ -76,7 +76,7 @@ func (s *Shelf) Each(ctx context.Context, f func(Kept) error) error {
 	return nil
 }
 
-// Holds reports whether a message is still there.
+// Holds reports whether a message is still on the shelf.
 func (s *Shelf) Holds(ctx context.Context, kept Kept) (bool, error) {
 	stream, err := s.open(ctx)
 	if err == nil {
@@ -88,7 +88,7 @@ func (s *Shelf) Holds(ctx context.Context, kept Kept) (bool, error) {
 	return err == nil, err
 }
 
-// Drop removes a message for good.
+// Drop removes a message permanently.
 func (s *Shelf) Drop(ctx context.Context, kept Kept) error {
 	stream, err := s.open(ctx)
 	if err == nil {

@@ -13,21 +13,20 @@ import (
 // ErrConflict says that a value of a State has changed since it was loaded.
 var ErrConflict = errors.New("changed by somebody else")
 
-// State keeps small values in a key-value bucket, each with the revision that it has there. All who may read the bucket can
-// read them.
+// State keeps small values in a key-value bucket, each with its revision there. Everyone who may read the bucket can read them.
 type State struct {
 	// Reach returns the connection to the server that has the bucket, or why there is none now.
 	Reach  func() (*Conn, error)
 	Bucket string
-	// Replicas of the bucket, where it has to be made.
+	// Replicas of the bucket, if it has to be made.
 	Replicas int
-	// MaxBytes returns the limit of the bucket, where it has to be made; nil: 64 MiB.
+	// MaxBytes returns the limit of the bucket, if it has to be made; nil: 64 MiB.
 	MaxBytes func() int64
-	// Commit brings what is saved to the disk; nil where the acknowledgement itself means that.
+	// Commit syncs what is saved to disk; nil if the acknowledgement already guarantees that.
 	Commit func(ctx context.Context) error
 }
 
-// open returns the bucket, and makes it where it is missing.
+// open returns the bucket, and makes it if it is missing.
 func (s *State) open(ctx context.Context) (jetstream.KeyValue, error) {
 	conn, err := s.Reach()
 	if err != nil {
@@ -50,13 +49,13 @@ func (s *State) open(ctx context.Context) (jetstream.KeyValue, error) {
 	return bucket, nil
 }
 
-// Open makes the bucket where it is missing.
+// Open makes the bucket if it is missing.
 func (s *State) Open(ctx context.Context) error {
 	_, err := s.open(ctx)
 	return err
 }
 
-// Load returns a value and its revision; nil and 0 where there is none.
+// Load returns a value and its revision; nil and 0 if there is none.
 func (s *State) Load(ctx context.Context, key string) ([]byte, uint64, error) {
 	bucket, err := s.open(ctx)
 	if err != nil {
@@ -104,7 +103,7 @@ func (s *State) List(ctx context.Context, prefix string) (map[string]Saved, erro
 	return values, ctx.Err()
 }
 
-// keys returns the keys below prefix. It takes no consumer, and so no right but that to ask about the bucket.
+// keys returns the keys below prefix. It creates no consumer, so the permission for stream info suffices.
 func (s *State) keys(ctx context.Context, conn *Conn, prefix string) ([]string, error) {
 	stream, err := conn.js.Stream(ctx, "KV_"+s.Bucket)
 	if err != nil {
@@ -123,7 +122,7 @@ func (s *State) keys(ctx context.Context, conn *Conn, prefix string) ([]string, 
 }
 
 // Save stores a value if its revision is still the given one (0: there is none), and returns the new one when it would
-// survive a power cut. The error is ErrConflict where somebody else was faster.
+// survive a power cut. The error is ErrConflict if somebody else has changed it.
 func (s *State) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
 	bucket, err := s.open(ctx)
 	if err != nil {
@@ -148,7 +147,7 @@ func (s *State) Save(ctx context.Context, key string, value []byte, revision uin
 	return saved, err
 }
 
-// Prune removes the values below prefix, which ends with a dot, that were not saved since a time, without a trace.
+// Prune removes the values below prefix, which ends with a dot, that were not saved since a time, and leaves no delete markers.
 func (s *State) Prune(ctx context.Context, prefix string, since time.Time) error {
 	bucket, err := s.open(ctx)
 	if err != nil {
@@ -158,7 +157,7 @@ func (s *State) Prune(ctx context.Context, prefix string, since time.Time) error
 	if err != nil {
 		return fmt.Errorf("bucket %s: %w", s.Bucket, err)
 	}
-	old := map[string]uint64{} // and the revision that is old
+	old := map[string]uint64{} // their revisions, by key
 	for key := range keys.Keys() {
 		entry, err := bucket.Get(ctx, key)
 		if err == nil && entry.Created().Before(since) {

@@ -16,7 +16,7 @@ func openState(t *testing.T) *publish.State {
 	return &publish.State{Reach: func() (*publish.Conn, error) { return conn, nil }, Bucket: "CRM_STATE", Replicas: 1}
 }
 
-// Of two that loaded the same value, one can save it; the other learns that it was slower.
+// Of two callers that loaded the same value, one can save it; the other gets ErrConflict.
 func TestStateIsChangedByOne(t *testing.T) {
 	state := openState(t)
 	sealed, err := publish.NewSealed(state, "a secret")
@@ -51,7 +51,7 @@ func TestStateIsChangedByOne(t *testing.T) {
 	}
 }
 
-// Whoever reads the bucket does not read what is sealed, and another key does not open it, nor the right key elsewhere.
+// A sealed value cannot be read from the bucket, with another secret, or under another key.
 func TestSealedIsUnreadable(t *testing.T) {
 	state := openState(t)
 	sealed, err := publish.NewSealed(state, "a secret")

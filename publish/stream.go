@@ -10,11 +10,11 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// ours marks, in a stream's metadata, a stream that the bridge made and may change.
+// ours is the metadata that marks a stream which the bridge made and may change.
 const (
 	ours      = "managed-by"
 	oursValue = "crm-bridge"
-	bytesFrom = "crm-bridge-max-bytes" // "default" where no variable set the limit
+	bytesFrom = "crm-bridge-max-bytes" // "default" if no variable set the limit
 )
 
 // StreamConfig is what a stream should be like.
@@ -23,46 +23,45 @@ type StreamConfig struct {
 	Description string
 	Subjects    []string
 	MaxAge      time.Duration // 0: no limit
-	MaxBytes    int64         // 0: a default where the stream is made; an existing limit stays
-	// DefaultMaxBytes returns the limit of a new stream where MaxBytes is 0. It may differ at every start, since it is
-	// computed from the free disk, so it never changes a limit that exists.
+	MaxBytes    int64         // 0: DefaultMaxBytes for a new stream; an existing limit stays
+	// DefaultMaxBytes returns the limit of a new stream if MaxBytes is 0. It depends on the free disk and so may differ at every start;
+	// it never changes an existing limit.
 	DefaultMaxBytes func() int64
 	// RoomShare is the part of the account's free storage that bounds DefaultMaxBytes; 0: the account is not asked.
 	RoomShare  float64
 	Replicas   int
 	Duplicates time.Duration
-	DiscardNew bool // at a limit refuse new messages instead of dropping the oldest
-	WorkQueue  bool // a message stays until it is acknowledged, and no longer
+	DiscardNew bool // at a limit reject new messages instead of dropping the oldest
+	WorkQueue  bool // an acknowledged message is removed
 
-	// Before is called before the stream is made with a default limit, which may take all the room that is left: what else
-	// needs some is made in it. nil: nothing does.
+	// Before is called before the stream is made with a default limit, which may reserve all the room that is left, to make what else
+	// needs room; nil: nothing does.
 	Before func()
 
-	// BytesVariable and AgeVariable name what sets MaxBytes and MaxAge, such as BRIDGE_STREAM_MAX_BYTES; empty: nothing does.
+	// BytesVariable and AgeVariable name the variables of MaxBytes and MaxAge, such as BRIDGE_STREAM_MAX_BYTES; empty: none.
 	BytesVariable, AgeVariable string
-	// Apply allows changes that EnsureStream otherwise refuses: those that shrink what is kept, or change subjects.
+	// Apply allows changes that EnsureStream otherwise rejects: those that shrink what is kept, or change subjects.
 	Apply bool
 	// Changed is called for each setting of an existing stream that was changed; nil: changes are not reported.
 	Changed func(setting, from, to string)
 }
 
-// MisfitError is an error that only a person can mend, in the streams or in the configuration.
+// MisfitError is an error that only a person can fix, in the streams or in the configuration.
 type MisfitError string
 
-// Error says what does not fit, and what mends it.
+// Error says what does not fit, and how to fix it.
 func (e MisfitError) Error() string { return string(e) }
 
 func misfit(format string, args ...any) error { return MisfitError(fmt.Sprintf(format, args...)) }
 
 func missing(stream string) error {
-	return misfit("there is no stream %s: name one that is there in BRIDGE_STREAM", stream)
+	return misfit("stream %s does not exist: name an existing one in BRIDGE_STREAM", stream)
 }
 
-// EnsureStream makes the stream, or brings one that the bridge made to config and reports each change to Changed. A change
-// that would drop stored messages or move the stream to other subjects is a MisfitError unless config.Apply is set. A
-// stream that somebody else made is adopted and never changed: what matters and differs is returned as warnings. It is a
-// MisfitError if the stream does not cover config's subjects, or if another stream holds some of them, and a NoRoomError
-// if the server has no storage left for it.
+// EnsureStream makes the stream, or applies config to one that the bridge made and reports each change to Changed. A change that would
+// drop stored messages or move the stream to other subjects is a MisfitError unless config.Apply is set. A stream that somebody else
+// made is adopted and never changed: relevant differences are returned as warnings. It is a MisfitError if the stream does not cover
+// config's subjects or another stream holds some of them, and a NoRoomError if the server has no storage left for it.
 func (c *Conn) EnsureStream(ctx context.Context, config StreamConfig) (Stream, []string, error) {
 	if err := c.noOther(ctx, config); err != nil {
 		return Stream{}, nil, err
@@ -96,18 +95,18 @@ func (c *Conn) EnsureStream(ctx context.Context, config StreamConfig) (Stream, [
 	return found(stream), nil, nil
 }
 
-// Stream is what a stream promises for what it acknowledges.
+// Stream describes a stream, and what its acknowledgements guarantee.
 type Stream struct {
 	Name     string
 	Replicas int
 	Memory   bool   // it is kept in memory only
 	Packed   bool   // it is kept compressed
-	Interest bool   // it keeps only what a consumer that exists at that moment wants
-	MaxBytes int64  // a larger event would be gone at once; at most 0: no limit
-	Bytes    uint64 // what it holds now
+	Interest bool   // it stores only messages for which a consumer exists
+	MaxBytes int64  // a larger event would be dropped at once; at most 0: no limit
+	Bytes    uint64 // stored now
 	Subjects []string
-	Beside   bool  // what it cannot take is set aside: the events of other streams do not wait for it
-	Unusable error // why it takes nothing now: what is for it is set aside; nil: it can be used
+	Beside   bool  // messages that it rejects are set aside: other streams do not wait for it
+	Unusable error // why it accepts nothing now: its messages are set aside; nil: it is usable
 }
 
 func found(stream jetstream.Stream) Stream {
@@ -119,7 +118,7 @@ func found(stream jetstream.Stream) Stream {
 	}
 }
 
-// Streams returns how many messages each stream of the server holds, by its name.
+// Streams returns how many messages each stream of the server holds, by name.
 func (c *Conn) Streams(ctx context.Context) (map[string]uint64, error) {
 	held := map[string]uint64{}
 	infos := c.js.ListStreams(ctx)
@@ -163,7 +162,7 @@ func (c *Conn) noOther(ctx context.Context, config StreamConfig) error {
 	return nil
 }
 
-// fresh is what cannot be changed later.
+// fresh returns the settings that cannot be changed later.
 func (c StreamConfig) fresh() jetstream.StreamConfig {
 	base := jetstream.StreamConfig{Name: c.Name, Storage: jetstream.FileStorage}
 	if c.WorkQueue {
@@ -172,7 +171,7 @@ func (c StreamConfig) fresh() jetstream.StreamConfig {
 	return base
 }
 
-// apply returns base, an existing stream, with config's settings. A limit that a variable set and no longer does stays.
+// apply returns base, an existing stream, with config's settings. A limit stays when its variable is unset.
 func (c StreamConfig) apply(base jetstream.StreamConfig) jetstream.StreamConfig {
 	metadata := map[string]string{ours: oursValue, bytesFrom: "default"}
 	if c.MaxBytes > 0 {

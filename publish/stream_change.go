@@ -9,50 +9,50 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// change is a setting of a stream that differs from what is configured.
-type change struct {
+// settingChange is a setting of a stream that differs from the configured one.
+type settingChange struct {
 	setting, from, to string
-	variable          string // what sets it; empty: nothing does
-	drops             bool   // the stream keeps less, so stored messages may be dropped for it
-	moves             bool   // the stream takes other subjects
+	variable          string // that sets it; empty: none
+	drops             bool   // the stream keeps less, so stored messages may be dropped
+	moves             bool   // the stream gets other subjects
 }
 
-// changes lists what differs between a stream of the bridge and what it should be.
-func (c StreamConfig) changes(have, wanted jetstream.StreamConfig) []change {
-	var list []change
-	differs := func(differs bool, one change) {
+// changes lists the differences between a stream of the bridge and the configured one.
+func (c StreamConfig) changes(have, wanted jetstream.StreamConfig) []settingChange {
+	var list []settingChange
+	differs := func(differs bool, one settingChange) {
 		if differs {
 			list = append(list, one)
 		}
 	}
 	was, will := slices.Sorted(slices.Values(have.Subjects)), slices.Sorted(slices.Values(wanted.Subjects))
-	differs(!slices.Equal(was, will), change{setting: "subjects", from: strings.Join(was, ","), to: strings.Join(will, ","), variable: "BRIDGE_SUBJECT_PREFIX", moves: true})
-	differs(have.MaxAge != wanted.MaxAge, change{
+	differs(!slices.Equal(was, will), settingChange{setting: "subjects", from: strings.Join(was, ","), to: strings.Join(will, ","), variable: "BRIDGE_SUBJECT_PREFIX", moves: true})
+	differs(have.MaxAge != wanted.MaxAge, settingChange{
 		setting: "max_age", from: age(have.MaxAge), to: age(wanted.MaxAge), variable: c.AgeVariable, drops: smaller(int64(have.MaxAge), int64(wanted.MaxAge)),
 	})
-	differs(have.MaxBytes != wanted.MaxBytes, change{
+	differs(have.MaxBytes != wanted.MaxBytes, settingChange{
 		setting: "max_bytes", from: byteText(have.MaxBytes), to: byteText(wanted.MaxBytes), variable: c.BytesVariable, drops: smaller(have.MaxBytes, wanted.MaxBytes),
 	})
-	differs(have.Replicas != wanted.Replicas, change{setting: "replicas", from: strconv.Itoa(have.Replicas), to: strconv.Itoa(wanted.Replicas)})
-	differs(have.Duplicates != wanted.Duplicates, change{setting: "duplicate_window", from: short(have.Duplicates), to: short(wanted.Duplicates)})
-	differs(have.Discard != wanted.Discard, change{setting: "discard", from: have.Discard.String(), to: wanted.Discard.String()})
-	differs(have.AllowDirect != wanted.AllowDirect, change{setting: "allow_direct", from: strconv.FormatBool(have.AllowDirect), to: strconv.FormatBool(wanted.AllowDirect)})
-	differs(have.Description != wanted.Description, change{setting: "description", from: have.Description, to: wanted.Description})
+	differs(have.Replicas != wanted.Replicas, settingChange{setting: "replicas", from: strconv.Itoa(have.Replicas), to: strconv.Itoa(wanted.Replicas)})
+	differs(have.Duplicates != wanted.Duplicates, settingChange{setting: "duplicate_window", from: short(have.Duplicates), to: short(wanted.Duplicates)})
+	differs(have.Discard != wanted.Discard, settingChange{setting: "discard", from: have.Discard.String(), to: wanted.Discard.String()})
+	differs(have.AllowDirect != wanted.AllowDirect, settingChange{setting: "allow_direct", from: strconv.FormatBool(have.AllowDirect), to: strconv.FormatBool(wanted.AllowDirect)})
+	differs(have.Description != wanted.Description, settingChange{setting: "description", from: have.Description, to: wanted.Description})
 	return list
 }
 
-// smaller reports whether a limit is below the one before it; at most 0 is no limit.
+// smaller reports whether a limit is reduced; at most 0 is no limit.
 func smaller(from, to int64) bool { return to > 0 && (from <= 0 || to < from) }
 
 // refuse returns an error that names every change that needs Apply.
-func (c StreamConfig) refuse(changes []change) error {
+func (c StreamConfig) refuse(changes []settingChange) error {
 	if c.Apply {
 		return nil
 	}
 	var drop, variables []string
 	for _, one := range changes {
 		if one.moves {
-			return misfit("stream %s takes the subjects %s, and %s asks for %s: another bridge may use this stream. Set %s as it was, or name another stream in BRIDGE_STREAM; to move the stream to the new subjects, start once with BRIDGE_STREAM_APPLY=true",
+			return misfit("stream %s has the subjects %s, but %s asks for %s: another bridge may use this stream. Set %s as before, or name another stream in BRIDGE_STREAM; to move the stream to the new subjects, start once with BRIDGE_STREAM_APPLY=true",
 				c.Name, one.from, one.variable, one.to, one.variable)
 		}
 		if one.drops {
@@ -69,15 +69,15 @@ func (c StreamConfig) refuse(changes []change) error {
 	if len(variables) > 0 {
 		old = "Set " + strings.Join(variables, " and ") + " as before, or "
 	}
-	means := "what is beyond the new limit is then deleted"
+	means := "messages beyond the new limit are then deleted"
 	if c.DiscardNew {
-		means = "it is then full sooner, and refuses what comes"
+		means = "it is then full sooner, and rejects new messages"
 	}
 	return misfit("stream %s would keep less: %s. %sstart once with BRIDGE_STREAM_APPLY=true to apply it: %s", c.Name, strings.Join(drop, ", "), old, means)
 }
 
 // report calls Changed for each change that was made.
-func (c StreamConfig) report(changes []change) {
+func (c StreamConfig) report(changes []settingChange) {
 	for _, one := range changes {
 		if c.Changed != nil {
 			c.Changed(one.setting, one.from, one.to)
@@ -85,7 +85,7 @@ func (c StreamConfig) report(changes []change) {
 	}
 }
 
-// short is a duration as people write it: 720h, 2m, 1m30s.
+// short formats a duration as people write it: 720h, 2m, 1m30s.
 func short(d time.Duration) string {
 	text := d.String()
 	for _, zero := range []string{"m0s", "h0m"} {
@@ -96,7 +96,7 @@ func short(d time.Duration) string {
 	return text
 }
 
-// byteText is a number of bytes without loss: 10GiB, 1536MiB, 1000000B; at most 0 is no limit.
+// byteText formats a number of bytes without loss: 10GiB, 1536MiB, 1000000B; at most 0 is no limit.
 func byteText(n int64) string {
 	if n <= 0 {
 		return "unlimited"

@@ -11,7 +11,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// own is what a bridge asks for, with the names of its variables.
+// own is a bridge's configuration of a stream, with the names of its variables.
 func own() publish.StreamConfig {
 	config := streamConfig("CRM", "crm.>")
 	config.MaxAge, config.MaxBytes = 48*time.Hour, 2<<30
@@ -19,7 +19,7 @@ func own() publish.StreamConfig {
 	return config
 }
 
-// What would drop events or move the stream is refused with the old and the new value and what sets it; nothing is changed.
+// What would drop events or move the stream is rejected with the old and the new value and their variable; nothing is changed.
 // With Apply it is done, and each change is reported.
 func TestShrinkingTakesApply(t *testing.T) {
 	for _, test := range []struct {
@@ -32,7 +32,7 @@ func TestShrinkingTakesApply(t *testing.T) {
 		{"less bytes", func(c *publish.StreamConfig) { c.MaxBytes = 1536 << 20 }, []string{"max_bytes from 2GiB to 1536MiB", "BRIDGE_STREAM_MAX_BYTES"}, []string{"max_bytes 2GiB 1536MiB"}},
 		{"both", func(c *publish.StreamConfig) { c.MaxAge, c.MaxBytes = time.Hour, 1000000 }, []string{"max_age from 48h to 1h, max_bytes from 2GiB to 1000000B", "BRIDGE_STREAM_MAX_AGE and BRIDGE_STREAM_MAX_BYTES"}, []string{"max_age 48h 1h", "max_bytes 2GiB 1000000B"}},
 		{"less age, more bytes", func(c *publish.StreamConfig) { c.MaxAge, c.MaxBytes = time.Hour, 3<<30 }, []string{"max_age from 48h to 1h"}, []string{"max_age 48h 1h", "max_bytes 2GiB 3GiB"}},
-		{"another prefix", func(c *publish.StreamConfig) { c.Subjects = []string{"sales.>"} }, []string{"stream CRM takes the subjects crm.>", "BRIDGE_SUBJECT_PREFIX asks for sales.>", "BRIDGE_STREAM"}, []string{"subjects crm.> sales.>"}},
+		{"another prefix", func(c *publish.StreamConfig) { c.Subjects = []string{"sales.>"} }, []string{"stream CRM has the subjects crm.>", "BRIDGE_SUBJECT_PREFIX asks for sales.>", "BRIDGE_STREAM"}, []string{"subjects crm.> sales.>"}},
 		{"fewer subjects", func(c *publish.StreamConfig) { c.Subjects = []string{"crm.zoho.>"} }, []string{"asks for crm.zoho.>"}, []string{"subjects crm.> crm.zoho.>"}},
 		{"no limit", func(c *publish.StreamConfig) { c.MaxAge = 0 }, nil, []string{"max_age 48h unlimited"}},
 		{"more of both", func(c *publish.StreamConfig) { c.MaxAge, c.MaxBytes = 72*time.Hour, 3<<30 }, nil, []string{"max_age 48h 72h", "max_bytes 2GiB 3GiB"}},

@@ -10,17 +10,17 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// NoRoomError says that a NATS server has no storage left for what a stream reserves.
+// NoRoomError says that a NATS server lacks the storage that a stream reserves.
 type NoRoomError struct {
 	Stream   string
-	Variable string // sets how much the stream reserves; empty: nothing does
-	Bytes    int64  // what the stream reserves on each of its servers
+	Variable string // sets how much the stream reserves; empty: none
+	Bytes    int64  // that the stream reserves on each of its servers
 	Replicas int
-	Room     int64 // what the account has left for one replica; -1: the server's own limit refused it, which it does not report
+	Room     int64 // bytes that the account has left for one replica; -1: the server's own limit was reached, which it does not report
 	Err      error
 }
 
-// Error says what was refused, what is left, and what to set.
+// Error says what was rejected, what is left, and what to set.
 func (e *NoRoomError) Error() string {
 	left := "the account itself has no limit, so it is the server's (jetstream max_file_store, fileStore.maxSize of the Helm chart)"
 	if e.Room >= 0 {
@@ -39,10 +39,10 @@ func (e *NoRoomError) Error() string {
 // Unwrap returns the server's own error.
 func (e *NoRoomError) Unwrap() error { return e.Err }
 
-// The errors of JetStream by which it refuses a stream for its size.
+// JetStream's errors for a stream that is too large.
 const (
 	accountExceeded = jetstream.ErrorCode(10002)
-	noPeers         = jetstream.ErrorCode(10005) // in a cluster; for storage if its description says so
+	noPeers         = jetstream.ErrorCode(10005) // in a cluster; because of storage if its description says so
 	storageExceeded = jetstream.ErrorCode(10047)
 	streamExceeded  = jetstream.ErrorCode(10122)
 )
@@ -61,7 +61,7 @@ func noRoom(err error) bool {
 	return false
 }
 
-// explainRoom returns err, as a NoRoomError if the server refused a stream of so many bytes for its size.
+// explainRoom returns err, as a NoRoomError if the server rejected a stream of size bytes for its size.
 func (c *Conn) explainRoom(ctx context.Context, config StreamConfig, size int64, err error) error {
 	if !noRoom(err) {
 		return err
@@ -69,9 +69,9 @@ func (c *Conn) explainRoom(ctx context.Context, config StreamConfig, size int64,
 	return &NoRoomError{Stream: config.Name, Variable: config.BytesVariable, Bytes: size, Replicas: config.Replicas, Room: c.room(ctx, config.Replicas), Err: err}
 }
 
-// room returns how many bytes a new stream may reserve in the account, as it says itself; -1: it has no limit or does not say.
+// room returns how many bytes a new stream may reserve in the account; -1: the account has no limit or does not report it.
 func (c *Conn) room(ctx context.Context, replicas int) int64 {
-	ctx, cancel := context.WithTimeout(ctx, roomTimeout) // without the permission to ask there is no answer
+	ctx, cancel := context.WithTimeout(ctx, roomTimeout) // without permission there is no answer
 	defer cancel()
 	info, err := c.js.AccountInfo(ctx)
 	if err != nil {
@@ -91,17 +91,17 @@ func (c *Conn) room(ctx context.Context, replicas int) int64 {
 	return left
 }
 
-// roomTimeout bounds the question what an account has left.
+// roomTimeout bounds the request for what an account has left.
 const roomTimeout = time.Second
 
-// leastRoom is what a default is at least, whatever the account has left.
+// leastRoom is the smallest default, whatever the account has left.
 const leastRoom = 4 << 20
 
-// leastPart is the part of a default below which a stream is not made: the operator then has to choose.
+// leastPart is the divisor of the smallest part of a default with which a stream is made: below it the operator has to choose.
 const leastPart = 4
 
-// makeStream makes a stream that does not exist. A default that the server has no room for is halved, at most to a quarter,
-// with a warning.
+// makeStream makes a stream that does not exist. A default that the server has no room for is halved, down to a quarter, with a
+// warning.
 func (c *Conn) makeStream(ctx context.Context, config StreamConfig) (Stream, []string, error) {
 	wanted := config.apply(config.fresh())
 	var least int64
@@ -123,7 +123,7 @@ func (c *Conn) makeStream(ctx context.Context, config StreamConfig) (Stream, []s
 		wanted.MaxBytes /= 2
 		stream, err = c.js.CreateStream(ctx, wanted)
 	}
-	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another replica was faster, and saw another default
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another replica was faster, with another default
 		return c.EnsureStream(ctx, config)
 	}
 	if err != nil {

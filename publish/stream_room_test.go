@@ -12,7 +12,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// bounded starts a NATS server that stores at most so many bytes, and connects to it; change may alter its options.
+// bounded starts a NATS server with a storage limit in bytes, and connects to it; change may alter its options.
 func bounded(t *testing.T, maxStore int64, change func(*server.Options)) *publish.Conn {
 	t.Helper()
 	options := &server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: maxStore, NoSigs: true, NoLog: true}
@@ -46,7 +46,7 @@ func bounded(t *testing.T, maxStore int64, change func(*server.Options)) *publis
 	return conn
 }
 
-// A stream that a server has no room for is an error that names the variable, what it asks for and what there is.
+// A stream that a server has no room for is an error that names the variable, what is needed and what is left.
 func TestNoRoomNamesTheVariable(t *testing.T) {
 	account := func(o *server.Options) {
 		limited := server.NewAccount("LIMITED")
@@ -86,8 +86,7 @@ func TestNoRoomNamesTheVariable(t *testing.T) {
 	}
 }
 
-// A default follows what the account has left, and where only the server has a limit, what it accepts; but history of less
-// than a quarter of the default is for a person to decide.
+// A default is reduced to what the account has left, or what the server accepts; but a person must decide on less than a quarter of it.
 func TestDefaultFitsTheRoom(t *testing.T) {
 	account := func(o *server.Options) {
 		limited := server.NewAccount("LIMITED")

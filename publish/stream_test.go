@@ -18,7 +18,7 @@ func administrator(t *testing.T, server *publish.Server) jetstream.JetStream {
 	return js
 }
 
-// A stream that the bridge made follows its variables at every start; what drops events or moves the stream takes Apply.
+// A stream that the bridge made follows its variables at every start; what drops events or moves the stream needs Apply.
 func TestOwnStreamFollows(t *testing.T) {
 	server, conn := bare(t, nil)
 	config := streamConfig("CRM", "crm.>")
@@ -40,7 +40,7 @@ func TestOwnStreamFollows(t *testing.T) {
 	}
 }
 
-// A limit that comes from the free disk is taken once: it must not shrink with each start as the stream fills the disk, nor
+// A limit that is computed from the free disk is set once: it must not shrink with each start as the stream fills the disk, nor
 // when a variable is not set any more.
 func TestDefaultLimitIsTakenOnce(t *testing.T) {
 	server, conn := bare(t, nil)
@@ -63,7 +63,7 @@ func TestDefaultLimitIsTakenOnce(t *testing.T) {
 	}
 }
 
-// A stream that somebody else made is adopted and never changed; what matters and differs is warned about by name.
+// A stream that somebody else made is adopted and never changed; relevant differences are warnings that name them.
 func TestForeignStreamIsLeftAsItIs(t *testing.T) {
 	server, conn := bare(t, nil)
 	foreign := jetstream.StreamConfig{
@@ -105,8 +105,8 @@ func TestSubjectsMustFit(t *testing.T) {
 		existing jetstream.StreamConfig
 		says     string
 	}{
-		{"gap", jetstream.StreamConfig{Name: "CRM", Subjects: []string{"crm.zoho.>"}}, "stream CRM does not hold crm.>"},
-		{"one level only", jetstream.StreamConfig{Name: "CRM", Subjects: []string{"crm.*"}}, "stream CRM does not hold crm.>"},
+		{"gap", jetstream.StreamConfig{Name: "CRM", Subjects: []string{"crm.zoho.>"}}, "stream CRM does not cover crm.>"},
+		{"one level only", jetstream.StreamConfig{Name: "CRM", Subjects: []string{"crm.*"}}, "stream CRM does not cover crm.>"},
 		{"all of them elsewhere", jetstream.StreamConfig{Name: "SALES", Subjects: []string{"crm.>"}}, "stream SALES already holds"},
 		{"some of them elsewhere", jetstream.StreamConfig{Name: "SALES", Subjects: []string{"crm.zoho.Deals.*"}}, "stream SALES already holds"},
 		{"by a wildcard elsewhere", jetstream.StreamConfig{Name: "SALES", Subjects: []string{"crm.*.Deals.>"}}, "stream SALES already holds"},
@@ -129,8 +129,8 @@ func TestSubjectsMustFit(t *testing.T) {
 	}
 }
 
-// What is said of a foreign stream does not contradict itself: what happens to an event depends on the retention, and at a
-// limit on what the stream discards.
+// The warnings about a foreign stream do not contradict each other: what happens to an event depends on the retention, and at a limit
+// on the discard policy.
 func TestForeignStreamIsDescribedAsItIs(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -141,8 +141,8 @@ func TestForeignStreamIsDescribedAsItIs(t *testing.T) {
 		{"interest", jetstream.StreamConfig{Retention: jetstream.InterestPolicy}, []string{"without a consumer nothing is stored"}, []string{"before every consumer"}},
 		{"work queue", jetstream.StreamConfig{Retention: jetstream.WorkQueuePolicy}, []string{"when one consumer has acknowledged it"}, []string{"nothing is stored"}},
 		{"drops at a number", jetstream.StreamConfig{MaxMsgs: 10}, []string{"the oldest events are dropped"}, []string{"refused", "503"}},
-		{"refuses at a number", jetstream.StreamConfig{MaxMsgs: 10, Discard: jetstream.DiscardNew}, []string{"refused at that number", "503 while it is full"}, []string{"dropped"}},
-		{"refuses a subject", jetstream.StreamConfig{MaxMsgsPerSubject: 1, Discard: jetstream.DiscardNew, DiscardNewPerSubject: true}, []string{"further events of a subject are refused"}, []string{"dropped"}},
+		{"refuses at a number", jetstream.StreamConfig{MaxMsgs: 10, Discard: jetstream.DiscardNew}, []string{"rejected at that number", "503 while it is full"}, []string{"dropped"}},
+		{"refuses a subject", jetstream.StreamConfig{MaxMsgsPerSubject: 1, Discard: jetstream.DiscardNew, DiscardNewPerSubject: true}, []string{"further events of a subject are rejected"}, []string{"dropped"}},
 		{"as the bridge would make it", jetstream.StreamConfig{MaxAge: 48 * time.Hour, MaxBytes: 2 << 30}, nil, []string{"stream"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

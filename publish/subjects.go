@@ -9,8 +9,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Subjects returns the subjects of a stream that a filter such as crm.> takes and that it holds a message of, sorted. It is an
-// error if the stream holds messages of more than most subjects, whatever they are: each costs memory here and at the server.
+// Subjects returns the subjects with messages of a stream that match a filter such as crm.>, sorted. It returns an error if the stream
+// has messages on more than most subjects in all: each costs memory here and at the server.
 func (c *Conn) Subjects(ctx context.Context, stream, filter string, most uint64) ([]string, error) {
 	have, err := c.js.Stream(ctx, stream)
 	if err != nil {

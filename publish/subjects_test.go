@@ -7,8 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A stream tells which subjects it holds messages of, of those that a filter takes; one with more than is asked for is not
-// gone through, and one that is not there is an error.
+// Subjects returns those that match a filter and have messages; a stream with too many subjects is not scanned, and a missing one is an
+// error.
 func TestSubjects(t *testing.T) {
 	server, conn := bare(t, nil)
 	if _, _, err := conn.EnsureStream(t.Context(), streamConfig("CRM", "crm.>")); err != nil {

@@ -7,10 +7,10 @@ import (
 	"path/filepath"
 )
 
-// SyncStream brings all of a stream of the server whose folder dir is to the disk.
+// SyncStream syncs a stream of the server whose folder is dir to disk.
 func SyncStream(dir, stream string) error { return syncTree(blocksOf(dir, stream), flush) }
 
-// syncFile brings a file's data or a folder's entries to the disk.
+// syncFile syncs a file's data or a folder's entries to disk.
 func syncFile(path string, flush func(*os.File) error) error {
 	file, err := os.Open(path)
 	if err != nil {
@@ -21,7 +21,7 @@ func syncFile(path string, flush func(*os.File) error) error {
 	return err
 }
 
-// syncTree brings the folder at root, and every file and folder below it, to the disk.
+// syncTree syncs the folder at root, and every file and folder below it, to disk.
 func syncTree(root string, flush func(*os.File) error) error {
 	return filepath.WalkDir(root, func(at string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) && at != root {

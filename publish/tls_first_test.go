@@ -60,8 +60,8 @@ func overTLS(t *testing.T, first bool) (url, ca string) {
 	return s.ClientURL(), ca
 }
 
-// A server that expects TLS first is reached with TLSFirst, and one that speaks first without; where the two do not agree
-// the error names the variable.
+// A server that expects TLS first is reached with TLSFirst, and one that sends INFO first without; on a mismatch the error names the
+// variable.
 func TestTLSFirst(t *testing.T) {
 	for _, test := range []struct {
 		name         string

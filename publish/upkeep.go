@@ -9,50 +9,50 @@ import (
 	"time"
 )
 
-// Upkeep makes sure of the streams of a remote NATS that takes events without a journal: at its start, after each new
-// connection, and whenever an answer says that a stream is missing. Set the exported fields once.
+// Upkeep ensures the streams of a remote NATS that stores events without a journal: at the start, after each new connection, and
+// whenever an answer says that a stream is missing. Set the exported fields once.
 type Upkeep struct {
 	Conn *Conn
-	// Ensure makes sure of the streams, and returns them by name. It says in plain words what is wrong.
+	// Ensure ensures the streams, and returns them by name. Its errors are in plain words.
 	Ensure func(ctx context.Context, remote *Conn) (map[string]Stream, error)
 	Log    *slog.Logger
 
 	streams atomic.Pointer[map[string]Stream]
 	problem atomic.Pointer[error] // why nothing can be stored; nil: it can
-	missing atomic.Bool           // an answer said that a stream is
-	said    string                // the problem that was logged last; empty: none. Run's own, as the next
-	made    uint64                // connections that the streams were last made sure on
-	asked   time.Time             // when that was last tried
+	missing atomic.Bool           // an answer said that a stream is missing
+	said    string                // the problem that was last logged; empty: none. Only Run uses it, as those below
+	made    uint64                // number of the connection on which the streams were last ensured
+	asked   time.Time             // when the streams were last ensured, or that failed
 	wait    time.Duration         // until the next try, after a failed one
 }
 
 const (
-	// upkeepEvery is how often Upkeep looks whether there is something to do, which costs no question to the server; it asks
-	// at most so often, and after failures up to upkeepLast apart.
+	// upkeepEvery is how often Upkeep checks locally whether the streams must be ensured, and how often it ensures them at most; after
+	// failures it waits up to upkeepLast.
 	upkeepEvery = 100 * time.Millisecond
 	upkeepLast  = time.Second
-	// upkeepTimeout bounds a question about streams: a stream without a leader does not answer at all.
+	// upkeepTimeout bounds requests about streams: a stream without a leader does not answer at all.
 	upkeepTimeout = 5 * time.Second
 )
 
-// Start makes sure of the streams once, and returns what is wrong; Run goes on with it.
-func (u *Upkeep) Start(ctx context.Context) error { return u.look(ctx) }
+// Start ensures the streams once, and returns what is wrong; Run retries.
+func (u *Upkeep) Start(ctx context.Context) error { return u.check(ctx) }
 
-// Run keeps the streams until ctx ends.
+// Run ensures the streams, whenever there is a reason, until ctx ends.
 func (u *Upkeep) Run(ctx context.Context) {
 	ticker := time.NewTicker(upkeepEvery)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			_ = u.look(ctx)
+			_ = u.check(ctx)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// Problem returns why nothing can be stored on the remote; nil where it can, and for a nil Upkeep.
+// Problem returns why nothing can be stored on the remote; nil if events can be stored, and for a nil Upkeep.
 func (u *Upkeep) Problem() error {
 	if u == nil {
 		return nil
@@ -63,8 +63,8 @@ func (u *Upkeep) Problem() error {
 	return nil
 }
 
-// look makes sure of the streams where there is a reason to, and notes and returns what is wrong.
-func (u *Upkeep) look(ctx context.Context) error {
+// check ensures the streams if there is a reason to, and notes and returns what is wrong.
+func (u *Upkeep) check(ctx context.Context) error {
 	if err := u.Conn.Up(); err != nil {
 		u.wait = 0
 		return u.note(err)
@@ -93,19 +93,19 @@ func (u *Upkeep) note(err error) error {
 	case err == nil:
 		u.problem.Store(nil)
 		if u.said != "" {
-			u.Log.Info("the remote NATS takes events")
+			u.Log.Info("the remote NATS accepts events again")
 		}
 		u.said = ""
 		return nil
 	case err.Error() != u.said:
 		u.said = err.Error()
-		u.Log.Error("the remote NATS cannot take events: callbacks are answered 503 until it can", "error", u.said)
+		u.Log.Error("the remote NATS does not accept events: callbacks are answered 503 until it does", "error", u.said)
 	}
 	u.problem.Store(&err)
 	return err
 }
 
-// stream returns a stream as it was last seen; zero before.
+// stream returns a stream as it was last seen; the zero value before.
 func (u *Upkeep) stream(name string) Stream {
 	if streams := u.streams.Load(); streams != nil {
 		return (*streams)[name]
@@ -113,7 +113,7 @@ func (u *Upkeep) stream(name string) Stream {
 	return Stream{}
 }
 
-// known returns nil when the streams have been seen since the start: until then it is unknown what they take.
+// known returns nil if the streams have been seen since the start: before that their limits are unknown.
 func (u *Upkeep) known() error {
 	if u == nil || u.streams.Load() != nil {
 		return nil
@@ -126,7 +126,7 @@ func (u *Upkeep) known() error {
 
 var errNotAsked = errors.New("the streams of the remote NATS are not known yet")
 
-// ask has Run make sure of the streams if an error says that one may be missing.
+// ask has Run ensure the streams if an error says that one may be missing.
 func (u *Upkeep) ask(err error) {
 	if u != nil && gone(err) {
 		u.missing.Store(true)
@@ -139,8 +139,8 @@ const (
 	persistLast  = 200 * time.Millisecond
 )
 
-// persist calls send until it succeeds, it fails with an error that is not temporary, or ctx ends; nil calls it once. It
-// returns send's last error, and does not call it any more after that.
+// persist calls send until it succeeds, fails with an error that is not temporary, or ctx ends; a nil Upkeep calls it once. It returns
+// send's last error.
 func (u *Upkeep) persist(ctx context.Context, send func() error) error {
 	for wait := persistFirst; ; wait = min(2*wait, persistLast) {
 		err := send()

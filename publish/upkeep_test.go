@@ -16,7 +16,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// straight publishes to a remote without a journal, and counts how often its streams are made sure of.
+// straight publishes to a remote without a journal, and counts how often its streams are ensured.
 func straight(t *testing.T, remote *remoteServer) (p *publish.Publisher, asked *atomic.Int64) {
 	t.Helper()
 	conn, err := publish.Address{URL: remote.server.ClientURL()}.Await(discard)
@@ -43,7 +43,7 @@ func straight(t *testing.T, remote *remoteServer) (p *publish.Publisher, asked *
 	return &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", AllIDs: true, Metrics: metrics(), Upkeep: upkeep}, asked
 }
 
-// publishAll publishes events with the ids from first to last at once, each within a time.
+// publishAll publishes events with the ids from first to last concurrently, each with a timeout.
 func publishAll(t *testing.T, p *publish.Publisher, first, last int, within time.Duration) {
 	t.Helper()
 	var all sync.WaitGroup
@@ -108,7 +108,7 @@ func TestPublishWaitsForTheRemote(t *testing.T) {
 	}
 }
 
-// Nothing of an event is sent after Publish has returned an error, and the time that it was given is used.
+// Publish uses all of its time, and sends nothing after it has returned an error.
 func TestNothingIsSentAfterwards(t *testing.T) {
 	remote := openRemote(t)
 	p, _ := straight(t, remote)
@@ -135,8 +135,7 @@ func TestNothingIsSentAfterwards(t *testing.T) {
 	}
 }
 
-// A stream of another name on the same subjects is said to be in the way; when it is gone, events are stored again, those
-// that wait too.
+// A stream of another name on the same subjects is reported; when it is deleted, events are stored again, waiting ones too.
 func TestStreamOfAnotherName(t *testing.T) {
 	remote := openRemote(t)
 	p, _ := straight(t, remote)
@@ -163,7 +162,7 @@ func TestStreamOfAnotherName(t *testing.T) {
 	}
 }
 
-// What a remote drops without a word, as a leader that goes does, is sent once more within the time that it was given.
+// An event that the remote silently drops, as a leader that steps down does, is sent once more before the context ends.
 func TestSilenceIsAskedOnceMore(t *testing.T) {
 	remote := openRemote(t)
 	p, _ := straight(t, remote)
@@ -196,7 +195,7 @@ func TestSilenceIsAskedOnceMore(t *testing.T) {
 	}
 }
 
-// Publish says whether NATS' client still holds what it could not make safe: what nobody answers, and not what was refused.
+// Publish reports whether NATS' client still holds a failed event: an unanswered one, but not a rejected one.
 func TestWhatIsHeldAfterAnError(t *testing.T) {
 	remote := openRemote(t)
 	conn, err := publish.Address{URL: remote.server.ClientURL()}.Await(discard)

@@ -68,9 +68,9 @@ func reachReader(ctx context.Context, s config.Settings) (*publish.Conn, error) 
 	}
 	conn, err := address.Reach(ctx, quiet)
 	switch {
-	case errors.Is(err, publish.ErrRefused) && address.Owner:
+	case errors.Is(err, publish.ErrUnauthorized) && address.Owner:
 		return nil, fmt.Errorf("the bridge at BRIDGE_NATS_LISTEN has another data folder than BRIDGE_DATA_DIR: %w; name its folder, or set BRIDGE_NATS_URL", err)
-	case errors.Is(err, publish.ErrRefused):
+	case errors.Is(err, publish.ErrUnauthorized):
 		return nil, fmt.Errorf("the bridge at BRIDGE_NATS_LISTEN wants its BRIDGE_NATS_LISTEN_USER and _PASSWORD: %w", err)
 	case err != nil:
 		return nil, fmt.Errorf("no bridge answers at BRIDGE_NATS_LISTEN: %w; start one with %s, or set BRIDGE_NATS_URL", err, ownCommand())

@@ -97,7 +97,7 @@ func TestEnvironment(t *testing.T) {
 		{"no rate", map[string]string{"BRIDGE_RATE": "fast"}, "BRIDGE_RATE must be a number"},
 		{"networks", map[string]string{"BRIDGE_ALLOW": "10.0.0.0/8, 2001:db8::1", "BRIDGE_TRUSTED_PROXIES": "192.0.2.0/24"}, ""},
 		{"no network", map[string]string{"BRIDGE_ALLOW": "10.0.0.0/99"}, "BRIDGE_ALLOW must be networks"},
-		{"a token that is its id", map[string]string{"BRIDGE_ZOHO_TOKENS": "1:1"}, "BRIDGE_ZOHO_TOKENS entry 1 has the id itself"},
+		{"a token that is its id", map[string]string{"BRIDGE_ZOHO_TOKENS": "1:1"}, "BRIDGE_ZOHO_TOKENS entry 1 uses the id as its token"},
 		{"a remote", map[string]string{"BRIDGE_NATS_URL": "nats://host:4222"}, ""},
 		{"a delivery that there is not", map[string]string{"BRIDGE_DELIVERY": "pigeon"}, "BRIDGE_DELIVERY must be journal or direct"},
 		{"a sync", map[string]string{"BRIDGE_SYNC": "1s"}, ""},

@@ -10,12 +10,12 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// change is what the table reads of an event's data; the JSON Schema named in dataschema describes all of it.
+// change is the part of an event's data that the table reads; the JSON Schema in dataschema describes all of it.
 type change struct {
 	Operation string                                `json:"operation"` // create, edit, delete
 	IDs       []string                              `json:"ids"`
-	Fields    map[string][]string                   `json:"fields"` // what was changed, by record id
-	Values    map[string]map[string]json.RawMessage `json:"values"` // as far as the CRM told; raw, for no digit may change
+	Fields    map[string][]string                   `json:"fields"` // names of changed fields, by record id
+	Values    map[string]map[string]json.RawMessage `json:"values"` // as far as the CRM reported them; raw, because no digit may change
 
 	event string
 	at    time.Time
@@ -28,16 +28,16 @@ func read(headers nats.Header, text []byte) (change, error) {
 	if err == nil {
 		err = e.DataAs(&c)
 	}
-	c.event, c.at = e.ID(), e.Time() // the time is occurredAt, or of the arrival where the CRM gave none
+	c.event, c.at = e.ID(), e.Time() // the time is occurredAt, or the arrival if the CRM gave none
 	if origin, _ := e.Extensions()["crmorigin"].(string); origin != "live" && c.at.Nanosecond() == 0 {
-		// A repair or a backfill reads records, which tell the second of their last change. It is the last change in that
-		// second, so it counts as the second's end: else a callback of the same second could hide it.
+		// A repair or a backfill reads records, whose last change has a precision of a second. It is the last change in that second, so
+		// it counts as the second's end: else a callback of the same second could hide it.
 		c.at = c.at.Add(time.Second - 1)
 	}
 	return c, err
 }
 
-// decode reads a CloudEvent. Names of headers are in lower case.
+// decode reads a CloudEvent. Header names are in lower case.
 func decode(headers nats.Header, text []byte) (event.Event, error) {
 	contentType := headers.Get("content-type")
 	if !strings.HasPrefix(contentType, event.ApplicationCloudEventsJSON) { // binary: the attributes are headers, the message is the data

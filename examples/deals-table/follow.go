@@ -11,12 +11,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// source is where events are read, in the order of the stream. There is no durable consumer: the table itself remembers
-// how far it is, so that position and rows cannot differ, and a table whose file is gone begins with the first event.
+// source is where events are read, in the order of the stream. There is no durable consumer: the table itself keeps its position, so that
+// position and rows cannot differ, and a table without its file begins with the first event.
 type source struct{ stream, subject string }
 
-// atOnce is how many events one transaction takes, at most: one sync for all that are waiting. An event can have a megabyte, and
-// a NATS server cuts a connection for which 64 MiB wait.
+// atOnce is how many events one transaction applies, at most: one sync for all that are waiting. An event can have a megabyte, and a NATS
+// server cuts a connection for which 64 MiB wait.
 const atOnce = 50
 
 // keepFollowing reads events until ctx ends or the table cannot be written, and returns why.
@@ -29,7 +29,7 @@ func (s source) keepFollowing(ctx context.Context, nc *nats.Conn, js jetstream.J
 		case errors.Is(err, errTable) || nc.IsClosed():
 			return errors.Join(err, nc.LastError())
 		}
-		fmt.Fprintf(os.Stderr, "waits for the stream %s: %v\n", s.stream, err)
+		fmt.Fprintf(os.Stderr, "waiting for the stream %s: %v\n", s.stream, err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Second):
@@ -37,10 +37,10 @@ func (s source) keepFollowing(ctx context.Context, nc *nats.Conn, js jetstream.J
 	}
 }
 
-// errLost says that the connection was lost. The stream may be another one when it is back, so its beginning is looked at anew.
-var errLost = errors.New("the connection is lost")
+// errLost says that the connection was lost. The stream may be another one afterwards, so its creation time is checked again.
+var errLost = errors.New("the connection was lost")
 
-// follow reads from where the table is: the history first, then events as they come, with no seam in between.
+// follow reads from the table's position: first the history, then events as they arrive, without a gap.
 func (s source) follow(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, t *table) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
@@ -63,7 +63,7 @@ func (s source) follow(ctx context.Context, nc *nats.Conn, js jetstream.JetStrea
 		return err
 	}
 	if first := info.State.FirstSeq; first > at.Sequence+1 {
-		fmt.Fprintf(os.Stderr, "the stream %s no longer holds its events %d to %d: a backfill brings what they told of\n", s.stream, at.Sequence+1, first-1)
+		fmt.Fprintf(os.Stderr, "the stream %s no longer holds its events %d to %d: a backfill brings what they reported\n", s.stream, at.Sequence+1, first-1)
 	}
 	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
 		FilterSubjects: []string{s.subject}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: at.Sequence + 1,
@@ -90,7 +90,7 @@ func (s source) follow(ctx context.Context, nc *nats.Conn, js jetstream.JetStrea
 	}
 }
 
-// gather waits for an event, and returns it with those that are behind it already.
+// gather waits for an event, and returns it with those that are already waiting.
 func gather(ctx context.Context, messages jetstream.MessagesContext) ([]jetstream.Msg, error) {
 	first, err := messages.Next(jetstream.NextContext(ctx))
 	if err != nil {

@@ -1,5 +1,5 @@
-// Command deals-table keeps a table of Zoho CRM's deals as they are now, in a file and on a page, made of nothing but
-// events: those that the stream holds first, then each as it comes.
+// Command deals-table keeps a table of Zoho CRM's current deals, in a file and on a page, from events alone: first those that the stream
+// holds, then each as it arrives.
 package main
 
 import (
@@ -57,12 +57,12 @@ func run(ctx context.Context) error {
 	_ = page.Close()
 	running.Wait()
 	if ctx.Err() != nil {
-		return nil // as it was asked to
+		return nil // stopped by a signal
 	}
 	return context.Cause(work)
 }
 
-// connect returns a connection that is tried for ever, also while the bridge is not there yet.
+// connect returns a connection that reconnects for ever, also before the bridge is up.
 func connect() (*nats.Conn, error) {
 	options := []nats.Option{nats.Name("deals-table"), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(time.Second)}
 	if user := os.Getenv("NATS_USER"); user != "" {

@@ -10,15 +10,15 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// deal is a row as it is shown.
+// deal is a row on the page.
 type deal struct {
 	ID      string                     `json:"id"`
 	Changed time.Time                  `json:"changed"`
 	Values  map[string]json.RawMessage `json:"values"`
-	Unknown []string                   `json:"unknown,omitempty"` // fields that were changed since their value was told
+	Unknown []string                   `json:"unknown,omitempty"` // changed fields whose new value was not reported
 }
 
-// shown is the table at one moment, and how far each subject was read by then.
+// shown is a snapshot of the table, with the position in each subject.
 type shown struct {
 	Read  map[string]uint64 `json:"read"`
 	Deals []deal            `json:"deals"`
@@ -27,7 +27,7 @@ type shown struct {
 var html = template.Must(template.New("").Parse(`<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="2"><title>Deals</title>
 <style>body{font:16px system-ui;margin:2em}td,th{text-align:left;vertical-align:top;padding:.2em 1em .2em 0}</style>
 <h1>{{len .Deals}} deals</h1><table><tr><th>Deal<th>Changed<th>Fields</tr>
-{{range .Deals}}<tr><td>{{.ID}}<td>{{.Changed.Format "2006-01-02 15:04:05"}}<td>{{range $name, $value := .Values}}{{$name}}: {{printf "%s" $value}}<br>{{end}}{{range .Unknown}}{{.}}: changed, value not told<br>{{end}}</tr>
+{{range .Deals}}<tr><td>{{.ID}}<td>{{.Changed.Format "2006-01-02 15:04:05"}}<td>{{range $name, $value := .Values}}{{$name}}: {{printf "%s" $value}}<br>{{end}}{{range .Unknown}}{{.}}: changed, value not reported<br>{{end}}</tr>
 {{end}}</table></html>`))
 
 // pages serves the table to people at /, and to programs at /deals.
@@ -41,7 +41,7 @@ func (t *table) pages() http.Handler {
 				return
 			}
 			w.Header().Set("Content-Type", kind)
-			_ = write(w, all) // an error is a reader who is gone
+			_ = write(w, all) // an error means that the client has disconnected
 		})
 	}
 	serve("/{$}", "text/html; charset=utf-8", func(w http.ResponseWriter, all shown) error { return html.Execute(w, all) })
@@ -49,7 +49,7 @@ func (t *table) pages() http.Handler {
 	return mux
 }
 
-// show returns the deals that are there, by id.
+// show returns the deals that are not deleted, by id.
 func (t *table) show() (shown, error) {
 	all := shown{Read: map[string]uint64{}, Deals: []deal{}}
 	err := t.db.View(func(tx *bolt.Tx) error {

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// row is one deal, or what is left of a deleted one: the time.
+// row is one deal; of a deleted one only the time is kept.
 //
-// Events may come late, twice, and under two ids (a backfill tells again what a callback told). So each field keeps the
-// time of its last change, and an older one does not count. Whatever the order of the events, and however often each of
-// them comes, the row is the same in the end; that is why the table needs no memory of event ids.
+// Events may arrive late, twice, and under two ids (a backfill repeats what a callback reported). So each field keeps the time of its last
+// change and ignores older ones. The row is the same in whatever order and however often the events arrive, so the table need not
+// remember event ids.
 type row struct {
 	Changed time.Time       `json:"changed,omitzero"` // the latest creation or edit
 	Deleted time.Time       `json:"deleted,omitzero"`
@@ -20,14 +20,14 @@ type row struct {
 // cell is a field's last change.
 type cell struct {
 	At    time.Time       `json:"at"`
-	Event string          `json:"event"`           // who said so
-	Value json.RawMessage `json:"value,omitempty"` // absent: changed, but the CRM did not say to what
+	Event string          `json:"event"`           // id of the event
+	Value json.RawMessage `json:"value,omitempty"` // absent: changed, but the CRM did not report the value
 }
 
-// alive reports whether the deal is there. One that comes back from the recycle bin is, with what was told since.
+// alive reports whether the deal exists. One that is restored from the recycle bin does, with what was reported since.
 func (r *row) alive() bool { return r.Changed.After(r.Deleted) }
 
-// apply brings a change of the record into its row.
+// apply applies a change of the record to its row.
 func (r *row) apply(id string, c change) {
 	if c.Operation == "delete" {
 		if c.at.After(r.Deleted) {
@@ -54,16 +54,16 @@ func (r *row) apply(id string, c change) {
 	}
 }
 
-func (r *row) put(name string, told cell) {
+func (r *row) put(name string, reported cell) {
 	if r.Cells == nil {
 		r.Cells = map[string]cell{}
 	}
-	if old, ok := r.Cells[name]; !ok || told.replaces(old) {
-		r.Cells[name] = told
+	if old, ok := r.Cells[name]; !ok || reported.replaces(old) {
+		r.Cells[name] = reported
 	}
 }
 
-// replaces orders changes of one field: by time; of one time a value beats none; and then any rule would do that is the same always.
+// replaces orders changes of one field: by time; at the same time a value precedes none; then by any fixed rule.
 func (c cell) replaces(old cell) bool {
 	switch {
 	case !c.At.Equal(old.At):

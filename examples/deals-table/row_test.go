@@ -41,7 +41,7 @@ func text(t *testing.T, changes []change) string {
 	return fmt.Sprint(r.Changed, string(cells))
 }
 
-// Whatever the order in which changes arrive, and however often each does, the row is the same in the end.
+// The row is the same in whatever order and however often changes arrive.
 func TestRowsDoNotDependOnTheOrderOfEvents(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -69,15 +69,15 @@ func TestRows(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		changes []change
-		want    string // Stage, empty where it is not known
+		want    string // Stage; empty if unknown
 		gone    bool
 	}{
 		{name: "an older edit that arrives late changes nothing", changes: []change{edit("a", 2, "Stage", `"new"`), edit("b", 1, "Stage", `"old"`)}, want: `"new"`},
 		{name: "an edit of another field leaves the value", changes: []change{edit("a", 1, "Stage", `"old"`), edit("b", 2, "Amount", `5`)}, want: `"old"`},
-		{name: "a value that was changed to something untold is not shown", changes: []change{edit("a", 1, "Stage", `"old"`), edit("b", 2, "Stage", "")}},
+		{name: "a value that was changed to something unknown is not shown", changes: []change{edit("a", 1, "Stage", `"old"`), edit("b", 2, "Stage", "")}},
 		{name: "a field that was emptied is known to be empty", changes: []change{edit("a", 1, "Stage", `"old"`), edit("b", 2, "Stage", "null")}, want: "null"},
 		{name: "a deleted deal is gone, also when an older edit follows", changes: []change{remove("a", 2), edit("b", 1, "Stage", `"old"`)}, gone: true},
-		{name: "a restored deal has what was told since", changes: []change{edit("a", 1, "Stage", `"old"`), remove("b", 2), edit("c", 3, "Amount", "5")}},
+		{name: "a restored deal has what was reported since", changes: []change{edit("a", 1, "Stage", `"old"`), remove("b", 2), edit("c", 3, "Amount", "5")}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, changes := range [][]change{test.changes, reversed(test.changes)} {
@@ -99,8 +99,8 @@ func reversed(changes []change) []change {
 	return changes
 }
 
-// A repair reads a record, which tells only the second of its last change. It must not be hidden by a callback of an
-// earlier change in that second.
+// A repair reads a record, whose last change has a precision of a second. It must not be hidden by a callback of an earlier change in
+// that second.
 func TestARecordThatWasReadCountsAsTheEndOfItsSecond(t *testing.T) {
 	message := func(id, at, origin, stage string) change {
 		c, err := read(nats.Header{"content-type": {"application/cloudevents+json"}}, fmt.Appendf(nil,

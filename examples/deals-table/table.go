@@ -11,8 +11,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// table keeps the rows, and how far each source was read, in one file and one transaction: a crash at any moment leaves
-// both as they were before, or both as they are after.
+// table keeps the rows and the position in each source in one file, and updates both in one transaction, so that a crash cannot separate
+// them.
 type table struct{ db *bolt.DB }
 
 var (
@@ -20,12 +20,12 @@ var (
 	positions = []byte("positions") // by source
 )
 
-// errTable says that the table cannot be written, which ends the program.
-var errTable = errors.New("the table cannot be kept")
+// errTable says that the table cannot be written; the program then exits.
+var errTable = errors.New("the table cannot be written")
 
 // position is the last event of a source that is in the table.
 type position struct {
-	Created  time.Time `json:"created"` // of the stream: sequences begin anew in a new one
+	Created  time.Time `json:"created"` // of the stream: a new stream has new sequences
 	Sequence uint64    `json:"sequence"`
 }
 
@@ -41,7 +41,7 @@ func openTable(path string) (*table, error) {
 	})
 }
 
-// position returns how far a source was read: nowhere, if the stream is not the one that was read.
+// position returns how far a source was read; zero if its stream is a new one.
 func (t *table) position(s source, stream *jetstream.StreamInfo) (at position, err error) {
 	err = t.db.View(func(tx *bolt.Tx) error {
 		return get(tx.Bucket(positions), s.subject, &at)
@@ -52,7 +52,7 @@ func (t *table) position(s source, stream *jetstream.StreamInfo) (at position, e
 	return at, err
 }
 
-// apply brings messages into the table, and returns the new position.
+// apply applies messages to the table, and returns the new position.
 func (t *table) apply(s source, at position, messages []jetstream.Msg) (position, error) {
 	err := t.db.Update(func(tx *bolt.Tx) error {
 		for _, msg := range messages {
@@ -63,7 +63,7 @@ func (t *table) apply(s source, at position, messages []jetstream.Msg) (position
 			at.Sequence = meta.Sequence.Stream
 			c, err := read(msg.Headers(), msg.Data())
 			if err != nil {
-				fmt.Fprintf(os.Stderr, "%s %d is left out: %v\n", s.stream, at.Sequence, err)
+				fmt.Fprintf(os.Stderr, "%s %d is skipped: %v\n", s.stream, at.Sequence, err)
 				continue
 			}
 			if err := write(tx.Bucket(rows), c); err != nil {
@@ -78,7 +78,7 @@ func (t *table) apply(s source, at position, messages []jetstream.Msg) (position
 	return at, err
 }
 
-// write brings a change into the rows of its records.
+// write applies a change to the rows of its records.
 func write(bucket *bolt.Bucket, c change) error {
 	for _, id := range c.IDs {
 		var r row
@@ -93,7 +93,7 @@ func write(bucket *bolt.Bucket, c change) error {
 	return nil
 }
 
-// get reads the value of a key; what is not there changes nothing.
+// get reads the value of a key into into, which a missing key leaves unchanged.
 func get(bucket *bolt.Bucket, key string, into any) error {
 	text := bucket.Get([]byte(key))
 	if text == nil {

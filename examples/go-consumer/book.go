@@ -10,19 +10,19 @@ import (
 	"time"
 )
 
-// book is this example's work: a line in a file for each event. The line holds the event's id too, so that the work and
-// the memory that it is done are one write: there is no moment at which only one of them has happened. With a database
-// do the same: your tables and a table of ids in one transaction (../deals-table). One process writes a book.
+// book is this example's work: a line in a file for each event. The line also holds the event's id, so that the work and the record of
+// it are one atomic write. With a database do the same: update your tables and a table of ids in one transaction (../deals-table). Only
+// one process may write a book.
 type book struct {
 	file        *os.File
 	now, before map[string]bool // ids
 }
 
-// remembered is how many of the last ids are recognised, at least. A change is repeated within minutes, or when its
-// history is replayed; older ids than these make a second line.
+// remembered is how many of the last ids are recognised, at least. A change is repeated within minutes, or by a replay; an older id makes
+// a second line.
 const remembered = 500_000
 
-// errBook says that the work failed. Then the process ends, for its last line may be half a line; the next start mends it.
+// errBook says that the work failed. The process then exits, because the last line may be incomplete; the next start repairs it.
 var errBook = errors.New("the book cannot be written")
 
 type line struct {
@@ -32,7 +32,7 @@ type line struct {
 	Changed    map[string][]string `json:"changed,omitempty"`
 }
 
-// openBook reads which events are done, and cuts off a last line that was not finished.
+// openBook reads which events are done, and removes an incomplete last line.
 func openBook(path string) (*book, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
@@ -57,7 +57,7 @@ func openBook(path string) (*book, error) {
 	}
 }
 
-// handle does the work for the event of an id unless it is done; news says which. When it returns the work survives a power cut.
+// handle does the work for an event unless it is done, which news reports. When it returns the work survives a power cut.
 func (b *book) handle(id string, c change) (news bool, err error) {
 	if b.now[id] || b.before[id] {
 		return false, nil

@@ -1,5 +1,5 @@
 // Command go-consumer handles every edit of a deal in Zoho CRM once: each one is a line in a file.
-// It is an example to copy: put your own work in the place of the line (book.go).
+// It is an example to copy: replace the line (book.go) with your own work.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 const (
 	stream  = "CRM"
 	subject = "crm.zoho.Deals.edit" // crm.<provider>.<Module>.<operation>, with * for any one of them
-	durable = "deals-go"            // the name under which the server remembers how far this service is: no two services share one
+	durable = "deals-go"            // the name under which the server stores this service's position; unique per service
 )
 
 func main() {
@@ -56,18 +56,18 @@ func run(ctx context.Context) error {
 		case errors.Is(err, errBook) || nc.IsClosed():
 			return errors.Join(err, nc.LastError())
 		default:
-			fmt.Fprintln(os.Stderr, "waits for the bridge:", err)
+			fmt.Fprintln(os.Stderr, "waiting for the bridge:", err)
 			select {
 			case <-ctx.Done():
 			case <-time.After(time.Second):
 			}
 		}
 	}
-	_ = nc.FlushTimeout(2 * time.Second) // the last acknowledgements; what they miss comes again and is recognised
+	_ = nc.FlushTimeout(2 * time.Second) // the last acknowledgements; unacknowledged events are redelivered and recognised
 	return nil
 }
 
-// connect returns a connection that is tried for ever, also while the bridge is not there yet.
+// connect returns a connection that reconnects for ever, also before the bridge is up.
 func connect() (*nats.Conn, error) {
 	options := []nats.Option{nats.Name(durable), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(time.Second)}
 	if user := os.Getenv("NATS_USER"); user != "" {
@@ -86,21 +86,21 @@ func connect() (*nats.Conn, error) {
 func consume(ctx context.Context, js jetstream.JetStream, done *book) error {
 	deals, err := js.CreateOrUpdateConsumer(ctx, stream, jetstream.ConsumerConfig{
 		Durable: durable, FilterSubject: subject, AckPolicy: jetstream.AckExplicitPolicy,
-		// What was handed to a process that died comes again after this time, so it must be longer than all that is
-		// waiting in the process takes (PullMaxMessages below). It comes late, behind newer events: compare data.occurredAt.
+		// Events in flight to a process that died are redelivered after this time, so it must be longer than the work for all that
+		// are in flight (PullMaxMessages below). They arrive after newer events: compare data.occurredAt.
 		AckWait: 10 * time.Second,
 	})
 	if err != nil {
 		return err
 	}
-	// An event can have a megabyte, and a NATS server cuts a connection for which 64 MiB wait: so few at a time. The heartbeat
-	// shows a silent server, or a consumer that it no longer has, within ten seconds.
+	// An event can have a megabyte, and a NATS server cuts a connection for which 64 MiB wait: so few at a time. The heartbeat detects a
+	// silent server or a deleted consumer within ten seconds.
 	messages, err := deals.Messages(jetstream.PullMaxMessages(32), jetstream.PullHeartbeat(5*time.Second))
 	if err != nil {
 		return err
 	}
 	defer messages.Stop()
-	defer context.AfterFunc(ctx, messages.Drain)() // at SIGTERM: no new ones, and those that are here already are handled
+	defer context.AfterFunc(ctx, messages.Drain)() // at SIGTERM: no new events; those already received are handled
 	for {
 		msg, err := messages.Next()
 		if err != nil {
@@ -112,15 +112,15 @@ func consume(ctx context.Context, js jetstream.JetStream, done *book) error {
 			err = e.DataAs(&data)
 		}
 		if err != nil {
-			fmt.Fprintf(os.Stderr, "%s is left out: %v\n", msg.Subject(), err)
-			_ = msg.TermWithReason("not understood") // nor would it be the next time
+			fmt.Fprintf(os.Stderr, "%s is skipped: %v\n", msg.Subject(), err)
+			_ = msg.TermWithReason("not understood") // redelivery would not help
 			continue
 		}
 		news, err := done.handle(e.ID(), data)
 		if err != nil {
 			return err
 		}
-		// After the effect, not before it. If this is lost the event comes again, and its id is known.
+		// After the work, not before it. If this is lost the event is redelivered, and its id is known.
 		if err := msg.Ack(); err != nil {
 			return err
 		}
@@ -132,14 +132,14 @@ func consume(ctx context.Context, js jetstream.JetStream, done *book) error {
 	}
 }
 
-// change is what this service reads of an event's data, all of which the JSON Schema named in dataschema describes.
+// change is the part of an event's data that this service reads; the JSON Schema in dataschema describes all of it.
 type change struct {
-	IDs        []string            `json:"ids"`        // record ids pass 2^53: strings
-	OccurredAt time.Time           `json:"occurredAt"` // by the CRM's clock
-	Fields     map[string][]string `json:"fields"`     // what was changed, by record id
+	IDs        []string            `json:"ids"`        // strings, because record ids exceed 2^53
+	OccurredAt time.Time           `json:"occurredAt"` // the CRM's time
+	Fields     map[string][]string `json:"fields"`     // names of changed fields, by record id
 }
 
-// decode reads an event in either content mode (BRIDGE_EVENT_MODE). Names of headers are in lower case.
+// decode reads an event in either content mode (BRIDGE_EVENT_MODE). Header names are in lower case.
 func decode(headers nats.Header, text []byte) (event.Event, error) {
 	contentType := headers.Get("content-type")
 	if !strings.HasPrefix(contentType, event.ApplicationCloudEventsJSON) { // binary: the attributes are headers, the message is the data

@@ -1,18 +1,18 @@
 import { fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 
-// How many of the last ids are recognised, at least. A change is repeated within minutes, or when its history is
-// replayed; older ids than these make a second line.
+// How many of the last ids are recognised, at least. A change is repeated within minutes, or by a replay; an older id makes a second
+// line.
 const remembered = 500_000;
 
-// Book is this example's work: a line in a file for each event. The line holds the event's id too, so that the work and
-// the memory that it is done are one write: there is no moment at which only one of them has happened. With a database
-// do the same: your tables and a table of ids in one transaction. One process writes a book.
+// Book is this example's work: a line in a file for each event. The line also holds the event's id, so that the work and the record of
+// it are one atomic write. With a database do the same: update your tables and a table of ids in one transaction. Only one process may
+// write a book.
 export class Book {
   #file;
   #now = new Set();
   #before = new Set();
 
-  // The constructor reads which events are done, and cuts off a last line that was not finished.
+  // The constructor reads which events are done, and removes an incomplete last line.
   constructor(path) {
     this.#file = openSync(path, "a+", 0o600);
     const bytes = readFileSync(path);
@@ -23,8 +23,8 @@ export class Book {
     ftruncateSync(this.#file, whole);
   }
 
-  // handle does the work for an entry unless it is done, and tells which. When it returns the work survives a power cut.
-  // Where the work fails the error is fatal: the last line may be half a line, and the next start mends it.
+  // handle does the work for an entry, and returns false if it was already done. When it returns the work survives a power cut.
+  // If the work fails the error is fatal: the last line may be incomplete, and the next start repairs it.
   handle(entry) {
     if (this.#now.has(entry.id) || this.#before.has(entry.id)) return false;
     try {

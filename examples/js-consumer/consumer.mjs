@@ -1,5 +1,5 @@
 // Handles every edit of a deal in Zoho CRM once: each one is a line in a file.
-// It is an example to copy: put your own work in the place of the line (book.mjs).
+// It is an example to copy: replace the line (book.mjs) with your own work.
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { AckPolicy, jetstream, jetstreamManager } from "@nats-io/jetstream";
@@ -9,17 +9,17 @@ import { Book } from "./book.mjs";
 
 const stream = "CRM";
 const subject = "crm.zoho.Deals.edit"; // crm.<provider>.<Module>.<operation>, with * for any one of them
-const durable = "deals-js"; // the name under which the server remembers how far this service is: no two services share one
+const durable = "deals-js"; // the name under which the server stores this service's position; unique per service
 
 const { NATS_URL, NATS_USER, NATS_PASSWORD, NATS_CREDS, NATS_CA, BOOK } = process.env;
 
 let stopping = false;
-let messages; // what is being consumed
+let messages; // the messages being consumed
 for (const signal of ["SIGINT", "SIGTERM"]) {
   process.on(signal, () => {
     stopping = true;
-    messages?.stop(); // no new ones, and those that are here already are handled
-    if (!messages) process.exit(0); // nothing has begun
+    messages?.stop(); // no new events; those already received are handled
+    if (!messages) process.exit(0); // not consuming yet
   });
 }
 
@@ -33,11 +33,11 @@ try {
 
 async function run() {
   const book = new Book(BOOK || `${durable}.jsonl`);
-  const alone = setTimeout(() => console.error("waits for the bridge"), 5000);
+  const alone = setTimeout(() => console.error("waiting for the bridge"), 5000);
   const nc = await connect({
     servers: NATS_URL || "nats://127.0.0.1:4222",
     name: durable,
-    waitOnFirstConnect: true, // and go on for ever
+    waitOnFirstConnect: true, // and retry for ever
     maxReconnectAttempts: -1,
     reconnectTimeWait: 1000,
     ...(NATS_USER && { user: NATS_USER, pass: NATS_PASSWORD }),
@@ -50,11 +50,11 @@ async function run() {
       await consume(nc, book);
     } catch (err) {
       if (err.fatal || nc.isClosed()) throw err;
-      console.error("waits for the bridge:", err.message);
+      console.error("waiting for the bridge:", err.message);
     }
     if (!stopping) await delay(1000);
   }
-  // The last acknowledgements, unless the bridge is away: what they miss comes again and is recognised.
+  // The last acknowledgements, unless the bridge is unreachable: unacknowledged events are redelivered and recognised.
   await Promise.race([nc.drain(), delay(2000)]).catch(() => {});
 }
 
@@ -65,11 +65,11 @@ async function consume(nc, book) {
     durable_name: durable,
     filter_subject: subject,
     ack_policy: AckPolicy.Explicit,
-    // What was handed to a process that died comes again after this time, so it must be longer than all that is waiting
-    // in the process takes (max_messages below). It comes late, behind newer events: compare data.occurredAt.
+    // Events in flight to a process that died are redelivered after this time, so it must be longer than the work for all that are in
+    // flight (max_messages below). They arrive after newer events: compare data.occurredAt.
     ack_wait: nanos(10_000),
   };
-  // One that is there already with another configuration is changed.
+  // An existing consumer with another configuration is updated.
   await manager.consumers.add(stream, config).catch(() => manager.consumers.update(stream, durable, config));
   const deals = await jetstream(nc).consumers.get(stream, durable);
   if (stopping) return;
@@ -80,13 +80,13 @@ async function consume(nc, book) {
     try {
       event = decode(msg);
     } catch (err) {
-      console.error(`${msg.subject} is left out: ${err.message}`);
-      msg.term("not understood"); // nor would it be the next time
+      console.error(`${msg.subject} is skipped: ${err.message}`);
+      msg.term("not understood"); // redelivery would not help
       continue;
     }
     const { ids, occurredAt, fields } = event.data;
     const news = book.handle({ id: event.id, deals: ids, occurredAt, changed: fields });
-    msg.ack(); // after the effect, not before it: if this is lost the event comes again, and its id is known
+    msg.ack(); // after the work, not before it: if this is lost the event is redelivered, and its id is known
     console.log(`${news ? "handled" : "known  "}  ${msg.subject}  deals ${ids.join(" ")}  account ${event.crmaccount}  id ${event.id}`);
   }
 }

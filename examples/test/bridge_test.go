@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// bridge is a crm-bridge on addresses that stay the same when it is started again.
+// bridge is a crm-bridge whose addresses stay the same after a restart.
 type bridge struct {
 	process
 	dir string
@@ -19,7 +19,7 @@ type bridge struct {
 
 const token = "the-token-of-this-test"
 
-// startBridge runs a bridge on free ports with env, and returns when it serves.
+// startBridge starts a bridge on free ports with env, and returns when it serves.
 func startBridge(t *testing.T, env ...string) *bridge {
 	t.Helper()
 	b := &bridge{process: process{name: "crm-bridge", args: []string{filepath.Join(programs, "crm-bridge")}, said: &said{}}, dir: t.TempDir()}

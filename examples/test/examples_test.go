@@ -35,7 +35,7 @@ func newConsumer(t *testing.T, b *bridge, durable string, args ...string) *consu
 	return c
 }
 
-// handled counts the lines of the consumer's book by event.
+// handled counts the lines of the consumer's book, by event.
 func (c *consumer) handled(t *testing.T) map[string]int {
 	t.Helper()
 	text, err := os.ReadFile(c.book)
@@ -56,7 +56,7 @@ func (c *consumer) handled(t *testing.T) map[string]int {
 	return counts
 }
 
-// tear leaves half a line at the end of the book, as a power cut may.
+// tear leaves an incomplete last line in the book, as a power cut may.
 func (c *consumer) tear(t *testing.T) {
 	t.Helper()
 	book, err := os.OpenFile(c.book, os.O_WRONLY|os.O_APPEND, 0)
@@ -69,14 +69,14 @@ func (c *consumer) tear(t *testing.T) {
 	}
 }
 
-// hasAll reports whether the consumer has handled the promised edits.
-func (c *consumer) hasAll(t *testing.T, promised []answered) bool {
+// hasAll reports whether the consumer has handled the acknowledged edits.
+func (c *consumer) hasAll(t *testing.T, acknowledged []answered) bool {
 	handled := c.handled(t)
-	return !slices.ContainsFunc(promised, func(a answered) bool { return a.Subject == edits && handled[a.ID] == 0 })
+	return !slices.ContainsFunc(acknowledged, func(a answered) bool { return a.Subject == edits && handled[a.ID] == 0 })
 }
 
-// Each example handles each edit once and keeps to what the stream holds, though all of them and the bridge are killed
-// again and again, callbacks are repeated and come late, and one of them is away for a while.
+// Each example handles each edit once and agrees with the stream, although the examples and the bridge are killed repeatedly, callbacks
+// are repeated and late, and one example is stopped for a while.
 func TestExamplesSurviveKills(t *testing.T) {
 	for _, mode := range []string{"structured", "binary"} {
 		t.Run(mode, func(t *testing.T) {
@@ -90,7 +90,7 @@ func survive(t *testing.T, mode string) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	// With so short a window for duplicates the stream holds repeated callbacks twice, with one id.
+	// With so short a duplicates window the stream holds repeated callbacks twice, with the same id.
 	b := startBridge(t, "BRIDGE_EVENT_MODE="+mode, "BRIDGE_STREAM_DUPLICATES=100ms", "BRIDGE_ZOHO_ACCOUNT="+account)
 	inGo := newConsumer(t, b, "deals-go", filepath.Join(programs, "go-consumer"))
 	inJS := newConsumer(t, b, "deals-js", "node", "../js-consumer/consumer.mjs")
@@ -127,8 +127,8 @@ func survive(t *testing.T, mode string) {
 			victim.start(t)
 		}
 	}
-	oneIsAway(t, load, inGo, inJS, deals)
-	oneIsAway(t, load, inJS, inGo, deals)
+	oneIsStopped(t, load, inGo, inJS, deals)
+	oneIsStopped(t, load, inJS, inGo, deals)
 	load.stop()
 	settle(t, b, load.soFar(), deals, inGo, inJS)
 }
@@ -139,25 +139,25 @@ func shuffled[E any](random *rand.Rand, of []E) []E {
 	return of
 }
 
-// oneIsAway proves that a consumer that is stopped holds up no other. It ends by itself, with what it had begun done.
-func oneIsAway(t *testing.T, load *load, there, away *consumer, deals *table) {
+// oneIsStopped checks that a stopped consumer does not block others, and finishes what it has begun.
+func oneIsStopped(t *testing.T, load *load, running, stopped *consumer, deals *table) {
 	t.Helper()
-	away.works(t)
-	if err := away.end(t, syscall.SIGTERM); err != nil {
-		t.Fatalf("%s after SIGTERM: %v\n%s", away.name, err, away.said)
+	stopped.works(t)
+	if err := stopped.end(t, syscall.SIGTERM); err != nil {
+		t.Fatalf("%s after SIGTERM: %v\n%s", stopped.name, err, stopped.said)
 	}
-	had := away.handled(t)
+	had := stopped.handled(t)
 	load.more(t, 100)
-	promised := load.soFar()
-	until(t, 60*time.Second, there.said.String, func() bool { return there.hasAll(t, promised) && deals.hasAll(t, promised) })
-	if now := away.handled(t); !maps.Equal(now, had) {
-		t.Errorf("%s handles events after its end", away.name)
+	acknowledged := load.soFar()
+	until(t, 60*time.Second, running.said.String, func() bool { return running.hasAll(t, acknowledged) && deals.hasAll(t, acknowledged) })
+	if now := stopped.handled(t); !maps.Equal(now, had) {
+		t.Errorf("%s handles events after it has stopped", stopped.name)
 	}
-	away.start(t)
+	stopped.start(t)
 }
 
-// settle waits until nothing is left to do, and compares what the examples have with what the stream holds.
-func settle(t *testing.T, b *bridge, promised []answered, deals *table, consumers ...*consumer) {
+// settle waits until all events are handled, and compares the examples with the stream.
+func settle(t *testing.T, b *bridge, acknowledged []answered, deals *table, consumers ...*consumer) {
 	t.Helper()
 	js := jetStream(t, b.nats)
 	all := history(t, js)
@@ -168,14 +168,14 @@ func settle(t *testing.T, b *bridge, promised []answered, deals *table, consumer
 			want[e.id] = 1
 		}
 	}
-	for _, a := range promised {
+	for _, a := range acknowledged {
 		if a.Subject == edits && want[a.ID] == 0 {
 			t.Errorf("the stream has lost %s, which was answered", a.ID)
 		}
 	}
-	t.Logf("%d callbacks answered, %d events, %d edits of deals, %d of them twice", len(promised), len(all), len(want), doubles)
+	t.Logf("%d callbacks answered, %d events, %d edits of deals, %d of them twice", len(acknowledged), len(all), len(want), doubles)
 	if len(want) < 200 || doubles == 0 {
-		t.Errorf("too little happened for a test")
+		t.Errorf("too few events for a test")
 	}
 	for _, c := range consumers {
 		until(t, 60*time.Second, func() string { return c.name + " leaves something undone\n" + c.said.String() }, func() bool { return c.done(t, js) })
@@ -198,12 +198,12 @@ func settle(t *testing.T, b *bridge, promised []answered, deals *table, consumer
 	b.kill(t)
 	for _, p := range []*process{&deals.process, &consumers[0].process, &consumers[1].process} {
 		if err := p.end(t, syscall.SIGTERM); err != nil {
-			t.Errorf("%s after SIGTERM, while the bridge is away: %v\n%s", p.name, err, p.said)
+			t.Errorf("%s after SIGTERM, while the bridge is down: %v\n%s", p.name, err, p.said)
 		}
 	}
 }
 
-// done reports whether the server has nothing for the consumer, and waits for nothing from it.
+// done reports whether the consumer has acknowledged all of its events.
 func (c *consumer) done(t *testing.T, js jetstream.JetStream) bool {
 	t.Helper()
 	durable, err := js.Consumer(t.Context(), "CRM", c.durable)

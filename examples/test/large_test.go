@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The examples read a stream in which one event of ten has a megabyte over connections that are never cut.
+// The examples read a stream in which one event in ten has a megabyte, and their connections are never cut.
 func TestExamplesReadLargeEvents(t *testing.T) {
 	const events = 2000
 	b := startBridge(t)
@@ -53,8 +53,8 @@ func TestExamplesReadLargeEvents(t *testing.T) {
 				t.Errorf("%s has handled %s %d times", c.name, id, times)
 			}
 		}
-		if said := c.said.String(); strings.Contains(said, "known") || strings.Contains(said, "waits") {
-			t.Errorf("%s was given an event again, or lost its connection:\n%.2000s", c.name, said)
+		if said := c.said.String(); strings.Contains(said, "known") || strings.Contains(said, "waiting") {
+			t.Errorf("%s got an event twice, or lost its connection:\n%.2000s", c.name, said)
 		}
 	}
 	if said := b.said.String(); strings.Contains(said, "was cut") {

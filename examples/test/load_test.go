@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// load is a CRM that sends callbacks until it is stopped. It sends one again until it is answered, sends some that were
-// answered once more, and some late: about a change that lies before what was told already.
+// load is a CRM that sends callbacks until it is stopped. It repeats each until it is answered, repeats some that were answered, and
+// sends some late: about a change that precedes one that it has reported.
 type load struct {
 	url    string
 	random *rand.Rand
@@ -24,7 +24,7 @@ type load struct {
 	answered []answered
 }
 
-// answered is an event that the bridge has promised to keep.
+// answered is an event that a 200 has acknowledged.
 type answered struct {
 	ID, Subject string
 	Sequence    uint64
@@ -35,7 +35,7 @@ func startLoad(t *testing.T, url string, random *rand.Rand) *load {
 	l := &load{url: url + "/zoho/notifications", random: random, quit: make(chan struct{}), ended: make(chan struct{})}
 	go func() {
 		defer close(l.ended)
-		pace := time.NewTicker(4 * time.Millisecond) // so that a test holds a few thousand events, however fast the disk is
+		pace := time.NewTicker(4 * time.Millisecond) // for a few thousand events a test, however fast the disk is
 		defer pace.Stop()
 		var sent [][]byte
 		for n := 1; ; n++ {
@@ -66,7 +66,7 @@ func startLoad(t *testing.T, url string, random *rand.Rand) *load {
 
 var begin = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-// body is a notification of Zoho CRM; no two changes have one time.
+// body is a notification of Zoho CRM; no two changes have the same time.
 func (l *load) body(n int) []byte {
 	pick := func(of ...string) string { return of[l.random.IntN(len(of))] }
 	module, operation := pick("Deals", "Deals", "Deals", "Deals", "Contacts"), pick("update", "update", "update", "update", "update", "insert", "delete")
@@ -79,17 +79,17 @@ func (l *load) body(n int) []byte {
 	for first, i := l.random.IntN(40), 0; i < 1+l.random.IntN(2); i++ {
 		id := fmt.Sprintf("57257677952920630%02d", (first+i)%40)
 		ids = append(ids, id)
-		changed, told := []string{}, map[string]any{}
+		changed, reported := []string{}, map[string]any{}
 		for _, field := range []string{"Stage", "Amount", "Closing_Date", "Größe"} {
 			if l.random.IntN(2) == 0 {
 				continue
 			}
 			if changed = append(changed, field); l.random.IntN(5) > 0 {
-				told[field] = json.RawMessage(pick("null", `"<new> & ünïcode"`, `{"name":"Zoë","id":"5725767000000411001"}`, fmt.Sprintf("%d.10", n), "12345678901234567890.1234567890"))
+				reported[field] = json.RawMessage(pick("null", `"<new> & ünïcode"`, `{"name":"Zoë","id":"5725767000000411001"}`, fmt.Sprintf("%d.10", n), "12345678901234567890.1234567890"))
 			}
 		}
 		if fields = append(fields, map[string][]string{id: changed}); l.random.IntN(5) > 0 {
-			values = append(values, map[string]any{"record_id": id, "values": told})
+			values = append(values, map[string]any{"record_id": id, "values": reported})
 		}
 	}
 	body, err := json.Marshal(map[string]any{
@@ -131,14 +131,14 @@ func (l *load) post(t *testing.T, body []byte) bool {
 	return true
 }
 
-// soFar returns the events that were promised so far.
+// soFar returns the events that were acknowledged so far.
 func (l *load) soFar() []answered {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.answered[:len(l.answered):len(l.answered)]
 }
 
-// more waits until n more callbacks are answered.
+// more waits until n more callbacks have been answered.
 func (l *load) more(t *testing.T, n int) {
 	t.Helper()
 	want := len(l.soFar()) + n

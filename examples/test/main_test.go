@@ -1,4 +1,4 @@
-// Package test runs the examples as the separate programs that they are, beside the built bridge, and kills them all.
+// Package test runs the examples as separate programs, with the built bridge, and kills them all.
 package test
 
 import (
@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// built builds all programs in a folder that is there while run runs.
+// built builds all programs in a folder that exists while run runs.
 func built(run func() int) (code int, err error) {
 	if programs, err = os.MkdirTemp("", "crm-bridge-examples-"); err != nil {
 		return 0, err

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// process is a program that can be killed and started again.
+// process is a program that can be killed and restarted.
 type process struct {
 	name string
 	args []string
@@ -20,10 +20,10 @@ type process struct {
 
 	cmd    *exec.Cmd
 	exited chan error
-	begins int // where in said what this run says begins
+	begins int // offset in said of this run's output
 }
 
-// start runs the program, again if it was killed.
+// start starts the program, again if it was killed.
 func (p *process) start(t *testing.T) {
 	t.Helper()
 	cmd := exec.Command(p.args[0], p.args[1:]...)
@@ -39,13 +39,13 @@ func (p *process) start(t *testing.T) {
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 }
 
-// works waits until the program has said something since its start.
+// works waits until the program has written something since its start.
 func (p *process) works(t *testing.T) {
 	t.Helper()
 	until(t, 30*time.Second, func() string { return p.name + " says nothing" }, func() bool { return len(p.said.from(p.begins)) > 0 })
 }
 
-// end sends a signal, and returns how the program ended.
+// end sends a signal, and returns how the program exited.
 func (p *process) end(t *testing.T, signal syscall.Signal) error {
 	t.Helper()
 	if err := p.cmd.Process.Signal(signal); err != nil {
@@ -55,20 +55,20 @@ func (p *process) end(t *testing.T, signal syscall.Signal) error {
 	case err := <-p.exited:
 		return err
 	case <-time.After(20 * time.Second):
-		t.Fatalf("%s does not end after %s:\n%s", p.name, signal, p.said)
+		t.Fatalf("%s did not exit after %s:\n%s", p.name, signal, p.said)
 		return nil
 	}
 }
 
-// kill ends the program as kill -9 does. That it still ran is part of the test.
+// kill kills the program, and fails if it had already exited.
 func (p *process) kill(t *testing.T) {
 	t.Helper()
 	if err := p.end(t, syscall.SIGKILL); err == nil || !strings.Contains(err.Error(), "killed") {
-		t.Fatalf("%s had ended before it was killed: %v\n%s", p.name, err, p.said)
+		t.Fatalf("%s had exited before it was killed: %v\n%s", p.name, err, p.said)
 	}
 }
 
-// said is what a program has written.
+// said is the output of a program.
 type said struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -80,20 +80,20 @@ func (s *said) Write(p []byte) (int, error) {
 	return s.text.Write(p)
 }
 
-// from returns what was written after the first n bytes.
+// from returns the output after the first n bytes.
 func (s *said) from(n int) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return bytes.Clone(s.text.Bytes()[n:])
 }
 
-// String is the end of what was written.
+// String returns the end of the output.
 func (s *said) String() string {
 	all := s.from(0)
 	return string(all[max(0, len(all)-4000):])
 }
 
-// until waits for a condition; why says what is missing.
+// until waits for a condition; why explains what is missing.
 func until(t *testing.T, within time.Duration, why func() string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(within); !ok(); time.Sleep(10 * time.Millisecond) {

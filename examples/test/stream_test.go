@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// stored is an event as the stream holds it.
+// stored is an event in the stream.
 type stored struct {
 	subject  string
 	sequence uint64
@@ -72,7 +72,7 @@ func history(t *testing.T, js jetstream.JetStream) []stored {
 	return all
 }
 
-// read reads the event in its own way, so that what the examples read is compared with something else.
+// read decodes the event independently of the examples.
 func (s *stored) read(t *testing.T) {
 	t.Helper()
 	data := json.RawMessage(s.text)
@@ -94,7 +94,7 @@ func (s *stored) read(t *testing.T) {
 	exact(t, data, &s.data)
 }
 
-// exact reads JSON with every digit of its numbers.
+// exact decodes JSON with every digit of its numbers.
 func exact(t *testing.T, text []byte, into any) {
 	t.Helper()
 	decoder := json.NewDecoder(bytes.NewReader(text))
@@ -104,7 +104,7 @@ func exact(t *testing.T, text []byte, into any) {
 	}
 }
 
-// deal is a deal as the table shows it.
+// deal is a deal in the table.
 type deal struct {
 	ID      string
 	Changed time.Time
@@ -112,12 +112,12 @@ type deal struct {
 	Unknown []string
 }
 
-// untold stands for a value that was changed, but not told.
-const untold = untoldValue("")
+// unknown is a value that was changed, but not reported.
+const unknown = unknownValue("")
 
-type untoldValue string
+type unknownValue string
 
-// deals makes the table of all events at once, in order of their time.
+// deals returns the table of all events, applied in order of their time.
 func deals(all []stored) []deal {
 	all = slices.SortedStableFunc(slices.Values(all), func(a, b stored) int { return a.time.Compare(b.time) })
 	now := map[string]deal{}
@@ -136,9 +136,9 @@ func deals(all []stored) []deal {
 			}
 			d.Changed = e.time
 			for _, field := range e.data.Fields[id] {
-				value, told := e.data.Values[id][field]
-				if d.Values[field] = value; !told {
-					d.Values[field] = untold
+				value, reported := e.data.Values[id][field]
+				if d.Values[field] = value; !reported {
+					d.Values[field] = unknown
 				}
 			}
 			now[id] = d
@@ -146,7 +146,7 @@ func deals(all []stored) []deal {
 	}
 	for id, d := range now {
 		for field, value := range d.Values {
-			if value == untold {
+			if value == unknown {
 				delete(d.Values, field)
 				d.Unknown = append(d.Unknown, field)
 			}

@@ -33,13 +33,13 @@ func newTable(t *testing.T, b *bridge, env ...string) *table {
 
 var address = regexp.MustCompile(`the table is at (http://\S+)`)
 
-// shown is the table as the program shows it.
+// shown is the table on the program's page.
 type shown struct {
 	Read  map[string]uint64
 	Deals []deal
 }
 
-// show asks the program for the table; there is none while it is not up.
+// show returns the program's table; none while it is not running.
 func (d *table) show(t *testing.T) (s shown) {
 	t.Helper()
 	all := address.FindAllSubmatch(d.said.from(0), -1)
@@ -59,16 +59,16 @@ func (d *table) show(t *testing.T) (s shown) {
 	return s
 }
 
-// reads returns up to which event of the stream the table was read.
+// reads returns the table's position in the stream.
 func (d *table) reads(t *testing.T) uint64 { return d.show(t).Read[d.subject] }
 
-// hasAll reports whether the table was read up to the promised events.
-func (d *table) hasAll(t *testing.T, promised []answered) bool {
+// hasAll reports whether the table has read the acknowledged events.
+func (d *table) hasAll(t *testing.T, acknowledged []answered) bool {
 	reads := d.reads(t)
-	return !slices.ContainsFunc(promised, func(a answered) bool { return strings.HasPrefix(a.Subject, "crm.zoho.Deals.") && a.Sequence > reads })
+	return !slices.ContainsFunc(acknowledged, func(a answered) bool { return strings.HasPrefix(a.Subject, "crm.zoho.Deals.") && a.Sequence > reads })
 }
 
-// compare waits until the table has read up to the last event, and compares it with the table made of all events.
+// compare waits until the table has read the last event, and compares it with the table of all events.
 func (d *table) compare(t *testing.T, all []stored) {
 	t.Helper()
 	var last uint64
@@ -92,7 +92,7 @@ func (d *table) compare(t *testing.T, all []stored) {
 	}
 }
 
-// rebuild takes the table's file away.
+// rebuild removes the table's file.
 func (d *table) rebuild(t *testing.T, all []stored) {
 	t.Helper()
 	d.kill(t)
@@ -120,7 +120,7 @@ func (d *table) fromReplay(t *testing.T, b *bridge, all []stored) {
 	replayed := make([]stored, len(all))
 	for i, e := range all {
 		msg := &nats.Msg{Subject: strings.Replace(e.subject, "crm.", "crm-replay.again.", 1), Header: maps.Clone(e.header), Data: e.text}
-		maps.DeleteFunc(msg.Header, func(name string, _ []string) bool { return strings.HasPrefix(name, "Nats-") }) // what the bridge told its own server
+		maps.DeleteFunc(msg.Header, func(name string, _ []string) bool { return strings.HasPrefix(name, "Nats-") }) // from the bridge to its own server
 		ack, err := js.PublishMsg(t.Context(), msg)
 		if err != nil {
 			t.Fatal(err)

@@ -17,14 +17,14 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// result is what the log line and the metrics of one callback are made of.
+// result is what is logged and counted of one callback.
 type result struct {
 	source        string
 	at            time.Time
 	from          netip.Addr
 	limit         *rate.Limiter
-	authenticated bool // its proof was judged, and right
-	turnedAway    bool // it was refused before its proof could be judged
+	authenticated bool // it was verified
+	turnedAway    bool // it was refused before it could be verified
 	status        int
 	err           error
 	changes       []ingest.Change
@@ -67,7 +67,7 @@ func writeProblem(c echo.Context, p problem) error {
 	p.Type, p.Title = "about:blank", http.StatusText(p.Status)
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false) // a person reads it
+	encoder.SetEscapeHTML(false) // it is read by people
 	if err := encoder.Encode(p); err != nil {
 		return err
 	}
@@ -99,19 +99,19 @@ func fate(err error) int {
 	return 503
 }
 
-// details are what a caller may know about a refusal; the operator reads more in the log.
+// details are what a caller may learn about a refusal; the log says more.
 var details = map[int]string{
 	http.StatusBadRequest:                  "The request could not be read.",
 	http.StatusUnauthorized:                "The callback is not authenticated.",
 	http.StatusNotFound:                    "There is nothing at this path.",
-	http.StatusMethodNotAllowed:            "This path does not take that method; see the Allow header.",
+	http.StatusMethodNotAllowed:            "This path does not allow that method; see the Allow header.",
 	http.StatusRequestTimeout:              "The body did not arrive in time.",
-	http.StatusRequestEntityTooLarge:       "The callback is longer than this bridge takes.",
+	http.StatusRequestEntityTooLarge:       "The callback is larger than this bridge accepts.",
 	http.StatusUnsupportedMediaType:        "The body must come without a Content-Encoding.",
-	http.StatusRequestHeaderFieldsTooLarge: "The header is longer than this bridge takes.",
-	http.StatusTooManyRequests:             "More callbacks a second than this bridge takes; send it again later.",
+	http.StatusRequestHeaderFieldsTooLarge: "The header is larger than this bridge accepts.",
+	http.StatusTooManyRequests:             "More callbacks a second than this bridge accepts; send it again later.",
 	http.StatusInternalServerError:         "The bridge failed on this request.",
-	http.StatusServiceUnavailable:          "The event could not be made safe in time; send the callback again.",
+	http.StatusServiceUnavailable:          "The event could not be stored in time; send the callback again.",
 }
 
 func detail(r *result) string {
@@ -125,7 +125,7 @@ var outcomes = map[int]string{
 	200: "accepted", 400: "malformed", 401: "forged", 404: "not_found", 408: "slow", 413: "too_large", 415: "encoded", 429: "limited", 500: "failed", 503: "retry",
 }
 
-// report writes the one log line of a callback and counts it; panicked is what recover returned, and goes on.
+// report logs and counts a callback; panicked is what recover returned, and is raised again.
 func (h *Handler) report(r *result, panicked any) {
 	if panicked != nil {
 		r.status, r.err = 500, fmt.Errorf("panic: %v\n%s", panicked, debug.Stack())
@@ -160,7 +160,7 @@ func (h *Handler) report(r *result, panicked any) {
 func (h *Handler) logLine(r *result, took time.Duration) {
 	attrs := make([]slog.Attr, 0, 12)
 	attrs = append(attrs, slog.String("source", r.source), slog.Int("status", r.status), slog.Float64("ms", float64(took.Microseconds())/1000))
-	if len(r.changes) > 0 && r.err == nil { // what was refused may hold a secret anywhere
+	if len(r.changes) > 0 && r.err == nil { // a refused callback may contain a secret anywhere
 		change := r.changes[0]
 		attrs = append(attrs, slog.String("module", change.Module), slog.String("operation", change.Operation), slog.Int("records", len(change.IDs)))
 	}

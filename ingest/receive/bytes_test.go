@@ -38,7 +38,7 @@ func budget(t *testing.T) *httptest.Server {
 	return server
 }
 
-// begin sends a request, and returns its connection and how it is answered.
+// begin sends a request, and returns its connection and its answer.
 func begin(t *testing.T, server *httptest.Server, text string) (net.Conn, chan int) {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
@@ -76,8 +76,8 @@ func answeredWithin(t *testing.T, answered chan int) int {
 	}
 }
 
-// Of two unfinished bodies that are too much together one is cut with 408, whether their length is known or not. Callbacks
-// are answered meanwhile.
+// Of two unfinished bodies that exceed the limit together one is cut with 408, with and without a declared length. Other callbacks are
+// still answered.
 func TestUnfinishedBodiesAreCut(t *testing.T) {
 	for name, head := range map[string]string{"length": lengthHead, "chunks": chunkedHead} {
 		t.Run(name, func(t *testing.T) {
@@ -107,7 +107,7 @@ func TestUnfinishedBodiesAreCut(t *testing.T) {
 	}
 }
 
-// A declared length takes nothing away from others before it comes.
+// A declared length reserves nothing before the body arrives.
 func TestDeclaredLengthReservesNothing(t *testing.T) {
 	server := budget(t)
 	for range 8 {
@@ -119,7 +119,7 @@ func TestDeclaredLengthReservesNothing(t *testing.T) {
 	}
 }
 
-// A stranger's body is cut for one that its URL authenticates, and not the other way round.
+// An unauthenticated body is cut for one that its URL authenticates, and not the other way round.
 func TestProofInTheURLGoesFirst(t *testing.T) {
 	server := budget(t)
 	ours, answered := begin(t, server, fmt.Sprintf(lengthHead, "?key=right")+strings.Repeat("x", 7000))
@@ -137,7 +137,7 @@ func TestProofInTheURLGoesFirst(t *testing.T) {
 	}
 }
 
-// A body as long as both limits is taken.
+// A body as large as both limits is accepted.
 func TestBodyAsLongAsTheBudget(t *testing.T) {
 	b := open(func(h *receive.Handler) { h.MaxBody, h.MaxInFlightBytes = 100, 100 })
 	if response := b.post(strings.Repeat("x", 100)); response.Code != 200 {
@@ -145,7 +145,7 @@ func TestBodyAsLongAsTheBudget(t *testing.T) {
 	}
 }
 
-// Documents that are not read to their end do not keep callbacks out, and are bounded.
+// Documents that clients do not read to the end do not block callbacks, and their number is limited.
 func TestReadersOfDocumentsAreBounded(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
 	b := open(func(h *receive.Handler) {
@@ -180,7 +180,7 @@ func TestReadersOfDocumentsAreBounded(t *testing.T) {
 	}
 }
 
-// While one large callback holds all memory for work, ordinary ones are answered, and another large one waits for its answer timeout.
+// While one large callback uses all memory for work, ordinary ones are answered, and another large one waits until its answer timeout.
 func TestOrdinaryPassesLarge(t *testing.T) {
 	entered, release := make(chan struct{}, 2), make(chan struct{})
 	b := open(func(h *receive.Handler) {
@@ -219,7 +219,7 @@ func TestOrdinaryPassesLarge(t *testing.T) {
 	}
 }
 
-// What waits for leave to send a body that is too long is told so before it sends, not after.
+// A sender that expects 100 Continue is refused before it sends a body that is too large.
 func TestTooLongIsNotAskedFor(t *testing.T) {
 	server := budget(t)
 	_, answered := begin(t, server, "POST /plain/Deals HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 8001\r\n\r\n")
@@ -228,7 +228,7 @@ func TestTooLongIsNotAskedFor(t *testing.T) {
 	}
 }
 
-// After an outage callbacks are taken at once: only what NATS' client still holds stays counted.
+// After an outage callbacks are accepted at once: only what NATS' client still holds stays counted.
 func TestOutageHoldsNothing(t *testing.T) {
 	for _, one := range []struct {
 		name string
@@ -241,7 +241,7 @@ func TestOutageHoldsNothing(t *testing.T) {
 			h.Accept = func(ctx context.Context, changes []ingest.Change) ([]ingest.Ack, error) {
 				if away {
 					<-ctx.Done()
-					return nil, fmt.Errorf("%w: NATS is away", one.err)
+					return nil, fmt.Errorf("%w: NATS is unreachable", one.err)
 				}
 				return accept(ctx, changes)
 			}

@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// Connections bounds the connections of a server and what their unfinished headers hold. Where one too many comes, the one
-// that has been idle for the longest is closed, else the one whose header has been unfinished for the longest; if there is
-// none, the new one waits. Set the fields once, then wrap one listener, and set Track as the server's ConnState.
+// Connections limits the connections of a server and the bytes of their unfinished headers. At the limit a new connection closes the
+// one that has been idle longest, else the one whose header has been unfinished longest; if there is neither, it waits. Set the fields
+// once, then wrap one listener, and set Track as the server's ConnState.
 type Connections struct {
 	Max         int    // open at once, beside one that waits
-	HeaderBytes int64  // of all headers that are not read to their end; the oldest are cut beyond it
-	TLS         bool   // the listener is below TLS: what is cut gets no answer
+	HeaderBytes int64  // of all unfinished headers; beyond it the oldest are cut
+	TLS         bool   // the listener is below TLS: a cut connection gets no answer
 	Label       string // of the metric
 	Metrics     *Metrics
 
@@ -30,13 +30,13 @@ type Connections struct {
 }
 
 const (
-	// headerPatience is how long a connection may be open without a whole header before it is closed for another one.
+	// headerPatience is how long a header may be unfinished before its connection is closed for another one.
 	headerPatience = 500 * time.Millisecond
-	// roomEvery is how often a connection that waits looks for one that has become too slow.
+	// roomEvery is how often a waiting connection checks whether another one can be closed.
 	roomEvery = 50 * time.Millisecond
 )
 
-// Limit returns listener with the bound.
+// Limit returns listener with the limit.
 func (c *Connections) Limit(listener net.Listener) net.Listener {
 	c.changed = make(chan struct{}, 1)
 	return &limited{Listener: listener, of: c, closed: make(chan struct{})}
@@ -73,7 +73,7 @@ func (l *limited) Close() error {
 	return l.Listener.Close()
 }
 
-// enter counts a connection, and reports whether there is room for it.
+// enter counts a connection if there is room for it, and reports whether there was.
 func (c *Connections) enter() bool {
 	c.mu.Lock()
 	if c.open < c.Max {
@@ -101,16 +101,16 @@ func front(l *list.List) (*conn, bool) {
 	return l.Front().Value.(*conn), true
 }
 
-// phase is what a connection does.
+// phase is the state of a connection.
 type phase int
 
 const (
-	serving phase = iota // a request is answered
+	serving phase = iota // of a request
 	waiting              // for the first byte of the next request
 	reading              // a header
 )
 
-// conn is a connection that is counted.
+// conn is a counted connection.
 type conn struct {
 	net.Conn
 	of *Connections
@@ -131,7 +131,7 @@ func (c *Connections) opened(inner net.Conn) *conn {
 	return one
 }
 
-// enterPhase moves a connection from one list to the other.
+// enterPhase moves a connection to the list of its new phase.
 func (c *Connections) enterPhase(one *conn, next phase) {
 	switch {
 	case one.place == nil:
@@ -151,7 +151,7 @@ func (c *Connections) enterPhase(one *conn, next phase) {
 	}
 }
 
-// Track is for http.Server.ConnState. The server says that a connection is active when it has read a whole header.
+// Track is for http.Server.ConnState. A connection becomes active when the server has read a whole header.
 func (c *Connections) Track(of net.Conn, state http.ConnState) {
 	if secure, ok := of.(*tls.Conn); ok {
 		of = secure.NetConn()
@@ -190,7 +190,7 @@ func (o *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// count adds to the bytes of a header, if one is being read. It reports whether the connection may go on.
+// count counts n bytes, if they are of a header. It reports whether the connection may continue.
 func (c *Connections) count(one *conn, n int) bool {
 	c.mu.Lock()
 	if one.phase == waiting {
@@ -222,8 +222,8 @@ func (c *Connections) count(one *conn, n int) bool {
 	return goesOn
 }
 
-// endHeader reports whether a part of a header has come that is not answered yet; the caller answers it. The server may
-// read again after a deadline.
+// endHeader reports whether a part of a header has arrived that is not answered yet; the caller answers it. The server may read again
+// after a deadline.
 func (o *conn) endHeader() bool {
 	o.of.mu.Lock()
 	defer o.of.mu.Unlock()
@@ -234,7 +234,7 @@ func (o *conn) endHeader() bool {
 	return true
 }
 
-// cut closes the connection, with an answer where a part of a header has come.
+// cut closes the connection, with an answer if a part of a header has arrived.
 func (o *conn) cut() {
 	if o.endHeader() {
 		o.timeOut()
@@ -242,7 +242,7 @@ func (o *conn) cut() {
 	_ = o.Close()
 }
 
-// timeOut answers a header that does not end.
+// timeOut answers an unfinished header.
 func (o *conn) timeOut() {
 	if o.of.TLS {
 		return
@@ -265,7 +265,7 @@ func (o *conn) Close() error {
 	return o.Conn.Close()
 }
 
-// CloseWrite lets the server end its half, so that the last answer is not lost with what the peer still sends.
+// CloseWrite lets the server close its half, so that the peer gets the last answer while it still sends.
 func (o *conn) CloseWrite() error {
 	if half, ok := o.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

@@ -19,7 +19,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
 )
 
-// bounded serves "hello" on at most so many connections, and returns the address.
+// bounded serves "hello" on a limited number of connections, and returns its address.
 func bounded(t *testing.T, most int, headerBytes int64, secure *tls.Config) string {
 	t.Helper()
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
@@ -63,7 +63,7 @@ func connect(t *testing.T, address, text string) (net.Conn, *bufio.Reader) {
 
 const ask = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
-// ends reads the status of an answer; 0: the connection was closed without one.
+// ends returns the status of an answer; 0 if the connection was closed without one.
 func ends(from *bufio.Reader) int {
 	response, err := http.ReadResponse(from, nil)
 	if err != nil {
@@ -73,7 +73,7 @@ func ends(from *bufio.Reader) int {
 	return response.StatusCode
 }
 
-// Where all connections are open, those that are kept idle are closed for new ones, over TLS too.
+// At the limit idle connections are closed for new ones, over TLS too.
 func TestIdleConnectionsMakeRoom(t *testing.T) {
 	secure := httptest.NewTLSServer(nil)
 	defer secure.Close()
@@ -97,7 +97,7 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 	}
 }
 
-// Connections whose headers do not end are cut for new ones, with 408.
+// Connections with unfinished headers are cut for new ones, with 408.
 func TestUnfinishedHeadersMakeRoom(t *testing.T) {
 	address := bounded(t, 3, 1<<20, nil)
 	var slow []*bufio.Reader
@@ -116,7 +116,7 @@ func TestUnfinishedHeadersMakeRoom(t *testing.T) {
 	}
 }
 
-// What unfinished headers hold together is bounded, and a whole one is read meanwhile.
+// The bytes of all unfinished headers are limited, and a whole one is still read.
 func TestUnfinishedHeadersAreBounded(t *testing.T) {
 	address := bounded(t, 1000, 100<<10, nil)
 	cut := make(chan int, 10)
@@ -124,7 +124,7 @@ func TestUnfinishedHeadersAreBounded(t *testing.T) {
 		_, from := connect(t, address, "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "+strings.Repeat("x", 20<<10))
 		go func() { cut <- ends(from) }()
 	}
-	late := time.After(3 * time.Second) // none is cut for its slowness before 5
+	late := time.After(3 * time.Second) // the server's own timeout is 5 s
 	for range 5 {
 		select {
 		case <-cut:
@@ -137,8 +137,8 @@ func TestUnfinishedHeadersAreBounded(t *testing.T) {
 	}
 }
 
-// A header that does not end is answered with 408, one that is too long with 431, and one that is not HTTP with 400: problem
-// documents, though no handler sees them.
+// An unfinished header is answered with 408, one that is too large with 431, and one that is not HTTP with 400: with problem documents,
+// although no handler sees them.
 func TestHeadersThatDoNotEnd(t *testing.T) {
 	address := bounded(t, 10, 1<<20, nil)
 	for want, text := range map[int]string{
@@ -163,7 +163,7 @@ func TestHeadersThatDoNotEnd(t *testing.T) {
 	}
 }
 
-// Where every connection has a request under way, a new one waits until one ends.
+// If every connection has a request in flight, a new one waits until one ends.
 func TestNewConnectionWaits(t *testing.T) {
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

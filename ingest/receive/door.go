@@ -11,9 +11,9 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// client is the address that a request comes from: the peer's, or where the peer is a trusted proxy the last address in
-// X-Forwarded-For that is not one itself. What a proxy that is not trusted forwards is ignored. An entry that cannot be read,
-// or is empty, is an address in no network: the request does not then count as the proxy's own.
+// client returns the address of a request's sender: the peer's, or if the peer is a trusted proxy the last address in X-Forwarded-For
+// that is not one. The header of any other peer is ignored. An invalid or empty entry is an address in no network: the request does
+// not count as the proxy's own.
 func (h *Handler) client(r *http.Request) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -31,8 +31,8 @@ func (h *Handler) client(r *http.Request) netip.Addr {
 	return address
 }
 
-// forwardedAddress reads an entry of X-Forwarded-For: an address, with or without a port, perhaps in quotes or brackets. What
-// cannot be read, such as "unknown" or an address with a zone, is in no network.
+// forwardedAddress parses an entry of X-Forwarded-For: an address, with or without a port, perhaps in quotes or brackets. It returns
+// the zero Addr for anything else, such as "unknown" or an address with a zone.
 func forwardedAddress(entry string) netip.Addr {
 	entry = strings.TrimSpace(entry)
 	if len(entry) > 1 && entry[0] == '"' && entry[len(entry)-1] == '"' {
@@ -52,7 +52,7 @@ func forwardedAddress(entry string) netip.Addr {
 	return address.Unmap()
 }
 
-// admit returns an error unless the request comes from where callbacks may come from.
+// admit returns an error unless the address is in an allowed network.
 func (h *Handler) admit(from netip.Addr) error {
 	if len(h.Allow) == 0 || h.Allow.Contains(from) {
 		return nil
@@ -61,7 +61,7 @@ func (h *Handler) admit(from netip.Addr) error {
 	return fmt.Errorf("%w: its address is in none of the allowed networks", ingest.ErrForged)
 }
 
-// limiters returns a rate limit for each source, or none.
+// limiters returns a rate limiter for each source; nil without a limit.
 func (h *Handler) limiters() map[string]*rate.Limiter {
 	if h.Rate <= 0 {
 		return nil

@@ -21,7 +21,7 @@ func networks(t *testing.T, text string) ingest.Networks {
 	return n
 }
 
-// Only allowed networks may post; a forwarded address counts only behind trusted proxies; the caller is not told why.
+// Only allowed networks may post; a forwarded address counts only behind trusted proxies; the answer does not say why.
 func TestAllowedNetworks(t *testing.T) {
 	for _, test := range []struct {
 		name, allow, proxies, peer, forwarded string
@@ -74,16 +74,16 @@ func TestAllowedNetworks(t *testing.T) {
 				t.Errorf("answered %d: %s", response.Code, response.Body)
 			}
 			if strings.Contains(response.Body.String(), "network") {
-				t.Errorf("tells the caller why: %s", response.Body)
+				t.Errorf("the answer says why: %s", response.Body)
 			}
 			if test.status == 401 && !strings.Contains(b.log.String(), "none of the allowed networks") {
-				t.Errorf("does not tell the operator why: %s", b.log.String())
+				t.Errorf("the log does not say why: %s", b.log.String())
 			}
 		})
 	}
 }
 
-// Beyond the rate authenticated callbacks are refused with 429, and counted; strangers do not use it up.
+// Beyond the rate authenticated callbacks are refused with 429, and counted; unauthenticated ones do not use it up.
 func TestRate(t *testing.T) {
 	b := open(func(h *receive.Handler) { h.Rate = 0.001 })
 	handler := b.HTTP()
@@ -104,7 +104,7 @@ func TestRate(t *testing.T) {
 	if response.Code != 429 || response.Header().Get("Retry-After") == "" || !strings.Contains(response.Body.String(), `"status":429`) {
 		t.Errorf("the second was answered %d %s", response.Code, response.Body)
 	}
-	want := "# HELP crm_bridge_limit_hits_total Requests refused, and unfinished requests or idle connections cut, because a limit was reached.\n# TYPE crm_bridge_limit_hits_total counter\ncrm_bridge_limit_hits_total{limit=\"rate\"} 1\n"
+	want := "# HELP crm_bridge_limit_hits_total Requests refused, and unfinished requests or idle connections closed, because of a limit.\n# TYPE crm_bridge_limit_hits_total counter\ncrm_bridge_limit_hits_total{limit=\"rate\"} 1\n"
 	if err := testutil.GatherAndCompare(b.registry, strings.NewReader(want), "crm_bridge_limit_hits_total"); err != nil {
 		t.Error(err)
 	}

@@ -1,5 +1,5 @@
-// Package receive is the door: it serves HTTP, bounds what strangers can hold, has each callback authenticated and decoded by its
-// Source, hands the changes to Accept, and answers when they are safe.
+// Package receive receives callbacks over HTTP. It limits the resources that unauthenticated senders can use, has each callback verified
+// and decoded by its Source, passes the changes to Accept, and answers when they are stored.
 package receive
 
 import (
@@ -20,26 +20,25 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Handler answers callbacks: each is read, verified, decoded and made safe before its 200. Set the fields once, then
-// serve it.
+// Handler answers callbacks: each is read, verified, decoded and stored before its 200. Set the fields once, then serve it.
 type Handler struct {
 	Sources    []ingest.Source
 	Accept     ingest.Accept
 	Quarantine ingest.Quarantine
 
-	MaxBody     int64 // bytes; a longer body is refused with 413
+	MaxBody     int64 // bytes; a larger body is refused with 413
 	MaxInFlight int   // requests at once; one more is refused with 503
-	// MaxInFlightBytes bounds what bodies hold at once, from the first byte until the answer: the slowest unfinished ones are
-	// cut with 408, then a new one is refused with 503. What callbacks hold beside their bodies while they are worked on is
-	// bounded by nine eighths of it. 0: 256 MiB.
+	// MaxInFlightBytes limits the bytes of bodies in flight, from the first byte until the answer: the slowest unfinished ones are cut
+	// with 408, then a new one is refused with 503. The memory that callbacks need beside their bodies is limited to nine eighths of it.
+	// 0: 256 MiB.
 	MaxInFlightBytes int64
-	// PerRecord says that Accept makes an event of each record, and each holds the whole callback.
+	// PerRecord says that Accept makes one event per record, each with the whole callback.
 	PerRecord     bool
-	AnswerTimeout time.Duration // not safe by then: 503
+	AnswerTimeout time.Duration // not stored by then: 503
 	Rate          float64       // authenticated callbacks a second for each source; more are refused with 429; 0: no limit
 
 	Allow          ingest.Networks // where callbacks may come from; empty: anywhere
-	TrustedProxies ingest.Networks // peers whose X-Forwarded-For is believed
+	TrustedProxies ingest.Networks // peers whose X-Forwarded-For is trusted
 
 	Missed  func(provider string, at time.Time) // called for refused callbacks that the CRM may not repeat (DESIGN.md, 12); nil: not called
 	Public  map[string]Document                 // documents that everyone may GET, by path pattern
@@ -50,8 +49,8 @@ type Handler struct {
 	misses   misses
 }
 
-// Document returns what stands at a path, with the headers of its answer; ok is false where there is nothing. It may be kept
-// for an hour unless Cache-Control says otherwise.
+// Document returns the document at a path, with the headers of its answer; ok is false if there is none. It may be cached for an hour
+// unless its Cache-Control says otherwise.
 type Document func(path string) (header http.Header, body []byte, ok bool)
 
 var pathParam = regexp.MustCompile(`\{([a-z]+)\}`)
@@ -68,13 +67,13 @@ func (h *Handler) HTTP() http.Handler {
 		_ = writeProblem(c, problem{Status: http.Code, Detail: details[http.Code]})
 	}
 	e.Use(h.recoverPanics)
-	limits, room := h.limiters(), h.room()
+	limits, capacity := h.limiters(), h.capacity()
 
 	for _, source := range h.Sources {
 		label := source.Label()
 		for _, route := range source.Routes() {
 			e.Add(route.Method, pathParam.ReplaceAllString(route.Path, ":$1"), func(c echo.Context) error {
-				return h.answer(c, label, source, limits[label], room)
+				return h.answer(c, label, source, limits[label], capacity)
 			})
 		}
 	}
@@ -105,24 +104,24 @@ func (h *Handler) HTTP() http.Handler {
 // maxReaders bounds how many requests for documents are answered at once.
 const maxReaders = 64
 
-// answer takes one callback from its first byte to its answer.
-func (h *Handler) answer(c echo.Context, label string, source ingest.Source, limit *rate.Limiter, room *room) error {
+// answer handles one callback from its first byte to its answer.
+func (h *Handler) answer(c echo.Context, label string, source ingest.Source, limit *rate.Limiter, capacity *capacity) error {
 	start := time.Now()
 	outcome := &result{source: label, at: start, from: h.client(c.Request()), limit: limit}
 	defer func() { h.report(outcome, recover()) }()
 
-	err := h.receive(c, source, room, outcome)
+	err := h.receive(c, source, capacity, outcome)
 	if outcome.status, outcome.err = fate(err), err; err == nil {
 		return writeAnswer(c, outcome.acks)
 	}
 	if outcome.status == http.StatusRequestTimeout {
-		c.Response().Header().Set("Connection", "close") // the rest of its body will not be read
+		c.Response().Header().Set("Connection", "close") // the rest of its body is not read
 	}
 	return writeProblem(c, problem{Status: outcome.status, Detail: detail(outcome), QuarantineID: outcome.quarantineID})
 }
 
-// receive admits a callback, reads it and has it taken. It gives back what the callback holds when all is done.
-func (h *Handler) receive(c echo.Context, source ingest.Source, room *room, into *result) error {
+// receive admits, reads and processes a callback, and releases what it holds.
+func (h *Handler) receive(c echo.Context, source ingest.Source, capacity *capacity, into *result) error {
 	if err := h.admit(into.from); err != nil {
 		return err
 	}
@@ -132,19 +131,19 @@ func (h *Handler) receive(c echo.Context, source ingest.Source, room *room, into
 	}
 	cb.From = into.from
 	r := c.Request()
-	into.authenticated = source.Verify(r.Context(), cb) == nil // what the body will add may still make a forgery of it
+	into.authenticated = source.Verify(r.Context(), cb) == nil // the body may still show that it is forged
 	control := http.NewResponseController(c.Response())
-	share, err := room.enter(into.authenticated, func() { _ = control.SetReadDeadline(time.Now()) })
+	reservation, err := capacity.enter(into.authenticated, func() { _ = control.SetReadDeadline(time.Now()) })
 	if err != nil {
 		into.turnedAway = true
 		h.discardRest(c)
 		return err
 	}
-	defer share.leave()
-	if err = share.grow(max(0, headerBytes(r)-firstRead)); err == nil {
-		cb.Body, err = h.readBody(r, share)
+	defer reservation.release()
+	if err = reservation.grow(max(0, headerBytes(r)-firstRead)); err == nil {
+		cb.Body, err = h.readBody(r, reservation)
 	}
-	if cut := share.finish(); cut != nil {
+	if cut := reservation.finish(); cut != nil {
 		err = cut
 	}
 	if errors.Is(err, errTooMuchHeld) {
@@ -154,15 +153,15 @@ func (h *Handler) receive(c echo.Context, source ingest.Source, room *room, into
 	if err != nil {
 		return err
 	}
-	// A CRM that hangs up has still told us of a change, and may never tell again: only time ends the work.
+	// A CRM that closes the connection has still reported a change, and may not repeat it: only the timeout ends the work.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), h.AnswerTimeout)
 	defer cancel()
-	return h.take(ctx, source, cb, room, into)
+	return h.take(ctx, source, cb, capacity, into)
 }
 
-// take verifies, decodes and makes safe. A malformed callback is safe when its copy is in quarantine.
-func (h *Handler) take(ctx context.Context, source ingest.Source, cb ingest.Callback, room *room, into *result) error {
-	done, err := room.begin(ctx, len(cb.Body), 1, into.authenticated)
+// take verifies, decodes and stores a callback. A malformed one is stored in quarantine.
+func (h *Handler) take(ctx context.Context, source ingest.Source, cb ingest.Callback, capacity *capacity, into *result) error {
+	done, err := capacity.begin(ctx, len(cb.Body), 1, into.authenticated)
 	if err != nil {
 		into.turnedAway = true
 		return err
@@ -174,7 +173,7 @@ func (h *Handler) take(ctx context.Context, source ingest.Source, cb ingest.Call
 	if err != nil {
 		return err
 	}
-	// Only what is authenticated counts, or strangers could use up the rate of the CRM.
+	// Only authenticated callbacks count, or anyone could use up the rate of the CRM.
 	if into.limit != nil && !into.limit.Allow() {
 		h.Metrics.limitHits.WithLabelValues("rate").Inc()
 		return echo.ErrTooManyRequests
@@ -188,8 +187,8 @@ func (h *Handler) take(ctx context.Context, source ingest.Source, cb ingest.Call
 		events = max(1, records(changes))
 	}
 	if events > 1 {
-		done() // waiting with it in hand could have all wait for each other
-		again, failed := room.begin(ctx, len(cb.Body), events, true)
+		done() // holding it while waiting could deadlock
+		again, failed := capacity.begin(ctx, len(cb.Body), events, true)
 		if failed != nil {
 			done = func() {}
 			return failed
@@ -203,7 +202,7 @@ func (h *Handler) take(ctx context.Context, source ingest.Source, cb ingest.Call
 		}
 		into.changes = changes
 		if into.acks, err = h.Accept(ctx, changes); errors.Is(err, ingest.ErrUnanswered) {
-			room.linger(len(cb.Body), events)
+			capacity.linger(len(cb.Body), events)
 		}
 	}
 	if !errors.Is(err, ingest.ErrMalformed) {
@@ -211,13 +210,13 @@ func (h *Handler) take(ctx context.Context, source ingest.Source, cb ingest.Call
 	}
 	id, failed := h.Quarantine(ctx, cb, err)
 	if failed != nil {
-		return fmt.Errorf("%w: quarantine: %w; it was kept out of the stream because: %s", ingest.ErrRetry, failed, err.Error())
+		return fmt.Errorf("%w: quarantine: %w; it was not stored in the stream because: %s", ingest.ErrRetry, failed, err.Error())
 	}
 	into.quarantineID = id
 	return err
 }
 
-// head makes a Callback of a request whose body is not read yet.
+// head returns the Callback of a request, without its body.
 func head(c echo.Context, label string, at time.Time) (ingest.Callback, error) {
 	r := c.Request()
 	if encoding := r.Header.Get(echo.HeaderContentEncoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
@@ -226,14 +225,14 @@ func head(c echo.Context, label string, at time.Time) (ingest.Callback, error) {
 	params := make(map[string]string, len(c.ParamNames()))
 	for _, name := range c.ParamNames() {
 		value := c.Param(name)
-		if r.URL.RawPath != "" { // then Echo takes parameters from it as they are written
+		if r.URL.RawPath != "" { // then Echo does not unescape parameters
 			var err error
 			if value, err = url.PathUnescape(value); err != nil {
 				return ingest.Callback{}, echo.ErrNotFound
 			}
 		}
 		if params[name] = value; strings.Contains(c.Param(name), "/") {
-			return ingest.Callback{}, echo.ErrNotFound // Echo lets the last parameter of a path run on to its end
+			return ingest.Callback{}, echo.ErrNotFound // Echo's last parameter matches the rest of the path
 		}
 	}
 	return ingest.Callback{

@@ -22,7 +22,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
 )
 
-// plain is a source whose body says what becomes of it.
+// plain is a source whose callbacks' bodies choose their fate.
 type plain struct{}
 
 func (plain) Routes() []ingest.Route {
@@ -63,7 +63,7 @@ type bench struct {
 	registry *prometheus.Registry
 }
 
-// lines is a log that timers may write to as well.
+// lines is a log that timers may write to concurrently.
 type lines struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -104,7 +104,7 @@ func (b *bench) post(body string, header ...string) *httptest.ResponseRecorder {
 	return response
 }
 
-// Each fate of a callback has its status and its words, and refusals come as problem documents.
+// Each fate of a callback has its status and outcome, and refusals are problem documents.
 func TestAnswers(t *testing.T) {
 	failing := func(err error) func(*receive.Handler) {
 		return func(h *receive.Handler) {
@@ -126,7 +126,7 @@ func TestAnswers(t *testing.T) {
 			h.Quarantine = func(context.Context, ingest.Callback, error) (string, error) { return "", errors.New("full") }
 		}, 503, `"status":503`, "retry"},
 		{"not a valid event", "ok", failing(ingest.ErrMalformed), 400, `"quarantineId":"q1"`, "malformed"},
-		{"not safe", "ok", failing(fmt.Errorf("%w: the broker is away", ingest.ErrRetry)), 503, `"status":503`, "retry"},
+		{"not safe", "ok", failing(fmt.Errorf("%w: the broker is unreachable", ingest.ErrRetry)), 503, `"status":503`, "retry"},
 		{"an error of no fate", "ok", failing(errors.New("what?")), 503, `"status":503`, "retry"},
 		{"too large for the stream", "ok", failing(ingest.ErrTooLarge), 413, `"status":413`, "too_large"},
 		{"too long", strings.Repeat("x", 101), nil, 413, `"status":413`, "too_large"},
@@ -148,12 +148,12 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("Retry-After %q on a %d", response.Header().Get("Retry-After"), response.Code)
 			}
 			if strings.Contains(response.Body.String(), "operator") || strings.Contains(response.Body.String(), "broker") {
-				t.Errorf("tells the caller too much: %s", response.Body)
+				t.Errorf("the answer reveals too much: %s", response.Body)
 			}
 			if lines := strings.Count(b.log.String(), "source=plain"); lines != 1 {
 				t.Errorf("%d log lines: %s", lines, b.log.String())
 			}
-			want := fmt.Sprintf("# HELP crm_bridge_callbacks_total Callbacks answered, by what became of them.\n# TYPE crm_bridge_callbacks_total counter\ncrm_bridge_callbacks_total{outcome=%q,source=\"plain\"} 1\n", test.outcome)
+			want := fmt.Sprintf("# HELP crm_bridge_callbacks_total Callbacks answered, by outcome.\n# TYPE crm_bridge_callbacks_total counter\ncrm_bridge_callbacks_total{outcome=%q,source=\"plain\"} 1\n", test.outcome)
 			if err := testutil.GatherAndCompare(b.registry, strings.NewReader(want), "crm_bridge_callbacks_total"); err != nil {
 				t.Error(err)
 			}
@@ -161,7 +161,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// The operator reads in the log why a callback was refused.
+// The log says why a callback was refused.
 func TestRefusalIsExplainedInTheLog(t *testing.T) {
 	b := open(nil)
 	b.post("forged")
@@ -170,7 +170,7 @@ func TestRefusalIsExplainedInTheLog(t *testing.T) {
 	}
 }
 
-// What HTTP itself settles is settled as HTTP says.
+// Requests that HTTP itself rules out get HTTP's status.
 func TestHTTP(t *testing.T) {
 	b := open(nil)
 	for _, test := range []struct {
@@ -192,7 +192,7 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
-// A body without a length is cut at the limit too.
+// A body without a declared length is refused at the limit too.
 func TestChunkedBodyIsBounded(t *testing.T) {
 	b := open(nil)
 	request := httptest.NewRequest(http.MethodPost, "/plain/Deals", io.MultiReader(strings.NewReader(strings.Repeat("x", 60)), strings.NewReader(strings.Repeat("x", 60))))
@@ -204,7 +204,7 @@ func TestChunkedBodyIsBounded(t *testing.T) {
 	}
 }
 
-// Requests beyond the bound are refused at once, and counted; those within it are not disturbed.
+// Requests beyond the limit are refused at once, and counted; those in flight are not affected.
 func TestInFlightIsBounded(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
 	b := open(func(h *receive.Handler) {
@@ -245,7 +245,7 @@ func TestInFlightIsBounded(t *testing.T) {
 	}
 }
 
-// A CRM that hangs up has told us all the same: its event is still made safe. Only the answer timeout ends the work.
+// The event of a CRM that closes the connection is still stored. Only the answer timeout ends the work.
 func TestHangUpDoesNotCancel(t *testing.T) {
 	done := make(chan error, 1)
 	ctx, hangUp := context.WithCancel(t.Context())
@@ -266,7 +266,7 @@ func TestHangUpDoesNotCancel(t *testing.T) {
 	}
 }
 
-// The trace of the request reaches the change; what is no trace does not.
+// A valid traceparent of the request reaches the change; an invalid one does not.
 func TestTraceParent(t *testing.T) {
 	const trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 	for header, want := range map[string]string{

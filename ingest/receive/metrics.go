@@ -2,7 +2,7 @@ package receive
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics counts callbacks. Its labels are the configured sources and fixed words, so their number is bounded.
+// Metrics counts callbacks. Its label values are the configured sources and fixed words.
 type Metrics struct {
 	callbacks   *prometheus.CounterVec
 	duration    *prometheus.HistogramVec
@@ -19,12 +19,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		return c
 	}
 	m := &Metrics{
-		callbacks:   counter("callbacks_total", "Callbacks answered, by what became of them.", "source", "outcome"),
+		callbacks:   counter("callbacks_total", "Callbacks answered, by outcome.", "source", "outcome"),
 		quarantined: counter("quarantined_total", "Authenticated callbacks that could not be parsed and are in quarantine.", "source"),
 		duplicates:  counter("duplicates_total", "Events that the stream already held.", "source"),
-		limitHits:   counter("limit_hits_total", "Requests refused, and unfinished requests or idle connections cut, because a limit was reached.", "limit"),
+		limitHits:   counter("limit_hits_total", "Requests refused, and unfinished requests or idle connections closed, because of a limit.", "limit"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: "crm_bridge", Name: "callback_duration_seconds", Help: "From the first byte of a callback to its answer.",
+			Namespace: "crm_bridge", Name: "callback_duration_seconds", Help: "Time from a callback's first byte to its answer.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15),
 		}, []string{"source"}),
 	}

@@ -8,28 +8,28 @@ import (
 )
 
 // misses decides which refusals Missed is called for. Each makes the bridge read the CRM, which spends API credits, so
-// strangers must not cause many:
+// others must not be able to cause many:
 //
 //   - A callback that is authenticated, and answered with 408, 429, 500 or 503, is reported at once.
-//   - One that is refused before its proof could be judged may have been the CRM's. The first is reported at once, all that
-//     follow within an hour together at its end.
-//   - What is not authenticated is not reported.
+//   - One that is refused before it could be verified may have been the CRM's. The first is reported at once, all that follow within an
+//     hour together at its end.
+//   - One that is not authenticated is not reported.
 type misses struct {
 	mu sync.Mutex
-	of map[string]*unjudged // by provider
+	of map[string]*unverified // by provider
 }
 
-// unjudged are the callbacks of a provider that were refused before their proof could be judged.
-type unjudged struct {
+// unverified are the callbacks of a provider that were refused before they could be verified.
+type unverified struct {
 	reported    time.Time // when Missed was last called for them
-	first, last time.Time // of those that wait for the end of the hour; zero: none does
+	first, last time.Time // of those that wait for the end of the hour; zero: none
 	timer       *time.Timer
 }
 
-// missesEvery is how often Missed is called at most for callbacks whose proof was not judged.
+// missesEvery is how often Missed is called at most for callbacks that were not verified.
 const missesEvery = time.Hour
 
-// note has Missed called for a callback that was lost here.
+// note has Missed called for a refused callback that the CRM may not repeat.
 func (h *Handler) note(r *result) {
 	provider, _, _ := strings.Cut(r.source, "-")
 	switch {
@@ -48,11 +48,11 @@ func (m *misses) add(provider string, at time.Time, missed func(string, time.Tim
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.of == nil {
-		m.of = map[string]*unjudged{}
+		m.of = map[string]*unverified{}
 	}
 	u := m.of[provider]
 	if u == nil {
-		u = &unjudged{}
+		u = &unverified{}
 		m.of[provider] = u
 	}
 	wait := missesEvery - time.Since(u.reported)
@@ -87,7 +87,7 @@ func (m *misses) flush(missed func(string, time.Time)) {
 }
 
 // report has Missed called for those that wait.
-func (u *unjudged) report(provider string, missed func(string, time.Time)) {
+func (u *unverified) report(provider string, missed func(string, time.Time)) {
 	if u.first.IsZero() {
 		return
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
 )
 
-// Only what is authenticated is missed at once when it is refused: what a stranger sends is not, whatever its answer.
+// Only authenticated callbacks are missed at once when they are refused; others are not, whatever their answer.
 func TestOnlyAuthenticatedIsMissed(t *testing.T) {
 	away := func(context.Context, []ingest.Change) ([]ingest.Ack, error) { return nil, errors.New("NATS is down") }
 	for _, test := range []struct {
@@ -63,7 +63,7 @@ func TestOnlyAuthenticatedIsMissed(t *testing.T) {
 	}
 }
 
-// asked is keyed, and sometimes cannot judge a proof.
+// asked is keyed, and sometimes cannot verify a callback.
 type asked struct{ keyed }
 
 func (a asked) Verify(ctx context.Context, cb ingest.Callback) error {
@@ -76,8 +76,8 @@ func (a asked) Verify(ctx context.Context, cb ingest.Callback) error {
 	return a.keyed.Verify(ctx, cb)
 }
 
-// A crowd of strangers that keeps callbacks out is missed twice an hour, not once for each: at its beginning, and at the end
-// of the hour for all of it.
+// Unauthenticated requests that keep callbacks out are missed twice an hour, not once each: at the beginning, and for all of them at the
+// end of the hour.
 func TestCrowdIsMissedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex

@@ -8,20 +8,20 @@ import (
 	"strconv"
 )
 
-// rawProblem is an answer with a problem document as it is written to a connection that no handler has seen.
+// rawProblem returns an HTTP response with a problem document, for a connection without a handler.
 func rawProblem(status int, detail string) []byte {
 	body, err := json.Marshal(problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail})
 	if err != nil {
-		return nil // it has no member that could fail
+		return nil // no member of it can fail
 	}
 	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s",
 		status, http.StatusText(status), len(body), body)
 }
 
-// ownError is what net/http writes behind the status of a request that it refuses itself, in front of a line of text.
+// ownError is what net/http writes between the status and the text of a request that it refuses itself.
 var ownError = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n")
 
-// Write implements net.Conn. What net/http refuses itself, such as a header that is too long, is answered with a problem
+// Write implements net.Conn. Requests that net/http refuses itself, such as one with too large a header, are answered with a problem
 // document too.
 func (o *conn) Write(p []byte) (int, error) {
 	const before = len("HTTP/1.1 ")

@@ -12,20 +12,20 @@ import (
 )
 
 const (
-	// firstRead is how much is allocated for a body before more of it has come, whatever length it declares.
+	// firstRead is how many bytes are allocated for a body before any of it has arrived, whatever its declared length.
 	firstRead = 4 << 10
-	// maxDiscard is how much of a body that is too long is read all the same: a sender whose connection is cut while it
-	// still sends never sees the answer.
+	// maxDiscard is how many bytes of a body that is too large are read and discarded: a sender whose connection is closed while it still
+	// sends never sees the answer.
 	maxDiscard = 16 << 20
-	// discardFor is how long the rest of a body is read that is refused for a limit.
+	// discardFor is how long the rest of a refused body is read and discarded.
 	discardFor = time.Second
 )
 
-// readBody returns the whole body, or an echo.HTTPError, errCut, or an error that wraps ErrRetry. What it allocates never
-// exceeds twice of what has come, and is counted in s before.
-func (h *Handler) readBody(r *http.Request, s *share) ([]byte, error) {
+// readBody returns the whole body, or an echo.HTTPError, errCut, or an error that wraps ErrRetry. It never allocates more than twice of
+// what has arrived, and reserves it first.
+func (h *Handler) readBody(r *http.Request, s *reservation) ([]byte, error) {
 	if r.ContentLength > h.MaxBody {
-		if r.Header.Get("Expect") == "" { // or else it has not begun to send
+		if r.Header.Get("Expect") == "" { // else it has not begun to send
 			discard(r.Body, maxDiscard)
 		}
 		return nil, echo.ErrStatusRequestEntityTooLarge
@@ -44,7 +44,7 @@ func (h *Handler) readBody(r *http.Request, s *share) ([]byte, error) {
 			body = append(make([]byte, 0, larger), body...)
 		}
 		into := body[len(body):cap(body)]
-		if len(into) == 0 { // it has come whole, unless it is too long
+		if len(into) == 0 { // it is complete, unless it is too large
 			into = make([]byte, 1)
 		}
 		n, err := r.Body.Read(into)
@@ -69,10 +69,10 @@ func (h *Handler) readBody(r *http.Request, s *share) ([]byte, error) {
 	}
 }
 
-// discard reads on without keeping anything.
+// discard reads and discards at most so many bytes.
 func discard(body io.Reader, most int64) { _, _ = io.CopyN(io.Discard, body, most) }
 
-// discardRest reads on for a moment, so that the sender of a request that is refused sees the answer.
+// discardRest discards the body of a refused request for a moment, so that its sender sees the answer.
 func (h *Handler) discardRest(c echo.Context) {
 	if c.Request().Header.Get("Expect") != "" {
 		return // it has not begun to send
@@ -82,7 +82,7 @@ func (h *Handler) discardRest(c echo.Context) {
 	}
 }
 
-// headerBytes is about what a request holds beside its body.
+// headerBytes estimates the memory of a request beside its body.
 func headerBytes(r *http.Request) int64 {
 	n := len(r.RequestURI)
 	for name, values := range r.Header {

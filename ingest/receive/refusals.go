@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// refusals keeps equal refusals, which strangers can cause without an end, from filling the log: the first of a kind is
-// logged, then one line a minute with their number. The metrics count each.
+// refusals limits how often equal refusals, which anyone can cause, are logged: the first of a kind, then one line a minute with their
+// number. The metrics count each.
 type refusals struct {
 	mu    sync.Mutex
 	kinds map[refusalKind]*repeated
 	timer *time.Timer // runs while there are kinds
 }
 
-// refusalKind is what makes refusals equal. reason is without what it quotes of the request.
+// refusalKind identifies equal refusals. Its reason is without quotations of the request.
 type refusalKind struct {
 	source string
 	status int
@@ -34,21 +34,21 @@ type repeated struct {
 }
 
 const (
-	// refusalsEvery is how often the number of equal refusals is logged. A kind that did not occur for so long is new again.
+	// refusalsEvery is the interval at which equal refusals are logged. A kind that did not occur in one is forgotten.
 	refusalsEvery = time.Minute
-	// maxKinds bounds the kinds that are counted separately; all further ones of a source and a status are one.
+	// maxKinds limits the kinds that are counted separately; all others of a source and a status count as one.
 	maxKinds = 128
 )
 
 var quotation = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 
-// repeats reports whether a refusal is counted for a later line, and needs none of its own. An authenticated callback has
-// its line each time, except beyond the rate.
+// repeats reports whether a refusal is only counted for a later line. An authenticated callback is always logged, except beyond the
+// rate.
 func (k *refusals) repeats(h *Handler, r *result) bool {
 	if r.authenticated && r.status != http.StatusTooManyRequests {
 		return false
 	}
-	reason, _, _ := strings.Cut(r.err.Error(), "\n") // what follows is the stack of a panic
+	reason, _, _ := strings.Cut(r.err.Error(), "\n") // the stack of a panic follows
 	kind := refusalKind{r.source, r.status, strings.Clone(clip(quotation.ReplaceAllString(reason, `""`), 200))}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -70,12 +70,12 @@ func (k *refusals) repeats(h *Handler, r *result) bool {
 	return false
 }
 
-// tick logs what was counted, and forgets kinds that did not occur.
+// tick logs the counts, and forgets kinds that did not occur.
 func (k *refusals) tick(log *slog.Logger) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.timer == nil {
-		return // it was ended meanwhile
+		return // end was called meanwhile
 	}
 	k.write(log)
 	if len(k.kinds) == 0 {
@@ -85,7 +85,7 @@ func (k *refusals) tick(log *slog.Logger) {
 	k.timer.Reset(refusalsEvery)
 }
 
-// end logs what was counted so far, and forgets all kinds.
+// end logs the counts, and forgets all kinds.
 func (k *refusals) end(log *slog.Logger) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -116,8 +116,7 @@ func clip(text string, most int) string {
 	return text
 }
 
-// Flush logs the refusals that were only counted so far, and reports the misses that wait. Call it when the last request
-// was answered.
+// Flush logs the refusals that were only counted so far, and reports pending misses. Call it after the last request.
 func (h *Handler) Flush() {
 	h.refusals.end(h.Log)
 	if h.Missed != nil {

@@ -16,8 +16,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
 )
 
-// Of equal refusals the first is logged, then their number once a minute; the metric has each. What was counted last is
-// logged at the end.
+// Of equal refusals the first is logged, then their number once a minute, and at the end; the metric counts each.
 func TestEqualRefusalsAreSampled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(nil)
@@ -50,15 +49,15 @@ func TestEqualRefusalsAreSampled(t *testing.T) {
 		if lines() != 5 {
 			t.Errorf("%d lines: %s", lines(), b.log.String())
 		}
-		want := "# HELP crm_bridge_callbacks_total Callbacks answered, by what became of them.\n# TYPE crm_bridge_callbacks_total counter\ncrm_bridge_callbacks_total{outcome=\"forged\",source=\"plain\"} 1007\n"
+		want := "# HELP crm_bridge_callbacks_total Callbacks answered, by outcome.\n# TYPE crm_bridge_callbacks_total counter\ncrm_bridge_callbacks_total{outcome=\"forged\",source=\"plain\"} 1007\n"
 		if err := testutil.GatherAndCompare(b.registry, strings.NewReader(want), "crm_bridge_callbacks_total"); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-// Kinds of refusals are counted separately, but what they quote of a request makes no kinds, and their number is bounded. An
-// authenticated callback has its line each time.
+// Kinds of refusals are counted separately, regardless of quotations of the request, and their number is limited. Authenticated
+// callbacks are always logged.
 func TestKindsOfRefusals(t *testing.T) {
 	reason := ""
 	b := open(func(h *receive.Handler) {
@@ -90,7 +89,7 @@ func TestKindsOfRefusals(t *testing.T) {
 	}
 }
 
-// because is plain, but forged for a reason where there is one.
+// because is plain, but refuses callbacks as forged if there is a reason.
 type because struct{ reason *string }
 
 func (because) Label() string                                      { return "plain" }

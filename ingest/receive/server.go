@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// NewServer returns an HTTP server for handler that waits for nothing without a bound: 5 s for a request's header,
-// 15 s for all of it, answerTimeout more for its answer, 2 minutes between requests; headers of at most 32 KiB.
+// NewServer returns an HTTP server for handler with timeouts: 5 s for a request's header, 15 s for all of it, answerTimeout and 20 s for
+// its answer, 2 minutes between requests; headers of at most 32 KiB.
 func NewServer(handler http.Handler, answerTimeout time.Duration, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,

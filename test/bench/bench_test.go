@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Every request of a load is whole and names another record, every answer counts, and one that is not a 200 is refused.
+// Every request of a load is complete and names another record, and every answer but a 200 counts as refused.
 func TestLoad(t *testing.T) {
 	var mu sync.Mutex
 	seen := map[string]int{}
@@ -55,7 +55,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// An answer is taken for whole when all of its body is there, however it comes.
+// An answer is complete when all of its body has been read, in however many pieces.
 func TestAnswerInPieces(t *testing.T) {
 	const whole = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 5\r\nDate: now\r\n\r\nsorry"
 	for n := range len(whole) - len("sorry") {
@@ -71,7 +71,7 @@ func TestAnswerInPieces(t *testing.T) {
 	}
 }
 
-// Each subject is measured once in a round, and no two rounds begin with the same.
+// Each subject is measured once a round, and no two rounds begin with the same one.
 func TestRoundsDiffer(t *testing.T) {
 	first := map[string]bool{}
 	for round := range 3 {
@@ -89,7 +89,7 @@ func TestRoundsDiffer(t *testing.T) {
 	}
 }
 
-// A target is judged by the median, and one that was not measured is never called reached.
+// A target is checked by the median, and never reached if it was not measured.
 func TestVerdicts(t *testing.T) {
 	r := &results{measured: map[string]map[int][]measurement{
 		committed:   {256: {{rate: 70}, {rate: 90}, {rate: 85}}},
@@ -105,7 +105,7 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// Rewriting a page leaves what people wrote, and rewriting it again changes nothing more.
+// Rewriting a page keeps the text outside the marks, and rewriting it again changes nothing.
 func TestRewrite(t *testing.T) {
 	once, ok := between("before\n"+pageBegin+"old\n"+pageEnd+"after\n", "new")
 	twice, _ := between(once, "new")

@@ -2,16 +2,16 @@ package main
 
 import "fmt"
 
-// callback is a way in which the same 500 bytes reach the bridge.
+// callback is a kind of callback; all have the same body of 500 bytes.
 type callback struct {
 	name       string
 	path       string
-	header     string // what proves it, if that is not in the body
+	header     string // what authenticates it, if that is not in the body
 	repeatable bool   // its event's id enters the duplicates window
 }
 
-// callbacks are the ways that can be measured; the first is measured by default, and costs the bridge more: its event's
-// id is a digest of what changed, and the stream looks for an earlier event of that id.
+// callbacks are the kinds that can be measured. The first is the default, and costs the bridge more: its event's id is a digest of what
+// changed, and the stream looks for an earlier event with that id.
 var callbacks = []callback{
 	{name: "notification", path: "/zoho/notifications", repeatable: true},
 	{name: "webhook", path: "/zoho/webhooks/Leads/edit", header: "X-Webhook-Secret: " + secret + "\r\n"},
@@ -42,18 +42,18 @@ const body = `{"server_time":1718115953625,"affected_values":[{"record_id":"` + 
 	`"resource_uri":"https://www.zohoapis.com/crm/v2/Leads","ids":["` + record + `"],"affected_fields":[{"` + record +
 	`":["Mobile","Email","Lead_Status","City"]}],"operation":"update","channel_id":"` + channel + `","token":"` + token + `"}`
 
-// request is the callback as it goes over the wire.
+// request returns the callback as an HTTP request.
 func (c callback) request(host string) []byte {
 	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s",
 		c.path, host, c.header, len(body), body)
 }
 
-// named returns the callback of a name.
+// named returns the callback with a name.
 func named(name string) (callback, error) {
 	for _, c := range callbacks {
 		if c.name == name {
 			return c, nil
 		}
 	}
-	return callback{}, fmt.Errorf("-callback: there is no %q; there are notification and webhook", name)
+	return callback{}, fmt.Errorf("-callback: unknown kind %q; use notification or webhook", name)
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// floor is the least that a program between HTTP and JetStream can do: it proves, checks, masks and logs nothing. It
-// serves until its standard input ends.
+// floor is the minimum that a program between HTTP and JetStream can do: it authenticates, checks, masks and logs nothing. It serves until
+// its standard input ends.
 func floor(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("floor", flag.ContinueOnError)
 	dir := flags.String("dir", "", "folder of the stream")
@@ -94,7 +94,7 @@ func (l *least) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// remote is a NATS server with JetStream alone, as it comes. It serves until its standard input ends.
+// remote is a plain NATS server with JetStream. It serves until its standard input ends.
 func remote(_ context.Context, args []string) error {
 	flags := flag.NewFlagSet("remote", flag.ContinueOnError)
 	dir := flags.String("dir", "", "folder of the streams")
@@ -113,7 +113,7 @@ func remote(_ context.Context, args []string) error {
 	return nil
 }
 
-// announce says where a server listens, in the words that the bridge has for it.
+// announce logs where a server listens, in the bridge's format.
 func announce(callbacks, nats string) error {
 	return json.NewEncoder(os.Stderr).Encode(map[string]string{"msg": "serving", "callbacks": callbacks, "nats": nats})
 }

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// restTime is how long a bridge does nothing before its memory is read.
+// restTime is how long a bridge is idle before its memory is read.
 const restTime = 3 * time.Second
 
-// idle returns the memory of a bridge that has done nothing yet.
+// idle returns the memory of an idle bridge.
 func (p plan) idle(ctx context.Context) (bytes int64, err error) {
 	folder, err := os.MkdirTemp(p.dir, "idle-")
 	if err != nil {
@@ -44,7 +44,7 @@ func size(folder string) (total int64, err error) {
 		}
 		info, err := entry.Info()
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil // a file that a server has just replaced
+			return nil // a server has just replaced the file
 		}
 		if err == nil {
 			total += info.Size()

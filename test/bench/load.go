@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// load makes callbacks as cheaply as it can, for it shares the cores with what it measures: each connection writes one
-// request again and again, with another record in it, and reads no more of an answer than its status and its length.
+// load sends callbacks as cheaply as possible, because it shares the cores with what it measures: each connection writes one request
+// again and again, with another record, and reads only the status and the length of an answer.
 type load struct {
 	senders []*sender
 	next    *atomic.Int64 // the next record
@@ -24,7 +24,7 @@ type load struct {
 type sender struct {
 	conn    net.Conn
 	request []byte
-	records []int // where the record's number stands in request
+	records []int // offsets of the record's number in request
 	answer  []byte
 
 	latencies []time.Duration
@@ -32,7 +32,7 @@ type sender struct {
 	err       error
 }
 
-// answerTimeout is when a server that does not answer is given up.
+// answerTimeout is how long an answer is awaited.
 const answerTimeout = 20 * time.Second
 
 // dial opens the connections of a load.
@@ -64,7 +64,7 @@ func (l *load) close() {
 	}
 }
 
-// run sends on every connection for a while, and returns when the last answer has come.
+// run sends on every connection for a while, and returns when the last answer has arrived.
 func (l *load) run(ctx context.Context, lasts time.Duration) (took time.Duration, err error) {
 	defer context.AfterFunc(ctx, l.close)()
 	began := time.Now()
@@ -104,7 +104,7 @@ func (s *sender) run(next *atomic.Int64, end time.Time) error {
 	return nil
 }
 
-// fill puts a record's number in all its places.
+// fill writes a record's number at all its offsets.
 func (s *sender) fill(number int64) {
 	for _, at := range s.records {
 		n := number
@@ -131,7 +131,7 @@ func (s *sender) read() (int, error) {
 		case length > 0 && have == length:
 			return status, nil
 		case have == len(s.answer) || length > 0 && have > length:
-			return 0, fmt.Errorf("an answer of %d bytes where %d were announced: %q", have, length, s.answer[:have])
+			return 0, fmt.Errorf("an answer of %d bytes instead of %d: %q", have, length, s.answer[:have])
 		}
 	}
 }
@@ -141,7 +141,7 @@ var (
 	contentLength = []byte("\r\nContent-Length: ")
 )
 
-// answered returns the status of an answer, and its length with its header; length is 0 where the header is not whole.
+// answered returns the status of an answer, and its length with its header; length is 0 if the header is incomplete.
 func answered(answer []byte) (status, length int, err error) {
 	end := bytes.Index(answer, headerEnd)
 	if end < 0 {

@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// lone is what one caller waits for, when nobody else does anything: medians.
+// lone is the latencies of a single caller on an idle machine: medians.
 type lone struct {
 	sync    time.Duration // 1 KiB appended to a file, and fdatasync
 	publish time.Duration // a publish to a NATS server in the same process, and fdatasync of the stream's block
 	always  time.Duration // a publish to one with SyncAlways
 }
 
-// times is how often each of them is done for a median.
+// times is how many measurements a median is of.
 const times = 400
 
-// eventSize is about that of the event that the bridge makes of the notification.
+// eventSize is about the size of the event that the bridge makes of the notification.
 const eventSize = 1400
 
 // publishAlone measures what the latency of the bridge is compared with.
@@ -89,7 +89,7 @@ func publishing(ctx context.Context, dir string, always bool) (time.Duration, er
 	})
 }
 
-// median does something many times, one after the other, and returns how long it took in the middle case.
+// median calls do many times, one after the other, and returns the median of its durations.
 func median(do func() error) (time.Duration, error) {
 	all := make([]time.Duration, times)
 	for i := range all {

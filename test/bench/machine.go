@@ -10,10 +10,10 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// fact is something about where a run was made.
+// fact describes the machine of a run.
 type fact struct{ name, value string }
 
-// machine describes where the data is, and what the programs are made of.
+// machine describes the machine, and the versions of the programs.
 func machine(ctx context.Context, p plan) []fact {
 	return []fact{
 		{"processor", fmt.Sprintf("%s, %d cores, shared by the server and the load", processor(), runtime.NumCPU())},
@@ -25,15 +25,15 @@ func machine(ctx context.Context, p plan) []fact {
 	}
 }
 
-// revision is the commit that the bridge was built from, where Git knows it.
+// revision returns the commit that the bridge was built from, if Git knows it.
 func revision(ctx context.Context) string {
 	commit, err := exec.CommandContext(ctx, "git", "rev-parse", "--short=12", "HEAD").Output()
 	if err != nil {
-		return "not known"
+		return "unknown"
 	}
 	name := "commit " + strings.TrimSpace(string(commit))
 	if exec.CommandContext(ctx, "git", "diff", "--quiet", "HEAD", "--", "*.go", "go.mod").Run() != nil {
-		name += ", and changes to it"
+		name += ", modified"
 	}
 	return name
 }

@@ -11,14 +11,14 @@ import (
 func processor() string {
 	info, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
-		return "not known"
+		return "unknown"
 	}
 	for line := range strings.Lines(string(info)) {
 		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
 			return strings.TrimSpace(value)
 		}
 	}
-	return "not known"
+	return "unknown"
 }
 
 func kernel() string {
@@ -29,17 +29,17 @@ func kernel() string {
 	return ", kernel " + unix.ByteSliceToString(name.Release[:])
 }
 
-// fileSystem is the type of the file system that is mounted nearest above a folder.
+// fileSystem returns the type of the file system that contains a folder.
 func fileSystem(dir string) string {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
-		return "not known"
+		return "unknown"
 	}
 	mounts, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
-		return "not known"
+		return "unknown"
 	}
-	kind, longest := "not known", 0
+	kind, longest := "unknown", 0
 	for line := range strings.Lines(string(mounts)) {
 		fields := strings.Fields(line)
 		if len(fields) < 3 || len(fields[1]) < longest {

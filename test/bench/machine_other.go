@@ -2,8 +2,8 @@
 
 package main
 
-func processor() string { return "processor not known" }
+func processor() string { return "unknown processor" }
 
-func kernel() string { return "; CPU and memory are measured on Linux alone" }
+func kernel() string { return "; CPU and memory are measured only on Linux" }
 
-func fileSystem(string) string { return "not known" }
+func fileSystem(string) string { return "unknown" }

@@ -1,8 +1,8 @@
-// Command bench measures the bridge beside a floor, the least that a program between HTTP and JetStream can do.
+// Command bench measures the bridge beside a floor, the minimum that a program between HTTP and JetStream can do.
 //
-// All subjects are measured in one run, in turns and several times, each in a process and a folder of its own, under the
-// same load: so that a number can be compared with another one of the same run. Alone it says little, for the load is
-// made on the same cores. docs/performance.md says how to read the tables.
+// All subjects are measured in one run, alternately and several times, each in a process and a folder of its own, under the same load, so
+// that numbers of one run can be compared. A single number says little, because the load runs on the same cores. docs/performance.md
+// explains the tables.
 package main
 
 import (
@@ -37,7 +37,7 @@ type plan struct {
 	connections []int
 	rounds      int
 	warm, load  time.Duration
-	dir         string // where the folders of the servers are made
+	dir         string // that contains the folders of the servers
 	program     string // the built bridge
 	callback    callback
 }
@@ -77,15 +77,15 @@ func parse(args []string) (p plan, page string, err error) {
 	flags.DurationVar(&p.warm, "warm", 700*time.Millisecond, "warm-up before each measurement")
 	flags.IntVar(&p.rounds, "rounds", 3, "measurements of each subject with each number of connections")
 	connections := flags.String("connections", "1,64,256", "connections that send at once")
-	names := flags.String("subjects", "", "what is measured, by names in a list; all: "+strings.Join(namesOf(subjects), ", ")+"; by default all but those that are off: "+strings.Join(namesOf(usual()), ", "))
-	kind := flags.String("callback", callbacks[0].name, "what is sent: notification or webhook")
-	flags.StringVar(&page, "write", "", "file whose generated part is rewritten, such as docs/performance.md")
-	flags.StringVar(&p.dir, "dir", "", "folder on the disk that is measured; by default the one for temporary files")
+	names := flags.String("subjects", "", "comma-separated names of what to measure; all: "+strings.Join(namesOf(subjects), ", ")+"; default: "+strings.Join(namesOf(usual()), ", "))
+	kind := flags.String("callback", callbacks[0].name, "what to send: notification or webhook")
+	flags.StringVar(&page, "write", "", "page whose generated part to rewrite, such as docs/performance.md")
+	flags.StringVar(&p.dir, "dir", "", "folder on the disk to measure; default: the one for temporary files")
 	if err := flags.Parse(args); err != nil {
 		return p, "", err
 	}
 	if p.rounds < 1 || p.load <= 0 {
-		return p, "", errors.New("-rounds and -duration must be more than nothing")
+		return p, "", errors.New("-rounds and -duration must be positive")
 	}
 	for _, word := range splitList(*connections) {
 		n, err := strconv.Atoi(word)
@@ -101,7 +101,7 @@ func parse(args []string) (p plan, page string, err error) {
 	return p, page, err
 }
 
-// choose returns the subjects of a list of names, in the order of the table; none: the usual ones.
+// choose returns the subjects in a list of names, in the order of the table; the usual ones if it is empty.
 func choose(list string) ([]subject, error) {
 	if list == "" {
 		return usual(), nil
@@ -112,7 +112,7 @@ func choose(list string) ([]subject, error) {
 	}
 	for _, name := range names {
 		if !slices.Contains(namesOf(subjects), name) {
-			return nil, fmt.Errorf("-subjects: there is no %q; there are: %s", name, strings.Join(namesOf(subjects), ", "))
+			return nil, fmt.Errorf("-subjects: unknown subject %q; use %s", name, strings.Join(namesOf(subjects), ", "))
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(subjects), func(s subject) bool { return !slices.Contains(names, s.name) }), nil

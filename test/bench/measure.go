@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// usage is what a process has used; all of it is 0 on a system where that is not known.
+// usage is what a process has used; 0 on a system where that is unknown.
 type usage struct {
 	cpu            time.Duration // user and system
-	peak, resident int64         // bytes of memory, at most and now
+	peak, resident int64         // bytes of memory, maximum and current
 }
 
 // measurement is one subject under one load.
@@ -23,23 +23,22 @@ type measurement struct {
 	p50, p99 time.Duration // latency
 	cpu      time.Duration // of the server, for each request
 	own      time.Duration // of this program, for each request
-	peak     int64         // bytes of memory at most, since its start
+	peak     int64         // maximum bytes of memory, since its start
 	disk     float64       // bytes of all files, for each event
 	events   int           // answered with 200 since its start
-	ids      int           // of them, those whose ids are in the duplicates window: all are younger than it, or none has one
+	ids      int           // of them, those with an id in the duplicates window
 	refused  int           // not answered with 200
 }
 
-// results are what a run saw; the index of each list is the round.
+// results are those of a run; the index of each list is the round.
 type results struct {
 	began    time.Time
 	measured map[string]map[int][]measurement // by subject and number of connections
-	idle     []int64                          // bytes of memory of a bridge that has done nothing
+	idle     []int64                          // bytes of memory of an idle bridge
 	lone     []lone
 }
 
-// measure runs all rounds. In each the subjects come in another order, so that what the machine does meanwhile hits none
-// of them alone.
+// measure runs all rounds. Each has another order of the subjects, so that other load on the machine does not affect always the same one.
 func (p plan) measure(ctx context.Context, progress io.Writer) (*results, error) {
 	r := &results{began: time.Now(), measured: map[string]map[int][]measurement{}}
 	for _, s := range p.subjects {
@@ -48,7 +47,7 @@ func (p plan) measure(ctx context.Context, progress io.Writer) (*results, error)
 	for round := range p.rounds {
 		alone, err := p.publishAlone(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("one lone publish: %w", err)
+			return nil, fmt.Errorf("a single publish: %w", err)
 		}
 		r.lone = append(r.lone, alone)
 		idle, err := p.idle(ctx)
@@ -70,7 +69,7 @@ func (p plan) measure(ctx context.Context, progress io.Writer) (*results, error)
 	return r, nil
 }
 
-// inRound returns the subjects in the order of a round: backwards in every other one, and begun elsewhere in each.
+// inRound returns the subjects in the order of a round: each begins with another one, and every second is reversed.
 func inRound(all []subject, round int) []subject {
 	from := round * 2 % len(all)
 	order := append(slices.Clone(all[from:]), all[:from]...)
@@ -122,7 +121,7 @@ func (p plan) one(ctx context.Context, s subject, connections int) (m measuremen
 	answers, more := l.count()
 	m = measurement{peak: after.peak, refused: refused + more, events: warm + answers - refused - more}
 	if answers == more || m.events == 0 {
-		return m, errors.New("it refuses everything")
+		return m, errors.New("all callbacks were refused")
 	}
 	m.rate = float64(answers-more) / took.Seconds()
 	m.cpu, m.own = (after.cpu-before.cpu)/time.Duration(answers), (ownAfter.cpu-ownBefore.cpu)/time.Duration(answers)
@@ -144,7 +143,7 @@ func (p *process) usage() (its, own usage, err error) {
 	return its, own, err
 }
 
-// count returns how many requests of the last run were answered, and how many of them not with 200.
+// count returns how many requests of the last run were answered, and how many of them other than with 200.
 func (l *load) count() (answers, refused int) {
 	for _, s := range l.senders {
 		answers += len(s.latencies)

@@ -12,7 +12,7 @@ const (
 	pageEnd   = "<!-- end of what was measured -->\n"
 )
 
-// rewrite puts text between the marks of a page, and leaves the rest of it as it is.
+// rewrite replaces the text between the marks of a page.
 func rewrite(path, text string) error {
 	page, err := os.ReadFile(path)
 	if err != nil {

@@ -20,10 +20,10 @@ type process struct {
 	cmd             *exec.Cmd
 	callbacks, nats string // where it listens
 	drained         chan struct{}
-	last            []byte // the end of its log; to be read when drained is closed
+	last            []byte // the end of its log; read it when drained is closed
 }
 
-// launch starts a subject with its data below folder. What stands behind it is among the others; stop ends all of them.
+// launch starts a subject with its data below folder, and the remote behind it, if any, as one of others. Call stop for all of them.
 func (p plan) launch(ctx context.Context, s subject, folder string) (front *process, others []*process, err error) {
 	own, err := os.Executable()
 	if err != nil {
@@ -51,11 +51,11 @@ func (p plan) launch(ctx context.Context, s subject, folder string) (front *proc
 	return front, others, err
 }
 
-// start runs a program that says where it listens when it serves.
+// start starts a program, and returns when it serves.
 func start(ctx context.Context, program string, args, env []string) (*process, error) {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(os.Environ(), env...)
-	if _, err := cmd.StdinPipe(); err != nil { // a server of this program ends with it
+	if _, err := cmd.StdinPipe(); err != nil { // servers of this program exit when it is closed
 		return nil, err
 	}
 	read, write, err := os.Pipe()
@@ -85,10 +85,10 @@ func start(ctx context.Context, program string, args, env []string) (*process, e
 	}
 }
 
-// drainEvery is how often a log is read: often enough that no server waits for it, and rarely enough to cost nothing.
+// drainEvery is how often a log is read: often enough that no server waits for it, and rarely enough to cost little.
 const drainEvery = 10 * time.Millisecond
 
-// drain reads a log until the process ends. The log is written and read as under a service manager, but in large pieces.
+// drain reads a log until the process exits, in large pieces.
 func (p *process) drain(log *os.File) {
 	defer close(p.drained)
 	piece := make([]byte, pipeSize)
@@ -105,7 +105,7 @@ func (p *process) drain(log *os.File) {
 	}
 }
 
-// stop ends processes at once: their folders go with them.
+// stop kills processes: their folders are removed anyway.
 func stop(all ...*process) {
 	for _, p := range all {
 		_ = p.cmd.Process.Kill()

@@ -5,15 +5,15 @@ import (
 	"slices"
 )
 
-// subject is something that takes callbacks, and is measured.
+// subject is a receiver of callbacks that is measured.
 type subject struct {
 	name   string
-	means  string   // what an answer of it has waited for
+	means  string   // what its answers wait for
 	bridge bool     // the built crm-bridge; else a server of this program
 	env    []string // of the bridge
-	args   []string // of this program
-	remote bool     // a NATS server in a process of its own stands behind it
-	off    bool     // measured only when it is named
+	args   []string // of this program's server
+	remote bool     // it has a NATS server in a process of its own
+	off    bool     // measured only if it is named
 }
 
 // The names of the subjects that targets are about.
@@ -23,15 +23,15 @@ const (
 	floorSynced = "floor SyncAlways"
 )
 
-// subjects are all that can be measured, in the order of the tables.
+// subjects are all receivers that can be measured, in the order of the tables.
 var subjects = []subject{
-	{name: committed, means: "one fsync for all that wait (the default)", bridge: true, env: []string{"BRIDGE_SYNC=commit"}},
+	{name: committed, means: "one fsync for all waiting callbacks (the default)", bridge: true, env: []string{"BRIDGE_SYNC=commit"}},
 	{name: "server", means: "an fsync for each event, by the NATS server", bridge: true, env: []string{"BRIDGE_SYNC=server"}},
 	{name: "no sync", means: "the page cache", bridge: true, env: []string{"BRIDGE_SYNC=1h"}},
-	{name: "journal", means: "one fsync for all that wait; a remote NATS server gets it afterwards", bridge: true, remote: true, env: []string{"BRIDGE_DELIVERY=journal"}},
-	{name: "direct", means: "the acknowledgement of a remote NATS server, from its page cache", bridge: true, remote: true, env: []string{"BRIDGE_DELIVERY=direct"}},
+	{name: "journal", means: "one fsync for all waiting callbacks; a remote NATS server gets it afterwards", bridge: true, remote: true, env: []string{"BRIDGE_DELIVERY=journal"}},
+	{name: "direct", means: "a remote NATS server's acknowledgement, from its page cache", bridge: true, remote: true, env: []string{"BRIDGE_DELIVERY=direct"}},
 	{name: floorNoSync, means: "the page cache", args: []string{"floor"}},
-	{name: "floor over TCP", means: "the page cache; slower than without TCP between the floor and its NATS server", args: []string{"floor", "-tcp"}, off: true},
+	{name: "floor over TCP", means: "the page cache; slower, with TCP between the floor and its NATS server", args: []string{"floor", "-tcp"}, off: true},
 	{name: floorSynced, means: "an fsync for each event, by the NATS server", args: []string{"floor", "-always"}},
 }
 

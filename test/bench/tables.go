@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// describe writes a run as Markdown: where it ran, what each subject did, and which targets it reached.
+// describe writes a run as Markdown: the machine, the results of each subject, and the targets.
 func describe(ctx context.Context, to io.Writer, p plan, r *results) {
 	write := func(format string, args ...any) { _, _ = fmt.Fprintf(to, format, args...) }
 	write("Measured on %s, on this machine:\n\n", r.began.UTC().Format("2006-01-02"))
@@ -17,8 +17,8 @@ func describe(ctx context.Context, to io.Writer, p plan, r *results) {
 	}
 	write("- 1 KiB appended to a file and fdatasync: %s\n", spreadOf(r.lone, func(l lone) float64 { return ms(l.sync) }).with("%.2f", " ms"))
 	write("- the callback: a %s, whose body has %d bytes\n", p.callback.name, len(body))
-	write("\nEvery cell is the median of %s of %s each, after a warm-up of %s, with the least and the greatest behind it.\n", plural(p.rounds, "round"), p.load, p.warm)
-	write("\n| subject | an answer of it has waited for |\n|---|---|\n")
+	write("\nEvery cell is the median of %s of %s each, after a warm-up of %s, followed by the minimum and the maximum.\n", plural(p.rounds, "round"), p.load, p.warm)
+	write("\n| subject | its answers wait for |\n|---|---|\n")
 	for _, s := range p.subjects {
 		write("| `%s` | %s |\n", s.name, s.means)
 	}
@@ -44,10 +44,10 @@ func describe(ctx context.Context, to io.Writer, p plan, r *results) {
 				}
 			}
 		}
-		write("\n%s not answered with 200. Making the load took %s µs of CPU a request. `%s` had at most %s in the duplicates window.\n",
+		write("\n%s not answered with 200. The load took %s µs of CPU a request. `%s` had at most %s in the duplicates window.\n",
 			plural(refused, "request"), spreadOf(own, us).with("%.0f", ""), committed, plural(ids, "id"))
 	}
-	write("\n### A caller alone, and a bridge at rest\n\n| | |\n|---|---|\n")
+	write("\n### A single caller, and an idle bridge\n\n| | |\n|---|---|\n")
 	write("| one publish, and fdatasync of the stream's block, p50 | %s |\n", spreadOf(r.lone, func(l lone) float64 { return ms(l.publish) }).with("%.2f", " ms"))
 	write("| one publish with SyncAlways, p50 | %s |\n", spreadOf(r.lone, func(l lone) float64 { return ms(l.always) }).with("%.2f", " ms"))
 	write("| RSS of an idle bridge after %s | %s |\n", restTime, spreadOf(r.idle, mb).with("%.0f", " MB"))
@@ -59,10 +59,10 @@ func describe(ctx context.Context, to io.Writer, p plan, r *results) {
 	}
 }
 
-// spread is what several rounds saw of one thing.
+// spread is the range of a figure over several rounds.
 type spread struct{ least, middle, greatest float64 }
 
-// spreadOf returns the spread of one thing in all rounds; it is unknown where there was none, or nothing but 0.
+// spreadOf returns the spread of a figure over all rounds; it is unknown without rounds, or if all are 0.
 func spreadOf[T any](rounds []T, of func(T) float64) spread {
 	if len(rounds) == 0 {
 		return spread{}
@@ -78,7 +78,7 @@ func spreadOf[T any](rounds []T, of func(T) float64) spread {
 
 func (s spread) known() bool { return s != spread{} }
 
-// with writes a spread with a verb for its numbers and a unit behind its median.
+// with formats a spread with a verb for its numbers and a unit after its median.
 func (s spread) with(verb, unit string) string {
 	if !s.known() {
 		return "–"

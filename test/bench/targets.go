@@ -2,12 +2,12 @@ package main
 
 import "fmt"
 
-// target is a bound on what the bridge does, as a ratio within one run wherever that is possible.
+// target is a bound on a figure of the bridge, as a ratio within one run where possible.
 type target struct {
 	says       string
 	of         func(*results) spread
 	bound      float64
-	least      bool // the bound is a lower one
+	least      bool // the bound is a minimum
 	verb, unit string
 }
 
@@ -44,7 +44,7 @@ func (t target) verdict(have spread) string {
 func rate(m measurement) float64 { return m.rate }
 func cpu(m measurement) float64  { return us(m.cpu) }
 
-// ratio compares commit with another subject round by round: what the machine does meanwhile then weighs on both.
+// ratio compares commit with another subject round by round, so that other load on the machine affects both.
 func ratio(connections int, other string, of func(measurement) float64) func(*results) spread {
 	return func(r *results) spread {
 		above, below := r.measured[committed][connections], r.measured[other][connections]

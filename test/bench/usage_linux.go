@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pipeSize is that of the pipe which a log goes through: more than a server writes between two looks at it.
+// pipeSize is the size of a log's pipe: more than a server writes between two reads.
 const pipeSize = 1 << 20
 
-// widen makes room in a pipe; where the system does not allow it, a server may have to wait for its log.
+// widen enlarges a pipe; if the system does not allow it, a server may have to wait for its log.
 func widen(pipe *os.File) { _, _ = unix.FcntlInt(pipe.Fd(), unix.F_SETPIPE_SZ, pipeSize) }
 
 // tick is the unit of the times in /proc/<pid>/stat (USER_HZ is 100 on every architecture that Go runs on).
@@ -59,7 +59,7 @@ func usageOf(pid int) (usage, error) {
 	return u, nil
 }
 
-// datasync brings a file's data, and what is needed to find it, to the disk.
+// datasync syncs a file's data and the metadata to find it to disk.
 func datasync(file *os.File) error {
 	for {
 		if err := unix.Fdatasync(int(file.Fd())); err != unix.EINTR {

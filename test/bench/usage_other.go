@@ -4,12 +4,12 @@ package main
 
 import "os"
 
-// pipeSize is that of the pieces in which a log is read.
+// pipeSize is the size of the pieces in which a log is read.
 const pipeSize = 64 << 10
 
 func widen(*os.File) {}
 
-// usageOf knows nothing here: what a running process has used is read from /proc.
+// usageOf returns nothing here: usage is read from /proc.
 func usageOf(int) (usage, error) { return usage{}, nil }
 
 func datasync(file *os.File) error { return file.Sync() }

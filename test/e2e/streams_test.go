@@ -104,7 +104,7 @@ func TestHistoryIsNotShrunkUnprompted(t *testing.T) {
 		{[]string{"BRIDGE_STREAM_MAX_AGE=48h", "BRIDGE_STREAM_MAX_BYTES=64MiB", "BRIDGE_QUARANTINE_MAX_BYTES=8MiB"}, nil, nil},
 		{[]string{"BRIDGE_STREAM_MAX_AGE=24h", "BRIDGE_STREAM_MAX_BYTES=64MiB"}, []string{"stream CRM ", "max_age from 48h to 24h", "BRIDGE_STREAM_MAX_AGE", "BRIDGE_STREAM_APPLY=true"}, nil},
 		{[]string{"BRIDGE_STREAM_MAX_AGE=48h", "BRIDGE_QUARANTINE_MAX_BYTES=4MiB"}, []string{"CRM_QUARANTINE", "8MiB to 4MiB", "BRIDGE_QUARANTINE_MAX_BYTES"}, nil},
-		{[]string{"BRIDGE_STREAM_MAX_AGE=48h", "BRIDGE_SUBJECT_PREFIX=sales"}, []string{"stream CRM takes the subjects crm.>", "asks for sales.>", "BRIDGE_SUBJECT_PREFIX"}, nil},
+		{[]string{"BRIDGE_STREAM_MAX_AGE=48h", "BRIDGE_SUBJECT_PREFIX=sales"}, []string{"stream CRM has the subjects crm.>", "asks for sales.>", "BRIDGE_SUBJECT_PREFIX"}, nil},
 		{[]string{"BRIDGE_STREAM_MAX_AGE=24h", "BRIDGE_STREAM_APPLY=true"}, nil, []string{`"setting":"max_age","old":"48h","new":"24h"`, "unset it afterwards"}},
 		{[]string{"BRIDGE_STREAM_MAX_AGE=72h", "BRIDGE_STREAM_MAX_BYTES=128MiB"}, nil, []string{`"old":"24h","new":"72h"`, `"old":"64MiB","new":"128MiB"`}},
 	} {

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// awayJournal has the remote away for longer than its duplicates window: every callback is answered 200 all the same, and
-// then everything arrives, in order.
-func awayJournal(ctx context.Context, s *stage) (row, error) {
+// downJournal has the remote unreachable for longer than its duplicates window: every callback is still answered 200, and then every
+// event is forwarded, in order.
+func downJournal(ctx context.Context, s *stage) (row, error) {
 	at, err := s.open(ctx, journal, window)
 	if err != nil {
 		return row{}, err
@@ -18,8 +18,8 @@ func awayJournal(ctx context.Context, s *stage) (row, error) {
 	load := at.send(ctx)
 	err = errors.Join(pass(ctx, s.load), at.remote.kill())
 	at.ledger.next()
-	err = errors.Join(err, pass(ctx, awayFor))
-	away := at.ledger.next()
+	err = errors.Join(err, pass(ctx, downFor))
+	down := at.ledger.next()
 	began := time.Now()
 	err = errors.Join(err, at.remote.start(ctx), at.recovers(ctx, began))
 	recovery := time.Since(began)
@@ -30,13 +30,13 @@ func awayJournal(ctx context.Context, s *stage) (row, error) {
 	r, err := at.settle(ctx)
 	r.recovery = recovery
 	r.doubles = "stored when the remote was killed, its acknowledgement not yet read, and sent again after the window"
-	r.require(away.answered > 0 && away.refused+away.other+away.unanswered == 0, "while the remote was away not every callback was answered 200: %s", away)
-	r.note("%d answered while it was away", away.answered)
+	r.require(down.answered > 0 && down.refused+down.other+down.unanswered == 0, "while the remote was unreachable not every callback was answered 200: %s", down)
+	r.note("%d answered meanwhile", down.answered)
 	return r, err
 }
 
-// absent starts the bridge before its remote. With a journal callbacks are answered 200 all the same; in delivery direct they
-// are answered 503, and the bridge is ready as soon as the remote is there.
+// absent starts the bridge before its remote. With a journal callbacks are still answered 200; in delivery direct they are answered
+// 503, and the bridge is ready as soon as the remote is up.
 func absent(d delivery) play {
 	return func(ctx context.Context, s *stage) (row, error) {
 		at, err := s.openSite(ctx, d)
@@ -47,9 +47,9 @@ func absent(d delivery) play {
 			return row{}, err
 		}
 		load := at.send(ctx)
-		err = pass(ctx, max(s.load, awayFor))
+		err = pass(ctx, max(s.load, downFor))
 		ready := at.bridge.ready(ctx)
-		away := at.ledger.next()
+		down := at.ledger.next()
 		began := time.Now()
 		err = errors.Join(err, at.remote.start(ctx), until(ctx, recoverWithin, "the bridge is ready", at.bridge.ready))
 		recovery := time.Since(began)
@@ -60,14 +60,14 @@ func absent(d delivery) play {
 		}
 		r, err := at.settle(ctx)
 		r.recovery = recovery
-		r.require(ready == (d == journal), "before the remote was there /readyz said ready: %t", ready)
+		r.require(ready == (d == journal), "before the remote was up /readyz reported ready: %t", ready)
 		if d == direct {
-			r.require(away.refused > 0 && away.answered+away.other+away.unanswered == 0, "before the remote was there not every callback was answered 503: %s", away)
+			r.require(down.refused > 0 && down.answered+down.other+down.unanswered == 0, "before the remote was up not every callback was answered 503: %s", down)
 			r.require(recovery < 5*time.Second, "the bridge was ready only %s after the remote", recovery)
 			return r, err
 		}
-		r.require(away.answered > 0 && away.refused+away.other+away.unanswered == 0, "before the remote was there not every callback was answered 200: %s", away)
-		r.note("%d answered before it was there", away.answered)
+		r.require(down.answered > 0 && down.refused+down.other+down.unanswered == 0, "before the remote was up not every callback was answered 200: %s", down)
+		r.note("%d answered before it was up", down.answered)
 		return r, err
 	}
 }

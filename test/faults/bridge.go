@@ -21,10 +21,10 @@ type bridge struct {
 	NATS      string
 }
 
-// startWithin is how long the bridge may take to serve, after whatever happened to it.
+// startWithin is how long the bridge may take to start, after any fault.
 const startWithin = 30 * time.Second
 
-// startBridge runs the program and returns when it serves. Addresses that env does not set are free ones.
+// startBridge starts the program and returns when it serves. Addresses that env does not set are free ones.
 func (s *stage) startBridge(ctx context.Context, env ...string) (*bridge, error) {
 	serving := make(chan bridge, 1)
 	heard := func(line []byte) {
@@ -51,13 +51,13 @@ func (s *stage) startBridge(ctx context.Context, env ...string) (*bridge, error)
 		b.process = p
 		return &b, nil
 	case <-p.exited:
-		return nil, fmt.Errorf("the bridge ends at its start with code %d%s", exitCode(p.err), p.log.end())
+		return nil, fmt.Errorf("the bridge exited at its start with code %d%s", exitCode(p.err), p.log.end())
 	case <-time.After(startWithin):
-		return nil, fmt.Errorf("the bridge does not serve within %s%s", startWithin, p.log.end())
+		return nil, fmt.Errorf("the bridge did not serve within %s%s", startWithin, p.log.end())
 	}
 }
 
-// ready reports whether the bridge says that it is.
+// ready reports whether the bridge is ready.
 func (b *bridge) ready(ctx context.Context) bool {
 	response, err := get(ctx, b.Admin+"/readyz")
 	if err != nil {
@@ -67,7 +67,7 @@ func (b *bridge) ready(ctx context.Context) bool {
 	return response.StatusCode == http.StatusOK
 }
 
-// metric returns the value of a metric without labels; ok is false where there is none.
+// metric returns the value of a metric without labels; ok is false if there is none.
 func (b *bridge) metric(ctx context.Context, name string) (value float64, ok bool) {
 	response, err := get(ctx, b.Admin+"/metrics")
 	if err != nil {

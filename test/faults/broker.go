@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// broker is a NATS server with JetStream, in a process of its own. It can be started again after it was ended.
+// broker is a NATS server with JetStream, in a process of its own. It can be restarted.
 type broker struct {
 	*process // nil before the first start
 	stage    *stage
@@ -23,7 +23,7 @@ type broker struct {
 	URL      string
 }
 
-// addBroker writes what a broker needs; extra are further lines of its configuration.
+// addBroker configures a broker; extra are further lines of its configuration.
 func (s *stage) addBroker(ctx context.Context, name string, extra ...string) (*broker, error) {
 	address, err := s.address(ctx)
 	if err != nil {
@@ -37,10 +37,10 @@ func (s *stage) addBroker(ctx context.Context, name string, extra ...string) (*b
 	return b, os.WriteFile(b.config, []byte(strings.Join(lines, "\n")+"\n"), 0o600)
 }
 
-// quoted writes a string as NATS reads it in its configuration.
+// quoted quotes a string for a NATS configuration.
 func quoted(text string) string { return fmt.Sprintf("%q", text) }
 
-// start runs the broker and returns when its JetStream answers.
+// start starts the broker and returns when its JetStream answers.
 func (b *broker) start(ctx context.Context) error {
 	if err := b.launch(ctx); err != nil {
 		return err
@@ -48,7 +48,7 @@ func (b *broker) start(ctx context.Context) error {
 	return b.available(ctx)
 }
 
-// launch runs the broker and returns at once.
+// launch starts the broker and returns at once.
 func (b *broker) launch(ctx context.Context) (err error) {
 	b.process, err = b.stage.run(ctx, "broker "+b.name, b.stage.settings.broker, []string{"-c", b.config}, nil, nil)
 	return err
@@ -68,7 +68,7 @@ func (b *broker) available(ctx context.Context) error {
 	return nil
 }
 
-// ask asks the broker over a connection of its own. While a cluster elects, a question may find nobody who answers it.
+// ask sends a request to the broker over a connection of its own. During an election it may get no answer.
 func (b *broker) ask(ctx context.Context, question func(context.Context, jetstream.JetStream) error) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()

@@ -16,11 +16,11 @@ import (
 // nodes is the size of the cluster, and the number of copies of each event.
 const nodes = 3
 
-// cluster is brokers that keep each event together. Each syncs to its disk only now and then: what is proven here is that
-// losing one process loses nothing, not that a power cut of all of them does.
+// cluster is brokers that replicate each event. They sync to disk only periodically: the scenarios show that losing one process loses
+// no event, not that a power cut of all of them loses none.
 type cluster []*broker
 
-// addCluster starts brokers that know each other, and returns when they have elected who leads.
+// addCluster starts a cluster of brokers, and returns when it can place a replicated stream.
 func (s *stage) addCluster(ctx context.Context) (cluster, error) {
 	var routes []string
 	for range nodes {
@@ -49,7 +49,7 @@ func (s *stage) addCluster(ctx context.Context) (cluster, error) {
 	return c, c.places(ctx)
 }
 
-// places returns when the cluster has a place for each copy of a stream.
+// places returns when the cluster can place each replica of a stream.
 func (c cluster) places(ctx context.Context) error {
 	return until(ctx, 30*time.Second, "the cluster takes a stream of three replicas", func(ctx context.Context) bool {
 		return c[0].ask(ctx, func(ctx context.Context, js jetstream.JetStream) error {
@@ -61,7 +61,7 @@ func (c cluster) places(ctx context.Context) error {
 	})
 }
 
-// urls is the cluster as the bridge knows it.
+// urls returns the servers of the cluster as the bridge's URL.
 func (c cluster) urls() string {
 	var urls []string
 	for _, b := range c {
@@ -91,7 +91,7 @@ func (c cluster) leader(ctx context.Context) (*broker, error) {
 	return found, err
 }
 
-// whole returns when every broker has every event again.
+// whole returns when every replica is current.
 func (c cluster) whole(ctx context.Context) error {
 	return until(ctx, 40*time.Second, "every broker has all of stream CRM", func(ctx context.Context) bool {
 		var info *jetstream.StreamInfo
@@ -107,8 +107,8 @@ func (c cluster) whole(ctx context.Context) error {
 	})
 }
 
-// killLeader ends the broker that leads the stream with kill -9 under load, and starts it again.
-// Each time takes an election, which takes seconds; so it is done half as often as other things.
+// killLeader kills the broker that leads the stream under load, and starts it again. Each time takes an election of seconds, so there
+// are half as many rounds.
 func killLeader(d delivery) play {
 	return leading(d, 0.5, func(ctx context.Context, at *site, brokers cluster) error {
 		leader, err := brokers.leader(ctx)
@@ -141,7 +141,7 @@ func changeLeader(d delivery) play {
 	})
 }
 
-// leading loads a bridge beside a cluster, and changes something about who leads it, so often for each round.
+// leading loads a bridge in front of a cluster, and changes the leader often times a round.
 func leading(d delivery, often float64, change func(context.Context, *site, cluster) error) play {
 	return func(ctx context.Context, s *stage) (row, error) {
 		brokers, err := s.addCluster(ctx)
@@ -171,13 +171,13 @@ func leading(d delivery, often float64, change func(context.Context, *site, clus
 			recovery = max(recovery, time.Since(began))
 		}
 		load.stop()
-		if _, err := brokers.leader(ctx); err != nil { // only the leader can say what the stream holds
+		if _, err := brokers.leader(ctx); err != nil { // only the leader knows what the stream holds
 			return row{}, err
 		}
 		r, err := at.settle(ctx)
 		r.recovery = recovery
-		r.disorder = "a leader that goes drops some of what is on its way, and the next one takes what comes after: the rest is sent again, behind it"
-		r.require(d == direct || r.counts[refused] == 0, "%d callbacks were answered 503, though the journal could keep them%s", r.counts[refused], at.bridge.log.end())
+		r.disorder = "a leader that steps down drops messages in flight, and the next one stores later ones: the dropped ones are sent again, after them"
+		r.require(d == direct || r.counts[refused] == 0, "%d callbacks were answered 503, although the journal could store them%s", r.counts[refused], at.bridge.log.end())
 		r.note("%d times, %d replicas", times, nodes)
 		return r, err
 	}

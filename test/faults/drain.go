@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// sigterm ends the bridge in the orderly way, under load: exit code 0, and no accepted request loses its answer. An event
-// that is stored though its answer never came was accepted, and cut off.
+// sigterm stops the bridge under load: exit code 0, and no accepted request loses its answer. A stored event without an answer was
+// accepted, and then cut off.
 func sigterm(d delivery) play {
 	return func(ctx context.Context, s *stage) (row, error) {
 		at, err := s.open(ctx, d)
@@ -33,14 +33,14 @@ func sigterm(d delivery) play {
 		}
 		load.stop()
 		r, err := at.settle(ctx)
-		r.require(r.storedUnanswered == 0, "%d accepted callbacks lost their answer when the bridge was told to end", r.storedUnanswered)
-		r.note("%d times, exit code 0; no answer only where no connection was to be had", s.rounds)
+		r.require(r.storedUnanswered == 0, "%d accepted callbacks lost their answer when the bridge was stopped", r.storedUnanswered)
+		r.note("%d times, exit code 0; no answer only if no connection was accepted", s.rounds)
 		return r, err
 	}
 }
 
-// drainDelay ends the bridge as an orchestrator does: what sends stops when /readyz says so. Then no callback at all may
-// lose its answer.
+// drainDelay stops the bridge as an orchestrator does: senders stop when /readyz reports not ready. Then no callback may lose its
+// answer.
 func drainDelay(d delivery) play {
 	return func(ctx context.Context, s *stage) (row, error) {
 		at, err := s.open(ctx, d, "BRIDGE_DRAIN_DELAY=1s")
@@ -53,7 +53,7 @@ func drainDelay(d delivery) play {
 		}
 		stopped := make(chan error, 1)
 		go func() { stopped <- at.bridge.stop(ctx) }()
-		err = until(ctx, time.Second, "the bridge says that it is not ready", func(ctx context.Context) bool { return !at.bridge.ready(ctx) })
+		err = until(ctx, time.Second, "the bridge reports not ready", func(ctx context.Context) bool { return !at.bridge.ready(ctx) })
 		load.stop()
 		if ended := <-stopped; err == nil {
 			err = ended
@@ -65,7 +65,7 @@ func drainDelay(d delivery) play {
 			return row{}, err
 		}
 		r, err := at.settle(ctx)
-		r.require(r.counts[unanswered] == 0, "%d callbacks lost their answer though they came while the bridge still said that it was ready, or soon after", r.counts[unanswered])
+		r.require(r.counts[unanswered] == 0, "%d callbacks lost their answer although they were sent while the bridge was ready, or soon after", r.counts[unanswered])
 		r.require(r.counts[refused] == 0, "%d callbacks were answered 503 during the drain", r.counts[refused])
 		r.note("exit code 0")
 		return r, err

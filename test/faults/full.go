@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// diskMiB is the size of the disk that is filled up. A bridge whose store broke ends when 64 MiB are free again.
+// diskMiB is the size of the disk that is filled. A bridge with a broken store exits when 64 MiB are free again.
 const diskMiB = 256
 
-// endsWithin is how soon a bridge must end after there is room again.
+// endsWithin is how soon a bridge must exit once there is room again.
 const endsWithin = 20 * time.Second
 
-// diskFull fills the disk of the bridge up under load. Callbacks are then answered 503. When there is room again the bridge
-// ends, for its store takes nothing more; whoever runs it starts it again, and so does this.
+// diskFull fills the disk of the bridge under load. Callbacks are then answered 503. When there is room again the bridge exits, because
+// its store stays broken, and is started again, as a service manager would.
 func diskFull(d delivery) play {
 	return func(ctx context.Context, s *stage) (row, error) {
 		if _, err := s.mount(ctx, "disk", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dm", diskMiB), "tmpfs"); err != nil {
@@ -36,7 +36,7 @@ func diskFull(d delivery) play {
 		}
 		load := at.send(ctx)
 		err = pass(ctx, s.load)
-		if d == journal { // so that nothing leaves the journal and makes room
+		if d == journal { // so that nothing is removed from the journal
 			err = errors.Join(err, at.remote.kill())
 		}
 		ballast := filepath.Join(s.folder, "disk", "ballast")
@@ -49,7 +49,7 @@ func diskFull(d delivery) play {
 		began := time.Now()
 		ended := errors.Join(err, os.Remove(ballast), at.bridge.ends(ctx, endsWithin))
 		if code := exitCode(at.bridge.err); ended == nil || code != 1 {
-			return row{}, fmt.Errorf("the bridge must end with code 1 when there is room again: code %d, %w", code, ended)
+			return row{}, fmt.Errorf("the bridge must exit with code 1 when there is room again: code %d, %w", code, ended)
 		}
 		if d == journal {
 			err = at.remote.start(ctx)
@@ -70,14 +70,14 @@ func diskFull(d delivery) play {
 		r, err := at.settle(ctx)
 		r.recovery = recovery
 		r.isFull(full, 0)
-		r.require(!readyWhileFull, "the bridge said that it was ready while its disk was full")
-		r.note("ended by itself, code 1; not a power cut: the disk is in memory")
+		r.require(!readyWhileFull, "the bridge reported ready while its disk was full")
+		r.note("exited by itself, code 1; not a power cut: the disk is in memory")
 		return r, err
 	}
 }
 
-// diskFullForwarded fills the disk of a journal permanently, while the remote takes events. Everything in the journal reaches
-// the remote, and then the bridge ends, for only a new start can use its store again: here one with room.
+// diskFullForwarded fills the disk of a journal permanently, while the remote is up. Everything in the journal is forwarded, and then the
+// bridge exits, because only a restart can use its store again: here one with room.
 func diskFullForwarded(ctx context.Context, s *stage) (row, error) {
 	if _, err := s.mount(ctx, "disk", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dm", diskMiB), "tmpfs"); err != nil {
 		return row{}, err
@@ -96,7 +96,7 @@ func diskFullForwarded(ctx context.Context, s *stage) (row, error) {
 	began := time.Now()
 	ended := errors.Join(err, at.bridge.ends(ctx, endsWithin))
 	if code := exitCode(at.bridge.err); ended == nil || code != 1 {
-		return row{}, fmt.Errorf("the bridge must end with code 1 when everything is forwarded: code %d, %w", code, ended)
+		return row{}, fmt.Errorf("the bridge must exit with code 1 when everything is forwarded: code %d, %w", code, ended)
 	}
 	took, reason := time.Since(began), at.bridge.log.end()
 	if err := errors.Join(os.Remove(ballast), at.startBridge(ctx)); err != nil {
@@ -109,12 +109,12 @@ func diskFullForwarded(ctx context.Context, s *stage) (row, error) {
 		return row{}, err
 	}
 	r, err := at.settle(ctx)
-	r.require(strings.Contains(reason, "everything in it was forwarded"), "the bridge ended for another reason%s", reason)
-	r.note("ended by itself, code 1, after %s with the disk still full", took.Round(100*time.Millisecond))
+	r.require(strings.Contains(reason, "everything in it was forwarded"), "the bridge exited for another reason%s", reason)
+	r.note("exited by itself, code 1, after %s with the disk still full", took.Round(100*time.Millisecond))
 	return r, err
 }
 
-// fill writes a file until the disk takes nothing more.
+// fill writes a file until the disk is full.
 func fill(path string) error {
 	file, err := os.Create(path)
 	if err != nil {
@@ -131,7 +131,7 @@ func fill(path string) error {
 	return errors.Join(err, file.Close())
 }
 
-// refuses returns when callbacks are answered 503, and begins the phase in which that should be so.
+// refuses returns when callbacks are answered 503, and begins a phase in which all must be.
 func (at *site) refuses(ctx context.Context) error {
 	at.ledger.next()
 	if err := until(ctx, recoverWithin, "callbacks are answered 503", func(context.Context) bool { return at.ledger.peek().refused > at.connections }); err != nil {
@@ -141,14 +141,14 @@ func (at *site) refuses(ctx context.Context) error {
 	return nil
 }
 
-// isFull requires of a phase that nothing could be kept in it, but for what took the place of so many events that left.
+// isFull requires that nothing was stored in a phase, but for left events that replaced forwarded ones.
 func (r *row) isFull(full phase, left int) {
-	r.require(full.refused > 0 && full.answered <= left && full.other+full.unanswered == 0, "while nothing more could be kept not every callback was answered 503: %s", full)
+	r.require(full.refused > 0 && full.answered <= left && full.other+full.unanswered == 0, "while nothing could be stored not every callback was answered 503: %s", full)
 	r.require(full.noWait == 0, "%d of the 503 came without Retry-After", full.noWait)
 }
 
-// journalFull has the remote away until the journal is full: 503. A bridge that is killed then starts again all the same.
-// When the remote is back the journal drains, and callbacks are answered 200.
+// journalFull has the remote unreachable until the journal is full: 503. A bridge that is killed then still starts. When the remote is
+// up again the journal drains, and callbacks are answered 200.
 func journalFull(ctx context.Context, s *stage) (row, error) {
 	at, err := s.open(ctx, journal, "BRIDGE_ANSWER_TIMEOUT=1s", "BRIDGE_JOURNAL_MAX_BYTES=2MiB")
 	if err != nil {
@@ -176,13 +176,13 @@ func journalFull(ctx context.Context, s *stage) (row, error) {
 	}
 	r, err := at.settle(ctx)
 	r.recovery = recovery
-	r.isFull(full, 1) // the last one that the remote has acknowledged stays for a while
+	r.isFull(full, 1) // the last acknowledged message stays for a while
 	r.isFull(again, 0)
 	return r, err
 }
 
-// remoteFull fills the disk of the remote up under load: with a journal callbacks are answered 200 all the same. The broker
-// takes nothing more until it is started again, with room on its disk.
+// remoteFull fills the disk of the remote under load: with a journal callbacks are still answered 200. The broker stores nothing more
+// until it is restarted, with room on its disk.
 func remoteFull(d delivery) play {
 	return func(ctx context.Context, s *stage) (row, error) {
 		if _, err := s.mount(ctx, "remote", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dm", diskMiB), "tmpfs"); err != nil {

@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// restart starts the bridge again, and returns how long it took until it served.
+// restart starts the bridge again, and returns how long that took.
 func (at *site) restart(ctx context.Context) (time.Duration, error) {
 	began := time.Now()
 	err := at.startBridge(ctx)
 	return time.Since(began), err
 }
 
-// kill -9 leaves the page cache as it was: these scenarios prove nothing of a power cut.
+// kill -9 does not affect the page cache: these scenarios show nothing about a power cut.
 
-// killBridge ends the bridge with kill -9 under load several times, and starts it again.
+// killBridge kills the bridge under load several times, and starts it again.
 func killBridge(d delivery) play {
 	return killing(d, func(ctx context.Context, at *site) error {
 		if err := at.bridge.kill(); err != nil {
@@ -27,7 +27,7 @@ func killBridge(d delivery) play {
 	})
 }
 
-// killBroker ends the remote broker.
+// killBroker kills the remote broker.
 func killBroker(d delivery) play {
 	return killing(d, func(ctx context.Context, at *site) error {
 		if err := at.remote.kill(); err != nil {
@@ -37,7 +37,7 @@ func killBroker(d delivery) play {
 	})
 }
 
-// killBoth ends the bridge and its broker at once. In delivery direct the bridge needs the broker at its start.
+// killBoth kills the bridge and its broker. In delivery direct the bridge needs the broker at its start.
 func killBoth(d delivery) play {
 	return killing(d, func(ctx context.Context, at *site) error {
 		if err := errors.Join(at.remote.kill(), at.bridge.kill()); err != nil {
@@ -50,7 +50,7 @@ func killBoth(d delivery) play {
 	})
 }
 
-// killing loads a bridge, and between times kills something and starts it again.
+// killing loads a bridge while something is killed and started again, in rounds.
 func killing(d delivery, kill func(context.Context, *site) error) play {
 	return func(ctx context.Context, s *stage) (row, error) {
 		at, err := s.open(ctx, d)

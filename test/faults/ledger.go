@@ -19,13 +19,13 @@ const (
 	refused                   // 503
 	other                     // any other status
 	unanswered                // the connection was refused or broke
-	open                      // 200, but after the moment that counts: it may be stored or not
+	open                      // 200, but after the ledger was frozen: it may be stored or not
 )
 
 // entry is one callback.
 type entry struct {
-	id         uuid.UUID // of its event, as the 200 named it
-	sequence   uint64    // as the 200 named it
+	id         uuid.UUID // of its event, from the 200
+	sequence   uint64    // from the 200
 	connection uint16
 	phase      uint8 // when it was answered
 	outcome    outcome
@@ -35,8 +35,8 @@ type entry struct {
 // maxEntries bounds the memory of a ledger: about 200 MB.
 const maxEntries = 4 << 20
 
-// ledger keeps every callback that was sent. Callback n is entry n-1, and n is also the record's id in its event; on one
-// connection n rises, for each sends the next callback when the one before is answered.
+// ledger records every callback that was sent. Callback n is entry n-1, and n is also the record's id in its event; on one connection n
+// rises, because each sends the next callback when the last one is answered.
 type ledger struct {
 	mu      sync.Mutex
 	entries []entry
@@ -46,7 +46,7 @@ type ledger struct {
 	phases  uint8
 }
 
-// phase is what happened between two moments of a scenario.
+// phase is a part of a scenario, with the answers in it.
 type phase struct {
 	number      uint8
 	first       int64 // number of the first callback that began in it
@@ -62,7 +62,7 @@ type phase struct {
 	slowestSafe time.Duration // 200
 }
 
-// begin enters a callback; ok is false when the ledger is full.
+// begin records a callback; ok is false if the ledger is full.
 func (l *ledger) begin(connection int) (n int64, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -73,7 +73,7 @@ func (l *ledger) begin(connection int) (n int64, ok bool) {
 	return int64(len(l.entries)), true
 }
 
-// end enters what became of callback n.
+// end records the outcome of callback n.
 func (l *ledger) end(n int64, r reply) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -102,7 +102,7 @@ func (l *ledger) end(n int64, r reply) {
 	}
 }
 
-// next begins a phase, and returns the one that it ends.
+// next begins a phase, and returns the last one.
 func (l *ledger) next() phase {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -116,14 +116,14 @@ func (l *ledger) next() phase {
 	return ended
 }
 
-// peek returns the phase that goes on.
+// peek returns the current phase.
 func (l *ledger) peek() phase {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.now
 }
 
-// freeze says that what is answered from now on may be lost: the picture of the disk is being taken.
+// freeze says that what is answered from now on may be lost, because the disk is being copied.
 func (l *ledger) freeze(frozen bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -147,7 +147,7 @@ func (l *ledger) loaded(d time.Duration) {
 	l.load += d
 }
 
-// rate is how many callbacks were answered 200 in each second of load.
+// rate returns how many callbacks were answered 200 per second of load.
 func (l *ledger) rate() float64 {
 	safe := l.count()[answered]
 	l.mu.Lock()
@@ -167,11 +167,11 @@ func (l *ledger) storedOf(p phase, o outcome) (stored int) {
 	return stored
 }
 
-// String is what a phase was like, for an error.
+// String describes a phase, for an error.
 func (p phase) String() string {
 	text := fmt.Sprintf("%d answered 200, %d 503, %d otherwise, %d not at all, in %s", p.answered, p.refused, p.other, p.unanswered, p.took.Round(time.Millisecond))
 	if p.sample != "" {
-		text += "; for instance: " + p.sample
+		text += "; for example: " + p.sample
 	}
 	return text
 }

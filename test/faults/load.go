@@ -24,7 +24,7 @@ const (
 	variable = "BRIDGE_ZOHO_WEBHOOK_SECRET"
 )
 
-// load is callbacks that are sent from several connections until it is stopped.
+// load sends callbacks over several connections until it is stopped.
 type load struct {
 	ledger   *ledger
 	url      string
@@ -33,7 +33,7 @@ type load struct {
 	senders  sync.WaitGroup
 }
 
-// reply is what a sender learns about one callback.
+// reply is the answer to one callback.
 type reply struct {
 	outcome    outcome
 	id         uuid.UUID
@@ -46,13 +46,13 @@ type reply struct {
 // answerWithin is longer than any bridge here takes to answer.
 const answerWithin = 20 * time.Second
 
-// send starts the load. Each connection sends its next callback when the one before is answered; after anything but a 200
-// it waits a moment, as a CRM would.
+// send starts the load. Each connection sends its next callback when the last one is answered; after anything but a 200 it waits a
+// moment, as a CRM would.
 func send(ctx context.Context, l *ledger, url string, connections int) *load {
 	s := &load{ledger: l, began: time.Now(), url: url + route}
 	for connection := range connections {
 		s.senders.Go(func() {
-			// One connection and no spare ones, which a client would use at the very moment in which a bridge that ends closes them.
+			// One connection and no idle ones, which a client might use just when an exiting bridge closes them.
 			client := &http.Client{Timeout: answerWithin, Transport: &http.Transport{MaxConnsPerHost: 1}}
 			defer client.CloseIdleConnections()
 			for !s.stopping.Load() && ctx.Err() == nil {
@@ -73,7 +73,7 @@ func send(ctx context.Context, l *ledger, url string, connections int) *load {
 // afterRefusal is how long a sender waits after anything but a 200.
 const afterRefusal = 20 * time.Millisecond
 
-// stop ends the load when every callback that is under way has its answer.
+// stop ends the load when every callback in flight is answered.
 func (s *load) stop() {
 	s.stopping.Store(true)
 	s.senders.Wait()

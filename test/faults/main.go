@@ -1,15 +1,13 @@
 //go:build linux
 
-// Command faults breaks what a bridge under load rests on, and compares every 200 with what the stream holds afterwards.
+// Command faults injects faults under a loaded bridge, and compares every 200 with what the stream holds afterwards.
 //
-// Each scenario loads a real bridge, beside a real broker where it has one, with callbacks that can be told apart, and keeps
-// a ledger of the answers. Then the power is cut, a process killed, the remote or the path to it lost, the disk filled. In
-// the end every event that was answered 200 must be in the stream. What is there twice, or behind a later one, is counted,
-// and is a violation where nothing explains it. One way of the power cut promises nothing and must lose events: else the
-// test would prove nothing.
+// Each scenario loads a real bridge, and a real broker if it has one, with distinguishable callbacks, and keeps a ledger of the answers.
+// Then the power is cut, a process killed, the remote or the path to it lost, or the disk filled. In the end every event that was
+// answered 200 must be in the stream. Events that are stored twice or out of order are counted, and are a violation unless the scenario
+// explains them. One power cut is a control without a guarantee, which must lose events.
 //
-// It needs Linux, and root for what it mounts; without root those scenarios are left out, and the table says so. It is run
-// in its own folder: go run .
+// It needs Linux, and root for mounts; without root those scenarios are skipped, as the table shows. Run it in its own folder: go run .
 package main
 
 import (
@@ -32,7 +30,7 @@ func main() {
 	s := settings{given: &atomic.Int64{}}
 	only := flag.String("only", "", "play only the scenarios whose fault and way match this regular expression")
 	flag.DurationVar(&s.load, "load", 700*time.Millisecond, "load before each fault")
-	flag.IntVar(&s.rounds, "rounds", 2, "kills and ends in each scenario")
+	flag.IntVar(&s.rounds, "rounds", 2, "kills or stops in each scenario")
 	flag.IntVar(&s.cuts, "cuts", 2, "power cuts for each way")
 	flag.IntVar(&s.connections, "connections", 32, "connections that send at once")
 	flag.Parse()
@@ -45,7 +43,7 @@ func main() {
 	}
 }
 
-// playAll plays the scenarios one after the other, those that mostly wait beside the others, and prints their table.
+// playAll plays the scenarios one after the other, those that mostly wait in parallel, and prints their table.
 func playAll(ctx context.Context, s settings, only string) (err error) {
 	wanted, err := regexp.Compile(only)
 	if err != nil {
@@ -70,7 +68,7 @@ func playAll(ctx context.Context, s settings, only string) (err error) {
 			r, err := one.on(ctx, s, folder)
 			if err != nil {
 				failed[i] = fmt.Sprintf("%s, %s: %v", one.fault, one.way, err)
-				r.note("not played to its end")
+				r.note("not finished")
 			}
 			rows[i] = r
 			fmt.Fprintf(os.Stderr, "%5.1fs  %s, %s\n", time.Since(began).Seconds(), one.fault, one.way)
@@ -84,7 +82,7 @@ func playAll(ctx context.Context, s settings, only string) (err error) {
 	failed = slices.DeleteFunc(failed, func(text string) bool { return text == "" })
 	violations, err := write(os.Stdout, rows)
 	if violations = slices.Concat(failed, violations); len(violations) > 0 {
-		err = errors.Join(err, fmt.Errorf("the promise does not hold:\n%s", strings.Join(violations, "\n")))
+		err = errors.Join(err, fmt.Errorf("the guarantee does not hold:\n%s", strings.Join(violations, "\n")))
 	}
 	return errors.Join(err, ctx.Err())
 }
@@ -92,11 +90,11 @@ func playAll(ctx context.Context, s settings, only string) (err error) {
 // playWithin bounds a scenario beyond its load.
 const playWithin = 3 * time.Minute
 
-// on plays the scenario on a stage of its own, and judges it.
+// on plays the scenario on a stage of its own, and checks the result.
 func (one scenario) on(ctx context.Context, s settings, folder string) (r row, err error) {
 	if one.root && os.Getuid() != 0 {
 		r = row{scenario: one, skipped: true}
-		r.note("not played: it takes root")
+		r.note("skipped: needs root")
 		return r, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, playWithin+time.Duration(10*max(s.rounds, s.cuts))*s.load)

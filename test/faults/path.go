@@ -14,10 +14,10 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// path is the network between the bridge and its remote, which can be broken.
+// path is a network path between the bridge and its remote, which can be broken.
 type path struct{ proxy *toxiproxy.Proxy }
 
-// addPath prepares a path to an address; it takes connections only when it is started.
+// addPath prepares a path to an address; it accepts connections once it is started.
 func (s *stage) addPath(ctx context.Context, to string) (path, error) {
 	listen, err := s.address(ctx)
 	if err != nil {
@@ -42,10 +42,10 @@ func (p path) breaks(toxics []string) error {
 	return nil
 }
 
-// mends takes all toxics away.
+// mends removes all toxics.
 func (p path) mends(ctx context.Context) { p.proxy.Toxics.ResetToxics(ctx) }
 
-// A black hole closes no connection: whoever sends into it learns nothing.
+// A black hole closes no connection: senders notice nothing.
 const (
 	holeThere = `{"name":"there","type":"timeout","stream":"upstream","attributes":{"timeout":0}}`
 	holeBack  = `{"name":"back","type":"timeout","stream":"downstream","attributes":{"timeout":0}}`
@@ -57,28 +57,28 @@ const (
 // outage is how long a path is broken or a disk full: two answer timeouts, which are one second here.
 const outage = 2000 * time.Millisecond
 
-// answersBy is when the last callback must have its answer: the answer timeout, and what a busy machine adds.
+// answersBy is when every callback must be answered: the answer timeout, and the delay of a busy machine.
 const answersBy = 2 * time.Second
 
-// lostPath breaks the path to the remote for a while, so that nothing can come through.
+// lostPath blocks the path to the remote for a while.
 func lostPath(d delivery, toxics ...string) play { return brokenPath(d, false, toxics) }
 
-// onItsWay is the most that the bridge forwards without having an acknowledgement: a window full, one whose acknowledgement
-// is waited for, and one that waits to enter the window.
-const onItsWay = 1024 + 2
+// maxInFlight is how many events the bridge forwards without an acknowledgement: a full window, one whose acknowledgement is awaited,
+// and one that waits to enter the window.
+const maxInFlight = 1024 + 2
 
-// forgottenPath breaks the path for longer than the remote knows an id again. What it stored and could not acknowledge is
-// then there twice.
+// forgottenPath breaks the path for longer than the duplicates window. Events that the remote stored and could not acknowledge are then
+// stored twice.
 func forgottenPath(toxics ...string) play {
 	return func(ctx context.Context, s *stage) (row, error) {
 		r, err := brokenPath(journal, false, toxics, window)(ctx, s)
 		r.doubles = "stored, its acknowledgement lost, and sent again after the window"
-		r.require(r.double <= onItsWay, "%d events are there twice, and only %d can have been on their way", r.double, onItsWay)
+		r.require(r.double <= maxInFlight, "%d events are stored twice, but at most %d can have been in flight", r.double, maxInFlight)
 		return r, err
 	}
 }
 
-// badPath makes the path to the remote bad for a while, though everything can come through.
+// badPath makes the path to the remote slow for a while.
 func badPath(d delivery, toxics ...string) play { return brokenPath(d, true, toxics) }
 
 func brokenPath(d delivery, passes bool, toxics []string, env ...string) play {
@@ -99,7 +99,7 @@ func brokenPath(d delivery, passes bool, toxics []string, env ...string) play {
 	}
 }
 
-// hung stops the remote broker without ending it: its connections stand, and nothing answers.
+// hung suspends the remote broker: its connections stay open, and nothing answers.
 func hung(d delivery) play {
 	return func(ctx context.Context, s *stage) (row, error) {
 		at, err := s.open(ctx, d)
@@ -110,8 +110,8 @@ func hung(d delivery) play {
 	}
 }
 
-// breakFor loads the site and breaks something for a while. With a journal every callback is answered 200 meanwhile; in
-// delivery direct each is answered in time, and with 200 where everything passes. Afterwards all goes on by itself.
+// breakFor loads the site and breaks something for a while. With a journal every callback is answered 200 meanwhile; in delivery direct
+// each is answered in time, and with 200 if everything passes. Afterwards the bridge recovers by itself.
 func (at *site) breakFor(ctx context.Context, d time.Duration, passes bool, breaks, mends func() error) (row, error) {
 	load := at.send(ctx)
 	err := errors.Join(pass(ctx, at.load), breaks())
@@ -135,16 +135,16 @@ func (at *site) breakFor(ctx context.Context, d time.Duration, passes bool, brea
 	if at.delivery == journal || passes {
 		r.require(broken.answered > 0 && broken.refused == 0, "not every callback was answered 200 meanwhile: %s%s", broken, at.bridge.log.end())
 	}
-	r.require(at.delivery == direct || r.counts[refused] == 0, "%d callbacks were answered 503, though the journal could keep them%s", r.counts[refused], at.bridge.log.end())
+	r.require(at.delivery == direct || r.counts[refused] == 0, "%d callbacks were answered 503, although the journal could store them%s", r.counts[refused], at.bridge.log.end())
 	r.note("meanwhile %d 200, %d 503", broken.answered, broken.refused)
 	return r, err
 }
 
-// few is how many connections send while a bridge finds out that a connection is dead.
+// few is how many connections send while a bridge detects a dead connection.
 const few = 4
 
-// halfOpen has the bridge's connection to the remote die without being closed, for good: only a new connection, by a second
-// address of the same remote, comes through.
+// halfOpen has the bridge's connection to the remote die permanently without being closed: only a new connection to a second address of
+// the same remote works.
 func halfOpen(d delivery) play {
 	return func(ctx context.Context, s *stage) (row, error) {
 		at, err := s.openSite(ctx, d)
@@ -160,14 +160,14 @@ func halfOpen(d delivery) play {
 			return row{}, err
 		}
 		at.path = first.url() + "," + second.url()
-		at.connections = few // the journal fills for long, and must empty again
+		at.connections = few // the journal fills for a long time, and must drain again
 		if err := errors.Join(first.proxy.Start(), at.startBridge(ctx)); err != nil {
 			return row{}, err
 		}
 		load := at.send(ctx)
 		err = errors.Join(pass(ctx, s.load), first.breaks([]string{holeThere, holeBack}), second.proxy.Start())
 		began := time.Now()
-		// What was on its way is answered when its time is over; what comes later tells of the new connection.
+		// Callbacks in flight are answered after the timeout; later ones show whether the new connection works.
 		err = errors.Join(err, pass(ctx, 2*time.Second))
 		at.ledger.next()
 		err = errors.Join(err, at.recovers(ctx, began))

@@ -11,16 +11,16 @@ import (
 	"syscall"
 )
 
-// imageMiB is the size of the device that a bridge has.
+// imageMiB is the size of a bridge's device.
 const imageMiB = 1024
 
-// powerCut runs a bridge on a device of its own and cuts its power several times; after each cut it goes on from what the
-// device held. The bridge is stopped for a moment and the image of the device copied: the copy is what a power cut would
-// have left, all that reached the device and nothing of what waited in memory.
+// powerCut runs a bridge on a device of its own and cuts its power several times; after each cut it resumes from what the device held.
+// The bridge is suspended while the image of the device is copied: the copy is what a power cut would have left, all that reached the
+// device and nothing that was only in memory.
 func powerCut(d delivery, env ...string) play { return cutting(d, false, env) }
 
-// powerCutBacklog has the remote away while events gather in the journal: until after the first cut, and until shortly
-// before the second, which comes while they leave the journal.
+// powerCutBacklog has the remote unreachable while events gather in the journal: until after the first cut, and until shortly before the
+// second, which comes while they are forwarded.
 func powerCutBacklog() play { return cutting(journal, true, nil) }
 
 func cutting(d delivery, backlog bool, env []string) play {
@@ -38,7 +38,7 @@ func cutting(d delivery, backlog bool, env []string) play {
 		for cut := range s.cuts {
 			load := at.loaded
 			if backlog {
-				load = [...]loading{at.awayThroughout, at.awayAtFirst}[cut%2]
+				load = [...]loading{at.downThroughout, at.downAtFirst}[cut%2]
 			}
 			r, err := at.cutPower(ctx, image, load)
 			if err != nil {
@@ -63,16 +63,16 @@ func makeDevice(ctx context.Context, image string) error {
 	return command(ctx, "mkfs.ext4", "-q", "-F", image)
 }
 
-// loading is what goes on until the power is cut.
+// loading is what happens until the power is cut.
 type loading func(ctx context.Context) error
 
 func (at *site) loaded(ctx context.Context) error { return pass(ctx, at.load) }
 
-func (at *site) awayThroughout(ctx context.Context) error {
+func (at *site) downThroughout(ctx context.Context) error {
 	return errors.Join(at.remote.kill(), pass(ctx, at.load))
 }
 
-func (at *site) awayAtFirst(ctx context.Context) error {
+func (at *site) downAtFirst(ctx context.Context) error {
 	return errors.Join(at.remote.kill(), pass(ctx, at.load), at.remote.start(ctx), pass(ctx, at.load/4))
 }
 
@@ -87,7 +87,7 @@ func (at *site) cutPower(ctx context.Context, image string, loading loading) (ro
 	}
 	load := at.send(ctx)
 	err = loading(ctx)
-	// What was answered by now must be in the copy. Then the bridge stands still, so that the copy is of one moment.
+	// What was answered by now must be in the copy. The bridge is then suspended, so that the copy is consistent.
 	at.ledger.freeze(true)
 	before := at.ledger.next()
 	err = errors.Join(err, at.bridge.signal(syscall.SIGSTOP), command(ctx, "cp", "--sparse=always", image, image+".cut"), at.bridge.kill())

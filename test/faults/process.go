@@ -14,12 +14,12 @@ import (
 	"time"
 )
 
-// process is a program that runs, and the end of its log.
+// process is a running program, and the end of its log.
 type process struct {
 	name   string
 	cmd    *exec.Cmd
 	log    *logTail
-	exited chan struct{} // closed when it has ended; err then says how
+	exited chan struct{} // closed when it has exited; err then says how
 	err    error
 }
 
@@ -38,7 +38,7 @@ func run(ctx context.Context, name, path string, args, env []string, heard func(
 	return p, nil
 }
 
-// signal sends a signal; a process that has ended already is an error.
+// signal sends a signal; it returns an error if the process has exited.
 func (p *process) signal(signal syscall.Signal) error {
 	if err := p.cmd.Process.Signal(signal); err != nil {
 		return fmt.Errorf("send %s to %s: %w%s", signal, p.name, err, p.log.end())
@@ -46,14 +46,14 @@ func (p *process) signal(signal syscall.Signal) error {
 	return nil
 }
 
-// kill ends the process as kill -9 does, and returns when it is gone.
+// kill kills the process with SIGKILL, and returns when it has exited.
 func (p *process) kill() error {
 	err := p.signal(syscall.SIGKILL)
 	<-p.exited
 	return err
 }
 
-// ends returns how the process ends, which it must do within a time.
+// ends returns how the process exits, or an error if it does not exit in time.
 func (p *process) ends(ctx context.Context, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -61,11 +61,11 @@ func (p *process) ends(ctx context.Context, within time.Duration) error {
 	case <-p.exited:
 		return p.err
 	case <-ctx.Done():
-		return fmt.Errorf("%s does not end within %s%s", p.name, within, p.log.end())
+		return fmt.Errorf("%s did not exit within %s%s", p.name, within, p.log.end())
 	}
 }
 
-// stop sends SIGTERM, and returns an error unless the process then ends with exit code 0.
+// stop sends SIGTERM, and returns an error unless the process then exits with code 0.
 func (p *process) stop(ctx context.Context) error {
 	if err := p.signal(syscall.SIGTERM); err != nil {
 		return err
@@ -76,7 +76,7 @@ func (p *process) stop(ctx context.Context) error {
 	return nil
 }
 
-// ended reports whether the process is gone.
+// ended reports whether the process has exited.
 func (p *process) ended() bool {
 	select {
 	case <-p.exited:
@@ -86,23 +86,23 @@ func (p *process) ended() bool {
 	}
 }
 
-// close ends the process if it still runs.
+// close kills the process if it still runs.
 func (p *process) close() {
 	_ = p.cmd.Process.Kill()
 	<-p.exited
 }
 
-// logTail keeps the last lines of a log that tell of something other than a single callback.
+// logTail keeps the last lines of a log that are not about a single callback.
 type logTail struct {
-	heard func(line []byte) // nil: nobody listens
+	heard func(line []byte) // nil: not called
 
 	mu      sync.Mutex
 	partial []byte
 	last    []string
-	failed  string // the last line that tells of a callback which could not be made safe
+	failed  string // the last line about a callback that could not be stored
 }
 
-// tailLines is how much of a log is kept for the error that it may explain.
+// tailLines is how many lines of a log are kept for errors.
 const tailLines = 12
 
 // Write implements io.Writer.
@@ -130,7 +130,7 @@ func (l *logTail) Write(p []byte) (int, error) {
 	}
 }
 
-// end is the end of the log, as it is added to an error.
+// end returns the end of the log, for an error.
 func (l *logTail) end() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -144,7 +144,7 @@ func (l *logTail) end() string {
 	return "; its log ends with\n  " + strings.Join(lines, "\n  ")
 }
 
-// until returns when ok does, and an error that says what when that takes longer than a time.
+// until returns when ok returns true, or an error that names what if that takes too long.
 func until(ctx context.Context, within time.Duration, what string, ok func(ctx context.Context) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -162,7 +162,7 @@ func until(ctx context.Context, within time.Duration, what string, ok func(ctx c
 	}
 }
 
-// pass returns after a time in which the load goes on.
+// pass waits while the load continues.
 func pass(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):
@@ -180,7 +180,7 @@ func command(ctx context.Context, name string, args ...string) error {
 	return nil
 }
 
-// exitCode is how a program ended; -1 where a signal ended it.
+// exitCode returns a program's exit code; -1 if a signal ended it.
 func exitCode(err error) int {
 	var exit *exec.ExitError
 	switch {

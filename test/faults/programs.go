@@ -13,10 +13,10 @@ import (
 
 const brokerModule = "github.com/nats-io/nats-server/v2"
 
-// root is the repository, seen from this folder.
+// root is the repository, relative to this folder.
 const root = "../.."
 
-// build makes the bridge of this repository and a broker of the version that the bridge embeds.
+// build builds the bridge of this repository and a broker of the version that the bridge embeds.
 func build(ctx context.Context, folder string) (bridge, broker string, err error) {
 	ours, err := goTool(ctx, root, "list", "-m", "-f", "{{.Path}} {{.Version}}", brokerModule)
 	if err != nil {
@@ -27,7 +27,7 @@ func build(ctx context.Context, folder string) (bridge, broker string, err error
 		return "", "", err
 	}
 	if ours != theirs {
-		return "", "", fmt.Errorf("the bridge embeds %s, and this program would break %s: name one version in both go.mod", ours, theirs)
+		return "", "", fmt.Errorf("the bridge embeds %s, but this program tests %s: require one version in both go.mod", ours, theirs)
 	}
 	bridge, broker = filepath.Join(folder, "crm-bridge"), filepath.Join(folder, "nats-server")
 	_, err = goTool(ctx, root, "build", "-o", bridge, "./cmd/crm-bridge")

@@ -14,24 +14,24 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// reconciler compares the ledger with a stream that is read from its beginning.
+// reconciler compares the ledger with a stream, from its first event.
 //
-// An event is out of order if an event with a higher sequence in its answer stands before it, or one that the same
-// connection was answered later. Of an event that is there more than once, the first copy counts.
+// An event is out of order if one with a higher sequence in its answer precedes it, or one that the same connection sent later. Of
+// several copies of an event the first one counts.
 type reconciler struct {
 	ledger *ledger
 
-	highest uint64           // sequence of an answer
+	highest uint64           // sequence in an answer
 	latest  map[uint16]int64 // callback of each connection
 
 	double     int // copies beyond the first
 	outOfOrder int
-	strange    int // events that nobody sent, or under another id than the answer named
-	refused    int // stored, though answered 503
-	unanswered int // stored, though the answer never came
+	strange    int // events that were never sent, or have another id than the answer said
+	refused    int // stored, although answered 503
+	unanswered int // stored, although the answer never came
 }
 
-// meet takes the next event of the stream: its record, which is the number of the callback, and its id.
+// meet compares the next event of the stream: its record, which is the number of the callback, and its id.
 func (r *reconciler) meet(record string, id uuid.UUID) {
 	r.ledger.mu.Lock()
 	defer r.ledger.mu.Unlock()
@@ -67,8 +67,7 @@ func (r *reconciler) meet(record string, id uuid.UUID) {
 	r.latest[e.connection] = max(r.latest[e.connection], n)
 }
 
-// missing returns how many answered events the stream does not hold. Those before its first sequence were dropped at its
-// limit, as they should be.
+// missing returns how many answered events the stream does not hold. Those before its first sequence were dropped at its limit.
 func (r *reconciler) missing(first uint64) (missing, dropped int) {
 	r.ledger.mu.Lock()
 	defer r.ledger.mu.Unlock()
@@ -84,7 +83,7 @@ func (r *reconciler) missing(first uint64) (missing, dropped int) {
 	return missing, dropped
 }
 
-// read gives every event of a stream to the reconciler, and returns the stream's state.
+// read passes every event of a stream to meet, and returns the stream's state.
 func (r *reconciler) read(ctx context.Context, url, name string) (jetstream.StreamState, error) {
 	conn, js, err := dial(url)
 	if err != nil {
@@ -139,7 +138,7 @@ func dial(url string) (*nats.Conn, jetstream.JetStream, error) {
 	return conn, js, nil
 }
 
-// newReconciler forgets what an earlier one has seen.
+// newReconciler returns a reconciler, and resets what an earlier one has noted in the ledger.
 func newReconciler(l *ledger) *reconciler {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// fourAnswers is a ledger of four callbacks, two on each connection, answered in the order in which they began.
+// fourAnswers is a ledger of four callbacks, two per connection, answered in the order in which they began.
 func fourAnswers() (*ledger, []uuid.UUID) {
 	l, ids := &ledger{}, make([]uuid.UUID, 4)
 	for i := range ids {
@@ -20,7 +20,7 @@ func fourAnswers() (*ledger, []uuid.UUID) {
 	return l, ids
 }
 
-// What is missing, double, out of order or strange in a stream is found, each as itself.
+// Missing, double, out-of-order and strange events of a stream are counted, each separately.
 func TestReconcilerFinds(t *testing.T) {
 	type found struct{ missing, dropped, double, outOfOrder, strange int }
 	for name, c := range map[string]struct {
@@ -55,7 +55,7 @@ func TestReconcilerFinds(t *testing.T) {
 	}
 }
 
-// An event under another id than its answer named does not count as that answer's event.
+// An event with another id than its answer said does not count as that answer's event.
 func TestAnotherID(t *testing.T) {
 	l, _ := fourAnswers()
 	r := newReconciler(l)
@@ -65,7 +65,7 @@ func TestAnotherID(t *testing.T) {
 	}
 }
 
-// A connection's later event before its earlier one is out of order even where the sequences say nothing of it.
+// A connection's later event before its earlier one is out of order even if the sequences do not show it.
 func TestOrderOfAConnection(t *testing.T) {
 	l := &ledger{}
 	ids := []uuid.UUID{uuid.New(), uuid.New()}
@@ -81,7 +81,7 @@ func TestOrderOfAConnection(t *testing.T) {
 	}
 }
 
-// Whatever a scenario does not explain is a violation, and a control that loses nothing is one too.
+// What a scenario does not explain is a violation, and so is a control that loses nothing.
 func TestJudge(t *testing.T) {
 	safe := map[outcome]int{answered: 1}
 	for name, c := range map[string]struct {
@@ -116,17 +116,17 @@ func TestPhases(t *testing.T) {
 	l.end(early, reply{outcome: refused})
 	during, _ := l.begin(0)
 	l.end(during, reply{outcome: refused})
-	away := l.next()
-	if away.refused != 2 || away.noWait != 2 {
-		t.Errorf("phase: %s, %d without Retry-After", away, away.noWait)
+	down := l.next()
+	if down.refused != 2 || down.noWait != 2 {
+		t.Errorf("phase: %s, %d without Retry-After", down, down.noWait)
 	}
 	r := newReconciler(l)
 	r.meet("1", uuid.New())
-	if n := l.storedOf(away, refused); n != 0 {
+	if n := l.storedOf(down, refused); n != 0 {
 		t.Errorf("%d stored of the phase, of which the one that is stored began before it", n)
 	}
 	r.meet("2", uuid.New())
-	if n := l.storedOf(away, refused); n != 1 || r.refused != 2 {
+	if n := l.storedOf(down, refused); n != 1 || r.refused != 2 {
 		t.Errorf("%d stored of the phase, %d in all", n, r.refused)
 	}
 	l.freeze(true)

@@ -16,8 +16,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// deleteStream deletes the remote stream under load. The bridge makes it again, and what comes after is in the new one. What
-// the old one held is gone with it, and counts as having been there: it is read while the bridge stands still.
+// deleteStream deletes the remote stream under load. The bridge makes it again, and later events are in the new one. The events of the
+// old one are lost with it, but count as stored: they are read while the bridge is suspended.
 func deleteStream(d delivery) play {
 	return loseStream(d, func(ctx context.Context, at *site) error {
 		return at.remote.ask(ctx, func(ctx context.Context, js jetstream.JetStream) error {
@@ -26,7 +26,7 @@ func deleteStream(d delivery) play {
 	})
 }
 
-// wipeRemote ends the remote with kill -9 under load, and starts it again with an empty disk.
+// wipeRemote kills the remote under load, and starts it again with an empty disk.
 func wipeRemote(d delivery) play {
 	return loseStream(d, func(ctx context.Context, at *site) error {
 		return errors.Join(at.remote.kill(), os.RemoveAll(filepath.Join(at.folder, at.remote.name)), at.remote.start(ctx))
@@ -65,13 +65,13 @@ func loseStream(d delivery, lose func(context.Context, *site) error) play {
 		if d == direct {
 			result.disorder = "the answers name sequences of the stream, and those of the new one begin at 1 again"
 		}
-		result.require(d == direct || result.counts[refused] == 0, "%d callbacks were answered 503, though the journal could keep them%s", result.counts[refused], at.bridge.log.end())
+		result.require(d == direct || result.counts[refused] == 0, "%d callbacks were answered 503, although the journal could store them%s", result.counts[refused], at.bridge.log.end())
 		result.note("%d events in the old stream", held)
 		return result, err
 	}
 }
 
-// readStill reads the remote stream of a bridge that stands still, again until nothing was on its way any more.
+// readStill reads the remote stream of a suspended bridge, again until nothing was in flight any more.
 func (at *site) readStill(ctx context.Context) (*reconciler, uint64, error) {
 	for before := uint64(0); ; {
 		r := newReconciler(at.ledger)
@@ -83,9 +83,9 @@ func (at *site) readStill(ctx context.Context) (*reconciler, uint64, error) {
 	}
 }
 
-// refusedForGood sends callbacks whose events the remote never takes, among others. They are set aside, and counted, and
-// the rest flows on.
-func refusedForGood(size int, limit func(context.Context, *site) error, lines ...string) play {
+// rejectedPermanently sends a callback whose event the remote never accepts, among others. It is set aside and counted, and later events
+// are not blocked.
+func rejectedPermanently(size int, limit func(context.Context, *site) error, lines ...string) play {
 	return func(ctx context.Context, s *stage) (row, error) {
 		at, err := s.newSite(ctx, journal)
 		if err != nil {
@@ -107,7 +107,7 @@ func refusedForGood(size int, limit func(context.Context, *site) error, lines ..
 		err = pass(ctx, s.load)
 		large := fmt.Appendf(nil, `{"id":"large","padding":"%s"}`, bytes.Repeat([]byte("x"), size))
 		if r := load.post(ctx, &http.Client{Timeout: answerWithin}, large); r.outcome != answered {
-			err = errors.Join(err, fmt.Errorf("a callback that the journal can keep was not answered 200: %s", r.what))
+			err = errors.Join(err, fmt.Errorf("a callback that the journal can store was not answered 200: %s", r.what))
 		}
 		err = errors.Join(err, pass(ctx, s.load))
 		load.stop()
@@ -122,7 +122,7 @@ func refusedForGood(size int, limit func(context.Context, *site) error, lines ..
 	}
 }
 
-// smallMessages bounds the messages of the remote stream.
+// smallMessages limits the size of the remote stream's messages.
 func smallMessages(ctx context.Context, at *site) error {
 	return at.remote.ask(ctx, func(ctx context.Context, js jetstream.JetStream) error {
 		stream, err := js.Stream(ctx, "CRM")

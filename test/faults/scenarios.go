@@ -4,16 +4,16 @@ package main
 
 import "context"
 
-// scenario is a fault, and the way in which a bridge runs when it meets it.
+// scenario is a fault, and the way in which the bridge is run.
 type scenario struct {
 	fault, way string
 	play       play
 	root       bool // it mounts something
-	loses      bool // it promises nothing, so something must be missing
-	waits      bool // it waits more than it works
+	loses      bool // it guarantees nothing, so events must be missing
+	waits      bool // it mostly waits
 }
 
-// play loads a bridge on a stage, breaks something, and returns what was seen.
+// play loads a bridge on a stage, breaks something, and returns what it observed.
 type play func(ctx context.Context, s *stage) (row, error)
 
 var scenarios = []scenario{
@@ -22,7 +22,7 @@ var scenarios = []scenario{
 	{fault: "power cut", way: "embedded, BRIDGE_SYNC=server", play: powerCut(embedded, "BRIDGE_SYNC=server"), root: true},
 	{fault: "power cut", way: "embedded, BRIDGE_SYNC=1h: must lose", play: powerCut(embedded, "BRIDGE_SYNC=1h"), root: true, loses: true},
 	{fault: "power cut", way: "journal", play: powerCut(journal), root: true},
-	{fault: "power cut", way: "journal, remote away before it", play: powerCutBacklog(), root: true},
+	{fault: "power cut", way: "journal, remote down before it", play: powerCutBacklog(), root: true},
 
 	{fault: "kill -9 of the bridge", way: "embedded", play: killBridge(embedded)},
 	{fault: "kill -9 of the bridge", way: "journal", play: killBridge(journal)},
@@ -43,10 +43,10 @@ var scenarios = []scenario{
 	{fault: "rolling upgrade", way: "direct, 2 replicas", play: upgrade(direct)},
 	{fault: "upgrade", way: "embedded", play: upgradeAlone},
 
-	{fault: "remote away past the window", way: "journal", play: awayJournal},
-	{fault: "remote away past the window", way: "direct", play: awayDirect},
-	{fault: "remote not there at the start", way: "journal", play: absent(journal)},
-	{fault: "remote not there at the start", way: "direct", play: absent(direct)},
+	{fault: "remote down past the window", way: "journal", play: downJournal},
+	{fault: "remote down past the window", way: "direct", play: downDirect},
+	{fault: "remote down at the start", way: "journal", play: absent(journal)},
+	{fault: "remote down at the start", way: "direct", play: absent(direct)},
 
 	{fault: "black hole", way: "journal", play: lostPath(journal, holeThere, holeBack)},
 	{fault: "black hole", way: "direct", play: lostPath(direct, holeThere, holeBack)},
@@ -61,12 +61,12 @@ var scenarios = []scenario{
 	{fault: "400 KB/s to the remote", way: "direct", play: badPath(direct, narrow)},
 	{fault: "remote hangs", way: "journal", play: hung(journal), waits: true},
 	{fault: "remote hangs", way: "direct", play: hung(direct), waits: true},
-	{fault: "half-open for good", way: "journal", play: halfOpen(journal), waits: true},
-	{fault: "half-open for good", way: "direct", play: halfOpen(direct), waits: true},
+	{fault: "half-open permanently", way: "journal", play: halfOpen(journal), waits: true},
+	{fault: "half-open permanently", way: "direct", play: halfOpen(direct), waits: true},
 
 	{fault: "disk full", way: "embedded", play: diskFull(embedded), root: true},
 	{fault: "disk full", way: "journal", play: diskFull(journal), root: true},
-	{fault: "disk full for good", way: "journal", play: diskFullForwarded, root: true},
+	{fault: "disk full permanently", way: "journal", play: diskFullForwarded, root: true},
 	{fault: "remote's disk full", way: "journal", play: remoteFull(journal), root: true},
 	{fault: "remote's disk full", way: "direct", play: remoteFull(direct), root: true},
 	{fault: "journal full", way: "journal", play: journalFull},
@@ -80,6 +80,6 @@ var scenarios = []scenario{
 	{fault: "remote stream deleted", way: "direct", play: deleteStream(direct)},
 	{fault: "remote's disk lost", way: "journal", play: wipeRemote(journal)},
 	{fault: "remote's disk lost", way: "direct", play: wipeRemote(direct)},
-	{fault: "too large for the remote stream", way: "journal", play: refusedForGood(8<<10, smallMessages)},
-	{fault: "too large for the remote", way: "journal", play: refusedForGood(100<<10, nil, "max_payload: 64KB")},
+	{fault: "too large for the remote stream", way: "journal", play: rejectedPermanently(8<<10, smallMessages)},
+	{fault: "too large for the remote", way: "journal", play: rejectedPermanently(100<<10, nil, "max_payload: 64KB")},
 }

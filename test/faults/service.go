@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// service does for bridges what a Service does in a cluster: it hands each new connection to one of those that are ready. A
-// connection that stands stays where it is, and one that is refused is not tried elsewhere.
+// service balances connections like a Kubernetes Service: it forwards each new connection to one of the ready bridges. An open connection
+// stays where it is, and a refused one is not retried elsewhere.
 type service struct {
 	address  string
 	listener net.Listener
@@ -32,12 +32,12 @@ type replica struct {
 }
 
 const (
-	// askEvery is how often a replica is asked whether it is ready, and newsTake how long it takes until its answer counts.
+	// askEvery is how often the readiness of a replica is checked, and newsTake how long a change takes to have effect.
 	askEvery = 50 * time.Millisecond
 	newsTake = 300 * time.Millisecond
 )
 
-// openService stands before replicas for as long as the stage stands.
+// openService opens a service in front of replicas, until the stage is closed.
 func (s *stage) openService(ctx context.Context, sites ...*site) (*service, error) {
 	address, err := s.address(ctx)
 	if err != nil {
@@ -65,7 +65,7 @@ func (s *stage) openService(ctx context.Context, sites ...*site) (*service, erro
 	return front, nil
 }
 
-// ask puts a replica in and takes it out, as it says.
+// ask adds and removes a replica by its readiness.
 func (f *service) ask(ctx context.Context, r *replica) {
 	for pass(ctx, askEvery) == nil {
 		ready := r.site.running().ready(ctx)
@@ -84,7 +84,7 @@ func (f *service) is(r *replica) bool {
 	return r.in
 }
 
-// all returns when new connections go to every replica.
+// all returns when every replica gets new connections.
 func (f *service) all(ctx context.Context) error {
 	return until(ctx, startWithin, "every replica is in the service", func(context.Context) bool {
 		f.mu.Lock()
@@ -93,7 +93,7 @@ func (f *service) all(ctx context.Context) error {
 	})
 }
 
-// next is the address of the replica whose turn it is; empty where none is ready.
+// next returns the address of the next ready replica; empty if none is.
 func (f *service) next() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -116,7 +116,7 @@ func (f *service) serve(ctx context.Context) {
 	}
 }
 
-// join carries bytes both ways until both sides have ended.
+// join copies bytes both ways until both sides have closed.
 func (f *service) join(ctx context.Context, client net.Conn) {
 	defer func() { _ = client.Close() }()
 	bridge, err := (&net.Dialer{}).DialContext(ctx, "tcp", f.next())
@@ -132,7 +132,7 @@ func (f *service) join(ctx context.Context, client net.Conn) {
 	back.Wait()
 }
 
-// carry copies what comes, and passes its end on.
+// carry copies bytes, and then closes to for writing.
 func carry(to, from net.Conn) {
 	_, err := io.Copy(to, from)
 	if half, ok := to.(interface{ CloseWrite() error }); ok && err == nil {

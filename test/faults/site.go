@@ -14,17 +14,17 @@ import (
 type delivery string
 
 const (
-	embedded delivery = "embedded" // keeps it in its own server's stream
-	journal  delivery = "journal"  // keeps it in its journal, and brings it to a remote broker from there
-	direct   delivery = "direct"   // has the remote acknowledge it
+	embedded delivery = "embedded" // stores it in its own server's stream
+	journal  delivery = "journal"  // stores it in its journal, and forwards it to a remote broker
+	direct   delivery = "direct"   // waits for the remote's acknowledgement
 )
 
-// site is a bridge at fixed addresses, the broker that it publishes to, and everything that was sent to it.
+// site is a bridge at fixed addresses, its broker, and the ledger of its callbacks.
 type site struct {
 	*stage
 	delivery delivery
 	data     string   // the bridge's folder
-	env      []string // beside addresses and folder
+	env      []string // besides addresses and folder
 	listen   string   // of callbacks
 	remote   *broker  // nil: embedded
 	path     string   // URL of the remote as the bridge knows it
@@ -68,7 +68,7 @@ func (at *site) startBridge(ctx context.Context) (err error) {
 	if at.delivery != embedded {
 		env = append(env, "BRIDGE_NATS_URL="+at.path, "BRIDGE_DELIVERY="+string(at.delivery), "BRIDGE_STREAM_MAX_BYTES=1GiB")
 	}
-	if at.delivery == direct { // a remote that is silent is waited for so long
+	if at.delivery == direct { // how long a callback waits for a silent remote
 		env = append(env, "BRIDGE_ANSWER_TIMEOUT=1s")
 	}
 	started, err := at.stage.startBridge(ctx, append(env, at.env...)...)
@@ -81,7 +81,7 @@ func (at *site) startBridge(ctx context.Context) (err error) {
 	return nil
 }
 
-// running is the bridge that was started last, for who asks while it is replaced.
+// running returns the bridge that was started last, also while it is replaced.
 func (at *site) running() *bridge {
 	at.mu.Lock()
 	defer at.mu.Unlock()
@@ -94,13 +94,13 @@ func (at *site) send(ctx context.Context) *load {
 	return send(ctx, at.ledger, "http://"+at.listen, at.connections)
 }
 
-// recovers returns when the site works again after a fault that passed at a time: when a callback that was sent in this phase
-// has been answered with 200, one more than could have been under way when it began; with a journal also when everything
-// that waited in it at that time has arrived.
+// recovers returns when the site has recovered from a fault that ended at a time: when more callbacks have been answered 200 in this
+// phase than could have been in flight when it began; with a journal also when everything that waited in it at that time has been
+// forwarded.
 func (at *site) recovers(ctx context.Context, passed time.Time) error {
 	err := until(ctx, recoverWithin, "callbacks are answered 200 again", func(context.Context) bool { return at.ledger.peek().answered > at.connections })
 	if err == nil && at.delivery == journal {
-		err = until(ctx, recoverWithin, "what waited in the journal arrives", func(ctx context.Context) bool {
+		err = until(ctx, recoverWithin, "the journal's old events are forwarded", func(ctx context.Context) bool {
 			now := time.Now()
 			oldest, ok := at.bridge.metric(ctx, "crm_bridge_journal_oldest_seconds")
 			return ok && now.Add(-time.Duration(oldest*float64(time.Second))).After(passed)
@@ -112,11 +112,11 @@ func (at *site) recovers(ctx context.Context, passed time.Time) error {
 	return nil
 }
 
-// recoverWithin is how long it may take until a site works again, once the fault has passed. To find a dead connection takes
-// 15 to 20 seconds, and each address of the remote that does not answer five more.
+// recoverWithin is how long a site may take to recover after a fault. Detecting a dead connection takes 15 to 20 seconds, and each
+// address of the remote that does not answer five more.
 const recoverWithin = 45 * time.Second
 
-// drains returns when nothing waits in the journal any more.
+// drains returns when the journal is empty.
 func (at *site) drains(ctx context.Context, within time.Duration) error {
 	if at.delivery != journal {
 		return nil
@@ -124,7 +124,7 @@ func (at *site) drains(ctx context.Context, within time.Duration) error {
 	var left float64
 	err := until(ctx, within, "the journal is empty", func(ctx context.Context) bool {
 		value, ok := at.bridge.metric(ctx, "crm_bridge_journal_pending")
-		if ok { // a question that the deadline cut off says nothing
+		if ok { // a request that the deadline ended says nothing
 			left = value
 		}
 		return ok && value == 0
@@ -135,10 +135,10 @@ func (at *site) drains(ctx context.Context, within time.Duration) error {
 	return nil
 }
 
-// drainWithin is how long the journal may take to bring all that waits in it to a remote that is there.
+// drainWithin is how long the journal may take to drain to a remote that is up.
 const drainWithin = time.Minute
 
-// stream is where the site's events must be in the end.
+// stream returns the URL of the server that must hold the site's events in the end.
 func (at *site) stream() (url string) {
 	if at.delivery == embedded {
 		return at.bridge.NATS
@@ -163,7 +163,7 @@ func (at *site) reconcile(ctx context.Context, r *reconciler) (row, error) {
 	result := row{counts: at.ledger.count(), rate: at.ledger.rate(), double: r.double, outOfOrder: r.outOfOrder, storedRefused: r.refused, storedUnanswered: r.unanswered, strange: r.strange}
 	first := uint64(0)
 	if at.delivery == embedded {
-		first = state.FirstSeq // of the journal nothing is dropped, and a remote's sequences are not those of the answers
+		first = state.FirstSeq // the journal drops nothing, and a remote's sequences are not those of the answers
 	}
 	result.missing, result.dropped = r.missing(first)
 	if left, ok := at.bridge.metric(ctx, "crm_bridge_journal_pending"); ok && at.delivery == journal {

@@ -13,8 +13,7 @@ import (
 	"time"
 )
 
-// stage is what one scenario runs on: a folder of its own, the programs, and how hard to load them. All that it started is
-// gone when it is closed.
+// stage is where one scenario runs: its own folder, the programs, and how to load them. Closing it stops all that it started.
 type stage struct {
 	settings
 	folder    string
@@ -22,7 +21,7 @@ type stage struct {
 	undo      []func() error
 }
 
-// settings are the program's flags, and what it has built.
+// settings are the program's flags, and the built programs.
 type settings struct {
 	load        time.Duration // before each fault, and after it
 	rounds      int           // of each kill
@@ -39,7 +38,7 @@ func openStage(s settings, parent string) (*stage, error) {
 	return &stage{settings: s, folder: folder}, err
 }
 
-// close ends what still runs, undoes what was prepared, last things first, and removes the folder.
+// close kills what still runs, undoes what was prepared, in reverse order, and removes the folder.
 func (s *stage) close() error {
 	for _, p := range s.processes {
 		p.close()
@@ -59,7 +58,7 @@ func (s *stage) run(ctx context.Context, name, path string, args, env []string, 
 	return p, err
 }
 
-// mount mounts something on a folder of the stage for as long as the stage stands, or until undone.
+// mount mounts something on a folder of the stage, until unmount is called or the stage is closed.
 func (s *stage) mount(ctx context.Context, name string, args ...string) (unmount func() error, err error) {
 	path := filepath.Join(s.folder, name)
 	if err := os.MkdirAll(path, 0o700); err != nil {
@@ -80,8 +79,8 @@ func (s *stage) mount(ctx context.Context, name string, args ...string) (unmount
 	return unmount, nil
 }
 
-// address returns a free address on this machine, below those that the system gives to outgoing connections, so that a
-// program that is started again finds it free again.
+// address returns a free address on this machine, below the ports of outgoing connections, so that it stays free for a program that is
+// restarted.
 func (s *stage) address(ctx context.Context) (string, error) {
 	for range ports {
 		address := fmt.Sprintf("127.0.0.1:%d", firstPort+(int64(os.Getpid())*100+s.given.Add(1))%ports)

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// upgrade replaces two bridges behind a service one after the other, under load, as a rolling upgrade does: each is told to
-// end, says that it is not ready, still answers for a while, ends, and a new process takes its place on the same folder. No
-// callback may be lost, refused, or left without an answer.
+// upgrade replaces two bridges behind a service one after the other, under load, as a rolling upgrade does: each gets SIGTERM, reports
+// not ready, still answers for a while, exits, and is replaced by a new process on the same folder. No callback may be lost, refused, or
+// left without an answer.
 func upgrade(d delivery) play {
 	return func(ctx context.Context, s *stage) (row, error) {
 		one, err := s.open(ctx, d, drainFor)
@@ -65,7 +65,7 @@ func upgrade(d delivery) play {
 	}
 }
 
-// drainFor is longer than a service needs to hear that a replica is not ready.
+// drainFor is longer than a service takes to notice that a replica is not ready.
 const drainFor = "BRIDGE_DRAIN_DELAY=2s"
 
 // beside starts another replica of a site: the same remote and ledger, a folder and an address of its own.
@@ -78,7 +78,7 @@ func (at *site) beside(ctx context.Context) (*site, error) {
 	return other, other.startBridge(ctx)
 }
 
-// upgradeAlone replaces the only bridge there is, which keeps the stream itself: for a while nobody answers.
+// upgradeAlone replaces the only bridge, which embeds the stream: for a while nothing answers.
 func upgradeAlone(ctx context.Context, s *stage) (row, error) {
 	at, err := s.open(ctx, embedded)
 	if err != nil {
@@ -106,6 +106,6 @@ func upgradeAlone(ctx context.Context, s *stage) (row, error) {
 	}
 	r, err := at.settle(ctx)
 	r.recovery = gap
-	r.note("%d events in the store: no answer for %s, of which the end took %s", held, gap.Round(10*time.Millisecond), ended.Round(10*time.Millisecond))
+	r.note("%d events in the store: no answer for %s, of which stopping took %s", held, gap.Round(10*time.Millisecond), ended.Round(10*time.Millisecond))
 	return r, err
 }

@@ -15,7 +15,7 @@ func (n NATS) Remote() publish.Address {
 
 // Explain adds which credentials a remote NATS rejected.
 func (n NATS) Explain(err error) error {
-	if !errors.Is(err, publish.ErrRefused) {
+	if !errors.Is(err, publish.ErrUnauthorized) {
 		return err
 	}
 	used := "no credentials; set BRIDGE_NATS_CREDS, BRIDGE_NATS_NKEY, or BRIDGE_NATS_USER and BRIDGE_NATS_PASSWORD"

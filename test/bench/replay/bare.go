@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// bareCommand is the command of this program that it starts itself.
+// bareCommand is the argument with which this program runs itself.
 const bareCommand = "bare"
 
 // counted is what bare prints.
@@ -18,7 +18,7 @@ type counted struct {
 	Peak          int64
 }
 
-// bare reads the stream with an ordered consumer as nats.go has it, and counts.
+// bare reads the stream with nats.go's ordered consumer, and counts.
 func bare(ctx context.Context, url string) error {
 	conn, err := nats.Connect(url)
 	if err != nil {

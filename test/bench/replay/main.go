@@ -1,6 +1,6 @@
 // Command replay measures crm-bridge replay beside a bare ordered consumer.
 //
-// It fills a stream with events as the bridge stores them, and reads all of them in turns: with the built
+// It fills a stream with events as the bridge stores them, and reads all of them alternately: with the built
 // crm-bridge replay --to stdout, and with an ordered consumer of nats.go that does nothing but count. Both are processes
 // of their own, in front of the same NATS server.
 package main

@@ -16,11 +16,11 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// measurement is what one reading of the whole stream took.
+// measurement is one read of the whole stream.
 type measurement struct {
 	rate  float64 // events a second, from the start of the process to its end
-	bytes int64   // that came out of it
-	peak  int64   // resident memory, in bytes, as it was seen a moment before the end
+	bytes int64   // of its output
+	peak  int64   // resident memory, in bytes, shortly before the end
 }
 
 // results are those of a run, round by round.
@@ -116,7 +116,7 @@ func fill(ctx context.Context, url string, events int) error {
 	return err
 }
 
-// read runs a process that writes a line for each event, or that says how many it has counted.
+// read runs a process that writes a line for each event, or the number of events.
 func read(ctx context.Context, events int, cmd *exec.Cmd, env string) (measurement, error) {
 	if err := ctx.Err(); err != nil {
 		return measurement{}, err

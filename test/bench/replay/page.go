@@ -19,7 +19,7 @@ const (
 // describe writes a run as Markdown.
 func (r *results) describe(to io.Writer) {
 	write := func(format string, args ...any) { _, _ = fmt.Fprintf(to, format, args...) }
-	write("Measured on %s: %d events of %d bytes, %d rounds, on %d cores that the NATS server shared; the median, with the least and the greatest behind it:\n\n",
+	write("Measured on %s: %d events of %d bytes, %d rounds, on %d cores that the NATS server shared; the median, followed by the minimum and the maximum:\n\n",
 		time.Now().UTC().Format(time.DateOnly), r.events, r.size, len(r.replay), runtime.NumCPU())
 	write("| | events/s | peak RSS MB |\n|---|---|---|\n")
 	rate := func(m measurement) float64 { return m.rate }
@@ -43,7 +43,7 @@ func spread(all []measurement, of func(measurement) float64, verb string) string
 	return fmt.Sprintf(verb+" ("+verb+"–"+verb+")", middle, values[0], values[len(values)-1])
 }
 
-// rewrite puts text between the marks of a page, and leaves the rest of it as it is.
+// rewrite replaces the text between the marks of a page.
 func rewrite(path, text string) error {
 	page, err := os.ReadFile(path)
 	if err != nil {

@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// peakOf is the most memory that a process has had resident so far, in bytes. What the system tells of a process that has
-// ended is no less than what its parent had.
+// peakOf returns the peak resident memory of a running process, in bytes. After its exit the system reports at least that of its parent.
 func peakOf(pid int) int64 {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// When the stream is lost with its disk and a new one begins, in which sequences begin at 1, the examples go on with it.
+// When the stream is lost with its disk and replaced by a new one, whose sequences begin at 1, the examples continue with it.
 func TestExamplesGoOnWithANewStream(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t)
@@ -18,14 +18,16 @@ func TestExamplesGoOnWithANewStream(t *testing.T) {
 	for _, p := range []*process{&inGo.process, &inJS.process, &deals.process} {
 		p.start(t)
 	}
-	haveAll := func(promised []answered) func() bool {
-		return func() bool { return inGo.hasAll(t, promised) && inJS.hasAll(t, promised) && deals.hasAll(t, promised) }
+	haveAll := func(acknowledged []answered) func() bool {
+		return func() bool {
+			return inGo.hasAll(t, acknowledged) && inJS.hasAll(t, acknowledged) && deals.hasAll(t, acknowledged)
+		}
 	}
 	load := startLoad(t, b.callbacks, rand.New(rand.NewPCG(1, 1)))
 	load.more(t, 100)
 	load.stop()
-	promised := load.soFar()
-	until(t, 30*time.Second, inGo.said.String, haveAll(promised))
+	acknowledged := load.soFar()
+	until(t, 30*time.Second, inGo.said.String, haveAll(acknowledged))
 	before := deals.reads(t)
 
 	b.kill(t)
@@ -36,8 +38,8 @@ func TestExamplesGoOnWithANewStream(t *testing.T) {
 	load = startLoad(t, b.callbacks, rand.New(rand.NewPCG(1, 2)))
 	load.more(t, 20)
 	load.stop()
-	promised = load.soFar()
+	acknowledged = load.soFar()
 	until(t, 60*time.Second, func() string { return inGo.said.String() + inJS.said.String() + deals.said.String() }, func() bool {
-		return deals.reads(t) < before && haveAll(promised)()
+		return deals.reads(t) < before && haveAll(acknowledged)()
 	})
 }

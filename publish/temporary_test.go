@@ -14,8 +14,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Of all errors that the server knows, a message is rejected permanently only for its size. Missing streams, leader elections
-// and JetStream that is off pass, and the first and last of these have the streams made sure of.
+// Of all errors of the server, only those about its size reject a message permanently. Missing streams, leader elections and disabled
+// JetStream are temporary, and the first and the last of these have the streams ensured.
 func TestWhatIsPermanent(t *testing.T) {
 	permanent := map[uint16]bool{10054: true, 10097: true}
 	missing := map[uint16]bool{10039: true, 10059: true, 10060: true, 10076: true}
@@ -50,7 +50,7 @@ func TestWhatIsPermanent(t *testing.T) {
 		{nats.ErrReconnectBufExceeded, false, true},
 		{fmt.Errorf("publish: %w", errNotConnected), false, true},
 		{&net.OpError{Op: "write", Err: os.ErrClosed}, false, true},
-		{nats.ErrConnectionClosed, false, false}, // the bridge itself has ended it
+		{nats.ErrConnectionClosed, false, false}, // the bridge itself has closed it
 		{errors.New("anything else"), false, false},
 	} {
 		if tooLarge(test.err) != test.permanent || Temporary(test.err) != test.temporary {
@@ -59,14 +59,14 @@ func TestWhatIsPermanent(t *testing.T) {
 	}
 }
 
-// Whoever reads an error of the connection reads no names of Go's packages, and its kind is still known.
+// An error of the connection in plain words shows no names of Go's packages, and still wraps the original.
 func TestErrorsInPlainWords(t *testing.T) {
 	const url = "nats://user:secret@host:4222"
 	refused := &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4222}, Err: os.NewSyscallError("connect", errors.New("connection refused"))}
 	for want, err := range map[string]error{
 		"server 127.0.0.1:4222 is unreachable: connection refused":                                       refused,
 		"host nats.example is unknown (DNS)":                                                             &net.OpError{Op: "dial", Err: &net.DNSError{Name: "nats.example"}},
-		"server ***@host:4222 does not answer in time; a stream without a leader is silent too":          context.DeadlineExceeded,
+		"server ***@host:4222 does not answer in time; the stream may have no leader":                    context.DeadlineExceeded,
 		"server ***@host:4222 is unreachable":                                                            nats.ErrNoServers,
 		"server ***@host:4222 has JetStream disabled for this account; enable it or use another account": nats.ErrNoResponders,
 	} {

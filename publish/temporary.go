@@ -11,12 +11,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// The errors with which JetStream answers a publish or a question about a stream, by nats-server's table (2.15.3,
-// server/errors.json), as far as the bridge distinguishes them.
+// The errors of JetStream for a publish or a request about a stream that the bridge distinguishes (nats-server 2.15.3,
+// server/errors.json).
 const (
 	errTooLarge       jetstream.ErrorCode = 10054 // beyond the stream's max_msg_size
 	errHeaderTooLarge jetstream.ErrorCode = 10097 // headers beyond 64 KB
-	errStoreFailed    jetstream.ErrorCode = 10077 // full, or larger than any store takes
+	errStoreFailed    jetstream.ErrorCode = 10077 // full, or larger than a store's block
 
 	errNoJetStream        jetstream.ErrorCode = 10076
 	errNoAccountJetStream jetstream.ErrorCode = 10039
@@ -24,8 +24,8 @@ const (
 	errOtherStream        jetstream.ErrorCode = 10060 // another stream has the subject now
 )
 
-// passingCodes are the errors that end by themselves, or by making a missing stream again, mostly within seconds.
-var passingCodes = map[jetstream.ErrorCode]bool{
+// temporaryCodes are the errors that pass by themselves, or when a missing stream is made again, mostly within seconds.
+var temporaryCodes = map[jetstream.ErrorCode]bool{
 	errNoJetStream: true, errNoAccountJetStream: true, errNoStream: true, errOtherStream: true,
 	10004: true, // incomplete results
 	10006: true, // not in clustered mode (yet)
@@ -42,7 +42,7 @@ var passingCodes = map[jetstream.ErrorCode]bool{
 	10194: true, // stream is offline, with a reason
 }
 
-// code returns the code with which JetStream answered; 0 where the error is not an answer.
+// code returns the code of JetStream's error; 0 for any other error.
 func code(err error) jetstream.ErrorCode {
 	if api := (*jetstream.APIError)(nil); errors.As(err, &api) {
 		return api.ErrorCode
@@ -50,9 +50,9 @@ func code(err error) jetstream.ErrorCode {
 	return 0
 }
 
-// tooLarge reports whether a server never takes a message, for its size: by the server's max_payload, by the stream's
-// max_msg_size, by its headers, or by what a store's block can hold. No other answer to a publish is permanent: it is about
-// the stream or the server, which change, and not about the message.
+// tooLarge reports whether a server rejects a message permanently because of its size: by max_payload, by the stream's max_msg_size,
+// by its headers, or by the size of a store's block. No other error of a publish is permanent: it depends on the stream or the server,
+// which change, and not on the message.
 func tooLarge(err error) bool {
 	api := (*jetstream.APIError)(nil)
 	switch code(err) {
@@ -64,7 +64,7 @@ func tooLarge(err error) bool {
 	return errors.Is(err, nats.ErrMaxPayload)
 }
 
-// gone reports whether an answer says that the stream may be missing, so that making sure of it helps.
+// gone reports whether an error says that the stream may be missing, so that ensuring it helps.
 func gone(err error) bool {
 	switch code(err) {
 	case errNoStream, errOtherStream, errNoJetStream, errNoAccountJetStream:
@@ -73,10 +73,10 @@ func gone(err error) bool {
 	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse)
 }
 
-// Temporary reports whether an error of a NATS server or of the connection to it passes by itself, or by making a missing
-// stream again: nothing that it stopped is lost, and the same may succeed in a moment.
+// Temporary reports whether an error of a NATS server or of the connection to it passes by itself, or when a missing stream is made
+// again: the same call may succeed in a moment.
 func Temporary(err error) bool {
-	if gone(err) || passingCodes[code(err)] {
+	if gone(err) || temporaryCodes[code(err)] {
 		return true
 	}
 	for _, one := range []error{errNotConnected, errNotAsked, errSilent, nats.ErrDisconnected, nats.ErrReconnectBufExceeded, nats.ErrConnectionReconnecting, nats.ErrStaleConnection, nats.ErrNoServers} {
@@ -87,7 +87,7 @@ func Temporary(err error) bool {
 	return errors.As(err, new(*net.OpError)) || errors.Is(err, syscall.EPIPE)
 }
 
-// Plain returns an error of a NATS client or server in plain words; nil for nil. url is where the server is.
+// Plain returns an error of a NATS client or server at url in plain words; nil for nil.
 func Plain(err error, url string) error {
 	op, dns, late := (*net.OpError)(nil), (*net.DNSError)(nil), net.Error(nil)
 	switch {
@@ -102,14 +102,14 @@ func Plain(err error, url string) error {
 	case errors.As(err, &op) && op.Op == "dial":
 		return fmt.Errorf("server %s is unreachable: %s%w", op.Addr, innermost(op), silent{err})
 	case errors.As(err, &late) && late.Timeout(), errors.Is(err, nats.ErrTimeout):
-		return fmt.Errorf("server %s does not answer in time; a stream without a leader is silent too%w", HideUser(url), silent{err})
+		return fmt.Errorf("server %s does not answer in time; the stream may have no leader%w", HideUser(url), silent{err})
 	case errors.Is(err, nats.ErrNoServers):
 		return fmt.Errorf("server %s is unreachable%w", HideUser(url), silent{err})
 	}
 	return err
 }
 
-// silent keeps an error in the chain of one that says the same in plain words.
+// silent wraps an error without its text.
 type silent struct{ error }
 
 // Error implements error.
@@ -118,7 +118,7 @@ func (silent) Error() string { return "" }
 // Unwrap returns the error that is not shown.
 func (s silent) Unwrap() error { return s.error }
 
-// innermost is the text of the system's own error.
+// innermost returns the text of the innermost error.
 func innermost(err error) string {
 	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
 		err = next

@@ -10,14 +10,14 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-func openHeld(requests int, bytes int64) *held {
-	return &held{maxRequests: requests, maxBytes: bytes, hit: func(string) {}, unfinished: map[*share]struct{}{}}
+func openInFlight(requests int, bytes int64) *inFlight {
+	return &inFlight{maxRequests: requests, maxBytes: bytes, hit: func(string) {}, unfinished: map[*reservation]struct{}{}}
 }
 
-// enterHeld enters a body that has sent some bytes.
-func enterHeld(t *testing.T, h *held, authenticated bool, bytes int64) *share {
+// enterBody enters a request of whose body some bytes have arrived.
+func enterBody(t *testing.T, f *inFlight, authenticated bool, bytes int64) *reservation {
 	t.Helper()
-	s, err := h.enter(authenticated, func() {})
+	s, err := f.enter(authenticated, func() {})
 	if err == nil {
 		err = s.grow(bytes)
 	}
@@ -30,63 +30,62 @@ func enterHeld(t *testing.T, h *held, authenticated bool, bytes int64) *share {
 	return s
 }
 
-// The slowest unfinished body is cut: the one that has stalled, not the one that began first.
+// The slowest unfinished body is cut: the stalled one, not the one that began first.
 func TestSlowestIsCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := openHeld(10, 99<<20+20*pace)
-		steady := enterHeld(t, h, false, 0)
-		stalled := enterHeld(t, h, false, 90<<20) // sent in a moment, and then nothing: it gets no credit for that
-		trickling := enterHeld(t, h, false, 1)
+		f := openInFlight(10, 99<<20+20*pace)
+		steady := enterBody(t, f, false, 0)
+		stalled := enterBody(t, f, false, 90<<20) // all at once, which gives no credit
+		trickling := enterBody(t, f, false, 1)
 		for range 20 {
 			time.Sleep(time.Second)
 			if err := errors.Join(steady.grow(pace), steady.progress(pace), trickling.progress(1)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		late := enterHeld(t, h, false, 0)
+		late := enterBody(t, f, false, 0)
 		if err := late.grow(20 << 20); err != nil || !stalled.wasCut || steady.wasCut || trickling.wasCut {
 			t.Errorf("cut: stalled %t, steady %t, trickling %t: %v", stalled.wasCut, steady.wasCut, trickling.wasCut, err)
 		}
 		if err := late.grow(79 << 20); err != nil || !trickling.wasCut || steady.wasCut {
 			t.Errorf("cut: trickling %t, steady %t: %v", trickling.wasCut, steady.wasCut, err)
 		}
-		if h.bytes != 99<<20+20*pace || h.requests != 2 {
-			t.Errorf("%d bytes of %d requests are held", h.bytes, h.requests)
+		if f.bytes != 99<<20+20*pace || f.requests != 2 {
+			t.Errorf("%d bytes of %d requests are held", f.bytes, f.requests)
 		}
-		for _, s := range []*share{stalled, trickling, steady, late} {
-			s.leave()
+		for _, s := range []*reservation{stalled, trickling, steady, late} {
+			s.release()
 		}
-		if h.bytes != 0 || h.requests != 0 {
-			t.Errorf("%d bytes of %d requests are still held", h.bytes, h.requests)
+		if f.bytes != 0 || f.requests != 0 {
+			t.Errorf("%d bytes of %d requests are still held", f.bytes, f.requests)
 		}
 	})
 }
 
-// What is authenticated goes first: it is not cut for a stranger, and a stranger is cut for it. A body that is finished is
-// not cut for anything.
+// Authenticated requests have priority: they are not cut for others, but others are for them. A finished body is never cut.
 func TestAuthenticatedGoesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := openHeld(10, 1000)
-		ours := enterHeld(t, h, true, 400)
-		done := enterHeld(t, h, false, 200)
+		f := openInFlight(10, 1000)
+		ours := enterBody(t, f, true, 400)
+		done := enterBody(t, f, false, 200)
 		if err := done.finish(); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Second)
-		theirs := enterHeld(t, h, false, 400)
-		late, err := h.enter(false, func() {})
+		theirs := enterBody(t, f, false, 400)
+		late, err := f.enter(false, func() {})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := late.grow(500); !errors.Is(err, errTooMuchHeld) || ours.wasCut || !theirs.wasCut {
 			t.Errorf("a stranger that found only what is authenticated got %v; cut: ours %t, theirs %t", err, ours.wasCut, theirs.wasCut)
 		}
-		late.leave()
-		theirs = enterHeld(t, h, false, 400)
-		if also := enterHeld(t, h, true, 300); ours.wasCut || !theirs.wasCut || also.wasCut {
+		late.release()
+		theirs = enterBody(t, f, false, 400)
+		if also := enterBody(t, f, true, 300); ours.wasCut || !theirs.wasCut || also.wasCut {
 			t.Errorf("cut: ours %t, theirs %t", ours.wasCut, theirs.wasCut)
 		}
-		if newest := enterHeld(t, h, true, 500); !ours.wasCut || newest.wasCut || done.wasCut {
+		if newest := enterBody(t, f, true, 500); !ours.wasCut || newest.wasCut || done.wasCut {
 			t.Errorf("cut: ours %t, done %t", ours.wasCut, done.wasCut)
 		}
 	})
@@ -95,55 +94,55 @@ func TestAuthenticatedGoesFirst(t *testing.T) {
 // A body that is the slowest itself is cut when it grows, and a new one is refused where nothing can be cut.
 func TestNothingToCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := openHeld(2, 1000)
-		slow := enterHeld(t, h, false, 400)
+		f := openInFlight(2, 1000)
+		slow := enterBody(t, f, false, 400)
 		time.Sleep(time.Second)
-		_ = enterHeld(t, h, false, 400)
+		_ = enterBody(t, f, false, 400)
 		if err := slow.grow(300); !errors.Is(err, errCut) {
 			t.Errorf("the slowest got %v", err)
 		}
-		done := enterHeld(t, h, false, 500)
+		done := enterBody(t, f, false, 500)
 		if err := done.finish(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := h.enter(false, func() {}); !errors.Is(err, errTooMany) {
+		if _, err := f.enter(false, func() {}); !errors.Is(err, errTooMany) {
 			t.Errorf("one request too many got %v", err)
 		}
 		time.Sleep(2 * time.Second)
-		if _, err := h.enter(false, func() {}); err != nil {
+		if _, err := f.enter(false, func() {}); err != nil {
 			t.Errorf("it is not let in for one that has stalled: %v", err)
 		}
 	})
 }
 
-// A callback that is alone may be as large as it likes: the bound never stops all work.
+// A single callback may exceed the limit, which so never stops all work.
 func TestAloneIsNeverRefused(t *testing.T) {
-	h := openHeld(2, 10)
-	enterHeld(t, h, false, 5000).leave()
-	w := &work{maxBytes: 10}
-	done, err := w.begin(t.Context(), 5000, false)
+	f := openInFlight(2, 10)
+	enterBody(t, f, false, 5000).release()
+	l := &lane{maxBytes: 10}
+	done, err := l.begin(t.Context(), 5000, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	done()
 }
 
-// What NATS does not acknowledge stays counted for a minute, for its client holds it: a remote that hangs does not fill the
-// memory, and ordinary callbacks pass meanwhile.
+// Unacknowledged messages stay counted for a minute, because NATS' client holds them: a remote that hangs does not fill the memory, and
+// ordinary callbacks are not blocked.
 func TestUnacknowledgedStaysCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &room{small: &work{maxBytes: 1 << 20}, large: &work{maxBytes: 10 << 20}}
+		c := &capacity{small: &lane{maxBytes: 1 << 20}, large: &lane{maxBytes: 10 << 20}}
 		begin := func(body int) error {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			done, err := r.begin(ctx, body, 1, true)
+			done, err := c.begin(ctx, body, 1, true)
 			if err == nil {
 				done()
 			}
 			return err
 		}
 		for range 5 {
-			r.linger(512<<10, 2)
+			c.linger(512<<10, 2)
 		}
 		if err := begin(1 << 20); !errors.Is(err, ingest.ErrRetry) {
 			t.Errorf("a large one got %v", err)
@@ -158,11 +157,11 @@ func TestUnacknowledgedStaysCounted(t *testing.T) {
 	})
 }
 
-// Work waits for memory: what was authenticated early is begun first, and what waits too long is refused.
+// Callbacks wait for memory: those authenticated early begin first, and one that waits too long is refused.
 func TestWorkWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &work{maxBytes: 100}
-		first, err := w.begin(t.Context(), 80, false)
+		l := &lane{maxBytes: 100}
+		first, err := l.begin(t.Context(), 80, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,7 +171,7 @@ func TestWorkWaits(t *testing.T) {
 			authenticated bool
 		}{{"stranger", false}, {"ours", true}, {"also ours", true}} {
 			go func() {
-				done, err := w.begin(t.Context(), 80, one.authenticated)
+				done, err := l.begin(t.Context(), 80, one.authenticated)
 				if err != nil {
 					t.Error(err)
 				}
@@ -183,7 +182,7 @@ func TestWorkWaits(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := w.begin(ctx, 80, false); !errors.Is(err, ingest.ErrRetry) {
+		if _, err := l.begin(ctx, 80, false); !errors.Is(err, ingest.ErrRetry) {
 			t.Errorf("what waited too long got %v", err)
 		}
 		first()
@@ -192,8 +191,8 @@ func TestWorkWaits(t *testing.T) {
 				t.Errorf("%s was begun in place of %s", got, want)
 			}
 		}
-		if synctest.Wait(); w.bytes != 0 || len(w.waiting) != 0 {
-			t.Errorf("%d bytes are taken, %d wait", w.bytes, len(w.waiting))
+		if synctest.Wait(); l.bytes != 0 || len(l.waiting) != 0 {
+			t.Errorf("%d bytes are taken, %d wait", l.bytes, len(l.waiting))
 		}
 	})
 }

@@ -1,0 +1,71 @@
+package receive
+
+import (
+	"context"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+)
+
+// capacity limits what all requests of a Handler use together.
+type capacity struct {
+	*inFlight          // for their bodies
+	small, large *lane // for the work on them: ordinary callbacks do not wait behind large ones
+}
+
+// smallBody is the maximum size of an ordinary callback.
+const smallBody = 16 << 10
+
+// begin begins work in the lane of a callback.
+func (c *capacity) begin(ctx context.Context, body, events int, authenticated bool) (done func(), err error) {
+	return c.laneOf(body*events).begin(ctx, int64(body)*int64(workFactor+recordFactor*(events-1)), authenticated)
+}
+
+func (c *capacity) laneOf(bytes int) *lane {
+	if bytes <= smallBody {
+		return c.small
+	}
+	return c.large
+}
+
+// unansweredFor is how long NATS' client keeps an unacknowledged message after its callback was answered.
+const unansweredFor = time.Minute
+
+// linger counts the memory of a callback's unacknowledged messages while NATS' client may still hold them.
+func (c *capacity) linger(body, events int) {
+	lane, bytes := c.laneOf(body*events), int64(body)*int64(2*events)
+	lane.add(bytes)
+	time.AfterFunc(unansweredFor, func() { lane.end(bytes) })
+}
+
+// defaultInFlightBytes is the default of Handler.MaxInFlightBytes.
+const defaultInFlightBytes = 256 << 20
+
+func (h *Handler) capacity() *capacity {
+	most := h.MaxInFlightBytes
+	if most <= 0 {
+		most = defaultInFlightBytes
+	}
+	hit := func(limit string) { h.Metrics.limitHits.WithLabelValues(limit).Inc() }
+	return &capacity{
+		inFlight: &inFlight{maxRequests: h.MaxInFlight, maxBytes: most, hit: hit, unfinished: map[*reservation]struct{}{}},
+		small:    &lane{maxBytes: most / 8}, large: &lane{maxBytes: most},
+	}
+}
+
+// The memory of a callback beside its body while it is processed, as a multiple of the body: decoded, redacted, as an event, as a
+// message, and in NATS. Thirty concurrent callbacks of a megabyte used 2.6 to 4 times their bodies, and text in which JSON escapes every
+// byte 9.5 times.
+const (
+	workFactor   = 8
+	recordFactor = 4 // for each further event with the whole callback: the event and the message
+)
+
+// records returns how many records changes name.
+func records(changes []ingest.Change) int {
+	n := 0
+	for _, change := range changes {
+		n += max(1, len(change.IDs))
+	}
+	return n
+}

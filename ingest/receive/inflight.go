@@ -1,0 +1,168 @@
+package receive
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+)
+
+// inFlight limits the requests in flight: their number, and the bytes of their headers and bodies, from the first byte read until the
+// answer. At a limit the slowest unfinished bodies are cut before a new request is refused. An authenticated request is never cut for
+// one that is not.
+type inFlight struct {
+	maxRequests int
+	maxBytes    int64
+	hit         func(limit string) // counts in a metric
+
+	mu         sync.Mutex
+	requests   int
+	bytes      int64
+	unfinished map[*reservation]struct{} // whose bodies are being read
+}
+
+// reservation is what one request holds, until it is released.
+type reservation struct {
+	of            *inFlight
+	authenticated bool   // by its headers or its URL
+	cut           func() // stops reading its body; must not block
+
+	bytes    int64
+	behind   time.Duration // how far it was behind the pace, at the time at
+	at       time.Time
+	wasCut   bool
+	released bool
+}
+
+// pace is the expected rate of a body, in bytes a second. A faster sender gets no credit, so that a body that stalls late is as slow as
+// one that stalls at once.
+const pace = 64 << 10
+
+// patience is how far a body must be behind the pace to be cut because of the number of requests.
+const patience = time.Second
+
+var (
+	errCut         = errors.New("the slowest unfinished bodies were cut: too much was in flight")
+	errTooMany     = fmt.Errorf("%w: as many requests as BRIDGE_MAX_IN_FLIGHT allows are in flight", ingest.ErrRetry)
+	errTooMuchHeld = fmt.Errorf("%w: bodies hold all that BRIDGE_MAX_IN_FLIGHT_BYTES allows", ingest.ErrRetry)
+)
+
+// enter counts a request, or returns an error that wraps ErrRetry. cut is called at most once, while the body is read.
+func (f *inFlight) enter(authenticated bool, cut func()) (*reservation, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := time.Now()
+	if f.requests >= f.maxRequests {
+		f.hit("in_flight")
+		slowest := f.slowest(&reservation{authenticated: authenticated}, now)
+		if slowest == nil || slowest.lag(now) < patience {
+			return nil, errTooMany
+		}
+		f.cut(slowest)
+	}
+	s := &reservation{of: f, authenticated: authenticated, cut: cut, at: now}
+	f.requests++
+	f.unfinished[s] = struct{}{}
+	return s, nil
+}
+
+// grow reserves n more bytes of a request, before they are allocated. It returns errCut if the request itself is the slowest, and an
+// error that wraps ErrRetry if nothing can be cut for it. A single request may hold any number of bytes.
+func (s *reservation) grow(n int64) error {
+	f := s.of
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if s.wasCut {
+		return errCut
+	}
+	for now := time.Now(); f.bytes > s.bytes && f.bytes+n > f.maxBytes; {
+		f.hit("in_flight_bytes")
+		switch slowest := f.slowest(s, now); slowest {
+		case nil:
+			return errTooMuchHeld
+		case s:
+			f.cut(s)
+			return errCut
+		default:
+			f.cut(slowest)
+		}
+	}
+	s.bytes += n
+	f.bytes += n
+	return nil
+}
+
+// progress notes that n bytes of the body have arrived.
+func (s *reservation) progress(n int) error {
+	s.of.mu.Lock()
+	defer s.of.mu.Unlock()
+	if s.wasCut {
+		return errCut
+	}
+	now := time.Now()
+	s.behind = max(0, s.lag(now)-time.Duration(n)*time.Second/pace)
+	s.at = now
+	return nil
+}
+
+// finish says that the body is read or no longer needed, so it is not cut any more. It returns errCut if it was cut before.
+func (s *reservation) finish() error {
+	s.of.mu.Lock()
+	defer s.of.mu.Unlock()
+	delete(s.of.unfinished, s)
+	if s.wasCut {
+		return errCut
+	}
+	return nil
+}
+
+// shrink releases the bytes of a dropped body.
+func (s *reservation) shrink() {
+	s.of.mu.Lock()
+	defer s.of.mu.Unlock()
+	if !s.released {
+		s.of.bytes -= s.bytes
+		s.bytes = 0
+	}
+}
+
+// release releases the request.
+func (s *reservation) release() {
+	s.of.mu.Lock()
+	defer s.of.mu.Unlock()
+	s.of.release(s)
+}
+
+func (f *inFlight) release(s *reservation) {
+	delete(f.unfinished, s)
+	if !s.released {
+		s.released = true
+		f.requests--
+		f.bytes -= s.bytes
+	}
+}
+
+func (f *inFlight) cut(s *reservation) {
+	s.wasCut = true
+	f.release(s)
+	s.cut()
+}
+
+// slowest returns the unfinished body that is furthest behind the pace, to be cut for other; nil if there is none. Authenticated ones
+// come last, and only if other is authenticated too. It may be other itself, unless that is new.
+func (f *inFlight) slowest(other *reservation, now time.Time) *reservation {
+	var found *reservation
+	for s := range f.unfinished {
+		switch {
+		case s == other && s.bytes == 0, s.authenticated && !other.authenticated:
+		case found == nil, found.authenticated && !s.authenticated, found.authenticated == s.authenticated && s.lag(now) > found.lag(now):
+			found = s
+		}
+	}
+	return found
+}
+
+// lag returns how far a body is behind the pace.
+func (s *reservation) lag(now time.Time) time.Duration { return s.behind + now.Sub(s.at) }
