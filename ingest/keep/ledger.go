@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
 // ledger remembers which spans of a module were backfilled, so that a second backfill publishes no event twice, whenever it
@@ -20,8 +20,7 @@ type ledger struct {
 	Done []ReadSpan // in order, without overlaps
 	Part *part      // what was begun and is not done yet
 
-	store    ingest.Store
-	key      string
+	stored   rest.Value[ledger]
 	revision uint64
 }
 
@@ -60,24 +59,18 @@ func (p *part) sends(last uint64) {
 // openLedger loads the ledger of a module of a provider's account.
 func openLedger(ctx context.Context, store ingest.Store, provider, account, module string) (*ledger, error) {
 	sum := sha256.Sum256([]byte(strings.Join([]string{provider, account, strings.ToLower(module)}, "\n")))
-	l := &ledger{store: store, key: "backfill." + hex.EncodeToString(sum[:16])}
-	value, revision, err := store.Load(ctx, l.key)
-	if err == nil && value != nil {
-		err = json.Unmarshal(value, l)
-	}
+	stored := rest.Value[ledger]{Store: store, Key: "backfill." + hex.EncodeToString(sum[:16])}
+	l, revision, err := stored.Load(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ledger of backfills: %w", err)
 	}
-	l.revision = revision
-	return l, nil
+	l.stored, l.revision = stored, revision
+	return &l, nil
 }
 
-// save keeps the ledger. It fails if another backfill of the module is at work.
-func (l *ledger) save(ctx context.Context) error {
-	value, err := json.Marshal(l)
-	if err == nil {
-		l.revision, err = l.store.Save(ctx, l.key, value, l.revision)
-	}
+// save stores the ledger. It fails if another backfill of the module is at work.
+func (l *ledger) save(ctx context.Context) (err error) {
+	l.revision, err = l.stored.Save(ctx, *l, l.revision)
 	if errors.Is(err, ingest.ErrConflict) {
 		return errors.New("another backfill of this module is at work: wait for its end")
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -18,7 +19,7 @@ func hours(from, to int) Period {
 
 // What was done is not asked for again, whatever a later backfill asks for.
 func TestLedger(t *testing.T) {
-	l := &ledger{store: &ingest.Memory{}, key: "k"}
+	l := &ledger{stored: rest.Value[ledger]{Store: &ingest.Memory{}, Key: "k"}}
 	for _, p := range []Period{hours(10, 12), hours(2, 4), hours(12, 13), hours(3, 5)} {
 		if err := l.finish(t.Context(), p); err != nil {
 			t.Fatal(err)
@@ -63,7 +64,7 @@ func TestLedgerKnowsWhen(t *testing.T) {
 		}
 		l := open()
 		old := `{"Done":[{"Since":"2026-11-01T00:00:00Z","Until":"2026-11-01T08:00:00Z"}],"Part":null}`
-		if _, err := store.Save(t.Context(), l.key, []byte(old), 0); err != nil {
+		if _, err := store.Save(t.Context(), l.stored.Key, []byte(old), 0); err != nil {
 			t.Fatal(err)
 		}
 		for _, p := range []Period{hours(8, 9), hours(9, 10), hours(2, 4), hours(20, 21)} {

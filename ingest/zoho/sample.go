@@ -13,9 +13,6 @@ import (
 // nativeOperations are the words of callbacks; subscriptions say create and edit.
 var nativeOperations = map[string]string{"create": "insert", "edit": "update"}
 
-// sampleModule is the module of a change that names none.
-const sampleModule = "Contacts"
-
 // Sample implements ingest.Sampler: a notification as Zoho's version 8 sends it, of a telephone number where the change
 // does not say what changed.
 func (n *Notifications) Sample(change ingest.Change, token string) (ingest.Callback, error) {

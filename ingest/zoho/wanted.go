@@ -18,6 +18,9 @@ type moduleEvents struct {
 // Events are the events to subscribe to, read from "Deals.all,Contacts.create"; each module has one entry.
 type Events []moduleEvents
 
+// sampleModule is the module of a change that names none.
+const sampleModule = "Contacts"
+
 var allOperations = []string{"create", "edit", "delete"}
 
 // Decode reads events from an environment variable.
