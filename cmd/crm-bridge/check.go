@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -66,11 +65,6 @@ folder: a proof (such as PROOF) and BRIDGE_NATS_URL with a user who may read wil
 	cmd.Flags().StringVar(&round.url, "url", "", "with --roundtrip: base URL of the bridge (default: as BRIDGE_LISTEN says, on this machine)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON, also on a terminal")
 	return cmd
-}
-
-func isHTTP(text string) bool {
-	u, err := url.Parse(text)
-	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
 }
 
 // readyURL is what the person gave, or else where the bridge of this environment says whether it is ready.

@@ -44,3 +44,15 @@ func (d *door) answers(handler http.Handler, timeout time.Duration, log *slog.Lo
 	server.ConnState = d.bound.Track
 	return server
 }
+
+// reachable is the address of a listener as a client on this machine writes it.
+func reachable(listener net.Listener) string {
+	host, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		return listener.Addr().String()
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}

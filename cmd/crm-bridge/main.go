@@ -27,12 +27,6 @@ func main() {
 	os.Exit(code)
 }
 
-// errUsage marks an error of whoever typed the command.
-var errUsage = errors.New("wrong usage")
-
-// errSilent is returned by a command that has already said why it failed.
-var errSilent = errors.New("failed")
-
 // run runs one command: 0 done, 1 failed, 2 wrong usage.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := rootCommand()

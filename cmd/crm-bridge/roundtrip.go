@@ -117,7 +117,10 @@ func testCallback(all opened) (ingest.Callback, error) {
 	return ingest.Callback{}, fmt.Errorf("no secret of any source is known here, so no callback can be authenticated: set %s as the bridge has it, or run it where BRIDGE_DATA_DIR is the folder of the running bridge", enumerate(all.proofs(), "or"))
 }
 
-var errRejected = errors.New("the callback was rejected")
+var (
+	errRejected = errors.New("the callback was rejected")
+	errFollowed = errors.New("the event was read") // ends the following
+)
 
 // send posts the callback, and returns what it is told of its event.
 func (r roundtrip) send(ctx context.Context, cb ingest.Callback) (ingest.Ack, error) {
@@ -205,7 +208,7 @@ func (r roundtrip) read(ctx context.Context, ack ingest.Ack, behind uint64) (seq
 	err = follower.Follow(ctx, func(m publish.Stored) error {
 		if e, err := m.Event(); err == nil && e.ID() == ack.ID {
 			sequence = m.Sequence
-			return errEnough
+			return errFollowed
 		}
 		return nil // of another roundtrip
 	})

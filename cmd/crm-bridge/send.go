@@ -1,17 +1,7 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"math/rand/v2"
-	"net/http"
-	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,18 +9,16 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
-	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // sendOptions are the flags of send.
 type sendOptions struct {
-	url, module, operation, channel, token, file, contentType string
-	ids                                                       []string
-	count                                                     int
-	rate                                                      float64
-	json                                                      bool
+	order
+	url   string
+	count int
+	rate  float64
+	json  bool
 }
 
 func sendCommand() *cobra.Command {
@@ -84,9 +72,9 @@ func send(cmd *cobra.Command, kind string, o sendOptions) error {
 	if o.url == "" {
 		o.url = settings.CallbackURL()
 	}
-	next := sampler(source, o, settings.DataDir)
+	next := sampler(source, o.order, settings.DataDir)
 	if o.file != "" {
-		if next, err = fileSampler(next, o, cmd.InOrStdin()); err != nil {
+		if next, err = fileSampler(next, o.order, cmd.InOrStdin()); err != nil {
 			return err
 		}
 	}
@@ -130,149 +118,4 @@ func send(cmd *cobra.Command, kind string, o sendOptions) error {
 		return errSilent
 	}
 	return nil
-}
-
-// callbackClient posts to a bridge at a base URL; it knows the certificate of the one on this machine.
-func callbackClient(s config.Settings, base string) (*http.Client, error) {
-	if s.ListenCert == "" || base != s.CallbackURL() {
-		return http.DefaultClient, nil
-	}
-	config, err := pinned(s.ListenCert)
-	if err != nil {
-		return nil, fmt.Errorf("BRIDGE_LISTEN_CERT: %w", err)
-	}
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: config}}, nil
-}
-
-// sampler makes callbacks for changes as the flags describe them. The bridge's own secrets are in its data folder.
-func sampler(source ingest.Source, o sendOptions, data string) func(i int) (ingest.Callback, error) {
-	var at time.Time
-	return func(int) (ingest.Callback, error) {
-		if now := time.Now().UTC(); now.Sub(at) >= time.Millisecond {
-			at = now
-		} else {
-			at = at.Add(time.Millisecond) // CRMs count in milliseconds: the same record in the same one would be a repeat
-		}
-		maker, ok := source.(ingest.Sampler)
-		if !ok {
-			return ingest.Callback{}, errors.New("this kind has no samples: give --file")
-		}
-		cb, err := maker.Sample(sampleChange(o, at), o.token)
-		if _, missing := datadir.ReadSecret(data, datadir.AdminSecret); err != nil && errors.Is(missing, fs.ErrNotExist) {
-			err = fmt.Errorf("%w; or run it where BRIDGE_DATA_DIR (%s) is the folder of the running bridge", err, data)
-		}
-		return cb, err
-	}
-}
-
-func sampleChange(o sendOptions, at time.Time) ingest.Change {
-	change := ingest.Change{
-		Module: o.module, Operation: strings.ToLower(o.operation[:min(1, len(o.operation))]) + o.operation[min(1, len(o.operation)):],
-		Channel: o.channel, IDs: o.ids, OccurredAt: at, ReceivedAt: at,
-	}
-	if len(change.IDs) == 0 {
-		change.IDs = []string{strconv.FormatInt(5725767000000000000+rand.Int64N(1e12), 10)} //nolint:gosec // others may send at the same time, and none is a secret
-	}
-	return change
-}
-
-// fileSampler puts the content of a file, as it is, where a sample's own body would be.
-func fileSampler(next func(int) (ingest.Callback, error), o sendOptions, stdin io.Reader) (func(int) (ingest.Callback, error), error) {
-	read := func() ([]byte, error) { return os.ReadFile(o.file) }
-	if o.file == "-" {
-		read = func() ([]byte, error) { return io.ReadAll(stdin) }
-	}
-	body, err := read()
-	if err != nil {
-		return nil, err
-	}
-	return func(i int) (ingest.Callback, error) {
-		cb, err := next(i)
-		if cb.Body = body; cb.Header != nil {
-			cb.Header.Set("Content-Type", o.contentType)
-		}
-		return cb, err
-	}, nil
-}
-
-// sender posts callbacks and prints the answers.
-type sender struct {
-	client   *http.Client
-	url      string
-	out      io.Writer
-	json     bool
-	accepted int
-	rejected int // for their proof
-}
-
-// sent is one answer as send prints it.
-type sent struct {
-	Status int             `json:"status"`
-	MS     float64         `json:"ms"`
-	Answer json.RawMessage `json:"answer,omitempty"`
-}
-
-func (s *sender) post(ctx context.Context, cb ingest.Callback) error {
-	request, err := asRequest(ctx, s.url, cb)
-	if err != nil {
-		return err
-	}
-	start := time.Now()
-	response, err := s.client.Do(request)
-	if err != nil {
-		return fmt.Errorf("no bridge answers at %s: %w; start one with %s", s.url, errors.Unwrap(err), ownCommand())
-	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
-	if err = errors.Join(err, response.Body.Close()); err != nil {
-		return err
-	}
-	answer := sent{Status: response.StatusCode, MS: float64(time.Since(start).Microseconds()) / 1000}
-	if json.Valid(body) {
-		answer.Answer = body
-	}
-	switch answer.Status {
-	case http.StatusOK:
-		s.accepted++
-	case http.StatusUnauthorized:
-		s.rejected++
-	}
-	if s.json {
-		return terminal.JSONEncoder(s.out).Encode(answer)
-	}
-	terminal.Say(s.out, "%d  %6.2f ms  %s\n", answer.Status, answer.MS, summary(answer))
-	return nil
-}
-
-// asRequest is a callback as it is sent to the bridge at a base URL.
-func asRequest(ctx context.Context, base string, cb ingest.Callback) (*http.Request, error) {
-	target := strings.TrimRight(base, "/") + cb.Path
-	if len(cb.Query) > 0 {
-		target += "?" + cb.Query.Encode()
-	}
-	request, err := http.NewRequestWithContext(ctx, cb.Method, target, bytes.NewReader(cb.Body))
-	if err != nil {
-		return nil, fmt.Errorf("%w: --url: %w", errUsage, err)
-	}
-	request.Header = cb.Header
-	return request, nil
-}
-
-// summary is an answer in words.
-func summary(answer sent) string {
-	var body struct {
-		Events []ingest.Ack
-		Detail string
-	}
-	if json.Unmarshal(answer.Answer, &body) != nil || len(body.Events) == 0 {
-		return body.Detail
-	}
-	var parts []string
-	for _, ack := range body.Events {
-		part := fmt.Sprintf("%s  stream %s sequence %d  id %s", ack.Subject, ack.Stream, ack.Sequence, ack.ID)
-		if ack.Duplicate {
-			part += "  (a repeat)"
-		}
-		parts = append(parts, part)
-	}
-	return strings.Join(parts, "\n     ")
 }

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
+	"github.com/crm-bridge/crm-bridge/ingest"
+)
+
+// sender posts callbacks and prints the answers.
+type sender struct {
+	client   *http.Client
+	url      string
+	out      io.Writer
+	json     bool
+	accepted int
+	rejected int // for their proof
+}
+
+// sent is one answer as send prints it.
+type sent struct {
+	Status int             `json:"status"`
+	MS     float64         `json:"ms"`
+	Answer json.RawMessage `json:"answer,omitempty"`
+}
+
+func (s *sender) post(ctx context.Context, cb ingest.Callback) error {
+	request, err := asRequest(ctx, s.url, cb)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	response, err := s.client.Do(request)
+	if err != nil {
+		return fmt.Errorf("no bridge answers at %s: %w; start one with %s", s.url, errors.Unwrap(err), ownCommand())
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err = errors.Join(err, response.Body.Close()); err != nil {
+		return err
+	}
+	answer := sent{Status: response.StatusCode, MS: float64(time.Since(start).Microseconds()) / 1000}
+	if json.Valid(body) {
+		answer.Answer = body
+	}
+	switch answer.Status {
+	case http.StatusOK:
+		s.accepted++
+	case http.StatusUnauthorized:
+		s.rejected++
+	}
+	if s.json {
+		return terminal.JSONEncoder(s.out).Encode(answer)
+	}
+	terminal.Say(s.out, "%d  %6.2f ms  %s\n", answer.Status, answer.MS, summary(answer))
+	return nil
+}
+
+// asRequest is a callback as it is sent to the bridge at a base URL.
+func asRequest(ctx context.Context, base string, cb ingest.Callback) (*http.Request, error) {
+	target := strings.TrimRight(base, "/") + cb.Path
+	if len(cb.Query) > 0 {
+		target += "?" + cb.Query.Encode()
+	}
+	request, err := http.NewRequestWithContext(ctx, cb.Method, target, bytes.NewReader(cb.Body))
+	if err != nil {
+		return nil, fmt.Errorf("%w: --url: %w", errUsage, err)
+	}
+	request.Header = cb.Header
+	return request, nil
+}
+
+// summary is an answer in words.
+func summary(answer sent) string {
+	var body struct {
+		Events []ingest.Ack
+		Detail string
+	}
+	if json.Unmarshal(answer.Answer, &body) != nil || len(body.Events) == 0 {
+		return body.Detail
+	}
+	var parts []string
+	for _, ack := range body.Events {
+		part := fmt.Sprintf("%s  stream %s sequence %d  id %s", ack.Subject, ack.Stream, ack.Sequence, ack.ID)
+		if ack.Duplicate {
+			part += "  (a repeat)"
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, "\n     ")
+}
