@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
@@ -25,12 +27,12 @@ crmorigin=backfill.
 A time range is backfilled only once, even if a later run asks for it again: the output then says when it was read. With --again
 it is read from the CRM once more, and events that the stream no longer holds are published again under the same ids; those
 that it holds are not duplicated. After an interruption run the same command to resume.`,
-		Example: known().example(`  crm-bridge backfill PROVIDER --module MODULE --since 2026-11-01
+		Example: bridge.Known().Example(`  crm-bridge backfill PROVIDER --module MODULE --since 2026-11-01
   crm-bridge backfill PROVIDER --module MODULE --since 2026-11-01 --again
   crm-bridge backfill PROVIDER --module MODULE --since 7d --until 1d --dry-run`),
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 || known().callable().crm(args[0]) == nil {
-				return fmt.Errorf("%w: %s takes one provider: %s", errUsage, cmd.CommandPath(), enumerate(known().callable().providers(), "or"))
+			if len(args) != 1 || bridge.Known().Callable().CRM(args[0]) == nil {
+				return fmt.Errorf("%w: %s takes one provider: %s", terminal.ErrUsage, cmd.CommandPath(), bridge.Enumerate(bridge.Known().Callable().Providers(), "or"))
 			}
 			return nil
 		},
@@ -39,7 +41,7 @@ that it holds are not duplicated. After an interruption run the same command to 
 				module = strings.ToUpper(entity[:1]) + entity[1:] // deal is the module Deal
 			}
 			if module == "" || since == "" {
-				return fmt.Errorf("%w: --module (or --entity) and --since are needed", errUsage)
+				return fmt.Errorf("%w: --module (or --entity) and --since are needed", terminal.ErrUsage)
 			}
 			asked, err := parsePeriod(since, until, time.Now())
 			if err != nil {
@@ -48,7 +50,7 @@ that it holds are not duplicated. After an interruption run the same command to 
 			return runBackfill(cmd, args[0], module, asked, again, dryRun, asJSON)
 		},
 	}
-	cmd.Flags().StringVar(&module, "module", "", "module as the CRM's API writes it, such as "+known()[0].Words.Module)
+	cmd.Flags().StringVar(&module, "module", "", "module as the CRM's API writes it, such as "+bridge.Known()[0].Words.Module)
 	cmd.Flags().StringVar(&entity, "entity", "", "the module in lower case; its first letter is capitalized")
 	cmd.Flags().StringVar(&since, "since", "", "from when: RFC 3339, a date, or a span back from now (36h, 7d)")
 	cmd.Flags().StringVar(&until, "until", "", "until when; empty: now")
@@ -60,25 +62,25 @@ that it holds are not duplicated. After an interruption run the same command to 
 
 func parsePeriod(since, until string, now time.Time) (p keep.Period, err error) {
 	if p.Since, err = config.ParseWhen(since, now); err != nil {
-		return p, fmt.Errorf("%w: --since: %w", errUsage, err)
+		return p, fmt.Errorf("%w: --since: %w", terminal.ErrUsage, err)
 	}
 	p.Until = now
 	if until != "" {
 		if p.Until, err = config.ParseWhen(until, now); err != nil {
-			return p, fmt.Errorf("%w: --until: %w", errUsage, err)
+			return p, fmt.Errorf("%w: --until: %w", terminal.ErrUsage, err)
 		}
 	}
 	if p.Until.After(now) {
 		p.Until = now // what comes is live
 	}
 	if p.Since, p.Until = p.Since.UTC().Truncate(time.Second), p.Until.UTC().Truncate(time.Second); !p.Since.Before(p.Until) {
-		return p, fmt.Errorf("%w: --since must be before --until", errUsage)
+		return p, fmt.Errorf("%w: --since must be before --until", terminal.ErrUsage)
 	}
 	return p, nil
 }
 
 func runBackfill(cmd *cobra.Command, provider, module string, asked keep.Period, again, dryRun, asJSON bool) error {
-	b, closeAll, err := openBackfill(cmd.Context(), provider, module)
+	b, closeAll, err := client.OpenBackfill(cmd.Context(), provider, module)
 	if err != nil {
 		return err
 	}
@@ -88,7 +90,7 @@ func runBackfill(cmd *cobra.Command, provider, module string, asked keep.Period,
 	b.Report = func(done keep.Backfilled) { bar.Show(done.Records, done.Part()) }
 	b.LeftOut = func(err error) { bar.Say("left out: %s", err) }
 	b.Comparing = func(module string) { bar.Say("reading which events of %s the stream holds", module) }
-	b.ReadBefore = func(span keep.ReadSpan) { bar.Say("%s", readBefore(span)) }
+	b.ReadBefore = func(span keep.ReadSpan) { bar.Say("%s", client.ReadBefore(span)) }
 	done, err := b.Run(cmd.Context(), asked)
 	bar.End(done.Records, done.Part())
 	if err != nil {

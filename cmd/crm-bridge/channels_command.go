@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
@@ -22,7 +23,7 @@ func channelsCommand() *cobra.Command {
 		Short: "List and change the subscriptions in the CRMs",
 		Long: `List the subscriptions that the running bridge keeps in the CRMs: their modules, when they expire, and when changes that had
 no callback were last read from the CRM.`,
-		Example: known().example("  crm-bridge channels\n  crm-bridge channels renew PROVIDER\n  crm-bridge channels disable PROVIDER MODULE"),
+		Example: bridge.Known().Example("  crm-bridge channels\n  crm-bridge channels renew PROVIDER\n  crm-bridge channels disable PROVIDER MODULE"),
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return askAdmin(cmd, http.MethodGet, "/channels", nil, asJSON, noneYet(), printChannel)
@@ -42,13 +43,13 @@ func channelsChange(word, short string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: word + " PROVIDER [TARGET]", Short: short,
 		Long:    short + ". TARGET is " + targets() + "; without it all are changed.",
-		Example: known().example("  crm-bridge channels " + word + " PROVIDER MODULE\n  crm-bridge channels " + word + " PROVIDER"),
+		Example: bridge.Known().Example("  crm-bridge channels " + word + " PROVIDER MODULE\n  crm-bridge channels " + word + " PROVIDER"),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
-				return fmt.Errorf("%w: %s takes a provider, and may take %s", errUsage, cmd.CommandPath(), targets())
+				return fmt.Errorf("%w: %s takes a provider, and may take %s", terminal.ErrUsage, cmd.CommandPath(), targets())
 			}
-			if known().callable().crm(args[0]) == nil {
-				return fmt.Errorf("%w: there is no provider %q with subscriptions; there are %s", errUsage, args[0], enumerate(known().callable().providers(), "and"))
+			if bridge.Known().Callable().CRM(args[0]) == nil {
+				return fmt.Errorf("%w: there is no provider %q with subscriptions; there are %s", terminal.ErrUsage, args[0], bridge.Enumerate(bridge.Known().Callable().Providers(), "and"))
 			}
 			return nil
 		},
@@ -65,7 +66,7 @@ func channelsChange(word, short string) *cobra.Command {
 }
 
 func printChannel(out io.Writer, line []byte) error {
-	var one channelLine
+	var one bridge.ChannelLine
 	if err := json.Unmarshal(line, &one); err != nil {
 		return err
 	}
@@ -81,19 +82,19 @@ func printChannel(out io.Writer, line []byte) error {
 // noneYet is shown where no channel is listed.
 func noneYet() string {
 	var wanted []string
-	for _, crm := range known().callable() {
+	for _, crm := range bridge.Known().Callable() {
 		wanted = append(wanted, crm.Words.Wanted)
 	}
-	return "no subscription yet: " + enumerate(wanted, "and") + " say which to keep, and the log says what failed"
+	return "no subscription yet: " + bridge.Enumerate(wanted, "and") + " say which to keep, and the log says what failed"
 }
 
 // targets says what a change of channels may be limited to.
 func targets() string {
 	var each []string
-	for _, crm := range known().callable() {
+	for _, crm := range bridge.Known().Callable() {
 		each = append(each, "a "+crm.Words.Target+" ("+crm.Provider+")")
 	}
-	return enumerate(each, "or")
+	return bridge.Enumerate(each, "or")
 }
 
 // expiry says when a channel expires. Only an active one can never do so.

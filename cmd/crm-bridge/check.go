@@ -12,24 +12,27 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/simulate"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
 func checkCommand() *cobra.Command {
 	var timeout time.Duration
-	var round roundtrip
+	var round simulate.Roundtrip
 	var there, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "check [URL]",
 		Short: "Check readiness (usable as a container health check)",
-		Long: known().example(`Get URL and fail unless it answers with a 2xx status. Without a URL: /readyz at BRIDGE_ADMIN_LISTEN.
+		Long: bridge.Known().Example(`Get URL and fail unless it answers with a 2xx status. Without a URL: /readyz at BRIDGE_ADMIN_LISTEN.
 
 With --roundtrip: send a callback about a record of the module BridgeTest as a CRM would, proven with what the environment
 and the data folder say, and read its event back from the stream. Consumers of real modules do not see it. It needs no data
 folder: a proof (such as PROOF) and BRIDGE_NATS_URL with a user who may read will do.`),
-		Example: known().example(`  crm-bridge check
+		Example: bridge.Known().Example(`  crm-bridge check
   crm-bridge check http://127.0.0.1:9090/healthz
   crm-bridge check --roundtrip
   BRIDGE_NATS_URL=nats://nats:4222 PROOF=… crm-bridge check --roundtrip --url http://crm-bridge:8080`),
@@ -37,32 +40,32 @@ folder: a proof (such as PROOF) and BRIDGE_NATS_URL with a user who may read wil
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case there && len(args) > 0:
-				return fmt.Errorf("%w: with --roundtrip give where callbacks go as --url", errUsage)
-			case !there && round.url != "":
-				return fmt.Errorf("%w: --url belongs to --roundtrip", errUsage)
+				return fmt.Errorf("%w: with --roundtrip give where callbacks go as --url", terminal.ErrUsage)
+			case !there && round.URL != "":
+				return fmt.Errorf("%w: --url belongs to --roundtrip", terminal.ErrUsage)
 			case timeout <= 0:
-				return fmt.Errorf("%w: --timeout must be more than 0s", errUsage)
+				return fmt.Errorf("%w: --timeout must be more than 0s", terminal.ErrUsage)
 			case there && !cmd.Flags().Changed("timeout"):
-				timeout = roundtripTimeout
+				timeout = simulate.RoundtripTimeout
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
 			if there {
-				return round.run(ctx, cmd.OutOrStdout(), asJSON || !terminal.IsTerminal(cmd.OutOrStdout()))
+				return round.Run(ctx, cmd.OutOrStdout(), asJSON || !terminal.IsTerminal(cmd.OutOrStdout()))
 			}
 			target, err := readyURL(args)
 			if err != nil {
 				return err
 			}
-			if !isHTTP(target) {
-				return fmt.Errorf("%w: give a URL such as http://127.0.0.1:9090/readyz", errUsage)
+			if !simulate.IsHTTP(target) {
+				return fmt.Errorf("%w: give a URL such as http://127.0.0.1:9090/readyz", terminal.ErrUsage)
 			}
 			return check(ctx, target, cmd.OutOrStdout(), asJSON || !terminal.IsTerminal(cmd.OutOrStdout()))
 		},
 	}
-	cmd.Flags().DurationVar(&timeout, "timeout", 3*time.Second, fmt.Sprintf("give up after so long; with --roundtrip %s", roundtripTimeout))
+	cmd.Flags().DurationVar(&timeout, "timeout", 3*time.Second, fmt.Sprintf("give up after so long; with --roundtrip %s", simulate.RoundtripTimeout))
 	cmd.Flags().BoolVar(&there, "roundtrip", false, "send a callback and read its event back")
-	cmd.Flags().StringVar(&round.url, "url", "", "with --roundtrip: base URL of the bridge (default: as BRIDGE_LISTEN says, on this machine)")
+	cmd.Flags().StringVar(&round.URL, "url", "", "with --roundtrip: base URL of the bridge (default: as BRIDGE_LISTEN says, on this machine)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON, also on a terminal")
 	return cmd
 }
@@ -72,7 +75,7 @@ func readyURL(args []string) (string, error) {
 	if len(args) > 0 {
 		return args[0], nil
 	}
-	settings, _, err := loadClient(&config.Environment{})
+	settings, _, err := client.Load(&config.Environment{})
 	return "http://" + config.LocalAddress(settings.AdminListen) + "/readyz", err
 }
 
@@ -107,7 +110,7 @@ func check(ctx context.Context, target string, out io.Writer, asJSON bool) error
 }
 
 // isReadiness reads the body of /readyz; ok is false for that of another URL.
-func isReadiness(body []byte) (ready readiness, ok bool) {
+func isReadiness(body []byte) (ready bridge.Readiness, ok bool) {
 	err := json.Unmarshal(body, &ready)
 	return ready, err == nil && ready.Durability != ""
 }

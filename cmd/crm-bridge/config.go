@@ -4,6 +4,8 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/spf13/cobra"
@@ -19,10 +21,10 @@ func configCommand() *cobra.Command {
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			env := &config.Environment{}
-			if _, _, err := loadClient(env); err != nil {
+			if _, _, err := client.Load(env); err != nil {
 				return err
 			}
-			return printConfig(cmd.OutOrStdout(), env.All(known().providers()), asJSON || !terminal.IsTerminal(cmd.OutOrStdout()))
+			return printConfig(cmd.OutOrStdout(), env.All(bridge.Known().Providers()), asJSON || !terminal.IsTerminal(cmd.OutOrStdout()))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
@@ -40,7 +42,7 @@ func printConfig(out io.Writer, variables []config.Variable, asJSON bool) error 
 		}
 		return nil
 	}
-	providers := known().providers()
+	providers := bridge.Known().Providers()
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	terminal.Say(table, "VARIABLE\tVALUE\tFROM\tMEANING\n")
 	for i, v := range variables {

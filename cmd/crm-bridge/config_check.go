@@ -17,6 +17,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -43,7 +45,7 @@ with 1 if there is one.`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if timeout <= 0 {
-				return fmt.Errorf("%w: --timeout must be more than 0s", errUsage)
+				return fmt.Errorf("%w: --timeout must be more than 0s", terminal.ErrUsage)
 			}
 			env := &config.Environment{}
 			s, all := loadAll(env)
@@ -73,23 +75,23 @@ with 1 if there is one.`,
 }
 
 // loadAll reads everything that serve reads, and leaves all problems in env.Problems.
-func loadAll(env *config.Environment) (config.Settings, opened) {
-	s, _, _ := loadClient(env)
-	var state laterState // which is never opened, for nothing is asked of it
+func loadAll(env *config.Environment) (config.Settings, bridge.Opened) {
+	s, _, _ := client.Load(env)
+	var state bridge.LaterState // which is never opened, for nothing is asked of it
 	setup := ingest.Setup{Env: env.Collect, PublicURL: s.BaseURL(), State: state.State(), Log: slog.New(slog.DiscardHandler), MadeSecret: func(name string) (string, error) {
-		secret, err := foundSecret(s)(name)
+		secret, err := client.FoundSecret(s)(name)
 		if secret == "" && s.Embedded() {
 			secret = rand.Text() // serve makes one at its first start
 		}
 		return secret, err
 	}}
-	all, err := openCRMs(crms, setup)
+	all, err := bridge.OpenCRMs(bridge.CRMs, setup)
 	env.Problems.Add(err)
 	return s, all
 }
 
 // connectAll connects to everything that is configured, at the same time, but not where a variable of it has a problem.
-func connectAll(ctx context.Context, s config.Settings, crms opened, known config.Problems) []finding {
+func connectAll(ctx context.Context, s config.Settings, crms bridge.Opened, known config.Problems) []finding {
 	checks := map[string]func(context.Context) error{}
 	add := func(name, variables string, check func(context.Context) error) {
 		if !slices.ContainsFunc(known, func(one error) bool { return strings.Contains(one.Error(), config.Prefix+"_"+variables) }) {
@@ -150,7 +152,7 @@ func loadCertificates(s config.Settings) error {
 		if one[1] == "" {
 			continue
 		}
-		if _, err := tlsConfig(one[1], one[2], slog.New(slog.DiscardHandler)); err != nil {
+		if _, err := bridge.TLSConfig(one[1], one[2], slog.New(slog.DiscardHandler)); err != nil {
 			found.Add(fmt.Errorf("%s and its key: %w", one[0], err))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/simulate"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 )
 
@@ -17,9 +18,9 @@ func demoCommand() *cobra.Command {
 		Example: "  crm-bridge demo\n  crm-bridge demo --crm   # a subscription lapses and heals, in a CRM that is simulated",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			show := demo
+			show := simulate.Demo
 			if crm {
-				show = demoCRM
+				show = simulate.DemoCRM
 			}
 			return terminal.WhileRead(cmd.Context(), cmd.OutOrStdout(), func(ctx context.Context) error { return show(ctx, cmd.OutOrStdout()) })
 		},

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/google/go-cmp/cmp"
 )
@@ -114,7 +116,7 @@ func TestEnvironment(t *testing.T) {
 				t.Setenv(name, value)
 			}
 			env := &config.Environment{}
-			_, _, err := loadClient(env)
+			_, _, err := client.Load(env)
 			switch {
 			case test.says == "" && err != nil:
 				t.Errorf("refused: %v", err)
@@ -126,7 +128,7 @@ func TestEnvironment(t *testing.T) {
 			}
 			var out strings.Builder
 			for _, asJSON := range []bool{true, false} {
-				if err := printConfig(&out, env.All(known().providers()), asJSON); err != nil {
+				if err := printConfig(&out, env.All(bridge.Known().Providers()), asJSON); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -146,11 +148,11 @@ func TestConfigMasks(t *testing.T) {
 	t.Setenv("BRIDGE_NATS_PASSWORD", planted)
 	t.Setenv("BRIDGE_DELIVERY", "direct")
 	env := &config.Environment{}
-	if _, _, err := loadClient(env); err != nil {
+	if _, _, err := client.Load(env); err != nil {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	if err := printConfig(&out, env.All(known().providers()), true); err != nil {
+	if err := printConfig(&out, env.All(bridge.Known().Providers()), true); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(out.String(), planted) {
@@ -171,11 +173,11 @@ func TestConfigMasks(t *testing.T) {
 func TestConfigIsOrdered(t *testing.T) {
 	clean(t)
 	env := &config.Environment{}
-	if _, _, err := loadClient(env); err != nil {
+	if _, _, err := client.Load(env); err != nil {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	if err := printConfig(&out, env.All(known().providers()), false); err != nil {
+	if err := printConfig(&out, env.All(bridge.Known().Providers()), false); err != nil {
 		t.Fatal(err)
 	}
 	var firsts []string
@@ -185,7 +187,7 @@ func TestConfigIsOrdered(t *testing.T) {
 		}
 	}
 	want := []string{"VARIABLE", "crm-bridge", "BRIDGE_ADMIN_LISTEN"}
-	for _, provider := range known().providers() {
+	for _, provider := range bridge.Known().Providers() {
 		var names []string
 		for _, v := range env.Variables {
 			if strings.HasPrefix(v.Name, "BRIDGE_"+strings.ToUpper(provider)+"_") {
@@ -200,7 +202,7 @@ func TestConfigIsOrdered(t *testing.T) {
 	t.Setenv("BRIDGE_ZOHO_TOKENS", "no token")
 	t.Setenv("BRIDGE_BITRIX24_TOKENS", "no token")
 	for range 20 {
-		if _, _, err := loadClient(&config.Environment{}); err == nil || !strings.HasPrefix(err.Error(), "BRIDGE_ZOHO_TOKENS entry 1") {
+		if _, _, err := client.Load(&config.Environment{}); err == nil || !strings.HasPrefix(err.Error(), "BRIDGE_ZOHO_TOKENS entry 1") {
 			t.Fatalf("said %v", err)
 		}
 	}
@@ -214,7 +216,7 @@ func TestFileValueLeavesNoTrace(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("BRIDGE_ZOHO_TOKENS_FILE", file)
-	if _, _, err := loadClient(&config.Environment{}); err != nil {
+	if _, _, err := client.Load(&config.Environment{}); err != nil {
 		t.Fatal(err)
 	}
 	if value, ok := os.LookupEnv("BRIDGE_ZOHO_TOKENS"); ok {
@@ -226,10 +228,10 @@ func TestFileValueLeavesNoTrace(t *testing.T) {
 func TestEveryVariableIsExplained(t *testing.T) {
 	clean(t)
 	env := &config.Environment{}
-	if _, _, err := loadClient(env); err != nil {
+	if _, _, err := client.Load(env); err != nil {
 		t.Fatal(err)
 	}
-	for _, v := range env.All(known().providers()) {
+	for _, v := range env.All(bridge.Known().Providers()) {
 		if v.Meaning == "" {
 			t.Errorf("%s is not explained", v.Name)
 		}

@@ -37,12 +37,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, errSilent):
+	case errors.Is(err, terminal.ErrSilent):
 		return 1
 	case ctx.Err() != nil && errors.Is(err, context.Canceled): // a signal, and what else it led to is of no interest
 		err = errInterrupted
-	case errors.Is(err, errUsage) || strings.HasPrefix(err.Error(), "unknown command"):
-		terminal.Say(stderr, "crm-bridge: %s (%s --help shows how)\n", terminal.VisibleLines(strings.TrimPrefix(terminal.Plainly(err), errUsage.Error()+": ")), cmd.CommandPath())
+	case errors.Is(err, terminal.ErrUsage) || strings.HasPrefix(err.Error(), "unknown command"):
+		terminal.Say(stderr, "crm-bridge: %s (%s --help shows how)\n", terminal.VisibleLines(strings.TrimPrefix(terminal.Plainly(err), terminal.ErrUsage.Error()+": ")), cmd.CommandPath())
 		return 2
 	}
 	terminal.Say(stderr, "crm-bridge: %s\n", terminal.VisibleLines(terminal.Plainly(err)))
@@ -66,35 +66,13 @@ and answers only when the event is safe in NATS JetStream. Without a command it 
 		RunE: func(_ *cobra.Command, args []string) error {
 			cmd, _, err := root.Find(args)
 			if err != nil || len(args) > 0 && cmd == root {
-				return fmt.Errorf("%w: there is no command %q", errUsage, args[0])
+				return fmt.Errorf("%w: there is no command %q", terminal.ErrUsage, args[0])
 			}
 			return cmd.Help()
 		},
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", terminal.ErrUsage, err) })
 	root.AddCommand(serveCommand(), demoCommand(), sendCommand(), tailCommand(), replayCommand(), quarantineCommand(), channelsCommand(), backfillCommand(), checkCommand(), configCommand(), versionCommand(), manCommand())
 	return root
-}
-
-func noArgs(cmd *cobra.Command, args []string) error {
-	switch {
-	case len(args) == 0:
-		return nil
-	case !cmd.HasSubCommands():
-		return fmt.Errorf("%w: %s takes no argument %q", errUsage, cmd.CommandPath(), args[0])
-	}
-	text := fmt.Sprintf("there is no command %q", args[0])
-	cmd.SuggestionsMinimumDistance = 2
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		text += "; the nearest is " + near[0]
-	}
-	return fmt.Errorf("%w: %s", errUsage, text)
-}
-
-func atMostOneArg(cmd *cobra.Command, args []string) error {
-	if len(args) > 1 {
-		return fmt.Errorf("%w: %s takes one argument, not %d", errUsage, cmd.CommandPath(), len(args))
-	}
-	return nil
 }

@@ -22,7 +22,7 @@ func manCommand() *cobra.Command {
 		Hidden:  true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return fmt.Errorf("%w: %s takes one argument, a folder that exists", errUsage, cmd.CommandPath())
+				return fmt.Errorf("%w: %s takes one argument, a folder that exists", terminal.ErrUsage, cmd.CommandPath())
 			}
 			return writePages(cmd.Root(), args[0])
 		},

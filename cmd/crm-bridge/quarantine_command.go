@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"path/filepath"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
@@ -29,7 +31,7 @@ events that your own NATS rejects permanently. The running bridge is asked, at B
   crm-bridge quarantine redrive --all --dry-run`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return fmt.Errorf("%w: say list, show, redrive or drop", errUsage)
+			return fmt.Errorf("%w: say list, show, redrive or drop", terminal.ErrUsage)
 		},
 	}
 	cmd.AddCommand(quarantineList(), quarantineShow(),
@@ -44,7 +46,7 @@ func quarantineList() *cobra.Command {
 		Use: "list", Short: "List what waits, oldest first", Example: "  crm-bridge quarantine list", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return askAdmin(cmd, http.MethodGet, "/quarantine", url.Values{"all": {"true"}}, asJSON, quarantineEmpty, func(out io.Writer, line []byte) error {
-				var one listed
+				var one bridge.Listed
 				if err := json.Unmarshal(line, &one); err != nil {
 					return err
 				}
@@ -76,7 +78,7 @@ func quarantineShow() *cobra.Command {
 
 func oneArg(cmd *cobra.Command, args []string) error {
 	if len(args) != 1 || args[0] == "" {
-		return fmt.Errorf("%w: %s takes the id of a callback, as quarantine list prints it", errUsage, cmd.CommandPath())
+		return fmt.Errorf("%w: %s takes the id of a callback, as quarantine list prints it", terminal.ErrUsage, cmd.CommandPath())
 	}
 	return nil
 }
@@ -89,7 +91,7 @@ func quarantineEach(name, short string, show func(io.Writer, []byte) error) *cob
 		Args: atMostOneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all == (len(args) == 1) || len(args) == 1 && args[0] == "" {
-				return fmt.Errorf("%w: give the id of a callback, or --all", errUsage)
+				return fmt.Errorf("%w: give the id of a callback, or --all", terminal.ErrUsage)
 			}
 			query := url.Values{"all": {"true"}}
 			if len(args) == 1 {
@@ -110,7 +112,7 @@ func quarantineEach(name, short string, show func(io.Writer, []byte) error) *cob
 }
 
 func printRedriven(out io.Writer, line []byte) error {
-	var one redriven
+	var one bridge.Redriven
 	if err := json.Unmarshal(line, &one); err != nil {
 		return err
 	}
@@ -131,7 +133,7 @@ func printRedriven(out io.Writer, line []byte) error {
 }
 
 func printDropped(out io.Writer, line []byte) error {
-	var one dropped
+	var one bridge.Dropped
 	if err := json.Unmarshal(line, &one); err != nil {
 		return err
 	}
@@ -148,7 +150,7 @@ const quarantineEmpty = "quarantine is empty"
 // askAdmin asks the running bridge at its admin address and shows each line of its answer, or none where it has no line; one that
 // reports an error makes the command fail in the end.
 func askAdmin(cmd *cobra.Command, method, path string, query url.Values, asJSON bool, none string, show func(io.Writer, []byte) error) error {
-	settings, _, err := loadClient(&config.Environment{})
+	settings, _, err := client.Load(&config.Environment{})
 	if err != nil {
 		return err
 	}
@@ -160,10 +162,10 @@ func askAdmin(cmd *cobra.Command, method, path string, query url.Values, asJSON 
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
 	}
-	request.Header.Set(adminHeader, cmp.Or(token, "local"))
+	request.Header.Set(bridge.AdminHeader, cmp.Or(token, "local"))
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("no bridge answers at %s (BRIDGE_ADMIN_LISTEN): %w; start one with %s", config.LocalAddress(settings.AdminListen), errors.Unwrap(err), ownCommand())
+		return fmt.Errorf("no bridge answers at %s (BRIDGE_ADMIN_LISTEN): %w; start one with %s", config.LocalAddress(settings.AdminListen), errors.Unwrap(err), client.OwnCommand())
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode == http.StatusUnauthorized {
@@ -191,7 +193,7 @@ func askAdmin(cmd *cobra.Command, method, path string, query url.Values, asJSON 
 			if problem.ID == "" {
 				return errors.New(problem.Error)
 			}
-			failed = errSilent
+			failed = terminal.ErrSilent
 		}
 		if asJSON {
 			terminal.Say(cmd.OutOrStdout(), "%s\n", terminal.VisibleJSON(line))

@@ -7,7 +7,9 @@ import (
 	"os"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/publish/replay"
 )
@@ -17,6 +19,18 @@ const (
 	stdoutTarget  = "stdout"
 	subjectTarget = "subject"
 )
+
+// replayFlags are the command's.
+type replayFlags struct {
+	subjects     []string
+	since, until string
+	from, upto   uint64
+	selected     replay.Selection
+
+	to, job, state, contentMode, headerFile, rate string
+	retryFor                                      time.Duration
+	skipRefused, restart, dryRun, asJSON          bool
+}
 
 // replayPlan is a replay as it was asked for, checked before anything is connected.
 type replayPlan struct {
@@ -33,7 +47,7 @@ type replayPlan struct {
 // plan checks the flags.
 func (f replayFlags) plan(now time.Time) (p *replayPlan, err error) {
 	p = &replayPlan{replayFlags: f}
-	if p.settings, _, err = loadClient(&config.Environment{}); err != nil {
+	if p.settings, _, err = client.Load(&config.Environment{}); err != nil {
 		return nil, err
 	}
 	if err := checkSelection(p.selected); err != nil {
@@ -43,10 +57,10 @@ func (f replayFlags) plan(now time.Time) (p *replayPlan, err error) {
 		return nil, err
 	}
 	if f.rate != "" && p.rate.Decode(f.rate) != nil {
-		return nil, fmt.Errorf("%w: --rate must be a number of events a second, such as 200", errUsage)
+		return nil, fmt.Errorf("%w: --rate must be a number of events a second, such as 200", terminal.ErrUsage)
 	}
 	if f.job != "" && !replay.ValidName(f.job) {
-		return nil, fmt.Errorf("%w: --job must be 1 to 64 of the characters A-Z a-z 0-9 _ -", errUsage)
+		return nil, fmt.Errorf("%w: --job must be 1 to 64 of the characters A-Z a-z 0-9 _ -", terminal.ErrUsage)
 	}
 	if err := p.span(now); err != nil {
 		return nil, err
@@ -68,25 +82,25 @@ func (p *replayPlan) span(now time.Time) (err error) {
 	}
 	for _, subject := range p.subjects {
 		if !subjectPattern.MatchString(subject) {
-			return fmt.Errorf("%w: %q is no subject: give tokens joined by dots, such as 'crm.*.Deals.*' or 'crm.>'", errUsage, subject)
+			return fmt.Errorf("%w: %q is no subject: give tokens joined by dots, such as 'crm.*.Deals.*' or 'crm.>'", terminal.ErrUsage, subject)
 		}
 	}
 	p.bounds = publish.Bounds{From: p.from, To: p.upto}
 	if p.since != "" {
 		if p.bounds.Since, err = config.ParseWhen(p.since, now); err != nil {
-			return fmt.Errorf("%w: --since: %w", errUsage, err)
+			return fmt.Errorf("%w: --since: %w", terminal.ErrUsage, err)
 		}
 	}
 	if p.until != "" {
 		if p.bounds.Until, err = config.ParseWhen(p.until, now); err != nil {
-			return fmt.Errorf("%w: --until: %w", errUsage, err)
+			return fmt.Errorf("%w: --until: %w", terminal.ErrUsage, err)
 		}
 	}
 	if p.since != "" && p.until != "" && !p.bounds.Since.Before(p.bounds.Until) {
-		return fmt.Errorf("%w: --since must be before --until", errUsage)
+		return fmt.Errorf("%w: --since must be before --until", terminal.ErrUsage)
 	}
 	if p.upto > 0 && p.from > p.upto {
-		return fmt.Errorf("%w: --from-sequence must not be more than --to-sequence", errUsage)
+		return fmt.Errorf("%w: --from-sequence must not be more than --to-sequence", terminal.ErrUsage)
 	}
 	return nil
 }
@@ -94,7 +108,7 @@ func (p *replayPlan) span(now time.Time) (err error) {
 // checkTarget reads where events shall go.
 func (p *replayPlan) checkTarget() (err error) {
 	if err := p.mode.Decode(p.contentMode); err != nil {
-		return fmt.Errorf("%w: --content-mode %w", errUsage, err)
+		return fmt.Errorf("%w: --content-mode %w", terminal.ErrUsage, err)
 	}
 	posts := p.to != stdoutTarget && p.to != subjectTarget
 	for _, flag := range []struct {
@@ -102,17 +116,17 @@ func (p *replayPlan) checkTarget() (err error) {
 		name  string
 	}{{p.state != "", "--state"}, {p.headerFile != "", "--header-file"}, {p.mode != publish.Structured, "--content-mode"}} {
 		if flag.given && !posts {
-			return fmt.Errorf("%w: %s is for --to https://… alone", errUsage, flag.name)
+			return fmt.Errorf("%w: %s is for --to https://… alone", terminal.ErrUsage, flag.name)
 		}
 	}
 	if p.to == stdoutTarget && (p.job != "" || p.restart || p.skipRefused) {
-		return fmt.Errorf("%w: --to stdout keeps no job: --job, --restart and --skip-refused are for the other targets; --from-sequence goes on from a place", errUsage)
+		return fmt.Errorf("%w: --to stdout keeps no job: --job, --restart and --skip-refused are for the other targets; --from-sequence goes on from a place", terminal.ErrUsage)
 	}
 	if !posts {
 		return nil
 	}
 	if p.endpoint, err = replay.ParseEndpoint(p.to); err != nil {
-		return fmt.Errorf("%w: --to must be stdout, subject, or an http or https URL", errUsage)
+		return fmt.Errorf("%w: --to must be stdout, subject, or an http or https URL", terminal.ErrUsage)
 	}
 	if p.headerFile == "" {
 		return nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
@@ -24,7 +25,7 @@ func (p *replayPlan) run(cmd *cobra.Command) error {
 	if err := p.mayWrite(); err != nil {
 		return err
 	}
-	conn, err := connectReader(p.settings)
+	conn, err := client.Connect(p.settings)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/publish/replay"
@@ -77,7 +78,7 @@ func newLines(out io.Writer) *replay.Lines {
 // openJobs returns the bucket in which jobs are kept, after pruning jobs untouched for 30 days.
 func (p *replayPlan) openJobs(ctx context.Context, conn *publish.Conn, bar *terminal.Progress) (replay.Store, error) {
 	s := p.settings
-	state := sharedState(s, func() (*publish.Conn, error) { return conn, nil })
+	state := bridge.SharedState(s, func() (*publish.Conn, error) { return conn, nil })
 	if s.Syncs() {
 		state.Commit = func(context.Context) error { return publish.SyncStream(s.DataDir, "KV_"+s.StateBucket()) }
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish/replay"
 )
@@ -17,7 +18,7 @@ func selectionFlags(cmd *cobra.Command, s *replay.Selection) {
 
 func checkSelection(s replay.Selection) error {
 	if s.Origin != "" && !config.OneOf(s.Origin, string(ingest.Live), string(ingest.Backfill), string(ingest.Repair)) {
-		return fmt.Errorf("%w: --origin must be live, backfill or repair", errUsage)
+		return fmt.Errorf("%w: --origin must be live, backfill or repair", terminal.ErrUsage)
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -18,20 +20,20 @@ func serveCommand() *cobra.Command {
 		Use:     "serve",
 		Short:   "Receive callbacks (the default command)",
 		Long:    "Receive callbacks until SIGTERM, then drain. Everything is set by environment variables: crm-bridge config lists them.",
-		Example: known().example("  PROOF=a-long-random-secret crm-bridge serve"),
+		Example: bridge.Known().Example("  PROOF=a-long-random-secret crm-bridge serve"),
 		Args:    noArgs,
 		RunE:    serve,
 	}
 }
 
 func serve(cmd *cobra.Command, _ []string) error {
-	settings, _, err := loadClient(&config.Environment{})
+	settings, _, err := client.Load(&config.Environment{})
 	if err != nil {
 		return err
 	}
 	log, flush := terminal.NewLog(cmd.ErrOrStderr(), slog.Level(settings.LogLevel), settings.LogFormat)
 	defer flush()
-	b, err := openBridge(cmd.Context(), settings, crms, log)
+	b, err := bridge.Open(cmd.Context(), settings, bridge.CRMs, log)
 	if err != nil {
 		return err
 	}
@@ -46,24 +48,24 @@ func serve(cmd *cobra.Command, _ []string) error {
 }
 
 // greet says where the bridge listens, what an answer of it means, and how to send it a first event.
-func greet(out io.Writer, b *bridge) {
-	callbacks, admin, events := "http://"+reachable(b.callbacks), "http://"+reachable(b.admin), b.store.URL
-	if b.settings.ListenCert != "" {
-		callbacks = "https://" + reachable(b.callbacks)
+func greet(out io.Writer, b *bridge.Bridge) {
+	callbacks, admin, events := "http://"+bridge.Reachable(b.Callbacks), "http://"+bridge.Reachable(b.Admin), b.Store.URL
+	if b.Settings.ListenCert != "" {
+		callbacks = "https://" + bridge.Reachable(b.Callbacks)
 	}
-	subjects := b.settings.SubjectPrefix + ".<provider>.<Module>.<operation>"
+	subjects := b.Settings.SubjectPrefix + ".<provider>.<Module>.<operation>"
 	if !terminal.IsTerminal(out) {
-		b.log.Info("serving", "version", config.Release, "callbacks", callbacks, "nats", events, "stream", b.settings.Stream, "subjects", subjects,
-			"admin", admin, "durability", b.store.Durability(), "try", ownCommand()+" send")
+		b.Log.Info("serving", "version", config.Release, "callbacks", callbacks, "nats", events, "stream", b.Settings.Stream, "subjects", subjects,
+			"admin", admin, "durability", b.Store.Durability(), "try", client.OwnCommand()+" send")
 		return
 	}
 	terminal.Say(out, "crm-bridge %s\n", config.Release)
-	terminal.Say(out, "  callbacks   %s  %s\n", callbacks, strings.Join(paths(b.crms.sources()), " "))
-	terminal.Say(out, "  events      %s  stream %s, subjects %s\n", events, b.settings.Stream, subjects)
+	terminal.Say(out, "  callbacks   %s  %s\n", callbacks, strings.Join(paths(b.CRMs.Sources()), " "))
+	terminal.Say(out, "  events      %s  stream %s, subjects %s\n", events, b.Settings.Stream, subjects)
 	terminal.Say(out, "  admin       %s  /healthz /readyz /metrics\n", admin)
-	terminal.Say(out, "  durability  %s\n", b.store.Durability())
+	terminal.Say(out, "  durability  %s\n", b.Store.Durability())
 	terminal.Say(out, "Send a first event and see it in the stream:\n")
-	terminal.Say(out, "  %s send && %s tail --since 1m --count 1\n", ownCommand(), ownCommand())
+	terminal.Say(out, "  %s send && %s tail --since 1m --count 1\n", client.OwnCommand(), client.OwnCommand())
 }
 
 // paths are those that the sources answer.

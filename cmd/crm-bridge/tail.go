@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
@@ -34,7 +36,7 @@ func tailCommand() *cobra.Command {
 		Long: `Watch the events of the stream, live. A subject may hold the wildcards * (one token) and > (all that follow).
 Waits for an unreachable server, then resumes, with each event once.
 On a terminal an event is a line, coloured unless NO_COLOR is set; an id that does not fit is shortened, and whole in --json.`,
-		Example: known().example(`  crm-bridge tail
+		Example: bridge.Known().Example(`  crm-bridge tail
   crm-bridge tail 'crm.PROVIDER.MODULE.*' 'crm.LAST.*' --since 36h
   crm-bridge tail --record 5725767000003000010 --origin repair --since 7d --pretty
   crm-bridge tail --since 2026-11-01 --json | jq .event.data`),
@@ -58,14 +60,14 @@ var subjectPattern = regexp.MustCompile(`^[^\s.>]+(\.[^\s.>]+)*(\.>)?$|^>$`)
 
 func (o *tailOptions) check() error {
 	if o.json && o.pretty {
-		return fmt.Errorf("%w: --json is one line an event, and --pretty many: choose one", errUsage)
+		return fmt.Errorf("%w: --json is one line an event, and --pretty many: choose one", terminal.ErrUsage)
 	}
 	if o.count < 0 {
-		return fmt.Errorf("%w: --count must not be negative", errUsage)
+		return fmt.Errorf("%w: --count must not be negative", terminal.ErrUsage)
 	}
 	for _, subject := range o.subjects {
 		if !subjectPattern.MatchString(subject) {
-			return fmt.Errorf("%w: %q is no subject: give tokens joined by dots, such as 'crm.*.Deals.*' or 'crm.>'", errUsage, subject)
+			return fmt.Errorf("%w: %q is no subject: give tokens joined by dots, such as 'crm.*.Deals.*' or 'crm.>'", terminal.ErrUsage, subject)
 		}
 	}
 	return checkSelection(o.selected)
@@ -78,12 +80,12 @@ func tail(ctx context.Context, o tailOptions, out, progress io.Writer) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	settings, _, err := loadClient(&config.Environment{})
+	settings, _, err := client.Load(&config.Environment{})
 	if err != nil {
 		return err
 	}
 	follower := &publish.Follower{
-		Reach:    func(ctx context.Context) (*publish.Conn, error) { return reachReader(ctx, settings) },
+		Reach:    func(ctx context.Context) (*publish.Conn, error) { return client.Reach(ctx, settings) },
 		Stream:   settings.Stream,
 		Subjects: o.subjects,
 		Lost: func(why error) {
@@ -98,7 +100,7 @@ func tail(ctx context.Context, o tailOptions, out, progress io.Writer) error {
 	}
 	if o.since != "" {
 		if follower.Since, err = config.ParseWhen(o.since, time.Now()); err != nil {
-			return fmt.Errorf("%w: --since: %w", errUsage, err)
+			return fmt.Errorf("%w: --since: %w", terminal.ErrUsage, err)
 		}
 	}
 	show := o.show(out)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 )
 
@@ -62,7 +63,7 @@ func TestValueFiles(t *testing.T) {
 			}
 			t.Setenv(test.variable+"_FILE", file)
 			env := &config.Environment{}
-			_, _, err := loadClient(env)
+			_, _, err := client.Load(env)
 			if test.want == "" {
 				if err == nil || !strings.Contains(err.Error(), test.variable+"_FILE") || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), planted) {
 					t.Errorf("said %v", err)
@@ -95,7 +96,7 @@ func TestValuesOfTheEnvironment(t *testing.T) {
 		t.Setenv("BRIDGE_NATS_URL", "host")
 		t.Setenv(test.variable, test.value)
 		env := &config.Environment{}
-		_, _, err := loadClient(env)
+		_, _, err := client.Load(env)
 		if test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), planted)) || test.says == "" && err != nil {
 			t.Errorf("%q: %v", test.value, err)
 		}

@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"regexp"
 	"slices"
@@ -13,9 +12,6 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/publish"
 )
-
-// Prefix is that of every variable, without its underscore.
-const Prefix = "BRIDGE"
 
 // Variable is one setting as the environment gives it.
 type Variable struct {
@@ -152,16 +148,6 @@ func (v Variable) SetBy() string {
 		return v.Name + "_FILE"
 	}
 	return v.Name
-}
-
-// WithoutPath leaves out the path that an error of the file system names: it may be the secret itself, put into the wrong
-// variable.
-func WithoutPath(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
 }
 
 // seed is an NKey seed where the name of its file should stand.

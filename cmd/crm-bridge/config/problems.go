@@ -39,6 +39,9 @@ type invalid struct {
 // Unwrap returns the error of the variable.
 func (i invalid) Unwrap() error { return i.error }
 
+// Prefix is that of every variable, without its underscore.
+const Prefix = "BRIDGE"
+
 // ours matches the names of variables in a text.
 var ours = regexp.MustCompile(Prefix + `_[A-Z0-9_]+`)
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"unicode"
@@ -68,4 +69,14 @@ func parseText(text string, list bool) (string, error) {
 		return "", errors.New("holds no entry")
 	}
 	return strings.Join(entries, ","), nil
+}
+
+// WithoutPath leaves out the path that an error of the file system names: it may be the secret itself, put into the wrong
+// variable.
+func WithoutPath(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }

@@ -1,0 +1,198 @@
+package bridge
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/receive"
+	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/store"
+	"github.com/crm-bridge/crm-bridge/schemas"
+	"github.com/crm-bridge/crm-bridge/schemas/asyncapi"
+)
+
+// contract is the AsyncAPI document of this bridge, and the same as a page. Anyone may request it, so it asks NATS at most once
+// in contractAge, is written again only when something has changed, and remembers at most maxTold subjects.
+type contract struct {
+	always asyncapi.Bridge // with the subjects of what is subscribed to
+	store  *store.Store
+	log    *slog.Logger
+
+	making sync.Mutex // held while it is made again
+	made   atomic.Pointer[made]
+
+	mu       sync.RWMutex
+	subjects map[string]bool // seen in the stream, or published since the start
+}
+
+func newContract(s config.Settings, crms Opened, in *store.Store, log *slog.Logger) *contract {
+	c := &contract{store: in, log: log, always: asyncapi.Bridge{
+		Version: config.Release, Servers: consumersConnect(s, in.URL), Stream: s.Stream, Prefix: s.SubjectPrefix, Binary: s.EventMode == publish.Binary,
+	}}
+	for _, crm := range crms {
+		for _, subject := range crm.Subjects {
+			c.always.Subjects = append(c.always.Subjects, s.SubjectPrefix+"."+crm.Provider+"."+subject)
+		}
+	}
+	return c
+}
+
+// made is a contract as it was at a moment.
+type made struct {
+	at         time.Time
+	of         asyncapi.Bridge
+	yaml, page []byte
+	policy     string // of the page's content
+}
+
+const (
+	contractAge     = 5 * time.Second
+	contractTimeout = 2 * time.Second
+	maxTold         = 10_000
+)
+
+// note remembers the subjects of published events.
+func (c *contract) note(acks []ingest.Ack) {
+	for _, ack := range acks {
+		c.mu.RLock()
+		known := c.subjects[ack.Subject]
+		c.mu.RUnlock()
+		if !known {
+			c.add(ack.Subject)
+		}
+	}
+}
+
+func (c *contract) add(subjects ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.subjects == nil {
+		c.subjects = map[string]bool{}
+	}
+	for _, subject := range subjects {
+		if len(c.subjects) < maxTold {
+			c.subjects[subject] = true
+		}
+	}
+}
+
+func (c *contract) seen() []string {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	all := make([]string, 0, len(c.subjects))
+	for subject := range c.subjects {
+		all = append(all, subject)
+	}
+	return all
+}
+
+// now returns the contract, at most contractAge old; while it is made again others get the one before.
+func (c *contract) now() (*made, error) {
+	last := c.made.Load()
+	if last != nil && (time.Since(last.at) < contractAge || !c.making.TryLock()) {
+		return last, nil
+	}
+	if last == nil {
+		c.making.Lock()
+	}
+	defer c.making.Unlock()
+	if now := c.made.Load(); now != last { // somebody has made it meanwhile
+		return now, nil
+	}
+	c.look()
+	next, err := remake(last, c.described())
+	if err != nil {
+		return nil, err
+	}
+	c.made.Store(next)
+	return next, nil
+}
+
+// remake writes the contract of a bridge, or returns the last one where nothing has changed.
+func remake(last *made, of asyncapi.Bridge) (*made, error) {
+	if last != nil && reflect.DeepEqual(last.of, of) {
+		same := *last
+		same.at = time.Now()
+		return &same, nil
+	}
+	document, err := asyncapi.New(of)
+	if err != nil {
+		return nil, err
+	}
+	next := &made{of: of}
+	if next.yaml, err = document.YAML(); err != nil {
+		return nil, err
+	}
+	if next.page, next.policy, err = document.Page(); err != nil {
+		return nil, err
+	}
+	next.at = time.Now()
+	return next, nil
+}
+
+// look remembers the subjects that the stream holds. Where it cannot be asked, as while a remote NATS is unreachable, those that
+// were seen before have to do.
+func (c *contract) look() {
+	ctx, cancel := context.WithTimeout(context.Background(), contractTimeout)
+	defer cancel()
+	conn, err := c.store.Reach()
+	if err == nil {
+		var held []string
+		held, err = conn.Subjects(ctx, c.always.Stream, c.always.Prefix+".>", maxTold)
+		c.add(held...)
+	}
+	if err != nil {
+		c.log.Debug("the stream's subjects cannot be listed for /asyncapi.yaml", "error", err)
+	}
+}
+
+// described is the bridge as the document shows it.
+func (c *contract) described() asyncapi.Bridge {
+	now := c.always
+	now.Subjects = append(c.seen(), c.always.Subjects...)
+	slices.Sort(now.Subjects)
+	return now
+}
+
+// document serves it.
+func (c *contract) document(string) (http.Header, []byte, bool) {
+	now, err := c.now()
+	if err != nil {
+		c.log.Error("the AsyncAPI document cannot be made", "error", err)
+		return nil, nil, false
+	}
+	return briefly("application/vnd.aai.asyncapi+yaml;version=3.1.0"), now.yaml, true
+}
+
+// page serves the same for people.
+func (c *contract) page(string) (http.Header, []byte, bool) {
+	now, err := c.now()
+	if err != nil {
+		c.log.Error("the page of the AsyncAPI document cannot be made", "error", err)
+		return nil, nil, false
+	}
+	header := briefly("text/html; charset=utf-8")
+	header.Set("Content-Security-Policy", now.policy)
+	header.Set("Referrer-Policy", "no-referrer")
+	return header, now.page, true
+}
+
+func briefly(contentType string) http.Header {
+	return http.Header{"Content-Type": {contentType}, "Cache-Control": {"public, max-age=60"}}
+}
+
+// schemaOf serves the schemas of families.
+func schemaOf(set schemas.Set) receive.Document {
+	return func(path string) (http.Header, []byte, bool) {
+		contentType, body, ok := set.Document(path)
+		return http.Header{"Content-Type": {contentType}}, body, ok
+	}
+}

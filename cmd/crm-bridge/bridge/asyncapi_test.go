@@ -1,0 +1,90 @@
+package bridge
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/schemas/asyncapi"
+)
+
+// The servers in the document are where consumers connect, without anything that proves the bridge to them.
+func TestServersHoldNoCredentials(t *testing.T) {
+	const description = "The NATS that the bridge brings its events to, by the address that the bridge knows it under. Who runs it gives you an account."
+	for list, want := range map[string][]asyncapi.Server{
+		"nats://127.0.0.1:4333":                    {{Host: "127.0.0.1:4333", Protocol: "nats"}},
+		"nats.example.com":                         {{Host: "nats.example.com:4222", Protocol: "nats"}},
+		"nats://user:pass%40word@nats.example.com": {{Host: "nats.example.com:4222", Protocol: "nats"}},
+		"tls://token@[2001:db8::1], wss://u:p@nats.example.com:443/path?x=secret": {
+			{Host: "[2001:db8::1]:4222", Protocol: "nats", TLS: true}, {Host: "nats.example.com:443", Protocol: "wss", TLS: true},
+		},
+	} {
+		for i := range want {
+			want[i].Description = description
+		}
+		if diff := cmp.Diff(want, remoteServers(config.NATS{URL: list})); diff != "" {
+			t.Errorf("%s: %s", list, diff)
+		}
+	}
+}
+
+// The embedded server is told by the address that it listens on; where that is every address, its name is the reader's to know.
+func TestOwnServer(t *testing.T) {
+	for name, c := range map[string]struct {
+		listen, public  string
+		host, otherwise string
+		alone           bool
+	}{
+		"this machine":                    {"127.0.0.1:4222", "https://crm.example.com", "127.0.0.1:4222", "", true},
+		"this machine by name":            {"localhost:4222", "", "localhost:4222", "", true},
+		"one address":                     {"192.0.2.7:4222", "", "192.0.2.7:4222", "", false},
+		"a name":                          {"nats.internal:4222", "", "nats.internal:4222", "", false},
+		"every address":                   {":4222", "", "{host}:4222", "localhost", false},
+		"every address of IPv4":           {"0.0.0.0:4222", "https://crm.example.com:8443/crm", "{host}:4222", "crm.example.com", false},
+		"every address, a port by chance": {"[::]:0", "", "{host}:4222", "localhost", false},
+	} {
+		var s config.Settings
+		s.NATS.Listen, s.PublicURL, s.NATS.ListenUser, s.NATS.ListenPassword = c.listen, c.public, "reader", "a-password"
+		want := asyncapi.Server{Host: c.host, DefaultHost: c.otherwise, Protocol: "nats", Password: true, Description: "The bridge's own NATS server. Whoever connects may read its streams, and write to none."}
+		if c.alone {
+			want.Description += " Only from the machine that the bridge runs on."
+		}
+		if diff := cmp.Diff(want, ownServer(s, "nats://0.0.0.0:4222")); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+// However many subjects there are, the bridge remembers so many and no more.
+func TestSeenSubjectsAreBounded(t *testing.T) {
+	var c contract
+	for i := range maxTold + 100 {
+		c.note([]ingest.Ack{{Subject: fmt.Sprint("crm.zoho.Deals.op", i)}, {Subject: "crm.zoho.Deals.op1"}})
+	}
+	if n := len(c.seen()); n != maxTold {
+		t.Errorf("%d subjects", n)
+	}
+}
+
+// Who asks again gets the same bytes; they are made anew only when there is something else to tell.
+func TestUnchangedIsNotMadeAgain(t *testing.T) {
+	of := func(subjects ...string) asyncapi.Bridge {
+		return asyncapi.Bridge{Stream: "CRM", Prefix: "crm", Servers: []asyncapi.Server{{Host: "127.0.0.1:4222"}}, Subjects: subjects}
+	}
+	first, err := remake(nil, of("crm.zoho.Deals.edit"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	same, err := remake(first, of("crm.zoho.Deals.edit"))
+	if err != nil || &same.yaml[0] != &first.yaml[0] || &same.page[0] != &first.page[0] || same.policy != first.policy || same.at.Before(first.at) {
+		t.Errorf("it was made again: %v", err)
+	}
+	other, err := remake(same, of("crm.zoho.Deals.delete", "crm.zoho.Deals.edit"))
+	if err != nil || !strings.Contains(string(other.yaml), "crm.zoho.Deals.delete") || !strings.Contains(string(other.page), "crm.zoho.Deals.delete") {
+		t.Errorf("it was not made anew: %v", err)
+	}
+}

@@ -1,0 +1,170 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/keep"
+)
+
+// ChannelLine is a channel in a list.
+type ChannelLine struct {
+	ingest.Channel
+	LastCallback *time.Time `json:"lastCallback,omitempty"` // of its modules, that this replica took since its start
+	LastRepair   *time.Time `json:"lastRepair,omitempty"`
+}
+
+// noChannels says what makes a bridge keep channels.
+func noChannels() string {
+	var each []string
+	for _, crm := range Known().Callable() {
+		each = append(each, crm.Provider+" "+Enumerate(append(slices.Clone(crm.Words.Credentials), crm.Words.Wanted), "and"))
+	}
+	return "this bridge keeps no subscriptions; set for " + strings.Join(each, "; for ")
+}
+
+// changeTimeout bounds a change of channels: each takes a request or two to the CRM.
+const changeTimeout = 2 * time.Minute
+
+// channels answers the command of that name.
+type channels struct {
+	keeper *keep.Keeper // nil: none are kept
+	crms   Opened
+	heard  *heard
+	log    *slog.Logger
+}
+
+// routes are what the command asks for.
+func (c *channels) routes() map[string]http.HandlerFunc {
+	kept := func(do http.HandlerFunc) http.HandlerFunc {
+		if c.keeper != nil {
+			return do
+		}
+		return func(w http.ResponseWriter, _ *http.Request) {
+			writeJSON(w, http.StatusNotFound, map[string]string{"error": noChannels()})
+		}
+	}
+	return map[string]http.HandlerFunc{
+		"GET /channels": kept(func(w http.ResponseWriter, r *http.Request) { c.listChannels(r.Context(), w) }),
+		"POST /channels/{change}": kept(func(w http.ResponseWriter, r *http.Request) {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), changeTimeout)
+			defer cancel()
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(changeTimeout + lineTimeout))
+			if err := c.changeChannels(ctx, r.PathValue("change"), r.URL.Query().Get("provider"), r.URL.Query().Get("target")); err != nil {
+				writeJSON(w, http.StatusBadGateway, map[string]string{"error": terminal.Plainly(err)})
+				return
+			}
+			c.listChannels(ctx, w)
+		}),
+	}
+}
+
+func (c *channels) listChannels(ctx context.Context, w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	encoder := terminal.JSONEncoder(w)
+	channels, err := c.keeper.Channels(ctx)
+	for _, channel := range channels {
+		line := ChannelLine{Channel: channel, LastCallback: c.heard.last(channel)}
+		if at, failed := c.keeper.Repaired(ctx, channel); failed == nil && !at.IsZero() {
+			line.LastRepair = &at
+		}
+		_ = encoder.Encode(line)
+	}
+	if err != nil {
+		_ = encoder.Encode(map[string]string{"error": terminal.Plainly(err)})
+	}
+}
+
+// changeChannels enables, renews or disables the channels of a target of a CRM's, or all of them.
+func (c *channels) changeChannels(ctx context.Context, word, provider, target string) error {
+	crm := c.crms.CRM(provider)
+	if crm == nil || !crm.Keeps() {
+		return fmt.Errorf("this bridge keeps no subscriptions of %q", provider)
+	}
+	change, ok := crm.Changes[word]
+	if !ok {
+		return fmt.Errorf("subscriptions of %s have no %s", provider, word)
+	}
+	c.log.Info("channels are changed by hand", "change", word, "provider", provider, "target", target)
+	channels, err := change(ctx, target)
+	if channels == nil && err == nil {
+		channels, err = c.expected(ctx, word, provider, target)
+	}
+	if len(channels) > 0 {
+		err = errors.Join(err, c.keeper.Remember(ctx, provider, channels))
+	}
+	return errors.Join(err, c.keeper.Wake(ctx))
+}
+
+// expected returns the channels of a provider as they are after a change of a portal's, or of all portals', until the next Watch
+// has looked at them.
+func (c *channels) expected(ctx context.Context, word, provider, target string) (expected []ingest.Channel, err error) {
+	all, err := c.keeper.Channels(ctx)
+	for _, channel := range all {
+		changed := target == "" || target == channel.Account
+		switch {
+		case channel.Provider != provider:
+			continue
+		case changed && word == "disable":
+			channel.State, channel.Problem = "disabled", ""
+		case changed && word == "enable" && channel.State == "disabled":
+			channel.State = "lapsed"
+		}
+		expected = append(expected, channel)
+	}
+	return expected, err
+}
+
+// maxHeard bounds the modules whose last callback is remembered.
+const maxHeard = 10000
+
+// heard remembers when callbacks last came.
+type heard struct {
+	mu sync.Mutex
+	at map[[3]string]time.Time // by provider, account and module
+}
+
+// note remembers changes that callbacks told of.
+func (h *heard) note(changes []ingest.Change) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.at == nil {
+		h.at = map[[3]string]time.Time{}
+	}
+	for _, change := range changes {
+		key := [3]string{change.Provider, change.Account, change.Module}
+		if _, known := h.at[key]; change.Origin == ingest.Live && (known || len(h.at) < maxHeard) {
+			h.at[key] = change.ReceivedAt
+		}
+	}
+}
+
+// last returns when a callback last came for one of a channel's modules; nil: none has.
+func (h *heard) last(channel ingest.Channel) *time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var last time.Time
+	for key, at := range h.at {
+		if key[0] != channel.Provider || key[1] != channel.Account || !at.After(last) {
+			continue
+		}
+		for _, module := range channel.Modules {
+			if strings.EqualFold(module, key[2]) {
+				last = at
+			}
+		}
+	}
+	if last.IsZero() {
+		return nil
+	}
+	return &last
+}

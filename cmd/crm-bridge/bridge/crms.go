@@ -1,0 +1,15 @@
+package bridge
+
+import (
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
+	"github.com/crm-bridge/crm-bridge/ingest/zoho"
+)
+
+// CRMs opens the CRMs that the bridge knows. The first is the one of examples, and of a plain crm-bridge send.
+var CRMs = []Opener{
+	zoho.Open,
+	bitrix24.Open,
+}
+
+type Opener = func(ingest.Setup) (*ingest.CRM, error)

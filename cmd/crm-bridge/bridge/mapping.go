@@ -1,0 +1,36 @@
+package bridge
+
+import (
+	"maps"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/schemas"
+	"github.com/crm-bridge/crm-bridge/transform"
+)
+
+// NewMapping makes events as the settings say, without own secrets and those of CRMs.
+func NewMapping(s config.Settings, own []string, crms Opened) (*transform.Mapping, error) {
+	set, err := schemas.Load()
+	if err != nil {
+		return nil, err
+	}
+	secrets := map[string]ingest.Secrets{"": {Values: own}}
+	for _, crm := range crms {
+		maps.Copy(secrets, crm.Secrets())
+	}
+	return &transform.Mapping{
+		Schemas: set, Redact: transform.NewRedactor(secrets), PublicURL: s.BaseURL(), PerRecord: s.EventPer == "record",
+	}, nil
+}
+
+// ownSecrets are those of the bridge itself, which no callback should ever hold.
+func ownSecrets(s config.Settings, data *datadir.Dir) ([]string, error) {
+	password, err := data.Secret(datadir.OwnerSecret)
+	if err != nil {
+		return nil, err
+	}
+	token, err := data.Secret(datadir.AdminSecret)
+	return []string{s.NATS.ListenPassword, s.NATS.Password, token, password, s.StateKey}, err
+}

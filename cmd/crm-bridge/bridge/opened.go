@@ -1,0 +1,127 @@
+package bridge
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/ingest"
+)
+
+// Opened are CRMs as they are configured.
+type Opened []*ingest.CRM
+
+// OpenCRMs opens CRMs, in their order. It returns all problems, each of which names its variable, and the CRMs that have none.
+func OpenCRMs(crms []Opener, setup ingest.Setup) (Opened, error) {
+	var all Opened
+	var found config.Problems
+	for _, open := range crms {
+		crm, err := open(setup)
+		if found.Add(err); err == nil {
+			all = append(all, crm)
+		}
+	}
+	return all, found.Err()
+}
+
+// Known returns the CRMs with nothing configured, for what does not depend on it, such as help texts.
+var Known = sync.OnceValue(func() Opened {
+	all, err := OpenCRMs(CRMs, ingest.Setup{
+		Env: func(any) error { return nil }, MadeSecret: func(string) (string, error) { return "", nil },
+	})
+	if err != nil {
+		panic(err) // of the program itself
+	}
+	return all
+})
+
+// Sources returns the sources of all CRMs.
+func (o Opened) Sources() []ingest.Source {
+	var all []ingest.Source
+	for _, crm := range o {
+		all = append(all, crm.Sources...)
+	}
+	return all
+}
+
+// Source returns the source of that label; nil: there is none.
+func (o Opened) Source(label string) ingest.Source {
+	for _, source := range o.Sources() {
+		if source.Label() == label {
+			return source
+		}
+	}
+	return nil
+}
+
+// CRM returns the CRM of that name; nil: there is none.
+func (o Opened) CRM(provider string) *ingest.CRM {
+	for _, crm := range o {
+		if crm.Provider == provider {
+			return crm
+		}
+	}
+	return nil
+}
+
+// Providers are the names of the CRMs, sorted.
+func (o Opened) Providers() []string {
+	var names []string
+	for _, crm := range o {
+		names = append(names, crm.Provider)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Callable are the CRMs whose API the bridge can call, once it has credentials.
+func (o Opened) Callable() Opened {
+	return slices.DeleteFunc(slices.Clone(o), func(crm *ingest.CRM) bool { return len(crm.Words.Credentials) == 0 })
+}
+
+// kept are the CRMs for which the bridge keeps subscriptions, repairs or empties queues.
+func (o Opened) kept() Opened {
+	return slices.DeleteFunc(slices.Clone(o), func(crm *ingest.CRM) bool { return !crm.Keeps() })
+}
+
+// Labels are those of the sources, sorted.
+func (o Opened) Labels() []string {
+	var names []string
+	for _, source := range o.Sources() {
+		names = append(names, source.Label())
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Proofs are the variables whose values authenticate samples.
+func (o Opened) Proofs() []string {
+	var names []string
+	for _, source := range o.Sources() {
+		if sampler, ok := source.(ingest.Sampler); ok {
+			variable, _ := sampler.Proof()
+			names = append(names, variable)
+		}
+	}
+	return names
+}
+
+// Example writes a text with the names of the first CRM: PROVIDER, MODULE, LABEL of its first source, PROOF for the variable that
+// authenticates what that one gets, and LAST for the provider and module of the last CRM.
+func (o Opened) Example(text string) string {
+	first, last := o[0], o[len(o)-1]
+	return strings.NewReplacer(
+		"PROVIDER", first.Provider, "MODULE", first.Words.Module, "LABEL", first.Sources[0].Label(), "PROOF", o.Proofs()[0],
+		"LAST", last.Provider+"."+last.Words.Module,
+	).Replace(text)
+}
+
+// Enumerate joins words as a sentence does.
+func Enumerate(words []string, conjunction string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " " + conjunction + " " + words[last]
+}

@@ -1,0 +1,167 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/store"
+	"github.com/crm-bridge/crm-bridge/transform"
+)
+
+// quarantine answers the command of that name. What is there is customers' data, and dropping it is permanent.
+type quarantine struct {
+	store   *store.Store
+	refused *refused
+	crms    Opened
+	mapping *transform.Mapping
+	accept  ingest.Accept
+	settler
+}
+
+// routes are what the command asks for.
+func (q *quarantine) routes() map[string]http.HandlerFunc {
+	each := func(callback, refused settle) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) { q.each(w, r, callback, refused) }
+	}
+	return map[string]http.HandlerFunc{
+		"GET /quarantine":          each(q.list, q.refused.list),
+		"GET /quarantine/show":     each(q.show, q.refused.show),
+		"POST /quarantine/redrive": each(q.redrive, q.refused.redrive),
+		"POST /quarantine/drop":    each(q.drop(q.store.Quarantine.Drop), q.drop(q.refused.Drop)),
+	}
+}
+
+// keep puts an authenticated callback that cannot be parsed into quarantine; it implements ingest.Quarantine.
+func (q *quarantine) keep(ctx context.Context, cb ingest.Callback, reason error) (string, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return "", err
+	}
+	body, err := q.mapping.Redact.Quarantine(id.String(), cb, reason)
+	if err != nil {
+		return "", err
+	}
+	return id.String(), q.store.Keep(ctx, cb.Source, id.String(), body)
+}
+
+func (q *quarantine) list(_ context.Context, _ *http.Request, kept publish.Kept) any {
+	var was transform.Quarantined
+	if err := json.Unmarshal(kept.Body, &was); err != nil {
+		return Listed{ID: kept.ID, Reason: "cannot be read: " + terminal.Plainly(err), ReceivedAt: kept.At}
+	}
+	return Listed{ID: kept.ID, Source: was.Source, Reason: was.Reason, ReceivedAt: was.ReceivedAt, Bytes: len(was.Body) + len(was.BodyBase64)}
+}
+
+func (q *quarantine) show(_ context.Context, _ *http.Request, kept publish.Kept) any {
+	return json.RawMessage(kept.Body)
+}
+
+// lineTimeout bounds the work on one quarantined callback and the writing of its line.
+const lineTimeout = 30 * time.Second
+
+// errFound ends a search that has found what it was for.
+var errFound = errors.New("found")
+
+// each answers with one JSON line for each callback that the query names: by id, or all.
+func (q *quarantine) each(w http.ResponseWriter, r *http.Request, callback, refused settle) {
+	id := r.URL.Query().Get("id")
+	if id == "" && r.URL.Query().Get("all") != "true" {
+		writeJSON(w, http.StatusBadRequest, map[string]string{"error": "name a callback by id, or say all=true"})
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	writer, encoder := http.NewResponseController(w), terminal.JSONEncoder(w)
+	found := false
+	each := func(do settle, kept publish.Kept) error {
+		if id != "" && kept.ID != id {
+			return nil
+		}
+		found = true
+		// Who goes away in between must not leave a callback half settled.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), lineTimeout)
+		defer cancel()
+		line := do(ctx, r, kept)
+		if err := errors.Join(writer.SetWriteDeadline(time.Now().Add(lineTimeout)), encoder.Encode(line), writer.Flush()); err != nil {
+			return err
+		}
+		if id != "" {
+			return errFound
+		}
+		return nil
+	}
+	err := q.refused.Each(r.Context(), func(kept publish.Kept) error { return each(refused, kept) })
+	if err == nil {
+		err = q.store.Quarantine.Each(r.Context(), func(kept publish.Kept) error { return each(callback, kept) })
+	}
+	switch {
+	case errors.Is(err, errFound):
+	case err != nil:
+		_ = encoder.Encode(map[string]string{"error": terminal.Plainly(err)})
+	case id != "" && !found:
+		writeJSON(w, http.StatusNotFound, map[string]string{"error": "there is no callback " + id + " in quarantine"})
+	}
+}
+
+// redrive decodes a quarantined callback with today's code and publishes it as if it had just arrived, its original
+// arrival time kept. It leaves quarantine only when its events are safe.
+func (q *quarantine) redrive(ctx context.Context, r *http.Request, kept publish.Kept) any {
+	q.settling.Lock()
+	defer q.settling.Unlock()
+	dryRun := isDryRun(r)
+	result := Redriven{ID: kept.ID, DryRun: dryRun}
+	if still, err := q.store.Quarantine.Holds(ctx, kept); err != nil || !still {
+		result.Error = settledMeanwhile(err)
+		return result
+	}
+	acks, err := q.redecode(ctx, kept, dryRun)
+	if err == nil && !dryRun {
+		q.log.Info("redriven from quarantine", "quarantine", kept.ID, "events", len(acks))
+		if err = q.store.Quarantine.Drop(ctx, kept); err != nil {
+			err = fmt.Errorf("its events are published, but it is still here: %w", err)
+		}
+	}
+	if result.Events = acks; err != nil {
+		result.Error = terminal.Plainly(err)
+	}
+	return result
+}
+
+func (q *quarantine) redecode(ctx context.Context, kept publish.Kept, dryRun bool) ([]ingest.Ack, error) {
+	var was transform.Quarantined
+	if err := json.Unmarshal(kept.Body, &was); err != nil {
+		return nil, err
+	}
+	source := q.crms.Source(was.Source)
+	if source == nil {
+		return nil, fmt.Errorf("this bridge has no source %s", was.Source)
+	}
+	changes, err := source.Decode(was.Callback())
+	if err != nil {
+		return nil, err
+	}
+	for i := range changes {
+		changes[i].TraceParent = was.TraceParent
+		if changes[i].GivenID = kept.ID; i > 0 {
+			changes[i].GivenID += ":" + strconv.Itoa(i)
+		}
+	}
+	if !dryRun {
+		return q.accept(ctx, changes)
+	}
+	events, err := Accepting{q.mapping, q.store}.events(changes...)
+	var would []ingest.Ack
+	for _, e := range events {
+		would = append(would, ingest.Ack{Subject: q.store.Subject(e.Event)})
+	}
+	return would, err
+}

@@ -1,0 +1,65 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/store"
+)
+
+// refused are the events that the remote NATS rejected permanently.
+type refused struct {
+	store.Refused
+	settler
+}
+
+func (r *refused) list(_ context.Context, _ *http.Request, kept publish.Kept) any {
+	return Listed{
+		ID: kept.ID, Source: "refused", Subject: r.Subject(kept), Reason: r.Reason(kept),
+		ReceivedAt: kept.At, Bytes: len(kept.Body),
+	}
+}
+
+// show shows the event in JSON, whatever mode it was to be sent in; or the callback, if that is what was refused.
+func (r *refused) show(_ context.Context, _ *http.Request, kept publish.Kept) any {
+	event, err := kept.Event()
+	if err != nil && json.Valid(kept.Body) {
+		return json.RawMessage(kept.Body)
+	}
+	if err != nil {
+		return map[string]string{"error": terminal.Plainly(err)}
+	}
+	return event
+}
+
+// redrive puts a refused event at the end of the journal, to be sent once more.
+func (r *refused) redrive(ctx context.Context, req *http.Request, kept publish.Kept) any {
+	r.settling.Lock()
+	defer r.settling.Unlock()
+	result := Redriven{ID: kept.ID, DryRun: isDryRun(req)}
+	if result.DryRun {
+		result.Events = []ingest.Ack{{Subject: r.Subject(kept)}}
+		return result
+	}
+	if still, err := r.Holds(ctx, kept); err != nil || !still {
+		result.Error = settledMeanwhile(err)
+		return result
+	}
+	ack, err := r.Again(ctx, kept)
+	if err == nil {
+		result.Events = []ingest.Ack{{ID: kept.ID, Subject: ack.Subject, Stream: ack.Stream, Sequence: ack.Sequence}}
+		r.log.Info("redriven to the remote NATS", "id", kept.ID)
+		if err = r.Drop(ctx, kept); err != nil {
+			err = fmt.Errorf("it is in the journal again, but it is still here: %w", err)
+		}
+	}
+	if err != nil {
+		result.Error = terminal.Plainly(err)
+	}
+	return result
+}

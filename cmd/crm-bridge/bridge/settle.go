@@ -1,0 +1,67 @@
+package bridge
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// Listed is a quarantined callback in a list: all but its body.
+type Listed struct {
+	ID         string    `json:"id"`
+	Source     string    `json:"source"`            // "refused" where the remote NATS refused it
+	Subject    string    `json:"subject,omitempty"` // of what was refused
+	Reason     string    `json:"reason"`
+	ReceivedAt time.Time `json:"receivedAt,omitzero"`
+	Bytes      int       `json:"bytes"`
+}
+
+// Redriven is what became of a quarantined callback that was decoded again.
+type Redriven struct {
+	ID     string       `json:"id"`
+	Events []ingest.Ack `json:"events,omitempty"` // with a dry run only their subjects
+	DryRun bool         `json:"dryRun,omitempty"`
+	Error  string       `json:"error,omitempty"` // it is still in quarantine
+}
+
+// Dropped is a quarantined callback that is gone.
+type Dropped struct {
+	ID    string `json:"id"`
+	Error string `json:"error,omitempty"`
+}
+
+// settle does something about one quarantined callback or refused event, and returns the line to answer with.
+type settle func(ctx context.Context, r *http.Request, kept publish.Kept) any
+
+// settler settles one quarantined callback or refused event at a time.
+type settler struct {
+	settling *sync.Mutex // held while one is redriven or dropped
+	log      *slog.Logger
+}
+
+func (s settler) drop(drop func(context.Context, publish.Kept) error) settle {
+	return func(ctx context.Context, _ *http.Request, kept publish.Kept) any {
+		s.settling.Lock()
+		defer s.settling.Unlock()
+		if err := drop(ctx, kept); err != nil {
+			return Dropped{ID: kept.ID, Error: terminal.Plainly(err)}
+		}
+		s.log.Info("dropped from quarantine", "quarantine", kept.ID)
+		return Dropped{ID: kept.ID}
+	}
+}
+
+func settledMeanwhile(err error) string {
+	if err != nil {
+		return terminal.Plainly(err)
+	}
+	return "somebody else has settled it in the meantime"
+}
+
+func isDryRun(r *http.Request) bool { return r.URL.Query().Get("dry-run") == "true" }

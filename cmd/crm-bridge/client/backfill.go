@@ -1,0 +1,120 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/keep"
+	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/transform"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// OpenBackfill connects to the CRM and to the stream. What it returns closes all of it.
+func OpenBackfill(ctx context.Context, provider, module string) (b *keep.Backfill, closeAll func(), err error) {
+	env := &config.Environment{}
+	s, _, err := Load(env)
+	if err != nil {
+		return nil, nil, err
+	}
+	var shared bridge.LaterState
+	all, err := bridge.OpenCRMs(bridge.CRMs, ingest.Setup{
+		Env: env.Load, MadeSecret: FoundSecret(s), PublicURL: s.BaseURL(), State: shared.State(), Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	crm := all.CRM(provider)
+	if crm.Lister == nil {
+		return nil, nil, fmt.Errorf("no credentials for the API of %s: set %s", provider, bridge.Enumerate(crm.Words.Credentials, "and"))
+	}
+	mapping, err := bridge.NewMapping(s, []string{s.NATS.ListenPassword, s.NATS.Password, s.StateKey}, all)
+	if err != nil {
+		return nil, nil, err
+	}
+	conn, err := Connect(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	publisher := &publish.Publisher{
+		Conn: conn, Stream: s.Stream, Prefix: s.SubjectPrefix, Mode: s.EventMode, AllIDs: true, Metrics: publish.NewMetrics(prometheus.NewRegistry()),
+	}
+	state, err := openStores(s, conn, publisher)
+	if err == nil {
+		shared.Open(state)
+		publisher.MaxBytes, err = conn.MaxBytes(ctx, s.Stream)
+	}
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	b = newBackfill(provider, module, mapping, publisher)
+	b.Accounts, b.State, b.Lister = crm.Accounts, state.Shared, crm.Lister
+	return b, conn.Close, nil
+}
+
+// newBackfill returns a backfill whose records are accepted there.
+func newBackfill(provider, module string, mapping *transform.Mapping, publisher *publish.Publisher) *keep.Backfill {
+	held := func(held *publish.Held, err error) (keep.Held, error) {
+		if errors.Is(err, publish.ErrTooManyHeld) {
+			err = fmt.Errorf("%w; read a later --since again", err)
+		}
+		return held.Has, err
+	}
+	to, of := bridge.Accepting{Mapping: mapping, Publisher: publisher}, publisher.Prefix+"."+provider+"."
+	return &keep.Backfill{
+		Provider: provider, Module: module, Accept: to.Accept,
+		Stream: keep.Stream{
+			IDs:  to.IDs,
+			Last: func(ctx context.Context) (uint64, error) { return publisher.Conn.LastSequence(ctx, publisher.Stream) },
+			HeldBehind: func(ctx context.Context, sequence uint64) (keep.Held, error) {
+				return held(publisher.Held(ctx, of+">", publish.Bounds{From: sequence + 1}, 0))
+			},
+			HeldSince: func(ctx context.Context, module string, since time.Time) (keep.Held, error) {
+				return held(publisher.Held(ctx, of+module+".*", publish.Bounds{Since: since}, publish.MaxHeld))
+			},
+		},
+	}
+}
+
+// openStores returns the state that the bridge shares, and has what is published synced where the running bridge does so
+// for its own.
+func openStores(s config.Settings, conn *publish.Conn, publisher *publish.Publisher) (ingest.State, error) {
+	state := bridge.SharedState(s, func() (*publish.Conn, error) { return conn, nil })
+	key := s.StateKey
+	if s.Embedded() {
+		made, err := datadir.ReadSecret(s.DataDir, datadir.StateSecret)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return ingest.State{}, err
+		}
+		if key == "" {
+			key = made
+		}
+		if s.Syncs() {
+			committer, err := publish.OpenCommitter(s.DataDir, s.Stream)
+			if err != nil {
+				return ingest.State{}, fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
+			}
+			publisher.Commit = committer.Commit
+			state.Commit = func(context.Context) error { return publish.SyncStream(s.DataDir, "KV_"+s.StateBucket()) }
+		}
+	}
+	return bridge.OpenState(state, key, slog.New(slog.DiscardHandler))
+}
+
+// ReadBefore says that a span is left out, and how to read it all the same.
+func ReadBefore(span keep.ReadSpan) string {
+	when := "before"
+	if !span.ReadAt.IsZero() {
+		when = "on " + span.ReadAt.UTC().Format(time.DateOnly)
+	}
+	return fmt.Sprintf("%s to %s: this span was read %s; --again reads it once more", span.Since.Format(time.RFC3339), span.Until.Format(time.RFC3339), when)
+}

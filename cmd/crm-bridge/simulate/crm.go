@@ -1,0 +1,160 @@
+package simulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// channelLife is how long the simulated CRM lets a subscription live.
+const channelLife = 12 * time.Second
+
+// DemoCRM shows a subscription that is enabled, lapses and heals, in the first CRM that has a simulation.
+func DemoCRM(ctx context.Context, out io.Writer) error {
+	i := slices.IndexFunc(bridge.Known(), func(crm *ingest.CRM) bool { return crm.Simulate != nil })
+	if i < 0 {
+		return errors.New("no CRM can be simulated")
+	}
+	crm := bridge.Known()[i].Simulate(channelLife)
+	api, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: crm.API, ReadHeaderTimeout: 5 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(api) }()
+	defer func() {
+		_ = server.Close()
+		if err := <-served; err != nil && !errors.Is(err, http.ErrServerClosed) {
+			terminal.Say(out, "the simulated CRM: %s\n", err)
+		}
+	}()
+	callbacks, err := freeAddress(ctx)
+	if err != nil {
+		return err
+	}
+	url := "http://" + api.Addr().String()
+	env := crm.Variables(url)
+	env["BRIDGE_LISTEN"], env["BRIDGE_PUBLIC_URL"] = callbacks, "http://"+callbacks
+	hurried := func(setup ingest.Setup) (*ingest.CRM, error) {
+		opened, err := bridge.CRMs[i](setup)
+		if err == nil {
+			opened.Settle = time.Second
+		}
+		return opened, err
+	}
+	return withBridge(ctx, env, []bridge.Opener{hurried}, func(ctx context.Context, b *bridge.Bridge) error {
+		ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+		defer cancel()
+		return (&healing{show: show{bridge: b, out: out}, simulated: crm, url: url}).run(ctx)
+	})
+}
+
+// freeAddress is one that nothing listens on now: the CRM must be told where to post before the bridge listens.
+func freeAddress(ctx context.Context) (string, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return listener.Addr().String(), listener.Close()
+}
+
+// healing is the demo of a subscription.
+type healing struct {
+	show
+	simulated *ingest.Simulation
+	url       string
+	seen      [2]atomic.Int64 // events: by a callback, and read from the CRM
+}
+
+func (h *healing) run(ctx context.Context) error {
+	watch, unwatch := context.WithCancel(ctx)
+	defer unwatch()
+	watched := make(chan error, 1)
+	go func() { watched <- h.watch(watch) }()
+
+	crm := h.bridge.CRMs[0]
+	h.explain("A simulated %s answers at %s. The bridge was given an OAuth client and %s, and enables a channel. It lives for %s here, and for longer in a real one.", crm.Words.Name, h.url, h.simulated.Wanted, channelLife)
+	if err := h.until(ctx, func() bool { return h.simulated.Alive() == 1 }); err != nil {
+		return err
+	}
+	if err := h.channels(ctx); err != nil {
+		return err
+	}
+	h.explain("Somebody creates and edits a record. The CRM calls, and the events are there.")
+	callbacks, err := h.simulated.Work()
+	if err == nil {
+		err = h.until(ctx, func() bool { return h.seen[0].Load() == int64(callbacks) })
+	}
+	if err != nil {
+		return err
+	}
+	h.explain("The CRM forgets the channel, as it was seen to do. A record is created, and no callback reports it.")
+	if err := h.simulated.Miss(); err != nil {
+		return err
+	}
+	terminal.Say(h.out, "   channels that are alive: %d\n", h.simulated.Alive())
+	h.explain("At two thirds of its time the bridge renews the channel, finds it gone, enables it again, and reads from the CRM what changed since shortly before it was last seen alive: the record that no callback reported, and the first one once more (about %s).", channelLife)
+	if err := h.until(ctx, func() bool { return h.simulated.Alive() == 1 && h.seen[1].Load() > 0 }); err != nil {
+		return err
+	}
+	if err := h.channels(ctx); err != nil {
+		return err
+	}
+	unwatch()
+	h.explain("That is all. With your own CRM: docs/%s.md.", crm.Provider)
+	return <-watched
+}
+
+// watch prints every event as it comes.
+func (h *healing) watch(ctx context.Context) error {
+	follower := publish.Follower{
+		Reach:  func(context.Context) (*publish.Conn, error) { return h.bridge.Store.Reach() },
+		Stream: h.bridge.Settings.Stream, Since: time.Now().Add(-time.Minute),
+	}
+	return follower.Follow(ctx, func(e publish.Stored) error {
+		event, err := e.Event()
+		if err != nil {
+			return err
+		}
+		how, place := "told by a callback", 0
+		if event.Extensions()["crmorigin"] == string(ingest.Repair) {
+			how, place = "read from the CRM: crmorigin=repair", 1
+		}
+		terminal.Say(h.out, "   %s  record %s  %s\n", e.Subject, event.Subject(), how)
+		h.seen[place].Add(1)
+		return nil
+	})
+}
+
+func (h *healing) channels(ctx context.Context) error {
+	channels, err := h.bridge.Keeper.Channels(ctx)
+	for _, one := range channels {
+		terminal.Say(h.out, "   channel %s  %s  %s  ends in %s\n", one.ID, strings.Join(one.Modules, ","), one.State, time.Until(one.Expires).Round(time.Second))
+	}
+	return err
+}
+
+// until waits for something to happen.
+func (h *healing) until(ctx context.Context, happened func() bool) error {
+	for !happened() {
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("step %d of the demo did not come to its end: %w", h.step, errors.Join(ctx.Err(), context.Cause(ctx)))
+		}
+	}
+	return nil
+}

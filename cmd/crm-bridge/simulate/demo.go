@@ -1,0 +1,250 @@
+package simulate
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// Demo runs a bridge of its own, whatever the environment says of another.
+func Demo(ctx context.Context, out io.Writer) error {
+	return withBridge(ctx, nil, bridge.CRMs, func(ctx context.Context, b *bridge.Bridge) error {
+		return (&show{bridge: b, out: out, url: "http://" + bridge.Reachable(b.Callbacks)}).run(ctx)
+	})
+}
+
+// withBridge runs a bridge for CRMs in a temporary folder, with nothing in its environment but env, for as long as f runs.
+func withBridge(ctx context.Context, env map[string]string, crms []bridge.Opener, f func(context.Context, *bridge.Bridge) error) (err error) {
+	for _, entry := range os.Environ() {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, config.Prefix+"_") {
+			if err := os.Unsetenv(name); err != nil {
+				return err
+			}
+		}
+	}
+	for name, value := range env {
+		if err := os.Setenv(name, value); err != nil {
+			return err
+		}
+	}
+	folder, err := os.MkdirTemp("", "crm-bridge-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	ctx, release := terminal.UntilSignal(ctx, func() { _ = os.RemoveAll(folder) })
+	defer release()
+
+	settings, err := config.Load(&config.Environment{})
+	if err != nil {
+		return err
+	}
+	settings.DataDir, settings.AdminListen, settings.NATS.Listen = folder, "127.0.0.1:0", "127.0.0.1:0"
+	if env == nil {
+		settings.Listen = "127.0.0.1:0"
+	}
+	b, err := bridge.Open(ctx, settings, crms, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	stopped := make(chan error, 1)
+	go func() { stopped <- b.Run(ctx) }()
+	err = f(ctx, b)
+	cancel()
+	return errors.Join(err, <-stopped)
+}
+
+// show is what the demo prints, step by step.
+type show struct {
+	bridge *bridge.Bridge
+	out    io.Writer
+	url    string
+	step   int
+}
+
+func (s *show) explain(format string, args ...any) {
+	s.step++
+	terminal.Say(s.out, "\n%d. "+format+"\n", append([]any{s.step}, args...)...)
+}
+
+func (s *show) run(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	s.explain("A bridge runs in a temporary folder. Callbacks go to %s, events to %s.", s.url, s.bridge.Store.URL)
+	terminal.Say(s.out, "   %s.\n", s.bridge.Store.Durability())
+
+	samples, err := s.samples()
+	if err != nil {
+		return err
+	}
+	s.explain("A CRM sends callbacks. Each 200 says where the event is safe.")
+	for _, sample := range samples {
+		if err := s.post(ctx, sample.name, sample.cb); err != nil {
+			return err
+		}
+	}
+	first := s.bridge.CRMs[0].Sources[0].(ingest.Sampler)
+	change := sampleChange(Order{Operation: "edit"}, time.Now().UTC())
+	again, err := first.Sample(change, "")
+	if err != nil {
+		return err
+	}
+	s.explain("A CRM sends one of them twice, and marks both as the same: same id, and the stream keeps one copy.")
+	for _, name := range []string{"once", "the same again"} {
+		if err := s.post(ctx, name, again); err != nil {
+			return err
+		}
+	}
+	s.explain("Somebody else tries, without a token that proves anything: 401, and nothing is kept.")
+	forged, err := first.Sample(change, "guessed")
+	if err != nil {
+		return err
+	}
+	if err := s.post(ctx, "a forgery", forged); err != nil {
+		return err
+	}
+	s.explain("The CRM sends something that nobody foresaw: 400, and a copy without its secrets waits in quarantine.")
+	odd, err := first.Sample(ingest.Change{Operation: "create", OccurredAt: time.Now()}, "")
+	if err != nil {
+		return err
+	}
+	if err := s.post(ctx, "a callback that names no record", odd); err != nil {
+		return err
+	}
+	if err := s.consume(ctx, samples); err != nil {
+		return err
+	}
+	s.explain("The bridge drains and stops, and the folder is removed. Now run your own: %s", client.OwnCommand())
+	return nil
+}
+
+type sample struct {
+	name    string
+	cb      ingest.Callback
+	subject string // <provider>.<module>; empty: of the CRM's own choice
+}
+
+// samples are callbacks of every kind that the bridge understands, and one of two records.
+func (s *show) samples() ([]sample, error) {
+	var all []sample
+	for i, crm := range s.bridge.CRMs {
+		for j, source := range crm.Sources {
+			orders := []Order{{Operation: "edit"}, {Module: crm.Words.Module, Operation: "create"}, {Operation: "delete"}}
+			if i+j == 0 {
+				orders = append(orders, Order{Module: crm.Words.Module, Operation: "edit", IDs: []string{"5725767000003000010", "5725767000003000011"}})
+			}
+			maker, ok := source.(ingest.Sampler)
+			for _, o := range orders {
+				if !ok {
+					break
+				}
+				cb, err := maker.Sample(sampleChange(o, time.Now().UTC()), "")
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, sample{source.Label() + ": " + o.Operation, cb, crm.Provider + "." + o.Module})
+			}
+		}
+	}
+	return all, nil
+}
+
+func (s *show) post(ctx context.Context, name string, cb ingest.Callback) error {
+	terminal.Say(s.out, "   %-38s → ", name)
+	return (&Sender{Client: http.DefaultClient, URL: s.url, Out: s.out}).Post(ctx, cb)
+}
+
+// consume lets two consumers read the stream, each on its own.
+func (s *show) consume(ctx context.Context, samples []sample) error {
+	deals := s.bridge.CRMs[0].Provider + "." + s.bridge.CRMs[0].Words.Module
+	s.explain("Two services subscribe, each on its own, and read back from the start; more may join at any time, in any language.")
+	consumers := []struct {
+		name, subject string
+		count         int
+		out           bytes.Buffer
+		err           error
+	}{
+		{name: "billing", subject: "crm." + deals + ".>"},
+		{name: "audit", subject: "crm.>", count: len(samples) + 1},
+	}
+	for _, sample := range samples {
+		if sample.subject == deals {
+			consumers[0].count++
+		}
+	}
+	var wait sync.WaitGroup
+	for i := range consumers {
+		consumer := &consumers[i]
+		wait.Go(func() {
+			conn, err := publish.Address{URL: s.bridge.Store.URL}.Dial(slog.New(slog.DiscardHandler))
+			if err != nil {
+				consumer.err = err
+				return
+			}
+			defer conn.Close()
+			span, err := conn.OpenSpan(ctx, "CRM", []string{consumer.subject}, publish.Bounds{})
+			if err != nil {
+				consumer.err = err
+				return
+			}
+			consumer.err = span.Each(ctx, func(e publish.Stored) error {
+				consumer.count--
+				consumer.out.WriteString("     ")
+				return (&terminal.View{Out: &consumer.out}).Line(e)
+			})
+		})
+	}
+	wait.Wait()
+	for i := range consumers {
+		consumer := &consumers[i]
+		terminal.Say(s.out, "   %s reads %s\n%s", consumer.name, consumer.subject, consumer.out.String())
+		if consumer.err != nil || consumer.count != 0 {
+			return fmt.Errorf("consumer %s: %d events are missing: %w", consumer.name, consumer.count, cmp.Or(consumer.err, errNotThere))
+		}
+	}
+	return s.showEvent(ctx)
+}
+
+// showEvent prints one event whole, as it stands in the stream.
+func (s *show) showEvent(ctx context.Context) error {
+	s.explain("One event as any consumer sees it (CloudEvents 1.0, JSON):")
+	conn, err := s.bridge.Store.Reach()
+	if err != nil {
+		return err
+	}
+	span, err := conn.OpenSpan(ctx, "CRM", nil, publish.Bounds{To: 1})
+	if err != nil {
+		return err
+	}
+	return span.Each(ctx, func(e publish.Stored) error {
+		line, err := e.JSON()
+		var text bytes.Buffer
+		if err == nil {
+			err = json.Indent(&text, line, "     ", "  ")
+		}
+		if err != nil {
+			return err
+		}
+		terminal.Say(s.out, "     %s\n", text.String())
+		return nil
+	})
+}

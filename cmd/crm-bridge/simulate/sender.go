@@ -1,0 +1,99 @@
+package simulate
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
+	"github.com/crm-bridge/crm-bridge/ingest"
+)
+
+// Sender posts callbacks and prints the answers.
+type Sender struct {
+	Client   *http.Client
+	URL      string
+	Out      io.Writer
+	JSON     bool
+	Accepted int
+	Rejected int // for their proof
+}
+
+// sent is one answer as send prints it.
+type sent struct {
+	Status int             `json:"status"`
+	MS     float64         `json:"ms"`
+	Answer json.RawMessage `json:"answer,omitempty"`
+}
+
+func (s *Sender) Post(ctx context.Context, cb ingest.Callback) error {
+	request, err := asRequest(ctx, s.URL, cb)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	response, err := s.Client.Do(request)
+	if err != nil {
+		return fmt.Errorf("no bridge answers at %s: %w; start one with %s", s.URL, errors.Unwrap(err), client.OwnCommand())
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err = errors.Join(err, response.Body.Close()); err != nil {
+		return err
+	}
+	answer := sent{Status: response.StatusCode, MS: float64(time.Since(start).Microseconds()) / 1000}
+	if json.Valid(body) {
+		answer.Answer = body
+	}
+	switch answer.Status {
+	case http.StatusOK:
+		s.Accepted++
+	case http.StatusUnauthorized:
+		s.Rejected++
+	}
+	if s.JSON {
+		return terminal.JSONEncoder(s.Out).Encode(answer)
+	}
+	terminal.Say(s.Out, "%d  %6.2f ms  %s\n", answer.Status, answer.MS, summary(answer))
+	return nil
+}
+
+// asRequest is a callback as it is sent to the bridge at a base URL.
+func asRequest(ctx context.Context, base string, cb ingest.Callback) (*http.Request, error) {
+	target := strings.TrimRight(base, "/") + cb.Path
+	if len(cb.Query) > 0 {
+		target += "?" + cb.Query.Encode()
+	}
+	request, err := http.NewRequestWithContext(ctx, cb.Method, target, bytes.NewReader(cb.Body))
+	if err != nil {
+		return nil, fmt.Errorf("%w: --url: %w", terminal.ErrUsage, err)
+	}
+	request.Header = cb.Header
+	return request, nil
+}
+
+// summary is an answer in words.
+func summary(answer sent) string {
+	var body struct {
+		Events []ingest.Ack
+		Detail string
+	}
+	if json.Unmarshal(answer.Answer, &body) != nil || len(body.Events) == 0 {
+		return body.Detail
+	}
+	var parts []string
+	for _, ack := range body.Events {
+		part := fmt.Sprintf("%s  stream %s sequence %d  id %s", ack.Subject, ack.Stream, ack.Sequence, ack.ID)
+		if ack.Duplicate {
+			part += "  (a repeat)"
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, "\n     ")
+}
