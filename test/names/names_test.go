@@ -18,7 +18,7 @@ import (
 const root = "../.."
 
 // list is the only file outside of a CRM's folder that names one.
-const list = "cmd/crm-bridge/crms.go"
+const list = "cmd/crm-bridge/bridge/crms.go"
 
 // crms returns the name of each CRM that has a folder below ingest with a source, without a number at its end.
 func crms(t *testing.T) (names []string) {
