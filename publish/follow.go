@@ -81,7 +81,7 @@ func (f *Follower) Follow(ctx context.Context, each func(Stored) error) error {
 			said = text
 		}
 		if Sleep(ctx, wait) != nil {
-			return nil
+			return nil //nolint:nilerr // following ends with ctx
 		}
 	}
 }

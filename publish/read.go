@@ -9,6 +9,7 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/binding/format"
 	"github.com/cloudevents/sdk-go/v2/event"
+
 	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 

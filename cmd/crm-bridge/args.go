@@ -3,8 +3,9 @@ package main
 import (
 	"fmt"
 
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/spf13/cobra"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 )
 
 // noArgs rejects arguments, and names the command that was probably meant.

@@ -4,11 +4,12 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"github.com/spf13/cobra"
+
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
-	"github.com/spf13/cobra"
 )
 
 func configCommand() *cobra.Command {

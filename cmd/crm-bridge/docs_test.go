@@ -10,9 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
+
+	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
 )
 
 // The lines between which a page of docs/ is generated.

@@ -8,10 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
-	"github.com/google/go-cmp/cmp"
 )
 
 // clean removes every variable of ours for the time of a test.

@@ -8,9 +8,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 )
 
 // manCommand writes the man pages that a release ships. It is hidden: people read the pages, or --help.

@@ -12,12 +12,13 @@ import (
 	"net/url"
 	"path/filepath"
 
+	"github.com/spf13/cobra"
+
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
-	"github.com/spf13/cobra"
 )
 
 func quarantineCommand() *cobra.Command {

@@ -3,9 +3,10 @@ package main
 import (
 	"runtime"
 
+	"github.com/spf13/cobra"
+
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
-	"github.com/spf13/cobra"
 )
 
 func versionCommand() *cobra.Command {

@@ -8,10 +8,11 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/crm-bridge/crm-bridge/ingest"
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/encoding/unicode"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // Content splits a Content-Type into its media type, in lower case, its parameters, and the charset that it names (nil:

@@ -12,10 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/crm-bridge/crm-bridge/ingest"
-	"github.com/crm-bridge/crm-bridge/ingest/receive"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/receive"
 )
 
 // door is an ingest.Handler that keeps in memory all that passes it.

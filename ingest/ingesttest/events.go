@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/cloudevents/sdk-go/v2/event"
+
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/schemas"
 	"github.com/crm-bridge/crm-bridge/transform"

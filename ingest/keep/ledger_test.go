@@ -6,9 +6,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
-	"github.com/google/go-cmp/cmp"
 )
 
 var day = time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)

@@ -3,8 +3,9 @@ package keep
 import (
 	"math"
 
-	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // KeeperMetrics shows when channels expire, and counts the records that were read from the CRM.

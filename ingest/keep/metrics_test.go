@@ -5,9 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // A channel that never ends is not one that is dead; and of several that have one name, the dead one is seen.

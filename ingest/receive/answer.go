@@ -12,9 +12,10 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/labstack/echo/v4"
 	"golang.org/x/time/rate"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // result is what is logged and counted of one callback.

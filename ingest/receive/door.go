@@ -7,8 +7,9 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/crm-bridge/crm-bridge/ingest"
 	"golang.org/x/time/rate"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // client returns the address of a request's sender: the peer's, or if the peer is a trusted proxy the last address in X-Forwarded-For

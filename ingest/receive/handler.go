@@ -14,10 +14,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/crm-bridge/crm-bridge/ingest"
-	"github.com/crm-bridge/crm-bridge/ingest/body"
 	"github.com/labstack/echo/v4"
 	"golang.org/x/time/rate"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/body"
 )
 
 // Handler answers callbacks: each is read, verified, decoded and stored before its 200. Set the fields once, then serve it.

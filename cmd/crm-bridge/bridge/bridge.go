@@ -1,3 +1,4 @@
+// Package bridge is what serve runs: receiving, events and the store, wired in one place, and the list of CRMs.
 package bridge
 
 import (

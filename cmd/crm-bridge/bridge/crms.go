@@ -12,4 +12,5 @@ var CRMs = []Opener{
 	bitrix24.Open,
 }
 
+// Opener opens a CRM as the environment configures it.
 type Opener = func(ingest.Setup) (*ingest.CRM, error)

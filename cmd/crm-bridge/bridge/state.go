@@ -38,6 +38,7 @@ type LaterState struct{ shared, secret struct{ ingest.Store } }
 // State returns the state that open opens.
 func (l *LaterState) State() ingest.State { return ingest.State{Shared: &l.shared, Secret: &l.secret} }
 
+// Open gives it the state that it loads from and saves to.
 func (l *LaterState) Open(state ingest.State) {
 	l.shared.Store, l.secret.Store = state.Shared, state.Secret
 }

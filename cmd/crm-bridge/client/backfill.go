@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
@@ -15,7 +17,6 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/transform"
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // OpenBackfill connects to the CRM and to the stream. What it returns closes all of it.

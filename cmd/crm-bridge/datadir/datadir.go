@@ -13,8 +13,9 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/gofrs/flock"
+
+	"github.com/crm-bridge/crm-bridge/publish"
 )
 
 // Dir is the data folder, locked: the embedded server takes no lock of its own, and two of them on one folder

@@ -48,6 +48,7 @@ type travelled struct {
 	Sequence uint64  `json:"sequence"`
 }
 
+// Run sends a test callback, reads its event back from the stream, and prints how long both took.
 func (r Roundtrip) Run(ctx context.Context, out io.Writer, asJSON bool) error {
 	var all bridge.Opened
 	var err error

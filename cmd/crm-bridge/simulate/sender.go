@@ -1,3 +1,4 @@
+// Package simulate plays the CRM: it sends callbacks as one would, follows their events, and shows it all in a demo.
 package simulate
 
 import (
@@ -33,6 +34,7 @@ type sent struct {
 	Answer json.RawMessage `json:"answer,omitempty"`
 }
 
+// Post sends a callback and prints the answer.
 func (s *Sender) Post(ctx context.Context, cb ingest.Callback) error {
 	request, err := asRequest(ctx, s.URL, cb)
 	if err != nil {

@@ -20,6 +20,7 @@ type Progress struct {
 	tried    time.Time // when it was last said that something is tried again
 }
 
+// NewProgress returns the progress of counting what, written to a stream.
 func NewProgress(to io.Writer, what string) *Progress {
 	return &Progress{to: to, terminal: IsTerminal(to), what: what, began: time.Now()}
 }
@@ -86,6 +87,7 @@ func (p *Progress) Say(format string, args ...any) {
 	Say(p.to, "%s\n", Visible(fmt.Sprintf(format, args...)))
 }
 
+// End shows how far the work came.
 func (p *Progress) End(done int, part float64) {
 	if p.terminal && !p.shown.IsZero() {
 		p.line(done, part)
