@@ -13,7 +13,7 @@ import (
 
 // Callback is one HTTP request of a CRM, its body read whole.
 type Callback struct {
-	Source   string            // label of the source whose route it came to, such as "zoho-notifications"
+	Source   string            // label of the source whose route it came to, such as "acme-webhooks"
 	At       time.Time         // arrival, UTC
 	From     netip.Addr        // who sent it, behind trusted proxies; the zero value where that is not known
 	Method   string            // HTTP method
@@ -28,9 +28,9 @@ type Callback struct {
 // Change is one thing that happened in a CRM: what a callback tells, in the words that all CRMs share.
 type Change struct {
 	Source     string    // label of the source that decoded it; names the family of the event's schema
-	Provider   string    // "zoho", "bitrix24"
-	Account    string    // the org's name in our configuration, or the portal's member_id
-	Channel    string    // Zoho's channel id; empty where there is none
+	Provider   string    // the CRM's name: "acme"
+	Account    string    // whose data it is: an org's name in our configuration, or its id in the CRM
+	Channel    string    // id of the subscription; empty where there is none
 	Module     string    // as the CRM's API writes it: "Deals", "Sales_Orders"
 	Operation  string    // "create", "edit", "delete", or the CRM's own word in camelCase
 	IDs        []string  // record ids, no digit changed
@@ -56,7 +56,7 @@ type Change struct {
 	// record keeps its own part alone.
 	Divided []string
 
-	// Mark is what the CRM itself gives to tell this change from an equal-looking one, such as Zoho's server_time.
+	// Mark is what the CRM itself gives to tell this change from an equal-looking one, such as a counter.
 	// Empty means that nothing does: each delivery is then an event of its own.
 	Mark string
 
@@ -80,7 +80,7 @@ const (
 // Ack tells where an event is safe. It is what a caller of the bridge reads in a 200.
 type Ack struct {
 	ID        string `json:"id"`                  // the event's id
-	Subject   string `json:"subject"`             // NATS subject, such as "crm.zoho.Deals.edit"
+	Subject   string `json:"subject"`             // NATS subject, such as "crm.acme.Deals.edit"
 	Stream    string `json:"stream"`              // JetStream stream that holds it
 	Sequence  uint64 `json:"sequence"`            // its sequence in that stream
 	Duplicate bool   `json:"duplicate,omitempty"` // the stream already held an event of this id

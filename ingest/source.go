@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 )
 
 // The fates of a callback that is not accepted. Every error that leaves a Source or an Accept wraps one of them; what
@@ -22,8 +23,9 @@ var ErrUnasked = fmt.Errorf("%w: the proof cannot be judged now", ErrRetry)
 // ErrUnanswered is an ErrRetry of Accept: NATS' client still holds what was sent of the callback.
 var ErrUnanswered = fmt.Errorf("%w: NATS has not answered", ErrRetry)
 
-// Source understands the callbacks of one CRM.
+// Source understands the callbacks of one kind that a CRM sends.
 type Source interface {
+	Label() string   // names the kind, and the family of its events' schema: <provider>-<word>
 	Routes() []Route // method and path patterns that it answers
 	// Verify returns ErrForged unless cb proves that the CRM sent it. It is called twice: before the body is read, with a
 	// nil Body, when nil means that the URL and the headers authenticate the callback; and with the body, which decides.
@@ -32,19 +34,18 @@ type Source interface {
 	Secrets() Secrets                     // what must never leave the bridge
 }
 
-// Sampler makes the callback that the CRM would send for a change: the inverse of Decode, proven with token, or with
-// what the source is configured with where token is empty. The commands send and demo use it.
+// Sampler makes the callback that the CRM would send for a change: the inverse of Decode. A Source that is one serves the
+// commands send, demo and check.
 type Sampler interface {
+	// Sample authenticates the callback with token, or with what the source is configured with where token is empty. What the
+	// change leaves open, such as its module, is filled in with the CRM's own.
 	Sample(change Change, token string) (Callback, error)
-}
-
-// Prover says what Sample authenticates a callback with where it is given no token: the variable that sets it, and the file
-// of the data folder that holds a secret in its place where the variable is not set; empty: none does.
-type Prover interface {
+	// Proof says what Sample authenticates with where token is empty: the variable that sets it, and the file of the data
+	// folder that holds a secret in its place where the variable is not set; empty: none does.
 	Proof() (variable, file string)
 }
 
-// Route is a method and a path pattern such as "/zoho/webhooks/{module}/{operation}".
+// Route is a method and a path pattern such as "/acme/webhooks/{module}/{operation}".
 type Route struct {
 	Method, Path string
 }
@@ -68,17 +69,16 @@ type Secrets struct {
 	ValuesAt []string
 	// Values are configured secrets, masked wherever they appear.
 	Values []string
+	// Looks are credentials of the CRM that give themselves away by their look, masked wherever they appear.
+	Looks []Look
 	// Derived returns the secrets that are computed for what a callback names, such as a channel's token; nil where
 	// there are none. They are masked in what is quarantined; a Change brings its own.
 	Derived func(cb Callback) []string
 }
 
-// Setup is what a source may ask for when it is opened.
-type Setup struct {
-	// Env fills a config struct from the environment.
-	Env func(into any) error
-	// MadeSecret returns a random secret that is kept in the data folder under name and made at the first call, so
-	// that a bridge with nothing configured works and is closed to others. It returns "" where the bridge may not
-	// make one: beside a remote NATS, where several replicas would each make their own.
-	MadeSecret func(name string) (string, error)
+// Look is a pattern of credentials.
+type Look struct {
+	Pattern *regexp.Regexp // its first group stays, and its second is masked
+	Words   []string       // in lower case; one of them stands wherever Pattern matches
+	Shaped  bool           // only what has letters and digits is masked: the rest may be words
 }

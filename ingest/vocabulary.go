@@ -69,8 +69,7 @@ var bracedGUID = regexp.MustCompile(`^\{[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[
 // wrapped are the signs between which a merge field stands alone.
 var wrapped = [][2]string{{"%", "%"}, {"#", "#"}, {"[", "]"}, {"<", ">"}}
 
-// isMergeField reports whether text holds a merge field. Those of Zoho (${…}) and of Bitrix24 ({=…}, {{…}}) have braces, which
-// no id has.
+// isMergeField reports whether text holds a merge field. Most have braces (${…}, {=…}, {{…}}), which no id has.
 func isMergeField(text string) bool {
 	if strings.ContainsAny(text, "{}") {
 		return !bracedGUID.MatchString(text)

@@ -18,9 +18,10 @@ type Follower struct {
 	Reach    func(ctx context.Context) (*Conn, error) // connects; called anew after each loss, for a password may have changed
 	Stream   string
 	Subjects []string         // filters; empty: all
-	Since    time.Time        // begin with the first event that the stream took then or later; zero: only what comes from now on
-	Lost     func(why error)  // is told that nothing can be read now, once for each reason in a row
-	Back     func(say string) // is told that reading goes on, and what is not as it was; empty: everything is
+	From     uint64           // begin at this sequence
+	Since    time.Time        // begin with the first event that the stream took then or later; neither given: only what comes from now on
+	Lost     func(why error)  // called when reading stops, once for each reason in a row; nil: nothing is
+	Back     func(say string) // called when reading resumes, with what is not as it was; empty: everything is; nil: nothing is
 }
 
 const (
@@ -59,7 +60,7 @@ func (f *Follower) Follow(ctx context.Context, each func(Stored) error) error {
 	for wait := retryFirst; ; wait = min(2*wait, followLast) {
 		err := f.attempt(ctx, &at, each, func(remark string) {
 			wait = retryFirst
-			if said != "" || remark != "" {
+			if f.Back != nil && (said != "" || remark != "") {
 				f.Back(remark)
 			}
 			said, begun = "", true
@@ -73,17 +74,21 @@ func (f *Follower) Follow(ctx context.Context, each func(Stored) error) error {
 		}
 		switch text := err.Error(); {
 		case said == "":
-			f.Lost(err)
+			f.lost(err)
 			said, since = text, time.Now()
 		case text != said && !errors.Is(err, nats.ErrNoServers) && time.Since(since) > followQuiet:
-			f.Lost(err)
+			f.lost(err)
 			said = text
 		}
-		select {
-		case <-ctx.Done():
+		if Sleep(ctx, wait) != nil {
 			return nil
-		case <-time.After(wait):
 		}
+	}
+}
+
+func (f *Follower) lost(why error) {
+	if f.Lost != nil {
+		f.Lost(why)
 	}
 }
 
@@ -116,18 +121,8 @@ func (f *Follower) attempt(ctx context.Context, at *place, each func(Stored) err
 			return f.because(ctx, err)
 		}
 	}
-	consumer, err := stream.CreateConsumer(ctx, f.consumer(at, conn.consumerName()))
-	if err != nil {
-		return f.because(ctx, err)
-	}
-	defer func() { // a courtesy: the server forgets it anyway
-		if conn.nats.IsConnected() {
-			gone, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-			defer cancel()
-			_ = stream.DeleteConsumer(gone, consumer.CachedInfo().Name)
-		}
-	}()
-	p, err := conn.puller(f.Stream, consumer.CachedInfo().Name, followBatch, followExpires)
+	config := jetstream.ConsumerConfig{FilterSubjects: apart(f.Subjects), InactiveThreshold: followKept}
+	p, _, err := conn.pull(ctx, f.Stream, at.next, config, followBatch, followExpires)
 	if err != nil {
 		return f.because(ctx, err)
 	}
@@ -174,7 +169,8 @@ func (f *Follower) stand(at *place, info *jetstream.StreamInfo, asRead bool) err
 			return uncoveredError(info.Config, foreign[0])
 		}
 		// By a sequence even for what comes from now on: what comes before a first loss is over must not be missed.
-		if at.since = f.Since; f.Since.IsZero() {
+		at.next, at.since = f.From, f.Since
+		if f.From == 0 && f.Since.IsZero() {
 			at.next = state.LastSeq + 1
 		}
 		at.seen = time.Now()
@@ -189,14 +185,6 @@ func (f *Follower) stand(at *place, info *jetstream.StreamInfo, asRead bool) err
 	}
 	at.made = info.Created
 	return nil
-}
-
-// consumer is what the server keeps for a follower, in memory and for a short time.
-func (f *Follower) consumer(at *place, name string) jetstream.ConsumerConfig {
-	return jetstream.ConsumerConfig{
-		Name: name, FilterSubjects: apart(f.Subjects), AckPolicy: jetstream.AckNonePolicy, Replicas: 1, MemoryStorage: true, InactiveThreshold: followKept,
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: at.next,
-	}
 }
 
 // because returns why reading ended: that the connection was lost, if it was.

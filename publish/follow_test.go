@@ -257,8 +257,11 @@ func TestSeveralSubjectsSince(t *testing.T) {
 	}
 	defer conn.Close()
 	got = nil
-	reader := publish.Reader{Conn: conn, Stream: "CRM", Since: since, Subjects: subjects}
-	if err := reader.Read(ctx, each); strings.Join(got, " ") != "2 3 4 5" || !errors.Is(err, errEnough) {
+	span, err := conn.OpenSpan(ctx, "CRM", subjects, publish.Bounds{Since: since})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := span.Each(ctx, each); strings.Join(got, " ") != "2 3 4 5" || !errors.Is(err, errEnough) {
 		t.Errorf("read %v: %v", got, err)
 	}
 	got = nil

@@ -80,13 +80,17 @@ func (r *run) forward(ctx context.Context) error {
 }
 
 // send publishes one message of the journal after the other to the remote, without waiting for acknowledgements.
-func (r *run) send(ctx context.Context, messages *reader, window chan<- passing, room *semaphore.Weighted) error {
+func (r *run) send(ctx context.Context, messages *puller, window chan<- passing, room *semaphore.Weighted) error {
 	for {
-		msg, sequence, err := messages.next(ctx)
+		msg, err := messages.next(ctx, nil)
 		if err != nil {
-			return err
+			return fmt.Errorf("read the journal: %w", err)
 		}
-		p := passing{msg: msg, sequence: sequence, bytes: min(int64(len(msg.Data)), forwardBytes)}
+		stored, err := messages.received(msg)
+		if err != nil {
+			return fmt.Errorf("read the journal: %w", err)
+		}
+		p := passing{msg: msg, sequence: stored.Sequence, bytes: min(int64(len(msg.Data)), forwardBytes)}
 		if err := room.Acquire(ctx, p.bytes); err != nil {
 			return err
 		}

@@ -57,10 +57,8 @@ func (f *Forwarder) Run(ctx context.Context) {
 		if forwarded {
 			wait = retryFirst
 		}
-		select {
-		case <-ctx.Done():
+		if Sleep(ctx, wait) != nil {
 			return
-		case <-time.After(wait):
 		}
 		wait = min(2*wait, retryLast)
 	}
@@ -162,9 +160,6 @@ func (f *Forwarder) Empty(ctx context.Context) {
 		if n, _, err := f.Pending(ctx); n == 0 || err != nil {
 			return
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(10 * time.Millisecond):
-		}
+		_ = Sleep(ctx, 10*time.Millisecond)
 	}
 }

@@ -131,10 +131,6 @@ func TestOwnConsumersAreReserved(t *testing.T) {
 	if err := follower.Follow(t.Context(), func(publish.Stored) error { reserved("a follower"); return enough }); !errors.Is(err, enough) {
 		t.Error(err)
 	}
-	reader := publish.Reader{Conn: conn, Stream: "CRM", From: 1}
-	if err := reader.Read(t.Context(), func(publish.Stored) error { reserved("a reader"); return enough }); !errors.Is(err, enough) {
-		t.Error(err)
-	}
 	span, err := conn.OpenSpan(t.Context(), "CRM", nil, publish.Bounds{})
 	if err != nil {
 		t.Fatal(err)

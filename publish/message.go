@@ -14,6 +14,8 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/cloudevents/sdk-go/v2/types"
 	"github.com/nats-io/nats.go"
+
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // Mode is a content mode of CloudEvents' NATS binding.
@@ -83,26 +85,26 @@ func (s Stored) In(mode Mode) (header map[string][]string, body []byte, err erro
 	return msg.Header, msg.Data, nil
 }
 
-// structured returns e as the SDK writes it, byte for byte: itself where its data is JSON and its extensions are strings,
-// which is much the quicker, or else by the SDK.
+// structured returns e as the SDK writes it, byte for byte: written here where its data is JSON and its extensions are strings, which
+// is much faster, else by the SDK. Attributes that are not UTF-8 become so here.
 func structured(e *event.Event) ([]byte, error) {
 	of, ok := e.Context.(*event.EventContextV1)
 	if !ok || of.DataContentType == nil || *of.DataContentType != event.ApplicationJSON || e.DataBase64 || e.DataEncoded == nil {
 		return bySDK(e)
 	}
 	out := make([]byte, 0, len(e.DataEncoded)+640)
-	out = member(append(out, `{"specversion":"1.0"`...), "id", of.ID)
-	out = member(out, "source", of.Source.String())
-	out = member(out, "type", of.Type)
+	out = jsontext.AppendMember(append(out, `{"specversion":"1.0"`...), "id", of.ID)
+	out = jsontext.AppendMember(out, "source", of.Source.String())
+	out = jsontext.AppendMember(out, "type", of.Type)
 	if of.Subject != nil {
-		out = member(out, "subject", *of.Subject)
+		out = jsontext.AppendMember(out, "subject", *of.Subject)
 	}
-	out = member(out, "datacontenttype", *of.DataContentType)
+	out = jsontext.AppendMember(out, "datacontenttype", *of.DataContentType)
 	if of.DataSchema != nil {
-		out = member(out, "dataschema", of.DataSchema.String())
+		out = jsontext.AppendMember(out, "dataschema", of.DataSchema.String())
 	}
 	if of.Time != nil {
-		out = member(out, "time", of.Time.String())
+		out = jsontext.AppendMember(out, "time", of.Time.String())
 	}
 	out = append(append(out, `,"data":`...), e.DataEncoded...)
 	names := slices.AppendSeq(make([]string, 0, len(of.Extensions)), maps.Keys(of.Extensions))
@@ -112,7 +114,7 @@ func structured(e *event.Event) ([]byte, error) {
 		if !ok {
 			return bySDK(e)
 		}
-		out = member(out, name, text)
+		out = jsontext.AppendString(append(append(append(out, `,"`...), name...), `":`...), text) // the data may not be JSON
 	}
 	return append(out, '}'), nil
 }
@@ -121,34 +123,6 @@ func bySDK(e *event.Event) ([]byte, error) {
 	var body bytes.Buffer
 	err := event.WriteJson(e, &body)
 	return body.Bytes(), err
-}
-
-// member writes a comma, a name that needs no escapes, and a value with those that JSON demands.
-func member(to []byte, name, value string) []byte {
-	const hex = "0123456789abcdef"
-	to = append(append(append(to, `,"`...), name...), `":"`...)
-	start := 0 // of what is copied as it is
-	for i := range len(value) {
-		b := value[i]
-		if b >= ' ' && b != '"' && b != '\\' {
-			continue
-		}
-		to = append(to, value[start:i]...)
-		start = i + 1
-		switch b {
-		case '"', '\\':
-			to = append(to, '\\', b)
-		case '\n':
-			to = append(to, `\n`...)
-		case '\r':
-			to = append(to, `\r`...)
-		case '\t':
-			to = append(to, `\t`...)
-		default:
-			to = append(to, '\\', 'u', '0', '0', hex[b>>4], hex[b&15])
-		}
-	}
-	return append(append(to, value[start:]...), '"')
 }
 
 // attributes returns the headers of the binary mode.

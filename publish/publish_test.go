@@ -167,9 +167,9 @@ func TestPublishFails(t *testing.T) {
 	}
 }
 
-// Read gives the events since a moment, in order, and goes on with those that come.
-func TestRead(t *testing.T) {
-	_, conn := openServer(t, nil)
+// A follower gives the events since a moment, or from a sequence on, in order, and goes on with those that come.
+func TestFollowSince(t *testing.T) {
+	server, conn := openServer(t, nil)
 	publisher := &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", Metrics: metrics()}
 	send := func(id string) {
 		if _, err := publisher.Publish(t.Context(), publish.Event{Event: newEvent(t, id)}); err != nil {
@@ -178,10 +178,13 @@ func TestRead(t *testing.T) {
 	}
 	send("a")
 	send("b")
-	reader := publish.Reader{Conn: conn, Stream: "CRM", Subjects: []string{"crm.zoho.Deals.*"}, Since: time.Now().Add(-time.Hour)}
+	follower := publish.Follower{
+		Reach:  func(context.Context) (*publish.Conn, error) { return server.Connect() },
+		Stream: "CRM", Subjects: []string{"crm.zoho.Deals.*"}, Since: time.Now().Add(-time.Hour),
+	}
 	var got []string
 	enough := errors.New("enough")
-	err := reader.Read(t.Context(), func(e publish.Stored) error {
+	err := follower.Follow(t.Context(), func(e publish.Stored) error {
 		event, err := e.Event()
 		if err != nil {
 			return err
@@ -197,9 +200,19 @@ func TestRead(t *testing.T) {
 	if diff := cmp.Diff([]string{"a", "b", "c"}, got); diff != "" || !errors.Is(err, enough) {
 		t.Errorf("%v %s", err, diff)
 	}
+	follower.From = 2
+	err = follower.Follow(t.Context(), func(e publish.Stored) error {
+		if e.Sequence != 2 {
+			t.Errorf("begins at %d", e.Sequence)
+		}
+		return enough
+	})
+	if !errors.Is(err, enough) {
+		t.Error(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := reader.Read(ctx, func(publish.Stored) error { return nil }); err != nil && !errors.Is(err, context.Canceled) {
+	if err := follower.Follow(ctx, func(publish.Stored) error { return nil }); err != nil && !errors.Is(err, context.Canceled) {
 		t.Errorf("ended with %v", err)
 	}
 }

@@ -10,9 +10,14 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
-// puller asks a consumer for messages. It has at most two requests open, so that the next messages are on their way while
+// puller asks a consumer for messages: of the journal, of a Span and of a Follower. nats.go's own reading has no room for the
+// word with which the server ends a request that bounds bytes ("409 Batch Completed"): it drops a message in its place, and
+// leaves that to a redelivery, which would come out of order.
+//
+// It has at most two requests open, so that the next messages are on their way while
 // the last ones are used, and each request bounds bytes: however large messages are, no more of them waits than the server
 // lets wait for a connection.
 type puller struct {
@@ -28,6 +33,7 @@ type puller struct {
 	large    bool // the next message is larger than a request asks for
 	requests int
 	got      uint64 // messages that have come
+	remove   func() // removes the consumer; nil: it stays
 }
 
 // asked is a request: how many messages may still come for it, when it was sent, and how many had come by then.
@@ -37,8 +43,44 @@ type asked struct {
 	got          uint64
 }
 
-// pullBytes is more than a thousand usual events. A message that is larger is asked for alone.
-const pullBytes = 4 << 20
+const (
+	// pullBytes is more than a thousand usual events. A message that is larger is asked for alone.
+	pullBytes = 4 << 20
+	// statuses is room for what the server says of a request besides its messages. It ends each with a word, also one that
+	// was served in full.
+	statuses = 16
+)
+
+// pull begins to read a stream from a sequence on, with a consumer that acknowledges nothing, which the server forgets when it
+// has not been used for so long as config says. pending is how many messages there are now.
+func (c *Conn) pull(ctx context.Context, stream string, from uint64, config jetstream.ConsumerConfig, batch int, expires time.Duration) (p *puller, pending uint64, err error) {
+	config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, from
+	info, err := c.consumer(ctx, stream, config)
+	if err != nil {
+		return nil, 0, err
+	}
+	if p, err = c.puller(stream, info.Name, batch, expires); err != nil {
+		return nil, 0, err
+	}
+	p.remove = func() { // a courtesy: the server forgets it anyway
+		gone, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if c.nats.IsConnected() {
+			_ = c.js.DeleteConsumer(gone, stream, info.Name)
+		}
+	}
+	return p, info.NumPending, nil
+}
+
+// consumer makes a consumer that acknowledges nothing and is kept in memory.
+func (c *Conn) consumer(ctx context.Context, stream string, config jetstream.ConsumerConfig) (*jetstream.ConsumerInfo, error) {
+	config.AckPolicy, config.MemoryStorage, config.Replicas, config.Name = jetstream.AckNonePolicy, true, 1, c.consumerName()
+	consumer, err := c.js.CreateConsumer(ctx, stream, config)
+	if err != nil {
+		return nil, err
+	}
+	return consumer.CachedInfo(), nil
+}
 
 // puller begins to read a consumer.
 func (c *Conn) puller(stream, consumer string, batch int, expires time.Duration) (*puller, error) {
@@ -51,7 +93,12 @@ func (c *Conn) puller(stream, consumer string, batch int, expires time.Duration)
 	return p, err
 }
 
-func (p *puller) close() { _ = p.sub.Unsubscribe() }
+func (p *puller) close() {
+	_ = p.sub.Unsubscribe()
+	if p.remove != nil {
+		p.remove()
+	}
+}
 
 // next returns the next message.
 func (p *puller) next(ctx context.Context, idle func()) (*nats.Msg, error) {

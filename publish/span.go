@@ -74,6 +74,15 @@ func (c *Conn) OpenSpan(ctx context.Context, stream string, subjects []string, b
 	return s, nil
 }
 
+// LastSequence returns the sequence of a stream's last message.
+func (c *Conn) LastSequence(ctx context.Context, stream string) (uint64, error) {
+	have, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return 0, fmt.Errorf("stream %s: %w", stream, err)
+	}
+	return have.CachedInfo().State.LastSeq, nil
+}
+
 // sequenceAt returns the sequence of the first message that a stream took at a time or later, or of the next that it will
 // take. A consumer with several filters must not begin at a time: the server (2.15.2) takes it to the first message of a
 // subject that the stream had not held before that time, past those of the others.
@@ -87,12 +96,11 @@ func (c *Conn) sequenceAt(ctx context.Context, stream string, at time.Time) (uin
 
 // look makes a consumer for a look at where it stands.
 func (c *Conn) look(ctx context.Context, stream string, config jetstream.ConsumerConfig) (*jetstream.ConsumerInfo, error) {
-	config.AckPolicy, config.MemoryStorage, config.Replicas, config.InactiveThreshold, config.Name = jetstream.AckNonePolicy, true, 1, time.Minute, c.consumerName()
-	consumer, err := c.js.CreateConsumer(ctx, stream, config)
+	config.InactiveThreshold = time.Minute
+	info, err := c.consumer(ctx, stream, config)
 	if err != nil {
 		return nil, err
 	}
-	info := consumer.CachedInfo()
 	if err := c.js.DeleteConsumer(ctx, stream, info.Name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return nil, err
 	}
@@ -162,7 +170,7 @@ func (s *Span) Each(ctx context.Context, each func(Stored) error) error {
 		if s.Failed != nil && (!errors.Is(err, errBehind) || time.Since(good) > time.Second) { // a moment is usual
 			s.Failed(err)
 		}
-		if err := wait(ctx, retryEvery); err != nil {
+		if err := Sleep(ctx, retryEvery); err != nil {
 			return err
 		}
 	}
@@ -171,15 +179,3 @@ func (s *Span) Each(ctx context.Context, each func(Stored) error) error {
 
 // retryEvery is the time between two attempts to read.
 const retryEvery = 250 * time.Millisecond
-
-// wait returns after d, or with the error of a ctx that has ended before.
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}

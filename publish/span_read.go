@@ -39,34 +39,19 @@ func (s *Span) read(ctx context.Context, at *reading) error {
 	if made := stream.CachedInfo().Created; !made.Equal(s.Made) {
 		return misfit("stream %s is not the one that it was: it was made anew on %s", s.Stream, made.Format(time.RFC3339))
 	}
-	consumer, err := s.Conn.js.CreateConsumer(ctx, s.Stream, jetstream.ConsumerConfig{
-		FilterSubjects: s.Subjects, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: at.next, HeadersOnly: s.HeadersOnly,
-		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: consumerRests, Name: s.Conn.consumerName(),
-	})
-	if err != nil {
-		return fmt.Errorf("read stream %s: %w", s.Stream, err)
-	}
-	name := consumer.CachedInfo().Name
-	defer func() { // not needed for long by anybody
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		if s.Conn.nats.IsConnected() {
-			_ = s.Conn.js.DeleteConsumer(ctx, s.Stream, name)
-		}
-	}()
-	at.copies = stream.CachedInfo().Config.Replicas > 1
-	if consumer.CachedInfo().NumPending == 0 {
-		if err := s.end(ctx, at); err != nil {
-			return fmt.Errorf("read stream %s: %w", s.Stream, err)
-		}
-		return nil
-	}
-	p, err := s.Conn.puller(s.Stream, name, spanBatch, spanExpires)
+	config := jetstream.ConsumerConfig{FilterSubjects: s.Subjects, HeadersOnly: s.HeadersOnly, InactiveThreshold: consumerRests}
+	p, pending, err := s.Conn.pull(ctx, s.Stream, at.next, config, spanBatch, spanExpires)
 	if err != nil {
 		return fmt.Errorf("read stream %s: %w", s.Stream, err)
 	}
 	defer p.close()
-	if err = s.pull(ctx, p, at); err != nil && !errors.Is(err, errStale) {
+	at.copies = stream.CachedInfo().Config.Replicas > 1
+	if pending == 0 {
+		err = s.end(ctx, at)
+	} else {
+		err = s.pull(ctx, p, at)
+	}
+	if err != nil && !errors.Is(err, errStale) {
 		return fmt.Errorf("read stream %s: %w", s.Stream, err)
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // fill publishes messages of these sizes on crm.a and crm.b in turns.
@@ -179,10 +180,12 @@ func TestSpanBounds(t *testing.T) {
 // A stored event is given on one line as it stands; what only looks like one is not.
 func TestStoredJSON(t *testing.T) {
 	header := nats.Header{"content-type": {"application/cloudevents+json"}}
+	nested := strings.Repeat("[", 9*jsontext.MaxDepth) + strings.Repeat("]", 9*jsontext.MaxDepth) // which another program stored
 	for text, want := range map[string]string{
 		`{"specversion":"1.0","id":"1","type":"t","source":"s","data":12345678901234567890.10}`:                `{"specversion":"1.0","id":"1","type":"t","source":"s","data":12345678901234567890.10}`,
 		"{\"specversion\":\"1.0\",\"id\":\"1\",\"type\":\"t\",\"source\":\"s\",\"data\":{\"a\":[1,\r\n2.50]}}": `{"specversion":"1.0","id":"1","source":"s","type":"t","data":{"a":[1,2.50]}}`,
 		`{"specversion":"1.0","id":"1","type":"t","source":"s","data":{}}}`:                                    "",
+		`{"specversion":"1.0","id":"1","type":"t","source":"s","data":` + nested + `}`:                         `{"specversion":"1.0","id":"1","source":"s","type":"t","data":` + nested + `}`,
 		`{"a":1}`: "",
 	} {
 		got, err := publish.Stored{Header: header, Data: []byte(text)}.JSON()

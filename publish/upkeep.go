@@ -148,12 +148,7 @@ func (u *Upkeep) persist(ctx context.Context, send func() error) error {
 			return err
 		}
 		u.ask(err)
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return err
-		}
-		if ctx.Err() != nil { // both may have been ready
+		if Sleep(ctx, wait) != nil || ctx.Err() != nil { // both may have been ready
 			return err
 		}
 	}

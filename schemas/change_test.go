@@ -17,7 +17,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/schemas"
 )
 
-// decoded is a JSON text as values, with every digit of its numbers.
+// decoded returns a JSON text as values, with every digit of its numbers.
 func decoded(t testing.TB, text []byte) any {
 	t.Helper()
 	decoder := json.NewDecoder(bytes.NewReader(text))
@@ -29,8 +29,8 @@ func decoded(t testing.TB, text []byte) any {
 	return value
 }
 
-// The data of every golden event, and every example, comes out of a Change as it went in: nothing in it is unknown, no digit
-// changes, and what was absent stays absent.
+// A Change preserves the data of every golden event and every example: no member is unknown, no digit changes, and what is absent
+// stays absent.
 func TestChangesLoseNothing(t *testing.T) {
 	set, err := schemas.Load()
 	if err != nil {
@@ -53,7 +53,7 @@ func TestChangesLoseNothing(t *testing.T) {
 	}
 }
 
-// Every golden event comes out of an Event as it went in, and is one that the envelope's schema describes.
+// An Event preserves every golden event, and the schema of the envelope accepts it.
 func TestEventsLoseNothing(t *testing.T) {
 	paths, err := filepath.Glob("../ingest/*/testdata/*.event.json")
 	if err != nil || len(paths) < 10 {
@@ -88,7 +88,7 @@ func TestEventsLoseNothing(t *testing.T) {
 	}
 }
 
-// What the examples of this package read is an event.
+// The examples of this package decode a valid event.
 func TestExampleMessageIsAnEvent(t *testing.T) {
 	set, err := schemas.Load()
 	if err != nil {
@@ -106,7 +106,7 @@ func TestExampleMessageIsAnEvent(t *testing.T) {
 	}
 }
 
-// A dataschema is a URN, or where a bridge serves it; any other is of no family.
+// A dataschema is a URN or a URL of a bridge; any other has no family.
 func TestFamilyOf(t *testing.T) {
 	for dataSchema, want := range map[string]string{
 		"urn:crm-bridge:schema:v1:zoho-notifications":                "zoho-notifications",
@@ -122,7 +122,7 @@ func TestFamilyOf(t *testing.T) {
 	}
 }
 
-// shape is what a schema says of a value, as far as a Go type can say it too.
+// shape is the part of a schema that a Go type can express too.
 type shape struct {
 	Type                 string
 	Const, Format        string
@@ -132,8 +132,8 @@ type shape struct {
 	Required             []string
 }
 
-// Every member that a schema describes has a field of its kind, every field is in a schema, and a field is always written
-// where every family requires it, and else only where it is known.
+// Every member of a schema has a field of its kind, every field is in a schema, and a field is omitted when zero unless every family
+// requires it.
 func TestTypesAgreeWithSchemas(t *testing.T) {
 	set, err := schemas.Load()
 	if err != nil {
@@ -208,13 +208,25 @@ func fits(field reflect.Type, s *shape) bool {
 	return false
 }
 
-// docs/events.md names every family, and every member of an event and of its data.
+// docs/events.md names every member of an event and of its data, and a page every family.
 func TestDocsNameEverything(t *testing.T) {
 	text, err := os.ReadFile("../docs/events.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	docs := string(text)
+	pages, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
+	}
 	var named func(before string, s *shape)
 	named = func(before string, s *shape) {
 		for name, property := range s.Properties {
@@ -225,8 +237,8 @@ func TestDocsNameEverything(t *testing.T) {
 		}
 	}
 	for name, text := range current(t) {
-		if family, _ := strings.CutSuffix(name, ".json"); !strings.Contains(docs, "`"+family+"`") && family != "event" {
-			t.Errorf("docs/events.md does not name %s", family)
+		if family, _ := strings.CutSuffix(name, ".json"); !strings.Contains(all.String(), "`"+family+"`") && family != "event" {
+			t.Errorf("no page of docs names %s", family)
 		}
 		named("", read(t, text))
 	}

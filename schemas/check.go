@@ -1,149 +1,131 @@
 package schemas
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
-// departure is the place where a JSON text departs from its schema, as a JSON pointer, and what was wanted there. It
-// quotes nothing but names of members.
-type departure struct{ place, want string }
+// violation is a place in a JSON text, a JSON pointer, and the rule of the schema that is violated there. It quotes nothing but names
+// of members.
+type violation struct{ place, rule string }
 
-func (d *departure) Error() string { return fmt.Sprintf("at '%s': %s", d.place, d.want) }
+func (v *violation) Error() string { return fmt.Sprintf("at '%s': %s", v.place, v.rule) }
 
-func wanted(format string, args ...any) error { return &departure{want: fmt.Sprintf(format, args...)} }
+func violates(rule string, args ...any) error { return &violation{rule: fmt.Sprintf(rule, args...)} }
 
 var pointer = strings.NewReplacer("~", "~0", "/", "~1")
 
-// below adds a step to the front of a departure's place.
+// below puts a step in front of the place of a violation.
 func below(step string, err error) error {
-	var d *departure
-	if errors.As(err, &d) {
-		d.place = "/" + pointer.Replace(step) + d.place
+	var v *violation
+	if errors.As(err, &v) {
+		v.place = "/" + pointer.Replace(step) + v.place
 	}
 	return err
 }
 
-// check holds the text against the schema, and proves on the way that all of it is JSON.
+// scanner checks the data of an event while it scans it.
+type scanner struct{ jsontext.Scanner[[]byte] }
+
+// check returns the first violation of the schema, or of JSON. Data is one level down in its event.
 func (s *schema) check(data []byte) error {
-	t := &text{in: data}
-	if err := t.value(s); err != nil {
+	text := &scanner{jsontext.Scanner[[]byte]{Text: data, Depth: 1}}
+	if err := text.value(s); err != nil {
 		return err
 	}
-	if t.space(); t.at != len(data) {
-		return notJSON()
+	return broken(text.End())
+}
+
+// broken returns the violation for an error of the scanner.
+func broken(err error) error {
+	switch {
+	case errors.Is(err, jsontext.ErrDepth):
+		return violates("must not nest deeper than %d levels, those of its event included", jsontext.MaxDepth)
+	case err != nil:
+		return violates("must be JSON")
 	}
 	return nil
 }
 
-func (t *text) value(s *schema) error {
-	t.space()
-	got := t.kind()
-	if s != nil && s.kind != noJSON && got != s.kind && got != noJSON {
-		return wanted("must be of the type %s", s.typeName)
+func (t *scanner) value(s *schema) error {
+	if s == nil {
+		t.Skip()
+		return broken(t.Err())
 	}
-	if s != nil && s.constant != nil && got != aString {
-		return wanted("must be the string %s", *s.constant)
+	got := t.Kind()
+	if s.kind != jsontext.None && got != s.kind && got != jsontext.None {
+		return violates("must be of the type %s", s.typeName)
+	}
+	if s.constant != nil && got != jsontext.String {
+		return violates("must be the string %s", *s.constant)
 	}
 	switch got {
-	case anObject:
+	case jsontext.Object:
 		return t.object(s)
-	case anArray:
-		return t.array(s)
-	case aString:
-		quoted, err := t.quoted()
-		if err != nil || s == nil {
-			return err
+	case jsontext.List:
+		return t.list(s)
+	case jsontext.String:
+		_, value := t.String()
+		if err := t.Err(); err != nil {
+			return broken(err)
 		}
-		return s.checkString(unquote(quoted))
+		return s.checkString(value)
 	}
-	return t.literal(got)
+	t.Literal()
+	return broken(t.Err())
 }
 
-func (t *text) object(s *schema) error {
-	if t.depth++; t.depth > deepest {
-		return wanted("must not nest deeper than %d levels", deepest)
-	}
-	defer func() { t.depth-- }()
+func (t *scanner) object(s *schema) error {
 	var seen uint64
-	t.at++
-	for n := 0; ; n++ {
-		if t.space(); n == 0 && t.peek() == '}' {
-			break
+	for t.Enter(); t.More(); {
+		_, name := t.Name()
+		if err := t.Err(); err != nil {
+			return broken(err)
 		}
-		quoted, err := t.quoted()
-		if err != nil {
-			return err
-		}
-		if t.space(); !t.skip(':') {
-			return notJSON()
-		}
-		of := s.member(quoted)
+		of := s.member(name)
 		if err := t.value(of.schema); err != nil {
-			return below(string(unquote(quoted)), err)
+			return below(string(name), err)
 		}
 		seen |= of.bit
-		if t.space(); !t.skip(',') {
-			break
-		}
 	}
-	if !t.skip('}') {
-		return notJSON()
+	if err := t.Err(); err != nil {
+		return broken(err)
 	}
 	return s.checkRequired(seen)
 }
 
-func (t *text) array(s *schema) error {
-	if t.depth++; t.depth > deepest {
-		return wanted("must not nest deeper than %d levels", deepest)
-	}
-	defer func() { t.depth-- }()
-	var each *schema
-	if s != nil {
-		each = s.items
-	}
+func (t *scanner) list(s *schema) error {
 	n := 0
-	t.at++
-	for ; ; n++ {
-		if t.space(); n == 0 && t.peek() == ']' {
-			break
-		}
-		if err := t.value(each); err != nil {
+	for t.Enter(); t.More(); n++ {
+		if err := t.value(s.items); err != nil {
 			return below(strconv.Itoa(n), err)
 		}
-		if t.space(); !t.skip(',') {
-			n++
-			break
-		}
 	}
-	if !t.skip(']') {
-		return notJSON()
-	}
-	if s != nil && n < s.minItems {
-		return wanted("must have at least %d items", s.minItems)
+	switch err := t.Err(); {
+	case err != nil:
+		return broken(err)
+	case n < s.minItems:
+		return violates("must have at least %d items", s.minItems)
 	}
 	return nil
 }
 
-// member returns what is demanded of the member of a name, which is quoted as it stands in the text.
-func (s *schema) member(quoted []byte) member {
-	if s == nil || len(s.members) == 0 && s.others == nil {
-		return member{}
-	}
-	if found, ok := s.members[string(unquote(quoted))]; ok {
+// member returns the schema for the member of a name.
+func (s *schema) member(name []byte) member {
+	if found, ok := s.members[string(name)]; ok {
 		return found
 	}
 	return member{schema: s.others}
 }
 
 func (s *schema) checkRequired(seen uint64) error {
-	if s == nil || seen == 1<<len(s.required)-1 {
+	if seen == 1<<len(s.required)-1 {
 		return nil
 	}
 	var missing []string
@@ -152,30 +134,19 @@ func (s *schema) checkRequired(seen uint64) error {
 			missing = append(missing, name)
 		}
 	}
-	return wanted("must have %s", strings.Join(missing, ", "))
+	return violates("must have %s", strings.Join(missing, ", "))
 }
 
 func (s *schema) checkString(value []byte) error {
 	switch {
 	case s.constant != nil && string(value) != *s.constant:
-		return wanted("must be the string %s", *s.constant)
+		return violates("must be the string %s", *s.constant)
 	case s.minLength > 0 && utf8.RuneCount(value) < s.minLength:
-		return wanted("must have at least %d characters", s.minLength)
+		return violates("must have at least %d characters", s.minLength)
 	case s.pattern != nil && !s.pattern.Match(value):
-		return wanted("must match %s", s.pattern)
+		return violates("must match %s", s.pattern)
 	case s.dateTime && new(time.Time).UnmarshalText(value) != nil:
-		return wanted("must be a date and time of RFC 3339, with a capital T and Z and no leap second")
+		return violates("must be a date and time of RFC 3339, with a capital T and Z and no leap second")
 	}
 	return nil
-}
-
-// unquote returns what a string says; quoted stands in a text where it was found to be JSON.
-func unquote(quoted []byte) []byte {
-	inner := quoted[1 : len(quoted)-1]
-	if bytes.IndexByte(inner, '\\') < 0 {
-		return inner
-	}
-	var said string
-	_ = json.Unmarshal(quoted, &said) // it was found to be JSON
-	return []byte(said)
 }

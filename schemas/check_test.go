@@ -3,6 +3,7 @@ package schemas_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -14,10 +15,11 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/crm-bridge/crm-bridge/schemas"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
-// reference compiles the very documents that are served with a JSON Schema library. Times are those of RFC 3339 that Go
-// reads, a subset of what the library takes.
+// reference compiles the documents that are served with a JSON Schema library. With times set, times are those of RFC 3339 that Go
+// parses, a subset of what the library accepts.
 func reference(t testing.TB, set schemas.Set, times bool) map[string]*jsonschema.Schema {
 	t.Helper()
 	compiler := jsonschema.NewCompiler()
@@ -74,7 +76,7 @@ func validate(schema *jsonschema.Schema, data []byte) error {
 	return schema.Validate(value)
 }
 
-// golden are the events' data in the golden files of all sources, and the schemas' own examples.
+// golden returns the data of the events in the golden files of all sources, and the examples of the schemas.
 func golden(t testing.TB, set schemas.Set) map[string][][]byte {
 	t.Helper()
 	paths, err := filepath.Glob("../ingest/*/testdata/*.event.json")
@@ -110,15 +112,15 @@ func golden(t testing.TB, set schemas.Set) map[string][][]byte {
 	return all
 }
 
-// What a JSON Schema library says of the golden events, and of each with any one value replaced, left out or added, the
-// check says too, and names a place that the library names.
+// The check agrees with a JSON Schema library on the golden events, and on each with any one value replaced, removed or added, and
+// names a place that the library names.
 func TestCheckAgrees(t *testing.T) {
 	set, err := schemas.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
 	compiled := reference(t, set, false)
-	refused := 0
+	rejected := 0
 	for family, all := range golden(t, set) {
 		for _, data := range all {
 			value, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
@@ -137,19 +139,19 @@ func TestCheckAgrees(t *testing.T) {
 				if mine == nil || theirs == nil {
 					return
 				}
-				refused++
+				rejected++
 				if place, _, _ := strings.Cut(mine.Error(), "': "); !strings.Contains(theirs.Error(), strings.TrimPrefix(place, "at '")+"':") {
 					t.Errorf("%s\nmine: %v\ntheirs: %v", text, mine, theirs)
 				}
 			})
 		}
 	}
-	if refused < 1000 {
-		t.Errorf("only %d mutations were refused", refused)
+	if rejected < 1000 {
+		t.Errorf("only %d mutations were rejected", rejected)
 	}
 }
 
-// mutate calls with for value, and for every change of one thing in it.
+// mutate calls with for value, and for every change of one value in it.
 func mutate(value any, with func()) {
 	with()
 	others := func(set func(any)) {
@@ -188,8 +190,7 @@ func mutate(value any, with func()) {
 	}
 }
 
-// What the check takes a JSON Schema library takes too, whatever the bytes; and what it refuses the library refuses, but
-// for members that are given twice, which must both agree here.
+// The check agrees with a JSON Schema library on any bytes, except for duplicate members: here each is checked.
 func FuzzCheck(f *testing.F) {
 	set, err := schemas.Load()
 	if err != nil {
@@ -206,7 +207,7 @@ func FuzzCheck(f *testing.F) {
 		family := families[int(n)%len(families)]
 		if set.Check(family, data) == nil {
 			if err := validate(full[family], data); err != nil {
-				t.Fatalf("it takes what is refused for: %v", err)
+				t.Fatalf("accepts what the library rejects: %v", err)
 			}
 			return
 		}
@@ -225,11 +226,13 @@ func FuzzCheck(f *testing.F) {
 	})
 }
 
-// JSON is taken as encoding/json takes it.
+// Data is JSON where encoding/json says so, up to the nesting at which its event has jsontext.MaxDepth levels.
 func FuzzCheckJSON(f *testing.F) {
+	const around = 3 // the event, its data, native
 	for _, text := range []string{
 		`{"a":[1,-0.5e+7,true,false,null,"\u00e9\n\"\\"],"a":{}}`, ` [ ] `, `01`, `1.`, `-`, `1e`, `tru`, `"\x"`, "\"\x01\"", "\"\xff\"", `"`, `{"a"}`, `{,}`, `[1,]`, `{}{}`, `"\u12g4"`, "",
-		strings.Repeat("[", 9998) + strings.Repeat("]", 9998), strings.Repeat("[", 9999) + strings.Repeat("]", 9999),
+		strings.Repeat("[", jsontext.MaxDepth-around) + strings.Repeat("]", jsontext.MaxDepth-around), strings.Repeat("[", jsontext.MaxDepth+1-around) + strings.Repeat("]", jsontext.MaxDepth+1-around),
+		strings.Repeat("[", 9997) + strings.Repeat("]", 9997),
 	} {
 		f.Add([]byte(text))
 	}
@@ -240,8 +243,10 @@ func FuzzCheckJSON(f *testing.F) {
 	const before, after = `{"provider":"zoho","account":"a","module":"M","operation":"o","ids":[],"native":{"operation":"o","body":`, `}}`
 	f.Fuzz(func(t *testing.T, body []byte) {
 		data := []byte(before + string(body) + after)
-		if mine := set.Check("zoho-webhooks", data); (mine == nil) != json.Valid(data) {
-			t.Fatalf("%s: %v", data, mine)
+		event := append(append([]byte(`{"data":`), data...), '}')
+		err := set.Check("zoho-webhooks", data)
+		if deep := errors.Is(jsontext.Check(event), jsontext.ErrDepth); (err == nil) != (json.Valid(data) && !deep) {
+			t.Fatalf("%.200s: %.200v", data, err)
 		}
 	})
 }

@@ -7,13 +7,15 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
-// schema is what a JSON Schema demands of a value, compiled. It knows the keywords that the events' schemas use, and
-// compile refuses any other. A nil schema demands nothing.
+// schema is a compiled JSON Schema. It has the keywords that the events' schemas use; compile rejects any other. A nil schema accepts
+// every value.
 type schema struct {
 	typeName  string
-	kind      kind // of that type; noJSON: any
+	kind      jsontext.Kind // of that type; jsontext.None: any
 	constant  *string
 	minLength int // in characters
 	pattern   *regexp.Regexp
@@ -27,31 +29,20 @@ type schema struct {
 
 type member struct {
 	schema *schema
-	bit    uint64 // in the set of required members that were seen; 0: it may be absent
+	bit    uint64 // in the set of required members that were seen; 0: optional
 }
 
-// kind is a type of JSON's, by a byte that its values may begin with.
-type kind byte
-
-const (
-	anObject kind = '{'
-	anArray  kind = '['
-	aString  kind = '"'
-	aNumber  kind = '0'
-	aBoolean kind = 't'
-	aNull    kind = 'n'
-	noJSON   kind = 0
-)
-
-// An integer is not among them: 1.0 is one, and numbers are never read here.
-var kinds = map[string]kind{"object": anObject, "array": anArray, "string": aString, "number": aNumber, "boolean": aBoolean, "null": aNull}
+// Integers are missing: 1.0 is one, and numbers are not decoded here.
+var kinds = map[string]jsontext.Kind{
+	"object": jsontext.Object, "array": jsontext.List, "string": jsontext.String, "number": jsontext.Number, "boolean": jsontext.Boolean, "null": jsontext.Null,
+}
 
 const (
 	draft     = "https://json-schema.org/draft/2020-12/schema"
 	maxNeeded = 64 // required members: bits of a set
 )
 
-// compile reads a schema that stands at a place of its document, a JSON pointer.
+// compile compiles the schema at a place, a JSON pointer, of its document.
 func compile(raw []byte, place string) (*schema, error) {
 	var keywords map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &keywords); err != nil {
@@ -66,7 +57,7 @@ func compile(raw []byte, place string) (*schema, error) {
 	for i, name := range s.required {
 		described, ok := s.members[name]
 		if !ok || i >= maxNeeded {
-			return nil, fmt.Errorf("at '%s': requires %s, which it does not describe, or more than %d members", place, name, maxNeeded)
+			return nil, fmt.Errorf("at '%s': requires %s, which has no schema, or more than %d members", place, name, maxNeeded)
 		}
 		described.bit |= 1 << i
 		s.members[name] = described
@@ -75,7 +66,7 @@ func compile(raw []byte, place string) (*schema, error) {
 }
 
 func (s *schema) add(keyword string, raw []byte, place string) (err error) {
-	if string(raw) == "null" { // which encoding/json would pass over
+	if string(raw) == "null" { // which encoding/json would ignore
 		return fmt.Errorf("at '%s': must not be null", place)
 	}
 	var text string
@@ -86,8 +77,8 @@ func (s *schema) add(keyword string, raw []byte, place string) (err error) {
 			err = errors.New("must be " + draft)
 		}
 	case "type":
-		if err = json.Unmarshal(raw, &s.typeName); err == nil && kinds[s.typeName] == noJSON {
-			err = fmt.Errorf("the type %s is not known", s.typeName)
+		if err = json.Unmarshal(raw, &s.typeName); err == nil && kinds[s.typeName] == jsontext.None {
+			err = fmt.Errorf("unknown type %s", s.typeName)
 		}
 		s.kind = kinds[s.typeName]
 	case "const":
@@ -100,7 +91,7 @@ func (s *schema) add(keyword string, raw []byte, place string) (err error) {
 		}
 	case "format":
 		if err = json.Unmarshal(raw, &text); err == nil && text != "date-time" {
-			err = fmt.Errorf("the format %s is not known", text)
+			err = fmt.Errorf("unknown format %s", text)
 		}
 		s.dateTime = true
 	case "minItems":
@@ -116,7 +107,7 @@ func (s *schema) add(keyword string, raw []byte, place string) (err error) {
 		s.others, err = compile(raw, place)
 		return err
 	default:
-		err = errors.New("the keyword is not known")
+		err = errors.New("unknown keyword")
 	}
 	if err != nil {
 		return fmt.Errorf("at '%s': %w", place, err)

@@ -5,14 +5,14 @@ import (
 	"testing"
 )
 
-// A schema that demands what the check does not know is refused by name, not passed over.
-func TestUnknownDemandsAreRefused(t *testing.T) {
+// A schema with a keyword that the check does not implement is rejected by name, not ignored.
+func TestUnknownKeywordsAreRejected(t *testing.T) {
 	for document, want := range map[string]string{
 		`{"maxLength":1}`:                             "at '/maxLength'",
 		`{"properties":{"a":{"Required":["b"]}}}`:     "at '/properties/a/Required'",
 		`{"items":{"type":["string","null"]}}`:        "at '/items/type'",
-		`{"type":"integer"}`:                          "the type integer",
-		`{"format":"uuid"}`:                           "the format uuid",
+		`{"type":"integer"}`:                          "unknown type integer",
+		`{"format":"uuid"}`:                           "unknown format uuid",
 		`{"const":null}`:                              "at '/const'",
 		`{"const":1}`:                                 "at '/const'",
 		`{"additionalProperties":false}`:              "at '/additionalProperties'",
@@ -27,8 +27,8 @@ func TestUnknownDemandsAreRefused(t *testing.T) {
 	}
 }
 
-// An error names the place and what is wanted there, and shows none of the data.
-func TestDeparturesNameTheirPlace(t *testing.T) {
+// An error names the place and what is required there, and shows none of the data.
+func TestViolationsNameTheirPlace(t *testing.T) {
 	set, err := Load()
 	if err != nil {
 		t.Fatal(err)

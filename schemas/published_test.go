@@ -17,10 +17,10 @@ import (
 
 var update = flag.Bool("update", false, "publish the schemas as they are now, where they are compatible with those that were published")
 
-// published are the schemas as consumers know them. They are changed by -update alone.
+// published are the schemas that consumers may have. Only -update changes them.
 const published = "testdata/published/v1"
 
-// current are the schemas as they are now: one for each family, and that of the envelope.
+// current returns the schemas of this version: one for each family, and that of the envelope.
 func current(t *testing.T) map[string][]byte {
 	t.Helper()
 	set, err := schemas.Load()
@@ -34,8 +34,8 @@ func current(t *testing.T) map[string][]byte {
 	return all
 }
 
-// A schema that was published changes only in ways that no consumer and no event in a stream can notice. What changed
-// compatibly is published with go test ./schemas -update; what did not needs a new version (docs/events.md).
+// A published schema changes only compatibly, for consumers and for events in streams. Publish a compatible change with
+// go test ./schemas -update; any other needs a new version (docs/events.md).
 func TestPublishedSchemasStay(t *testing.T) {
 	now := current(t)
 	before, err := filepath.Glob(published + "/*.json")
@@ -69,7 +69,7 @@ func TestPublishedSchemasStay(t *testing.T) {
 	}
 }
 
-// incompatible returns how a schema breaks the promise of the one that was published before it; old is empty where none was.
+// incompatible returns how a schema breaks compatibility with the one published before it; old is empty if none was.
 func incompatible(old, text []byte) []string {
 	var before, after map[string]any
 	if len(old) == 0 {
@@ -84,9 +84,8 @@ func incompatible(old, text []byte) []string {
 	return breaks(before, after, "")
 }
 
-// breaks compares what two schemas demand at a place. Consumers hold new events against the schema that they know, so nothing
-// may be demanded less; and the events that streams hold are read with the schema that is served now, so nothing may be
-// demanded more. Only members that there were not may come, and nobody may require them.
+// breaks compares two schemas at a place. Consumers check new events against an older schema, so nothing may be loosened; and they check
+// stored events against the new one, so nothing may be tightened. Only new optional members are compatible.
 func breaks(before, after map[string]any, at string) (found []string) {
 	say := func(keyword, format string, args ...any) {
 		found = append(found, fmt.Sprintf("at '%s/%s': %s", at, keyword, fmt.Sprintf(format, args...)))
@@ -119,7 +118,7 @@ func breaks(before, after map[string]any, at string) (found []string) {
 	return found
 }
 
-// members compares properties. A new one may come, but not where others were described by one schema for all.
+// members compares properties. New ones are compatible, unless additionalProperties had a schema.
 func members(before, after map[string]any, described bool, at string) (found []string) {
 	for _, name := range slices.Sorted(maps.Keys(before)) {
 		old, _ := before[name].(map[string]any)
@@ -147,7 +146,7 @@ func sorted(list any) []string {
 	return names
 }
 
-// The comparison tells what consumers can notice from what they cannot.
+// The comparison distinguishes compatible changes from others.
 func TestIncompatible(t *testing.T) {
 	const old = `{"$id":"urn:a","title":"A","type":"object","required":["a","b"],"properties":{"a":{"type":"string","pattern":"^[a-z]$"},"b":{"const":"x"},
 		"c":{"type":"array","items":{"type":"string"}},"d":{"type":"object","additionalProperties":{"type":"string"}},"e":{}},"examples":[1]}`
@@ -189,7 +188,7 @@ func TestIncompatible(t *testing.T) {
 	}
 }
 
-// What was published as an example is one still.
+// Published examples stay valid.
 func TestPublishedExamplesStay(t *testing.T) {
 	set, err := schemas.Load()
 	if err != nil {

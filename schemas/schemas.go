@@ -1,6 +1,6 @@
-// Package schemas is what a consumer reads: events as Go types, and the JSON Schemas (draft 2020-12) of their data, one for
-// each family, against which the bridge checks what leaves it. It takes the standard library alone, and knows nothing of how
-// an event came or where it goes.
+// Package schemas has events as Go types for consumers, and a JSON Schema (draft 2020-12) of each family of their data, against which
+// the bridge checks every event before it is stored. It imports the standard library alone. Nothing here knows how an event came or
+// where it goes.
 package schemas
 
 import (
@@ -17,7 +17,7 @@ var files embed.FS
 // Set is every schema, compiled.
 type Set map[string]*schema
 
-// Load compiles the schemas. Its keys are the families' names, such as "zoho-notifications". A keyword that the check
+// Load compiles the schemas. Its keys are the families' names, such as "acme-webhooks". A keyword that the check
 // does not know is an error, so that none is passed over in silence.
 func Load() (Set, error) {
 	names, err := fs.Glob(files, "v1/*.json")
@@ -37,23 +37,24 @@ func Load() (Set, error) {
 	return set, nil
 }
 
-// Check returns an error that names the place where data, a JSON text, departs from the schema of its family. Where a
-// member is given twice, each must agree.
+// Check returns an error that names the first place, a JSON pointer, where data violates the schema of its family, and none of the
+// values in it. Duplicate members are checked each. Data must be valid JSON that nests less than jsontext.MaxDepth levels, because its
+// event adds one.
 func (s Set) Check(family string, data []byte) error {
 	schema, ok := s[family]
 	if !ok {
-		return fmt.Errorf("there is no schema of the family %q", family)
+		return fmt.Errorf("no schema of the family %q", family)
 	}
 	return schema.check(data)
 }
 
-// URN is the name of a family's schema where no public URL is configured.
+// URN returns the name of a family's schema for events of a bridge without a public URL.
 func URN(family string) string { return "urn:crm-bridge:schema:v1:" + family }
 
-// Path is where the bridge serves the schema of a family.
+// Path returns the path at which the bridge serves the schema of a family.
 func Path(family string) string { return "/schemas/v1/" + family + ".json" }
 
-// Document returns the schema at a path as Path gives it; ok is false where there is none.
+// Document returns the schema at a path that Path returns; ok is false if there is none.
 func (s Set) Document(at string) (contentType string, body []byte, ok bool) {
 	body, err := files.ReadFile("v1/" + path.Base(at))
 	return "application/schema+json", body, err == nil && Path(family(at)) == at

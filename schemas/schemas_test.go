@@ -8,8 +8,8 @@ import (
 	"github.com/crm-bridge/crm-bridge/schemas"
 )
 
-// Every schema is valid, served where its URL says, and accepts its own examples, of which there are enough to tell; a
-// JSON Schema library accepts them too.
+// Every schema is valid, is served at its URL, and accepts its own examples, of which there are three or more; a JSON Schema library
+// accepts them too.
 func TestSchemas(t *testing.T) {
 	set, err := schemas.Load()
 	if err != nil {
@@ -42,14 +42,14 @@ func TestSchemas(t *testing.T) {
 				}
 			}
 			if set.Check(family, []byte(`{"provider":"another"}`)) == nil {
-				t.Error("accepts what it should not")
+				t.Error("accepts data of another provider")
 			}
 		})
 	}
 }
 
-// Every member that a schema describes says what it means.
-func TestEveryMemberIsExplained(t *testing.T) {
+// Every member has a description.
+func TestEveryMemberIsDescribed(t *testing.T) {
 	var walk func(t *testing.T, name string, raw json.RawMessage)
 	walk = func(t *testing.T, name string, raw json.RawMessage) {
 		var says struct {
@@ -60,7 +60,7 @@ func TestEveryMemberIsExplained(t *testing.T) {
 			t.Fatal(err)
 		}
 		if says.Description == "" {
-			t.Errorf("%s is not explained", name)
+			t.Errorf("%s has no description", name)
 		}
 		for member, inner := range says.Properties {
 			walk(t, name+"."+member, inner)
@@ -71,7 +71,7 @@ func TestEveryMemberIsExplained(t *testing.T) {
 	}
 }
 
-// Paths that name no schema are not found, however they are written.
+// Paths without a schema are not found, however they are written.
 func TestNoOtherFileIsServed(t *testing.T) {
 	set, err := schemas.Load()
 	if err != nil {

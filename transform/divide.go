@@ -6,20 +6,20 @@ import (
 	"strings"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
-	"github.com/crm-bridge/crm-bridge/ingest/body"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
-// maxHeld bounds the memory that the events of one callback take in record mode, in bytes.
+// maxHeld bounds the memory that the events of a callback take in record mode, in bytes.
 const maxHeld = 32 << 20
 
-// What an event takes until it is acknowledged: its data in the event, in the message, in the connection's buffer and in the
-// stream's cache, and whatever is of the same size for each.
+// What an event takes until it is acknowledged: its data in the event, in the message, in the connection's buffer and in the stream's
+// cache, and a constant.
 const (
 	copies   = 4
 	overhead = 2 << 10
 )
 
-// split makes a change for each record id, with that record's fields and values; one for all where there is no id.
+// split returns a change for each record id, with that record's fields and values, or c itself if it has fewer than two ids.
 func split(c ingest.Change) []ingest.Change {
 	if len(c.IDs) < 2 {
 		return []ingest.Change{c}
@@ -62,8 +62,8 @@ func fits(changes []ingest.Change, natives natives) error {
 	return nil
 }
 
-// natives are what came, cut up so that each record's event is written of what all share and of its own parts. All of it
-// is looked at once, however many records there are.
+// natives is native JSON in pieces, of which that of each record is put together: pieces that all share, and the record's own. The JSON
+// is scanned once, however many records there are.
 type natives struct {
 	whole  []byte
 	shared [][]byte   // in their order, around the parts
@@ -71,21 +71,21 @@ type natives struct {
 	common int        // bytes that all share
 }
 
-// recordOf has the part of each record, ready to be written.
+// recordOf is the part of each record, by record id: entries of a list, each behind a comma.
 type recordOf map[string][]byte
 
-// divide cuts native, a JSON object of compact JSON, at those members of its body and query that are divided among records.
+// divide cuts native, an object of compact JSON, at the members of its body and query whose entries belong to one record each.
 func divide(native []byte, divided []string) natives {
 	n := natives{whole: native}
 	if len(divided) == 0 {
 		return n
 	}
 	start := 0
-	for name, part := range body.Members(native) {
+	for name, part := range jsontext.Members(native) {
 		if string(name) != "body" && string(name) != "query" {
 			continue
 		}
-		for name, list := range body.Members(part) {
+		for name, list := range jsontext.Members(part) {
 			if !slices.Contains(divided, string(name)) || len(list) == 0 || list[0] != '[' {
 				continue
 			}
@@ -102,10 +102,10 @@ func divide(native []byte, divided []string) natives {
 	return n
 }
 
-// offset is where part, which ingest.Members has cut out of whole, begins in it.
+// offset returns where part, a slice of whole, begins in it.
 func offset(whole, part []byte) int { return cap(whole) - cap(part) }
 
-// byRecord returns the entries of a list by the record that each is of, as lists.
+// byRecord groups the entries of a list by their records.
 func byRecord(list []byte) recordOf {
 	parts := recordOf{}
 	add := func(id string, entry ...[]byte) {
@@ -115,7 +115,7 @@ func byRecord(list []byte) recordOf {
 		}
 		parts[id] = part
 	}
-	for entry := range body.Entries(list) {
+	for entry := range jsontext.Entries(list) {
 		if entry[0] != '{' {
 			add(idOf(entry), entry)
 			continue
@@ -124,16 +124,16 @@ func byRecord(list []byte) recordOf {
 			add(id, entry)
 			continue
 		}
-		for id, its := range body.Members(entry) {
-			add(string(id), []byte{'{'}, quote(nil, string(id)), []byte{':'}, its, []byte{'}'})
+		for id, its := range jsontext.Members(entry) {
+			add(string(id), jsontext.AppendName([]byte{'{'}, string(id)), its, []byte{'}'})
 		}
 	}
 	return parts
 }
 
-// recordID returns the record that an entry says it is of; empty where it does not.
+// recordID returns the record_id of an entry; empty if it has none.
 func recordID(entry []byte) (id string) {
-	for name, value := range body.Members(entry) {
+	for name, value := range jsontext.Members(entry) {
 		if strings.EqualFold(string(name), "record_id") {
 			id = idOf(value)
 		}
@@ -141,15 +141,15 @@ func recordID(entry []byte) (id string) {
 	return id
 }
 
-// idOf is a string without the white space around it, or a number with every digit of it.
+// idOf returns a string without the white space around it, or a number with every digit.
 func idOf(raw []byte) string {
-	if text, ok := body.StringOf(raw); ok {
+	if text, ok := jsontext.StringOf(raw); ok {
 		return strings.TrimSpace(text)
 	}
 	return string(raw)
 }
 
-// of writes what came with the parts of one record; all of it where ids are not one.
+// of returns the native JSON with the parts of one record; all of it unless ids is exactly one.
 func (n natives) of(ids []string) []byte {
 	if len(ids) != 1 || len(n.parts) == 0 {
 		return n.whole
@@ -168,7 +168,7 @@ func (n natives) of(ids []string) []byte {
 	return out
 }
 
-// size is what of writes for a record, in bytes.
+// size returns the bytes that of returns for a record.
 func (n natives) size(id string) int {
 	if len(n.parts) == 0 {
 		return len(n.whole)

@@ -15,7 +15,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
-// In record mode the native body keeps of what is divided among records only what belongs to the event's; all else stays.
+// In record mode the native body keeps only the record's own part of divided members; everything else stays.
 func TestNativeBodyOfARecord(t *testing.T) {
 	m := mapping(t)
 	m.PerRecord = true
@@ -86,7 +86,7 @@ func TestRecordsShareTheCallback(t *testing.T) {
 	}
 }
 
-// What does not belong to a record is held once for each: too much of it is refused before any of it is made.
+// What does not belong to a record is held once for each: too much of it is rejected before any event is made.
 func TestRecordsThatWouldTakeTooMuch(t *testing.T) {
 	m := mapping(t)
 	m.PerRecord = true
@@ -109,7 +109,7 @@ func TestRecordsThatWouldTakeTooMuch(t *testing.T) {
 	}
 }
 
-// A callback that shows secrets by the thousand is kept in quarantine without them.
+// A callback that shows thousands of secrets is quarantined without them.
 func TestQuarantineOfManySecrets(t *testing.T) {
 	r := mapping(t).Redact
 	var body strings.Builder
@@ -119,7 +119,7 @@ func TestQuarantineOfManySecrets(t *testing.T) {
 	}
 	body.WriteString(`"a":"kept"}`)
 	cb := ingest.Callback{Source: family, Method: http.MethodPost, Path: "/x", Header: http.Header{}, Body: []byte(body.String())}
-	if _, err := r.For(family, cb.Body).JSON(nil, cb.Body); err == nil {
+	if _, err := r.Redacted(family, cb.Body); err == nil {
 		t.Error("it became an event")
 	}
 	kept, err := r.Quarantine("id", cb, errors.New("a test"))

@@ -9,20 +9,20 @@ import (
 	"unicode/utf8"
 )
 
-// needle is a secret as a text may hold it: as it reads, or in the middle of what base64 makes of it.
+// needle is a spelling of a secret: plain, or the part of its base64 that does not depend on what surrounds it.
 type needle struct {
 	text   string
 	base64 bool
-	head   uint64 // the bytes that it begins with
+	head   uint64 // its first bytes
 }
 
-// finder finds any number of needles in one pass, by the bytes that each begins with.
+// finder finds any number of needles in one pass, by their first bytes.
 type finder struct {
 	bits    [64]uint64 // one for each hash of a head
-	needles []needle   // in the order of their heads
+	needles []needle   // sorted by head
 }
 
-// headSize is as many bytes as every needle has.
+// headSize is the size of a head; every needle has as many bytes.
 const headSize = shortest
 
 func newFinder(all []needle) *finder {
@@ -43,12 +43,12 @@ func headOf(s string) (head uint64) {
 	return head
 }
 
-// follow returns the head that ends with the next byte.
+// follow returns the head one byte later.
 func follow(head uint64, next byte) uint64 { return head>>8 | uint64(next)<<(8*(headSize-1)) }
 
 func hashOf(head uint64) uint64 { return head * 0x9e3779b97f4a7c15 >> (64 - 12) }
 
-// in appends to found the needles that stand in s, each once.
+// in appends to found the needles that s contains, each once.
 func (f *finder) in(s string, found []needle) []needle {
 	if f == nil || len(f.needles) == 0 || len(s) < headSize {
 		return found
@@ -69,7 +69,7 @@ func (f *finder) in(s string, found []needle) []needle {
 	}
 }
 
-// headed returns the needles that begin with a head.
+// headed returns the needles with a head.
 func (f *finder) headed(head uint64) []needle {
 	start, _ := slices.BinarySearchFunc(f.needles, head, func(n needle, head uint64) int { return cmp.Compare(n.head, head) })
 	end := start
@@ -79,13 +79,13 @@ func (f *finder) headed(head uint64) []needle {
 	return f.needles[start:end]
 }
 
-// has reports whether a value is one of the needles.
+// has reports whether a value is a needle.
 func (f *finder) has(value string) bool {
 	return len(value) >= headSize && slices.ContainsFunc(f.headed(headOf(value)), func(n needle) bool { return n.text == value })
 }
 
-// needles are the ways in which secrets are looked for in a text whose escapes have been read. Those that are long enough are
-// looked for in base64 too, as a Basic header has them, if encoded is set.
+// needles returns the spellings of secrets in text whose escapes are decoded. With encoded set those of long enough secrets include
+// base64, as in a Basic header.
 func needles(values []string, encoded bool) []needle {
 	all := make([]needle, 0, len(values))
 	for _, value := range values {
@@ -103,7 +103,7 @@ func needles(values []string, encoded bool) []needle {
 	return all
 }
 
-// inBase64 returns what base64 makes of a value behind any number of other bytes, without the characters that others share.
+// inBase64 returns the base64 of a value at each alignment, without the characters that depend on its neighbours.
 func inBase64(value string) []needle {
 	var all []needle
 	for before, skip := range [...]int{0, 2, 3} {
@@ -117,8 +117,7 @@ func inBase64(value string) []needle {
 	return all
 }
 
-// spans appends to found where the needle stands in a layer. A short one counts only as a word of its own, unless anywhere
-// is set.
+// spans appends to found where a layer contains the needle. A short one counts only as a whole word, unless anywhere is set.
 func (n needle) spans(l layer, anywhere bool, found []span) []span {
 	for from := 0; ; {
 		at := strings.Index(l.text[from:], n.text)
@@ -137,7 +136,7 @@ func (n needle) spans(l layer, anywhere bool, found []span) []span {
 	}
 }
 
-// widen returns the whole of the base64 text that a part stands in.
+// widen extends a part of a base64 text to all of it.
 func widen(s string, start, end int) (int, int) {
 	isBase64 := func(b byte) bool {
 		return b >= '0' && b <= '9' || b >= 'A' && b <= 'Z' || b >= 'a' && b <= 'z' || strings.IndexByte("+/-_=", b) >= 0
@@ -159,7 +158,7 @@ func partOfWord(s string, start, end int) bool {
 
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// cut returns s with each span replaced by a mask; those that overlap are one.
+// cut replaces each span of s by a mask, and overlapping ones by one.
 func cut(s string, spans []span) string {
 	if len(spans) == 0 {
 		return s

@@ -10,8 +10,8 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// ID returns the id of a change's event. It is repeatable, base64url of a SHA-256, where the CRM itself tells changes
-// apart; otherwise each call returns a fresh UUIDv7, for two equal-looking edits are two events.
+// ID returns the id of a change's event. It is repeatable, base64url of a SHA-256, if the CRM marks its changes; else each call returns
+// a new UUIDv7, because two equal edits are two events.
 func ID(c ingest.Change) (string, error) {
 	if c.Mark == "" && c.GivenID != "" {
 		return c.GivenID, nil
@@ -29,7 +29,7 @@ func ID(c ingest.Change) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(sum[:]), nil
 }
 
-// appendPart writes each part behind its length, so that no two lists of parts look the same.
+// appendPart appends each part behind its length, so that no two lists of parts are equal.
 func appendPart(to []byte, parts ...string) []byte {
 	for _, part := range parts {
 		to = binary.BigEndian.AppendUint64(to, uint64(len(part)))

@@ -1,4 +1,4 @@
-// Package transform makes CloudEvents of changes, in one place for all CRMs, and takes the secrets out of them.
+// Package transform makes CloudEvents of the changes of all CRMs, and redacts secrets in them and in quarantined callbacks.
 // Nothing here knows of HTTP or NATS.
 package transform
 
@@ -20,12 +20,11 @@ import (
 type Mapping struct {
 	Schemas   schemas.Set
 	Redact    *Redactor
-	PublicURL string // where schemas are served; empty: a URN names them
+	PublicURL string // where schemas are served; empty: dataschema is a URN
 	PerRecord bool   // one event for each record id of a change, with a partitionkey
 }
 
-// Events returns the events of a change, in the order of its record ids. Its errors wrap ingest.ErrMalformed: what
-// does not make a valid event was not understood.
+// Events returns the events of a change, in the order of its record ids. Its errors wrap ingest.ErrMalformed.
 func (m *Mapping) Events(change ingest.Change) ([]event.Event, error) {
 	events, err := m.events(change)
 	if err != nil {
@@ -35,12 +34,12 @@ func (m *Mapping) Events(change ingest.Change) ([]event.Event, error) {
 }
 
 func (m *Mapping) events(change ingest.Change) ([]event.Event, error) {
-	came := nativeOf(&change)
-	clean := m.Redact.cleaner(change.Source, change.Secrets, []string{change.Account, change.Channel}, came.body, came.query, came.xml)
+	sent := nativeOf(&change)
+	clean := m.Redact.cleaner(change.Source, change.Secrets, []string{change.Account, change.Channel}, sent.body, sent.query, sent.xml)
 	if err := clean.routable(&change); err != nil {
 		return nil, err
 	}
-	native, err := came.write(clean)
+	native, err := sent.write(clean)
 	if err != nil {
 		return nil, err
 	}
@@ -62,21 +61,21 @@ func (m *Mapping) events(change ingest.Change) ([]event.Event, error) {
 	return events, nil
 }
 
-func (m *Mapping) event(c *ingest.Change, clean *Cleaner, native []byte) (event.Event, error) {
+func (m *Mapping) event(c *ingest.Change, clean *cleaner, native []byte) (event.Event, error) {
 	data, err := encode(c, clean, native)
 	if err != nil {
 		return event.Event{}, err
 	}
 	if err := m.Schemas.Check(c.Source, data); err != nil {
-		return event.Event{}, fmt.Errorf("the event's data departs from its schema: %w", err)
+		return event.Event{}, fmt.Errorf("the event's data violates its schema: %w", err)
 	}
 	id, err := ID(*c)
 	if err != nil {
 		return event.Event{}, err
 	}
-	source, err := url.Parse(clean.Text(c.Collection))
+	source, err := url.Parse(clean.text(c.Collection))
 	if err != nil {
-		return event.Event{}, errors.New("the collection is no URI")
+		return event.Event{}, errors.New("the collection is not a URI")
 	}
 	schema, err := url.Parse(m.dataSchema(c.Source))
 	if err != nil {
@@ -87,7 +86,7 @@ func (m *Mapping) event(c *ingest.Change, clean *Cleaner, native []byte) (event.
 		DataContentType: event.StringOfApplicationJSON(), DataSchema: &types.URI{URL: *schema},
 		Extensions: extensions(c),
 	}
-	if at := happened(c); !at.IsZero() {
+	if at := eventTime(c); !at.IsZero() {
 		attributes.Time = &types.Timestamp{Time: at}
 	}
 	if len(c.IDs) == 1 {
@@ -117,23 +116,23 @@ func extensions(c *ingest.Change) map[string]any {
 	return all
 }
 
-// partitionKey is the same for all events of a record, whatever became of it, and another for a record of another module
-// or account: CloudEvents' extension for whoever spreads events over several readers and wants each record's in order.
+// partitionKey returns a key that all events of a record share with no other record's: CloudEvents' extension for consumers that
+// distribute events over several readers and keep those of each record in order.
 func partitionKey(c *ingest.Change, record string) string {
 	return c.Provider + "/" + c.Account + "/" + c.Module + "/" + record
 }
 
-// routable returns an error if a secret, or the mask of one, stands where a subject or an attribute would be made of it.
-func (c *Cleaner) routable(change *ingest.Change) error {
+// routable returns an error if a secret, or a mask, is part of what becomes a subject or an attribute.
+func (c *cleaner) routable(change *ingest.Change) error {
 	for _, part := range [...]struct{ name, text string }{
 		{"module", change.Module}, {"operation", change.NativeOperation}, {"operation", change.Operation}, {"channel", change.Channel}, {"account", change.Account},
 	} {
-		if c.Text(part.text) != part.text {
+		if c.text(part.text) != part.text {
 			return fmt.Errorf("the %s contains a secret", part.name)
 		}
 	}
 	for _, id := range change.IDs {
-		if c.named[id] || strings.Contains(id, mask) || c.Text(id) != id {
+		if c.named[id] || strings.Contains(id, mask) || c.text(id) != id {
 			return errors.New("a record id contains a secret")
 		}
 	}
@@ -147,7 +146,7 @@ func (m *Mapping) dataSchema(family string) string {
 	return m.PublicURL + schemas.Path(family)
 }
 
-func happened(c *ingest.Change) time.Time {
+func eventTime(c *ingest.Change) time.Time {
 	if c.OccurredAt.IsZero() {
 		return c.ReceivedAt
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/schemas"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
@@ -24,8 +26,14 @@ func mapping(t testing.TB) *transform.Mapping {
 		t.Fatal(err)
 	}
 	return &transform.Mapping{Schemas: set, Redact: transform.NewRedactor(map[string]ingest.Secrets{
-		family: {Names: []string{"token", "query.<secret>"}, Records: []string{"rows.values"}, Values: []string{"configured-secret", "configured-secret-2", "tok-en", `tok&en-wi"th`}},
+		family: {Names: []string{"token", "query.<secret>"}, Records: []string{"rows.values"}, Values: []string{"configured-secret", "configured-secret-2", "tok-en", `tok&en-wi"th`}, Looks: looks},
 	})}
+}
+
+// looks are credentials of CRMs.
+var looks = []ingest.Look{
+	{Pattern: regexp.MustCompile(`()(\b1000\.[0-9A-Za-z]{8,}\.[0-9A-Za-z]{8,})`), Words: []string{"1000."}},
+	{Pattern: regexp.MustCompile(`(?i)(/rest/[0-9]{1,10}/)([a-z0-9]{10,64})(?:$|[^a-z0-9.])`), Words: []string{"/rest/"}, Shaped: true},
 }
 
 func change() ingest.Change {
@@ -37,7 +45,7 @@ func change() ingest.Change {
 	}
 }
 
-// In record mode each record has an event of its own, with its id, its subject and its values; in order.
+// In record mode each record has its own event, with its id, its subject and its values, in order.
 func TestOneEventPerRecord(t *testing.T) {
 	m := mapping(t)
 	whole, err := m.Events(change())
@@ -148,7 +156,7 @@ func TestRecordsOfACallback(t *testing.T) {
 	}
 }
 
-// The attributes are those that consumers are promised.
+// The attributes are the documented ones.
 func TestAttributes(t *testing.T) {
 	m := mapping(t)
 	m.PublicURL = "https://bridge.example"
@@ -181,7 +189,7 @@ func TestAttributes(t *testing.T) {
 	}
 }
 
-// What would not make a valid event is malformed, not an event.
+// A change that makes no valid event is malformed.
 func TestEventsAreChecked(t *testing.T) {
 	for name, spoil := range map[string]func(*ingest.Change){
 		"no schema for it":       func(c *ingest.Change) { c.Source = "unheard-of" },
@@ -208,6 +216,40 @@ func TestEventsAreChecked(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		} else if strings.Contains(err.Error(), "configured-secret") {
 			t.Errorf("%s: the error shows the secret: %v", name, err)
+		}
+	}
+}
+
+// No event nests deeper than jsontext.MaxDepth, whatever part of it brings the nesting.
+func TestNesting(t *testing.T) {
+	const event = 3 // levels around a body or a record
+	for part, set := range map[string]func(*ingest.Change, json.RawMessage){
+		"body": func(c *ingest.Change, raw json.RawMessage) { c.NativeBody = raw },
+		"query": func(c *ingest.Change, raw json.RawMessage) {
+			c.Source, c.Channel, c.NativeQuery = "zoho-webhooks", "", raw
+		},
+		"xml": func(c *ingest.Change, raw json.RawMessage) {
+			c.Source, c.Channel, c.NativeXML = "zoho-webhooks", "", raw
+		},
+		"values": func(c *ingest.Change, raw json.RawMessage) {
+			c.Values = map[string]json.RawMessage{"2": raw}
+		},
+	} {
+		for levels, want := range map[int]bool{jsontext.MaxDepth - event: true, jsontext.MaxDepth - event + 1: false, jsontext.MaxDepth + 1: false, 10000: false} {
+			c := change()
+			c.Fields, c.Values = nil, nil
+			set(&c, json.RawMessage(`{"a":`+strings.Repeat("[", levels-1)+strings.Repeat("]", levels-1)+`}`))
+			events, err := mapping(t).Events(c)
+			if (err == nil) != want || err != nil && !errors.Is(err, ingest.ErrMalformed) {
+				t.Errorf("%d levels in %s: %v", levels, part, err)
+			}
+			if err != nil {
+				continue
+			}
+			text, err := json.Marshal(map[string]json.RawMessage{"data": events[0].Data()})
+			if deepest := jsontext.Check(text); err != nil || deepest != nil {
+				t.Errorf("%d levels in %s: %v, %v", levels, part, err, deepest)
+			}
 		}
 	}
 }

@@ -10,47 +10,48 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// everywhere reports whether a name holds credentials at any depth of any CRM's body, but not in its records. A form writes the
-// names that lead to it before it: auth[access_token].
-func everywhere(name string) bool {
+// isCredentialName reports whether a name has a credential at any depth of any CRM's body, except in records. In a form the path stands
+// in front of the name: auth[access_token].
+func isCredentialName(name string) bool {
 	if len(name) < len("access_token") {
 		return false
 	}
 	if at := strings.LastIndexByte(name, '['); at >= 0 {
 		name = strings.TrimRight(name[at+1:], "]")
 	}
-	switch strings.ToLower(name) {
-	case "authorization", "access_token", "refresh_token", "application_token", "client_secret":
-		return true
+	for _, credential := range [...]string{"authorization", "access_token", "refresh_token", "application_token", "client_secret"} {
+		if strings.EqualFold(name, credential) {
+			return true
+		}
 	}
 	return false
 }
 
-// credentialWords are what stands in the names that people give to keys and passwords.
+// credentialWords are parts of the names that people give to keys and passwords.
 const credentialWords = `token|secret|passw|pwd|passphrase|authorization|credential|proof|signature|(?:api|access|private|auth).?key|auth.?(?:id|code)|refresh.?id|sess(?:ion)?.?id`
 
-// sounding are such names; ingest.Secrets calls them "<secret>".
-var sounding = regexp.MustCompile(`(?i)` + credentialWords + `|^o?auth$|^(?:key|pass|ticket|jwt)$|(?:^|[^a-z])sid$`)
+// secretNames matches such names; ingest.Secrets calls them "<secret>".
+var secretNames = regexp.MustCompile(`(?i)` + credentialWords + `|^o?auth$|^(?:key|pass|ticket|jwt)$|(?:^|[^a-z])sid$`)
 
-// sounds are what stands in every such name.
-var sounds = words("token", "secret", "passw", "pwd", "passphrase", "auth", "credential", "proof", "signature", "key", "refresh", "sess", "pass", "ticket", "jwt", "sid")
+// secretNameHints are words of which every such name contains one.
+var secretNameHints = words("token", "secret", "passw", "pwd", "passphrase", "auth", "credential", "proof", "signature", "key", "refresh", "sess", "pass", "ticket", "jwt", "sid")
 
-// soundsSecret reports whether people give such a name to keys and passwords.
-func soundsSecret(name string) bool { return sounds.in(name) && sounding.MatchString(name) }
+// isSecretName reports whether people give such a name to keys and passwords.
+func isSecretName(name string) bool { return secretNameHints.in(name) && secretNames.MatchString(name) }
 
-// places are what a source says of its callbacks, compiled.
-type places struct {
+// rules are the secrets of a source, compiled.
+type rules struct {
 	ingest.Secrets
 	names, records []pattern
 	text           *regexp.Regexp // names of one step, in a body that is text or XML; nil: no names
 	inText         *wordSet       // these names
 }
 
-// pattern is a path of names: what each step from the root must be.
+// pattern is a path of names: a condition for each step from the root.
 type pattern []func(step string) bool
 
-func compile(secrets ingest.Secrets) *places {
-	p := &places{Secrets: secrets}
+func compile(secrets ingest.Secrets) *rules {
+	p := &rules{Secrets: secrets}
 	for _, name := range secrets.Names {
 		p.names = append(p.names, compilePattern(name))
 	}
@@ -65,9 +66,8 @@ func compile(secrets ingest.Secrets) *places {
 
 var plainName = regexp.MustCompile(`^[a-z_]+$`)
 
-// compileText returns what finds the values of names in text: an element's content, an attribute, a member of broken JSON,
-// what stands behind a colon or an equals sign at the start of a line. Its odd groups are a name, and the group behind each is the
-// name's value.
+// compileText returns a pattern for the values of names in text: the content of an element, an attribute, a member of broken JSON, what
+// follows a colon or an equals sign at the start of a line. Its odd groups are names, and the group behind each is the value.
 func compileText(names []string) *regexp.Regexp {
 	name := `(` + strings.Join(names, "|") + `)`
 	return regexp.MustCompile(`(?is)<(?:[\w.-]+:)?` + name + `(?:\s[^>]*)?>(.*?)(?:</|$)` +
@@ -76,8 +76,8 @@ func compileText(names []string) *regexp.Regexp {
 		`|(?m:^)[ \t]*` + name + `[ \t]*[:=][ \t]*([^\r\n&]+)`)
 }
 
-// named appends to found where the text of a body shows what stands under a secret's name.
-func (p *places) named(text string, found []span) []span {
+// named appends to found where the text of a body has values of secret names.
+func (p *rules) named(text string, found []span) []span {
 	if p.text == nil || !p.inText.in(text) {
 		return found
 	}
@@ -99,10 +99,10 @@ func compilePattern(text string) pattern {
 	return p
 }
 
-// compileStep returns what path.Match does, quicker for a name without a glob. No step holds a slash.
+// compileStep returns path.Match for a glob, and a comparison for a plain name. No step has a slash.
 func compileStep(glob string) func(string) bool {
 	if glob == "<secret>" {
-		return soundsSecret
+		return isSecretName
 	}
 	if !strings.ContainsAny(glob, `*?[\`) {
 		return func(step string) bool { return step == glob }
@@ -113,7 +113,7 @@ func compileStep(glob string) func(string) bool {
 	}
 }
 
-// step is a member's name as patterns see it.
+// step returns the name of a member as patterns match it.
 func step(name string) string {
 	if isPlain(name) {
 		return name
@@ -121,7 +121,7 @@ func step(name string) string {
 	return strings.ReplaceAll(strings.ToLower(name), "/", "_")
 }
 
-// isPlain reports whether name is surely its own step; most are.
+// isPlain reports whether name is its own step, without decoding it; most are.
 func isPlain(name string) bool {
 	for i := range len(name) {
 		if b := name[i]; b == '/' || b >= 'A' && b <= 'Z' || b >= utf8.RuneSelf {
@@ -149,8 +149,8 @@ func (p pattern) matches(steps []string) bool {
 	return true
 }
 
-// namedIn returns what the text of a body shows under a secret's name, without what encloses it.
-func (p *places) namedIn(text string) []string {
+// namedIn returns the values of secret names in the text of a body, without what encloses them.
+func (p *rules) namedIn(text string) []string {
 	var values []string
 	for _, at := range p.named(text, nil) {
 		value := strings.TrimSpace(text[at.start:at.end])
@@ -159,10 +159,10 @@ func (p *places) namedIn(text string) []string {
 	return values
 }
 
-// secretName reports whether a secret stands under a name, the last of steps, below which is an object or not.
-func (c *Cleaner) secretName(name string, steps []string, object bool) bool {
-	switch p := c.places; {
-	case everywhere(name):
+// secretName reports whether the value of a name, the last of steps, is secret; object is set if that is an object.
+func (c *cleaner) secretName(name string, steps []string, object bool) bool {
+	switch p := c.rules; {
+	case isCredentialName(name):
 		return true
 	case len(steps) == 1 && slices.Contains(p.Params, name):
 		return false
@@ -173,5 +173,5 @@ func (c *Cleaner) secretName(name string, steps []string, object bool) bool {
 	}
 }
 
-// hides reports whether a secret stands under a name of a form or a URL.
-func (c *Cleaner) hides(name string) bool { return c.secretName(name, []string{step(name)}, false) }
+// hides reports whether the value of a name in a form or a URL is secret.
+func (c *cleaner) hides(name string) bool { return c.secretName(name, []string{step(name)}, false) }

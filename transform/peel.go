@@ -8,20 +8,20 @@ import (
 	"unicode/utf8"
 )
 
-// layers bounds how often a text is decoded to find a secret: a URL in a URL, in HTML, in a form.
+// layers bounds how often a text is decoded in search of secrets: a URL in a URL, in HTML, in a form.
 const layers = 4
 
-// layer is a text with some of its encodings read, and where each of its bytes stands in the text that it was made of.
+// layer is a text with some of its encodings decoded, and the offset of each of its bytes in the original.
 type layer struct {
 	text string
-	at   []int32 // nil: the same as here, or not needed
-	size int     // of the text that it was made of; 0: places are not needed
+	at   []int32 // nil: the same offsets, or not needed
+	size int     // of the original; 0: offsets are not needed
 }
 
-// span is a part of a text: from start up to, and without, end.
+// span is a part of a text: from start up to, but without, end.
 type span struct{ start, end int }
 
-// origin returns where a part of the layer stands in the text that the layer was made of.
+// origin returns the span of the original that a part of the layer was decoded from.
 func (l layer) origin(start, end int) span {
 	if l.at == nil {
 		return span{start, end}
@@ -34,7 +34,7 @@ func (l layer) origin(start, end int) span {
 	return span{int(l.at[start]), l.size}
 }
 
-// each calls do with s, and then with each layer below it until nothing more is encoded.
+// each calls do with s, and with each layer below it until nothing is encoded any more.
 func each(s string, do func(layer)) { layer{text: s, size: len(s)}.each(do) }
 
 func (l layer) each(do func(layer)) {
@@ -49,7 +49,7 @@ func (l layer) each(do func(layer)) {
 	}
 }
 
-// eachOfJSON calls do with a JSON text, and then with the layers that its strings have.
+// eachOfJSON calls do with a JSON text, and with the layers of its strings.
 func eachOfJSON(text string, do func(layer)) {
 	l := layer{text: text}
 	if inner, ok := l.peel(backslash); ok {
@@ -59,7 +59,7 @@ func eachOfJSON(text string, do func(layer)) {
 	l.each(do)
 }
 
-// peel reads one encoding of each character; ok is false where nothing is encoded.
+// peel decodes one encoding of each character; ok is false if nothing is encoded.
 func (l layer) peel(decode func(s string) (plain []byte, size int)) (below layer, ok bool) {
 	first := l.encoded(decode)
 	if first == len(l.text) {
@@ -91,9 +91,15 @@ func (l layer) peel(decode func(s string) (plain []byte, size int)) (below layer
 	return layer{string(text), at, l.size}, true
 }
 
-// encoded returns where the first character stands that is encoded, or the length of the text.
+// encoded returns the offset of the first encoded character, or the length of the text.
 func (l layer) encoded(decode func(s string) (plain []byte, size int)) int {
-	for i := range len(l.text) {
+	first := len(l.text) // which it is in most
+	for _, b := range [...]byte{'%', '&', '\\'} {
+		if i := strings.IndexByte(l.text[:first], b); i >= 0 {
+			first = i
+		}
+	}
+	for i := first; i < len(l.text); i++ {
 		if isEscape(l.text[i]) {
 			if _, size := decode(l.text[i:]); size > 0 {
 				return i
@@ -112,7 +118,7 @@ func (l layer) place(i int) int32 {
 	return l.at[i]
 }
 
-// escape reads the percent-encoded byte, the entity or the escape of JSON that s begins with; size is 0 for anything else.
+// escape decodes the percent-encoded byte, the entity or the escape of JSON at the start of s; size is 0 for anything else.
 func escape(s string) (plain []byte, size int) {
 	switch s[0] {
 	case '%':
@@ -136,10 +142,10 @@ func percent(s string) (plain []byte, size int) {
 	return []byte{byte(b)}, 3
 }
 
-// longestEntity is longer than the name of any entity, and than any number with leading zeros.
+// longestEntity exceeds the name of any entity, and numbers with leading zeros.
 const longestEntity = 40
 
-// entity reads &amp; and its like, &#38; and &#x26;.
+// entity decodes named entities such as &amp;, &#38; and &#x26;.
 func entity(s string) (plain []byte, size int) {
 	end := strings.IndexByte(s[:min(len(s), longestEntity)], ';')
 	if end < 3 {
@@ -163,7 +169,7 @@ func entity(s string) (plain []byte, size int) {
 	return utf8.AppendRune(nil, rune(code)), len(name)
 }
 
-// backslash reads an escape of JSON or JavaScript.
+// backslash decodes an escape of JSON or JavaScript.
 func backslash(s string) (plain []byte, size int) {
 	if len(s) < 2 || s[0] != '\\' {
 		return nil, 0

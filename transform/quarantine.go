@@ -15,8 +15,8 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/body"
 )
 
-// Quarantined is a callback that was proven but not understood, as it is kept: all that decoding it again needs,
-// without its secrets.
+// Quarantined is an authenticated callback that could not be parsed, as it is stored: all that decoding it again needs, without its
+// secrets.
 type Quarantined struct {
 	ID          string            `json:"id"`
 	Source      string            `json:"source"`
@@ -26,14 +26,14 @@ type Quarantined struct {
 	Path        string            `json:"path"`
 	Params      map[string]string `json:"params,omitempty"`
 	Query       url.Values        `json:"query,omitempty"`
-	RawQuery    string            `json:"rawQuery,omitempty"` // the parameters in their order
+	RawQuery    string            `json:"rawQuery,omitempty"` // the parameters in order
 	ContentType string            `json:"contentType,omitempty"`
 	TraceParent string            `json:"traceParent,omitempty"`
 	Body        string            `json:"body,omitempty"`
-	BodyBase64  []byte            `json:"bodyBase64,omitempty"` // in place of body where it is not UTF-8
+	BodyBase64  []byte            `json:"bodyBase64,omitempty"` // instead of body if that is not UTF-8
 }
 
-// Callback returns what was kept as a callback to be decoded again. Its secrets are gone, so it cannot be verified again.
+// Callback returns a callback to decode again. Without its secrets it cannot be authenticated again.
 func (q Quarantined) Callback() ingest.Callback {
 	body := []byte(q.Body)
 	if q.BodyBase64 != nil {
@@ -45,35 +45,35 @@ func (q Quarantined) Callback() ingest.Callback {
 	}
 }
 
-// Quarantine returns the copy of cb that may be kept, as JSON.
+// Quarantine returns the copy of cb to store, as JSON.
 func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]byte, error) {
 	cb = searchable(cb)
-	cleaner := r.quarantining(cb)
+	clean := r.quarantining(cb)
 	q := Quarantined{
-		ID: id, Source: cb.Source, Reason: cleaner.maskText(reason.Error()), ReceivedAt: cb.At, Method: cb.Method, Path: cleaner.maskText(cb.Path),
-		Params: map[string]string{}, Query: url.Values{}, RawQuery: cleaner.maskForm(cb.RawQuery, cleaner.hidesInURL),
-		ContentType: cleaner.maskText(cb.Header.Get("Content-Type")), TraceParent: ingest.TraceParent(cb.Header),
+		ID: id, Source: cb.Source, Reason: clean.maskText(reason.Error()), ReceivedAt: cb.At, Method: cb.Method, Path: clean.maskText(cb.Path),
+		Params: map[string]string{}, Query: url.Values{}, RawQuery: clean.maskForm(cb.RawQuery, clean.hidesInURL),
+		ContentType: clean.maskText(cb.Header.Get("Content-Type")), TraceParent: ingest.TraceParent(cb.Header),
 	}
 	for name, value := range cb.Params {
-		q.Params[name] = cleaner.maskText(value)
+		q.Params[name] = clean.maskText(value)
 	}
 	for name, list := range cb.Query {
 		for _, value := range list {
-			if cleaner.hidesInURL(name) {
+			if clean.hidesInURL(name) {
 				value = mask
 			}
-			q.Query.Add(cleaner.Text(name), cleaner.Text(value))
+			q.Query.Add(clean.text(name), clean.text(value))
 		}
 	}
-	body, err := cleaner.JSON(nil, cb.Body)
+	body, err := clean.json(nil, string(cb.Body))
 	switch {
 	case err == nil:
 	case isForm(cb):
-		body = []byte(cleaner.maskForm(string(cb.Body), cleaner.hides))
+		body = []byte(clean.maskForm(string(cb.Body), clean.hides))
 	case looksLikeForm(cb.Body):
-		body = []byte(cleaner.maskText(cleaner.maskForm(string(cb.Body), cleaner.hides)))
+		body = []byte(clean.maskText(clean.maskForm(string(cb.Body), clean.hides)))
 	default:
-		body = []byte(cleaner.maskText(string(cb.Body)))
+		body = []byte(clean.maskText(string(cb.Body)))
 	}
 	if q.Body = string(body); !utf8.Valid(body) {
 		q.Body, q.BodyBase64 = "", body
@@ -81,11 +81,11 @@ func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]by
 	return json.Marshal(q)
 }
 
-// quarantining returns a cleaner that knows every secret that cb shows or that is derived for it. It has to clean whatever
-// comes: of more secrets than maxFound the others are removed where they stand, and looked for nowhere else.
-func (r *Redactor) quarantining(cb ingest.Callback) *Cleaner {
-	c := &Cleaner{places: r.of(cb.Source), configured: r.secrets}
-	shown := c.find(string(cb.Body), c.places.namedIn(string(cb.Body)))
+// quarantining returns a cleaner that knows every secret that cb shows or that is derived for it. It never fails: secrets beyond maxFound
+// are removed where they are, but not searched elsewhere.
+func (r *Redactor) quarantining(cb ingest.Callback) *cleaner {
+	c := &cleaner{rules: r.of(cb.Source), looks: r.looks, configured: r.secrets}
+	shown := c.find(string(cb.Body), c.rules.namedIn(string(cb.Body)))
 	if looksLikeForm(cb.Body) {
 		shown = append(shown, shownBy(string(cb.Body), c.hides)...)
 	}
@@ -98,34 +98,33 @@ func (r *Redactor) quarantining(cb ingest.Callback) *Cleaner {
 	if len(derived) > maxFound {
 		derived = derived[:maxFound]
 	}
-	if c.places.Derived != nil {
-		derived = append(derived, c.places.Derived(cb)...)
+	if c.rules.Derived != nil {
+		derived = append(derived, c.rules.Derived(cb)...)
 	}
 	c.know(shown, derived)
 	c.err = nil
 	return c
 }
 
-// hidesInURL reports whether a parameter of the URL may be a secret. Others' logs keep URLs, so no name there is trusted.
-func (c *Cleaner) hidesInURL(name string) bool {
-	return c.hides(name) || soundsSecret(name) && !slices.Contains(c.places.Params, name)
+// hidesInURL reports whether a parameter of the URL may be a secret. URLs end up in logs, so names are judged more strictly there.
+func (c *cleaner) hidesInURL(name string) bool {
+	return c.hides(name) || isSecretName(name) && !slices.Contains(c.rules.Params, name)
 }
 
-// isForm reports whether a body that is not JSON is a form: its header says so, or no header says otherwise.
+// isForm reports whether a body that is not JSON is a form: its header says so, or there is none.
 func isForm(cb ingest.Callback) bool {
 	mediaType, _, _, _ := body.Content(cb.Header.Get("Content-Type"))
 	return (mediaType == "application/x-www-form-urlencoded" || mediaType == "") && looksLikeForm(cb.Body)
 }
 
-// looksLikeForm reports whether a body may be read as a form: some sources read any text as one.
+// looksLikeForm reports whether a body may be parsed as a form: some sources parse any text as one.
 func looksLikeForm(body []byte) bool {
 	start := bytes.TrimSpace(body)
 	return len(start) > 0 && !bytes.ContainsAny(start[:1], "{[<-") && bytes.Contains(start, []byte("="))
 }
 
-// searchable returns cb with a body and a query in which secrets can be found, and which JSON can hold: a body of another
-// charset as UTF-8, without NUL bytes, which stand between the letters of wider ones, and percent-encoded what is not UTF-8 in
-// the query. A form keeps the charset of what it encodes.
+// searchable returns cb with a body and a query in which secrets can be found, and that fit into JSON: the body in UTF-8, without the NUL
+// bytes of wider charsets, and the query with bytes that are not UTF-8 percent-encoded. A form keeps the charset of what it encodes.
 func searchable(cb ingest.Callback) ingest.Callback {
 	mediaType, _, charset, _ := body.Content(cb.Header.Get("Content-Type"))
 	encodes := mediaType == "application/x-www-form-urlencoded" || mediaType == "multipart/form-data"

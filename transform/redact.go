@@ -9,60 +9,54 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// mask stands where a secret was.
+// mask replaces a secret.
 const mask = "***"
 
-// A configured secret is masked inside other text from inside characters on, and from shortest on where it stands there
-// as a word of its own; one that a callback shows under a secret's name only if it is shaped like a token. Anything less
-// would be found by chance, and the CRM's data would suffer.
+// A configured secret of at least inside characters is masked in any text, one of at least shortest only as a whole word. A value of a
+// secret name is masked elsewhere only if it is shaped like a token. Anything less would match the CRM's data by chance.
 const (
 	shortest = 6
 	inside   = 12
 )
 
-// maxFound bounds the secrets that one callback may show: each is looked for in all of it.
+// maxFound bounds the secrets that a callback may show: each is searched in all of it.
 const maxFound = 64
 
-// Redactor takes secrets out of what is kept or shown: what stands under a secret's name is removed, and every known
-// secret's value is masked wherever else it appears.
+// Redactor removes secrets from what is stored or shown: members with secret names, and known secrets wherever else they appear, which
+// are masked.
 type Redactor struct {
-	sources map[string]*places
+	sources map[string]*rules
 	secrets *finder
+	looks   looks
 }
 
-// NewRedactor returns a redactor for the secrets of all sources, by label.
+// NewRedactor returns a redactor for the secrets of all sources, by source label.
 func NewRedactor(secrets map[string]ingest.Secrets) *Redactor {
-	r := &Redactor{sources: map[string]*places{}}
+	r := &Redactor{sources: map[string]*rules{}}
 	var values []string
+	var more []ingest.Look
 	for label, s := range secrets {
 		r.sources[label] = compile(s)
-		values = append(values, s.Values...)
+		values, more = append(values, s.Values...), append(more, s.Looks...)
 	}
+	r.looks = newLooks(more)
 	r.secrets = newFinder(needles(values, true))
 	return r
 }
 
-// Cleaner redacts one callback of one source.
-type Cleaner struct {
-	places            *places
+// cleaner redacts one callback of one source.
+type cleaner struct {
+	rules             *rules
+	looks             looks
 	configured, shown *finder         // shown: by this callback; nil: none
-	named             map[string]bool // all that it shows under a secret's name and that is no number
-	err               error           // it cannot be cleaned
+	named             map[string]bool // values of secret names, and whether each is long and not a number
+	err               error           // why it cannot be cleaned
 }
 
-// For returns a cleaner that knows the configured secrets and those that the JSON texts show under a secret's name.
-func (r *Redactor) For(source string, texts ...[]byte) *Cleaner {
-	copied := make([]string, len(texts))
-	for i, text := range texts {
-		copied[i] = string(text)
-	}
-	return r.cleaner(source, nil, nil, copied...)
-}
-
-// cleaner returns what For does. It also knows other credentials of the callback, and that what names it plainly, such as its
-// account, is not a secret where it stands under a secret's name too.
-func (r *Redactor) cleaner(source string, credentials, plain []string, texts ...string) *Cleaner {
-	c := &Cleaner{places: r.of(source), configured: r.secrets}
+// cleaner returns a cleaner for a callback that knows the configured secrets, the callback's other credentials, and the values of secret
+// names in its JSON texts, unless they are plain, such as its account.
+func (r *Redactor) cleaner(source string, credentials, plain []string, texts ...string) *cleaner {
+	c := &cleaner{rules: r.of(source), looks: r.looks, configured: r.secrets}
 	shown := slices.Clone(credentials)
 	for _, text := range texts {
 		if text != "" {
@@ -73,17 +67,17 @@ func (r *Redactor) cleaner(source string, credentials, plain []string, texts ...
 	return c
 }
 
-func (r *Redactor) of(source string) *places {
+func (r *Redactor) of(source string) *rules {
 	if known := r.sources[source]; known != nil {
 		return known
 	}
-	return &places{}
+	return &rules{}
 }
 
-// know makes c mask what a callback has shown as a secret, where it is shaped like one, and what was derived for it.
-func (c *Cleaner) know(shown, derived []string) {
+// know makes c mask the values of secret names that are shaped like tokens, and derived secrets.
+func (c *cleaner) know(shown, derived []string) {
 	for _, value := range shown {
-		if scheme, token, ok := strings.Cut(value, " "); ok && schemes[strings.ToLower(scheme)] {
+		if scheme, token, ok := strings.Cut(value, " "); ok && isScheme(strings.ToLower(scheme)) {
 			shown = append(shown, strings.TrimSpace(token))
 		}
 	}
@@ -102,11 +96,13 @@ func (c *Cleaner) know(shown, derived []string) {
 	}
 }
 
-// schemes are words before a credential.
-var schemes = map[string]bool{"bearer": true, "zoho-oauthtoken": true, "basic": true}
+// isScheme reports whether a word stands before a credential.
+func isScheme(word string) bool {
+	return word == "bearer" || word == "basic" || strings.HasSuffix(word, "-oauthtoken")
+}
 
-// tokenShaped reports whether a value is hardly a word, a name or a record's id: one long run of characters, not all of
-// them digits, and not all of them letters of one case.
+// tokenShaped reports whether a value is unlikely to be a word, a name or a record id: one long run of characters, not all digits, and
+// not all letters of one case.
 func tokenShaped(value string) bool {
 	var lower, upper, digit, mark bool
 	for _, r := range value {
@@ -126,42 +122,40 @@ func tokenShaped(value string) bool {
 	return len(value) >= inside && (digit && (lower || upper || mark) || lower && upper || mark && (lower || upper))
 }
 
-// JSON appends raw, a JSON text, to out: compact, without the members that hold secrets, with known secrets masked.
-// Every number keeps its digits and every other member its place.
-func (c *Cleaner) JSON(out, raw []byte) ([]byte, error) { return c.json(out, string(raw)) }
-
-func (c *Cleaner) json(out []byte, text string) ([]byte, error) {
+// json appends a JSON text to out: compact, without the members that hold secrets, with known secrets masked. Every number keeps its
+// digits and every other member its place.
+func (c *cleaner) json(out []byte, text string) ([]byte, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
 	return c.write(out, text, false)
 }
 
-// Record appends raw, a record's values, to out: no name in it is a secret's, but for what the source hides where the
-// record stands in a body.
-func (c *Cleaner) Record(out, raw []byte) ([]byte, error) {
+// record appends raw, the values of a record, to out. No name in it is a secret's, except what the source hides where records stand
+// in a body.
+func (c *cleaner) record(out, raw []byte) ([]byte, error) {
 	return c.write(out, string(raw), true)
 }
 
-// Text masks known secrets in s, and what looks like one.
-func (c *Cleaner) Text(s string) string { return cut(s, c.spans(s, nil)) }
+// text masks known secrets in s, and what looks like a credential.
+func (c *cleaner) text(s string) string { return cut(s, c.spans(s, nil)) }
 
-// spans appends to found where secrets stand in s.
-func (c *Cleaner) spans(s string, found []span) []span {
+// spans appends to found where s contains secrets.
+func (c *cleaner) spans(s string, found []span) []span {
 	present := c.in(s)
-	each(s, func(l layer) { found = l.secrets(present, false, found) })
+	each(s, func(l layer) { found = l.secrets(c.looks, present, false, found) })
 	return found
 }
 
-// in returns the secrets that stand in a text.
-func (c *Cleaner) in(s string) []needle {
+// in returns the secrets that a text contains.
+func (c *cleaner) in(s string) []needle {
 	var present []needle
 	each(s, func(l layer) { present = c.shown.in(l.text, c.configured.in(l.text, present)) })
 	return present
 }
 
-// inJSON returns the secrets that stand in the strings, or are numbers, of a JSON text.
-func (c *Cleaner) inJSON(text string) []needle {
+// inJSON returns the secrets that a JSON text contains in its strings or as numbers.
+func (c *cleaner) inJSON(text string) []needle {
 	var present []needle
 	eachOfJSON(text, func(l layer) { present = c.shown.in(l.text, c.configured.in(l.text, present)) })
 	return present

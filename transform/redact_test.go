@@ -15,7 +15,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
-// Secrets go, by name and by value and by look; everything else stays as it is, every digit of it.
+// Secrets are redacted by name, by value and by look; everything else stays verbatim, with every digit.
 func TestRedactJSON(t *testing.T) {
 	r := mapping(t).Redact
 	for _, test := range []struct{ name, in, out string }{
@@ -56,7 +56,7 @@ func TestRedactJSON(t *testing.T) {
 		{"an address is no secret", `{"mail":"somebody@example.com","note":"token: blue, bearer of news"}`, `{"mail":"somebody@example.com","note":"token: blue, bearer of news"}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := r.For(family, []byte(test.in)).JSON(nil, []byte(test.in))
+			got, err := r.Redacted(family, []byte(test.in))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -66,13 +66,13 @@ func TestRedactJSON(t *testing.T) {
 		})
 	}
 	for _, in := range []string{``, `{`, `{"a"}`, `{"a":1,}`, `[1,]`, `{"a":1}x`, `{'a':1}`, `{"a":tru}`, `{"a":01}`, `"\x"`, `"a`, `{"a":"\`} {
-		if got, err := r.For(family, []byte(in)).JSON(nil, []byte(in)); err == nil {
+		if got, err := r.Redacted(family, []byte(in)); err == nil {
 			t.Errorf("%s was taken for JSON: %s", in, got)
 		}
 	}
 }
 
-// A quarantined callback keeps what decoding it again needs, and none of its secrets, in whatever shape they stand.
+// A quarantined callback keeps what decoding it again needs, and none of its secrets, whatever the shape of its body.
 func TestQuarantineMasks(t *testing.T) {
 	r := mapping(t).Redact
 	for _, body := range []string{
@@ -114,7 +114,7 @@ func TestQuarantineMasks(t *testing.T) {
 	}
 }
 
-// A form is masked pair by pair: what is not a secret stays as it was written, also beside what cannot be read.
+// A form is masked pair by pair: what is not a secret stays verbatim, also beside pairs that cannot be decoded.
 func TestQuarantineKeepsForms(t *testing.T) {
 	r := mapping(t).Redact
 	for form, want := range map[string]string{

@@ -15,7 +15,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
-// spellings are ways in which a text may write a secret; each is what some program does.
+// spellings are encodings of a secret that programs use.
 var spellings = map[string]func(string) string{
 	"plainly":                       func(s string) string { return s },
 	"percent-encoded":               url.QueryEscape,
@@ -108,7 +108,7 @@ func TestSecretsInEverySpelling(t *testing.T) {
 				"a string, all in escapes": `{"a":"` + eachUTF16(text) + `"}`,
 				"text":                     string(inJSON),
 			} {
-				got, err := r.For(family, []byte(body)).JSON(nil, []byte(body))
+				got, err := r.Redacted(family, []byte(body))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -134,7 +134,7 @@ func TestSecretsInEverySpelling(t *testing.T) {
 	}
 }
 
-// A text that only resembles a secret stays as it is, byte for byte, whatever escapes are in it.
+// A text that only resembles a secret stays the same, byte for byte, whatever escapes it has.
 func TestWhatIsNoSecretIsNotRewritten(t *testing.T) {
 	r := transform.NewRedactor(map[string]ingest.Secrets{family: {Values: specialSecrets}})
 	for _, text := range []string{
@@ -144,13 +144,13 @@ func TestWhatIsNoSecretIsNotRewritten(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := r.For(family, in).JSON(nil, in); err != nil || string(got) != string(in) {
+		if got, err := r.Redacted(family, in); err != nil || string(got) != string(in) {
 			t.Errorf("%s became %s: %v", in, got, err)
 		}
 	}
 }
 
-// However often a text is encoded, masking it ends, and gives back what decodes to what it was where there is no secret.
+// Masking ends, and returns valid JSON without the secret, however often a text is encoded.
 func FuzzSpellings(f *testing.F) {
 	f.Add("%25%32%35", "x")
 	f.Add("&amp;#x26;#37;41", "&#x41;")
@@ -162,7 +162,7 @@ func FuzzSpellings(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := r.For(family, in).JSON(nil, in)
+		got, err := r.Redacted(family, in)
 		if err != nil || !json.Valid(got) || strings.Contains(string(got), "configured-secret") {
 			t.Errorf("%s became %s: %v", in, got, err)
 		}

@@ -1,200 +1,141 @@
 package transform
 
 import (
-	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
+
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
-// deepest is how far JSON may nest.
-const deepest = 100
-
-var errNotJSON = errors.New("not valid JSON")
-
-// walk goes through a JSON text once. It writes what may be kept to out; when finding it writes nothing, and gathers
-// what stands under secret names.
+// walk scans a JSON text once. It writes what may be kept to out; when finding it writes nothing, and collects the values under
+// secret names.
 type walk struct {
-	cleaner *Cleaner
-	present []needle // secrets that stand in the text
-	in      string
-	at      int
+	jsontext.Scanner[string]
+
+	cleaner *cleaner
+	present []needle // secrets that the text contains
 	out     []byte
 	steps   []string // names from the root to here, as patterns see them
 	finding bool
 	found   []string
 	secret  bool // below a secret name
-	record  bool // in a record of the CRM's
-	depth   int
+	record  bool // in a record of the CRM
 }
 
 const byteOrderMark = "\ufeff"
 
 // write appends what may be kept of a JSON text to out: a body, or the values of a record.
-func (c *Cleaner) write(out []byte, text string, values bool) ([]byte, error) {
+func (c *cleaner) write(out []byte, text string, values bool) ([]byte, error) {
 	var steps [8]string
-	w := walk{cleaner: c, present: c.inJSON(text), in: strings.TrimPrefix(text, byteOrderMark), out: out, steps: steps[:0]}
+	w := walk{Scanner: scanner(text), cleaner: c, present: c.inJSON(text), out: out, steps: steps[:0]}
 	if values {
-		w.steps = append(w.steps, c.places.ValuesAt...)
-		w.record = len(w.steps) == 0 || matchesAny(c.places.records, w.steps)
+		w.steps = append(w.steps, c.rules.ValuesAt...)
+		w.record = len(w.steps) == 0 || matchesAny(c.rules.records, w.steps)
 	}
-	if err := w.run(); err != nil {
+	w.value()
+	if err := w.End(); err != nil {
 		return nil, err
 	}
 	return w.out, nil
 }
 
-// find adds to found what the text shows under secret names; what it found before an error counts too.
-func (c *Cleaner) find(text string, found []string) []string {
+// find appends to found the values under secret names in the text. What is found before an error counts too.
+func (c *cleaner) find(text string, found []string) []string {
 	var steps [8]string
-	w := walk{cleaner: c, in: strings.TrimPrefix(text, byteOrderMark), steps: steps[:0], finding: true, found: found}
-	_ = w.run()
+	w := walk{Scanner: scanner(text), cleaner: c, steps: steps[:0], finding: true, found: found}
+	w.value()
 	return w.found
 }
 
-func (w *walk) run() error {
-	if err := w.value(); err != nil {
-		return err
-	}
-	if w.space(); w.at != len(w.in) {
-		return errNotJSON
-	}
-	return nil
+func scanner(text string) jsontext.Scanner[string] {
+	return jsontext.Scanner[string]{Text: strings.TrimPrefix(text, byteOrderMark), Lax: true}
 }
 
-func (w *walk) value() error {
-	if w.depth++; w.depth > deepest {
-		return errors.New("nested deeper than 100 levels")
+func (w *walk) value() {
+	switch w.Kind() {
+	case jsontext.Object:
+		w.object()
+	case jsontext.List:
+		w.list()
+	case jsontext.String:
+		raw, decoded := w.String()
+		w.text(raw, decoded, w.Depth == 0)
+	default:
+		w.literal()
 	}
-	defer func() { w.depth-- }()
-	w.space()
-	switch {
-	case w.at >= len(w.in):
-		return errNotJSON
-	case w.in[w.at] == '{':
-		return w.object()
-	case w.in[w.at] == '[':
-		return w.array()
-	case w.in[w.at] == '"':
-		s, raw, err := w.scanString()
-		if err == nil {
-			w.writeString(s, raw)
-		}
-		return err
-	}
-	return w.literal()
 }
 
-func (w *walk) object() error {
+func (w *walk) object() {
 	w.write('{')
-	w.at++
-	for n := 0; ; {
-		if w.space(); w.peek() == '}' && n == 0 {
-			break
-		}
-		name, raw, err := w.scanString()
-		if err != nil {
-			return err
-		}
-		if w.space(); !w.skip(':') {
-			return errNotJSON
+	for w.Enter(); w.More(); {
+		raw, name := w.Name()
+		if w.Err() != nil {
+			return
 		}
 		outer, record, start := w.secret, w.record, len(w.out)
 		w.steps = append(w.steps, step(name))
-		w.space()
-		w.record = record || matchesAny(w.cleaner.places.records, w.steps)
-		w.secret = outer || !w.record && w.cleaner.secretName(name, w.steps, w.peek() == '{')
+		w.record = record || matchesAny(w.cleaner.rules.records, w.steps)
+		w.secret = outer || !w.record && w.cleaner.secretName(name, w.steps, w.Kind() == jsontext.Object)
 		if !w.secret {
-			if n > 0 && !w.finding && w.out[len(w.out)-1] != '{' {
-				w.write(',')
-			}
-			w.writeString(name, raw)
+			w.comma()
+			w.text(raw, name, w.Depth == 1)
 			w.write(':')
 		}
-		if err := w.value(); err != nil {
-			return err
-		}
+		w.value()
 		if w.secret {
 			w.out = w.out[:start]
 		}
 		w.secret, w.record, w.steps = outer, record, w.steps[:len(w.steps)-1]
-		n++
-		if w.space(); !w.skip(',') {
-			break
-		}
-	}
-	if !w.skip('}') {
-		return errNotJSON
 	}
 	w.write('}')
-	return nil
 }
 
-func (w *walk) array() error {
+func (w *walk) list() {
 	w.write('[')
-	w.at++
-	for n := 0; ; n++ {
-		if w.space(); w.peek() == ']' && n == 0 {
-			break
-		}
-		if n > 0 {
-			w.write(',')
-		}
-		if err := w.value(); err != nil {
-			return err
-		}
-		if w.space(); !w.skip(',') {
-			break
-		}
-	}
-	if !w.skip(']') {
-		return errNotJSON
+	for w.Enter(); w.More(); {
+		w.comma()
+		w.value()
 	}
 	w.write(']')
-	return nil
 }
 
 // literal copies a number, true, false or null; a number that is a known secret is masked.
-func (w *walk) literal() error {
-	start := w.at
-	for w.at < len(w.in) && !ends(w.in[w.at]) {
-		w.at++
-	}
-	raw := w.in[start:w.at]
+func (w *walk) literal() {
+	raw := w.Literal()
 	switch {
-	case !isWhole(raw) && !json.Valid([]byte(raw)):
-		return errNotJSON
+	case w.Err() != nil:
 	case w.finding && w.secret:
 		w.found = append(w.found, raw)
 	case w.finding:
 	case slices.ContainsFunc(w.present, func(n needle) bool { return n.text == raw }):
-		w.out = quote(w.out, mask)
+		w.out = jsontext.AppendString(w.out, mask)
 	default:
 		w.out = append(w.out, raw...)
 	}
-	return nil
 }
 
-func (w *walk) writeString(s, raw string) {
-	if w.finding {
-		if w.secret && s != "" {
-			w.found = append(w.found, s)
+// text copies a name or a string without its secrets; outermost is set for a body that is a string, and for the names of one that is an
+// object.
+func (w *walk) text(raw, decoded string, outermost bool) {
+	switch {
+	case w.Err() != nil, w.secret && !w.finding: // nothing below a secret name is kept
+		return
+	case w.finding:
+		if w.secret && decoded != "" {
+			w.found = append(w.found, decoded)
 		}
-		if w.depth == 1 {
-			w.found = append(w.found, w.cleaner.places.namedIn(s)...)
+		if outermost {
+			w.found = append(w.found, w.cleaner.rules.namedIn(decoded)...)
 		}
 		return
 	}
-	if w.secret {
-		return // what stands below a secret's name is not kept
-	}
 	var spans []span
-	if w.depth == 1 { // a body that is text
-		spans = w.cleaner.places.named(s, spans)
+	if outermost {
+		spans = w.cleaner.rules.named(decoded, spans)
 	}
-	each(s, func(l layer) { spans = l.secrets(w.present, false, spans) })
+	each(decoded, func(l layer) { spans = l.secrets(w.cleaner.looks, w.present, false, spans) })
 	if len(spans) > 0 {
-		w.out = quote(w.out, cut(s, spans))
+		w.out = jsontext.AppendString(w.out, cut(decoded, spans))
 		return
 	}
 	w.out = append(w.out, raw...)
@@ -203,5 +144,11 @@ func (w *walk) writeString(s, raw string) {
 func (w *walk) write(b byte) {
 	if !w.finding {
 		w.out = append(w.out, b)
+	}
+}
+
+func (w *walk) comma() {
+	if !w.finding {
+		w.out = jsontext.AppendComma(w.out)
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"archive/tar"
 	"archive/zip"
-	"compress/flate"
 	"compress/gzip"
 	"io"
 	"io/fs"
@@ -12,10 +11,7 @@ import (
 
 // tarball writes files below folder, all of them root's and of one time. The gzip header holds neither a name nor a time.
 func tarball(out io.Writer, folder string, when time.Time, files []file) error {
-	compressed, err := gzip.NewWriterLevel(out, gzip.BestCompression)
-	if err != nil {
-		return err
-	}
+	compressed := gzip.NewWriter(out)
 	archive := tar.NewWriter(compressed)
 	for _, f := range files {
 		header := &tar.Header{
@@ -37,7 +33,6 @@ func tarball(out io.Writer, folder string, when time.Time, files []file) error {
 // zipped does the same as a ZIP archive.
 func zipped(out io.Writer, folder string, when time.Time, files []file) error {
 	archive := zip.NewWriter(out)
-	archive.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) { return flate.NewWriter(out, flate.BestCompression) })
 	for _, f := range files {
 		header := &zip.FileHeader{Name: folder + f.name, Method: zip.Deflate, Modified: when}
 		header.SetMode(fs.FileMode(f.mode))

@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/cloudevents/sdk-go/v2/event"
-
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
-// accepting is the one way from a change to an event that is safe, of callbacks and repairs.
+// accepting is the one way from a change to an event that is safe, of callbacks, repairs and backfills.
 type accepting struct {
 	mapping   *transform.Mapping
 	publisher publisher
@@ -21,20 +19,13 @@ type accepting struct {
 // publisher makes events safe.
 type publisher interface {
 	Publish(ctx context.Context, events ...publish.Event) ([]publish.Ack, error)
-	Subject(e event.Event) string
 }
 
 // accept is an ingest.Accept: it is all that stands between ingest, transform and publish.
 func (a accepting) accept(ctx context.Context, changes []ingest.Change) ([]ingest.Ack, error) {
-	var events []publish.Event
-	for _, change := range changes {
-		made, err := a.mapping.Events(change)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range made {
-			events = append(events, publish.Event{Event: e, Repeatable: change.Mark != "" || change.GivenID != ""})
-		}
+	events, err := a.events(changes...)
+	if err != nil {
+		return nil, err
 	}
 	published, err := a.publisher.Publish(ctx, events...)
 	if err != nil {
@@ -60,12 +51,25 @@ func fate(err error) error {
 	return fmt.Errorf("%w: %w", ingest.ErrRetry, err)
 }
 
-// would returns the acks that accept would return, without streams and sequences: it publishes nothing.
-func (a accepting) would(change ingest.Change) ([]ingest.Ack, error) {
-	events, err := a.mapping.Events(change)
-	acks := make([]ingest.Ack, len(events))
-	for i, e := range events {
-		acks[i] = ingest.Ack{ID: e.ID(), Subject: a.publisher.Subject(e)}
+// events returns what accept publishes.
+func (a accepting) events(changes ...ingest.Change) (events []publish.Event, err error) {
+	for _, change := range changes {
+		made, err := a.mapping.Events(change)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range made {
+			events = append(events, publish.Event{Event: e, Repeatable: change.Mark != "" || change.GivenID != ""})
+		}
 	}
-	return acks, err
+	return events, nil
+}
+
+// ids returns the ids of the events that accept makes of a change.
+func (a accepting) ids(change ingest.Change) (ids []string, err error) {
+	events, err := a.events(change)
+	for _, e := range events {
+		ids = append(ids, e.ID())
+	}
+	return ids, err
 }

@@ -33,13 +33,13 @@ type contract struct {
 	subjects map[string]bool // seen in the stream, or published since the start
 }
 
-func newContract(s config.Settings, apis map[string]*api, in *store.Store, log *slog.Logger) *contract {
+func newContract(s config.Settings, crms opened, in *store.Store, log *slog.Logger) *contract {
 	c := &contract{store: in, log: log, always: asyncapi.Bridge{
 		Version: config.Release, Servers: consumersConnect(s, in.URL), Stream: s.Stream, Prefix: s.SubjectPrefix, Binary: s.EventMode == publish.Binary,
 	}}
-	for provider, one := range apis {
-		for _, subject := range one.subjects {
-			c.always.Subjects = append(c.always.Subjects, s.SubjectPrefix+"."+provider+"."+subject)
+	for _, crm := range crms {
+		for _, subject := range crm.Subjects {
+			c.always.Subjects = append(c.always.Subjects, s.SubjectPrefix+"."+crm.Provider+"."+subject)
 		}
 	}
 	return c

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"errors"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +11,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -21,7 +22,7 @@ type againWorld struct {
 	store     ingest.Store
 	publisher *publish.Publisher
 	clock     *publish.Publisher
-	before    []readSpan
+	before    []keep.ReadSpan
 }
 
 func newAgainWorld(t *testing.T) *againWorld {
@@ -46,42 +47,33 @@ func newAgainWorld(t *testing.T) *againWorld {
 }
 
 // backfill runs one when the stream has forgotten all ids.
-func (w *againWorld) backfill(asked period, again, dryRun bool) (backfilled, error) {
+func (w *againWorld) backfill(asked keep.Period, again, dryRun bool) (keep.Backfilled, error) {
 	windowPasses(w.t, w.clock)
-	mapping, err := newMapping(config.Settings{EventPer: "callback"}, nil, nil, nil)
+	mapping, err := newMapping(config.Settings{EventPer: "callback"}, nil, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.before, w.crm.read = nil, 0
-	b := &backfill{
-		provider: "zoho", module: "Deals", accounts: []string{"default"}, state: w.store, lister: w.crm, mapping: mapping, publisher: w.publisher,
-		again: again, dryRun: dryRun, report: func(backfilled) {}, leftOut: func(err error) { w.t.Error(err) },
-		comparing: func(string) {}, readBefore: func(span readSpan) { w.before = append(w.before, span) },
-	}
-	return b.runAll(w.t.Context(), asked)
+	b := newBackfill("zoho", "Deals", mapping, w.publisher)
+	b.Accounts, b.State, b.Lister, b.Again, b.DryRun = []string{"default"}, w.store, w.crm, again, dryRun
+	b.Report, b.Comparing, b.LeftOut = func(keep.Backfilled) {}, func(string) {}, func(err error) { w.t.Error(err) }
+	b.ReadBefore = func(span keep.ReadSpan) { w.before = append(w.before, span) }
+	return b.Run(w.t.Context(), asked)
 }
 
 // events returns what the stream holds.
 func (w *againWorld) events() (all []publish.Event) {
 	w.t.Helper()
-	held, err := w.publisher.Conn.Streams(w.t.Context())
+	span, err := w.publisher.Conn.OpenSpan(w.t.Context(), "CRM", nil, publish.Bounds{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	done := errors.New("done")
-	reader := publish.Reader{Conn: w.publisher.Conn, Stream: "CRM", Since: time.Now().Add(-time.Hour)}
-	for left := held["CRM"]; left > 0; {
-		err := reader.Read(w.t.Context(), func(e publish.Stored) error {
-			one, err := e.Event()
-			all = append(all, publish.Event{Event: one, Repeatable: true})
-			if left--; left == 0 {
-				err = done
-			}
-			return err
-		})
-		if !errors.Is(err, done) {
-			w.t.Fatal(err)
-		}
+	if err := span.Each(w.t.Context(), func(e publish.Stored) error {
+		one, err := e.Event()
+		all = append(all, publish.Event{Event: one, Repeatable: true})
+		return err
+	}); err != nil {
+		w.t.Fatal(err)
 	}
 	return all
 }
@@ -109,7 +101,7 @@ func (w *againWorld) loses(oldest int) *againWorld {
 	return later
 }
 
-func (w *againWorld) expect(what string, done backfilled, err error, events, duplicates int) {
+func (w *againWorld) expect(what string, done keep.Backfilled, err error, events, duplicates int) {
 	w.t.Helper()
 	if err != nil || done.Events != events || done.Duplicates != duplicates {
 		w.t.Errorf("%s: %+v, %v", what, done, err)
@@ -124,7 +116,7 @@ func TestBackfillAgain(t *testing.T) {
 	done, err := w.backfill(asked, false, false)
 	w.expect("the first time", done, err, 30, 0)
 	first := w.ids()
-	if done, err = w.backfill(asked, false, false); len(w.before) != 1 || w.before[0].period != asked || w.before[0].ReadAt.IsZero() || w.crm.read != 0 || len(done.AlreadyRead) != 1 {
+	if done, err = w.backfill(asked, false, false); len(w.before) != 1 || w.before[0].Period != asked || w.before[0].ReadAt.IsZero() || w.crm.read != 0 || len(done.AlreadyRead) != 1 {
 		t.Errorf("the second time it says %v, and reads %d pages", w.before, w.crm.read)
 	}
 	w.expect("the second time", done, err, 0, 0)
@@ -177,36 +169,13 @@ func TestBackfillAgainResumes(t *testing.T) {
 	w.expect("once more", done, err, 0, 30)
 }
 
-// What a stream holds is known by its ids, of one module, and only as many as fit the memory that is meant for it.
-func TestHeldIsBounded(t *testing.T) {
-	w := newAgainWorld(t)
-	if _, err := w.backfill(hours(0, 5), false, false); err != nil {
-		t.Fatal(err)
+// What was read before says when, where that is known, and how to read it all the same.
+func TestReadBefore(t *testing.T) {
+	span := keep.ReadSpan{Period: hours(1, 2)}
+	if text := readBefore(span); text != "2026-11-01T01:00:00Z to 2026-11-01T02:00:00Z: this span was read before; --again reads it once more" {
+		t.Error(text)
 	}
-	if _, err := w.publisher.Held(t.Context(), "crm.zoho.Deals.*", day, 29); !errors.Is(err, publish.ErrTooManyHeld) {
-		t.Errorf("beyond the bound: %v", err)
+	if span.ReadAt = day; !strings.Contains(readBefore(span), " read on 2026-11-01; --again") {
+		t.Error(readBefore(span))
 	}
-	held, err := w.publisher.Held(t.Context(), "crm.zoho.Deals.*", day, 30)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for id := range w.ids() {
-		if !held.Has(id) || held.Has(id+"x") {
-			t.Errorf("%s: %t", id, held.Has(id))
-		}
-	}
-	for subject, since := range map[string]time.Time{"crm.zoho.Contacts.*": day, "crm.zoho.Deals.edit": time.Now().Add(time.Hour)} {
-		if held, err := w.publisher.Held(t.Context(), subject, since, 30); err != nil || len(w.ids()) != 30 || holdsAny(held, w.ids()) {
-			t.Errorf("%s: %v", subject, err)
-		}
-	}
-}
-
-func holdsAny(held *publish.Held, ids map[string]int) bool {
-	for id := range ids {
-		if held.Has(id) {
-			return true
-		}
-	}
-	return false
 }

@@ -29,9 +29,9 @@ type bridge struct {
 
 	callbacks *door
 	handler   *receive.Handler
-	sources   map[string]ingest.Source
-	apis      map[string]*api // of CRMs that the bridge calls, by provider
-	keeper    *keep.Keeper    // nil without apis
+	crms      opened
+	shared    laterState   // what replicas share; it answers once there is a keeper
+	keeper    *keep.Keeper // nil where no CRM's API is configured
 	store     *store.Store
 
 	health   *health
@@ -40,7 +40,7 @@ type bridge struct {
 }
 
 // openBridge opens all that can fail at the start; Close gives it free again.
-func openBridge(ctx context.Context, s config.Settings, log *slog.Logger) (b *bridge, err error) {
+func openBridge(ctx context.Context, s config.Settings, crms []opener, log *slog.Logger) (b *bridge, err error) {
 	b = &bridge{settings: s, log: log}
 	defer func() {
 		if err != nil {
@@ -54,14 +54,13 @@ func openBridge(ctx context.Context, s config.Settings, log *slog.Logger) (b *br
 			return b, err
 		}
 	}
-	setup := ingest.Setup{Env: (&config.Environment{}).Load, MadeSecret: b.madeSecret}
-	if b.sources, err = openSources(setup); err != nil {
+	setup := ingest.Setup{
+		Env: (&config.Environment{}).Load, MadeSecret: b.madeSecret, PublicURL: s.BaseURL(), State: b.shared.State(), Wake: b.wake, Log: log,
+	}
+	if b.crms, err = openCRMs(crms, setup); err != nil {
 		return b, err
 	}
-	if b.apis, err = openAPIs(setup, s.BaseURL(), log); err != nil {
-		return b, err
-	}
-	if b.store, err = openStore(ctx, s, b.data, b.sources, registry, log); err != nil {
+	if b.store, err = openStore(ctx, s, b.data, b.crms, registry, log); err != nil {
 		return b, err
 	}
 	if err = b.wire(ctx, registry); err != nil {
@@ -70,7 +69,7 @@ func openBridge(ctx context.Context, s config.Settings, log *slog.Logger) (b *br
 	if err = b.listen(ctx); err != nil {
 		return b, err
 	}
-	warnOfSecrets(b.sources, log)
+	warnOfSecrets(b.crms.sources(), log)
 	return b, nil
 }
 
@@ -85,11 +84,11 @@ func (b *bridge) wire(ctx context.Context, registry *prometheus.Registry) error 
 	if err != nil {
 		return err
 	}
-	mapping, err := newMapping(s, own, b.sources, b.apis)
+	mapping, err := newMapping(s, own, b.crms)
 	if err != nil {
 		return err
 	}
-	heard, told := &heard{}, newContract(s, b.apis, b.store, log)
+	heard, told := &heard{}, newContract(s, b.crms, b.store, log)
 	accept := func(ctx context.Context, changes []ingest.Change) ([]ingest.Ack, error) {
 		acks, err := accepting{mapping, b.store}.accept(ctx, changes)
 		if err == nil {
@@ -99,17 +98,17 @@ func (b *bridge) wire(ctx context.Context, registry *prometheus.Registry) error 
 		return acks, err
 	}
 	one := settler{&sync.Mutex{}, log}
-	kept := &quarantine{store: b.store, refused: &refused{b.store.Refused, one}, sources: b.sources, mapping: mapping, accept: accept, settler: one}
+	kept := &quarantine{store: b.store, refused: &refused{b.store.Refused, one}, crms: b.crms, mapping: mapping, accept: accept, settler: one}
 	b.handler = &receive.Handler{
-		Sources: b.sources, Accept: accept, Quarantine: kept.keep, Log: log, Metrics: receive.NewMetrics(registry),
+		Sources: b.crms.sources(), Accept: accept, Quarantine: kept.keep, Log: log, Metrics: receive.NewMetrics(registry),
 		MaxBody: int64(s.MaxBody), AnswerTimeout: time.Duration(s.AnswerTimeout), PerRecord: s.EventPer == "record",
 		Rate: float64(s.Rate), Allow: s.Allow, TrustedProxies: s.TrustedProxies,
 		Public: map[string]receive.Document{"/schemas/v1/{family}": schemaOf(mapping.Schemas), "/asyncapi.yaml": told.document, "/asyncapi.html": told.page},
 	}
 	b.health = &health{store: b.store, stream: s.Stream}
-	if len(b.apis) > 0 {
+	if kept := slices.DeleteFunc(slices.Clone(b.crms), func(crm *ingest.CRM) bool { return !crm.Keeps() }); len(kept) > 0 {
 		b.keeper = &keep.Keeper{
-			Accept: accept, Ready: b.health.ready, Replica: b.store.Replica, Metrics: keep.NewKeeperMetrics(registry), Log: log,
+			CRMs: kept, Accept: accept, Ready: b.health.ready, Replica: b.store.Replica, Metrics: keep.NewKeeperMetrics(registry), Log: log,
 		}
 		b.handler.Missed = b.keeper.Missed
 		if err := b.openKeeper(ctx); err != nil {
@@ -117,7 +116,7 @@ func (b *bridge) wire(ctx context.Context, registry *prometheus.Registry) error 
 		}
 	}
 	b.commands = adminHandler(b.health, registry, trust(token), kept.routes(),
-		(&channels{keeper: b.keeper, apis: b.apis, heard: heard, log: log}).routes())
+		(&channels{keeper: b.keeper, crms: b.crms, heard: heard, log: log}).routes())
 	return nil
 }
 
@@ -129,7 +128,7 @@ func (b *bridge) madeSecret(name string) (string, error) {
 	return b.data.Secret(name)
 }
 
-// openKeeper opens what replicas share, and gives it to the CRMs' APIs. Without a key secrets are kept in this process alone.
+// openKeeper opens what replicas share, for the keeper and the CRMs. Without a key secrets are kept in this process alone.
 func (b *bridge) openKeeper(ctx context.Context) (err error) {
 	key := b.settings.StateKey
 	if key == "" {
@@ -142,9 +141,21 @@ func (b *bridge) openKeeper(ctx context.Context) (err error) {
 		return err
 	}
 	if b.keeper.State, err = openState(state, key, b.log); err == nil {
-		joinKeeper(b.keeper, b.apis, b.sources)
+		b.shared.open(b.keeper.State)
 	}
 	return err
+}
+
+// wakeTimeout bounds how long an installation waits until the replica that keeps subscriptions can see it.
+const wakeTimeout = 5 * time.Second
+
+// wake has subscriptions looked after soon, as after an installation.
+func (b *bridge) wake() {
+	ctx, cancel := context.WithTimeout(context.Background(), wakeTimeout)
+	defer cancel()
+	if err := b.keeper.Wake(ctx); err != nil {
+		b.log.Warn("what an installation needs is done later", "error", err)
+	}
 }
 
 // listen opens the listeners, and bounds what comes in.
@@ -179,9 +190,9 @@ func (b *bridge) sayLimits(m config.MemoryLimit, goLimit int64, connections int)
 const shortSecret = 12
 
 // warnOfSecrets warns of sources whose secrets are missing, or too short.
-func warnOfSecrets(sources map[string]ingest.Source, log *slog.Logger) {
-	for label, source := range sources {
-		values := source.Secrets().Values
+func warnOfSecrets(sources []ingest.Source, log *slog.Logger) {
+	for _, source := range sources {
+		label, values := source.Label(), source.Secrets().Values
 		if slices.ContainsFunc(values, func(secret string) bool { return len(secret) < shortSecret }) {
 			log.Warn("a secret of this source is short: it can be guessed, and cannot be masked inside other text", "source", label, "shorter_than", shortSecret)
 		}

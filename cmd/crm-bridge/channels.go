@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,7 +24,13 @@ type channelLine struct {
 }
 
 // noChannels says what makes a bridge keep channels.
-const noChannels = "this bridge keeps no subscriptions: set BRIDGE_ZOHO_CLIENT_ID, _CLIENT_SECRET, _REFRESH_TOKEN and BRIDGE_ZOHO_EVENTS, or BRIDGE_BITRIX24_CLIENT_ID, _CLIENT_SECRET and _PORTALS"
+func noChannels() string {
+	var each []string
+	for _, crm := range known().callable() {
+		each = append(each, crm.Provider+" "+enumerate(append(slices.Clone(crm.Words.Credentials), crm.Words.Wanted), "and"))
+	}
+	return "this bridge keeps no subscriptions; set for " + strings.Join(each, "; for ")
+}
 
 // changeTimeout bounds a change of channels: each takes a request or two to the CRM.
 const changeTimeout = 2 * time.Minute
@@ -31,7 +38,7 @@ const changeTimeout = 2 * time.Minute
 // channels answers the command of that name.
 type channels struct {
 	keeper *keep.Keeper // nil: none are kept
-	apis   map[string]*api
+	crms   opened
 	heard  *heard
 	log    *slog.Logger
 }
@@ -43,7 +50,7 @@ func (c *channels) routes() map[string]http.HandlerFunc {
 			return do
 		}
 		return func(w http.ResponseWriter, _ *http.Request) {
-			writeJSON(w, http.StatusNotFound, map[string]string{"error": noChannels})
+			writeJSON(w, http.StatusNotFound, map[string]string{"error": noChannels()})
 		}
 	}
 	return map[string]http.HandlerFunc{
@@ -77,18 +84,18 @@ func (c *channels) listChannels(ctx context.Context, w http.ResponseWriter) {
 	}
 }
 
-// changeChannels enables, renews or disables the channels of a target: a module of Zoho's, a portal of Bitrix24's, or all.
+// changeChannels enables, renews or disables the channels of a target of a CRM's, or all of them.
 func (c *channels) changeChannels(ctx context.Context, word, provider, target string) error {
-	one, ok := c.apis[provider]
-	if !ok {
+	crm := c.crms.crm(provider)
+	if crm == nil || !crm.Keeps() {
 		return fmt.Errorf("this bridge keeps no subscriptions of %q", provider)
 	}
-	change, ok := one.changes[word]
+	change, ok := crm.Changes[word]
 	if !ok {
-		return fmt.Errorf("subscriptions of %s cannot be changed so: %s", provider, word)
+		return fmt.Errorf("subscriptions of %s have no %s", provider, word)
 	}
 	c.log.Info("channels are changed by hand", "change", word, "provider", provider, "target", target)
-	channels, err := change(ctx, c.keeper.State, target)
+	channels, err := change(ctx, target)
 	if channels == nil && err == nil {
 		channels, err = c.expected(ctx, word, provider, target)
 	}

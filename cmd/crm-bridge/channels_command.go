@@ -22,10 +22,10 @@ func channelsCommand() *cobra.Command {
 		Short: "List and change the subscriptions in the CRMs",
 		Long: `List the subscriptions that the running bridge keeps in the CRMs: their modules, when they expire, and when changes that had
 no callback were last read from the CRM.`,
-		Example: "  crm-bridge channels\n  crm-bridge channels renew zoho\n  crm-bridge channels disable zoho Deals",
+		Example: known().example("  crm-bridge channels\n  crm-bridge channels renew PROVIDER\n  crm-bridge channels disable PROVIDER MODULE"),
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return askAdmin(cmd, http.MethodGet, "/channels", nil, asJSON, noneYet, printChannel)
+			return askAdmin(cmd, http.MethodGet, "/channels", nil, asJSON, noneYet(), printChannel)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
@@ -40,14 +40,15 @@ no callback were last read from the CRM.`,
 func channelsChange(word, short string) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: word + " PROVIDER [MODULE or PORTAL]", Short: short,
-		Example: "  crm-bridge channels " + word + " zoho Deals\n  crm-bridge channels " + word + " zoho",
+		Use: word + " PROVIDER [TARGET]", Short: short,
+		Long:    short + ". TARGET is " + targets() + "; without it all are changed.",
+		Example: known().example("  crm-bridge channels " + word + " PROVIDER MODULE\n  crm-bridge channels " + word + " PROVIDER"),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
-				return fmt.Errorf("%w: %s takes a provider, and may take one module of Zoho's or one portal's member_id", errUsage, cmd.CommandPath())
+				return fmt.Errorf("%w: %s takes a provider, and may take %s", errUsage, cmd.CommandPath(), targets())
 			}
-			if _, ok := apis[args[0]]; !ok {
-				return fmt.Errorf("%w: there is no provider %q", errUsage, args[0])
+			if known().callable().crm(args[0]) == nil {
+				return fmt.Errorf("%w: there is no provider %q with subscriptions; there are %s", errUsage, args[0], enumerate(known().callable().providers(), "and"))
 			}
 			return nil
 		},
@@ -56,7 +57,7 @@ func channelsChange(word, short string) *cobra.Command {
 			if len(args) == 2 {
 				query.Set("target", args[1])
 			}
-			return askAdmin(cmd, http.MethodPost, "/channels/"+word, query, asJSON, noneYet, printChannel)
+			return askAdmin(cmd, http.MethodPost, "/channels/"+word, query, asJSON, noneYet(), printChannel)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
@@ -78,7 +79,22 @@ func printChannel(out io.Writer, line []byte) error {
 }
 
 // noneYet is shown where no channel is listed.
-const noneYet = "no subscription yet: BRIDGE_ZOHO_EVENTS and BRIDGE_BITRIX24_PORTALS say which to keep, and the log says what failed"
+func noneYet() string {
+	var wanted []string
+	for _, crm := range known().callable() {
+		wanted = append(wanted, crm.Words.Wanted)
+	}
+	return "no subscription yet: " + enumerate(wanted, "and") + " say which to keep, and the log says what failed"
+}
+
+// targets says what a change of channels may be limited to.
+func targets() string {
+	var each []string
+	for _, crm := range known().callable() {
+		each = append(each, "a "+crm.Words.Target+" ("+crm.Provider+")")
+	}
+	return enumerate(each, "or")
+}
 
 // expiry says when a channel expires. Only an active one can never do so.
 func expiry(one ingest.Channel, now time.Time) string {

@@ -25,15 +25,15 @@ func checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [URL]",
 		Short: "Check readiness (usable as a container health check)",
-		Long: `Get URL and fail unless it answers with a 2xx status. Without a URL: /readyz at BRIDGE_ADMIN_LISTEN.
+		Long: known().example(`Get URL and fail unless it answers with a 2xx status. Without a URL: /readyz at BRIDGE_ADMIN_LISTEN.
 
 With --roundtrip: send a callback about a record of the module BridgeTest as a CRM would, proven with what the environment
 and the data folder say, and read its event back from the stream. Consumers of real modules do not see it. It needs no data
-folder: a proof (such as BRIDGE_ZOHO_TOKENS) and BRIDGE_NATS_URL with a user who may read will do.`,
-		Example: `  crm-bridge check
+folder: a proof (such as PROOF) and BRIDGE_NATS_URL with a user who may read will do.`),
+		Example: known().example(`  crm-bridge check
   crm-bridge check http://127.0.0.1:9090/healthz
   crm-bridge check --roundtrip
-  BRIDGE_NATS_URL=nats://nats:4222 BRIDGE_ZOHO_TOKENS=… crm-bridge check --roundtrip --url http://crm-bridge:8080`,
+  BRIDGE_NATS_URL=nats://nats:4222 PROOF=… crm-bridge check --roundtrip --url http://crm-bridge:8080`),
 		Args: atMostOneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {

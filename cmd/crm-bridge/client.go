@@ -15,13 +15,13 @@ import (
 
 // loadClient reads the environment as a running bridge does, for a command that talks to it. It makes nothing: secrets
 // that the bridge made are read from its data folder, and are empty where none has run yet. It returns all problems.
-func loadClient(env *config.Environment) (config.Settings, map[string]ingest.Source, error) {
+func loadClient(env *config.Environment) (config.Settings, opened, error) {
 	s, err := config.Load(env)
 	env.Problems.Add(err)
-	sources, err := openSources(ingest.Setup{Env: env.Collect, MadeSecret: foundSecret(s)})
+	all, err := openCRMs(crms, ingest.Setup{Env: env.Collect, MadeSecret: foundSecret(s), PublicURL: s.BaseURL()})
 	env.Problems.Add(err)
 	env.Problems.Add(env.CheckUnknown())
-	return s, sources, env.Problems.Err()
+	return s, all, env.Problems.Err()
 }
 
 // foundSecret returns what finds a secret that the embedded bridge has made; it is empty where none has run yet.

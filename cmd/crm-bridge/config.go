@@ -22,7 +22,7 @@ func configCommand() *cobra.Command {
 			if _, _, err := loadClient(env); err != nil {
 				return err
 			}
-			return printConfig(cmd.OutOrStdout(), env.All(providers()), asJSON || !terminal.IsTerminal(cmd.OutOrStdout()))
+			return printConfig(cmd.OutOrStdout(), env.All(known().providers()), asJSON || !terminal.IsTerminal(cmd.OutOrStdout()))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
@@ -40,14 +40,14 @@ func printConfig(out io.Writer, variables []config.Variable, asJSON bool) error 
 		}
 		return nil
 	}
-	known := providers()
+	providers := known().providers()
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	terminal.Say(table, "VARIABLE\tVALUE\tFROM\tMEANING\n")
 	for i, v := range variables {
-		switch provider := v.Provider(known); {
+		switch provider := v.Provider(providers); {
 		case i == 0:
 			terminal.Say(table, "crm-bridge\t\t\t\n")
-		case provider != variables[i-1].Provider(known):
+		case provider != variables[i-1].Provider(providers):
 			terminal.Say(table, "\t\t\t\n%s\t\t\t\n", provider)
 		}
 		terminal.Say(table, "%s\t%s\t%s\t%s\n", v.Name, v.Value, v.From, v.Meaning)

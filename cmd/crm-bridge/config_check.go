@@ -46,12 +46,12 @@ with 1 if there is one.`,
 				return fmt.Errorf("%w: --timeout must be more than 0s", errUsage)
 			}
 			env := &config.Environment{}
-			s, apis := loadAll(env)
+			s, all := loadAll(env)
 			findings := findingsOf("variables", env.Problems)
 			if !offline {
 				ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 				defer cancel()
-				findings = append(findings, connectAll(ctx, s, apis, env.Problems)...)
+				findings = append(findings, connectAll(ctx, s, all, env.Problems)...)
 			}
 			if err := printFindings(cmd.OutOrStdout(), findings, asJSON || !terminal.IsTerminal(cmd.OutOrStdout())); err != nil {
 				return err
@@ -73,22 +73,23 @@ with 1 if there is one.`,
 }
 
 // loadAll reads everything that serve reads, and leaves all problems in env.Problems.
-func loadAll(env *config.Environment) (config.Settings, map[string]*api) {
+func loadAll(env *config.Environment) (config.Settings, opened) {
 	s, _, _ := loadClient(env)
-	setup := ingest.Setup{Env: env.Collect, MadeSecret: func(name string) (string, error) {
+	var state laterState // which is never opened, for nothing is asked of it
+	setup := ingest.Setup{Env: env.Collect, PublicURL: s.BaseURL(), State: state.State(), Log: slog.New(slog.DiscardHandler), MadeSecret: func(name string) (string, error) {
 		secret, err := foundSecret(s)(name)
 		if secret == "" && s.Embedded() {
 			secret = rand.Text() // serve makes one at its first start
 		}
 		return secret, err
 	}}
-	open, err := openAPIs(setup, s.BaseURL(), slog.New(slog.DiscardHandler))
+	all, err := openCRMs(crms, setup)
 	env.Problems.Add(err)
-	return s, open
+	return s, all
 }
 
 // connectAll connects to everything that is configured, at the same time, but not where a variable of it has a problem.
-func connectAll(ctx context.Context, s config.Settings, apis map[string]*api, known config.Problems) []finding {
+func connectAll(ctx context.Context, s config.Settings, crms opened, known config.Problems) []finding {
 	checks := map[string]func(context.Context) error{}
 	add := func(name, variables string, check func(context.Context) error) {
 		if !slices.ContainsFunc(known, func(one error) bool { return strings.Contains(one.Error(), config.Prefix+"_"+variables) }) {
@@ -101,8 +102,10 @@ func connectAll(ctx context.Context, s config.Settings, apis map[string]*api, kn
 	if s.ListenCert != "" || s.NATS.ListenCert != "" {
 		add("certificates", "LISTEN_", func(context.Context) error { return loadCertificates(s) })
 	}
-	for provider, one := range apis {
-		add(provider, strings.ToUpper(provider)+"_", one.reach)
+	for _, crm := range crms {
+		if crm.Reach != nil {
+			add(crm.Provider, strings.ToUpper(crm.Provider)+"_", crm.Reach)
+		}
 	}
 	var mu sync.Mutex
 	var running sync.WaitGroup

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,7 +20,6 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
-	"github.com/crm-bridge/crm-bridge/ingest/zoho"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -39,19 +39,19 @@ func demoCommand() *cobra.Command {
 			return terminal.WhileRead(cmd.Context(), cmd.OutOrStdout(), func(ctx context.Context) error { return show(ctx, cmd.OutOrStdout()) })
 		},
 	}
-	cmd.Flags().BoolVar(&crm, "crm", false, "run a simulated Zoho CRM beside it: a channel is enabled, lapses, and heals")
+	cmd.Flags().BoolVar(&crm, "crm", false, "run a simulated CRM beside it: a channel is enabled, lapses, and heals")
 	return cmd
 }
 
 // demo runs a bridge of its own, whatever the environment says of another.
 func demo(ctx context.Context, out io.Writer) error {
-	return withBridge(ctx, nil, nil, func(ctx context.Context, b *bridge) error {
+	return withBridge(ctx, nil, crms, func(ctx context.Context, b *bridge) error {
 		return (&show{bridge: b, out: out, url: "http://" + reachable(b.callbacks)}).run(ctx)
 	})
 }
 
-// withBridge runs a bridge in a temporary folder, with nothing in its environment but env, for as long as f runs.
-func withBridge(ctx context.Context, env map[string]string, prepare func(*bridge), f func(context.Context, *bridge) error) (err error) {
+// withBridge runs a bridge for CRMs in a temporary folder, with nothing in its environment but env, for as long as f runs.
+func withBridge(ctx context.Context, env map[string]string, crms []opener, f func(context.Context, *bridge) error) (err error) {
 	for _, entry := range os.Environ() {
 		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, config.Prefix+"_") {
 			if err := os.Unsetenv(name); err != nil {
@@ -80,14 +80,11 @@ func withBridge(ctx context.Context, env map[string]string, prepare func(*bridge
 	if env == nil {
 		settings.Listen = "127.0.0.1:0"
 	}
-	b, err := openBridge(ctx, settings, slog.New(slog.DiscardHandler))
+	b, err := openBridge(ctx, settings, crms, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-	if prepare != nil {
-		prepare(b)
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	stopped := make(chan error, 1)
 	go func() { stopped <- b.Run(ctx) }()
@@ -125,31 +122,35 @@ func (s *show) run(ctx context.Context) error {
 			return err
 		}
 	}
-	notification, err := s.sample(zoho.NotificationsLabel, sendOptions{operation: "edit"})
+	first := s.bridge.crms[0].Sources[0].(ingest.Sampler)
+	change := sampleChange(sendOptions{operation: "edit"}, time.Now().UTC())
+	again, err := first.Sample(change, "")
 	if err != nil {
 		return err
 	}
-	s.explain("A CRM sends one of them twice, and says so by its server_time: same id, and the stream keeps one copy.")
+	s.explain("A CRM sends one of them twice, and marks both as the same: same id, and the stream keeps one copy.")
 	for _, name := range []string{"once", "the same again"} {
-		if err := s.post(ctx, name, notification); err != nil {
+		if err := s.post(ctx, name, again); err != nil {
 			return err
 		}
 	}
 	s.explain("Somebody else tries, without a token that proves anything: 401, and nothing is kept.")
-	forged := notification
-	forged.Body = []byte(`{"module":"Deals","operation":"delete","ids":["1"],"channel_id":"1000000068001","token":"guessed"}`)
+	forged, err := first.Sample(change, "guessed")
+	if err != nil {
+		return err
+	}
 	if err := s.post(ctx, "a forgery", forged); err != nil {
 		return err
 	}
 	s.explain("The CRM sends something that nobody foresaw: 400, and a copy without its secrets waits in quarantine.")
-	odd, err := s.bridge.sources[zoho.NotificationsLabel].(ingest.Sampler).Sample(ingest.Change{Module: "Deals", Operation: "create", OccurredAt: time.Now()}, "")
+	odd, err := first.Sample(ingest.Change{Operation: "create", OccurredAt: time.Now()}, "")
 	if err != nil {
 		return err
 	}
-	if err := s.post(ctx, "a notification that names no record", odd); err != nil {
+	if err := s.post(ctx, "a callback that names no record", odd); err != nil {
 		return err
 	}
-	if err := s.consume(ctx, len(samples)+1); err != nil {
+	if err := s.consume(ctx, samples); err != nil {
 		return err
 	}
 	s.explain("The bridge drains and stops, and the folder is removed. Now run your own: %s", ownCommand())
@@ -157,34 +158,34 @@ func (s *show) run(ctx context.Context) error {
 }
 
 type sample struct {
-	name string
-	cb   ingest.Callback
+	name    string
+	cb      ingest.Callback
+	subject string // <provider>.<module>; empty: of the CRM's own choice
 }
 
-// samples are callbacks of every kind that the bridge understands.
+// samples are callbacks of every kind that the bridge understands, and one of two records.
 func (s *show) samples() ([]sample, error) {
 	var all []sample
-	for _, kind := range kindNames() {
-		orders := []sendOptions{{operation: "edit"}, {module: "Deals", operation: "create"}, {module: "Leads", operation: "delete"}}
-		if strings.HasPrefix(kind, "bitrix24") {
-			orders[1].module, orders[2].module = "Deal", "Lead"
-		}
-		if kind == zoho.NotificationsLabel {
-			orders = append(orders, sendOptions{module: "Deals", operation: "edit", ids: []string{"5725767000003000010", "5725767000003000011"}})
-		}
-		for _, o := range orders {
-			cb, err := s.sample(kind, o)
-			if err != nil {
-				return nil, err
+	for i, crm := range s.bridge.crms {
+		for j, source := range crm.Sources {
+			orders := []sendOptions{{operation: "edit"}, {module: crm.Words.Module, operation: "create"}, {operation: "delete"}}
+			if i+j == 0 {
+				orders = append(orders, sendOptions{module: crm.Words.Module, operation: "edit", ids: []string{"5725767000003000010", "5725767000003000011"}})
 			}
-			all = append(all, sample{kind + ": " + o.operation, cb})
+			maker, ok := source.(ingest.Sampler)
+			for _, o := range orders {
+				if !ok {
+					break
+				}
+				cb, err := maker.Sample(sampleChange(o, time.Now().UTC()), "")
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, sample{source.Label() + ": " + o.operation, cb, crm.Provider + "." + o.module})
+			}
 		}
 	}
 	return all, nil
-}
-
-func (s *show) sample(kind string, o sendOptions) (ingest.Callback, error) {
-	return s.bridge.sources[kind].(ingest.Sampler).Sample(sampleChange(kind, o, time.Now().UTC()), "")
 }
 
 func (s *show) post(ctx context.Context, name string, cb ingest.Callback) error {
@@ -193,7 +194,8 @@ func (s *show) post(ctx context.Context, name string, cb ingest.Callback) error 
 }
 
 // consume lets two consumers read the stream, each on its own.
-func (s *show) consume(ctx context.Context, total int) error {
+func (s *show) consume(ctx context.Context, samples []sample) error {
+	deals := s.bridge.crms[0].Provider + "." + s.bridge.crms[0].Words.Module
 	s.explain("Two services subscribe, each on its own, and read back from the start; more may join at any time, in any language.")
 	consumers := []struct {
 		name, subject string
@@ -201,8 +203,13 @@ func (s *show) consume(ctx context.Context, total int) error {
 		out           bytes.Buffer
 		err           error
 	}{
-		{name: "billing", subject: "crm.*.Deals.>", count: 3},
-		{name: "audit", subject: "crm.>", count: total},
+		{name: "billing", subject: "crm." + deals + ".>"},
+		{name: "audit", subject: "crm.>", count: len(samples) + 1},
+	}
+	for _, sample := range samples {
+		if sample.subject == deals {
+			consumers[0].count++
+		}
 	}
 	var wait sync.WaitGroup
 	for i := range consumers {
@@ -214,17 +221,15 @@ func (s *show) consume(ctx context.Context, total int) error {
 				return
 			}
 			defer conn.Close()
-			reader := publish.Reader{Conn: conn, Stream: "CRM", Subjects: []string{consumer.subject}, Since: time.Now().Add(-time.Hour)}
-			seen := 0
-			consumer.err = reader.Read(ctx, func(e publish.Stored) error {
+			span, err := conn.OpenSpan(ctx, "CRM", []string{consumer.subject}, publish.Bounds{})
+			if err != nil {
+				consumer.err = err
+				return
+			}
+			consumer.err = span.Each(ctx, func(e publish.Stored) error {
+				consumer.count--
 				consumer.out.WriteString("     ")
-				if err := (&terminal.View{Out: &consumer.out}).Line(e); err != nil {
-					return err
-				}
-				if seen++; seen == consumer.count {
-					return errEnough
-				}
-				return nil
+				return (&terminal.View{Out: &consumer.out}).Line(e)
 			})
 		})
 	}
@@ -232,8 +237,8 @@ func (s *show) consume(ctx context.Context, total int) error {
 	for i := range consumers {
 		consumer := &consumers[i]
 		terminal.Say(s.out, "   %s reads %s\n%s", consumer.name, consumer.subject, consumer.out.String())
-		if !errors.Is(consumer.err, errEnough) {
-			return fmt.Errorf("consumer %s: %w", consumer.name, errors.Join(consumer.err, ctx.Err()))
+		if consumer.err != nil || consumer.count != 0 {
+			return fmt.Errorf("consumer %s: %d events are missing: %w", consumer.name, consumer.count, cmp.Or(consumer.err, errNotThere))
 		}
 	}
 	return s.showEvent(ctx)
@@ -246,8 +251,11 @@ func (s *show) showEvent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	reader := publish.Reader{Conn: conn, Stream: "CRM", Since: time.Now().Add(-time.Hour)}
-	err = reader.Read(ctx, func(e publish.Stored) error {
+	span, err := conn.OpenSpan(ctx, "CRM", nil, publish.Bounds{To: 1})
+	if err != nil {
+		return err
+	}
+	return span.Each(ctx, func(e publish.Stored) error {
 		line, err := e.JSON()
 		var text bytes.Buffer
 		if err == nil {
@@ -257,10 +265,6 @@ func (s *show) showEvent(ctx context.Context) error {
 			return err
 		}
 		terminal.Say(s.out, "     %s\n", text.String())
-		return errEnough
-	})
-	if errors.Is(err, errEnough) {
 		return nil
-	}
-	return err
+	})
 }

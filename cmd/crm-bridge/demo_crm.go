@@ -5,29 +5,34 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
-	"github.com/crm-bridge/crm-bridge/ingest/zoho/zohotest"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// channelLife is how long the simulated CRM lets a channel live. The real one gives a week.
+// channelLife is how long the simulated CRM lets a subscription live.
 const channelLife = 12 * time.Second
 
-// demoCRM shows a subscription that is enabled, lapses and heals, in a CRM that is simulated after Zoho's documents.
+// demoCRM shows a subscription that is enabled, lapses and heals, in the first CRM that has a simulation.
 func demoCRM(ctx context.Context, out io.Writer) error {
-	crm := &zohotest.CRM{ClientID: "demo", ClientSecret: "demo-secret", RefreshToken: "demo-refresh-token", Callbacks: http.DefaultTransport, Grants: channelLife}
+	i := slices.IndexFunc(known(), func(crm *ingest.CRM) bool { return crm.Simulate != nil })
+	if i < 0 {
+		return errors.New("no CRM can be simulated")
+	}
+	crm := known()[i].Simulate(channelLife)
 	api, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: crm, ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: crm.API, ReadHeaderTimeout: 5 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(api) }()
 	defer func() {
@@ -40,16 +45,20 @@ func demoCRM(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	env := map[string]string{
-		"BRIDGE_LISTEN": callbacks, "BRIDGE_PUBLIC_URL": "http://" + callbacks, "BRIDGE_ZOHO_EVENTS": "Deals.all",
-		"BRIDGE_ZOHO_CLIENT_ID": "demo", "BRIDGE_ZOHO_CLIENT_SECRET": "demo-secret", "BRIDGE_ZOHO_REFRESH_TOKEN": "demo-refresh-token",
-		"BRIDGE_ZOHO_ACCOUNTS_URL": "http://" + api.Addr().String(), "BRIDGE_ZOHO_API_URL": "http://" + api.Addr().String(),
+	url := "http://" + api.Addr().String()
+	env := crm.Variables(url)
+	env["BRIDGE_LISTEN"], env["BRIDGE_PUBLIC_URL"] = callbacks, "http://"+callbacks
+	hurried := func(setup ingest.Setup) (*ingest.CRM, error) {
+		opened, err := crms[i](setup)
+		if err == nil {
+			opened.Settle = time.Second
+		}
+		return opened, err
 	}
-	hurry := func(b *bridge) { b.keeper.Settle = time.Second }
-	return withBridge(ctx, env, hurry, func(ctx context.Context, b *bridge) error {
+	return withBridge(ctx, env, []opener{hurried}, func(ctx context.Context, b *bridge) error {
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 		defer cancel()
-		return (&healing{show: show{bridge: b, out: out}, crm: crm, api: api.Addr().String()}).run(ctx)
+		return (&healing{show: show{bridge: b, out: out}, simulated: crm, url: url}).run(ctx)
 	})
 }
 
@@ -65,9 +74,9 @@ func freeAddress(ctx context.Context) (string, error) {
 // healing is the demo of a subscription.
 type healing struct {
 	show
-	crm  *zohotest.CRM
-	api  string
-	seen [2]atomic.Int64 // events: by a callback, and read from the CRM
+	simulated *ingest.Simulation
+	url       string
+	seen      [2]atomic.Int64 // events: by a callback, and read from the CRM
 }
 
 func (h *healing) run(ctx context.Context) error {
@@ -76,50 +85,48 @@ func (h *healing) run(ctx context.Context) error {
 	watched := make(chan error, 1)
 	go func() { watched <- h.watch(watch) }()
 
-	h.explain("A simulated Zoho CRM answers at http://%s. The bridge was given an OAuth client and BRIDGE_ZOHO_EVENTS=Deals.all, and enables a channel. It lives for %s here, for a week in the real one.", h.api, channelLife)
-	if err := h.until(ctx, func() bool { return len(h.crm.Live()) == 1 }); err != nil {
+	crm := h.bridge.crms[0]
+	h.explain("A simulated %s answers at %s. The bridge was given an OAuth client and %s, and enables a channel. It lives for %s here, and for longer in a real one.", crm.Words.Name, h.url, h.simulated.Wanted, channelLife)
+	if err := h.until(ctx, func() bool { return h.simulated.Alive() == 1 }); err != nil {
 		return err
 	}
 	if err := h.channels(ctx); err != nil {
 		return err
 	}
-	h.explain("Somebody edits deals. The CRM calls, and the events are there.")
-	id, err := h.crm.Create("Deals", map[string]any{"Deal_Name": "A deal", "Amount": 100})
+	h.explain("Somebody creates and edits a record. The CRM calls, and the events are there.")
+	callbacks, err := h.simulated.Work()
 	if err == nil {
-		err = h.crm.Update("Deals", id, map[string]any{"Amount": 200})
-	}
-	if err == nil {
-		err = h.until(ctx, func() bool { return h.seen[0].Load() == 2 })
+		err = h.until(ctx, func() bool { return h.seen[0].Load() == int64(callbacks) })
 	}
 	if err != nil {
 		return err
 	}
-	h.explain("The CRM forgets the channel, as it was seen to do. A deal is made, and no callback reports it.")
-	h.crm.Kill("")
-	if _, err := h.crm.Create("Deals", map[string]any{"Deal_Name": "No callback reported this", "Amount": 300}); err != nil {
+	h.explain("The CRM forgets the channel, as it was seen to do. A record is created, and no callback reports it.")
+	if err := h.simulated.Miss(); err != nil {
 		return err
 	}
-	terminal.Say(h.out, "   channels that are alive: %d\n", len(h.crm.Live()))
-	h.explain("At two thirds of its time the bridge renews the channel, finds it gone, enables it again, and reads from the CRM what changed since shortly before it was last seen alive: the deal that no callback reported, and the first one once more (about %s).", channelLife)
-	if err := h.until(ctx, func() bool { return len(h.crm.Live()) == 1 && h.seen[1].Load() > 0 }); err != nil {
+	terminal.Say(h.out, "   channels that are alive: %d\n", h.simulated.Alive())
+	h.explain("At two thirds of its time the bridge renews the channel, finds it gone, enables it again, and reads from the CRM what changed since shortly before it was last seen alive: the record that no callback reported, and the first one once more (about %s).", channelLife)
+	if err := h.until(ctx, func() bool { return h.simulated.Alive() == 1 && h.seen[1].Load() > 0 }); err != nil {
 		return err
 	}
 	if err := h.channels(ctx); err != nil {
 		return err
 	}
 	unwatch()
-	h.explain("That is all. With your own CRM: docs/zoho.md, \"Let the bridge keep its channels\".")
+	h.explain("That is all. With your own CRM: docs/%s.md.", crm.Provider)
 	return <-watched
 }
 
 // watch prints every event as it comes.
 func (h *healing) watch(ctx context.Context) error {
-	conn, err := h.bridge.store.Reach()
-	if err != nil {
-		return err
+	follower := publish.Follower{
+		Reach: func(ctx context.Context) (*publish.Conn, error) {
+			return publish.Address{URL: h.bridge.store.URL}.Reach(ctx, slog.New(slog.DiscardHandler))
+		},
+		Stream: h.bridge.settings.Stream, Since: time.Now().Add(-time.Minute),
 	}
-	reader := publish.Reader{Conn: conn, Stream: h.bridge.settings.Stream, Since: time.Now().Add(-time.Minute)}
-	return reader.Read(ctx, func(e publish.Stored) error {
+	return follower.Follow(ctx, func(e publish.Stored) error {
 		event, err := e.Event()
 		if err != nil {
 			return err

@@ -4,13 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 )
@@ -35,7 +35,7 @@ func comparePage(t *testing.T, page, text string) {
 		t.Fatalf("docs/%s has no generated part: it stands between\n%s%s", page, generatedBegin, generatedEnd)
 	}
 	text = "\n" + text + "\n"
-	if update := flag.Lookup("update"); update != nil && update.Value.String() == "true" {
+	if *ingesttest.Update {
 		if err := os.WriteFile(path, []byte(before+generatedBegin+text+generatedEnd+after), 0o600); err != nil {
 			t.Fatal(err)
 		}

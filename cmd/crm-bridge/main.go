@@ -62,7 +62,7 @@ func rootCommand() *cobra.Command {
 		Version: config.Release,
 		Long: `crm-bridge receives the callbacks of CRMs, authenticates them, turns each into a CloudEvent,
 and answers only when the event is safe in NATS JetStream. Without a command it serves.`,
-		Example:       "  crm-bridge                        serve callbacks on :8080, events on nats://127.0.0.1:4222\n  crm-bridge send                   send a first callback to it\n  crm-bridge tail 'crm.zoho.>'      watch the events",
+		Example:       "  crm-bridge                        serve callbacks on :8080, events on nats://127.0.0.1:4222\n  crm-bridge send                   send a first callback to it\n  crm-bridge tail 'crm.>'           watch the events",
 		Args:          noArgs,
 		SilenceErrors: true, SilenceUsage: true,
 		RunE: serve,

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"maps"
+
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -8,18 +10,15 @@ import (
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
-// newMapping makes events as the settings say, without own secrets and those of sources and APIs.
-func newMapping(s config.Settings, own []string, sources map[string]ingest.Source, apis map[string]*api) (*transform.Mapping, error) {
+// newMapping makes events as the settings say, without own secrets and those of CRMs.
+func newMapping(s config.Settings, own []string, crms opened) (*transform.Mapping, error) {
 	set, err := schemas.Load()
 	if err != nil {
 		return nil, err
 	}
 	secrets := map[string]ingest.Secrets{"": {Values: own}}
-	for label, source := range sources {
-		secrets[label] = source.Secrets()
-	}
-	for _, one := range apis {
-		secrets[one.records] = one.secrets
+	for _, crm := range crms {
+		maps.Copy(secrets, crm.Secrets())
 	}
 	return &transform.Mapping{
 		Schemas: set, Redact: transform.NewRedactor(secrets), PublicURL: s.BaseURL(), PerRecord: s.EventPer == "record",

@@ -22,7 +22,7 @@ import (
 type quarantine struct {
 	store   *store.Store
 	refused *refused
-	sources map[string]ingest.Source
+	crms    opened
 	mapping *transform.Mapping
 	accept  ingest.Accept
 	settler
@@ -141,8 +141,8 @@ func (q *quarantine) redecode(ctx context.Context, kept publish.Kept, dryRun boo
 	if err := json.Unmarshal(kept.Body, &was); err != nil {
 		return nil, err
 	}
-	source, ok := q.sources[was.Source]
-	if !ok {
+	source := q.crms.source(was.Source)
+	if source == nil {
 		return nil, fmt.Errorf("this bridge has no source %s", was.Source)
 	}
 	changes, err := source.Decode(was.Callback())
@@ -158,15 +158,10 @@ func (q *quarantine) redecode(ctx context.Context, kept publish.Kept, dryRun boo
 	if !dryRun {
 		return q.accept(ctx, changes)
 	}
+	events, err := accepting{q.mapping, q.store}.events(changes...)
 	var would []ingest.Ack
-	for _, change := range changes {
-		acks, err := accepting{q.mapping, q.store}.would(change)
-		if err != nil {
-			return nil, err
-		}
-		for _, ack := range acks {
-			would = append(would, ingest.Ack{Subject: ack.Subject}) // another id each time, where no delivery has one
-		}
+	for _, e := range events {
+		would = append(would, ingest.Ack{Subject: q.store.Subject(e.Event)})
 	}
-	return would, nil
+	return would, err
 }

@@ -1,115 +1,21 @@
 package main
 
 import (
-	"context"
-	"io"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
-	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
-	"github.com/google/go-cmp/cmp"
+	"github.com/crm-bridge/crm-bridge/publish/replay"
 )
-
-// Events go at even distances, and what was late is not made up for by a flood.
-func TestPace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p, began, idle := newPace(10), time.Now(), 0
-		var at []time.Duration
-		for i := range 6 {
-			if i == 3 {
-				time.Sleep(5 * time.Second)
-			}
-			if err := p.wait(t.Context(), func() { idle++ }); err != nil {
-				t.Fatal(err)
-			}
-			at = append(at, time.Since(began))
-		}
-		const ms = time.Millisecond
-		if diff := cmp.Diff([]time.Duration{0, 100 * ms, 200 * ms, 5200 * ms, 5300 * ms, 5400 * ms}, at); diff != "" || idle != 4 {
-			t.Errorf("waited %d times: %s", idle, diff)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if p.wait(ctx, func() {}) == nil {
-			t.Error("it goes on after its end")
-		}
-	})
-}
 
 // A job says each thing in which it was begun differently, and the order of subjects is none.
 func TestJobDiffers(t *testing.T) {
-	was := asked{Stream: "CRM", Subjects: []string{"crm.a", "crm.b"}, Since: "36h", Target: "subject"}
+	was := replay.Asked{Stream: "CRM", Subjects: []string{"crm.a", "crm.b"}, Since: "36h", Target: "subject"}
 	now := was
 	now.Subjects = []string{"crm.b", "crm.a"}
-	if differs := was.differs(now); differs != "" {
+	if differs := differences(was, now); differs != "" {
 		t.Errorf("the same differs: %s", differs)
 	}
 	now.Since, now.From, now.Origin = "35h", 7, "live"
-	if differs := was.differs(now); differs != "--since was 36h, and is 35h; --from-sequence was not given, and is 7; --origin was not given, and is live" {
+	if differs := differences(was, now); differs != "--since was 36h, and is 35h; --from-sequence was not given, and is 7; --origin was not given, and is live" {
 		t.Error(differs)
-	}
-}
-
-// Endpoints are told apart by their path, and go by one name whatever their secrets are; none of them is shown.
-func TestEndpointsAreMasked(t *testing.T) {
-	name := func(text string) (string, string) {
-		u, err := parseEndpoint(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return shownEndpoint(u), endpointOf(u)
-	}
-	shown, of := name("https://user:password@hooks.example.com:8443/services/T000/secret?key=value#x")
-	if shown != "https://hooks.example.com:8443/***" || strings.Contains(of, "secret") || strings.Contains(of, "password") {
-		t.Errorf("%s %s", shown, of)
-	}
-	if _, again := name("https://user:other@hooks.example.com:8443/services/T000/secret?key=other"); again != of {
-		t.Errorf("a rotated secret makes it %s, not %s", again, of)
-	}
-	if _, other := name("https://hooks.example.com:8443/services/T001/secret"); other == of {
-		t.Error("two paths are one endpoint")
-	}
-	if shown, _ := name("http://localhost"); shown != "http://localhost" {
-		t.Error(shown)
-	}
-	if err := withoutURL(&url.Error{Op: "Post", URL: "https://secret", Err: context.DeadlineExceeded}); strings.Contains(err.Error(), "secret") {
-		t.Error(err)
-	}
-	for _, wrong := range []string{"ftp://host/secret", "https://", "http://host:port/secret", "stdin", ":"} {
-		if _, err := parseEndpoint(wrong); err == nil || strings.Contains(err.Error(), "secret") {
-			t.Errorf("%s: %v", wrong, err)
-		}
-	}
-}
-
-// Retry-After is read as seconds and as a date.
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
-	for value, want := range map[string]time.Duration{
-		"": 0, "soon": 0, "-3": 0, "0": 0, "120": 2 * time.Minute, now.Add(time.Minute).Format(http.TimeFormat): time.Minute, "99999999999": 0,
-	} {
-		if got := retryAfter(value, now); got != want {
-			t.Errorf("%q: %s, not %s", value, got, want)
-		}
-	}
-}
-
-// An endpoint that asks for more time than the replay has, however much, ends it at once.
-func TestRetryAfterIsTooLate(t *testing.T) {
-	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT")
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}))
-	defer endpoint.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	to := toHTTP{replay: &replay{patience: time.Minute, bar: terminal.NewProgress(io.Discard, "")}, client: newHTTPClient(), url: endpoint.URL}
-	if err := to.post(ctx, nil, nil); ctx.Err() != nil || err == nil || !strings.Contains(err.Error(), "the next attempt would be") {
-		t.Error(err)
 	}
 }

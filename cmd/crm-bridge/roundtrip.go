@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -14,23 +15,17 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
-	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
-	"github.com/crm-bridge/crm-bridge/ingest/zoho"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
 const (
-	// testModule is the module of a test callback. Bitrix24 writes the names of events in capitals, so there its events
-	// have the module Bridgetest.
+	// testModule is the module of a test callback.
 	testModule = "BridgeTest"
 	// roundtripTimeout is for both halves together: with a journal the event comes to the stream a moment after its answer.
 	roundtripTimeout = 15 * time.Second
 	// readAgain is the pause after the stream could not be read, in which a NATS server may come back.
 	readAgain = 200 * time.Millisecond
 )
-
-// testKinds are the sources whose proof a roundtrip may use, the first one that has any.
-var testKinds = []string{zoho.NotificationsLabel, zoho.WebhooksLabel, bitrix24.WorkflowsLabel, bitrix24.EventsLabel}
 
 // roundtrip sends a callback to a bridge and reads its event back.
 type roundtrip struct {
@@ -52,10 +47,10 @@ type travelled struct {
 }
 
 func (r roundtrip) run(ctx context.Context, out io.Writer, asJSON bool) error {
-	var sources map[string]ingest.Source
+	var all opened
 	var err error
 	env := &config.Environment{}
-	if r.settings, sources, err = loadClient(env); err != nil {
+	if r.settings, all, err = loadClient(env); err != nil {
 		return err
 	}
 	if r.url == "" {
@@ -67,7 +62,7 @@ func (r roundtrip) run(ctx context.Context, out io.Writer, asJSON bool) error {
 	if r.client, err = callbackClient(r.settings, r.url); err != nil {
 		return err
 	}
-	cb, err := testCallback(sources)
+	cb, err := testCallback(all)
 	if err != nil {
 		return err
 	}
@@ -76,7 +71,7 @@ func (r roundtrip) run(ctx context.Context, out io.Writer, asJSON bool) error {
 	began := time.Now()
 	ack, err := r.send(ctx, cb)
 	if errors.Is(err, errRejected) {
-		err = fmt.Errorf("%s: %w", publish.HideUser(r.url), rejected(usedSecret(r.settings, env, sources[cb.Source], "")))
+		err = fmt.Errorf("%s: %w", publish.HideUser(r.url), rejected(usedSecret(r.settings, env, all.source(cb.Source), "")))
 	}
 	if err != nil {
 		return fmt.Errorf("the way in failed after %s: %w", since(began), err)
@@ -101,25 +96,25 @@ func milliseconds(start time.Time) float64 {
 	return float64(time.Since(start).Microseconds()) / 1000
 }
 
-// testCallback is a callback about a record that no CRM has, with the proof of a source that is configured.
-func testCallback(sources map[string]ingest.Source) (ingest.Callback, error) {
+// testCallback is a callback about a record that no CRM has, with the proof of the first source that is configured.
+func testCallback(all opened) (ingest.Callback, error) {
 	id, err := rand.Int(rand.Reader, big.NewInt(9e17))
 	if err != nil {
 		return ingest.Callback{}, err
 	}
 	now := time.Now().UTC()
 	change := ingest.Change{Module: testModule, Operation: "edit", IDs: []string{id.Add(id, big.NewInt(1e17)).String()}, OccurredAt: now, ReceivedAt: now}
-	for _, kind := range testKinds {
-		maker, ok := sources[kind].(ingest.Sampler)
+	for _, source := range all.sources() {
+		maker, ok := source.(ingest.Sampler)
 		if !ok {
 			continue
 		}
 		if cb, err := maker.Sample(change, ""); err == nil {
-			cb.Source = kind
+			cb.Source = source.Label()
 			return cb, nil
 		}
 	}
-	return ingest.Callback{}, errors.New("no secret of any source is known here, so no callback can be proven: set BRIDGE_ZOHO_TOKENS, BRIDGE_ZOHO_TOKEN_SECRET, BRIDGE_ZOHO_WEBHOOK_SECRET, BRIDGE_BITRIX24_TOKENS or BRIDGE_BITRIX24_WORKFLOW_SECRET as the bridge has it, or run it where BRIDGE_DATA_DIR is the folder of the running bridge")
+	return ingest.Callback{}, fmt.Errorf("no secret of any source is known here, so no callback can be authenticated: set %s as the bridge has it, or run it where BRIDGE_DATA_DIR is the folder of the running bridge", enumerate(all.proofs(), "or"))
 }
 
 var errRejected = errors.New("the callback was rejected")
@@ -166,8 +161,7 @@ func (r roundtrip) position(ctx context.Context) uint64 {
 		return 0
 	}
 	defer conn.Close()
-	reader := publish.Reader{Conn: conn, Stream: r.settings.Stream}
-	last, err := reader.Last(ctx)
+	last, err := conn.LastSequence(ctx, r.settings.Stream)
 	if err != nil {
 		return 0
 	}
@@ -195,20 +189,25 @@ func (r roundtrip) find(ctx context.Context, ack ingest.Ack, behind uint64) (uin
 	}
 }
 
-// read follows the stream until the event is there, and returns its sequence; 0 where ctx ends before.
+// read follows the stream until the event is there, and returns its sequence; 0 where ctx ends before, or the stream is lost.
 func (r roundtrip) read(ctx context.Context, ack ingest.Ack, behind uint64) (sequence uint64, err error) {
-	conn, err := reachReader(ctx, r.settings)
-	if err != nil {
-		return 0, err
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	var lost error
+	follower := publish.Follower{
+		Reach:  func(ctx context.Context) (*publish.Conn, error) { return reachReader(ctx, r.settings) },
+		Stream: r.settings.Stream, Subjects: []string{ack.Subject}, From: behind + 1,
+		Lost: func(why error) {
+			lost = why
+			end()
+		},
 	}
-	defer conn.Close()
-	reader := publish.Reader{Conn: conn, Stream: r.settings.Stream, Subjects: []string{ack.Subject}, From: behind + 1}
-	err = reader.Read(ctx, func(m publish.Stored) error {
+	err = follower.Follow(ctx, func(m publish.Stored) error {
 		if e, err := m.Event(); err == nil && e.ID() == ack.ID {
 			sequence = m.Sequence
 			return errEnough
 		}
 		return nil // of another roundtrip
 	})
-	return sequence, err
+	return sequence, cmp.Or(err, lost)
 }

@@ -11,14 +11,14 @@ import (
 // usedSecret says which secret a sample of a source was authenticated with, and what sets it; never its value. token is that
 // of --token; empty: the source's own.
 func usedSecret(s config.Settings, env *config.Environment, source ingest.Source, token string) string {
-	prover, ok := source.(ingest.Prover)
+	sampler, ok := source.(ingest.Sampler)
 	switch {
 	case token != "":
 		return "the value of --token; leave it out to use what is configured"
 	case !ok:
 		return "what is configured"
 	}
-	variable, file := prover.Proof()
+	variable, file := sampler.Proof()
 	for _, v := range env.Variables {
 		switch {
 		case v.Name != variable:

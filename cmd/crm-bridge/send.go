@@ -11,7 +11,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +22,6 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
-	"github.com/crm-bridge/crm-bridge/ingest/zoho"
 )
 
 // sendOptions are the flags of send.
@@ -41,14 +39,14 @@ func sendCommand() *cobra.Command {
 		Use:   "send [kind]",
 		Short: "Send callbacks to a bridge as a CRM would",
 		Long: `Send realistic callbacks to a bridge, proven with what the environment and the data folder say, and print its answers.
-Kinds: ` + strings.Join(kindNames(), ", ") + `.`,
-		Example: `  crm-bridge send
-  crm-bridge send zoho-notifications --module Deals --operation delete --id 5725767000003000010
+Kinds: ` + strings.Join(known().labels(), ", ") + `.`,
+		Example: known().example(`  crm-bridge send
+  crm-bridge send LABEL --module MODULE --operation delete --id 5725767000003000010
   crm-bridge send --count 1000 --rate 200
-  crm-bridge send --file callback.json`,
+  crm-bridge send --file callback.json`),
 		Args: atMostOneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			kind := zoho.NotificationsLabel
+			kind := known()[0].Sources[0].Label()
 			if len(args) > 0 {
 				kind = args[0]
 			}
@@ -57,7 +55,7 @@ Kinds: ` + strings.Join(kindNames(), ", ") + `.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.url, "url", "", "base URL of the bridge (default: as BRIDGE_LISTEN says, on this machine)")
-	flags.StringVar(&o.module, "module", "", "module of the record (default: Contacts, or Contact for Bitrix24)")
+	flags.StringVar(&o.module, "module", "", "module of the record (default: that of contacts)")
 	flags.StringVar(&o.operation, "operation", "edit", "create, edit, delete or the CRM's own word")
 	flags.StringArrayVar(&o.ids, "id", nil, "record id; may be given several times (default: a new one for each callback)")
 	flags.StringVar(&o.channel, "channel", "", "channel id (default: one that a token is known for)")
@@ -70,24 +68,15 @@ Kinds: ` + strings.Join(kindNames(), ", ") + `.`,
 	return cmd
 }
 
-func kindNames() []string {
-	var names []string
-	for name := range kinds {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
 func send(cmd *cobra.Command, kind string, o sendOptions) error {
 	env := &config.Environment{}
-	settings, sources, err := loadClient(env)
+	settings, all, err := loadClient(env)
 	if err != nil {
 		return err
 	}
-	source, ok := sources[kind]
-	if !ok {
-		return fmt.Errorf("%w: there is no kind %q; the kinds are %s", errUsage, kind, strings.Join(kindNames(), ", "))
+	source := all.source(kind)
+	if source == nil {
+		return fmt.Errorf("%w: there is no kind %q; the kinds are %s", errUsage, kind, strings.Join(all.labels(), ", "))
 	}
 	if o.count < 1 || o.rate < 0 {
 		return fmt.Errorf("%w: --count must be at least 1, and --rate not negative", errUsage)
@@ -95,7 +84,7 @@ func send(cmd *cobra.Command, kind string, o sendOptions) error {
 	if o.url == "" {
 		o.url = settings.CallbackURL()
 	}
-	next := sampler(kind, source, o, settings.DataDir)
+	next := sampler(source, o, settings.DataDir)
 	if o.file != "" {
 		if next, err = fileSampler(next, o, cmd.InOrStdin()); err != nil {
 			return err
@@ -156,7 +145,7 @@ func callbackClient(s config.Settings, base string) (*http.Client, error) {
 }
 
 // sampler makes callbacks for changes as the flags describe them. The bridge's own secrets are in its data folder.
-func sampler(kind string, source ingest.Source, o sendOptions, data string) func(i int) (ingest.Callback, error) {
+func sampler(source ingest.Source, o sendOptions, data string) func(i int) (ingest.Callback, error) {
 	var at time.Time
 	return func(int) (ingest.Callback, error) {
 		if now := time.Now().UTC(); now.Sub(at) >= time.Millisecond {
@@ -168,7 +157,7 @@ func sampler(kind string, source ingest.Source, o sendOptions, data string) func
 		if !ok {
 			return ingest.Callback{}, errors.New("this kind has no samples: give --file")
 		}
-		cb, err := maker.Sample(sampleChange(kind, o, at), o.token)
+		cb, err := maker.Sample(sampleChange(o, at), o.token)
 		if _, missing := datadir.ReadSecret(data, datadir.AdminSecret); err != nil && errors.Is(missing, fs.ErrNotExist) {
 			err = fmt.Errorf("%w; or run it where BRIDGE_DATA_DIR (%s) is the folder of the running bridge", err, data)
 		}
@@ -176,26 +165,13 @@ func sampler(kind string, source ingest.Source, o sendOptions, data string) func
 	}
 }
 
-func sampleChange(kind string, o sendOptions, at time.Time) ingest.Change {
+func sampleChange(o sendOptions, at time.Time) ingest.Change {
 	change := ingest.Change{
 		Module: o.module, Operation: strings.ToLower(o.operation[:min(1, len(o.operation))]) + o.operation[min(1, len(o.operation)):],
 		Channel: o.channel, IDs: o.ids, OccurredAt: at, ReceivedAt: at,
 	}
-	if change.Module == "" {
-		change.Module = "Contacts"
-		if strings.HasPrefix(kind, "bitrix24") {
-			change.Module = "Contact"
-		}
-	}
 	if len(change.IDs) == 0 {
 		change.IDs = []string{strconv.FormatInt(5725767000000000000+rand.Int64N(1e12), 10)} //nolint:gosec // others may send at the same time, and none is a secret
-	}
-	if kind == zoho.NotificationsLabel && change.Operation != "delete" {
-		change.Fields, change.Values = map[string][]string{}, map[string]json.RawMessage{}
-		for _, id := range change.IDs {
-			change.Fields[id] = []string{"Mobile"}
-			change.Values[id] = json.RawMessage(`{"Mobile":"+49 30 901820"}`)
-		}
 	}
 	return change
 }

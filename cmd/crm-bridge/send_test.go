@@ -27,9 +27,9 @@ func TestSamplesDiffer(t *testing.T) {
 		return body.IDs[0], body.ServerTime
 	}
 	records, times := map[string]bool{}, map[int64]bool{}
-	given := sampler(zoho.NotificationsLabel, source, sendOptions{operation: "edit", token: "x", ids: []string{"1"}}, "")
+	given := sampler(source, sendOptions{operation: "edit", token: "x", ids: []string{"1"}}, "")
 	for i := range 500 {
-		elsewhere := sampler(zoho.NotificationsLabel, source, sendOptions{operation: "edit", token: "x"}, "")
+		elsewhere := sampler(source, sendOptions{operation: "edit", token: "x"}, "")
 		record, _ := sample(elsewhere, 0)
 		_, at := sample(given, i)
 		records[record], times[at] = true, true

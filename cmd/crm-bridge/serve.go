@@ -22,7 +22,7 @@ func serveCommand() *cobra.Command {
 		Use:     "serve",
 		Short:   "Receive callbacks (the default command)",
 		Long:    "Receive callbacks until SIGTERM, then drain. Everything is set by environment variables: crm-bridge config lists them.",
-		Example: "  BRIDGE_ZOHO_TOKENS=1000000068001:a-long-random-token crm-bridge serve",
+		Example: known().example("  PROOF=a-long-random-secret crm-bridge serve"),
 		Args:    noArgs,
 		RunE:    serve,
 	}
@@ -35,7 +35,7 @@ func serve(cmd *cobra.Command, _ []string) error {
 	}
 	log, flush := terminal.NewLog(cmd.ErrOrStderr(), slog.Level(settings.LogLevel), settings.LogFormat)
 	defer flush()
-	b, err := openBridge(cmd.Context(), settings, log)
+	b, err := openBridge(cmd.Context(), settings, crms, log)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func greet(out io.Writer, b *bridge) {
 		return
 	}
 	terminal.Say(out, "crm-bridge %s\n", config.Release)
-	terminal.Say(out, "  callbacks   %s  %s\n", callbacks, strings.Join(paths(b.sources), " "))
+	terminal.Say(out, "  callbacks   %s  %s\n", callbacks, strings.Join(paths(b.crms.sources()), " "))
 	terminal.Say(out, "  events      %s  stream %s, subjects %s\n", events, b.settings.Stream, subjects)
 	terminal.Say(out, "  admin       %s  /healthz /readyz /metrics\n", admin)
 	terminal.Say(out, "  durability  %s\n", b.store.Durability())
@@ -71,7 +71,7 @@ func greet(out io.Writer, b *bridge) {
 }
 
 // paths are those that the sources answer.
-func paths(sources map[string]ingest.Source) []string {
+func paths(sources []ingest.Source) []string {
 	var paths []string
 	for _, source := range sources {
 		for _, route := range source.Routes() {

@@ -33,6 +33,16 @@ func openState(state *publish.State, key string, log *slog.Logger) (ingest.State
 	return shared, nil
 }
 
+// laterState is an ingest.State for those that are opened before it. Nothing is loaded or saved until open is called.
+type laterState struct{ shared, secret struct{ ingest.Store } }
+
+// State returns the state that open opens.
+func (l *laterState) State() ingest.State { return ingest.State{Shared: &l.shared, Secret: &l.secret} }
+
+func (l *laterState) open(state ingest.State) {
+	l.shared.Store, l.secret.Store = state.Shared, state.Secret
+}
+
 // bucket is publish's state in ingest's words.
 type bucket struct {
 	ingest.Store

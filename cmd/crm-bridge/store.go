@@ -10,7 +10,6 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
-	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/publish/store"
 )
@@ -27,12 +26,12 @@ func storeConfig(s config.Settings) store.Config {
 }
 
 // openStore opens what makes events safe.
-func openStore(ctx context.Context, s config.Settings, data *datadir.Dir, sources map[string]ingest.Source, registry prometheus.Registerer, log *slog.Logger) (*store.Store, error) {
+func openStore(ctx context.Context, s config.Settings, data *datadir.Dir, crms opened, registry prometheus.Registerer, log *slog.Logger) (*store.Store, error) {
 	c := storeConfig(s)
 	c.Registry, c.Log, c.Server.Log = registry, log, log
 	c.Probe, c.JournalID = data.Probe, func() (string, error) { return data.Secret(datadir.JournalSecret) }
 	if c.Duplicates == 0 {
-		c.Duplicates = duplicates(sources, c.MaxAge)
+		c.Duplicates = duplicates(crms, c.MaxAge)
 	}
 	var err error
 	if c.Server.OwnerPass, err = data.Secret(datadir.OwnerSecret); err != nil {
@@ -52,14 +51,12 @@ func openStore(ctx context.Context, s config.Settings, data *datadir.Dir, source
 	return opened, s.NATS.Explain(err)
 }
 
-// duplicates is how long a repeated id is recognised by default: for as long as a source's repeats take to come, but not longer
+// duplicates is how long a repeated id is recognised by default: for as long as a CRM's repeats take to come, but not longer
 // than the stream keeps events.
-func duplicates(sources map[string]ingest.Source, maxAge time.Duration) time.Duration {
+func duplicates(crms opened, maxAge time.Duration) time.Duration {
 	window := 2 * time.Minute
-	for _, source := range sources {
-		if late, ok := source.(interface{ RepeatsWithin() time.Duration }); ok {
-			window = max(window, late.RepeatsWithin())
-		}
+	for _, crm := range crms {
+		window = max(window, crm.RepeatsWithin)
 	}
 	if maxAge > 0 {
 		window = min(window, maxAge)

@@ -14,6 +14,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/replay"
 )
 
 // tailOptions are what tail was asked for.
@@ -22,7 +23,7 @@ type tailOptions struct {
 	since        string
 	json, pretty bool
 	count        int
-	selected     selection
+	selected     replay.Selection
 }
 
 func tailCommand() *cobra.Command {
@@ -33,10 +34,10 @@ func tailCommand() *cobra.Command {
 		Long: `Watch the events of the stream, live. A subject may hold the wildcards * (one token) and > (all that follow).
 Waits for an unreachable server, then resumes, with each event once.
 On a terminal an event is a line, coloured unless NO_COLOR is set; an id that does not fit is shortened, and whole in --json.`,
-		Example: `  crm-bridge tail
-  crm-bridge tail 'crm.zoho.Deals.*' 'crm.bitrix24.Deal.*' --since 36h
+		Example: known().example(`  crm-bridge tail
+  crm-bridge tail 'crm.PROVIDER.MODULE.*' 'crm.LAST.*' --since 36h
   crm-bridge tail --record 5725767000003000010 --origin repair --since 7d --pretty
-  crm-bridge tail --since 2026-11-01 --json | jq .event.data`,
+  crm-bridge tail --since 2026-11-01 --json | jq .event.data`),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.subjects = append(o.subjects, args...)
 			return terminal.WhileRead(cmd.Context(), cmd.OutOrStdout(), func(ctx context.Context) error {
@@ -49,7 +50,7 @@ On a terminal an event is a line, coloured unless NO_COLOR is set; an id that do
 	cmd.Flags().BoolVar(&o.json, "json", false, "JSON lines, also on a terminal")
 	cmd.Flags().BoolVar(&o.pretty, "pretty", false, "all of each event, as indented JSON")
 	cmd.Flags().IntVar(&o.count, "count", 0, "stop after so many events (default: never)")
-	o.selected.flags(cmd)
+	selectionFlags(cmd, &o.selected)
 	return cmd
 }
 
@@ -64,10 +65,10 @@ func (o *tailOptions) check() error {
 	}
 	for _, subject := range o.subjects {
 		if !subjectPattern.MatchString(subject) {
-			return fmt.Errorf("%w: %q is no subject: give tokens joined by dots, such as 'crm.zoho.Deals.*' or 'crm.>'", errUsage, subject)
+			return fmt.Errorf("%w: %q is no subject: give tokens joined by dots, such as 'crm.*.Deals.*' or 'crm.>'", errUsage, subject)
 		}
 	}
-	return o.selected.check()
+	return checkSelection(o.selected)
 }
 
 // errEnough ends a read that has seen what it came for.
@@ -103,7 +104,7 @@ func tail(ctx context.Context, o tailOptions, out, progress io.Writer) error {
 	show := o.show(out)
 	seen := 0
 	err = follower.Follow(ctx, func(e publish.Stored) error {
-		if !o.selected.matches(e) {
+		if !o.selected.Matches(e) {
 			return nil
 		}
 		if err := show(e); err != nil {

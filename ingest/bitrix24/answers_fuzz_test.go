@@ -35,17 +35,19 @@ func FuzzAnswers(f *testing.F) {
 	wanted := bitrix24.Wanted{"ONCRMDEALUPDATE"}
 	f.Fuzz(func(t *testing.T, status uint8, body string) {
 		code := []int{200, 400, 401, 403}[status%4]
-		secret := newMemory()
-		secret.values["bitrix24.credentials."+member] = []byte(stored)
+		secret := &memory{}
+		if _, err := secret.Save(t.Context(), "bitrix24.credentials."+member, []byte(stored), 0); err != nil {
+			t.Fatal(err)
+		}
 		client := &bitrix24.Client{
-			ClientID: "local.1", ClientSecret: workflowSecret, Rate: 1e9, State: ingest.State{Shared: newMemory(), Secret: secret},
+			ClientID: "local.1", ClientSecret: workflowSecret, Rate: 1e9, State: ingest.State{Shared: &memory{}, Secret: secret},
 			HTTP: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 				return &http.Response{StatusCode: code, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 			})},
 		}
 		portals := []string{member}
 		var errs []error
-		_, err := (&bitrix24.Subscriptions{Client: client, Portals: portals, Events: wanted, Handler: handler}).Watch(t.Context(), client.State)
+		_, err := (&bitrix24.Subscriptions{Client: client, Portals: portals, Events: wanted, Handler: handler}).Watch(t.Context(), client.State, func(ingest.Gap) error { return nil })
 		errs = append(errs, err)
 		err = (&bitrix24.Offline{Client: client, Portals: portals}).Drain(t.Context(), client.State, func(_ context.Context, changes []ingest.Change) ([]ingest.Ack, error) {
 			whole(t, changes)

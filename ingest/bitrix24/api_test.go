@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"testing"
 
@@ -44,23 +44,21 @@ func (w wire) RoundTrip(request *http.Request) (response *http.Response, err err
 
 // memory is a Store that may fail.
 type memory struct {
-	mu     sync.Mutex
-	values map[string][]byte
-	at     map[string]uint64
-	loads  int
-	fail   func(key string, value []byte) error // before a Save; nil: never
+	ingest.Memory
+
+	mu    sync.Mutex
+	loads int
+	fail  func(key string, value []byte) error // before a Save; nil: never
 }
 
-func newMemory() *memory { return &memory{values: map[string][]byte{}, at: map[string]uint64{}} }
-
-func (m *memory) Load(_ context.Context, key string) ([]byte, uint64, error) {
+func (m *memory) Load(ctx context.Context, key string) ([]byte, uint64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.loads++
-	return bytes.Clone(m.values[key]), m.at[key], nil
+	return m.Memory.Load(ctx, key)
 }
 
-func (m *memory) Save(_ context.Context, key string, value []byte, revision uint64) (uint64, error) {
+func (m *memory) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail != nil {
@@ -68,23 +66,10 @@ func (m *memory) Save(_ context.Context, key string, value []byte, revision uint
 			return 0, err
 		}
 	}
-	if m.at[key] != revision {
-		return 0, ingest.ErrConflict
-	}
-	m.values[key] = bytes.Clone(value)
-	m.at[key]++
-	return m.at[key], nil
+	return m.Memory.Save(ctx, key, value, revision)
 }
 
-func (m *memory) text() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var all strings.Builder
-	for key, value := range m.values {
-		all.WriteString(key + " " + string(value) + "\n")
-	}
-	return all.String()
-}
+func (m *memory) text() string { return fmt.Sprint(m.All()) }
 
 // buffer is a log that goroutines may share.
 type buffer struct {
@@ -124,7 +109,7 @@ type world struct {
 // newWorld returns a world in which nothing is installed yet.
 func newWorld(t *testing.T, wanted string, offline bool) *world {
 	t.Helper()
-	w := &world{crm: bitrix24test.New(oauthURL), secret: newMemory(), shared: newMemory(), log: &buffer{}}
+	w := &world{crm: bitrix24test.New(oauthURL), secret: &memory{}, shared: &memory{}, log: &buffer{}}
 	w.portal = w.crm.Portal(member)
 	w.crm.Callbacks = &http.Client{Transport: wire{http.HandlerFunc(w.callback)}}
 	w.app = w.replica(t, wanted, offline)

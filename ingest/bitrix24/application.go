@@ -11,12 +11,6 @@ import (
 
 // Application is what an application of Bitrix24 lets the bridge do beside taking callbacks: it is installed in portals,
 // keeps their events bound (ingest.Watcher), empties their queues (ingest.Drainer) and lists what changed (ingest.Lister).
-//
-//	app, err := bitrix24.OpenApplication(setup, publicURL, log)      // nil: no application is configured
-//	secrets[bitrix24.RecordsLabel] = app.RecordsSecrets()            // for the redactor
-//	app.Client.State = state                                         // before the first callback is taken
-//	events.Installations = app.Installations                         // the source Events, whose Verify asks Prove
-//	ingest.Kept{Watcher: app.Subscriptions, Drainer: app.Offline, Lister: app.Records}
 type Application struct {
 	Client *Client // of all that follow
 
@@ -24,16 +18,6 @@ type Application struct {
 	*Subscriptions
 	*Offline
 	*Records
-}
-
-// OpenApplication configures an application from the environment. It returns nil where none is configured. Its Client has
-// no State yet.
-func OpenApplication(setup ingest.Setup, publicURL string, log *slog.Logger) (*Application, error) {
-	var config Config
-	if err := setup.Env(&config); err != nil {
-		return nil, err
-	}
-	return NewApplication(config, publicURL, ingest.State{}, nil, log)
 }
 
 // NewApplication makes it of what the environment says; nil where no application is configured. publicURL is where portals
@@ -81,5 +65,5 @@ func NewApplication(config Config, publicURL string, state ingest.State, client 
 
 // RecordsSecrets says that a record is the customer's own data: nothing in it is removed for its name.
 func (a *Application) RecordsSecrets() ingest.Secrets {
-	return ingest.Secrets{Records: []string{"*"}, Values: []string{a.Client.ClientSecret}}
+	return ingest.Secrets{Records: []string{"*"}, Values: []string{a.Client.ClientSecret}, Looks: looks}
 }

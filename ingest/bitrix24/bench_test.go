@@ -13,7 +13,7 @@ import (
 // What one event costs from its body to the bytes for the stream, step by step and whole: as a form, as it comes, and as
 // JSON.
 func BenchmarkEvent(b *testing.B) {
-	s := open(b, bitrix24.OpenEvents)
+	s := open(b, openEvents)
 	m := mapping(b, bitrix24.EventsLabel, s)
 	for _, sample := range []string{"event-contact-add.form", "event-deal-update-numbers.json"} {
 		b.Run(sample, func(b *testing.B) { benchmark(b, s, m, eventCallback(read(b, sample))) })

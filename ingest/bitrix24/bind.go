@@ -1,65 +1,50 @@
 package bitrix24
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// Subscriptions keeps events bound in portals: online ones to Handler, or offline ones to the queue that the portal keeps.
+// Subscriptions keeps events bound in portals: online events to Handler, or offline events to the portal's queue.
 // Bindings do not expire, but an update of the application loses them, and an administrator may. Set the fields once.
 type Subscriptions struct {
 	Client  *Client
 	Portals []string // member_ids
 	Events  Wanted
 	Handler string // where the portals post to: <public URL>/bitrix24/events
-	Offline bool   // the wanted events wait in the portal's queue instead
-
-	mu   sync.Mutex
-	gaps map[string][]ingest.Gap // that the last Watch returned, by portal
+	Offline bool   // the events wait in the portal's queue instead
 }
 
-// How often bindings are looked at.
+// How often bindings are checked.
 const (
 	lookEvery = time.Hour
-	lookAgain = 5 * time.Minute // where something failed
+	lookAgain = 5 * time.Minute // after a failure
 )
 
-// lifecycle are the events that say how long an application is to be trusted. They are always bound to Handler.
-var lifecycle = []string{"ONAPPUPDATE", "ONAPPUNINSTALL"}
-
-// binding is one row of event.get.
-type binding struct {
-	event, handler string
-	offline        bool
-}
-
-// ID names the channel that a portal's bindings are shown as.
-func (s *Subscriptions) ID() string {
+// channelID is the channel as which a portal's bindings are listed.
+func (s *Subscriptions) channelID() string {
 	if s.Offline {
 		return "offline"
 	}
 	return "events"
 }
 
-// Watch implements ingest.Watcher: it reads what is bound in each portal (event.get), binds what is missing (event.bind),
-// and unbinds what it once bound and nobody wants any more (event.unbind). A binding that has vanished is a gap from the
-// last time that it was seen. Handlers that others have bound are left alone.
-func (s *Subscriptions) Watch(ctx context.Context, state ingest.State) (ingest.Watched, error) {
+// Watch implements ingest.Watcher: it reads what is bound in each portal (event.get), binds what is missing (event.bind), and
+// unbinds what it once bound and is no longer configured (event.unbind). A binding that has vanished is a gap from the last time
+// that it was seen. It leaves other handlers alone.
+func (s *Subscriptions) Watch(ctx context.Context, state ingest.State, note func(ingest.Gap) error) (ingest.Watched, error) {
 	watched := ingest.Watched{Next: time.Now().Add(lookEvery)}
 	var failed error
 	for _, member := range s.Portals {
-		channel, gaps, err := s.watch(ctx, state.Shared, member)
+		channel, err := s.watch(ctx, state.Shared, member)
 		watched.Channels = append(watched.Channels, channel)
-		watched.Gaps = append(watched.Gaps, gaps...)
-		if err != nil {
+		if err = errors.Join(err, noteGaps(ctx, state.Shared, member, note)); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("events of portal %s: %w", member, err))
 			watched.Next = time.Now().Add(lookAgain)
 			if late(ctx) {
@@ -70,24 +55,22 @@ func (s *Subscriptions) Watch(ctx context.Context, state ingest.State) (ingest.W
 	return watched, failed
 }
 
-func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member string) (ingest.Channel, []ingest.Gap, error) {
+func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member string) (ingest.Channel, error) {
 	table, err := openTable()
 	if err != nil {
-		return ingest.Channel{}, nil, err
+		return ingest.Channel{}, err
 	}
-	channel := ingest.Channel{Provider: Provider, Account: member, ID: s.ID(), State: "active", Queued: s.Offline}
+	channel := ingest.Channel{Provider: Provider, Account: member, ID: s.channelID(), State: "active", Queued: s.Offline}
 	for _, event := range s.Events {
 		channel.Modules = append(channel.Modules, table.moduleOf(event))
 	}
 	slices.Sort(channel.Modules)
 	channel.Modules = slices.Compact(channel.Modules)
 
-	var gaps []ingest.Gap
 	var have []binding
 	start := time.Now()
-	err = remember(ctx, store, member, func(memory *bindings) error {
-		memory.forget(s.told(member)) // they are in other hands, or Watch would not be called
-		if memory.Disabled {
+	err = remember(ctx, store, member, func(kept *bindings) error {
+		if kept.Disabled {
 			channel.State = "disabled"
 			return nil
 		}
@@ -96,35 +79,29 @@ func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member st
 		}
 		for _, want := range s.needed() {
 			if slices.Contains(have, want) {
-				memory.covered(table, s.Client.clock(member), member, want, start)
+				kept.covered(table, &s.Client.portal(member).clock, member, want, start)
 			} else {
-				memory.missing(want) // noted before it is bound again: the answer to that may be lost
+				kept.missing(want) // stored before it is bound again: the answer to that may be lost
 			}
 		}
 		return nil
 	})
 	if err == nil && channel.State != "disabled" {
-		err = remember(ctx, store, member, func(memory *bindings) error {
-			err := s.settle(ctx, table, member, memory, have)
-			if ctx.Err() == nil { // or the caller has no time to note them
-				gaps = slices.Clone(memory.Gaps)
-			}
-			return err
+		err = remember(ctx, store, member, func(kept *bindings) error {
+			return s.settle(ctx, table, member, kept, have)
 		})
 	}
-	s.tell(member, gaps)
 	if err != nil {
 		channel.State, channel.Problem = "lapsed", err.Error()
-		if errors.Is(err, ErrNotInstalled) || refusedWith(err, "WRONG_AUTH_TYPE", "ACCESS_DENIED") {
+		if errors.Is(err, errNotInstalled) || refusedWith(err, "WRONG_AUTH_TYPE", "ACCESS_DENIED") {
 			channel.State = "refused"
 		}
 	}
-	return channel, gaps, err
+	return channel, err
 }
 
-// settle makes a portal's bindings what they should be, where have is what they are. What failed is in the error; the rest
-// is done all the same.
-func (s *Subscriptions) settle(ctx context.Context, table table, member string, memory *bindings, have []binding) error {
+// settle changes a portal's bindings from have to what is needed. What failed is in the error; the rest is done all the same.
+func (s *Subscriptions) settle(ctx context.Context, table table, member string, kept *bindings, have []binding) error {
 	var failed error
 	needed := s.needed()
 	for _, want := range needed {
@@ -132,16 +109,16 @@ func (s *Subscriptions) settle(ctx context.Context, table table, member string, 
 			continue
 		}
 		if late(ctx) {
-			return errors.Join(failed, errors.New("not all events could be bound in time; the rest follows"))
+			return errors.Join(failed, errors.New("not all events could be bound in time; the next check continues"))
 		}
 		bound := time.Now()
 		if err := s.bind(ctx, member, want); err != nil {
 			failed = errors.Join(failed, err)
 			continue
 		}
-		memory.covered(table, s.Client.clock(member), member, want, bound)
+		kept.covered(table, &s.Client.portal(member).clock, member, want, bound)
 	}
-	for _, old := range memory.all() {
+	for _, old := range kept.all() {
 		if slices.Contains(needed, old) {
 			continue
 		}
@@ -151,12 +128,12 @@ func (s *Subscriptions) settle(ctx context.Context, table table, member string, 
 				continue
 			}
 		}
-		memory.remove(old)
+		kept.remove(old)
 	}
 	return failed
 }
 
-// needed is what should be bound.
+// needed returns what should be bound.
 func (s *Subscriptions) needed() []binding {
 	var all []binding
 	for _, event := range s.Events {
@@ -174,14 +151,14 @@ func (s *Subscriptions) needed() []binding {
 	return all
 }
 
-// bound reads what is bound (event.get). Rows of the queue have no handler.
+// bound reads what is bound (event.get). Offline bindings have no handler.
 func (s *Subscriptions) bound(ctx context.Context, member string) ([]binding, error) {
 	var rows []struct {
 		Event   string `json:"event"`
 		Handler string `json:"handler"`
 		Offline any    `json:"offline"`
 	}
-	if err := s.Client.Call(ctx, member, "event.get", nil, &rows); err != nil {
+	if err := s.Client.call(ctx, member, "event.get", nil, &rows); err != nil {
 		return nil, explain(err)
 	}
 	all := make([]binding, 0, len(rows))
@@ -191,13 +168,13 @@ func (s *Subscriptions) bound(ctx context.Context, member string) ([]binding, er
 	return all, nil
 }
 
-// bind binds an event. One that is bound already is fine.
+// bind binds an event; it is not an error if it is bound already.
 func (s *Subscriptions) bind(ctx context.Context, member string, b binding) error {
 	if !b.offline && b.handler == "" {
-		return fmt.Errorf("%s cannot be bound: set BRIDGE_PUBLIC_URL, which the portal is to post to, or BRIDGE_BITRIX24_OFFLINE", b.event)
+		return fmt.Errorf("%s cannot be bound: set BRIDGE_PUBLIC_URL, where the portal will post to, or BRIDGE_BITRIX24_OFFLINE", b.event)
 	}
-	err := s.Client.Call(ctx, member, "event.bind", b.params(), nil)
-	var refusal *Refusal
+	err := s.Client.call(ctx, member, "event.bind", b.params(), nil)
+	var refusal *apiError
 	if errors.As(err, &refusal) && strings.Contains(refusal.Description, "already binded") {
 		return nil
 	}
@@ -208,80 +185,51 @@ func (s *Subscriptions) bind(ctx context.Context, member string, b binding) erro
 }
 
 func (s *Subscriptions) unbind(ctx context.Context, member string, b binding) error {
-	if err := s.Client.Call(ctx, member, "event.unbind", b.params(), nil); err != nil {
+	if err := s.Client.call(ctx, member, "event.unbind", b.params(), nil); err != nil {
 		return fmt.Errorf("%s: %w", b.event, explain(err))
 	}
 	return nil
 }
 
-func (b binding) params() map[string]any {
-	if b.offline {
-		return map[string]any{"event": b.event, "event_type": "offline"}
-	}
-	return map[string]any{"event": b.event, "handler": b.handler}
-}
-
-func compareBindings(a, b binding) int {
-	return cmp.Or(cmp.Compare(a.event, b.event), cmp.Compare(a.handler, b.handler))
-}
-
-// Disable unbinds what was bound in a portal, and binds nothing there until Enable.
+// Disable unbinds what the bridge has bound in a portal, and binds nothing there until Enable.
 func (s *Subscriptions) Disable(ctx context.Context, state ingest.State, member string) error {
-	if !slices.Contains(s.Portals, member) {
-		return fmt.Errorf("no portal %q is configured: BRIDGE_BITRIX24_PORTALS says which", member)
-	}
-	return remember(ctx, state.Shared, member, func(memory *bindings) error {
-		memory.Disabled = true
+	return s.change(ctx, state, member, func(kept *bindings) error {
+		kept.Disabled = true
 		have, err := s.bound(ctx, member)
 		if err != nil {
 			return err
 		}
-		for _, ours := range memory.all() {
+		for _, ours := range kept.all() {
 			if slices.Contains(have, ours) && !slices.Contains(lifecycle, ours.event) {
 				err = errors.Join(err, s.unbind(ctx, member, ours))
 			}
-			memory.remove(ours)
+			kept.remove(ours)
 		}
 		return err
 	})
 }
 
-// Enable has the next Watch bind again what is wanted in a portal.
+// Enable has the next Watch bind the events in a portal again.
 func (s *Subscriptions) Enable(ctx context.Context, state ingest.State, member string) error {
-	if !slices.Contains(s.Portals, member) {
-		return fmt.Errorf("no portal %q is configured: BRIDGE_BITRIX24_PORTALS says which", member)
-	}
-	return remember(ctx, state.Shared, member, func(memory *bindings) error {
-		memory.Disabled = false
+	return s.change(ctx, state, member, func(kept *bindings) error {
+		kept.Disabled = false
 		return nil
 	})
 }
 
-// Renew has the next Watch look at a portal's bindings; they do not expire. It is an error where they are disabled.
+// Renew has the next Watch check a portal's bindings, which do not expire. It is an error where they are disabled.
 func (s *Subscriptions) Renew(ctx context.Context, state ingest.State, member string) error {
-	if !slices.Contains(s.Portals, member) {
-		return fmt.Errorf("no portal %q is configured: BRIDGE_BITRIX24_PORTALS says which", member)
-	}
-	return remember(ctx, state.Shared, member, func(memory *bindings) error {
-		if memory.Disabled {
-			return fmt.Errorf("portal %s is disabled: enable it first (crm-bridge channels enable bitrix24)", member)
+	return s.change(ctx, state, member, func(kept *bindings) error {
+		if kept.Disabled {
+			return fmt.Errorf("portal %s is disabled; enable it first (crm-bridge channels enable bitrix24)", member)
 		}
 		return nil
 	})
 }
 
-// told returns the gaps of a portal that the last Watch returned.
-func (s *Subscriptions) told(member string) []ingest.Gap {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.gaps[member]
-}
-
-func (s *Subscriptions) tell(member string, gaps []ingest.Gap) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.gaps == nil {
-		s.gaps = map[string][]ingest.Gap{}
+func (s *Subscriptions) change(ctx context.Context, state ingest.State, member string, f func(*bindings) error) error {
+	if !slices.Contains(s.Portals, member) {
+		return fmt.Errorf("BRIDGE_BITRIX24_PORTALS does not name the portal %q", member)
 	}
-	s.gaps[member] = gaps
+	return remember(ctx, state.Shared, member, f)
 }

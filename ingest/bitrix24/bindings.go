@@ -1,35 +1,57 @@
 package bitrix24
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
-// bindings is what is remembered of a portal's bindings, in State.Shared.
+// lifecycle are the events that end or renew the trust in an application. They are always bound to Handler.
+var lifecycle = []string{"ONAPPUPDATE", "ONAPPUNINSTALL"}
+
+// binding is one row of event.get.
+type binding struct {
+	event, handler string
+	offline        bool
+}
+
+func (b binding) params() map[string]any {
+	if b.offline {
+		return map[string]any{"event": b.event, "event_type": "offline"}
+	}
+	return map[string]any{"event": b.event, "handler": b.handler}
+}
+
+func compareBindings(a, b binding) int {
+	return cmp.Or(cmp.Compare(a.event, b.event), cmp.Compare(a.handler, b.handler))
+}
+
+// bindings is the state of a portal's bindings, in State.Shared.
 type bindings struct {
 	Disabled bool          `json:"disabled,omitempty"`
 	Ours     []seenBinding `json:"ours"`
-	Gaps     []ingest.Gap  `json:"gaps,omitempty"` // not told of yet
+	Gaps     []ingest.Gap  `json:"gaps,omitempty"` // not noted yet
 }
 
-// seenBinding is a binding that the bridge has made or wanted, and when it was last surely there.
+// seenBinding is a binding of the bridge, and when it was last known to be there.
 type seenBinding struct {
 	Event   string    `json:"event"`
 	Handler string    `json:"handler,omitempty"`
 	Offline bool      `json:"offline,omitempty"`
 	Seen    time.Time `json:"seen"`
-	Missing bool      `json:"missing,omitempty"` // since Seen, at most
+	Missing bool      `json:"missing,omitempty"` // at some time since Seen
 }
 
 func (s seenBinding) binding() binding { return binding{s.Event, s.Handler, s.Offline} }
 
-// covered notes that a binding is there since a moment. Where it was missing, the time until now becomes a gap, by the portal's
-// clock.
+// covered records that a binding has been there since a moment. If it was missing, the time until now becomes a gap, by the
+// portal's clock.
 func (m *bindings) covered(t table, clock *ingest.Clock, member string, b binding, since time.Time) {
 	for _, ours := range m.Ours {
 		if ours.binding() == b && ours.Missing && !slices.Contains(lifecycle, b.event) {
@@ -40,12 +62,7 @@ func (m *bindings) covered(t table, clock *ingest.Clock, member string, b bindin
 	m.Ours = append(m.Ours, seenBinding{Event: b.event, Handler: b.handler, Offline: b.offline, Seen: since.UTC()})
 }
 
-// forget removes gaps that are in other hands.
-func (m *bindings) forget(gaps []ingest.Gap) {
-	m.Gaps = slices.DeleteFunc(m.Gaps, func(gap ingest.Gap) bool { return slices.Contains(gaps, gap) })
-}
-
-// missing notes that a binding is not there, if it has ever been.
+// missing records that a binding of the bridge is not there.
 func (m *bindings) missing(b binding) {
 	for i := range m.Ours {
 		if m.Ours[i].binding() == b {
@@ -54,7 +71,7 @@ func (m *bindings) missing(b binding) {
 	}
 }
 
-// gap notes a gap, grown together with another of the same module.
+// gap adds a gap, merged with another of the same module.
 func (m *bindings) gap(gap ingest.Gap) {
 	for i := range m.Gaps {
 		if other := &m.Gaps[i]; other.Module == gap.Module {
@@ -72,7 +89,7 @@ func (m *bindings) remove(b binding) {
 	m.Ours = slices.DeleteFunc(m.Ours, func(ours seenBinding) bool { return ours.binding() == b })
 }
 
-// all are the bindings in a fixed order.
+// all returns the bindings in a fixed order.
 func (m *bindings) all() []binding {
 	all := make([]binding, 0, len(m.Ours))
 	for _, ours := range m.Ours {
@@ -82,30 +99,36 @@ func (m *bindings) all() []binding {
 	return all
 }
 
-// remember loads what is remembered of a portal, has it changed, and stores it, also where the change failed half way or
-// time ran out. If somebody else was faster it is all done again.
-func remember(ctx context.Context, store ingest.Store, member string, change func(*bindings) error) error {
-	key := "bitrix24.bindings." + member
-	for {
-		raw, revision, err := store.Load(ctx, key)
-		if err != nil {
-			return err
-		}
-		var memory bindings
-		if len(raw) > 0 {
-			if err := json.Unmarshal(raw, &memory); err != nil {
-				memory = bindings{} // made by another version; what is bound is found again
+// remember changes and stores a portal's state, also where the change failed halfway or time ran out. If somebody else was faster
+// it starts over.
+func remember(ctx context.Context, store ingest.Store, member string, change func(*bindings) error) (failed error) {
+	// Lenient: what cannot be decoded is dropped, and what is bound is found again.
+	stored := rest.Value[bindings]{Store: lasting{store}, Key: "bitrix24.bindings." + member, Lenient: true}
+	_, err := stored.Update(ctx, func(kept *bindings) error {
+		failed = change(kept)
+		return nil
+	})
+	return errors.Join(failed, err)
+}
+
+// noteGaps notes a portal's gaps, and forgets them.
+func noteGaps(ctx context.Context, store ingest.Store, member string, note func(ingest.Gap) error) error {
+	return remember(ctx, store, member, func(kept *bindings) error {
+		for len(kept.Gaps) > 0 {
+			if err := note(kept.Gaps[0]); err != nil {
+				return fmt.Errorf("note a gap of %s: %w", kept.Gaps[0].Module, err)
 			}
+			kept.Gaps = kept.Gaps[1:]
 		}
-		failed := change(&memory)
-		if raw, err = json.Marshal(memory); err != nil {
-			return err
-		}
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), hurry)
-		_, err = store.Save(last, key, raw, revision)
-		cancel()
-		if !errors.Is(err, ingest.ErrConflict) || ctx.Err() != nil {
-			return errors.Join(failed, err)
-		}
-	}
+		return nil
+	})
+}
+
+// lasting is a store that still saves for a moment after ctx has ended.
+type lasting struct{ ingest.Store }
+
+func (l lasting) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), hurry)
+	defer cancel()
+	return l.Store.Save(last, key, value, revision)
 }

@@ -10,21 +10,22 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/body"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
-// maxFields bounds the fields of one body, as ingest.ParseForm bounds its parameters, and likewise those of the proof beyond.
+// maxFields bounds the fields of a body, and beyond it those that authenticate it.
 const maxFields = 1000
 
-// parsed is what a callback says, the same whether it came as a form (the wire) or as JSON (the documents). Verify and
-// Decode both read it, so that they cannot see different things.
+// parsed is the content of a callback, whether it came as a form (the wire) or as JSON (the documents). Verify and Decode both read
+// it, so that they cannot see different things.
 type parsed struct {
-	json   json.RawMessage // the callback as it came, where it came as JSON
+	json   json.RawMessage // the body verbatim, if it is JSON
 	form   body.Params     // else
 	fields []field
-	broken bool // its JSON is not valid: what is in fields is what could be read
+	broken bool // its JSON is not valid: fields has what could be read
 }
 
-// native returns the callback as it came, as a JSON object.
+// native returns the body as a JSON object.
 func (b parsed) native() json.RawMessage {
 	if b.json != nil {
 		return b.json
@@ -34,18 +35,18 @@ func (b parsed) native() json.RawMessage {
 
 // field is one value of a body.
 type field struct {
-	names []string        // that lead to it, as they came: data, FIELDS, ID
+	names []string        // the path to it, verbatim: data, FIELDS, ID
 	raw   json.RawMessage // as JSON
 }
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// parse reads a body by its content: what starts with a brace is JSON whatever its header says, and a charset that is unknown
-// counts as none. Beside an error, which wraps ErrMalformed, stands what could be read: it is all that Verify judges.
+// parse reads a body by its content: what starts with a brace is JSON whatever its header says, and an unknown charset counts as
+// none. With an error, which wraps ErrMalformed, it returns what could be read, which is all that Verify needs.
 func parse(cb ingest.Callback) (parsed, error) {
 	_, _, charset, _ := body.Content(cb.Header.Get("Content-Type"))
 	raw := bytes.TrimSpace(bytes.TrimPrefix(cb.Body, byteOrderMark))
-	if len(raw) > 0 && strings.IndexByte("{\x00\xfe\xff", raw[0]) >= 0 { // the last three may begin UTF-16
+	if len(raw) > 0 && strings.IndexByte("{\x00\xfe\xff", raw[0]) >= 0 { // the last three may start UTF-16
 		if text, err := body.Text(cb.Body, charset); strings.HasPrefix(strings.TrimSpace(text), "{") {
 			return parseJSON(strings.TrimSpace(text), err)
 		}
@@ -56,8 +57,10 @@ func parse(cb ingest.Callback) (parsed, error) {
 
 func parseJSON(text string, err error) (parsed, error) {
 	b := parsed{json: json.RawMessage(text)}
-	if err == nil && !json.Valid(b.json) {
-		err = fmt.Errorf("%w: the body is not JSON", ingest.ErrMalformed)
+	if err == nil {
+		if broken := jsontext.Check(b.json); broken != nil {
+			err = fmt.Errorf("%w: the body is %w", ingest.ErrMalformed, broken)
+		}
 	}
 	b.broken = err != nil
 	if !b.descend(nil, b.json) && err == nil {
@@ -66,7 +69,7 @@ func parseJSON(text string, err error) (parsed, error) {
 	return b, err
 }
 
-// isProof reports whether names lead to what proves an event.
+// isProof reports whether names lead to what authenticates an event.
 func isProof(names []string) bool {
 	return match(names, "auth", "member_id") || match(names, "auth", "application_token")
 }
@@ -80,18 +83,18 @@ func parseForm(params body.Params) parsed {
 	values := make([]byte, 0, size)
 	for _, param := range params {
 		names := brackets(param.Name)
-		if match(names, "document_id", "") { // PHP counts
+		if match(names, "document_id", "") { // PHP numbers them
 			names[1] = strconv.Itoa(unindexed)
 			unindexed++
 		}
 		start := len(values)
-		values = body.AppendJSONString(values, param.Value)
+		values = jsontext.AppendString(values, param.Value)
 		b.fields = append(b.fields, field{names, values[start:len(values):len(values)]})
 	}
 	return b
 }
 
-// brackets splits data[FIELDS][ID] as PHP does. A name that PHP would not split is one step.
+// brackets splits data[FIELDS][ID] as PHP does. A name that PHP would not split is returned whole.
 func brackets(name string) []string {
 	first, rest, ok := strings.Cut(name, "[")
 	if !ok || first == "" || !strings.HasSuffix(rest, "]") {
@@ -107,18 +110,18 @@ func brackets(name string) []string {
 	return steps
 }
 
-// descend adds the fields of raw, JSON that stands under names, and reports whether there was room for all. It goes into what
-// this package reads and leaves the rest whole, so it is never more than three levels deep.
+// descend adds the fields of raw, the JSON under names, and reports whether there was room for all. It descends only into what
+// this package reads, at most three levels deep.
 func (b *parsed) descend(names []string, raw json.RawMessage) (all bool) {
 	if !inside(names) || raw[0] != '{' && raw[0] != '[' {
 		return b.add(field{names, raw})
 	}
 	all = true
-	for name, value := range body.Members(raw) {
+	for name, value := range jsontext.Members(raw) {
 		all = b.descend(append(slices.Clone(names), string(name)), value) && all
 	}
 	i := 0
-	for value := range body.Entries(raw) {
+	for value := range jsontext.Entries(raw) {
 		all = b.descend(append(slices.Clone(names), strconv.Itoa(i)), value) && all
 		i++
 	}
@@ -126,7 +129,7 @@ func (b *parsed) descend(names []string, raw json.RawMessage) (all bool) {
 }
 
 func (b *parsed) add(f field) bool {
-	if b.broken && !json.Valid(f.raw) {
+	if b.broken && jsontext.Check(f.raw) != nil {
 		return true
 	}
 	if n := len(b.fields); n >= 2*maxFields || n >= maxFields && !isProof(f.names) {
@@ -136,18 +139,18 @@ func (b *parsed) add(f field) bool {
 	return len(b.fields) <= maxFields
 }
 
-// inside reports whether this package reads what stands below names.
+// inside reports whether this package reads what is below names.
 func inside(names []string) bool {
 	return len(names) == 0 || match(names, "auth") || match(names, "data") || match(names, "data", "fields") || match(names, "document_id")
 }
 
-// match reports whether names are those wanted, which are in lower case.
+// match reports whether names are wanted, which is in lower case.
 func match(names []string, want ...string) bool {
 	return slices.EqualFunc(names, want, func(name, want string) bool { return len(name) == len(want) && strings.EqualFold(name, want) })
 }
 
-// find returns what stands under names (in lower case), nil where nothing or null does. What is said twice, in any
-// letter case, is an error: readers could differ in which they take.
+// find returns the value under names (in lower case), nil where there is none or null. Two values, in any letter case, are an
+// error: readers could differ in which they use.
 func (b parsed) find(names ...string) (json.RawMessage, error) {
 	var found json.RawMessage
 	for _, f := range b.fields {
@@ -165,25 +168,25 @@ func (b parsed) find(names ...string) (json.RawMessage, error) {
 	return found, nil
 }
 
-// has reports whether something stands under names (in lower case), be it null.
+// has reports whether there is a value under names (in lower case), even null.
 func (b parsed) has(names ...string) bool {
 	return slices.ContainsFunc(b.fields, func(f field) bool { return match(f.names, names...) })
 }
 
-// text returns the string under names, empty where there is none.
+// text returns the string under names; empty where there is none.
 func (b parsed) text(names ...string) (string, error) {
 	raw, err := b.find(names...)
 	if err != nil || raw == nil {
 		return "", err
 	}
-	s, ok := body.StringOf(raw)
+	s, ok := jsontext.StringOf(raw)
 	if !ok {
 		return "", fmt.Errorf("%w: %s must be a string", ingest.ErrMalformed, strings.Join(names, "."))
 	}
 	return s, nil
 }
 
-// digits returns the string under names, or the whole number without losing one of its digits.
+// digits returns the string under names, or the whole number with all its digits.
 func (b parsed) digits(names ...string) (string, error) {
 	raw, err := b.find(names...)
 	if err != nil || raw == nil {
@@ -195,7 +198,7 @@ func (b parsed) digits(names ...string) (string, error) {
 	return b.text(names...)
 }
 
-// object writes fields as a JSON object, each under the names behind its first skip ones; a repeated name has a list.
+// object encodes fields as a JSON object, each under its names after the first skip; a repeated name has a list.
 func object(fields []field, skip int) json.RawMessage {
 	out, seen := []byte{'{'}, map[string]int{}
 	values := make([][]json.RawMessage, 0, len(fields))
@@ -213,16 +216,16 @@ func object(fields []field, skip int) json.RawMessage {
 		values[at] = append(values[at], f.raw)
 	}
 	for i, name := range names {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		out = append(body.AppendJSONString(out, name), ':')
+		out = jsontext.AppendName(out, name)
 		if len(values[i]) == 1 {
 			out = append(out, values[i][0]...)
 			continue
 		}
-		list, _ := json.Marshal(values[i]) // raw JSON that was valid always encodes
-		out = append(out, list...)
+		out = append(out, '[')
+		for _, value := range values[i] {
+			out = append(jsontext.AppendComma(out), value...)
+		}
+		out = append(out, ']')
 	}
 	return append(out, '}')
 }

@@ -14,49 +14,30 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// RecordsLabel is the source of changes that were read from the API. It names the family of their schema.
-const RecordsLabel = "bitrix24-records"
-
-// ErrNoList says that the API cannot list what changed in a module.
-var ErrNoList = fmt.Errorf("%w: Bitrix24's API does not list what changed in that module; it does for Lead, Deal, Contact, Company, Quote, "+
-	"SmartInvoice, Activity, DynamicItem and DynamicItem_1032 (a smart process by its entityTypeId)", ingest.ErrNoList)
+// errNoList says that the API cannot list what changed in a module.
+var errNoList = fmt.Errorf("%w: Bitrix24's API lists changes only of Lead, Deal, Contact, Company, Quote, SmartInvoice, Activity, "+
+	"DynamicItem and DynamicItem_1032 (a smart process by its entityTypeId)", ingest.ErrNoList)
 
 // Records lists what changed in the portals, as ingest.Lister. Set the fields once.
 //
-// It shows each record as it is now, once, at the moment of its last modification, in the order of ids. Records that were
-// deleted cannot be listed, nor can the changes between two modifications.
+// Each record is listed once, as it is now, at the time of its last modification, in the order of ids. Deleted records cannot be
+// listed, nor can earlier modifications.
 type Records struct {
 	Client  *Client
 	Portals []string // member_ids
 }
 
-// Entity types as crm.item.list numbers them (crm/data-types.md); an activity has a list of its own.
-var entityTypes = map[string]int{"lead": 1, "deal": 2, "contact": 3, "company": 4, "quote": 7, "smartinvoice": smartInvoice, "activity": activityType}
-
-const (
-	activityType = 6
-	smartInvoice = 31
-)
-
-// pageSize is what the list methods return at most; a shorter page is the last (settings/performance/huge-data.md).
+// pageSize is the most that a list method returns; a shorter page is the last (settings/performance/huge-data.md).
 const pageSize = 50
 
-// shelf is a list of the API: one entity type of one portal.
-type shelf struct {
-	member     string
-	entityType int
-}
-
-func (s shelf) String() string { return s.member + "/" + strconv.Itoa(s.entityType) }
-
-// Changed implements ingest.Lister. The cursor is <member_id>/<entityTypeId>/<last id>: as records are listed by their
-// ids, one that is modified meanwhile is neither missed nor listed twice, and a cursor never expires. Times are compared to
-// the second, as the API gives no more. The error is ErrNoList for a module that cannot be listed.
+// Changed implements ingest.Lister. The cursor is <member_id>/<entityTypeId>/<last id>: since records are listed by id, one that is
+// modified meanwhile is neither missed nor listed twice, and a cursor never expires. Times are compared to the second, as precisely
+// as the API gives them. The error is errNoList for a module that cannot be listed.
 func (r *Records) Changed(ctx context.Context, query ingest.Query) iter.Seq2[ingest.Page, error] {
 	return func(yield func(ingest.Page, error) bool) {
 		err := r.list(ctx, query, yield)
 		if err != nil {
-			yield(ingest.Page{}, fmt.Errorf("what changed in %s: %w", query.Module, err))
+			yield(ingest.Page{}, fmt.Errorf("list changes of %s: %w", query.Module, err))
 		}
 	}
 }
@@ -71,12 +52,12 @@ func (r *Records) list(ctx context.Context, query ingest.Query, yield func(inges
 		at := strings.LastIndexByte(query.Cursor, '/')
 		index := slices.IndexFunc(shelves, func(s shelf) bool { return s.String() == query.Cursor[:max(at, 0)] })
 		if last, err = strconv.Atoi(query.Cursor[at+1:]); err != nil || index < 0 {
-			return fmt.Errorf("%w: it is not one of this list", ingest.ErrCursor)
+			return fmt.Errorf("%w: it does not belong to this list", ingest.ErrCursor)
 		}
 		shelves = shelves[index:]
 	}
 	for _, s := range shelves {
-		have, err := r.Client.access(ctx, s.member)
+		have, err := r.Client.portal(s.member).token.Get(ctx)
 		if err != nil {
 			return fmt.Errorf("portal %s: %w", s.member, err)
 		}
@@ -90,7 +71,7 @@ func (r *Records) list(ctx context.Context, query ingest.Query, yield func(inges
 				return err
 			}
 			if len(rows) > 0 && next <= last {
-				return fmt.Errorf("portal %s lists records in another order than that of their ids", s.member)
+				return fmt.Errorf("portal %s does not list records in the order of their ids", s.member)
 			}
 			last, more = max(last, next), len(rows) >= pageSize
 			page.Cursor = s.String() + "/" + strconv.Itoa(last)
@@ -103,7 +84,7 @@ func (r *Records) list(ctx context.Context, query ingest.Query, yield func(inges
 	return nil
 }
 
-// shelves are the lists that hold the records of a module.
+// shelves returns the lists that hold the records of a module.
 func (r *Records) shelves(ctx context.Context, account, module string) ([]shelf, error) {
 	if len(r.Portals) == 0 {
 		return nil, errors.New("no portal is configured: set BRIDGE_BITRIX24_PORTALS")
@@ -115,7 +96,7 @@ func (r *Records) shelves(ctx context.Context, account, module string) ([]shelf,
 		number := strings.TrimPrefix(strings.TrimPrefix(lower, strings.ToLower(dynamicItem)), "dynamic")
 		var err error
 		if entityType, err = strconv.Atoi(strings.TrimPrefix(number, "_")); err != nil || entityType <= 0 {
-			return nil, ErrNoList
+			return nil, errNoList
 		}
 	}
 	var shelves []shelf
@@ -137,8 +118,7 @@ func (r *Records) shelves(ctx context.Context, account, module string) ([]shelf,
 	return shelves, nil
 }
 
-// smartProcesses are the types that a portal has made for itself (crm.type.list), and invoices, which its events tell of in
-// the same way.
+// smartProcesses returns the types that a portal has defined (crm.type.list), and invoices, whose events look the same.
 func (r *Records) smartProcesses(ctx context.Context, member string) ([]int, error) {
 	const most = 10000 // types of one portal
 	types := []int{smartInvoice}
@@ -149,7 +129,7 @@ func (r *Records) smartProcesses(ctx context.Context, member string) ([]int, err
 			} `json:"types"`
 		}
 		params := map[string]any{"order": map[string]any{"id": "ASC"}, "start": start}
-		if err := r.Client.Call(ctx, member, "crm.type.list", params, &answer); err != nil {
+		if err := r.Client.call(ctx, member, "crm.type.list", params, &answer); err != nil {
 			return nil, explain(err)
 		}
 		for _, t := range answer.Types {
@@ -180,52 +160,15 @@ func (r *Records) page(ctx context.Context, s shelf, query ingest.Query, last in
 	if s.entityType == activityType {
 		params["select"] = []string{"*"}
 		var rows []json.RawMessage
-		return rows, r.Client.Call(ctx, s.member, "crm.activity.list", params, &rows)
+		return rows, r.Client.call(ctx, s.member, "crm.activity.list", params, &rows)
 	}
 	params["select"], params["entityTypeId"] = []string{"*"}, s.entityType
 	var answer struct {
 		Items []json.RawMessage `json:"items"`
 	}
-	err := r.Client.Call(ctx, s.member, "crm.item.list", params, &answer)
+	err := r.Client.call(ctx, s.member, "crm.item.list", params, &answer)
 	return answer.Items, err
 }
 
-// recordNames are the names of what is read of a record.
-type recordNames struct{ id, created, updated string }
-
-func (s shelf) names() recordNames {
-	if s.entityType == activityType {
-		return recordNames{"ID", "CREATED", "LAST_UPDATED"}
-	}
-	return recordNames{"id", "createdTime", "updatedTime"}
-}
-
-// module is the one that live events of the same records have.
-func (s shelf) module() string {
-	switch s.entityType {
-	case 1:
-		return "Lead"
-	case 2:
-		return "Deal"
-	case 3:
-		return "Contact"
-	case 4:
-		return "Company"
-	case activityType:
-		return "Activity"
-	case 7:
-		return "Quote"
-	}
-	return dynamicItem
-}
-
-// asPortal writes a time for a filter: ISO 8601 with its zone, whole seconds.
+// asPortal formats a time for a filter: ISO 8601 with its zone, in whole seconds.
 func asPortal(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05-07:00") }
-
-// ceil is the end of a span in whole seconds: a record's second is in the span if any part of it is.
-func ceil(t time.Time) time.Time {
-	if whole := t.Truncate(time.Second); whole.Before(t) {
-		return whole.Add(time.Second)
-	}
-	return t
-}

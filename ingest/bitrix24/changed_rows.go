@@ -9,8 +9,56 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// changes makes a page of records, and returns the last of their ids. What lies outside the span is left out.
-func (s shelf) changes(have access, query ingest.Query, rows []json.RawMessage) (page ingest.Page, last int, err error) {
+// RecordsLabel is the label of changes that are read from the API, and the family of their schema.
+const RecordsLabel = "bitrix24-records"
+
+// Entity types as in crm.item.list (crm/data-types.md); activities have their own list.
+var entityTypes = map[string]int{"lead": 1, "deal": 2, "contact": 3, "company": 4, "quote": 7, "smartinvoice": smartInvoice, "activity": activityType}
+
+const (
+	activityType = 6
+	smartInvoice = 31
+)
+
+// shelf is a list of the API: one entity type of one portal.
+type shelf struct {
+	member     string
+	entityType int
+}
+
+func (s shelf) String() string { return s.member + "/" + strconv.Itoa(s.entityType) }
+
+// recordNames are the names of the fields that are read of a record.
+type recordNames struct{ id, created, updated string }
+
+func (s shelf) names() recordNames {
+	if s.entityType == activityType {
+		return recordNames{"ID", "CREATED", "LAST_UPDATED"}
+	}
+	return recordNames{"id", "createdTime", "updatedTime"}
+}
+
+// module returns the module of live events of the same records.
+func (s shelf) module() string {
+	switch s.entityType {
+	case 1:
+		return "Lead"
+	case 2:
+		return "Deal"
+	case 3:
+		return "Contact"
+	case 4:
+		return "Company"
+	case activityType:
+		return "Activity"
+	case 7:
+		return "Quote"
+	}
+	return dynamicItem
+}
+
+// changes converts records to a page, and returns the last of their ids. Records outside the span are skipped.
+func (s shelf) changes(have credentials, query ingest.Query, rows []json.RawMessage) (page ingest.Page, last int, err error) {
 	for _, raw := range rows {
 		record, err := s.read(raw)
 		if err != nil {
@@ -34,17 +82,17 @@ type readRecord struct {
 func (s shelf) read(raw json.RawMessage) (readRecord, error) {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(raw, &members) != nil || members == nil {
-		return readRecord{}, errors.New("a listed record is no object")
+		return readRecord{}, errors.New("a listed record is not an object")
 	}
 	names := s.names()
 	record := readRecord{id: scalar(members[names.id])}
 	var err error
 	if record.number, err = strconv.Atoi(record.id); err != nil || record.number <= 0 {
-		return readRecord{}, errors.New("a listed record has no id that is a number")
+		return readRecord{}, errors.New("the id of a listed record is not a number")
 	}
 	record.created, record.updated = moment(members[names.created]), moment(members[names.updated])
 	if record.updated.IsZero() {
-		return readRecord{}, errors.New("a listed record has no time of its last modification")
+		return readRecord{}, errors.New("a listed record has no modification time")
 	}
 	return record, nil
 }
@@ -62,7 +110,7 @@ func inSpan(query ingest.Query, at time.Time) bool {
 	return !at.IsZero() && (query.Since.IsZero() || !at.Before(query.Since.Truncate(time.Second))) && (query.Until.IsZero() || at.Before(ceil(query.Until)))
 }
 
-func (s shelf) change(have access, query ingest.Query, record readRecord, raw json.RawMessage) ingest.Change {
+func (s shelf) change(have credentials, query ingest.Query, record readRecord, raw json.RawMessage) ingest.Change {
 	module := s.module()
 	change := ingest.Change{
 		Source: RecordsLabel, Provider: Provider, Account: s.member, Module: module, Operation: "edit", IDs: []string{record.id},
@@ -76,8 +124,16 @@ func (s shelf) change(have access, query ingest.Query, record readRecord, raw js
 	if s.entityType == activityType {
 		change.NativeOperation = "crm.activity.list"
 	}
-	if module == dynamicItem { // records of different types share their ids
+	if module == dynamicItem { // records of different types may have the same id
 		change.Mark = strconv.Itoa(s.entityType) + " " + change.Mark
 	}
 	return change
+}
+
+// ceil rounds the end of a span up to whole seconds: a record's second is in the span if any part of it is.
+func ceil(t time.Time) time.Time {
+	if whole := t.Truncate(time.Second); whole.Before(t) {
+		return whole.Add(time.Second)
+	}
+	return t
 }

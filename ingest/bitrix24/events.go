@@ -12,6 +12,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/body"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // EventsLabel is the label of the source Events.
@@ -19,8 +20,8 @@ const EventsLabel = "bitrix24-events"
 
 const eventsPath = "/bitrix24/events"
 
-// Events understands the events that Bitrix24 posts to the handlers of applications and to outgoing webhooks. Make it
-// with OpenEvents.
+// Events understands the events that Bitrix24 posts to the handlers of applications and to outgoing webhooks. Open
+// makes it.
 type Events struct {
 	Tokens        ingest.Tokens  // by member_id
 	Installations *Installations // nil: no application is configured
@@ -28,26 +29,25 @@ type Events struct {
 	table table
 }
 
-// OpenEvents configures the source from the environment. Without tokens it takes one that is kept in the data folder,
-// where the bridge may make one, for every portal.
-func OpenEvents(setup ingest.Setup) (ingest.Source, error) {
-	var config Config
-	if err := setup.Env(&config); err != nil {
-		return nil, err
-	}
-	tokens := config.Bitrix24.Tokens
+// openEvents configures the source. Without tokens it takes one that is kept in the data folder, where the bridge may make
+// one, for every portal.
+func (c Config) openEvents(setup ingest.Setup) (*Events, error) {
+	tokens := c.Bitrix24.Tokens
 	if len(tokens) == 0 {
-		made, err := setup.MadeSecret(madeApplicationToken)
+		made, err := setup.SecretsOr(nil, madeApplicationToken)
 		if err != nil {
 			return nil, err
 		}
-		if made != "" {
-			tokens = ingest.Tokens{"*": {made}}
+		if len(made) > 0 {
+			tokens = ingest.Tokens{"*": made}
 		}
 	}
 	table, err := openTable()
 	return &Events{Tokens: tokens, table: table}, err
 }
+
+// Label implements ingest.Source.
+func (e *Events) Label() string { return EventsLabel }
 
 // Routes implements ingest.Source.
 func (e *Events) Routes() []ingest.Route {
@@ -222,7 +222,7 @@ func values(b parsed, id, entityType string) map[string]json.RawMessage {
 }
 
 func entityTypeField(id string) field {
-	return field{[]string{"data", "FIELDS", "ENTITY_TYPE_ID"}, body.JSONString(id)}
+	return field{[]string{"data", "FIELDS", "ENTITY_TYPE_ID"}, jsontext.Quote(id)}
 }
 
 // isHost reports whether a domain can stand in a URL: letters, digits, dots and hyphens, perhaps with a port.

@@ -3,7 +3,6 @@ package bitrix24_test
 import (
 	"encoding/json"
 	"errors"
-	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -12,8 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
-	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
-	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
 )
 
 // proven is what makes a form genuine.
@@ -21,62 +18,15 @@ const proven = "&auth[member_id]=" + member + "&auth[application_token]=" + toke
 
 // Every event that the documents show, or that was seen live, becomes the event of its golden file.
 func TestEventsBecomeEvents(t *testing.T) {
-	s := open(t, bitrix24.OpenEvents)
+	s := open(t, openEvents)
 	for _, name := range samples(t, "event", 12) {
 		t.Run(name, func(t *testing.T) { golden(t, s, eventCallback(read(t, name)), name) })
 	}
 }
 
-// Bitrix24's events satisfy what every source must.
-func TestEventsSuite(t *testing.T) {
-	s := open(t, bitrix24.OpenEvents)
-	m := mapping(t, bitrix24.EventsLabel, s)
-	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded; charset=UTF-8"}}
-	odd := func(plain string) string { return url.QueryEscape(plain) }
-	ingesttest.Run(t, ingesttest.Suite{
-		Label: bitrix24.EventsLabel, Source: s, Events: encoded(m),
-		Keep: func(cb ingest.Callback, reason error) ([]byte, error) { return m.Redact.Quarantine("id", cb, reason) },
-		Genuine: []ingesttest.Genuine{
-			{
-				Name: "documented", Method: "POST", Target: "/bitrix24/events", Body: read(t, "event-activity-update.json"),
-				Secrets: []string{token, accessToken, refreshToken},
-			},
-			{
-				Name: "on the wire", Method: "POST", Target: "/bitrix24/events", Header: form, Body: read(t, "event-contact-add.form"),
-				Secrets: []string{token, "be45f0660000000000000000"},
-			},
-			{
-				Name: "a form with secrets everywhere", Method: "POST", Header: form,
-				Target: "/bitrix24/events?auth=planted-in-the-url&secret=planted-in-the-url&x=" + token,
-				Body: []byte("AUTH%5BAPPLICATION_TOKEN%5D=" + token + "&auth%5bmember_id%5d=" + member +
-					"&auth[acc%65ss_tok%65n]=planted-access&auth[refresh_token][0]=planted-refresh&auth[domain]=u:planted-access@some-domain.bitrix24.com" +
-					"&data[FIELDS][ID]=1&data[FIELDS][LINK]=https://some-domain.bitrix24.com/rest/?auth=planted-access&data[FIELDS][access_token]=planted-field" +
-					"&data[FIELDS][X][refresh_token]=planted-deep&note=" + odd(quoted) + "&" + token + "=1&authorization=planted-authorization&event=ONCRMDEALUPDATE"),
-				Secrets: []string{
-					token, "planted-access", "planted-refresh", "planted-field", "planted-deep", "planted-authorization", quoted, odd(quoted), "planted-in-the-url",
-				},
-			},
-			{
-				Name: "JSON with secrets everywhere", Method: "POST", Target: "/bitrix24/events",
-				Header: http.Header{"Authorization": {"Bearer planted-header-secret"}, "Content-Type": {"application/x-www-form-urlencoded"}},
-				Body: []byte("\ufeff" + ` {"Auth":{"Application_Token":"` + token + `","MEMBER_ID":"` + member + `","Access_Token":"` + accessToken + `",
-					"REFRESH_TOKEN":"` + refreshToken + `","client_endpoint":"https://some-domain.bitrix24.com/rest/?auth=` + accessToken + `"},
-					"data":{"FIELDS":{"ID":"1","LINK":"https://x.example/?access_token=planted-link-secret","HINT":"the ` + token + `","refresh_token":"planted-field"}},
-					"event":"ONCRMDEALUPDATE","` + token + `":1}`),
-				Secrets: []string{token, accessToken, refreshToken, "planted-header-secret", "planted-link-secret", "planted-field"},
-			},
-			{
-				Name: "another token, escaped by the form", Method: "POST", Target: "/bitrix24/events", Header: form,
-				Body:    []byte("auth[member_id]=quoted&auth[application_token]=" + odd(quoted) + "&event=ONCRMLEADDELETE&data[FIELDS][ID]=7"),
-				Secrets: []string{odd(quoted), quoted},
-			},
-		},
-	})
-}
-
 // What Bitrix24 would never send, though it was proven, is malformed: it goes to quarantine, not into a subject.
 func TestEventsDecodeRefuses(t *testing.T) {
-	s := open(t, bitrix24.OpenEvents)
+	s := open(t, openEvents)
 	for name, body := range map[string]string{
 		"no event":                  "data[FIELDS][ID]=1" + proven,
 		"empty event":               "event=" + proven,
@@ -115,7 +65,7 @@ func TestEventsDecodeRefuses(t *testing.T) {
 
 // An installation and its end are answered, and are no event.
 func TestInstallationMakesNoChange(t *testing.T) {
-	s := open(t, bitrix24.OpenEvents)
+	s := open(t, openEvents)
 	for _, name := range []string{"ONAPPINSTALL", "onAppUninstall"} {
 		cb := eventCallback([]byte("event=" + name + "&data[VERSION]=1&auth[refresh_token]=planted" + proven))
 		if err := s.Verify(t.Context(), cb); err != nil {
@@ -129,7 +79,7 @@ func TestInstallationMakesNoChange(t *testing.T) {
 
 // What an event says of its record arrives whole, whether it came as a form or as JSON.
 func TestEventsDecode(t *testing.T) {
-	s := open(t, bitrix24.OpenEvents)
+	s := open(t, openEvents)
 	for _, test := range []struct {
 		name, body string
 		ids        []string
@@ -186,7 +136,7 @@ func TestEventsDecode(t *testing.T) {
 
 // The collection names a portal only by a plain host name.
 func TestCollection(t *testing.T) {
-	s := open(t, bitrix24.OpenEvents)
+	s := open(t, openEvents)
 	for domain, want := range map[string]string{
 		"some-domain.bitrix24.com": "https://some-domain.bitrix24.com/crm/Deal",
 		"crm.example.com:8443":     "https://crm.example.com:8443/crm/Deal",

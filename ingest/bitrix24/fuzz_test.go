@@ -9,7 +9,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
-	"github.com/crm-bridge/crm-bridge/ingest/body"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
@@ -23,7 +23,7 @@ func FuzzEvent(f *testing.F) {
 	f.Add([]byte("event=ONCRMDEALADD&data[FIELDS][ID]={{ID}}&a=50%&b=%u041F&%ff=\xfc&auth[acc%65ss_token]=%"+accessToken+proven), "application/x-www-form-urlencoded; charset=klingon")
 	f.Add([]byte(`{"auth":{"member_id":"`+member+`","application_token":"`+token+`"},"data":{"FIELDS":{"ID":null,"T":"`+"\xff"), "application/json")
 	f.Add([]byte("\xff\xfe"+wide(`{"event":"x","ts":1.7e9,"auth":{"member_id":"`+member+`","access_token":"`+accessToken+`"}}`)), "application/json; charset=utf-16")
-	s := open(f, bitrix24.OpenEvents)
+	s := open(f, openEvents)
 	m := mapping(f, bitrix24.EventsLabel, s)
 	f.Fuzz(func(t *testing.T, body []byte, contentType string) {
 		cb := eventCallback(body)
@@ -39,7 +39,7 @@ func FuzzWorkflow(f *testing.F) {
 	}
 	f.Add(workflowSecret, []byte("document_id[2]=DEAL_1&a="+workflowSecret), "x="+workflowSecret)
 	f.Add("edit", []byte("document_id[2]=DEAL_{=Document:ID}&ts=1.746625426E9&a=\xfc"), "title=50%&secret="+workflowSecret+"&a;b=%ff\xfc")
-	s := open(f, bitrix24.OpenWorkflows)
+	s := open(f, openWorkflows)
 	m := mapping(f, bitrix24.WorkflowsLabel, s)
 	f.Fuzz(func(t *testing.T, operation string, body []byte, query string) {
 		check(t, s, m, workflowCallback(operation, body, query))
@@ -77,7 +77,7 @@ func check(t *testing.T, s ingest.Source, m *transform.Mapping, cb ingest.Callba
 // checkIDs fails unless each id stands, digit for digit, in the native body.
 func checkIDs(t *testing.T, change ingest.Change) {
 	for _, id := range change.IDs {
-		quoted := string(body.JSONString(id))
+		quoted := string(jsontext.Quote(id))
 		plain := strings.Trim(quoted, `"`)
 		if body := unescaped(t, change.NativeBody); !strings.Contains(body, plain) {
 			t.Errorf("id %s is not in %s", id, body)
@@ -99,7 +99,7 @@ func unescaped(t *testing.T, raw []byte) string {
 		}
 		switch token := token.(type) {
 		case string:
-			text.Write(body.JSONString(token))
+			text.Write(jsontext.Quote(token))
 		case json.Number:
 			text.WriteString(" " + token.String() + " ")
 		}

@@ -5,58 +5,43 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// Installations learns from ONAPPINSTALL which application_token proves the callbacks of a portal, and forgets it with
-// ONAPPUNINSTALL. Nothing that a callback says is believed because it says so: its refresh token is shown to the OAuth
-// server together with our client secret, and what comes back must be for the very portal, which must be configured. Set
-// the fields once.
+// Installations learns from ONAPPINSTALL which application_token authenticates the callbacks of a portal, and forgets it with
+// ONAPPUNINSTALL. Nothing in such a callback is trusted: its refresh token is shown to the OAuth server together with our client
+// secret, and the answer must be for the callback's portal, which must be configured. Set the fields once.
 type Installations struct {
 	Client  *Client
-	Portals []string // member_ids whose installation is believed
-	Woken   func()   // called after an installation, when events can be bound; nil: nobody waits for it
+	Portals []string // member_ids whose installation is accepted
+	Woken   func()   // called after an installation, when events can be bound; nil: not called
 
-	mu       sync.Mutex
-	known    map[string]learnt
-	unread   map[string]time.Time // portals whose token could not be read, and when that was logged
-	looks    map[string]*look
-	looked   map[string]time.Time
-	turns    turns              // of checks at the OAuth server
-	checking map[digest]*check  // that are under way
-	verdicts map[digest]verdict // of the OAuth server
+	learnt learntTokens
+	turns  turns  // of checks at the OAuth server
+	checks checks // at the OAuth server
 }
 
-// checkFor is how long an installation may take until it is stored.
-const checkFor = 15 * time.Second
-
-// Installation is what a callback's auth block says. ONAPPINSTALL brings an application_token, and so does ONAPPUPDATE, for
-// a new version may have a token of its own (api-reference/events/safe-event-handlers.md).
+// Installation is a callback's auth block. ONAPPINSTALL brings an application_token, and so does ONAPPUPDATE, because a new version may
+// have another token (api-reference/events/safe-event-handlers.md).
 type Installation struct {
 	MemberID         string
 	ApplicationToken string
 	RefreshToken     string
-	Proven           bool       // a configured token proves it, so that it does not wait behind what nothing proves
-	From             netip.Addr // who sent it, for the fairness of checks; the zero value is a sender like others
+	Proven           bool       // a configured token authenticates it, so that it does not wait behind strangers
+	From             netip.Addr // who sent it, for the fairness of checks
 }
 
-// Uninstalls reports whether an event of that name ends the application; the documents spell it in two ways.
-func Uninstalls(event string) bool {
+// uninstalls reports whether an event of that name uninstalls the application; the documents have two spellings.
+func uninstalls(event string) bool {
 	return strings.EqualFold(event, "ONAPPUNINSTALL") || strings.EqualFold(event, "ONAPPSUNINSTALL")
 }
 
-// Install checks an installation at the OAuth server and stores what it brings. It returns ingest.ErrForged where the
-// server does not confirm it or strangers send so many that it has no turn in time, and ingest.ErrRetry where the server could not
-// be asked, or the answer not be stored.
-func (i *Installations) Install(ctx context.Context, from Installation) error {
-	return i.install(ctx, from, from.Proven)
-}
-
-// install is Install. What a known application_token proves does not wait behind what nothing proves.
+// install checks an installation at the OAuth server and stores the credentials. One that a known application_token authenticates does
+// not wait behind others. The error is ingest.ErrForged where the server does not confirm it or too many are sent for it to be
+// checked in time, and ingest.ErrRetry where the server is unreachable or the credentials cannot be stored.
 func (i *Installations) install(ctx context.Context, from Installation, proven bool) error {
 	switch {
 	case i.Client.ClientID == "" || i.Client.ClientSecret == "":
@@ -66,29 +51,29 @@ func (i *Installations) install(ctx context.Context, from Installation, proven b
 	case ingest.CheckID(from.ApplicationToken) != nil:
 		return fmt.Errorf("%w: an installation without an application_token", ingest.ErrForged)
 	case from.RefreshToken == "" || len(from.RefreshToken) > 1000:
-		return fmt.Errorf("%w: an installation without a refresh_token, so that nothing can confirm it", ingest.ErrForged)
+		return fmt.Errorf("%w: an installation without a refresh_token, which cannot be confirmed", ingest.ErrForged)
 	}
-	return i.once(ctx, digestOf(from), func() error {
+	return i.checks.once(ctx, digestOf(from.MemberID, from.RefreshToken, from.ApplicationToken), func() error {
 		if !proven && !i.turns.wait(ctx, senderOf(from.From, from.MemberID)) {
-			return fmt.Errorf("%w: more installations were sent than are checked in time; BRIDGE_ALLOW, and BRIDGE_TRUSTED_PROXIES behind a proxy, keep strangers out", ingest.ErrForged)
+			return fmt.Errorf("%w: too many installations were sent to be checked in time; set BRIDGE_ALLOW, and BRIDGE_TRUSTED_PROXIES behind a proxy, to keep strangers out", ingest.ErrForged)
 		}
 		return i.check(ctx, from)
 	})
 }
 
-// check shows an installation to the OAuth server and stores what comes back.
+// check exchanges an installation's refresh token and stores the credentials.
 func (i *Installations) check(ctx context.Context, from Installation) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkFor) // its token works once: no giving up half way
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkFor) // too late to give up halfway: its token works once
 	defer cancel()
-	answer, err := i.Client.exchange(ctx, from.RefreshToken)
-	var refusal *Refusal
+	answer, err := i.Client.oauth().exchange(ctx, from.RefreshToken)
+	var refusal *apiError
 	if errors.As(err, &refusal) && refusal.Code != "" && !passing(err) {
 		return fmt.Errorf("%w: %w: %w", ingest.ErrForged, errUnconfirmed, err)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: the installation could not be checked: %w", ingest.ErrRetry, err)
 	}
-	next, err := i.Client.accepted(answer, from.MemberID, from.ApplicationToken)
+	next, err := i.Client.oauth().accepted(answer, from.MemberID, from.ApplicationToken)
 	if err != nil {
 		return fmt.Errorf("%w: %w: %w", ingest.ErrForged, errUnconfirmed, err)
 	}
@@ -102,50 +87,83 @@ func (i *Installations) check(ctx context.Context, from Installation) error {
 	return nil
 }
 
-// errUnconfirmed is the OAuth server's verdict on an installation: asking again would be in vain.
-var errUnconfirmed = errors.New("the installation is not confirmed")
-
-// Prove decides whether a callback with that event and that auth block comes from its portal: nil if so, ingest.ErrForged if
-// not. An installation is checked and stored first, and with the end of one the trust ends.
+// Prove authenticates a callback with that event and that auth block: nil if it comes from its portal, ingest.ErrForged if not. An
+// installation is checked and stored first, and an uninstallation ends the trust.
 func (i *Installations) Prove(ctx context.Context, event string, auth Installation) error {
-	known := i.Proves(ctx, auth.MemberID, auth.ApplicationToken)
+	known := i.proves(ctx, auth.MemberID, auth.ApplicationToken)
 	switch {
 	case strings.EqualFold(event, "ONAPPINSTALL"), strings.EqualFold(event, "ONAPPUPDATE") && !known:
 		return i.install(ctx, auth, known || auth.Proven)
-	case !known && !auth.Proven && i.isUnread(auth.MemberID):
+	case !known && !auth.Proven && i.learnt.isUnread(auth.MemberID):
 		return fmt.Errorf("%w: the store of application tokens is unreachable", ingest.ErrUnasked)
 	case !known:
 		return fmt.Errorf("%w: no installation brought that application_token for its member_id", ingest.ErrForged)
-	case Uninstalls(event):
-		return i.Uninstall(ctx, auth.MemberID)
+	case uninstalls(event):
+		return i.uninstall(ctx, auth.MemberID)
 	}
 	return nil
 }
 
-// Uninstall ends the trust in a portal: its token proves nothing any more and its credentials are gone. Call it only for
-// a callback that Proves was true for.
-func (i *Installations) Uninstall(ctx context.Context, member string) error {
-	if err := i.put(ctx, member, access{}); err != nil {
-		return fmt.Errorf("%w: the end of the installation: %w", ingest.ErrRetry, err)
+// uninstall ends the trust in a portal: its application_token and its credentials are deleted. Call it only for an authenticated
+// callback.
+func (i *Installations) uninstall(ctx context.Context, member string) error {
+	if err := i.put(ctx, member, credentials{}); err != nil {
+		return fmt.Errorf("%w: the uninstallation: %w", ingest.ErrRetry, err)
 	}
 	i.Client.log().Warn("application uninstalled", "portal", member)
 	return nil
 }
 
-// put stores credentials whatever is there.
-func (i *Installations) put(ctx context.Context, member string, next access) error {
-	for range 10 {
-		_, revision, err := i.Client.read(ctx, member)
-		if err != nil && revision == 0 { // what cannot be understood is replaced
-			return err
-		}
-		if _, err = i.Client.save(ctx, member, next, revision); err == nil {
-			i.learn(member, next.ApplicationToken)
-			return nil
-		}
-		if !errors.Is(err, ingest.ErrConflict) {
-			return err
+// put replaces a portal's credentials, even those that cannot be decoded.
+func (i *Installations) put(ctx context.Context, member string, next credentials) error {
+	stored := i.Client.stored(member)
+	stored.Lenient = true
+	_, err := stored.Update(ctx, func(have *credentials) error {
+		*have = next
+		return nil
+	})
+	if err == nil {
+		i.learnt.learn(member, next.ApplicationToken)
+	}
+	return err
+}
+
+// tokensFor returns the application_tokens that authenticate a portal's callbacks; nil where it has none. They are at most half a
+// minute old.
+func (i *Installations) tokensFor(ctx context.Context, member string) []string {
+	if !i.isConfigured(member) {
+		return nil
+	}
+	token, fresh := i.learnt.remembered(member)
+	if !fresh {
+		if stored, ok := i.learnt.look(ctx, i.Client, member); ok {
+			token = stored
 		}
 	}
-	return ingest.ErrConflict
+	if token == "" {
+		return nil
+	}
+	return []string{token}
+}
+
+// proves reports whether token authenticates a callback of a portal. An unknown token is looked up in the store, since another
+// replica may just have stored it.
+func (i *Installations) proves(ctx context.Context, member, token string) bool {
+	if !i.isConfigured(member) || token == "" {
+		return false
+	}
+	known, fresh := i.learnt.remembered(member)
+	if fresh && ingest.MatchesAny(token, []string{known}) {
+		return true
+	}
+	stored, ok := i.learnt.look(ctx, i.Client, member)
+	if !ok {
+		stored = known
+	}
+	return ingest.MatchesAny(token, []string{stored})
+}
+
+// isConfigured reports whether a portal is one of Portals.
+func (i *Installations) isConfigured(member string) bool {
+	return member != "" && slices.Contains(i.Portals, member)
 }

@@ -28,7 +28,7 @@ func TestRepairBeginsAtOnce(t *testing.T) {
 			keeper := func(replica string) (stop func()) {
 				app := w.replica(t, "Deal.all", false)
 				k := &keep.Keeper{
-					Kept:  []keep.Kept{{Label: "bitrix24", Watcher: app.Subscriptions, Lister: app.Records, Clock: app.Client.Clock}},
+					CRMs:  []*ingest.CRM{{Provider: "bitrix24", Watcher: app.Subscriptions, Lister: app.Records, Clock: app.Client.Clock}},
 					State: w.state(), Ready: func(context.Context) bool { return true }, Replica: replica,
 					Metrics: keep.NewKeeperMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler),
 					Accept: func(_ context.Context, changes []ingest.Change) ([]ingest.Ack, error) {

@@ -2,18 +2,28 @@ package bitrix24
 
 import (
 	"context"
+	"sync"
 	"time"
 
-	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
-// learnt is a token as it was stored at a moment.
+// learnt is a token as it was read at a moment.
 type learnt struct {
 	token string
 	at    time.Time
 }
 
-// look is one look into the store for a portal's token, for all that wait for it.
+// learntTokens caches the application tokens of portals.
+type learntTokens struct {
+	mu     sync.Mutex
+	known  map[string]learnt
+	unread map[string]time.Time // portals whose token could not be read, and when that was logged
+	looks  map[string]*look
+	looked map[string]time.Time
+}
+
+// look is a running read of a portal's token from the store, shared by all that wait for it.
 type look struct {
 	done  chan struct{}
 	token string
@@ -21,60 +31,25 @@ type look struct {
 }
 
 const (
-	learntFor  = 30 * time.Second       // then a token is read from the store again
-	looksApart = 100 * time.Millisecond // between two looks for one portal's token
+	learntFor  = 30 * time.Second       // how long a token is not read from the store again
+	looksApart = 100 * time.Millisecond // between two reads of one portal's token
 	unreadFor  = time.Minute            // between two log lines about a store that cannot be read
 )
 
-// TokensFor returns the application_tokens that prove a portal's callbacks; nil where it has none. It is as the store had
-// it half a minute ago at most.
-func (i *Installations) TokensFor(ctx context.Context, member string) []string {
-	if !i.isConfigured(member) {
-		return nil
-	}
-	token, fresh := i.remembered(member)
-	if !fresh {
-		if stored, ok := i.look(ctx, member); ok {
-			token = stored
-		}
-	}
-	if token == "" {
-		return nil
-	}
-	return []string{token}
-}
-
-// Proves reports whether token proves a callback of a portal. An unknown token is looked up in the store,
-// for another replica may have taken the installation a moment ago.
-func (i *Installations) Proves(ctx context.Context, member, token string) bool {
-	if !i.isConfigured(member) || token == "" {
-		return false
-	}
-	known, fresh := i.remembered(member)
-	if fresh && ingest.MatchesAny(token, []string{known}) {
-		return true
-	}
-	stored, ok := i.look(ctx, member)
-	if !ok {
-		stored = known
-	}
-	return ingest.MatchesAny(token, []string{stored})
-}
-
-// remembered returns a portal's token as it was last read, and whether that was lately.
-func (i *Installations) remembered(member string) (token string, fresh bool) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	known, ok := i.known[member]
+// remembered returns a portal's token as it was last read, and whether that was within learntFor.
+func (l *learntTokens) remembered(member string) (token string, fresh bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	known, ok := l.known[member]
 	return known.token, ok && time.Since(known.at) <= learntFor
 }
 
-// look returns a portal's token as the store has it after the call, empty where it has none; ok is false where that cannot be
-// read. All who ask meanwhile share one look, and there are ten a second at most, whatever strangers send.
-func (i *Installations) look(ctx context.Context, member string) (token string, ok bool) {
-	i.mu.Lock()
-	if shared := i.looks[member]; shared != nil {
-		i.mu.Unlock()
+// look reads a portal's token from the store; empty where it has none. ok is false where the store cannot be read. Concurrent callers
+// share one read, and there are at most ten a second, whatever strangers send.
+func (l *learntTokens) look(ctx context.Context, client *Client, member string) (token string, ok bool) {
+	l.mu.Lock()
+	if shared := l.looks[member]; shared != nil {
+		l.mu.Unlock()
 		select {
 		case <-shared.done:
 			return shared.token, shared.ok
@@ -82,71 +57,61 @@ func (i *Installations) look(ctx context.Context, member string) (token string, 
 			return "", false
 		}
 	}
-	if i.looks == nil {
-		i.looks, i.looked = map[string]*look{}, map[string]time.Time{}
+	if l.looks == nil {
+		l.looks, l.looked = map[string]*look{}, map[string]time.Time{}
 	}
 	mine := &look{done: make(chan struct{})}
-	i.looks[member] = mine
-	wait := looksApart - time.Since(i.looked[member])
-	i.mu.Unlock()
+	l.looks[member] = mine
+	wait := looksApart - time.Since(l.looked[member])
+	l.mu.Unlock()
 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkFor) // the others wait for it
 	defer cancel()
 	defer close(mine.done)
 	if wait > 0 {
-		_ = sleep(ctx, wait)
+		_ = rest.Sleep(ctx, wait)
 	}
-	i.mu.Lock()
-	i.looked[member] = time.Now()
-	delete(i.looks, member) // who comes from now on wants to see what is stored from now on
-	i.mu.Unlock()
-	have, _, err := i.Client.read(ctx, member)
+	l.mu.Lock()
+	l.looked[member] = time.Now()
+	delete(l.looks, member) // later callers need a read that starts after they called
+	l.mu.Unlock()
+	have, _, err := client.stored(member).Load(ctx)
 	if err != nil {
-		i.notRead(member, err)
+		l.notRead(client, member, err)
 		return "", false
 	}
-	i.learn(member, have.ApplicationToken)
+	l.learn(member, have.ApplicationToken)
 	mine.token, mine.ok = have.ApplicationToken, true
 	return mine.token, mine.ok
 }
 
-// notRead notes that a portal's token cannot be read, and logs it once a minute.
-func (i *Installations) notRead(member string, err error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.unread == nil {
-		i.unread = map[string]time.Time{}
+// notRead records that a portal's token cannot be read, and logs it once a minute.
+func (l *learntTokens) notRead(client *Client, member string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.unread == nil {
+		l.unread = map[string]time.Time{}
 	}
-	if last, ok := i.unread[member]; !ok || time.Since(last) > unreadFor {
-		i.Client.log().Error("application token cannot be read", "portal", member, "error", err)
-		i.unread[member] = time.Now()
+	if last, ok := l.unread[member]; !ok || time.Since(last) > unreadFor {
+		client.log().Error("application token cannot be read", "portal", member, "error", err)
+		l.unread[member] = time.Now()
 	}
 }
 
-func (i *Installations) learn(member, token string) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.known == nil {
-		i.known = map[string]learnt{}
+func (l *learntTokens) learn(member, token string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.known == nil {
+		l.known = map[string]learnt{}
 	}
-	i.known[member] = learnt{token, time.Now()}
-	delete(i.unread, member)
+	l.known[member] = learnt{token, time.Now()}
+	delete(l.unread, member)
 }
 
-// isUnread reports whether a portal's token could not be read, so that nothing can be said of one that is not known.
-func (i *Installations) isUnread(member string) bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	_, unread := i.unread[member]
+// isUnread reports whether a portal's token could not be read, so that an unknown token cannot be judged.
+func (l *learntTokens) isUnread(member string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, unread := l.unread[member]
 	return unread
-}
-
-// isConfigured reports whether a portal is one of Portals.
-func (i *Installations) isConfigured(member string) bool {
-	for _, portal := range i.Portals {
-		if portal == member && member != "" {
-			return true
-		}
-	}
-	return false
 }

@@ -18,14 +18,14 @@ import (
 // what changes there is proven and taken, and after the uninstallation nothing of it is believed any more.
 func TestLifeOfAnInstallation(t *testing.T) {
 	w := newWorld(t, "Deal.all", false)
-	source, err := bitrix24.OpenEvents(ingest.Setup{Env: func(any) error { return nil }, MadeSecret: func(string) (string, error) { return "made", nil }})
+	source, err := openEvents(ingest.Setup{Env: func(any) error { return nil }, MadeSecret: func(string) (string, error) { return "made", nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	source.(*bitrix24.Events).Installations = w.app.Installations
 	taken := newTaken(t)
 	bridge := &receive.Handler{
-		Sources: map[string]ingest.Source{bitrix24.EventsLabel: source}, Accept: taken.accept, MaxBody: 1 << 20, MaxInFlight: 9, AnswerTimeout: 5 * time.Second,
+		Sources: []ingest.Source{source}, Accept: taken.accept, MaxBody: 1 << 20, MaxInFlight: 9, AnswerTimeout: 5 * time.Second,
 		Log: slog.New(slog.NewTextHandler(w.log, nil)), Metrics: receive.NewMetrics(prometheus.NewRegistry()),
 		Quarantine: func(context.Context, ingest.Callback, error) (string, error) { return "kept", nil },
 	}

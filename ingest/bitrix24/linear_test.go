@@ -49,7 +49,7 @@ func TestWorkIsLinear(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, label := range []string{bitrix24.EventsLabel, bitrix24.WorkflowsLabel} {
-				opener := map[string]func(ingest.Setup) (ingest.Source, error){bitrix24.EventsLabel: bitrix24.OpenEvents, bitrix24.WorkflowsLabel: bitrix24.OpenWorkflows}[label]
+				opener := map[string]func(ingest.Setup) (ingest.Source, error){bitrix24.EventsLabel: openEvents, bitrix24.WorkflowsLabel: openWorkflows}[label]
 				s := open(t, opener)
 				m := mapping(t, label, s)
 				cb := workflowCallback("add", []byte(body), "secret="+workflowSecret)

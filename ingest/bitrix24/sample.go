@@ -2,6 +2,7 @@ package bitrix24
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,7 +18,10 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/body"
 )
 
-const sampleDomain = "some-domain.bitrix24.com"
+const (
+	sampleDomain = "some-domain.bitrix24.com"
+	sampleModule = "Contact" // of a change that names none
+)
 
 // Sample implements ingest.Sampler: an event as an outgoing webhook posts it, in a form. Bitrix24 tells of one record at
 // a time, so of several it takes the first.
@@ -31,6 +35,7 @@ func (e *Events) Sample(change ingest.Change, token string) (ingest.Callback, er
 	if token == "" {
 		return ingest.Callback{}, errors.New("no Bitrix24 application token is configured: set BRIDGE_BITRIX24_TOKENS as the bridge has it, or pass --token")
 	}
+	change.Module = cmp.Or(change.Module, sampleModule)
 	if change.NativeOperation == "" {
 		operation, err := ingest.Operation(change.Operation)
 		if err != nil {
@@ -62,13 +67,13 @@ func (e *Events) Sample(change ingest.Change, token string) (ingest.Callback, er
 	return post(EventsLabel, eventsPath, change, form), nil
 }
 
-// Proof implements ingest.Prover.
+// Proof implements ingest.Sampler.
 func (e *Events) Proof() (variable, file string) {
 	return "BRIDGE_BITRIX24_TOKENS", madeApplicationToken
 }
 
-// Proof implements ingest.Prover.
-func (w *Workflows) Proof() (variable, file string) {
+// Proof implements ingest.Sampler.
+func (w *workflows) Proof() (variable, file string) {
 	return "BRIDGE_BITRIX24_WORKFLOW_SECRET", madeWorkflowSecret
 }
 
@@ -103,7 +108,7 @@ func sampleFields(values json.RawMessage) (body.Params, error) {
 
 // Sample implements ingest.Sampler: an outgoing webhook as a workflow posts it. A workflow runs on one record, so of
 // several it takes the first.
-func (w *Workflows) Sample(change ingest.Change, token string) (ingest.Callback, error) {
+func (w *workflows) Sample(change ingest.Change, token string) (ingest.Callback, error) {
 	if token == "" && len(w.WorkflowSecret) > 0 {
 		token = w.WorkflowSecret[0]
 	}
@@ -119,6 +124,7 @@ func (w *Workflows) Sample(change ingest.Change, token string) (ingest.Callback,
 	if len(change.IDs) == 0 {
 		return ingest.Callback{}, errors.New("a workflow runs on a record, and the change names none")
 	}
+	change.Module = cmp.Or(change.Module, sampleModule)
 	id := change.IDs[0]
 	class, document := sampleDocument(change.Module, id, change.Values[id])
 	if module, got, _, err := record(document); err != nil || got != id || !strings.EqualFold(module, change.Module) {

@@ -16,7 +16,7 @@ import (
 func TestSamples(t *testing.T) {
 	at := time.Unix(1727018926, 0).UTC()
 	for name, opener := range map[string]func(ingest.Setup) (ingest.Source, error){
-		bitrix24.EventsLabel: bitrix24.OpenEvents, bitrix24.WorkflowsLabel: bitrix24.OpenWorkflows,
+		bitrix24.EventsLabel: openEvents, bitrix24.WorkflowsLabel: openWorkflows,
 	} {
 		s := open(t, opener)
 		for _, want := range []ingest.Change{
@@ -55,7 +55,7 @@ func TestSamples(t *testing.T) {
 
 // A sample is refused where Bitrix24 has no such callback, rather than sent as another one.
 func TestSamplesRefuse(t *testing.T) {
-	events, workflows := open(t, bitrix24.OpenEvents).(ingest.Sampler), open(t, bitrix24.OpenWorkflows).(ingest.Sampler)
+	events, workflows := open(t, openEvents).(ingest.Sampler), open(t, openWorkflows).(ingest.Sampler)
 	for _, test := range []struct {
 		name   string
 		maker  ingest.Sampler
@@ -79,7 +79,7 @@ func TestSamplesRefuse(t *testing.T) {
 
 // The token that is given goes before the one that is configured, so that a refusal can be tried out.
 func TestSampleToken(t *testing.T) {
-	for _, opener := range []func(ingest.Setup) (ingest.Source, error){bitrix24.OpenEvents, bitrix24.OpenWorkflows} {
+	for _, opener := range []func(ingest.Setup) (ingest.Source, error){openEvents, openWorkflows} {
 		s := open(t, opener)
 		cb, err := s.(ingest.Sampler).Sample(ingest.Change{Module: "Lead", Operation: "edit", IDs: []string{"1"}}, "guessed & wrong")
 		if err != nil {
@@ -93,7 +93,7 @@ func TestSampleToken(t *testing.T) {
 
 // Where the only token is another portal's, the sample is of that portal.
 func TestSampleMember(t *testing.T) {
-	s, err := bitrix24.OpenEvents(setup(ingest.Tokens{"portal-b": {"b"}, "portal-a": {"a"}}, nil))
+	s, err := openEvents(setup(ingest.Tokens{"portal-b": {"b"}, "portal-a": {"a"}}, nil))
 	if err != nil {
 		t.Fatal(err)
 	}

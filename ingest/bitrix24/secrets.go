@@ -8,13 +8,12 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// harmless are the members of auth that may be kept. Any other member may be a credential: an access token is
-// there when a known user made the change, and later versions of Bitrix24 may add more.
+// harmless are the members of auth that are kept. Any other member may be a credential: an access token is there when a known user
+// made the change, and later versions of Bitrix24 may add more.
 var harmless = []string{"domain", "member_id", "server_endpoint", "server_domain", "client_endpoint", "status", "scope", "expires", "expires_in", "user_id"}
 
-// credentials are the names that Bitrix24 itself gives to them. No field of a customer's has one of these: the names of
-// custom fields begin with UF_.
-var credentials = []string{
+// credentialNames are Bitrix24's own names of credentials. No custom field has one of them: their names start with UF_.
+var credentialNames = []string{
 	"access_token", "refresh_token", "application_token", "client_secret", "authorization",
 	"token", "auth_token", "event_token", "auth_id", "refresh_id", "app_sid", "sessid",
 }
@@ -22,28 +21,31 @@ var credentials = []string{
 var (
 	// credentialName matches names that a credential may have beside the record: event_token of a robot, a property api_key.
 	credentialName = regexp.MustCompile(`token|secret|passw|passphrase|pwd|credential|authorization|(?:api|access|private|auth).?key|auth.?(?:id|code)|refresh.?id|sess(?:ion)?.?id|(?:^|[^a-z])sid$|^jwt$`)
-	// credentialHints stand in every such name.
+	// credentialHints are parts of every such name.
 	credentialHints = []string{"token", "secret", "pass", "pwd", "cred", "auth", "key", "refresh", "sess", "sid", "jwt"}
-	// harmlessName matches those of them that only say something of a credential, or sound like one.
+	// harmlessName matches those of them that only describe a credential, or sound like one.
 	harmlessName = regexp.MustCompile(`(?:count|type|ttl|length|expires|expires_in|expiry)$|secretar`)
 )
 
+// looks is that of the code in the URL of an inbound webhook, /rest/1/…/.
+var looks = []ingest.Look{{Pattern: regexp.MustCompile(`(?i)(/rest/[0-9]{1,10}/)([a-z0-9]{10,64})(?:$|[^a-z0-9.])`), Words: []string{"/rest/"}, Shaped: true}}
+
 // secrets returns where the callbacks of Bitrix24 carry credentials.
 func secrets(configured []string) ingest.Secrets {
-	return ingest.Secrets{Values: configured, Hides: hides, ValuesAt: []string{"data", "fields"}}
+	return ingest.Secrets{Values: configured, Looks: looks, Hides: hides, ValuesAt: []string{"data", "fields"}}
 }
 
-// hides reports whether a credential stands at a path, in the envelope of a callback or in its record: data.FIELDS, or
-// EVENT_DATA of an offline event. In auth all is one that is not known to be harmless; elsewhere it is by its name.
+// hides reports whether there is a credential at a path, in the envelope of a callback or in its record: data.FIELDS, or EVENT_DATA of
+// an offline event. In auth everything is one that is not known to be harmless; elsewhere the name decides.
 func hides(path []string, object bool) bool {
 	if path = unbracketed(path); len(path) == 0 {
 		return false
 	}
 	inRecord := len(path) > 1 && path[0] == "event_data" || len(path) > 2 && path[0] == "data" && path[1] == "fields"
 	if inRecord {
-		return slices.ContainsFunc(path[1:], func(step string) bool { return slices.Contains(credentials, step) })
+		return slices.ContainsFunc(path[1:], func(step string) bool { return slices.Contains(credentialNames, step) })
 	}
-	if path[0] == "event_additional" && len(path) > 1 { // of an offline event; authorization data, the documents say
+	if path[0] == "event_additional" && len(path) > 1 { // of an offline event; authorization data by the documents
 		return path[1] != "user_id"
 	}
 	if at := slices.Index(path, "auth"); at >= 0 {
@@ -64,7 +66,7 @@ func isCredentialName(name string) bool {
 		credentialName.MatchString(name) && !harmlessName.MatchString(name)
 }
 
-// unbracketed returns the steps of a path, those too that a form writes into one name: auth[access_token].
+// unbracketed returns the steps of a path, including those within one name of a form: auth[access_token].
 func unbracketed(path []string) []string {
 	if !slices.ContainsFunc(path, func(step string) bool { return strings.ContainsAny(step, "[].") }) {
 		return path

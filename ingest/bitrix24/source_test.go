@@ -3,10 +3,10 @@ package bitrix24_test
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,11 +17,10 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
 	"github.com/crm-bridge/crm-bridge/ingest/body"
+	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
 	"github.com/crm-bridge/crm-bridge/schemas"
 	"github.com/crm-bridge/crm-bridge/transform"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 const (
 	member         = "a223c6b3710f85df22e9377d6c4f7553"
@@ -44,15 +43,38 @@ func setup(tokens ingest.Tokens, secrets ingest.SecretList) ingest.Setup {
 	}
 }
 
-// open returns a source that takes every sample of testdata.
-func open(t testing.TB, opener func(ingest.Setup) (ingest.Source, error)) ingest.Source {
-	t.Helper()
-	s, err := opener(setup(ingest.Tokens{
+// configured takes every sample of testdata.
+func configured() ingest.Setup {
+	return setup(ingest.Tokens{
 		member:                             {"an-older-token", token},
 		"010b6886ebc205e43ae65000ee00addb": {token},
 		"995c2cbaf3edb993c1d640820f802149": {token},
 		"quoted":                           {quoted},
-	}, ingest.SecretList{workflowSecret, "the-old-workflow-secret"}))
+	}, ingest.SecretList{workflowSecret, "the-old-workflow-secret"})
+}
+
+// openEvents opens the source of events.
+func openEvents(setup ingest.Setup) (ingest.Source, error) {
+	return openSource(setup, bitrix24.EventsLabel)
+}
+
+// openWorkflows opens the source of workflows.
+func openWorkflows(setup ingest.Setup) (ingest.Source, error) {
+	return openSource(setup, bitrix24.WorkflowsLabel)
+}
+
+func openSource(setup ingest.Setup, label string) (ingest.Source, error) {
+	crm, err := bitrix24.Open(setup)
+	if err != nil {
+		return nil, err
+	}
+	return crm.Sources[slices.IndexFunc(crm.Sources, func(s ingest.Source) bool { return s.Label() == label })], nil
+}
+
+// open returns a source that takes every sample of testdata.
+func open(t testing.TB, opener func(ingest.Setup) (ingest.Source, error)) ingest.Source {
+	t.Helper()
+	s, err := opener(configured())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +187,7 @@ func golden(t *testing.T, s ingest.Source, cb ingest.Callback, name string) {
 		}
 	}
 	file := strings.TrimSuffix(name, filepath.Ext(name)) + ".event.json"
-	if *update {
+	if *ingesttest.Update {
 		if err := os.WriteFile(filepath.Join("testdata", file), append(got.Bytes(), '\n'), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -201,16 +201,16 @@ func TestLooksAreShared(t *testing.T) {
 func TestStrangersBehindAProxy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "", false)
-		source, err := bitrix24.OpenEvents(ingest.Setup{Env: func(any) error { return nil }, MadeSecret: func(string) (string, error) { return "", nil }})
+		source, err := openEvents(ingest.Setup{Env: func(any) error { return nil }, MadeSecret: func(string) (string, error) { return "", nil }})
 		if err != nil {
 			t.Fatal(err)
 		}
 		source.(*bitrix24.Events).Installations = w.app.Installations
 		missed := 0
 		bridge := (&receive.Handler{
-			Sources: map[string]ingest.Source{bitrix24.EventsLabel: source},
+			Sources: []ingest.Source{source},
 			MaxBody: 1 << 20, MaxInFlight: 1000, AnswerTimeout: answerTimeout, TrustedProxies: ingest.Networks{netip.MustParsePrefix("10.0.0.0/8")},
-			Missed: func(time.Time) { missed++ }, Log: slog.New(slog.DiscardHandler), Metrics: receive.NewMetrics(prometheus.NewRegistry()),
+			Missed: func(string, time.Time) { missed++ }, Log: slog.New(slog.DiscardHandler), Metrics: receive.NewMetrics(prometheus.NewRegistry()),
 		}).HTTP()
 		post := func(from, refresh string) int {
 			form := url.Values{"event": {"ONAPPINSTALL"}, "auth[member_id]": {member}, "auth[application_token]": {"a-token"}, "auth[refresh_token]": {refresh}}

@@ -10,15 +10,15 @@ import (
 )
 
 // events.tsv lists the events of Bitrix24's REST documents: name on the wire, module, the CRM's word for the operation.
-// Events that carry an entity type as a suffix stand there without it.
+// Events with an entity type as a suffix are listed without it.
 //
 //go:embed events.tsv
 var eventsTSV string
 
-// unknown is the module of events that neither the table nor a rule knows.
+// unknown is the module of events that are neither in the table nor follow its pattern.
 const unknown = "Unknown"
 
-// known is what an event's name says.
+// known is the meaning of an event's name.
 type known struct {
 	name, module, operation string
 }
@@ -28,7 +28,7 @@ func (k known) installation() bool {
 	return k.module == "App" && (k.operation == "install" || k.operation == "uninstall")
 }
 
-// table knows the events of Bitrix24 by their name in lower case.
+// table has the events of Bitrix24 by their name in lower case.
 type table struct {
 	all    []known
 	byName map[string]known
@@ -63,9 +63,8 @@ var (
 	unheard  = regexp.MustCompile(`^oncrm([a-z0-9]+)(add|update|delete)$`)
 )
 
-// resolve returns what the name of an event says, in any letter case, and the entity type that its suffix names, empty
-// where it names none. A name that nobody has heard of is kept: as the operation of the module Unknown, if it can be
-// one.
+// resolve returns the meaning of an event's name, in any letter case, and the entity type in its suffix; empty where there is none. An
+// unknown name becomes the operation of the module Unknown, if it can be one.
 func (t table) resolve(name string) (event known, entityType string, err error) {
 	lower := strings.ToLower(name)
 	base := lower
@@ -108,7 +107,7 @@ func (t table) nameOf(module, operation string) (string, error) {
 	name := "ONCRM" + strings.ToUpper(module) + eventWords[operation]
 	event, _, err := t.resolve(name)
 	if err != nil || !strings.EqualFold(event.module, module) || event.operation != operation {
-		return "", fmt.Errorf("no event of Bitrix24 is known for the operation %q of the module %q", operation, module)
+		return "", fmt.Errorf("Bitrix24 has no known event for the operation %q of the module %q", operation, module)
 	}
 	return name, nil
 }

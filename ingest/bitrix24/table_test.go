@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
-	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
 )
 
 func decodeName(t *testing.T, s ingest.Source, name string) ingest.Change {
@@ -21,7 +20,7 @@ func decodeName(t *testing.T, s ingest.Source, name string) ingest.Change {
 // Every event of Bitrix24's documents has the module and the operation that the table gives, in any letter case; and its
 // sample is that event again.
 func TestTable(t *testing.T) {
-	s := open(t, bitrix24.OpenEvents)
+	s := open(t, openEvents)
 	text, err := os.ReadFile("events.tsv")
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +58,7 @@ func TestTable(t *testing.T) {
 
 // Names are written out here, so that a slip in the table shows.
 func TestEventNames(t *testing.T) {
-	s := open(t, bitrix24.OpenEvents)
+	s := open(t, openEvents)
 	for name, want := range map[string]string{
 		"onCrmActivityUpdate":                      "Activity edit",
 		"ONCRMDEALMOVETOCATEGORY":                  "Deal moveToCategory",

@@ -7,34 +7,36 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
-// Bounds of what strangers can have the OAuth server asked.
+// Bounds of the checks that strangers can cause.
 const (
-	checksASecond = 5    // installations that nothing proves yet, in all
+	checksASecond = 5    // installations that nothing authenticates yet, in total
 	checksAtOnce  = 20   // as many at once after a quiet time
-	maxWaiting    = 100  // installations that wait for their turn; of more, those of whoever sends most are refused
+	maxWaiting    = 100  // installations that wait for their turn; beyond, the sender with the most is rejected
 	maxServed     = 1000 // senders whose last turn is remembered
 )
 
-// sender is who may have sent an installation: an address, and the portal that it says it is of.
+// sender is an address, and the portal that it claims.
 type sender struct {
 	from   netip.Prefix
 	member string
 }
 
-// senderOf makes all addresses of one IPv6 network one sender.
+// senderOf returns the sender; all addresses of an IPv6 network are one.
 func senderOf(from netip.Addr, member string) sender {
 	bits := from.BitLen()
 	if from.Is6() {
 		bits = 64
 	}
-	network, _ := from.Prefix(bits) // an address that is not known is one sender too
+	network, _ := from.Prefix(bits) // unknown addresses are one sender
 	return sender{network, member}
 }
 
-// turns lets checks begin, a few a second, fairly: of those that wait, the one whose sender's last turn is longest ago, and of
-// one sender the one that came first. So a sender of many waits only behind its own.
+// turns lets a few checks a second start, fairly: the next one is that of the sender whose last turn is longest ago, in order of
+// arrival for each sender. So a sender of many waits only behind its own.
 type turns struct {
 	mu      sync.Mutex
 	bucket  *rate.Limiter
@@ -47,7 +49,7 @@ type turn struct {
 	refused bool
 }
 
-// wait waits for the sender's turn. It reports whether that came in time, and before too many waited.
+// wait waits for the sender's turn. It reports whether the turn came in time, before too many waited.
 func (t *turns) wait(ctx context.Context, from sender) bool {
 	me := t.enter(from)
 	defer t.leave(me)
@@ -56,13 +58,13 @@ func (t *turns) wait(ctx context.Context, from sender) bool {
 		if pause <= 0 {
 			return pause == 0
 		}
-		if sleep(ctx, pause) != nil {
+		if rest.Sleep(ctx, pause) != nil {
 			return false
 		}
 	}
 }
 
-// enter adds one that waits. Where too many do, the last of the sender with most is refused.
+// enter adds a waiting check. If there are too many, the last one of the sender with the most is rejected.
 func (t *turns) enter(from sender) *turn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -93,7 +95,7 @@ func (t *turns) enter(from sender) *turn {
 	return me
 }
 
-// take returns 0 if it is this one's turn, how long to wait before asking again if not, and less than 0 if it was refused.
+// take returns 0 if it is this check's turn, how long to wait if not, and less than 0 if it was rejected.
 func (t *turns) take(me *turn) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -111,7 +113,7 @@ func (t *turns) take(me *turn) time.Duration {
 		return time.Second / checksASecond / 2
 	}
 	if len(t.served) >= maxServed {
-		clear(t.served) // then a few who had a turn are first again
+		clear(t.served) // then a few that had a turn are first again
 	}
 	t.served[me.sender] = now
 	return 0

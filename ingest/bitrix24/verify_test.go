@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
-	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
 )
 
 // wide spells ASCII as UTF-16.
@@ -18,7 +17,7 @@ func hidden(text string) string { return url.QueryEscape(wide(text)) }
 
 // What does not prove its origin is refused: another portal's token, a token said twice, a body that nobody can read.
 func TestEventsVerify(t *testing.T) {
-	s := open(t, bitrix24.OpenEvents)
+	s := open(t, openEvents)
 	for _, test := range []struct {
 		name, contentType, body string
 		genuine                 bool
@@ -88,7 +87,7 @@ func TestEventsVerify(t *testing.T) {
 
 // With nothing configured the made secret serves every portal; a bridge that may not make one refuses all.
 func TestMadeSecret(t *testing.T) {
-	s, err := bitrix24.OpenEvents(setup(nil, nil))
+	s, err := openEvents(setup(nil, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +96,7 @@ func TestMadeSecret(t *testing.T) {
 	}
 	without := setup(nil, nil)
 	without.MadeSecret = func(string) (string, error) { return "", nil }
-	if s, err = bitrix24.OpenEvents(without); err != nil {
+	if s, err = openEvents(without); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Verify(t.Context(), eventCallback([]byte("event=x"+proven))); !errors.Is(err, ingest.ErrForged) {
@@ -108,14 +107,14 @@ func TestMadeSecret(t *testing.T) {
 	}
 	failing := setup(nil, nil)
 	failing.MadeSecret = func(string) (string, error) { return "", errors.New("disk full") }
-	if _, err := bitrix24.OpenEvents(failing); err == nil {
+	if _, err := openEvents(failing); err == nil {
 		t.Error("opened without its secret")
 	}
 }
 
 // The error of a forgery names the portal that it claims to be, clipped and escaped; a token in its place is not shown.
 func TestForgeryNamesItsPortal(t *testing.T) {
-	s := open(t, bitrix24.OpenEvents)
+	s := open(t, openEvents)
 	for claimed, want := range map[string]string{
 		"0123456789abcdef0123456789abcdef": `it claims to be "0123456789abcdef0123456789abcdef"`,
 		strings.Repeat("a", 200):           `it claims to be "` + strings.Repeat("a", 40) + `..."`,

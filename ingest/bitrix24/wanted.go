@@ -9,11 +9,11 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// Wanted are names of events to be bound, as they are on the wire, sorted. They are read from "Deal.all,Contact.create",
-// from "ONCRMDEALUPDATE", or from both.
+// Wanted are the names of the events to bind, as on the wire, sorted. They are read from a list such as
+// "Deal.all,Contact.create,ONCRMLEADADD".
 type Wanted []string
 
-// Decode reads wanted events from an environment variable.
+// Decode reads events from an environment variable.
 func (w *Wanted) Decode(value string) error {
 	table, err := openTable()
 	if err != nil {
@@ -38,7 +38,7 @@ func (w *Wanted) Decode(value string) error {
 	return nil
 }
 
-// Subjects are the modules and operations of the events, as their subjects name them: Deal.edit.
+// Subjects returns the modules and operations of the events, as in their subjects: Deal.edit.
 func (w Wanted) Subjects() ([]string, error) {
 	table, err := openTable()
 	if err != nil {
@@ -54,18 +54,18 @@ func (w Wanted) Subjects() ([]string, error) {
 	return slices.Compact(subjects), nil
 }
 
-// wanted returns the names of the events that an entry of the variable stands for.
+// wanted returns the names of the events of an entry.
 func (t table) wanted(entry string) ([]string, error) {
 	upper := strings.ToUpper(entry)
 	if event, _, err := t.resolve(upper); err == nil && event.module != unknown {
 		if event.module == "App" || event.module == "OfflineQueue" {
-			return nil, errors.New("is an event that the bridge looks after by itself")
+			return nil, errors.New("is an event that the bridge binds by itself")
 		}
 		return []string{upper}, nil
 	}
 	module, operation, ok := strings.Cut(entry, ".")
 	if !ok || strings.Contains(operation, ".") {
-		return nil, errors.New("is no event: write Deal.all, Deal.edit or the name of an event such as ONCRMDEALUPDATE")
+		return nil, errors.New("is not an event: write Deal.all, Deal.edit or the name of an event such as ONCRMDEALUPDATE")
 	}
 	if !strings.EqualFold(operation, "all") {
 		word, err := ingest.Operation(operation)
@@ -75,25 +75,25 @@ func (t table) wanted(entry string) ([]string, error) {
 				return []string{name}, nil
 			}
 		}
-		return nil, errors.New("is an operation for which the module has no event (Deal.all takes every one that it has)")
+		return nil, errors.New("is an operation for which the module has no event (Deal.all means all that it has)")
 	}
 	var names []string
 	for _, event := range t.all {
 		if !strings.EqualFold(event.module, module) || event.module == "App" || event.module == "OfflineQueue" {
 			continue
 		}
-		if strings.HasPrefix(event.name, "CATALOG.") && len(names) > 0 && strings.HasPrefix(names[0], "ONCRM") { // which would tell of the same products again
+		if strings.HasPrefix(event.name, "CATALOG.") && len(names) > 0 && strings.HasPrefix(names[0], "ONCRM") { // they report the same products
 			continue
 		}
 		names = append(names, event.name)
 	}
 	if names == nil {
-		return nil, errors.New("names a module that is not known; Lead, Deal, Contact, Company, Quote, DynamicItem and Activity are (docs/bitrix24.md)")
+		return nil, errors.New("names an unknown module; known ones are Lead, Deal, Contact, Company, Quote, DynamicItem and Activity (docs/bitrix24.md)")
 	}
 	return names, nil
 }
 
-// moduleOf is the module of an event's name.
+// moduleOf returns the module of an event.
 func (t table) moduleOf(name string) string {
 	event, _, err := t.resolve(name)
 	if err != nil {

@@ -21,46 +21,36 @@ const workflowsPath = "/bitrix24/workflows"
 // secretParam is the parameter of the URL that proves a workflow's webhook.
 const secretParam = "secret"
 
-// Workflows understands the callbacks of an "outgoing webhook" step in a workflow. The step names its record and brings
+// workflows understands the callbacks of an "outgoing webhook" step in a workflow. The step names its record and brings
 // no token, so a secret in its URL is all that can prove it.
-type Workflows struct {
+type workflows struct {
 	WorkflowSecret ingest.SecretList // the first is the one to use
 }
 
-// OpenWorkflows configures the source from the environment. Without a secret it takes one that is kept in the data
-// folder, where the bridge may make one.
-func OpenWorkflows(setup ingest.Setup) (ingest.Source, error) {
-	var config Config
-	if err := setup.Env(&config); err != nil {
-		return nil, err
-	}
-	list := config.Bitrix24.WorkflowSecret
-	if len(list) == 0 {
-		made, err := setup.MadeSecret(madeWorkflowSecret)
-		if err != nil {
-			return nil, err
-		}
-		if made != "" {
-			list = ingest.SecretList{made}
-		}
-	}
-	return &Workflows{WorkflowSecret: list}, nil
+// openWorkflows configures the source. Without a secret it takes one that is kept in the data folder, where the bridge may
+// make one.
+func (c Config) openWorkflows(setup ingest.Setup) (*workflows, error) {
+	secrets, err := setup.SecretsOr(c.Bitrix24.WorkflowSecret, madeWorkflowSecret)
+	return &workflows{WorkflowSecret: secrets}, err
 }
 
+// Label implements ingest.Source.
+func (w *workflows) Label() string { return WorkflowsLabel }
+
 // Routes implements ingest.Source.
-func (w *Workflows) Routes() []ingest.Route {
+func (w *workflows) Routes() []ingest.Route {
 	return []ingest.Route{{Method: http.MethodPost, Path: workflowsPath + "/{operation}"}}
 }
 
 // Secrets implements ingest.Source.
-func (w *Workflows) Secrets() ingest.Secrets {
+func (w *workflows) Secrets() ingest.Secrets {
 	s := secrets(w.WorkflowSecret)
 	s.Names = []string{secretParam}
 	return s
 }
 
 // Verify implements ingest.Source: the URL's parameter secret proves the callback.
-func (w *Workflows) Verify(_ context.Context, cb ingest.Callback) error {
+func (w *workflows) Verify(_ context.Context, cb ingest.Callback) error {
 	got := cb.Query.Get(secretParam)
 	switch {
 	case len(w.WorkflowSecret) == 0:
@@ -74,7 +64,7 @@ func (w *Workflows) Verify(_ context.Context, cb ingest.Callback) error {
 }
 
 // Decode implements ingest.Source. The operation is what the path says; the record is document_id[2]: DEAL_54.
-func (w *Workflows) Decode(cb ingest.Callback) ([]ingest.Change, error) {
+func (w *workflows) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	body, err := parse(cb)
 	if err != nil {
 		return nil, err

@@ -2,18 +2,15 @@ package bitrix24_test
 
 import (
 	"errors"
-	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
-	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
-	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
 )
 
 // Every outgoing webhook of testdata becomes the event of its golden file.
 func TestWorkflowsBecomeEvents(t *testing.T) {
-	s := open(t, bitrix24.OpenWorkflows)
+	s := open(t, openWorkflows)
 	operations := map[string]string{"workflow-deal.form": "add", "workflow-dynamic-item.json": "approved", "workflow-smart-invoice.form": "Update"}
 	queries := map[string]string{"workflow-smart-invoice.form": "stage=DT31_1%3AN&sum=100.10&"}
 	for _, name := range samples(t, "workflow", len(operations)) {
@@ -23,37 +20,9 @@ func TestWorkflowsBecomeEvents(t *testing.T) {
 	}
 }
 
-// Bitrix24's workflows satisfy what every source must.
-func TestWorkflowsSuite(t *testing.T) {
-	s := open(t, bitrix24.OpenWorkflows)
-	m := mapping(t, bitrix24.WorkflowsLabel, s)
-	const target = "/bitrix24/workflows/approved?secret=" + workflowSecret
-	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
-	ingesttest.Run(t, ingesttest.Suite{
-		Label: bitrix24.WorkflowsLabel, Source: s, Events: encoded(m),
-		Keep: func(cb ingest.Callback, reason error) ([]byte, error) { return m.Redact.Quarantine("id", cb, reason) },
-		Genuine: []ingesttest.Genuine{
-			{Name: "a deal", Method: "POST", Target: target, Header: form, Body: read(t, "workflow-deal.form"), Secrets: []string{workflowSecret}},
-			{
-				Name: "JSON", Method: "POST", Target: target, Header: http.Header{"Content-Type": {"application/json"}},
-				Body: read(t, "workflow-dynamic-item.json"), Secrets: []string{workflowSecret, accessToken},
-			},
-			{
-				Name: "secrets everywhere", Method: "POST", Target: target + "&access_token=planted-in-the-url&stage=the-old-workflow-secret", Header: form,
-				Body: []byte("auth[application_token]=" + token + "&auth[access_token]=planted%2Daccess&auth%5Brefresh_token%5D=planted-refresh&secret=planted-secret" +
-					"&note=the+old+one%3A+the-old-workflow-secret&link=https://x.example/?a=planted-access&the-old-workflow-secret=1" +
-					"&document_id[0]=crm&document_id[1]=CCrmDocumentDeal&document_id[2]=DEAL_54"),
-				Secrets: []string{
-					workflowSecret, "the-old-workflow-secret", token, "planted-access", "planted%2Daccess", "planted-refresh", "planted-secret", "planted-in-the-url",
-				},
-			},
-		},
-	})
-}
-
 // Only the secret in the URL proves a workflow's webhook.
 func TestWorkflowsVerify(t *testing.T) {
-	s := open(t, bitrix24.OpenWorkflows)
+	s := open(t, openWorkflows)
 	for query, genuine := range map[string]bool{
 		"secret=" + workflowSecret:       true,
 		"secret=the-old-workflow-secret": true,
@@ -75,7 +44,7 @@ func TestWorkflowsVerify(t *testing.T) {
 
 // With nothing configured the made secret works; a bridge that may not make one refuses all.
 func TestMadeWorkflowSecret(t *testing.T) {
-	s, err := bitrix24.OpenWorkflows(setup(nil, nil))
+	s, err := openWorkflows(setup(nil, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +53,7 @@ func TestMadeWorkflowSecret(t *testing.T) {
 	}
 	without := setup(nil, nil)
 	without.MadeSecret = func(string) (string, error) { return "", nil }
-	if s, err = bitrix24.OpenWorkflows(without); err != nil {
+	if s, err = openWorkflows(without); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Verify(t.Context(), workflowCallback("add", nil, "secret=")); !errors.Is(err, ingest.ErrForged) {
@@ -97,7 +66,7 @@ func TestMadeWorkflowSecret(t *testing.T) {
 
 // The third part of document_id names module and record.
 func TestDocuments(t *testing.T) {
-	s := open(t, bitrix24.OpenWorkflows)
+	s := open(t, openWorkflows)
 	for document, want := range map[string]string{
 		"LEAD_1": "Lead 1", "DEAL_54": "Deal 54", "CONTACT_3": "Contact 3", "COMPANY_4": "Company 4", "ORDER_5": "Order 5", "QUOTE_6": "Quote 6",
 		"INVOICE_7": "Invoice 7", "SMART_INVOICE_8": "SmartInvoice 8", "SMART_B2E_DOC_9": "SmartB2eDoc 9", "deal_10": "Deal 10",
@@ -126,7 +95,7 @@ func TestDocuments(t *testing.T) {
 
 // What no workflow would send, though it was proven, is malformed.
 func TestWorkflowsDecodeRefuses(t *testing.T) {
-	s := open(t, bitrix24.OpenWorkflows)
+	s := open(t, openWorkflows)
 	for name, test := range map[string]struct{ operation, body string }{
 		"nothing":                    {"add", ""},
 		"no document_id":             {"add", "a=1"},

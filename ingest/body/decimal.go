@@ -1,10 +1,12 @@
 package body
 
 import (
-	"encoding/json"
+	"bytes"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // maxDecimal bounds the digits and the exponent of a number that Decimal writes out.
@@ -14,7 +16,7 @@ const maxDecimal = 40
 // "1718115953625". ok is false for anything else, and for more than 40 digits or an exponent beyond 40.
 func Decimal(raw []byte) (plain string, ok bool) {
 	text := string(raw)
-	if said, isString := StringOf(raw); isString {
+	if said, isString := jsontext.StringOf(raw); isString {
 		text = said
 	}
 	text = strings.TrimSpace(text)
@@ -22,7 +24,7 @@ func Decimal(raw []byte) (plain string, ok bool) {
 	for len(digits) > 1 && digits[0] == '0' && '0' <= digits[1] && digits[1] <= '9' {
 		digits = digits[1:] // JSON has no such zeros, a string may
 	}
-	if digits == "" || digits[0] < '0' || digits[0] > '9' || !json.Valid([]byte(digits)) {
+	if digits == "" || digits[0] < '0' || digits[0] > '9' || jsontext.Check(digits) != nil {
 		return "", false
 	}
 	mantissa, exponent := digits, 0
@@ -53,6 +55,17 @@ func Decimal(raw []byte) (plain string, ok bool) {
 		plain = "-" + plain
 	}
 	return plain, true
+}
+
+// IsInteger reports whether a JSON value is a whole number of up to 30 digits.
+func IsInteger(raw []byte) bool {
+	digits := bytes.TrimPrefix(raw, []byte("-"))
+	for _, b := range digits {
+		if b < '0' || b > '9' {
+			return false
+		}
+	}
+	return len(digits) >= 1 && len(digits) <= 30
 }
 
 // lastSecond is the end of the year 9999, the last that RFC 3339 can write.

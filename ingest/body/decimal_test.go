@@ -61,3 +61,15 @@ func TestSinceEpoch(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A whole number of up to 30 digits is one, however large; nothing else is.
+func TestIsInteger(t *testing.T) {
+	for text, want := range map[string]bool{
+		"0": true, "-9223372036854775808": true, "123456789012345678901234567890": true, "1234567890123456789012345678901": false,
+		"": false, "-": false, "1.0": false, "1e3": false, `"1"`: false, "null": false, "--1": false,
+	} {
+		if got := body.IsInteger([]byte(text)); got != want {
+			t.Errorf("%s: %t", text, got)
+		}
+	}
+}

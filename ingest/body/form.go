@@ -1,4 +1,4 @@
-// Package body reads what the bodies of callbacks are made of: forms, JSON members, charsets.
+// Package body reads what the bodies of callbacks are made of: forms, charsets, numbers and times in JSON.
 package body
 
 import (
@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/unicode"
 )
@@ -128,16 +129,6 @@ func verbatim(text string) string {
 	return string(out)
 }
 
-// Get returns the first value of a name, in exactly that spelling.
-func (p Params) Get(name string) (value string, ok bool) {
-	for _, param := range p {
-		if param.Name == name {
-			return param.Value, true
-		}
-	}
-	return "", false
-}
-
 // All returns every value of a name.
 func (p Params) All(name string) []string {
 	var values []string
@@ -173,18 +164,19 @@ func (p Params) JSON() json.RawMessage {
 			continue
 		}
 		values[param.Name] = 0
-		if len(object) > 1 {
-			object = append(object, ',')
-		}
-		object = append(AppendJSONString(object, param.Name), ':')
+		object = jsontext.AppendName(object, param.Name)
 		if n == 1 {
-			object = AppendJSONString(object, param.Value)
+			object = jsontext.AppendString(object, param.Value)
 			continue
 		}
 		if lists == nil {
 			lists = p.byName()
 		}
-		object = appendList(object, lists[param.Name])
+		object = append(object, '[')
+		for _, value := range lists[param.Name] {
+			object = jsontext.AppendString(jsontext.AppendComma(object), value)
+		}
+		object = append(object, ']')
 	}
 	return append(object, '}')
 }
@@ -195,15 +187,4 @@ func (p Params) byName() map[string][]string {
 		lists[param.Name] = append(lists[param.Name], param.Value)
 	}
 	return lists
-}
-
-func appendList(to []byte, list []string) []byte {
-	to = append(to, '[')
-	for i, value := range list {
-		if i > 0 {
-			to = append(to, ',')
-		}
-		to = AppendJSONString(to, value)
-	}
-	return append(to, ']')
 }

@@ -3,25 +3,22 @@ package ingesttest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// Memory is an ingest.Store that outlives whatever uses it, as the real one does. The zero value is empty.
+// Memory is an ingest.Memory that fails on demand.
 type Memory struct {
-	mu     sync.Mutex
-	values map[string]memo
-	fails  int
-}
+	ingest.Memory
 
-type memo struct {
-	value    []byte
-	revision uint64
+	mu    sync.Mutex
+	fails int
 }
 
 // ErrStore is what a Memory returns that was told to fail.
-var ErrStore = errors.New("the store is away")
+var ErrStore = errors.New("the store is unreachable")
 
 // State returns two empty stores.
 func State() ingest.State { return ingest.State{Shared: &Memory{}, Secret: &Memory{}} }
@@ -35,47 +32,26 @@ func (m *Memory) Fail(n int) {
 
 // Load implements ingest.Store.
 func (m *Memory) Load(ctx context.Context, key string) ([]byte, uint64, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.failure(ctx); err != nil {
-		return nil, 0, err
+	if m.failing() {
+		return nil, 0, ErrStore
 	}
-	kept := m.values[key]
-	return append([]byte(nil), kept.value...), kept.revision, nil
+	return m.Memory.Load(ctx, key)
 }
 
 // Save implements ingest.Store.
 func (m *Memory) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.failure(ctx); err != nil {
-		return 0, err
+	if m.failing() {
+		return 0, ErrStore
 	}
-	if m.values[key].revision != revision {
-		return 0, ingest.ErrConflict
-	}
-	if m.values == nil {
-		m.values = map[string]memo{}
-	}
-	m.values[key] = memo{append([]byte(nil), value...), revision + 1}
-	return revision + 1, nil
+	return m.Memory.Save(ctx, key, value, revision)
 }
 
-// Dump returns every value that is kept.
-func (m *Memory) Dump() string {
+func (m *Memory) failing() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var text string
-	for key, kept := range m.values {
-		text += key + " " + string(kept.value) + "\n"
-	}
-	return text
+	m.fails--
+	return m.fails >= 0
 }
 
-func (m *Memory) failure(ctx context.Context) error {
-	if m.fails > 0 {
-		m.fails--
-		return ErrStore
-	}
-	return ctx.Err()
-}
+// Dump returns every key and value, in order.
+func (m *Memory) Dump() string { return fmt.Sprint(m.All()) }

@@ -1,33 +1,26 @@
-// Package ingesttest holds what every ingest.Source must satisfy.
+// Package ingesttest holds what every CRM must satisfy. Its tests make one call: Run.
 package ingesttest
 
 import (
 	"bytes"
-	"context"
-	"io"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
+	"regexp"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/common/expfmt"
-
 	"github.com/crm-bridge/crm-bridge/ingest"
-	"github.com/crm-bridge/crm-bridge/ingest/receive"
+	"github.com/crm-bridge/crm-bridge/schemas"
+	"github.com/crm-bridge/crm-bridge/transform"
 )
 
-// Suite describes a source to be tested.
+// Suite is a CRM to be tested, with the secrets of its genuine callbacks configured.
 type Suite struct {
-	Label    string
-	Source   ingest.Source
-	Genuine  []Genuine
-	Events   func(ingest.Change) ([][]byte, error)                           // what would leave for a stream
-	Keep     func(cb ingest.Callback, reason error) (kept []byte, err error) // what would be kept in quarantine
-	NoSample bool                                                            // the source is no ingest.Sampler
+	CRM     *ingest.CRM
+	Genuine []Genuine // of every source
+	// Lister returns a Lister of a CRM that has one record, which is in the body of an example. nil: the CRM lists nothing.
+	Lister func(*testing.T, schemas.Change) ingest.Lister
 }
 
 // Genuine is a callback as the CRM sends it.
@@ -40,36 +33,63 @@ type Genuine struct {
 	Secrets []string // every secret that the callback carries; the first proves it
 }
 
-// Run checks that the source accepts what is genuine and refuses what is not, and that no secret leaves on any path.
+// Run checks that the CRM's sources accept what is genuine and reject what is not, that no secret leaves on any path, that they
+// decode their own samples, and that the examples of their schemas are what the bridge makes.
 func Run(t *testing.T, s Suite) {
-	t.Run("routes", func(t *testing.T) { s.routes(t) })
-	for _, g := range s.Genuine {
+	t.Run("names", func(t *testing.T) { s.names(t) })
+	Callbacks(t, s.CRM, s.Genuine...)
+	t.Run("every source decodes its own samples", func(t *testing.T) { s.samples(t) })
+	t.Run("examples are real", func(t *testing.T) { examples(t, s.CRM, s.Lister) })
+}
+
+// Callbacks checks that a CRM's sources accept genuine callbacks, reject them without their proof, and let no secret out.
+func Callbacks(t *testing.T, crm *ingest.CRM, genuine ...Genuine) {
+	t.Helper()
+	s := Suite{CRM: crm}
+	for _, g := range genuine {
 		t.Run(g.Name, func(t *testing.T) {
 			t.Run("is accepted and leaves no secret", func(t *testing.T) { s.accepted(t, g) })
 			t.Run("is refused without its proof", func(t *testing.T) { s.forged(t, g) })
 			t.Run("cut off anywhere leaves no secret", func(t *testing.T) { s.truncated(t, g) })
 		})
 	}
-	if !s.NoSample {
-		t.Run("decodes its own samples", func(t *testing.T) { s.samples(t) })
+}
+
+var provider = regexp.MustCompile(`^[a-z][a-z0-9]*$`)
+
+func (s Suite) names(t *testing.T) {
+	if !provider.MatchString(s.CRM.Provider) || s.CRM.Words.Name == "" || s.CRM.Words.Module == "" {
+		t.Errorf("provider %q or its words %+v are incomplete", s.CRM.Provider, s.CRM.Words)
+	}
+	routes, labels := map[ingest.Route]bool{}, map[string]bool{s.CRM.RecordsLabel(): true}
+	for _, source := range s.CRM.Sources {
+		if label := source.Label(); !strings.HasPrefix(label, s.CRM.Provider+"-") || labels[label] {
+			t.Errorf("the label %q does not begin with the provider, or is given twice", label)
+		}
+		labels[source.Label()] = true
+		for _, route := range source.Routes() {
+			if !strings.HasPrefix(route.Path, "/"+s.CRM.Provider+"/") || route.Method == "" || routes[route] {
+				t.Errorf("route %+v does not begin with the provider, or is given twice", route)
+			}
+			routes[route] = true
+		}
+		if len(source.Routes()) == 0 {
+			t.Errorf("%s has no route", source.Label())
+		}
+	}
+	for _, variable := range append(slices.Clone(s.CRM.Words.Credentials), s.CRM.Words.Wanted) {
+		if variable != "" && !s.isVariable(variable) {
+			t.Errorf("%q is not a variable of the CRM", variable)
+		}
 	}
 }
 
-func (s Suite) routes(t *testing.T) {
-	seen := map[ingest.Route]bool{}
-	for _, route := range s.Source.Routes() {
-		if !strings.HasPrefix(route.Path, "/") || route.Method == "" || seen[route] {
-			t.Errorf("route %+v is incomplete or given twice", route)
-		}
-		seen[route] = true
-	}
-	if len(seen) == 0 {
-		t.Error("the source answers no route")
-	}
+func (s Suite) isVariable(name string) bool {
+	return strings.HasPrefix(name, "BRIDGE_"+strings.ToUpper(s.CRM.Provider)+"_")
 }
 
 func (s Suite) accepted(t *testing.T, g Genuine) {
-	door := s.open(t)
+	door := open(t, s.CRM)
 	status, answer := door.post(t, g.Method, g.Target, g.Header, g.Body)
 	if status != http.StatusOK {
 		t.Fatalf("answered %d: %s", status, answer)
@@ -83,7 +103,7 @@ func (s Suite) accepted(t *testing.T, g Genuine) {
 func (s Suite) forged(t *testing.T, g Genuine) {
 	proof := g.Secrets[0]
 	for _, fake := range []string{"", "x", proof[:len(proof)-1], proof + "x", strings.Repeat("a", len(proof))} {
-		door := s.open(t)
+		door := open(t, s.CRM)
 		target := strings.ReplaceAll(g.Target, proof, fake)
 		body := bytes.ReplaceAll(g.Body, []byte(proof), []byte(fake))
 		header := http.Header{}
@@ -110,7 +130,7 @@ func (s Suite) forged(t *testing.T, g Genuine) {
 
 func (s Suite) truncated(t *testing.T, g Genuine) {
 	for cut := 0; cut < len(g.Body); cut += 1 + len(g.Body)/97 {
-		door := s.open(t)
+		door := open(t, s.CRM)
 		status, answer := door.post(t, g.Method, g.Target, g.Header, g.Body[:cut])
 		if status != 200 && status != 400 && status != 401 {
 			t.Errorf("cut at %d it was answered %d: %s", cut, status, answer)
@@ -123,147 +143,45 @@ func (s Suite) truncated(t *testing.T, g Genuine) {
 }
 
 func (s Suite) samples(t *testing.T) {
-	maker, ok := s.Source.(ingest.Sampler)
-	if !ok {
-		t.Fatal("the source makes no samples")
-	}
-	if prover, ok := s.Source.(ingest.Prover); !ok {
-		t.Error("it does not say what authenticates its samples")
-	} else if variable, _ := prover.Proof(); !strings.HasPrefix(variable, "BRIDGE_") {
-		t.Errorf("its samples are authenticated with %q, which is no variable", variable)
-	}
-	for _, operation := range []string{"create", "edit", "delete"} {
-		want := ingest.Change{Module: "Deals", Operation: operation, IDs: []string{"12345678901234567890"}, OccurredAt: time.UnixMilli(1718115953625).UTC(), ReceivedAt: time.UnixMilli(1718115953700).UTC()}
-		cb, err := maker.Sample(want, "")
-		if err != nil {
-			t.Fatal(err)
+	m := mapping(t, s.CRM)
+	for _, source := range s.CRM.Sources {
+		maker, ok := source.(ingest.Sampler)
+		if !ok {
+			t.Fatalf("%s is not an ingest.Sampler", source.Label())
 		}
-		if err := s.Source.Verify(t.Context(), cb); err != nil {
-			t.Errorf("its own sample: %v", err)
+		if variable, _ := maker.Proof(); !s.isVariable(variable) {
+			t.Errorf("samples of %s are authenticated with %q, which is not a variable of the CRM", source.Label(), variable)
 		}
-		changes, err := s.Source.Decode(cb)
-		if err != nil || len(changes) != 1 {
-			t.Fatalf("its own sample decodes to %d changes: %v", len(changes), err)
-		}
-		got := changes[0]
-		if got.Module != want.Module || got.Operation != want.Operation || len(got.IDs) != 1 || got.IDs[0] != want.IDs[0] {
-			t.Errorf("sampled %s %s %v, decoded %s %s %v", want.Module, want.Operation, want.IDs, got.Module, got.Operation, got.IDs)
-		}
-	}
-}
-
-// door is an ingest.Handler that keeps in memory all that passes it.
-type door struct {
-	url      string
-	log      lockedBuffer
-	registry *prometheus.Registry
-	mu       sync.Mutex
-	events   [][]byte
-	kept     [][]byte
-	answers  []string
-}
-
-func (s Suite) open(t *testing.T) *door {
-	d := &door{registry: prometheus.NewRegistry()}
-	handler := &receive.Handler{
-		Sources: map[string]ingest.Source{s.Label: s.Source},
-		MaxBody: 1 << 20, MaxInFlight: 16, AnswerTimeout: 5 * time.Second,
-		Log: slog.New(slog.NewTextHandler(&d.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Metrics: receive.NewMetrics(d.registry),
-		Accept: func(_ context.Context, changes []ingest.Change) ([]ingest.Ack, error) {
-			var acks []ingest.Ack
-			for _, change := range changes {
-				events, err := s.Events(change)
-				if err != nil {
-					return nil, err
-				}
-				d.mu.Lock()
-				d.events = append(d.events, events...)
-				d.mu.Unlock()
-				acks = append(acks, ingest.Ack{ID: "id", Stream: "CRM", Sequence: 1})
-			}
-			return acks, nil
-		},
-		Quarantine: func(_ context.Context, cb ingest.Callback, reason error) (string, error) {
-			kept, err := s.Keep(cb, reason)
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			d.kept = append(d.kept, kept)
-			return "quarantined", err
-		},
-	}
-	server := httptest.NewServer(handler.HTTP())
-	t.Cleanup(server.Close)
-	d.url = server.URL
-	return d
-}
-
-func (d *door) post(t *testing.T, method, target string, header http.Header, body []byte) (int, string) {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, d.url+target, bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, values := range header {
-		request.Header[name] = values
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.answers = append(d.answers, string(answer))
-	return response.StatusCode, string(answer)
-}
-
-// findSecrets fails if one of secrets stands in anything that left the door.
-func (d *door) findSecrets(t *testing.T, secrets []string) {
-	t.Helper()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	out := map[string]string{"log": d.log.String(), "metrics": d.metrics(t), "answer": strings.Join(d.answers, "\n")}
-	out["event"] = string(bytes.Join(d.events, []byte("\n")))
-	out["quarantine"] = string(bytes.Join(d.kept, []byte("\n")))
-	for where, text := range out {
-		for _, secret := range secrets {
-			if strings.Contains(text, secret) {
-				t.Errorf("the %s shows the secret %q: %s", where, secret, text)
+		for _, operation := range []string{"create", "edit", "delete"} {
+			for _, module := range []string{"Deals", ""} {
+				s.sample(t, m, source, maker, operation, module)
 			}
 		}
 	}
 }
 
-func (d *door) metrics(t *testing.T) string {
+func (s Suite) sample(t *testing.T, m *transform.Mapping, source ingest.Source, maker ingest.Sampler, operation, module string) {
 	t.Helper()
-	families, err := d.registry.Gather()
+	want := ingest.Change{Module: module, Operation: operation, IDs: []string{"12345678901234567890"}, OccurredAt: time.UnixMilli(1718115953625).UTC(), ReceivedAt: time.UnixMilli(1718115953700).UTC()}
+	cb, err := maker.Sample(want, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var text bytes.Buffer
-	for _, family := range families {
-		if _, err := expfmt.MetricFamilyToText(&text, family); err != nil {
-			t.Fatal(err)
-		}
+	if err := source.Verify(t.Context(), cb); err != nil {
+		t.Errorf("a sample of %s: %v", source.Label(), err)
 	}
-	return text.String()
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	changes, err := source.Decode(cb)
+	if err != nil || len(changes) != 1 {
+		t.Fatalf("a sample of %s decodes to %d changes: %v", source.Label(), len(changes), err)
+	}
+	got := changes[0]
+	if module != "" && got.Module != module || got.Module == "" || got.Operation != want.Operation || len(got.IDs) != 1 || got.IDs[0] != want.IDs[0] {
+		t.Errorf("sampled %s %s %v, decoded %s %s %v", module, want.Operation, want.IDs, got.Module, got.Operation, got.IDs)
+	}
+	if got.Source != source.Label() || got.Provider != s.CRM.Provider {
+		t.Errorf("a change of %s is of %s, source %s", source.Label(), got.Provider, got.Source)
+	}
+	if _, err := encoded(m, got); err != nil {
+		t.Errorf("a sample of %s, %s: %v", source.Label(), operation, err)
+	}
 }

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/crm-bridge/crm-bridge/ingest"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// claim is the right to act for all replicas. Who holds it renews it; who finds it unchanged for claimLife takes it over.
-// Only the revision counts, never what another machine's clock says.
+// claim is the right to act for all replicas. Its holder renews it; a replica that sees it unchanged for claimLife takes it over.
+// Only the revision counts, never another machine's clock.
 type claim struct {
 	store ingest.Store
 	key   string
@@ -20,16 +21,16 @@ type claim struct {
 	mine     bool
 }
 
-// claimLife is how long a claim lives that nobody renews.
+// claimLife is how long a claim lives without being renewed.
 const claimLife = 30 * time.Second
 
-// hold reports whether the claim is ours until claimLife from now, and renews it if so. Where that cannot be known it is not.
+// hold reports whether the claim is ours until claimLife from now, and renews it if so. With an error it is not.
 func (c *claim) hold(ctx context.Context) (bool, error) {
 	now := time.Now()
 	value, revision, err := c.store.Load(ctx, c.key)
 	if err != nil {
 		c.mine = false
-		return false, fmt.Errorf("look at the claim %s: %w", c.key, err)
+		return false, fmt.Errorf("read the claim %s: %w", c.key, err)
 	}
 	c.mine = c.mine && revision == c.revision
 	if revision != c.revision || c.changed.IsZero() {

@@ -1,61 +1,58 @@
 package keep
 
 import (
-	"github.com/crm-bridge/crm-bridge/ingest"
+	"cmp"
 	"slices"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // job is a gap that is to be repaired.
 type job struct {
 	ingest.Gap
-	Ours   bool `json:",omitempty"` // Since and Until are moments of our clock, and not widened yet
+	Ours   bool `json:",omitempty"` // Since and Until are by our clock, and not widened yet
 	Why    string
-	Noted  time.Time `json:",omitzero"` // when it was noted first, and
-	Due    time.Time `json:",omitzero"` // when it may begin
+	Noted  time.Time `json:",omitzero"` // when it was noted first
+	Due    time.Time `json:",omitzero"` // when its repair may start
 	Cursor string    // of the last page that was made safe
 	Made   int       // records made safe so far
-	Second bool      `json:",omitempty"` // it was repaired, and is looked at once more
-	Tried  time.Time // when it was last begun or gone on with
+	Second bool      `json:",omitempty"` // it was repaired, and is read once more
+	Tried  time.Time // when its repair was last started or resumed
 	Fails  int       // in a row
 }
 
 // repairs is the state of a CRM's repairs.
 type repairs struct {
-	Sure time.Time            // the last moment at which callbacks could be taken for sure
-	Done map[string]time.Time // when the last repair of a module came to its end; by account and module
+	Sure time.Time            // the last moment at which callbacks could be accepted
+	Done map[string]time.Time // when a module was last repaired, by account and module
 	Jobs []job
 }
 
 const (
-	// settle is how long a CRM has to list what changed at the very end of a gap. What changes after the end is reported by callbacks, so
-	// nothing else is waited for.
+	// settle is how long a CRM has to list what changed at the very end of a gap. Later changes are reported by callbacks.
 	settle = 10 * time.Second
-	// settleLongest is how long a gap may grow, as under callbacks that are refused one after the other, before it is repaired.
+	// settleLongest is how long a gap may grow, while callbacks are refused one after the other, before it is repaired.
 	settleLongest = 5 * time.Minute
-	// secondLook is how long after a repair its gap is looked at once more, for what the CRM lists late. It is shorter than the
-	// duplicates window of a stream, two minutes, so that what is listed twice is stored once.
+	// secondLook is how long after a repair its gap is read once more, for what the CRM lists late. It is shorter than a stream's
+	// duplicates window, two minutes, so that what is listed twice is stored once.
 	secondLook = 90 * time.Second
-	// secondSpan is how much of a gap is looked at once more, from its end back: what is older was listed long ago.
+	// secondSpan is how much of a gap, at its end, is read once more.
 	secondSpan = time.Hour
-	// near is how close gaps of one module must be to grow together.
+	// near is how close gaps of one module must be to be merged.
 	near = 5 * time.Minute
-	// maxJobs bounds the gaps that wait; beyond, those of a module grow together.
+	// maxJobs bounds the waiting gaps; beyond it those of a module are merged.
 	maxJobs = 200
-	// retryRepair and retryRepairLast are the waits after a repair that failed, doubling from the first to the second.
+	// retryRepair and retryRepairLast are the shortest and the longest pause after a failed repair; each is twice the one before.
 	retryRepair     = time.Minute
 	retryRepairLast = time.Hour
 )
 
-func (k *Keeper) settle() time.Duration {
-	if k.Settle != 0 {
-		return k.Settle
-	}
-	return settle
-}
+// settleOf is how long a gap of a CRM waits for what the CRM lists late.
+func settleOf(crm *ingest.CRM) time.Duration { return cmp.Or(crm.Settle, settle) }
 
-// add adds a gap that has come to its end. It grows together with one of the same module that is near, or with any once there are
-// many, unless that one is being repaired.
+// add adds a gap. It is merged with one of the same module that is near and is not being repaired, or with any of the module once
+// there are many.
 func (r *repairs) add(gap job, settle time.Duration) {
 	gap.Noted = time.Now().UTC()
 	gap.Due = gap.Noted.Add(settle)
@@ -80,7 +77,7 @@ func (r *repairs) add(gap job, settle time.Duration) {
 	r.Jobs = append(r.Jobs, gap)
 }
 
-// of returns what is noted of a job; nil where it is gone.
+// of returns the stored job; nil where it is gone.
 func (r *repairs) of(one job) *job {
 	i := slices.IndexFunc(r.Jobs, one.is)
 	if i < 0 {
@@ -89,11 +86,11 @@ func (r *repairs) of(one job) *job {
 	return &r.Jobs[i]
 }
 
-// done notes that a job was repaired: it is looked at once more, or gone.
+// done records that a job was repaired: it is read once more, or removed.
 func (r *repairs) done(one job) {
 	j := r.of(one)
 	switch {
-	case j == nil: // it has grown meanwhile, and is repaired once more
+	case j == nil: // it has grown meanwhile, and is repaired again
 	case j.Second:
 		r.Jobs = slices.DeleteFunc(r.Jobs, one.is)
 	default:
@@ -107,7 +104,7 @@ func (r *repairs) done(one job) {
 // is reports whether two jobs are one.
 func (j job) is(other job) bool { return j.Gap == other.Gap && j.Ours == other.Ours }
 
-// due returns the job that waits longest of those that may go on now.
+// due returns the job that has waited longest, of those that may continue now.
 func (r *repairs) due(now time.Time) *job {
 	var first *job
 	for i := range r.Jobs {
@@ -119,7 +116,7 @@ func (r *repairs) due(now time.Time) *job {
 	return first
 }
 
-// wait is how long a repair that failed waits before it is tried again.
+// wait is the pause before a failed repair is retried.
 func (j job) wait() time.Duration {
 	if j.Fails == 0 {
 		return 0

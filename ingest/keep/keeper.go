@@ -1,124 +1,90 @@
 // Package keep does what the bridge does by itself with a CRM's API: it keeps subscriptions alive, empties queues, and reads what
-// was missed. Of all replicas one does it for a CRM at a time.
+// was missed. One replica at a time does it for a CRM.
 package keep
 
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"github.com/crm-bridge/crm-bridge/ingest"
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
-// Keeper does what sources do by themselves: it keeps their subscriptions, empties their queues and repairs gaps. Of all
-// replicas one does it for a CRM at a time. Set the fields once.
+// Keeper keeps the subscriptions of CRMs alive, empties their queues and repairs gaps. Set the fields once.
 type Keeper struct {
-	Kept    []Kept
+	CRMs    []*ingest.CRM
 	State   ingest.State
 	Accept  ingest.Accept
-	Ready   func(context.Context) bool // callbacks can be made safe now
-	Replica string                     // this process among the replicas; unique
-	Settle  time.Duration              // from the end of a gap until what changed in it is read; 0: ten seconds
+	Ready   func(context.Context) bool // reports whether callbacks can be made safe now
+	Replica string                     // unique among the replicas
 	Metrics *KeeperMetrics
 	Log     *slog.Logger
 
-	mu     sync.Mutex
-	missed map[string]span // callbacks that were refused and of which no gap is made yet, by label
+	missed missed
 }
 
-// span is from the first to the last moment at which something happened; zero: it did not.
-type span struct{ first, last time.Time }
-
-// Missed notes that a callback was refused with 503 or 429: what it told of is lost, unless it is read from the CRM.
-func (k *Keeper) Missed(at time.Time) {
-	for _, kept := range k.Kept {
-		k.miss(kept.Label, span{at, at})
-	}
+// Missed notes that a callback of a provider was refused with 503 or 429: what it reported is lost, unless it is read from the CRM.
+func (k *Keeper) Missed(provider string, at time.Time) {
+	k.missed.add(provider, interval{at, at})
 }
 
-// miss adds to what of a Kept is not noted yet.
-func (k *Keeper) miss(label string, more span) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.missed == nil {
-		k.missed = map[string]span{}
-	}
-	if have, ok := k.missed[label]; ok {
-		if have.first.Before(more.first) {
-			more.first = have.first
-		}
-		if have.last.After(more.last) {
-			more.last = have.last
-		}
-	}
-	k.missed[label] = more
-}
-
-// takeMissed returns what of a Kept is not noted yet, and forgets it.
-func (k *Keeper) takeMissed(label string) (missed span, ok bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	missed, ok = k.missed[label]
-	delete(k.missed, label)
-	return missed, ok
-}
-
-// Wake has every Watch called soon, by whichever replica keeps, as after an installation.
+// Wake has every Watch called soon, by whichever replica holds the claim, as after an installation.
 func (k *Keeper) Wake(ctx context.Context) error {
-	return put(ctx, k.State.Shared, wakeKey, []byte(rand.Text()))
+	_, err := k.wake().Update(ctx, func(word *string) error {
+		*word = rand.Text()
+		return nil
+	})
+	return err
 }
 
-const wakeKey = "wake"
-
-// Kept is what a CRM lets the bridge do by itself; nil where it does not.
-type Kept struct {
-	Label   string // such as "zoho"; names its state
-	Watcher ingest.Watcher
-	Lister  ingest.Lister
-	Drainer ingest.Drainer
-	Clock   func(ctx context.Context, account string) (*ingest.Clock, error) // of the CRM, once it has answered; nil: unknown
+// wake is a word that changes with each Wake.
+func (k *Keeper) wake() rest.Value[string] {
+	return rest.Value[string]{Store: k.State.Shared, Key: "wake", Lenient: true}
 }
 
 const (
-	keepEvery  = 5 * time.Second // between two looks at what is due
-	watchRetry = time.Minute     // after a Watch that failed in part and asks for no earlier one
+	keepEvery  = 5 * time.Second // between two checks of what is due
+	watchRetry = time.Minute     // after a failed Watch that names no time
 	drainEvery = 15 * time.Second
 )
 
 // Run keeps until ctx ends.
 func (k *Keeper) Run(ctx context.Context) {
 	var all sync.WaitGroup
-	for _, kept := range k.Kept {
+	for _, kept := range k.CRMs {
 		all.Go(func() { newKeeping(k, kept).run(ctx) })
 	}
 	all.Wait()
 }
 
-// keeping is the keeping of one CRM.
+// keeping does what is due for one CRM.
 type keeping struct {
 	*Keeper
-	kept    Kept
+	repairer
 	claim   *claim
-	repairs sync.Mutex   // held while the state of repairs is changed
-	next    time.Time    // of Watch
-	heard   string       // the last Wake
-	untold  []ingest.Gap // that Watch told of, and the state does not hold yet
-	ready   time.Time    // when callbacks could last be taken, in this process
+	next    time.Time // of Watch
+	woken   string    // the last Wake that was seen
 	drained time.Time
 	warned  string // the last problem that was logged
 }
 
-func newKeeping(k *Keeper, kept Kept) *keeping {
-	return &keeping{Keeper: k, kept: kept, claim: &claim{store: k.State.Shared, key: "claim." + kept.Label, owner: k.Replica}}
+func newKeeping(k *Keeper, kept *ingest.CRM) *keeping {
+	return &keeping{
+		Keeper: k, claim: &claim{store: k.State.Shared, key: "claim." + kept.Provider, owner: k.Replica},
+		repairer: repairer{
+			CRM: kept, shared: k.State.Shared, accept: k.Accept, ready: k.Ready, settle: settleOf(kept), missed: &k.missed,
+			metrics: k.Metrics, log: k.Log.With("source", kept.Provider),
+		},
+	}
 }
 
-// run waits until it is this replica's turn, and keeps for as long as it is.
+// run waits for the claim, and does what is due while it holds it, until ctx ends.
 func (k *keeping) run(ctx context.Context) {
-	for ctx.Err() == nil {
+	for {
 		k.noteMissed(ctx)
 		held, err := k.claim.hold(ctx)
 		if held {
@@ -126,17 +92,19 @@ func (k *keeping) run(ctx context.Context) {
 		} else {
 			k.say(err)
 		}
-		pause(ctx, keepEvery)
+		if rest.Sleep(ctx, keepEvery) != nil {
+			break
+		}
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	k.noteMissed(last)
-	_ = k.claim.release(last) // it runs out by itself
+	_ = k.claim.release(last) // otherwise it expires
 }
 
 // keep does what is due until ctx ends or the claim is lost.
 func (k *keeping) keep(ctx context.Context) {
-	k.next = time.Time{} // another replica may know of gaps
+	k.next = time.Time{} // another replica may have left gaps
 	ctx, lose := context.WithCancel(ctx)
 	renewing := make(chan struct{})
 	go func() {
@@ -144,41 +112,46 @@ func (k *keeping) keep(ctx context.Context) {
 		defer lose()
 		k.renew(ctx)
 	}()
-	for ctx.Err() == nil {
+	for {
 		if err := k.turn(ctx); ctx.Err() == nil {
 			k.say(err)
 		}
-		pause(ctx, keepEvery)
+		if rest.Sleep(ctx, keepEvery) != nil {
+			break
+		}
 	}
 	lose()
 	<-renewing
 }
 
-// renew keeps the claim, and notes that the bridge is there, until ctx ends or the claim is lost.
+// renew renews the claim, and stores that callbacks can be accepted, until ctx ends or the claim is lost.
 func (k *keeping) renew(ctx context.Context) {
-	for renewed := time.Now(); ctx.Err() == nil; pause(ctx, keepEvery) {
+	for renewed := time.Now(); ; {
 		k.noteMissed(ctx)
 		held, err := k.claim.hold(ctx)
 		switch {
 		case held:
 			renewed = time.Now()
 			if err := k.noteOutage(ctx); err != nil && ctx.Err() == nil {
-				k.Log.Warn("an outage would go unnoticed now", "source", k.kept.Label, "error", err)
+				k.log.Warn("the time of the last accepted callbacks cannot be stored: an outage now would not be repaired", "error", err)
 			}
 		case err == nil || time.Since(renewed) > claimLife-2*keepEvery:
+			return
+		}
+		if rest.Sleep(ctx, keepEvery) != nil {
 			return
 		}
 	}
 }
 
-// say logs a problem once for as long as it stays the same.
+// say logs a problem when it changes.
 func (k *keeping) say(err error) {
 	text := ""
 	if err != nil {
 		text = err.Error()
 	}
 	if text != k.warned && text != "" {
-		k.Log.Warn("keeping what the CRM tells", "source", k.kept.Label, "error", text)
+		k.log.Warn("keeping subscriptions, queues and gaps failed; it is retried", "error", text)
 	}
 	k.warned = text
 }
@@ -186,76 +159,60 @@ func (k *keeping) say(err error) {
 // turn does what is due.
 func (k *keeping) turn(ctx context.Context) error {
 	var errs []error
-	if k.kept.Watcher != nil {
+	if k.Watcher != nil {
 		errs = append(errs, k.watchWhenDue(ctx))
 	}
-	if k.kept.Drainer != nil && time.Since(k.drained) >= drainEvery && k.Ready(ctx) {
+	if k.Drainer != nil && time.Since(k.drained) >= drainEvery && k.ready(ctx) {
 		k.drained = time.Now()
-		errs = append(errs, k.kept.Drainer.Drain(ctx, k.State, k.Accept))
+		errs = append(errs, k.Drainer.Drain(ctx, k.State, k.Accept))
 	}
-	if k.kept.Lister != nil && k.Ready(ctx) {
+	if k.Lister != nil && k.ready(ctx) {
 		errs = append(errs, k.repair(ctx))
 	}
 	return errors.Join(errs...)
 }
 
-// watchWhenDue calls Watch if it is time, or somebody has called Wake; not before what the last one told of is noted, for it
-// would forget that.
+// watchWhenDue calls Watch if it is time, or after a Wake.
 func (k *keeping) watchWhenDue(ctx context.Context) error {
-	if err := k.noteUntold(ctx); err != nil {
-		return err
-	}
-	word, _, err := k.State.Shared.Load(ctx, wakeKey)
+	word, _, err := k.wake().Load(ctx)
 	if err != nil {
 		return err
 	}
-	if time.Now().Before(k.next) && string(word) == k.heard {
+	if time.Now().Before(k.next) && word == k.woken {
 		return nil
 	}
-	k.heard = string(word)
+	k.woken = word
 	return k.watch(ctx)
 }
 
 func (k *keeping) watch(ctx context.Context) error {
-	watched, err := k.kept.Watcher.Watch(ctx, k.State)
+	watched, err := k.Watcher.Watch(ctx, k.State, func(gap ingest.Gap) error { return k.note(ctx, gap) })
 	if k.next = watched.Next; k.next.IsZero() || err != nil && k.next.After(time.Now().Add(10*watchRetry)) {
 		k.next = time.Now().Add(watchRetry)
 	}
 	k.Metrics.expiry(watched.Channels)
-	k.untold = append(k.untold, watched.Gaps...)
-	if failed := k.noteUntold(ctx); failed != nil || watched.Channels == nil {
-		return errors.Join(err, failed)
-	}
-	return errors.Join(err, k.Remember(ctx, k.kept.Label, watched.Channels))
-}
-
-// noteUntold notes the gaps that Watch told of.
-func (k *keeping) noteUntold(ctx context.Context) error {
-	for len(k.untold) > 0 {
-		if err := k.note(ctx, k.untold[0], "no subscription was alive"); err != nil {
-			return err
-		}
-		k.untold = k.untold[1:]
-	}
-	return nil
-}
-
-// Remember keeps how the channels of a Kept are, for whoever asks any replica.
-func (k *Keeper) Remember(ctx context.Context, label string, channels []ingest.Channel) error {
-	value, err := json.Marshal(channels)
-	if err != nil {
+	if watched.Channels == nil {
 		return err
 	}
-	return put(ctx, k.State.Shared, channelsKey(label), value)
+	return errors.Join(err, k.Remember(ctx, k.Provider, watched.Channels))
 }
 
-func channelsKey(label string) string { return "channels." + label }
+// Remember stores how the channels of a provider are, for all replicas.
+func (k *Keeper) Remember(ctx context.Context, provider string, channels []ingest.Channel) error {
+	stored := channelsOf(k.State.Shared, provider)
+	stored.Lenient = true // they are replaced
+	_, err := stored.Update(ctx, func(all *[]ingest.Channel) error {
+		*all = channels
+		return nil
+	})
+	return err
+}
 
 // Channels returns how all channels are, as the replica that keeps them last saw them.
 func (k *Keeper) Channels(ctx context.Context) ([]ingest.Channel, error) {
 	var all []ingest.Channel
-	for _, kept := range k.Kept {
-		channels, err := k.channelsOf(ctx, kept.Label)
+	for _, kept := range k.CRMs {
+		channels, _, err := channelsOf(k.State.Shared, kept.Provider).Load(ctx)
 		if err != nil {
 			return all, err
 		}
@@ -264,30 +221,13 @@ func (k *Keeper) Channels(ctx context.Context) ([]ingest.Channel, error) {
 	return all, nil
 }
 
-func (k *Keeper) channelsOf(ctx context.Context, label string) (channels []ingest.Channel, err error) {
-	value, _, err := k.State.Shared.Load(ctx, channelsKey(label))
-	if err == nil && value != nil {
-		err = json.Unmarshal(value, &channels)
+// Repaired returns when a gap of one of a channel's modules was last repaired; zero: none was.
+func (k *Keeper) Repaired(ctx context.Context, channel ingest.Channel) (last time.Time, err error) {
+	r, _, err := repairsOf(k.State.Shared, channel.Provider).Load(ctx)
+	for _, module := range channel.Modules {
+		if at := r.Done[channel.Account+"/"+module]; at.After(last) {
+			last = at
+		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("channels of %s: %w", label, err)
-	}
-	return channels, nil
-}
-
-// put stores a value whatever stands there: only the holder of the claim writes it.
-func put(ctx context.Context, store ingest.Store, key string, value []byte) error {
-	_, revision, err := store.Load(ctx, key)
-	if err != nil {
-		return err
-	}
-	_, err = store.Save(ctx, key, value, revision)
-	return err
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
-	}
+	return last, err
 }

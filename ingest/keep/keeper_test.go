@@ -97,7 +97,7 @@ func (w *world) replica(name string) (stop func()) {
 	}
 	channels := &zoho.Channels{Client: client, Account: "default", Secrets: ingest.SecretList{"a-token-secret"}, PublicURL: "https://bridge.test", Events: events}
 	keeper := &keep.Keeper{
-		Kept: []keep.Kept{{Label: "zoho", Watcher: channels, Lister: channels, Clock: channels.Clock}}, State: w.state, Accept: w.accept, Replica: name,
+		CRMs: []*ingest.CRM{{Provider: "zoho", Watcher: channels, Lister: channels, Clock: channels.Clock}}, State: w.state, Accept: w.accept, Replica: name,
 		Ready: func(context.Context) bool {
 			w.mu.Lock()
 			defer w.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// KeeperMetrics tells when channels end, and counts what was read from the CRM.
+// KeeperMetrics shows when channels expire, and counts the records that were read from the CRM.
 type KeeperMetrics struct {
 	expires *prometheus.GaugeVec
 	read    *prometheus.CounterVec
@@ -27,7 +27,8 @@ func NewKeeperMetrics(reg prometheus.Registerer) *KeeperMetrics {
 	return m
 }
 
-// expiry tells when channels end. Accounts may have channels of one name, as the portals of Bitrix24 do: the worst off counts.
+// expiry sets when channels expire. Channels of several accounts may have one id: the earliest
+// expiry counts.
 func (m *KeeperMetrics) expiry(channels []ingest.Channel) {
 	first := map[[2]string]float64{}
 	for _, c := range channels {

@@ -2,148 +2,120 @@ package keep
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/crm-bridge/crm-bridge/ingest"
+	"log/slog"
 	"slices"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 const (
 	// outage is how long no replica must have been able to take callbacks for their loss to be repaired; it is looked at every
-	// keepEvery.
-	outage = 3 * keepEvery
+	// five seconds.
+	outage = 15 * time.Second
 	// repairFor is how long a repair may go on before what else is due has its turn.
 	repairFor = time.Minute
 )
 
-// changeTries bounds how often a change is tried that another replica was faster than.
-const changeTries = 5
+// repairer makes gaps of outages and refusals, and reads from the CRM what changed in them.
+type repairer struct {
+	*ingest.CRM
+	shared  ingest.Store
+	accept  ingest.Accept
+	ready   func(context.Context) bool
+	settle  time.Duration // from the end of a gap until it is repaired
+	missed  *missed
+	metrics *KeeperMetrics
+	log     *slog.Logger
 
-// change loads the state of repairs, lets f change it, and saves it; again, where another replica was faster.
-func (k *keeping) change(ctx context.Context, f func(*repairs)) error {
-	k.repairs.Lock()
-	defer k.repairs.Unlock()
-	err := ingest.ErrConflict
-	for try := 0; try < changeTries && errors.Is(err, ingest.ErrConflict); try++ {
-		err = k.changeOnce(ctx, f)
-	}
-	if err != nil {
-		return fmt.Errorf("repairs of %s: %w", k.kept.Label, err)
-	}
-	return nil
+	lastReady time.Time // when callbacks could last be taken, in this process
 }
 
-func (k *keeping) changeOnce(ctx context.Context, f func(*repairs)) error {
-	var r repairs
-	key := repairsKey(k.kept.Label)
-	value, revision, err := k.State.Shared.Load(ctx, key)
-	if err == nil && value != nil {
-		err = json.Unmarshal(value, &r)
-	}
-	if err != nil {
-		return err
-	}
-	f(&r)
-	if value, err = json.Marshal(r); err != nil {
-		return err
-	}
-	_, err = k.State.Shared.Save(ctx, key, value, revision)
+// change changes the state of repairs; f may be called again where another replica was faster.
+func (k *repairer) change(ctx context.Context, f func(*repairs)) error {
+	_, err := repairsOf(k.shared, k.Provider).Update(ctx, func(r *repairs) error {
+		f(r)
+		return nil
+	})
 	return err
 }
 
-// noteOutage remembers the last moment at which callbacks could be taken. Where that is some time ago, everything since may
-// have gone unheard; also where it is short, if this process has just begun to keep, for it does not know why.
-func (k *keeping) noteOutage(ctx context.Context) error {
-	if k.kept.Lister == nil || !k.Ready(ctx) {
+// noteOutage remembers the last moment at which callbacks could be taken. If that was some time ago, the time since becomes a gap;
+// also a short time, if this process has just begun, which does not know why.
+func (k *repairer) noteOutage(ctx context.Context) error {
+	if k.Lister == nil || !k.ready(ctx) {
 		return nil
 	}
-	now, before := time.Now().UTC(), k.ready
-	k.ready = now
-	channels, err := k.channelsOf(ctx, k.kept.Label)
-	if err != nil || len(channels) == 0 && k.kept.Watcher == nil { // or else there may be some in a moment
+	now, before := time.Now().UTC(), k.lastReady
+	k.lastReady = now
+	channels, _, err := channelsOf(k.shared, k.Provider).Load(ctx)
+	if err != nil || len(channels) == 0 && k.Watcher == nil { // no Watcher will add any
 		return err
 	}
 	var since time.Time
-	added := 0
+	var added int
 	err = k.change(ctx, func(r *repairs) {
+		added = 0
 		if since = r.Sure; before.After(since) {
-			since = before // the state was away meanwhile, and callbacks were taken all the same
+			since = before // callbacks were accepted while the state was unreachable
 		}
 		if !r.Sure.IsZero() && (now.Sub(since) > outage || before.IsZero()) {
-			added = k.addAll(r, channels, span{since, now}, "the bridge could not take callbacks")
+			added = k.addAll(r, channels, interval{since, now}, "the bridge could not accept callbacks")
 		}
 		r.Sure = now
 	})
 	if err == nil && added > 0 {
-		k.Log.Warn("callbacks could not be taken: what changed meanwhile is read from the CRM", "source", k.kept.Label, "since", since, "until", now)
+		k.log.Warn("callbacks could not be accepted; reading from the CRM what changed meanwhile", "since", since, "until", now)
 	}
 	return err
 }
 
 // noteMissed makes a gap of the time in which callbacks were refused.
-func (k *keeping) noteMissed(ctx context.Context) {
-	missed, ok := k.takeMissed(k.kept.Label)
-	if !ok || k.kept.Lister == nil {
+func (k *repairer) noteMissed(ctx context.Context) {
+	missed, ok := k.missed.take(k.Provider)
+	if !ok || k.Lister == nil {
 		return
 	}
-	channels, err := k.channelsOf(ctx, k.kept.Label)
+	channels, _, err := channelsOf(k.shared, k.Provider).Load(ctx)
 	if err == nil {
 		err = k.change(ctx, func(r *repairs) { k.addAll(r, channels, missed, "callbacks were refused") })
 	}
 	if err != nil {
-		k.miss(k.kept.Label, missed) // it is tried again at the next look
+		k.missed.add(k.Provider, missed) // it is tried again at the next look
 		return
 	}
-	k.Log.Warn("callbacks were refused: what changed meanwhile is read from the CRM", "source", k.kept.Label, "since", missed.first, "until", missed.last)
+	k.log.Warn("callbacks were refused; reading from the CRM what changed meanwhile", "since", missed.first, "until", missed.last)
 }
 
-// addAll adds a gap of every module that channels tell of, and returns how many.
-func (k *keeping) addAll(r *repairs, channels []ingest.Channel, s span, why string) (added int) {
+// addAll adds a gap for each module of channels, and returns how many.
+func (k *repairer) addAll(r *repairs, channels []ingest.Channel, s interval, why string) (added int) {
 	for _, channel := range channels {
 		if channel.Queued || channel.State == "disabled" {
 			continue
 		}
 		for _, module := range channel.Modules {
 			gap := ingest.Gap{Account: channel.Account, Module: module, Since: s.first.UTC(), Until: s.last.UTC()}
-			r.add(job{Gap: gap, Ours: true, Why: why}, k.settle())
+			r.add(job{Gap: gap, Ours: true, Why: why}, k.settle)
 			added++
 		}
 	}
 	return added
 }
 
-// Repaired returns when a gap of one of a channel's modules was last repaired; zero: none was.
-func (k *Keeper) Repaired(ctx context.Context, channel ingest.Channel) (last time.Time, err error) {
-	for _, kept := range k.Kept {
-		value, _, err := k.State.Shared.Load(ctx, repairsKey(kept.Label))
-		var r repairs
-		if err == nil && value != nil {
-			err = json.Unmarshal(value, &r)
-		}
-		if err != nil {
-			return last, fmt.Errorf("repairs of %s: %w", kept.Label, err)
-		}
-		for _, module := range channel.Modules {
-			if at := r.Done[channel.Account+"/"+module]; kept.Label == channel.Provider && at.After(last) {
-				last = at
-			}
-		}
+// note remembers a gap of a Watcher until it is repaired.
+func (k *repairer) note(ctx context.Context, gap ingest.Gap) error {
+	const why = "no subscription was alive"
+	err := k.change(ctx, func(r *repairs) { r.add(job{Gap: gap, Why: why}, k.settle) })
+	if err == nil {
+		k.log.Warn("a subscription was not alive; reading from the CRM what changed meanwhile", "account", gap.Account, "module", gap.Module, "since", gap.Since, "until", gap.Until)
 	}
-	return last, nil
+	return err
 }
 
-func repairsKey(label string) string { return "repairs." + label }
-
-// note remembers a gap until it is repaired.
-func (k *keeping) note(ctx context.Context, gap ingest.Gap, why string) error {
-	k.Log.Warn("changes may have gone unheard: they are read from the CRM", "source", k.kept.Label, "account", gap.Account, "module", gap.Module, "since", gap.Since, "until", gap.Until, "why", why)
-	return k.change(ctx, func(r *repairs) { r.add(job{Gap: gap, Why: why}, k.settle()) })
-}
-
-// repair goes on with the gaps that are due, for a while.
-func (k *keeping) repair(ctx context.Context) error {
+// repair continues with the gaps that are due, for about a minute.
+func (k *repairer) repair(ctx context.Context) error {
 	for began := time.Now(); ctx.Err() == nil && time.Since(began) < repairFor; {
 		one, err := k.begin(ctx)
 		if err != nil || one.Tried.IsZero() {
@@ -156,8 +128,8 @@ func (k *keeping) repair(ctx context.Context) error {
 	return nil
 }
 
-// begin returns the job whose turn it is; its Tried is zero where none is due.
-func (k *keeping) begin(ctx context.Context) (one job, err error) {
+// begin returns the next job; its Tried is zero where none is due. A gap by our own clock is converted to the CRM's first.
+func (k *repairer) begin(ctx context.Context) (one job, err error) {
 	err = k.change(ctx, func(r *repairs) {
 		one = job{}
 		if j := r.due(time.Now()); j != nil {
@@ -169,9 +141,9 @@ func (k *keeping) begin(ctx context.Context) (one job, err error) {
 		return one, err
 	}
 	clock := &ingest.Clock{}
-	if k.kept.Clock != nil {
-		if clock, err = k.kept.Clock(ctx, one.Account); err != nil {
-			return one, k.failed(ctx, one, fmt.Errorf("ask for its time: %w", err))
+	if k.Clock != nil {
+		if clock, err = k.Clock(ctx, one.Account); err != nil {
+			return one, k.failed(ctx, one, fmt.Errorf("read the CRM's clock: %w", err))
 		}
 	}
 	theirs := one
@@ -184,29 +156,31 @@ func (k *keeping) begin(ctx context.Context) (one job, err error) {
 }
 
 // repairOne reads what changed in a gap, for at most repairFor.
-func (k *keeping) repairOne(ctx context.Context, now job) error {
+func (k *repairer) repairOne(ctx context.Context, now job) error {
 	reading, cancel := context.WithTimeout(ctx, repairFor)
 	defer cancel()
 	made := 0
 	query := ingest.Query{Account: now.Account, Module: now.Module, Since: now.Since, Until: now.Until, Origin: ingest.Repair, Cursor: now.Cursor}
-	for page, err := range k.kept.Lister.Changed(reading, query) {
+	for page, err := range k.Lister.Changed(reading, query) {
 		if err == nil {
-			err = k.acceptAll(reading, page.Changes)
+			_, err = k.accept.Each(reading, page.Changes, func(i int, err error) {
+				k.log.Error("a record cannot be repaired and is skipped", "module", page.Changes[i].Module, "ids", page.Changes[i].IDs, "error", err)
+			})
 		}
 		if reading.Err() != nil && made > 0 || ctx.Err() != nil {
-			return nil // its time was over, which is no failure
+			return nil // out of time, which is not a failure
 		}
 		if err != nil {
 			return k.failed(ctx, now, err)
 		}
 		made++
-		k.Metrics.records(page.Changes)
+		k.metrics.records(page.Changes)
 		if err := k.change(ctx, func(r *repairs) { r.of(now).made(page) }); err != nil {
 			return err
 		}
 		now.Made += len(page.Changes)
 	}
-	k.Log.Info("repaired", "source", k.kept.Label, "account", now.Account, "module", now.Module, "since", now.Since, "until", now.Until, "records", now.Made, "again", now.Second)
+	k.log.Info("gap repaired", "account", now.Account, "module", now.Module, "since", now.Since, "until", now.Until, "records", now.Made, "again", now.Second)
 	return k.change(ctx, func(r *repairs) {
 		if r.Done == nil {
 			r.Done = map[string]time.Time{}
@@ -216,27 +190,6 @@ func (k *keeping) repairOne(ctx context.Context, now job) error {
 	})
 }
 
-// acceptAll makes changes safe. One that makes no valid event is left out, with a word in the log: it must not keep the
-// others out.
-func (k *keeping) acceptAll(ctx context.Context, changes []ingest.Change) error {
-	if len(changes) == 0 {
-		return nil
-	}
-	_, err := k.Accept(ctx, changes)
-	if !errors.Is(err, ingest.ErrMalformed) && !errors.Is(err, ingest.ErrTooLarge) {
-		return err
-	}
-	for i := range changes {
-		_, err := k.Accept(ctx, changes[i:i+1])
-		if errors.Is(err, ingest.ErrMalformed) || errors.Is(err, ingest.ErrTooLarge) {
-			k.Log.Error("a record is left out of a repair", "source", k.kept.Label, "module", changes[i].Module, "ids", changes[i].IDs, "error", err)
-		} else if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (j *job) made(page ingest.Page) {
 	if j != nil {
 		j.Made, j.Cursor, j.Fails = j.Made+len(page.Changes), page.Cursor, 0
@@ -244,7 +197,7 @@ func (j *job) made(page ingest.Page) {
 }
 
 // failed notes that a repair could not go on.
-func (k *keeping) failed(ctx context.Context, now job, cause error) error {
+func (k *repairer) failed(ctx context.Context, now job, cause error) error {
 	if err := k.change(ctx, func(r *repairs) {
 		switch j := r.of(now); {
 		case j == nil:
@@ -260,7 +213,7 @@ func (k *keeping) failed(ctx context.Context, now job, cause error) error {
 		return err
 	}
 	if errors.Is(cause, ingest.ErrNoList) {
-		k.Log.Error("a gap cannot be repaired: changes in it are lost", "source", k.kept.Label, "account", now.Account, "module", now.Module,
+		k.log.Error("a gap cannot be repaired; changes in it are lost", "account", now.Account, "module", now.Module,
 			"since", now.Since, "until", now.Until, "error", cause)
 		return nil
 	}

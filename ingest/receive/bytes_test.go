@@ -30,7 +30,7 @@ func (keyed) Verify(_ context.Context, cb ingest.Callback) error {
 func budget(t *testing.T) *httptest.Server {
 	t.Helper()
 	b := open(func(h *receive.Handler) {
-		h.Sources = map[string]ingest.Source{"plain": keyed{}}
+		h.Sources = []ingest.Source{keyed{}}
 		h.MaxBody, h.MaxInFlightBytes = 8000, 10_000
 	})
 	server := httptest.NewServer(b.HTTP())

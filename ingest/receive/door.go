@@ -67,8 +67,8 @@ func (h *Handler) limiters() map[string]*rate.Limiter {
 		return nil
 	}
 	limits := make(map[string]*rate.Limiter, len(h.Sources))
-	for label := range h.Sources {
-		limits[label] = rate.NewLimiter(rate.Limit(h.Rate), max(1, int(math.Ceil(h.Rate))))
+	for _, source := range h.Sources {
+		limits[source.Label()] = rate.NewLimiter(rate.Limit(h.Rate), max(1, int(math.Ceil(h.Rate))))
 	}
 	return limits
 }

@@ -23,7 +23,7 @@ import (
 // Handler answers callbacks: each is read, verified, decoded and made safe before its 200. Set the fields once, then
 // serve it.
 type Handler struct {
-	Sources    map[string]ingest.Source // by label
+	Sources    []ingest.Source
 	Accept     ingest.Accept
 	Quarantine ingest.Quarantine
 
@@ -41,8 +41,8 @@ type Handler struct {
 	Allow          ingest.Networks // where callbacks may come from; empty: anywhere
 	TrustedProxies ingest.Networks // peers whose X-Forwarded-For is believed
 
-	Missed  func(at time.Time)  // called for refused callbacks that the CRM may not repeat (DESIGN.md, 12); nil: not called
-	Public  map[string]Document // documents that everyone may GET, by path pattern
+	Missed  func(provider string, at time.Time) // called for refused callbacks that the CRM may not repeat (DESIGN.md, 12); nil: not called
+	Public  map[string]Document                 // documents that everyone may GET, by path pattern
 	Log     *slog.Logger
 	Metrics *Metrics
 
@@ -70,7 +70,8 @@ func (h *Handler) HTTP() http.Handler {
 	e.Use(h.recoverPanics)
 	limits, room := h.limiters(), h.room()
 
-	for label, source := range h.Sources {
+	for _, source := range h.Sources {
+		label := source.Label()
 		for _, route := range source.Routes() {
 			e.Add(route.Method, pathParam.ReplaceAllString(route.Path, ":$1"), func(c echo.Context) error {
 				return h.answer(c, label, source, limits[label], room)

@@ -28,6 +28,7 @@ type plain struct{}
 func (plain) Routes() []ingest.Route {
 	return []ingest.Route{{Method: http.MethodPost, Path: "/plain/{module}"}}
 }
+func (plain) Label() string           { return "plain" }
 func (plain) Secrets() ingest.Secrets { return ingest.Secrets{} }
 
 func (plain) Verify(_ context.Context, cb ingest.Callback) error {
@@ -83,7 +84,7 @@ func (l *lines) String() string {
 func open(change func(*receive.Handler)) *bench {
 	b := &bench{registry: prometheus.NewRegistry()}
 	b.Handler = &receive.Handler{
-		Sources: map[string]ingest.Source{"plain": plain{}}, Accept: accept, Quarantine: keep,
+		Sources: []ingest.Source{plain{}}, Accept: accept, Quarantine: keep,
 		MaxBody: 100, MaxInFlight: 10, AnswerTimeout: time.Second, Metrics: receive.NewMetrics(b.registry),
 		Log: slog.New(slog.NewTextHandler(&b.log, nil)),
 	}

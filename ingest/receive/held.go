@@ -3,9 +3,10 @@ package receive
 import (
 	"errors"
 	"fmt"
-	"github.com/crm-bridge/crm-bridge/ingest"
 	"sync"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // held bounds what requests hold at once: their number, and the bytes of their headers and bodies, from the first byte

@@ -3,10 +3,11 @@ package receive
 import (
 	"context"
 	"errors"
-	"github.com/crm-bridge/crm-bridge/ingest"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 func openHeld(requests int, bytes int64) *held {

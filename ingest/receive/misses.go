@@ -2,6 +2,7 @@ package receive
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -14,8 +15,13 @@ import (
 //     follow within an hour together at its end.
 //   - What is not authenticated is not reported.
 type misses struct {
-	mu          sync.Mutex
-	reported    time.Time // when Missed was last called for what could not be judged
+	mu sync.Mutex
+	of map[string]*unjudged // by provider
+}
+
+// unjudged are the callbacks of a provider that were refused before their proof could be judged.
+type unjudged struct {
+	reported    time.Time // when Missed was last called for them
 	first, last time.Time // of those that wait for the end of the hour; zero: none does
 	timer       *time.Timer
 }
@@ -25,48 +31,68 @@ const missesEvery = time.Hour
 
 // note has Missed called for a callback that was lost here.
 func (h *Handler) note(r *result) {
+	provider, _, _ := strings.Cut(r.source, "-")
 	switch {
 	case h.Missed == nil:
 	case r.authenticated:
 		switch r.status {
 		case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable:
-			h.Missed(r.at)
+			h.Missed(provider, r.at)
 		}
 	case r.turnedAway:
-		h.misses.add(r.at, h.Missed)
+		h.misses.add(provider, r.at, h.Missed)
 	}
 }
 
-func (m *misses) add(at time.Time, missed func(time.Time)) {
+func (m *misses) add(provider string, at time.Time, missed func(string, time.Time)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	wait := missesEvery - time.Since(m.reported)
-	if m.first.IsZero() && (m.reported.IsZero() || wait <= 0) {
-		m.reported = time.Now()
-		missed(at)
+	if m.of == nil {
+		m.of = map[string]*unjudged{}
+	}
+	u := m.of[provider]
+	if u == nil {
+		u = &unjudged{}
+		m.of[provider] = u
+	}
+	wait := missesEvery - time.Since(u.reported)
+	if u.first.IsZero() && (u.reported.IsZero() || wait <= 0) {
+		u.reported = time.Now()
+		missed(provider, at)
 		return
 	}
-	if m.first.IsZero() {
-		m.first, m.last = at, at
-		m.timer = time.AfterFunc(wait, func() { m.flush(missed) })
+	if u.first.IsZero() {
+		u.first, u.last = at, at
+		u.timer = time.AfterFunc(wait, func() {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			u.report(provider, missed)
+		})
 	}
-	if at.Before(m.first) {
-		m.first = at
+	if at.Before(u.first) {
+		u.first = at
 	}
-	if at.After(m.last) {
-		m.last = at
+	if at.After(u.last) {
+		u.last = at
 	}
 }
 
 // flush reports what waits.
-func (m *misses) flush(missed func(time.Time)) {
+func (m *misses) flush(missed func(string, time.Time)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.first.IsZero() {
+	for provider, u := range m.of {
+		u.report(provider, missed)
+	}
+}
+
+// report has Missed called for those that wait.
+func (u *unjudged) report(provider string, missed func(string, time.Time)) {
+	if u.first.IsZero() {
 		return
 	}
-	m.timer.Stop()
-	missed(m.first)
-	missed(m.last)
-	m.reported, m.first, m.last = time.Now(), time.Time{}, time.Time{}
+	u.timer.Stop()
+	missed(provider, u.first)
+	missed(provider, u.last)
+	u.reported, u.first, u.last = time.Now(), time.Time{}, time.Time{}
 }

@@ -38,8 +38,12 @@ func TestOnlyAuthenticatedIsMissed(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			missed := 0
 			b := open(func(h *receive.Handler) {
-				h.Sources = map[string]ingest.Source{"plain": asked{}}
-				h.Missed = func(time.Time) { missed++ }
+				h.Sources = []ingest.Source{asked{}}
+				h.Missed = func(provider string, _ time.Time) {
+					if missed++; provider != "plain" {
+						t.Errorf("missed by %q", provider)
+					}
+				}
 				if test.change != nil {
 					test.change(h)
 				}
@@ -84,8 +88,8 @@ func TestCrowdIsMissedOnce(t *testing.T) {
 			return slices.Clone(missed)
 		}
 		b := open(func(h *receive.Handler) {
-			h.Sources = map[string]ingest.Source{"plain": asked{}}
-			h.Missed = func(at time.Time) {
+			h.Sources = []ingest.Source{asked{}}
+			h.Missed = func(_ string, at time.Time) {
 				mu.Lock()
 				defer mu.Unlock()
 				missed = append(missed, at)

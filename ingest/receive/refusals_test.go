@@ -62,7 +62,7 @@ func TestEqualRefusalsAreSampled(t *testing.T) {
 func TestKindsOfRefusals(t *testing.T) {
 	reason := ""
 	b := open(func(h *receive.Handler) {
-		h.Sources = map[string]ingest.Source{"plain": because{&reason}}
+		h.Sources = []ingest.Source{because{&reason}}
 	})
 	for i := range 50 {
 		reason = fmt.Sprintf("wrong token for channel %q", fmt.Sprint("channel \" ", i))
@@ -93,6 +93,7 @@ func TestKindsOfRefusals(t *testing.T) {
 // because is plain, but forged for a reason where there is one.
 type because struct{ reason *string }
 
+func (because) Label() string                                      { return "plain" }
 func (because) Routes() []ingest.Route                             { return plain{}.Routes() }
 func (because) Secrets() ingest.Secrets                            { return ingest.Secrets{} }
 func (because) Decode(cb ingest.Callback) ([]ingest.Change, error) { return plain{}.Decode(cb) }

@@ -2,8 +2,9 @@ package receive
 
 import (
 	"context"
-	"github.com/crm-bridge/crm-bridge/ingest"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // room is what all requests of a Handler share.

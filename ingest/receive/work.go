@@ -3,9 +3,10 @@ package receive
 import (
 	"context"
 	"fmt"
-	"github.com/crm-bridge/crm-bridge/ingest"
 	"slices"
 	"sync"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // work bounds the memory of callbacks that are verified, decoded and published, beyond that of their bodies. Those that

@@ -1,14 +1,16 @@
 package zoho
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
-	"net/url"
+	"net/http"
 	"slices"
-	"strings"
+
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
-// problem is an error as the API tells it.
+// problem is an error as the API reports it.
 type problem struct {
 	Code    string          `json:"code"`
 	Message string          `json:"message"`
@@ -16,15 +18,15 @@ type problem struct {
 	Details json.RawMessage `json:"details"`
 }
 
-// Error is what the API answered instead of doing what was asked.
-type Error struct {
-	HTTP    int    // the answer's status, which is no verdict: Zoho answers some errors with 202
-	Code    string // Zoho's word, such as INVALID_DATA; empty where it gave none
+// apiError is what the API answered instead of doing what was asked.
+type apiError struct {
+	HTTP    int    // the answer's status, which decides nothing: Zoho answers some errors with 202
+	Code    string // such as INVALID_DATA; empty where Zoho gave none
 	Field   string // the parameter or the field that is wrong, where Zoho said
 	Message string
 }
 
-func (e *Error) Error() string {
+func (e *apiError) Error() string {
 	text := e.Code
 	if text == "" {
 		text = "no error code"
@@ -35,61 +37,68 @@ func (e *Error) Error() string {
 	if e.Message != "" {
 		text += ": " + e.Message
 	}
-	return fmt.Sprintf("answered %d %s%s", e.HTTP, text, mends[e.Code])
+	return fmt.Sprintf("answered %d %s%s", e.HTTP, text, advice[e.Code])
 }
 
-// mends say what a person can do.
-var mends = map[string]string{
+// advice says what a person can do about a code.
+var advice = map[string]string{
 	"OAUTH_SCOPE_MISMATCH": "; make the refresh token with the scopes ZohoCRM.notifications.ALL and ZohoCRM.modules.{module}.READ",
 	"INVALID_TOKEN":        "; check that the data centre is the account's own, and that the refresh token was not revoked",
 	"NO_PERMISSION":        "; the user who granted the refresh token may not do this",
 	"INVALID_MODULE":       "; use the module's API name",
 }
 
-// refusal makes an error of a problem in the answer; the answer's secrets, and more, are masked in it.
-func (a answer) refusal(p problem, more ...string) *Error {
+// maxAnswer bounds the body of an answer.
+const maxAnswer = 16 << 20
+
+// answer is what the API said.
+type answer struct {
+	rest.Answer
+	secrets []string // of the request; no error may show them
+}
+
+// send sends a request. A redirect is an error.
+func send(sender rest.Sender, request *http.Request) (rest.Answer, error) {
+	got, err := sender.Do(request)
+	if err == nil && 300 <= got.Status && got.Status < 400 && got.Status != http.StatusNotModified {
+		err = fmt.Errorf("answered with a redirect (%d), which is not followed: check the host", got.Status)
+	}
+	return got, err
+}
+
+// refusal converts a problem in the answer to an error, with the answer's secrets, and more, masked.
+func (a answer) refusal(p problem, more ...string) *apiError {
 	var details struct {
 		APIName   string `json:"api_name"`
 		ParamName string `json:"param_name"`
 		Param     string `json:"param"`
 	}
 	_ = json.Unmarshal(p.Details, &details)
-	e := &Error{HTTP: a.status, Code: p.Code, Field: orDefault(orDefault(details.APIName, details.ParamName), details.Param), Message: p.Message}
+	e := &apiError{HTTP: a.Status, Code: p.Code, Field: cmp.Or(details.APIName, details.ParamName, details.Param), Message: p.Message}
 	secrets := append(slices.Clone(a.secrets), more...)
-	e.Code, e.Field, e.Message = clean(e.Code, secrets), clean(e.Field, secrets), clean(e.Message, secrets)
+	e.Code, e.Field, e.Message = rest.Clean(e.Code, secrets), rest.Clean(e.Field, secrets), rest.Clean(e.Message, secrets)
 	return e
 }
 
-// clean makes text of Zoho's fit to be shown: short, printable, and without our secrets.
-func clean(text string, secrets []string) string {
-	for _, secret := range secrets {
-		if secret != "" {
-			text = strings.ReplaceAll(text, secret, "***")
-			text = strings.ReplaceAll(text, url.QueryEscape(secret), "***")
-		}
-	}
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == 0xfffd {
-			return ' '
-		}
-		return r
-	}, text)
-	if len(text) > 200 {
-		text = strings.ToValidUTF8(text[:200], "") + "…"
-	}
-	return text
-}
-
-// err is what an answer that is no success says; more is masked in it too.
-func (a answer) err(more ...string) *Error {
+// err converts an answer that is not a success to an error; more is masked in it too.
+func (a answer) err(more ...string) *apiError {
 	var p problem
-	_ = json.Unmarshal(a.body, &p)
+	_ = json.Unmarshal(a.Body, &p)
 	return a.refusal(p, more...)
 }
 
-// code is the code that stands at the root of an answer.
+// code returns the error code at the root of an answer.
 func (a answer) code() string {
 	var p problem
-	_ = json.Unmarshal(a.body, &p)
+	_ = json.Unmarshal(a.Body, &p)
 	return p.Code
+}
+
+// plain returns a JSON string, or a number with all its digits; empty for null.
+func plain(raw json.RawMessage) string {
+	var text string
+	if json.Unmarshal(raw, &text) != nil {
+		return string(raw)
+	}
+	return text
 }

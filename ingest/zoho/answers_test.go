@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
 func answerOf(t testing.TB, name string, status int) answer {
@@ -17,7 +18,7 @@ func answerOf(t testing.TB, name string, status int) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer{status: status, body: body}
+	return answer{Answer: rest.Answer{Status: status, Body: body}}
 }
 
 // The answer that Zoho's document shows: each module has its row, and the expiry is that row's.
@@ -42,7 +43,7 @@ func TestReadSubscribed(t *testing.T) {
 // Whatever is answered, reading it does not panic, a success has an expiry, and an error is short and shows no secret.
 func FuzzAnswers(f *testing.F) {
 	for _, name := range []string{"watch-post-response.json", "watch-not-subscribed.json"} {
-		f.Add(answerOf(f, name, 0).body, 200)
+		f.Add(answerOf(f, name, 0).Body, 200)
 	}
 	for _, body := range []string{
 		`{"watch":[{"channel_id":-9223372036854775808,"channel_expiry":"2018-02-02T10:30:00+05:30","resource_name":"Deals","events":["Deals.create","Deals.all"],"token":null,"notify_url":"https://x"}],"info":{"more_records":true}}`,
@@ -54,7 +55,7 @@ func FuzzAnswers(f *testing.F) {
 		f.Add([]byte(body), 400)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, status int) {
-		got := answer{status: status, body: body, secrets: []string{"planted-secret"}}
+		got := answer{Answer: rest.Answer{Status: status, Body: body}, secrets: []string{"planted-secret"}}
 		check := func(err error) bool {
 			if err != nil && (strings.Contains(err.Error(), "planted-secret") || len(err.Error()) > 1000) {
 				t.Errorf("shows too much: %s", err)
@@ -68,19 +69,18 @@ func FuzzAnswers(f *testing.F) {
 		check(err)
 		_, err = readFields(got)
 		check(err)
-		client := &Client{ClientSecret: "planted-secret"}
-		if token, ends, err := client.readGrant(got, time.Unix(0, 0)); check(err) && (token == "" || ends.After(time.Unix(24*3600, 0))) {
-			t.Errorf("token %q until %s", token, ends)
+		server := accounts{clientSecret: "planted-secret"}
+		if grant, err := server.read(got.Answer, time.Unix(0, 0)); check(err) && (grant.AccessToken == "" || grant.Expires.After(time.Unix(24*3600, 0))) {
+			t.Errorf("token %q until %s", grant.AccessToken, grant.Expires)
 		}
 		rows, _, err := readRecords(got)
 		check(err)
-		list := &lister{Client: client, query: ingest.Query{Module: "Deals", Until: time.Now()}}
 		for _, raw := range rows {
 			r, err := readRecord(raw, status%2 == 0)
 			if !check(err) {
 				continue
 			}
-			if change, ok := list.change(r, time.Now()); ok && (!json.Valid(change.NativeBody) || change.IDs[0] == "") {
+			if change, ok := r.change(ingest.Query{Module: "Deals", Until: time.Now()}, "default", "/Deals", time.Now()); ok && (!json.Valid(change.NativeBody) || change.IDs[0] == "") {
 				t.Errorf("change: %+v", change)
 			}
 		}

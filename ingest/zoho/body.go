@@ -8,17 +8,18 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/body"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
-// notification is a notification before anything in it is trusted to have the shape that the documents give.
+// notification is a notification whose members may have any shape.
 type notification struct {
 	Module, Operation, IDs, ChannelID, Token, ResourceURI, ServerTime, AffectedFields, AffectedValues, QueryParams json.RawMessage
 
 	raw json.RawMessage
 }
 
-// parse reads JSON by content: which Content-Type Zoho sends is not documented, so that a charset in it counts only where the
-// body is not UTF-8. Beside an error, which wraps ErrMalformed, stands what could be read: it is all that Verify judges.
+// parse reads JSON by content: which Content-Type Zoho sends is not documented, so its charset counts only where the body is not
+// UTF-8. With an error, which wraps ErrMalformed, it returns what could be read, which is all that Verify needs.
 func parse(cb ingest.Callback) (notification, error) {
 	text, err := body.Text(cb.Body, nil)
 	if err != nil {
@@ -29,8 +30,8 @@ func parse(cb ingest.Callback) (notification, error) {
 	if err == nil {
 		err = b.check()
 	}
-	for name, value := range body.Members(b.raw) { // names count as they are written, and the last of a name
-		if err == nil || json.Valid(value) {
+	for name, value := range jsontext.Members(b.raw) { // names are case-sensitive, and the last of a name wins
+		if err == nil || jsontext.Check(value) == nil {
 			b.set(string(name), value)
 		}
 	}
@@ -41,8 +42,8 @@ func (b notification) check() error {
 	if trimmed := bytes.TrimLeft(b.raw, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
 		return fmt.Errorf("%w: the body is not a JSON object", ingest.ErrMalformed)
 	}
-	if !json.Valid(b.raw) {
-		return fmt.Errorf("%w: the body is not JSON", ingest.ErrMalformed)
+	if err := jsontext.Check(b.raw); err != nil {
+		return fmt.Errorf("%w: the body is %w", ingest.ErrMalformed, err)
 	}
 	return nil
 }
@@ -78,7 +79,7 @@ func text(raw []byte, name string) (string, error) {
 	if absent(raw) {
 		return "", fmt.Errorf("%w: %s is missing", ingest.ErrMalformed, name)
 	}
-	s, ok := body.StringOf(raw)
+	s, ok := jsontext.StringOf(raw)
 	if !ok {
 		return "", fmt.Errorf("%w: %s must be a string", ingest.ErrMalformed, name)
 	}
@@ -94,7 +95,7 @@ func tokenOf(b notification) (token string, present bool, err error) {
 	return token, true, err
 }
 
-// digits reads a string, or a whole number without losing one of its digits.
+// digits returns a string, or a whole number with all its digits.
 func digits(raw []byte, name string) (string, error) {
 	if len(raw) > 0 && raw[0] == '"' {
 		return text(raw, name)
@@ -105,8 +106,8 @@ func digits(raw []byte, name string) (string, error) {
 	return string(raw), nil
 }
 
-// channelOf returns the channel id as its digits: Zoho sends a string, a number is taken too, and negative ones were
-// seen. It is empty where the body has none.
+// channelOf returns the channel id; empty where the body has none. Zoho sends a string; a number is accepted too, and negative ones
+// were seen.
 func channelOf(b notification) (string, error) {
 	if absent(b.ChannelID) {
 		return "", nil
@@ -123,7 +124,7 @@ func channelOf(b notification) (string, error) {
 
 func recordIDs(raw []byte) ([]string, error) {
 	var ids []string
-	for entry := range body.Entries(raw) {
+	for entry := range jsontext.Entries(raw) {
 		id, err := digits(entry, "a record id")
 		if err == nil {
 			err = ingest.CheckRecordID(id)
@@ -139,15 +140,15 @@ func recordIDs(raw []byte) ([]string, error) {
 	return ids, nil
 }
 
-// affectedFields reads a list of {record id: [field, …]}. What is of another shape stays in the native body alone; an
-// empty list means that the fields are not known.
+// affectedFields reads a list of {record id: [field, …]}. Any other shape stays in the native body alone; an empty list means that
+// the fields are unknown.
 func affectedFields(raw []byte) map[string][]string {
 	var fields map[string][]string
-	for entry := range body.Entries(raw) {
+	for entry := range jsontext.Entries(raw) {
 		if !isObject(entry) {
 			return nil
 		}
-		for id, names := range body.Members(entry) {
+		for id, names := range jsontext.Members(entry) {
 			some, ok := stringsOf(names)
 			if !ok || len(some) == 0 {
 				continue
@@ -166,8 +167,8 @@ func stringsOf(raw []byte) (list []string, ok bool) {
 	if raw[0] != '[' {
 		return nil, false
 	}
-	for entry := range body.Entries(raw) {
-		s, ok := body.StringOf(entry)
+	for entry := range jsontext.Entries(raw) {
+		s, ok := jsontext.StringOf(entry)
 		if !ok && !absent(entry) {
 			return nil, false
 		}
@@ -176,15 +177,15 @@ func stringsOf(raw []byte) (list []string, ok bool) {
 	return list, true
 }
 
-// affectedValues reads a list of {record_id, values}. What it says of one record in several entries becomes one object.
+// affectedValues reads a list of {record_id, values}. Several entries of one record become one object.
 func affectedValues(raw []byte) map[string]json.RawMessage {
 	var each map[string][]json.RawMessage
-	for entry := range body.Entries(raw) {
+	for entry := range jsontext.Entries(raw) {
 		if !isObject(entry) {
 			return nil
 		}
 		var recordID, its json.RawMessage
-		for name, value := range body.Members(entry) {
+		for name, value := range jsontext.Members(entry) {
 			switch strings.ToLower(string(name)) {
 			case "record_id":
 				recordID = value
@@ -213,7 +214,7 @@ func affectedValues(raw []byte) map[string]json.RawMessage {
 
 func isObject(raw []byte) bool { return raw[0] == '{' || absent(raw) }
 
-// merged returns one object with the members of all, each as it is written; where several have one, the last counts.
+// merged returns one object with the members of all, verbatim; of several with one name the last wins.
 func merged(objects []json.RawMessage) json.RawMessage {
 	if len(objects) == 1 {
 		return objects[0]
@@ -221,7 +222,7 @@ func merged(objects []json.RawMessage) json.RawMessage {
 	values, names, size := map[string]json.RawMessage{}, []string(nil), 2
 	for _, object := range objects {
 		size += len(object)
-		for name, value := range body.Members(object) {
+		for name, value := range jsontext.Members(object) {
 			if _, known := values[string(name)]; !known {
 				names = append(names, string(name))
 			}
@@ -229,11 +230,8 @@ func merged(objects []json.RawMessage) json.RawMessage {
 		}
 	}
 	all := append(make([]byte, 0, size), '{')
-	for i, name := range names {
-		if i > 0 {
-			all = append(all, ',')
-		}
-		all = append(append(body.AppendJSONString(all, name), ':'), values[name]...)
+	for _, name := range names {
+		all = append(jsontext.AppendName(all, name), values[name]...)
 	}
 	return append(all, '}')
 }

@@ -14,37 +14,34 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
-// RecordsLabel is the label of changes that are read from the API.
-const RecordsLabel = "zoho-records"
-
 const (
-	perPage    = 200   // the most that Zoho lists at once
-	discrete   = 10    // pages that a number reaches; a token leads to those after
-	maxFields  = 50    // that a list may name
-	maxWindows = 1_000 // pages of records of one second: more do not end
+	perPage    = 200   // the most that Zoho returns at once
+	discrete   = 10    // pages that can be requested by number; later ones need a token
+	maxFields  = 50    // that a request may name
+	maxWindows = 1_000 // pages of records of one second
 	maxSeen    = 20_000
 )
 
-// place is where in the lists Changed is; it is the cursor, as JSON. Records are listed by their modification time. Each
-// page begins anew at the second of the last record of the page before it, so that a record that is changed, and so
-// leaves its place, moves none of the others over the edge of a page unseen; within one second, which may hold more
-// records than a page, it goes on by page and then by token.
+// place is the position in the lists; the cursor is its JSON. Records are listed by their modification time. Each page starts at the
+// second of the last record of the page before it, so that no record is skipped when another one is changed and so moves to the end
+// of the list. Within one second, which may hold more records than a page, pages are requested by number and then by token.
 type place struct {
-	Deleted bool      `json:"deleted,omitempty"` // in the list of deleted records, the second one
+	Deleted bool      `json:"deleted,omitempty"` // in the list of deleted records, which comes second
 	Since   time.Time `json:"since"`
 	Page    int       `json:"page,omitempty"`  // 0: the first
 	Token   string    `json:"token,omitempty"` // of the page, past the first 2,000 records
 }
 
-// Changed implements ingest.Lister. Seconds are the finest that Zoho tells: a span is widened to whole ones. A record
-// tells only of its last change, so an edit in the span that a later one hides is not found in a backfill; in a repair
-// such a record is listed all the same, with the later time, for its later change was told live and this one was not. A
-// record that was made in the span is always listed, and one may be listed twice, with the same Mark.
-func (c *Channels) Changed(ctx context.Context, q ingest.Query) iter.Seq2[ingest.Page, error] {
+// changed lists what changed, as ingest.Lister. Zoho's times have whole seconds, so a span is widened to whole ones. A record shows
+// only its last change: a backfill misses an edit in the span if a later one followed it. A repair lists such a record with the
+// later time, since that change was reported live and this one was not. A record that was created in the span is always listed. A
+// record may be listed twice, with the same Mark.
+func (c *Client) changed(ctx context.Context, account string, q ingest.Query) iter.Seq2[ingest.Page, error] {
 	return func(yield func(ingest.Page, error) bool) {
-		list := &lister{Client: c.Client, account: c.Account, query: q}
+		list := &lister{Client: c, account: account, query: q}
 		if err := list.open(ctx); err != nil {
 			yield(ingest.Page{}, err)
 			return
@@ -62,7 +59,7 @@ func (c *Channels) Changed(ctx context.Context, q ingest.Query) iter.Seq2[ingest
 	}
 }
 
-// lister goes through the lists of one query.
+// lister reads the lists of one query.
 type lister struct {
 	*Client
 	account string
@@ -70,7 +67,7 @@ type lister struct {
 	place   place
 	fields  string               // of the list; empty: all
 	seen    map[string]time.Time // modification times of records that the next page may show again, by id and time
-	begun   time.Time            // second at which a token did not serve, so that it is begun again once only
+	begun   time.Time            // the second for which an expired token was replaced, once
 	windows int                  // pages since Since moved
 }
 
@@ -85,7 +82,7 @@ func (l *lister) open(ctx context.Context) error {
 	}
 	if l.query.Cursor != "" {
 		if err := json.Unmarshal([]byte(l.query.Cursor), &l.place); err != nil {
-			return errors.New("zoho: the cursor is not one of this list: begin without it")
+			return errors.New("zoho: the cursor does not belong to this list; start without it")
 		}
 	}
 	if l.place.Deleted || !l.Version.since("v3") { // the fields are mandatory from v3 on
@@ -96,7 +93,7 @@ func (l *lister) open(ctx context.Context) error {
 	return err
 }
 
-// next reads a page. more is false after the last.
+// next reads a page. more is false for the last.
 func (l *lister) next(ctx context.Context) (page ingest.Page, more bool, err error) {
 	if err := l.pace(ctx); err != nil {
 		return page, false, err
@@ -106,8 +103,8 @@ func (l *lister) next(ctx context.Context) (page ingest.Page, more bool, err err
 	if err != nil {
 		return page, false, err
 	}
-	if got.status == http.StatusBadRequest && l.place.Token != "" && !l.begun.Equal(l.place.Since) {
-		l.begun = l.place.Since // the token's day is over: this second is begun again
+	if got.Status == http.StatusBadRequest && l.place.Token != "" && !l.begun.Equal(l.place.Since) {
+		l.begun = l.place.Since // the token has expired after a day: this second is read again
 		l.place.Page, l.place.Token = 0, ""
 		return l.next(ctx)
 	}
@@ -120,6 +117,7 @@ func (l *lister) next(ctx context.Context) (page ingest.Page, more bool, err err
 		l.seen = make(map[string]time.Time, len(rows)) // some may be listed twice then
 	}
 	var last time.Time
+	collection := l.APIURL + "/crm/" + string(l.Version) + "/" + l.query.Module
 	for _, raw := range rows {
 		r, err := readRecord(raw, l.place.Deleted)
 		if err != nil {
@@ -131,7 +129,7 @@ func (l *lister) next(ctx context.Context) (page ingest.Page, more bool, err err
 		key := r.id + " " + r.at.Format(time.RFC3339)
 		_, seen := l.seen[key]
 		l.seen[key] = r.at
-		if change, ok := l.change(r, read); ok && !seen {
+		if change, ok := r.change(l.query, l.account, collection, read); ok && !seen {
 			page.Changes = append(page.Changes, change)
 		}
 	}
@@ -143,8 +141,8 @@ func (l *lister) next(ctx context.Context) (page ingest.Page, more bool, err err
 	return page, more, err
 }
 
-// call is the request for the page at the place. Whether If-Modified-Since leaves out what was modified at that very
-// second is not documented, so it names the second before.
+// call returns the request for the page at the place. Whether If-Modified-Since includes its own second is not documented, so it
+// names the second before.
 func (l *lister) call() call {
 	query := url.Values{"per_page": {strconv.Itoa(perPage)}}
 	ask := call{method: http.MethodGet, path: url.PathEscape(l.query.Module), query: query, since: l.place.Since.Add(-time.Second)}
@@ -166,19 +164,19 @@ func (l *lister) call() call {
 	return ask
 }
 
-// move goes on to the next page, or from the records to the deleted ones; more is false when there is nothing left.
+// move advances to the next page, or from the records to the deleted ones; more is false at the end.
 func (l *lister) move(info pageInfo, last time.Time) (more bool, err error) {
 	switch {
 	case !info.More && l.place.Deleted:
 		return false, nil
 	case !info.More:
 		l.place = place{Deleted: true, Since: l.query.Since}
-	case !l.place.Deleted && last.Add(-time.Second).After(l.place.Since): // the list of deleted ones has no order to trust
+	case !l.place.Deleted && last.Add(-time.Second).After(l.place.Since): // the order of the deleted ones is not documented
 		l.place = place{Since: last.Add(-time.Second)}
 	default:
 		l.place.Page, l.place.Token = max(l.place.Page, 1)+1, ""
 		if l.place.Page > discrete {
-			l.place.Token = info.Token // v2 gives none, and takes numbers on
+			l.place.Token = info.Token // v2 gives none, and accepts further numbers
 		}
 		if l.windows++; l.windows > maxWindows {
 			return false, fmt.Errorf("more than %d pages of one second", maxWindows)
@@ -194,18 +192,18 @@ func (l *lister) move(info pageInfo, last time.Time) (more bool, err error) {
 	return true, nil
 }
 
-// fieldsOf are the names to list. Without the scope to ask for them (ZohoCRM.settings.fields.READ) a record has only the
-// times that tell what happened.
+// fieldsOf returns the names of the fields to list. Without the scope ZohoCRM.settings.fields.READ these are only the two times that
+// changes are made of.
 func (c *Client) fieldsOf(ctx context.Context, module string) ([]string, error) {
 	names := []string{"Created_Time", "Modified_Time"}
 	got, err := c.do(ctx, call{method: http.MethodGet, path: "settings/fields", query: url.Values{"module": {module}}})
-	var refused *Error
+	var refused *apiError
 	if errors.As(err, &refused) && refused.Code != "OAUTH_SCOPE_MISMATCH" || err != nil && refused == nil {
 		return nil, err
 	}
-	if got.status != http.StatusOK {
+	if got.Status != http.StatusOK {
 		if c.Log != nil {
-			c.Log.WarnContext(ctx, "zoho: the module's fields cannot be asked for, so records are read without their values; grant ZohoCRM.settings.fields.READ", "module", module, "status", got.status)
+			c.Log.WarnContext(ctx, "zoho: records are read without their values, because the module's fields cannot be listed; grant ZohoCRM.settings.fields.READ", "module", module, "status", got.Status)
 		}
 		return names, nil
 	}
@@ -221,7 +219,7 @@ func (c *Client) fieldsOf(ctx context.Context, module string) ([]string, error) 
 	return names, nil
 }
 
-// pace waits before a call that can wait: below a tenth of the day's credits for ten seconds.
+// pace waits ten seconds where less than a tenth of the day's API credits is left.
 func (c *Client) pace(ctx context.Context) error {
 	c.mu.Lock()
 	scarce := c.left > 0 && c.left*5 < c.highest
@@ -229,5 +227,5 @@ func (c *Client) pace(ctx context.Context) error {
 	if !scarce {
 		return ctx.Err()
 	}
-	return sleep(ctx, 10*time.Second)
+	return rest.Sleep(ctx, 10*time.Second)
 }

@@ -2,13 +2,13 @@ package zoho
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -17,13 +17,14 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
-// Client calls the API of Zoho CRM. Set the fields once; a Client may be used by many goroutines. No error of it shows a
-// token, a secret, or a URL's query.
+// Client calls the API of Zoho CRM. Set the fields once; a Client may be used by many goroutines. Its errors show no token, no
+// secret and no URL's query.
 type Client struct {
 	HTTP         *http.Client // nil: http.DefaultClient
-	TokenURL     string       // where access tokens are made
+	TokenURL     string       // of the accounts server, for access tokens
 	APIURL       string       // scheme and host of the API
 	Version      Version
 	ClientID     string
@@ -33,19 +34,13 @@ type Client struct {
 	Timeout      time.Duration // of one attempt; 0: 30 s
 	Attempts     int           // of one call; 0: 5
 	Log          *slog.Logger
-	// Credits, where set, is told how many API credits are left. Zoho says so once half of the day's are used
-	// (X-API-CREDITS-REMAINING).
-	Credits func(left int)
 
 	clock   ingest.Clock
 	mu      sync.Mutex // guards what follows
-	access  access     // the token last used
-	left    int        // credits that are left; 0: more than half
-	highest int        // the most that were left since then: about half of a day's
+	token   *rest.Token[rest.Grant]
+	left    int // credits that are left; 0: more than half
+	highest int // the most that were left since then: about half of a day's
 }
-
-// maxAnswer bounds the body of an answer.
-const maxAnswer = 16 << 20
 
 // call is a request to the API.
 type call struct {
@@ -54,65 +49,57 @@ type call struct {
 	query  url.Values
 	body   any       // sent as JSON
 	since  time.Time // If-Modified-Since
-	once   bool      // what may have been done already is not repeated: only refused requests are sent again
+	once   bool      // not repeated if it may have been carried out
 }
 
-// answer is what the API said.
-type answer struct {
-	status  int
-	body    []byte
-	secrets []string // what the request carried, and no error may show
-}
+// now returns Zoho's time, as the Date of its answers showed it. Expiries and modification times are by that clock.
+func (c *Client) now() time.Time { return c.clock.Now() }
 
-// Now is the time by Zoho's clock, as the Date of its answers showed it. Expiries and modification times are by that clock, and
-// ours may be wrong.
-func (c *Client) Now() time.Time { return c.clock.Now() }
-
-// do sends a call until it is answered: again, with growing pauses, after a broken connection, a 429 or a 5xx, and once
-// with a new access token after a 401. The answer's status is below 500, and neither 429 nor 401.
-func (c *Client) do(ctx context.Context, call call) (answer, error) {
+// do sends a call, and repeats it with growing pauses after a broken connection, a 429 or a 5xx, and once with a new access token
+// after a 401. The answer's status is below 500, and neither 429 nor 401.
+func (c *Client) do(ctx context.Context, call call) (got answer, err error) {
 	renewed := false
-	for attempt := 1; ; attempt++ {
-		token, err := c.token(ctx)
-		for try := 1; errors.Is(err, errAway) && try < min(3, orDefault(c.Attempts, 5)) && sleep(ctx, backoff(try)) == nil; try++ {
-			token, err = c.token(ctx)
-		}
+	err = rest.Retry{Attempts: c.attempts()}.Do(ctx, func() (again bool, after time.Duration, err error) {
+		grant, err := c.access(ctx, "")
 		if err != nil {
-			return answer{}, call.wrap(err)
+			return false, 0, err
 		}
-		got, wait, err := c.attempt(ctx, call, token)
-		switch {
-		case err == nil && got.status == http.StatusUnauthorized && !renewed && got.code() != "OAUTH_SCOPE_MISMATCH":
+		got, err = c.attempt(ctx, call, grant.AccessToken)
+		if err == nil && got.Status == http.StatusUnauthorized && !renewed && got.code() != "OAUTH_SCOPE_MISMATCH" {
 			renewed = true
-			c.forget(token)
-			attempt--
-			continue
-		case err == nil && got.status == http.StatusUnauthorized:
-			return got, call.wrap(got.err())
-		case err == nil && got.status != http.StatusTooManyRequests && got.status < 500:
-			return got, nil
-		case err == nil:
-			err = got.err()
+			if grant, err = c.access(ctx, grant.AccessToken); err != nil {
+				return false, 0, err
+			}
+			got, err = c.attempt(ctx, call, grant.AccessToken)
 		}
-		again := got.status == http.StatusTooManyRequests || !call.once
-		if attempt >= orDefault(c.Attempts, 5) || ctx.Err() != nil || !again {
-			return got, call.wrap(err)
+		var away *rest.Unreachable
+		switch {
+		case errors.As(err, &away):
+			return !call.once, 0, err
+		case err != nil:
+			return false, 0, err
+		case got.Status == http.StatusTooManyRequests:
+			return true, rest.RetryAfter(got.Header), got.err()
+		case got.Status >= 500:
+			return !call.once, rest.RetryAfter(got.Header), got.err()
+		case got.Status == http.StatusUnauthorized:
+			return false, 0, got.err()
 		}
-		if err := sleep(ctx, max(wait, backoff(attempt))); err != nil {
-			return answer{}, call.wrap(err)
-		}
+		return false, 0, nil
+	})
+	if err != nil {
+		return got, call.wrap(err)
 	}
+	return got, nil
 }
 
-// attempt sends a call once. wait is what the answer asks to wait before the next one.
-func (c *Client) attempt(ctx context.Context, call call, token string) (got answer, wait time.Duration, err error) {
-	ctx, cancel := context.WithTimeout(ctx, orDefault(c.Timeout, 30*time.Second))
-	defer cancel()
+// attempt sends a call once.
+func (c *Client) attempt(ctx context.Context, call call, token string) (answer, error) {
 	var body io.Reader
 	if call.body != nil {
 		raw, err := json.Marshal(call.body)
 		if err != nil {
-			return answer{}, 0, err
+			return answer{}, err
 		}
 		body = bytes.NewReader(raw)
 	}
@@ -122,7 +109,7 @@ func (c *Client) attempt(ctx context.Context, call call, token string) (got answ
 	}
 	request, err := http.NewRequestWithContext(ctx, call.method, address, body)
 	if err != nil {
-		return answer{}, 0, errors.New("the URL of the API is not valid")
+		return answer{}, errors.New("the URL of the API is not valid")
 	}
 	request.Header.Set("Authorization", "Zoho-oauthtoken "+token)
 	request.Header.Set("Accept", "application/json")
@@ -133,48 +120,55 @@ func (c *Client) attempt(ctx context.Context, call call, token string) (got answ
 		request.Header.Set("If-Modified-Since", formatTime(call.since))
 	}
 	sent := time.Now()
-	got, header, err := c.send(request)
+	got, err := send(c.sender(), request)
 	if err != nil {
-		return answer{}, 0, err
+		return answer{}, err
 	}
-	if got.status < 500 { // a proxy on the way has a clock of its own
-		c.clock.Observe(header, sent, time.Now())
+	if got.Status < 500 { // a proxy in between has its own clock
+		c.clock.Observe(got.Header, sent, time.Now())
 	}
-	got.secrets = []string{token, c.ClientSecret, c.RefreshToken}
-	c.count(header, got.status)
-	seconds, _ := strconv.Atoi(header.Get("Retry-After"))
-	return got, min(time.Duration(max(seconds, 0))*time.Second, time.Minute), nil
+	c.count(got.Header, got.Status)
+	return answer{got, []string{token, c.ClientSecret, c.RefreshToken}}, nil
 }
 
-// send sends a request and reads the answer whole. Redirects are not followed: they would take secrets elsewhere.
-func (c *Client) send(request *http.Request) (answer, http.Header, error) {
-	client := *orDefault(c.HTTP, http.DefaultClient)
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	response, err := client.Do(request)
-	if err != nil {
-		var withURL *url.Error
-		if errors.As(err, &withURL) {
-			err = withURL.Err
+func (c *Client) attempts() int { return cmp.Or(c.Attempts, 5) }
+
+func (c *Client) sender() rest.Sender {
+	return rest.Sender{HTTP: c.HTTP, Timeout: c.Timeout, MaxAnswer: maxAnswer}
+}
+
+// access returns an access token that is valid for some minutes and is not stale.
+func (c *Client) access(ctx context.Context, stale string) (grant rest.Grant, err error) {
+	token := c.accessToken()
+	err = rest.Retry{Attempts: min(3, c.attempts())}.Do(ctx, func() (again bool, after time.Duration, err error) {
+		if stale == "" {
+			grant, err = token.Get(ctx)
+		} else {
+			grant, err = token.Renew(ctx, stale)
 		}
-		return answer{}, nil, err
-	}
-	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
-	if err != nil {
-		return answer{}, nil, fmt.Errorf("the answer broke off: %w", err)
-	}
-	if len(body) > maxAnswer {
-		return answer{}, nil, fmt.Errorf("the answer is larger than %d MiB", maxAnswer>>20)
-	}
-	if 300 <= response.StatusCode && response.StatusCode < 400 && response.StatusCode != http.StatusNotModified {
-		return answer{}, nil, fmt.Errorf("answered with a redirect (%d), which is not followed: check the host", response.StatusCode)
-	}
-	return answer{status: response.StatusCode, body: body}, response.Header, nil
+		var away *rest.Unreachable
+		return errors.As(err, &away), 0, err
+	})
+	return grant, err
 }
 
-// count reads from an answer what credits are left.
+func (c *Client) accounts() accounts {
+	return accounts{url: c.TokenURL, clientID: c.ClientID, clientSecret: c.ClientSecret, refreshToken: c.RefreshToken, sender: c.sender()}
+}
+
+func (c *Client) accessToken() *rest.Token[rest.Grant] {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.token == nil {
+		c.token = c.accounts().token(c.State.Secret)
+	}
+	return c.token
+}
+
+// count reads from an answer how many API credits are left.
 func (c *Client) count(header http.Header, status int) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	left, err := strconv.Atoi(header.Get("X-API-CREDITS-REMAINING"))
 	switch {
 	case err == nil:
@@ -183,46 +177,17 @@ func (c *Client) count(header http.Header, status int) {
 	case status < 300:
 		c.left, c.highest = 0, 0
 	}
-	c.mu.Unlock()
-	if err == nil && c.Credits != nil {
-		c.Credits(left)
-	}
 }
 
-// wrap says what was being done. A query may hold secrets, so it is not told.
+// wrap adds what was being done, without the query, which may hold secrets.
 func (call call) wrap(err error) error {
 	return fmt.Errorf("zoho: %s %s: %w", call.method, call.path, err)
 }
 
-// backoff is the pause after an attempt: a second, two, four … up to a minute, less up to a half by chance.
-func backoff(attempt int) time.Duration {
-	pause := min(time.Second<<min(attempt-1, 6), time.Minute)
-	return pause - rand.N(pause/2) //nolint:gosec // spreads replicas, guards nothing
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}
-
-func orDefault[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
-}
-
-// formatTime writes a time as Zoho takes it: with an offset, without milliseconds, which it refuses.
+// formatTime formats a time as Zoho accepts it: with an offset, without milliseconds.
 func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05+00:00") }
 
-// parseTime reads a time as Zoho writes it.
+// parseTime parses a time as Zoho formats it.
 func parseTime(text string) (time.Time, bool) {
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700"} {
 		if t, err := time.Parse(layout, strings.TrimSpace(text)); err == nil && t.Year() > 1 && t.Year() <= 9999 {

@@ -69,7 +69,7 @@ func TestRefusedAccessTokens(t *testing.T) {
 				break
 			}
 		}
-		if err == nil || !strings.Contains(err.Error(), "access tokens were asked for in ten minutes") {
+		if err == nil || !strings.Contains(err.Error(), "access tokens were requested within 10 minutes") {
 			t.Errorf("the limit: %v", err)
 		}
 		if made, refused := crm.TokensMade(); made > 9 || refused > 0 {
@@ -117,7 +117,7 @@ func TestErrorsShowNoSecret(t *testing.T) {
 				state := ingesttest.State()
 				c := channels(t, crm, "v8", state, "Deals.all")
 				c.Client.HTTP = &http.Client{Transport: ingesttest.Direct(handler)}
-				_, err := c.Watch(t.Context(), state)
+				_, err := watchOnce(t.Context(), c, state)
 				if err == nil {
 					t.Fatal("no error")
 				}
@@ -177,7 +177,7 @@ func TestEndlessAnswer(t *testing.T) {
 	c := client(crm, "v8", state)
 	c.HTTP, c.TokenURL, c.Attempts = endless.Client(), endless.URL+"/oauth/v2/token", 1
 	list := &zoho.Channels{Client: c, Account: "default", Secrets: ingest.SecretList{tokenSecret}}
-	if _, err := list.Watch(t.Context(), state); err == nil || !strings.Contains(err.Error(), "larger than 16 MiB") {
+	if _, err := watchOnce(t.Context(), list, state); err == nil || !strings.Contains(err.Error(), "more than 16384 KiB") {
 		t.Errorf("gave %v", err)
 	}
 }

@@ -3,55 +3,48 @@ package zoho
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
 // coverage is what is remembered of a module's channel. Times are by Zoho's clock.
 type coverage struct {
-	Channel  string    `json:"channel,omitempty"`  // id of the channel that was enabled last
-	Granted  time.Time `json:"granted,omitzero"`   // when its expiry was given
-	Expires  time.Time `json:"expires,omitzero"`   // as Zoho gave it
-	Proven   time.Time `json:"proven,omitzero"`    // when it was last known to be alive; zero: nothing was covered yet
-	Lapsed   bool      `json:"lapsed,omitempty"`   // it was found dead after that, and has not been enabled since
-	Disabled bool      `json:"disabled,omitempty"` // by a person
-	Dropped  time.Time `json:"dropped,omitzero"`   // when its channel was disabled because nobody wanted it
-	Retire   []string  `json:"retire,omitempty"`   // channels of ours that are still to be disabled
-	Gaps     []span    `json:"gaps,omitempty"`     // that are not known to be in other hands yet
-	Problem  string    `json:"problem,omitempty"`
-	Refused  bool      `json:"refused,omitempty"` // the problem is Zoho's answer
+	Channel  string       `json:"channel,omitempty"`  // id of the channel that was enabled last
+	Granted  time.Time    `json:"granted,omitzero"`   // when its expiry was given
+	Expires  time.Time    `json:"expires,omitzero"`   // as Zoho gave it
+	Proven   time.Time    `json:"proven,omitzero"`    // when it was last known to be alive; zero: never
+	Lapsed   bool         `json:"lapsed,omitempty"`   // it was found dead after that, and has not been enabled since
+	Disabled bool         `json:"disabled,omitempty"` // by a person
+	Dropped  time.Time    `json:"dropped,omitzero"`   // when its channel was disabled because no events are configured
+	Retire   []string     `json:"retire,omitempty"`   // channels of ours that must still be disabled
+	Gaps     []ingest.Gap `json:"gaps,omitempty"`     // found by Watch or a command, and not noted yet
+	Problem  string       `json:"problem,omitempty"`
+	Refused  bool         `json:"refused,omitempty"` // the problem is Zoho's answer
 }
 
-// span is a time in which changes may have gone unheard.
-type span struct {
-	Since time.Time `json:"since"`
-	Until time.Time `json:"until"`
-}
-
-// maxGaps bounds the gaps of a module that wait to be told; beyond it the last one grows.
+// maxGaps bounds the gaps of a module that are not noted yet; beyond it the last one grows.
 const maxGaps = 100
 
-// prove notes that the channel was alive at some moment between before and after. What may have been missed since it was
-// last known to be alive becomes a gap: when it had been found dead, or when its time was over, or nearly so by a clock that may
-// be wrong.
+// prove records that the channel was alive at some moment between before and after. The time since it was last known to be alive
+// becomes a gap if it was found dead meanwhile, or had expired, or nearly so by a clock that may be wrong.
 func (c *coverage) prove(before, after time.Time, clock *ingest.Clock) {
 	if !c.Proven.IsZero() && (c.Lapsed || !after.Add(c.tolerance(clock)).Before(c.Expires)) {
 		gap := clock.Gap("", "", c.Proven, after)
 		if n := len(c.Gaps); n >= maxGaps {
 			c.Gaps[n-1].Until = gap.Until
 		} else {
-			c.Gaps = append(c.Gaps, span{gap.Since, gap.Until})
+			c.Gaps = append(c.Gaps, gap)
 		}
 	}
 	c.Proven, c.Lapsed = before, false
 }
 
-// life is how long Zoho lets the channel live; 0: not known.
+// life returns how long Zoho lets the channel live; 0: unknown.
 func (c *coverage) life() time.Duration {
 	if c.Granted.IsZero() {
 		return 0
@@ -59,17 +52,17 @@ func (c *coverage) life() time.Duration {
 	return max(0, c.Expires.Sub(c.Granted))
 }
 
-// tolerance is how near its end a channel counts as ended. A channel is renewed at two thirds of its life, so for a short one it
-// is much less than the last third, whatever the clocks: otherwise no short channel would ever be alive.
+// tolerance returns how close to its expiry a channel counts as expired. A channel is renewed at two thirds of its life, so the
+// tolerance is much less than the last third, whatever the clocks: otherwise a short channel would never be alive.
 func (c *coverage) tolerance(clock *ingest.Clock) time.Duration {
 	return min(clock.Tolerance(), c.life()/6)
 }
 
-// dropLasting is how long a module has to be unwanted before what was missed of it meanwhile does not matter. While the
-// replicas are replaced by others with other events, an old one may drop what a new one has just enabled.
+// dropLasting is how long a module must have been dropped for the time until its return not to be a gap. While replicas are
+// replaced by others with other events, an old one may drop what a new one has just enabled.
 const dropLasting = time.Hour
 
-// drop notes that the channel was disabled, and take that it is wanted again.
+// drop records that the channel was disabled because its module is not configured; take, that it is configured again.
 func (c *coverage) drop(now time.Time) {
 	c.Dropped, c.Channel, c.Lapsed = now, "", true
 }
@@ -81,11 +74,11 @@ func (c *coverage) take(now time.Time) {
 	c.Dropped = time.Time{}
 }
 
-// due is when to renew: after two thirds of the channel's time.
+// due returns when to renew: after two thirds of the channel's life.
 func (c *coverage) due() time.Time { return c.Granted.Add(c.life() / 3 * 2) }
 
 func (c *coverage) fail(err error) {
-	var refused *Error
+	var refused *apiError
 	c.Problem, c.Refused = err.Error(), errors.As(err, &refused)
 }
 
@@ -102,60 +95,48 @@ func (c *coverage) channel(account, module string, now time.Time) ingest.Channel
 	return channel
 }
 
-// memory is what is remembered of all channels of an account, in one value of the store, so that two replicas that
-// should not both be at work find out.
-type memory struct {
+// coverages are what is remembered of all channels of an account, in one document, so that two replicas that work at the same time
+// conflict.
+type coverages struct {
 	Modules map[string]*coverage `json:"modules"`
 
-	store    ingest.Store
-	key      string
+	stored   rest.Value[coverages]
 	revision uint64
 }
 
-// errState says that what was done could not be remembered, so that nothing more must be done.
+// errState says that the state could not be stored, so that nothing more must be done.
 var errState = errors.New("the state of the channels")
 
-func loadMemory(ctx context.Context, store ingest.Store, account string) (*memory, error) {
-	m := &memory{store: store, key: "zoho.channels." + keyOf(account)}
-	raw, revision, err := store.Load(ctx, m.key)
+func loadCoverages(ctx context.Context, store ingest.Store, account string) (*coverages, error) {
+	stored := rest.Value[coverages]{Store: store, Key: "zoho.channels." + keyOf(account)}
+	m, revision, err := stored.Load(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("load %w: %w", errState, err)
+		return nil, fmt.Errorf("%w: %w", errState, err)
 	}
-	if len(raw) > 0 {
-		if err := json.Unmarshal(raw, m); err != nil {
-			return nil, fmt.Errorf("read %w (key %s): %w", errState, m.key, err)
-		}
-	}
-	if m.revision = revision; m.Modules == nil {
+	if m.stored, m.revision = stored, revision; m.Modules == nil {
 		m.Modules = map[string]*coverage{}
 	}
-	return m, nil
+	return &m, nil
 }
 
 // of returns what is remembered of a module.
-func (m *memory) of(module string) *coverage {
+func (m *coverages) of(module string) *coverage {
 	if m.Modules[module] == nil {
 		m.Modules[module] = &coverage{}
 	}
 	return m.Modules[module]
 }
 
-func (m *memory) save(ctx context.Context) error {
-	raw, err := json.Marshal(m)
-	if err != nil {
-		return err
+func (m *coverages) save(ctx context.Context) (err error) {
+	if m.revision, err = m.stored.Save(ctx, *m, m.revision); err != nil {
+		return fmt.Errorf("%w: %w", errState, err)
 	}
-	revision, err := m.store.Save(ctx, m.key, raw, m.revision)
-	if err != nil {
-		return fmt.Errorf("save %w: %w", errState, err)
-	}
-	m.revision = revision
 	return nil
 }
 
 var plainKey = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
-// keyOf makes a part of a key of any text; "=" begins what is encoded.
+// keyOf converts a text to a part of a key; an encoded one starts with "=".
 func keyOf(text string) string {
 	if plainKey.MatchString(text) {
 		return text

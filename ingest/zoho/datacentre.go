@@ -49,12 +49,12 @@ func (v *Version) Decode(value string) error {
 	return nil
 }
 
-// since reports whether the version has what came with another.
+// since reports whether the version is first or a later one.
 func (v Version) since(first Version) bool {
 	return slices.Index(versions, v) >= slices.Index(versions, first)
 }
 
-// Host is a URL with a scheme and a host, perhaps with a path, and with nothing that could be a secret.
+// Host is a URL of a scheme, a host and perhaps a path.
 type Host string
 
 // Decode reads the URL from an environment variable.

@@ -159,8 +159,7 @@ func (m *month) disturb() {
 	}
 }
 
-// watch calls Watch as the program does. Some calls end in the middle, and some processes after it, before the gaps are
-// in other hands.
+// watch calls Watch as the program does. Some calls end in the middle, and some processes before a gap is noted.
 func (m *month) watch() {
 	patience := 24 * time.Hour
 	if m.chance(15) {
@@ -168,13 +167,20 @@ func (m *month) watch() {
 	}
 	ctx, cancel := context.WithTimeout(m.t.Context(), patience)
 	defer cancel()
-	watched, err := m.channels.Watch(ctx, m.state)
+	dies := m.chance(15)
+	watched, err := m.channels.Watch(ctx, m.state, func(gap ingest.Gap) error {
+		if dies || m.chance(10) {
+			return ingesttest.ErrStore
+		}
+		m.gaps, m.repairs = append(m.gaps, gap), append(m.repairs, gap)
+		return nil
+	})
 	m.calls++
 	if err != nil {
 		m.failed++
 		checkNoSecret(m.t, m.crm, err.Error())
 	}
-	if m.watched = watched; m.chance(15) {
+	if m.watched = watched; dies {
 		m.restart()
 		return
 	}
@@ -187,8 +193,6 @@ func (m *month) watch() {
 	if m.began.IsZero() && active == 3 {
 		m.began = m.crm.Now()
 	}
-	m.gaps = append(m.gaps, watched.Gaps...)
-	m.repairs = append(m.repairs, watched.Gaps...)
 }
 
 // repair lists what changed in the gaps.

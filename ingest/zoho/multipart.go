@@ -14,14 +14,21 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/body"
 )
 
-// maxParts bounds the parts of a multipart body that are taken, and maxSought those among which its secret is looked for.
+// secretParam is the parameter that authenticates a webhook.
+const secretParam = "secret"
+
+func isSecret(name string) bool { return name == secretParam }
+
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// maxParts bounds the accepted parts of a multipart body, and maxSought those that are searched for the secret.
 const (
 	maxParts  = 1000
 	maxSought = 5 * maxParts
 )
 
-// readMultipart reads a multipart form, parts without a charset of their own in the outer one (nil: UTF-8). Beside an error,
-// which wraps ErrMalformed, stand the parts that could be read, also where the boundary is not the one that the header names.
+// readMultipart reads a multipart form; outer is the charset of parts that name none (nil: UTF-8). With an error, which wraps
+// ErrMalformed, it returns the parts that could be read, even if the header names another boundary.
 func readMultipart(body []byte, boundary string, outer encoding.Encoding) (body.Params, error) {
 	body = bytes.TrimPrefix(body, byteOrderMark)
 	if boundary == "" {
@@ -35,7 +42,7 @@ func readMultipart(body []byte, boundary string, outer encoding.Encoding) (body.
 	return form, err
 }
 
-// firstBoundary returns the boundary that the first line of a multipart body holds; empty where it holds none.
+// firstBoundary returns the boundary in the first line of a multipart body; empty where there is none.
 func firstBoundary(body []byte) string {
 	line, _, _ := strings.Cut(string(body[:min(len(body), 100)]), "\n")
 	boundary, found := strings.CutPrefix(strings.TrimRight(line, "\r \t"), "--")

@@ -12,12 +12,11 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/body"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // NotificationsLabel is the label of the source Notifications.
 const NotificationsLabel = "zoho-notifications"
-
-const notificationsPath = "/zoho/notifications"
 
 // Notifications understands the callbacks of Zoho CRM's notification channels (actions/watch), every version of them.
 type Notifications struct {
@@ -28,25 +27,20 @@ type Notifications struct {
 	derivations derivations
 }
 
-// OpenNotifications configures the source from the environment. With neither tokens nor a secret it takes one that is
-// kept in the data folder, where the bridge may make one.
-func OpenNotifications(setup ingest.Setup) (ingest.Source, error) {
-	var config Config
-	if err := setup.Env(&config); err != nil {
-		return nil, err
+// openNotifications configures the source. With neither tokens nor a secret it takes one that is kept in the data folder,
+// where the bridge may make one.
+func (c Config) openNotifications(setup ingest.Setup) (*Notifications, error) {
+	n := &Notifications{Account: c.Zoho.Account, Tokens: c.Zoho.Tokens, TokenSecrets: c.Zoho.TokenSecret}
+	if len(n.Tokens) > 0 {
+		return n, nil
 	}
-	zoho := config.Zoho
-	if len(zoho.Tokens) == 0 && len(zoho.TokenSecret) == 0 {
-		secret, err := setup.MadeSecret(madeTokenSecret)
-		if err != nil {
-			return nil, err
-		}
-		if secret != "" {
-			zoho.TokenSecret = ingest.SecretList{secret}
-		}
-	}
-	return &Notifications{Account: zoho.Account, Tokens: zoho.Tokens, TokenSecrets: zoho.TokenSecret}, nil
+	var err error
+	n.TokenSecrets, err = setup.SecretsOr(n.TokenSecrets, madeTokenSecret)
+	return n, err
 }
+
+// Label implements ingest.Source.
+func (n *Notifications) Label() string { return NotificationsLabel }
 
 // Routes implements ingest.Source.
 func (n *Notifications) Routes() []ingest.Route {
@@ -60,6 +54,7 @@ func (n *Notifications) Secrets() ingest.Secrets {
 		Records:  []string{"affected_values.values"},
 		ValuesAt: []string{"affected_values", "values"},
 		Values:   append(n.Tokens.Values(), n.TokenSecrets...),
+		Looks:    looks,
 		Derived:  n.derived,
 	}
 }
@@ -91,7 +86,7 @@ func (n *Notifications) derivedFor(body notification, cb ingest.Callback) []stri
 func channelsOf(b notification) []string {
 	channel, _ := channelOf(b) // what is not one has no secrets
 	channels := []string{channel}
-	for name, value := range body.Members(b.QueryParams) {
+	for name, value := range jsontext.Members(b.QueryParams) {
 		if string(name) == "channel" {
 			named, _ := digits(value, "channel")
 			channels = append(channels, named)
@@ -144,7 +139,7 @@ func (n *Notifications) verifyToken(body notification) (present bool, err error)
 // derives reports whether token is that of the channel under one of the secrets.
 func (n *Notifications) derives(token, channel string) bool {
 	return slices.ContainsFunc(n.TokenSecrets, func(secret string) bool {
-		return ingest.MatchesAny(token, []string{ChannelToken(secret, channel)})
+		return ingest.MatchesAny(token, []string{channelToken(secret, channel)})
 	})
 }
 
@@ -159,7 +154,7 @@ func (n *Notifications) verifyProof(query url.Values, channel, why string) error
 	}
 	proofs := make([]string, len(n.TokenSecrets))
 	for i, secret := range n.TokenSecrets {
-		proofs[i] = ChannelProof(secret, named)
+		proofs[i] = channelProof(secret, named)
 	}
 	if !ingest.MatchesAny(query.Get("proof"), proofs) {
 		return fmt.Errorf("%w: %s, and its URL brings a wrong proof", ingest.ErrForged, why)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
 	"net/http"
 	"net/url"
 	"os"
@@ -23,8 +22,6 @@ import (
 	"github.com/crm-bridge/crm-bridge/schemas"
 	"github.com/crm-bridge/crm-bridge/transform"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 const quoted = `a token with "quotes" and ünïcode`
 
@@ -111,7 +108,7 @@ func TestNotificationsBecomeEvents(t *testing.T) {
 				t.Fatal(err)
 			}
 			golden := strings.TrimSuffix(name, ".json") + ".event.json"
-			if *update {
+			if *ingesttest.Update {
 				if err := os.WriteFile(filepath.Join("testdata", golden), append(got.Bytes(), '\n'), 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -121,48 +118,6 @@ func TestNotificationsBecomeEvents(t *testing.T) {
 			}
 		})
 	}
-}
-
-// Zoho notifications satisfy what every source must.
-func TestNotificationsSuite(t *testing.T) {
-	s := source()
-	m := mapping(t, s)
-	channel := "1745564708612968000"
-	derived := zoho.ChannelToken("the-new-master-secret", "77")
-	proof := zoho.ChannelProof("the-new-master-secret", channel)
-	ingesttest.Run(t, ingesttest.Suite{
-		Label: zoho.NotificationsLabel, Source: s,
-		Events: encoder(m),
-		Keep:   func(cb ingest.Callback, reason error) ([]byte, error) { return m.Redact.Quarantine("id", cb, reason) },
-		Genuine: []ingesttest.Genuine{
-			{
-				Name: "version 2", Method: "POST", Target: "/zoho/notifications", Body: read(t, "notification-v2-update.json"),
-				Secrets: []string{"TOKEN_FOR_VERIFICATION_OF_1000000000045"},
-			},
-			{
-				Name: "version 7", Method: "POST", Target: "/zoho/notifications", Body: read(t, "notification-v7-update-values.json"),
-				Secrets: []string{"TOKEN_FOR_VERIFICATION_OF_1000000068001"},
-			},
-			{
-				Name: "null token", Method: "POST", Target: "/zoho/notifications?channel=" + channel + "&proof=" + proof,
-				Body: read(t, "notification-v7-delete-null-token.json"), Secrets: []string{proof},
-			},
-			{
-				Name: "secrets everywhere", Method: "POST", Target: "/zoho/notifications?x=1",
-				Header: http.Header{"Authorization": {"Bearer planted-header-secret"}},
-				Body: []byte(`{"module":"Deals","operation":"update","ids":["1"],"channel_id":"77","token":"` + derived + `",
-					"resource_uri":"https://user:planted-password@www.zohoapis.com/crm/v2/Deals?authorization=Zoho-oauthtoken 1000.23dnsbbbh455jnn",
-					"query_params":{"Authorization":"Zoho-oauthtoken 1000.planted-oauth","api_key":"planted-key","my_secret":"planted-secret","key1":"` + derived + `"},
-					"server_time":1,"extra":{"access_token":"planted-access","note":"see ` + derived + ` and the-new-master-secret"},
-					"` + derived + `":1,
-					"affected_values":[{"record_id":"1","values":{"Link":"https://x.example/?authorization=planted-link&a=b","Hint":"the\u002dnew-master-secret"}}]}`),
-				Secrets: []string{
-					derived, "planted-header-secret", "1000.23dnsbbbh455jnn", "planted-oauth", "planted-key", "planted-secret",
-					"planted-access", "the-new-master-secret", "planted-link", "planted-password",
-				},
-			},
-		},
-	})
 }
 
 // What does not prove its origin is refused: a null token, another channel's token, a proof without its channel.

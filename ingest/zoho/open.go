@@ -1,6 +1,8 @@
 package zoho
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,38 +11,73 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// OpenChannels configures the keeping of channels, and the reading of records, from the environment. It returns nil where
-// no OAuth client is configured. publicURL is where Zoho reaches the bridge.
-//
-// What it returns serves as ingest.Watcher and as ingest.Lister of the account, once its state is known:
-//
-//	channels, err := zoho.OpenChannels(setup, publicURL, log)
-//	secrets[zoho.RecordsLabel] = channels.RecordsSecrets() // for the redactor, and masked everywhere
-//	channels.Client.State = state                          // where the access token is shared; before the first call
-//	watched, err := channels.Watch(ctx, state)             // by one replica at a time, again at watched.Next
-//	for page, err := range channels.Changed(ctx, query)    // by any
-//
-// Channels that Watch keeps post to the source Notifications, which proves them by the same token secret.
-func OpenChannels(setup ingest.Setup, publicURL string, log *slog.Logger) (*Channels, error) {
+// Open gives the bridge what is configured of Zoho CRM.
+func Open(setup ingest.Setup) (*ingest.CRM, error) {
 	var config Config
 	if err := setup.Env(&config); err != nil {
 		return nil, err
 	}
-	zoho := config.Zoho
+	notifications, err := config.openNotifications(setup)
+	if err != nil {
+		return nil, err
+	}
+	webhooks, err := config.openWebhooks(setup)
+	if err != nil {
+		return nil, err
+	}
+	crm := &ingest.CRM{
+		Provider: Provider, Sources: []ingest.Source{notifications, webhooks}, RepeatsWithin: webhooks.repeatsWithin(), Simulate: simulate,
+		Words: ingest.Words{
+			Name: "Zoho CRM", Module: "Deals", Target: "module", Wanted: "BRIDGE_ZOHO_EVENTS",
+			Credentials: []string{"BRIDGE_ZOHO_CLIENT_ID", "BRIDGE_ZOHO_CLIENT_SECRET", "BRIDGE_ZOHO_REFRESH_TOKEN"},
+		},
+	}
+	if setup.State.Shared == nil {
+		return crm, nil
+	}
 	complete, err := config.hasClient()
 	if err == nil && !complete {
-		return nil, nil //nolint:nilnil // nothing is configured, which is no error
+		return crm, nil
 	}
-	if len(zoho.Events) > 0 && publicURL == "" {
-		err = errors.Join(err, errors.New("BRIDGE_PUBLIC_URL must be set beside BRIDGE_ZOHO_EVENTS: Zoho posts to it"))
-	}
-	secrets, wrong := config.tokenSecrets(setup)
+	channels, wrong := config.openChannels(setup, notifications.TokenSecrets)
 	if err = errors.Join(err, wrong); err != nil {
 		return nil, err
 	}
-	return &Channels{
-		Client: config.client(log), Account: zoho.Account, Secrets: secrets, PublicURL: publicURL, Events: zoho.Events, Log: log,
-	}, nil
+	crm.Accounts, crm.Subjects = []string{channels.Account}, channels.Events.Subjects()
+	crm.Lister, crm.Clock, crm.Reach, crm.Records = channels, channels.Clock, channels.Client.Reach, channels.RecordsSecrets()
+	if len(channels.Events) > 0 {
+		crm.Watcher = channels
+	}
+	each := func(do func(context.Context, ingest.State, ...string) ([]ingest.Channel, error)) func(context.Context, string) ([]ingest.Channel, error) {
+		return func(ctx context.Context, module string) ([]ingest.Channel, error) {
+			if module == "" {
+				return do(ctx, setup.State)
+			}
+			return do(ctx, setup.State, module)
+		}
+	}
+	crm.Changes = map[string]func(context.Context, string) ([]ingest.Channel, error){
+		"enable": each(channels.Enable), "renew": each(channels.Renew), "disable": each(channels.Disable),
+	}
+	return crm, nil
+}
+
+// openChannels configures the keeping of channels, and the reading of records. Callbacks are authenticated by secrets, which
+// the tokens of the bridge's own channels come from.
+func (c Config) openChannels(setup ingest.Setup, secrets ingest.SecretList) (*Channels, error) {
+	var wrong []error
+	if len(c.Zoho.Events) > 0 && setup.PublicURL == "" {
+		wrong = append(wrong, errors.New("BRIDGE_PUBLIC_URL must be set beside BRIDGE_ZOHO_EVENTS: Zoho posts to it"))
+	}
+	if len(secrets) == 0 {
+		wrong = append(wrong, errors.New("BRIDGE_ZOHO_TOKEN_SECRET must be set beside BRIDGE_ZOHO_CLIENT_ID: the tokens of the bridge's own channels come from it"))
+	}
+	if len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
+	}
+	client := c.client(setup.Log)
+	client.State = setup.State
+	return &Channels{Client: client, Account: c.Zoho.Account, Secrets: secrets, PublicURL: setup.PublicURL, Events: c.Zoho.Events, Log: setup.Log}, nil
 }
 
 // hasClient reports whether an OAuth client is configured; half of one is an error.
@@ -64,28 +101,11 @@ func (c Config) hasClient() (bool, error) {
 	return len(missing) == 0, nil
 }
 
-// tokenSecrets are those that Notifications proves callbacks with.
-func (c Config) tokenSecrets(setup ingest.Setup) (ingest.SecretList, error) {
-	if len(c.Zoho.TokenSecret) > 0 {
-		return c.Zoho.TokenSecret, nil
-	}
-	if len(c.Zoho.Tokens) == 0 {
-		made, err := setup.MadeSecret(madeTokenSecret)
-		if err != nil {
-			return nil, err
-		}
-		if made != "" {
-			return ingest.SecretList{made}, nil
-		}
-	}
-	return nil, errors.New("BRIDGE_ZOHO_TOKEN_SECRET must be set beside BRIDGE_ZOHO_CLIENT_ID: the tokens of the bridge's own channels come from it")
-}
-
 func (c Config) client(log *slog.Logger) *Client {
 	centre := dataCentres[string(c.Zoho.DC)]
-	accounts := orDefault(string(c.Zoho.AccountsURL), centre[0])
+	accounts := cmp.Or(string(c.Zoho.AccountsURL), centre[0])
 	return &Client{
-		TokenURL: orDefault(string(c.Zoho.TokenURL), accounts+"/oauth/v2/token"), APIURL: orDefault(string(c.Zoho.API.URL), centre[1]),
+		TokenURL: cmp.Or(string(c.Zoho.TokenURL), accounts+"/oauth/v2/token"), APIURL: cmp.Or(string(c.Zoho.API.URL), centre[1]),
 		Version: c.Zoho.API.Version, ClientID: c.Zoho.ClientID, ClientSecret: c.Zoho.ClientSecret, RefreshToken: c.Zoho.RefreshToken, Log: log,
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/kelseyhightower/envconfig"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
 	"github.com/crm-bridge/crm-bridge/ingest/zoho"
 )
 
@@ -26,10 +27,15 @@ func open(t *testing.T, publicURL, made string, env map[string]string) (*zoho.Ch
 			t.Setenv("BRIDGE_ZOHO_"+name, value)
 		}
 	}
-	return zoho.OpenChannels(ingest.Setup{
+	crm, err := zoho.Open(ingest.Setup{
 		Env:        func(into any) error { return envconfig.Process("BRIDGE", into) },
 		MadeSecret: func(string) (string, error) { return made, nil },
-	}, publicURL, nil)
+		PublicURL:  publicURL, State: ingesttest.State(),
+	})
+	if err != nil || crm.Lister == nil {
+		return nil, err
+	}
+	return crm.Lister.(*zoho.Channels), nil
 }
 
 func oauth(more map[string]string) map[string]string {
@@ -41,7 +47,7 @@ func oauth(more map[string]string) map[string]string {
 }
 
 // Every data centre has its hosts, Vertical Solutions has its own, and the secret is the one that callbacks are proven with.
-func TestOpenChannels(t *testing.T) {
+func TestOpen(t *testing.T) {
 	for _, test := range []struct {
 		env                  map[string]string
 		token, api, tokenKey string
@@ -77,7 +83,7 @@ func TestOpenChannels(t *testing.T) {
 }
 
 // What is wrong is said with the variable's name and the mend, and without its value.
-func TestOpenChannelsErrors(t *testing.T) {
+func TestOpenErrors(t *testing.T) {
 	for _, test := range []struct {
 		public, made string
 		env          map[string]string
@@ -116,7 +122,7 @@ func TestDecode(t *testing.T) {
 		{new(zoho.Events), "Deals.all,planted", "entry 2 is not of the form Module.operation"},
 		{new(zoho.Events), "Deals.planted", "entry 1: the operation must be create, edit, delete or all"},
 		{new(zoho.Events), "planted planted.all", "entry 1 is not of the form"},
-		{new(zoho.Events), " , ", "holds no event"},
+		{new(zoho.Events), " , ", "names no event"},
 	} {
 		err := test.into.Decode(test.value)
 		if (test.says == "") != (err == nil) || err != nil && (!strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "planted")) {

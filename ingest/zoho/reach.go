@@ -1,10 +1,14 @@
 package zoho
 
-import "context"
+import (
+	"context"
 
-// Reach asks the accounts server for an access token, which proves the client and its refresh token, and drops the token.
-// It is one of the ten that Zoho grants a refresh token in ten minutes.
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
+)
+
+// Reach requests an access token from the accounts server, which checks the client and its refresh token, and drops the token.
+// It is one of the ten that Zoho issues for a refresh token in ten minutes.
 func (c *Client) Reach(ctx context.Context) error {
-	_, _, err := c.grant(ctx)
+	_, err := c.accounts().exchange(ctx, rest.Grant{})
 	return err
 }

@@ -11,6 +11,9 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
+// RecordsLabel is the label of changes that are read from the API.
+const RecordsLabel = "zoho-records"
+
 // record is a row of a list of records, or of deleted ones.
 type record struct {
 	raw     json.RawMessage
@@ -20,28 +23,28 @@ type record struct {
 	deleted bool
 }
 
-// pageInfo is what a list says of itself.
+// pageInfo is the info of a page.
 type pageInfo struct {
 	More  bool   `json:"more_records"`
 	Token string `json:"next_page_token"`
 }
 
-// readRecords reads a page of a list. 204 says that there are no records, 304 that none is newer.
+// readRecords reads a page of a list. 204 means that there are no records, 304 that none is newer.
 func readRecords(got answer) ([]json.RawMessage, pageInfo, error) {
-	if got.status == http.StatusNoContent || got.status == http.StatusNotModified {
+	if got.Status == http.StatusNoContent || got.Status == http.StatusNotModified {
 		return nil, pageInfo{}, nil
 	}
 	var body struct {
 		Data *[]json.RawMessage `json:"data"`
 		Info pageInfo           `json:"info"`
 	}
-	if err := json.Unmarshal(got.body, &body); err != nil || got.status != http.StatusOK || body.Data == nil {
+	if err := json.Unmarshal(got.Body, &body); err != nil || got.Status != http.StatusOK || body.Data == nil {
 		return nil, pageInfo{}, got.err()
 	}
 	return *body.Data, body.Info, nil
 }
 
-// readRecord reads a row; ids keep every digit, whether they are strings or numbers.
+// readRecord reads a row; ids may be strings or numbers, and keep all their digits.
 func readRecord(raw json.RawMessage, deleted bool) (record, error) {
 	var row struct {
 		ID       json.RawMessage `json:"id"`
@@ -63,15 +66,6 @@ func readRecord(raw json.RawMessage, deleted bool) (record, error) {
 	return r, nil
 }
 
-// plain is a string, or a number with every digit of it; empty for null.
-func plain(raw json.RawMessage) string {
-	var text string
-	if json.Unmarshal(raw, &text) != nil {
-		return string(raw)
-	}
-	return text
-}
-
 func timeIn(raw json.RawMessage) time.Time {
 	var text string
 	_ = json.Unmarshal(raw, &text)
@@ -79,18 +73,17 @@ func timeIn(raw json.RawMessage) time.Time {
 	return t
 }
 
-// change makes a change of a record; ok is false where it lies outside the query.
-func (l *lister) change(r record, read time.Time) (change ingest.Change, ok bool) {
-	made := within(r.created, l.query) && !r.deleted
-	later := !r.at.Before(l.query.Until) && !r.at.IsZero()
-	hidden := later && l.query.Origin == ingest.Repair && !r.deleted && r.created.Before(l.query.Until)
-	if !made && !hidden && !within(r.at, l.query) && !r.at.IsZero() {
+// change converts a record of a collection, read at a moment; ok is false where it is outside the query.
+func (r record) change(q ingest.Query, account, collection string, read time.Time) (change ingest.Change, ok bool) {
+	made := within(r.created, q) && !r.deleted
+	later := !r.at.Before(q.Until) && !r.at.IsZero()
+	hidden := later && q.Origin == ingest.Repair && !r.deleted && r.created.Before(q.Until)
+	if !made && !hidden && !within(r.at, q) && !r.at.IsZero() {
 		return change, false
 	}
 	change = ingest.Change{
-		Source: RecordsLabel, Provider: Provider, Account: l.account, Module: l.query.Module, Operation: "edit", IDs: []string{r.id},
-		Collection: l.APIURL + "/crm/" + string(l.Version) + "/" + l.query.Module, OccurredAt: r.at, ReceivedAt: read, Origin: l.query.Origin,
-		NativeBody: r.raw,
+		Source: RecordsLabel, Provider: Provider, Account: account, Module: q.Module, Operation: "edit", IDs: []string{r.id},
+		Collection: collection, OccurredAt: r.at, ReceivedAt: read, Origin: q.Origin, NativeBody: r.raw,
 	}
 	switch {
 	case r.deleted:
@@ -122,7 +115,7 @@ func readFields(got answer) ([]string, error) {
 			Name string `json:"api_name"`
 		} `json:"fields"`
 	}
-	if err := json.Unmarshal(got.body, &body); err != nil || body.Fields == nil {
+	if err := json.Unmarshal(got.Body, &body); err != nil || body.Fields == nil {
 		return nil, got.err()
 	}
 	var names []string
@@ -132,9 +125,4 @@ func readFields(got answer) ([]string, error) {
 		}
 	}
 	return names, nil
-}
-
-// RecordsSecrets says that a record is the customer's own data: nothing in it is removed for its name.
-func (c *Channels) RecordsSecrets() ingest.Secrets {
-	return ingest.Secrets{Records: []string{"*"}, Values: []string{c.Client.ClientSecret, c.Client.RefreshToken}}
 }

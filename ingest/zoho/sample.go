@@ -1,6 +1,7 @@
 package zoho
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -12,7 +13,11 @@ import (
 // nativeOperations are the words of callbacks; subscriptions say create and edit.
 var nativeOperations = map[string]string{"create": "insert", "edit": "update"}
 
-// Sample implements ingest.Sampler: a notification as Zoho's version 8 sends it.
+// sampleModule is the module of a change that names none.
+const sampleModule = "Contacts"
+
+// Sample implements ingest.Sampler: a notification as Zoho's version 8 sends it, of a telephone number where the change
+// does not say what changed.
 func (n *Notifications) Sample(change ingest.Change, token string) (ingest.Callback, error) {
 	if change.Channel == "" {
 		change.Channel = n.sampleChannel()
@@ -27,6 +32,13 @@ func (n *Notifications) Sample(change ingest.Change, token string) (ingest.Callb
 		change.NativeOperation = change.Operation
 		if native, ok := nativeOperations[change.Operation]; ok {
 			change.NativeOperation = native
+		}
+	}
+	change.Module = cmp.Or(change.Module, sampleModule)
+	if change.Fields == nil && change.Values == nil && change.Operation != "delete" {
+		change.Fields, change.Values = map[string][]string{}, map[string]json.RawMessage{}
+		for _, id := range change.IDs {
+			change.Fields[id], change.Values[id] = []string{"Mobile"}, json.RawMessage(`{"Mobile":"+49 30 901820"}`)
 		}
 	}
 	type record struct {
@@ -64,7 +76,7 @@ func (n *Notifications) Sample(change ingest.Change, token string) (ingest.Callb
 	}, err
 }
 
-// Proof implements ingest.Prover.
+// Proof implements ingest.Sampler.
 func (n *Notifications) Proof() (variable, file string) {
 	if len(n.TokenSecrets) == 0 && len(n.Tokens) > 0 {
 		return "BRIDGE_ZOHO_TOKENS", ""
@@ -72,7 +84,7 @@ func (n *Notifications) Proof() (variable, file string) {
 	return "BRIDGE_ZOHO_TOKEN_SECRET", madeTokenSecret
 }
 
-// Proof implements ingest.Prover.
+// Proof implements ingest.Sampler.
 func (w *Webhooks) Proof() (variable, file string) {
 	return "BRIDGE_ZOHO_WEBHOOK_SECRET", madeWebhookSecret
 }
@@ -94,7 +106,7 @@ func (n *Notifications) sampleChannel() string {
 
 func (n *Notifications) tokenFor(channel string) string {
 	if len(n.TokenSecrets) > 0 {
-		return ChannelToken(n.TokenSecrets[0], channel)
+		return channelToken(n.TokenSecrets[0], channel)
 	}
 	if tokens := n.Tokens.For(channel); len(tokens) > 0 {
 		return tokens[0]

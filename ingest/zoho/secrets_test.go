@@ -46,10 +46,7 @@ func withCredential(name string) []ingesttest.Genuine {
 func TestWebhookCredentials(t *testing.T) {
 	s := webhooks()
 	m := webhookMapping(t, s)
-	ingesttest.Run(t, ingesttest.Suite{
-		Label: zoho.WebhooksLabel, Source: s, Events: encoder(m), Genuine: append(withCredential("Api_Key"), withCredential("token")...), NoSample: true,
-		Keep: func(cb ingest.Callback, reason error) ([]byte, error) { return m.Redact.Quarantine("id", cb, reason) },
-	})
+	ingesttest.Callbacks(t, &ingest.CRM{Sources: []ingest.Source{s}}, append(withCredential("Api_Key"), withCredential("token")...)...)
 	for _, name := range []string{"authtoken", "auth_token", "apikey", "password", "Token", "AUTHTOKEN", "aPiKeY", "secret", "SECRET"} {
 		for _, g := range withCredential(name) {
 			_, query, _ := strings.Cut(g.Target, "?")
@@ -134,13 +131,9 @@ func TestDerivedSecretsStayInside(t *testing.T) {
 		"resource_uri":"https://www.zohoapis.com/crm/v2/Deals/` + token + `?x=` + encoded + `#` + older + `","auth_token":"SUPERSECtop",
 		"query_params":{"channel":"77","proof":"` + elsewhere + `","x":"` + proof + `","y":"` + elsewhere + `","zgid_sid":"SUPERSECsid","REFRESH_ID":"SUPERSECref"},
 		"affected_fields":[{"1":["` + token + `"],"` + older + `":["Stage"]}],"affected_values":[{"record_id":"1","values":{"` + proof + `":"` + encoded + `","Token":"kept"}}]}`
-	ingesttest.Run(t, ingesttest.Suite{
-		Label: zoho.NotificationsLabel, Source: s, Events: encoder(m), NoSample: true,
-		Keep: func(cb ingest.Callback, reason error) ([]byte, error) { return m.Redact.Quarantine("id", cb, reason) },
-		Genuine: []ingesttest.Genuine{{
-			Name: "everywhere", Method: "POST", Target: "/zoho/notifications?channel=" + channel + "&proof=" + proof, Body: []byte(body),
-			Secrets: []string{"a-configured-token", token, proof, older, elsewhere, encoded, "SUPERSECtop", "SUPERSECsid", "SUPERSECref"},
-		}},
+	ingesttest.Callbacks(t, &ingest.CRM{Sources: []ingest.Source{s}}, ingesttest.Genuine{
+		Name: "everywhere", Method: "POST", Target: "/zoho/notifications?channel=" + channel + "&proof=" + proof, Body: []byte(body),
+		Secrets: []string{"a-configured-token", token, proof, older, elsewhere, encoded, "SUPERSECtop", "SUPERSECsid", "SUPERSECref"},
 	})
 	for _, broken := range []string{`"ids":[""]`, `"ids":["` + token + `"]`, `"ids":["` + proof + `"]`, `"ids":["1","1000.0123456789abcdef0123.0123456789abcdef0123"]`} {
 		cb := ingest.Callback{Source: zoho.NotificationsLabel, Method: "POST", Path: "/zoho/notifications", Body: []byte(strings.Replace(body, `"ids":["1"]`, broken, 1))}

@@ -5,28 +5,34 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// derivedLength is that of a token in characters. Zoho takes at most 50 (actions/watch, token).
+// derivedLength is the length of a token in characters. Zoho accepts at most 50 (actions/watch, token).
 const derivedLength = 43
 
-// ChannelToken derives the token of a channel from a secret.
-func ChannelToken(secret, channel string) string { return derive(secret, channel) }
+// channelToken derives the token of a channel from a secret.
+func channelToken(secret, channel string) string { return derive(secret, channel) }
 
-// ChannelProof derives the second proof of a channel, which rides in its notify URL: it stands in where Zoho sends no
-// token (seen on channels whose token a later PATCH or PUT dropped).
-func ChannelProof(secret, channel string) string { return derive(secret, "proof\n"+channel) }
+// channelProof derives the second proof of a channel, which is part of its notify URL. It authenticates callbacks without a token
+// (seen on channels whose token a later PATCH or PUT dropped).
+func channelProof(secret, channel string) string { return derive(secret, "proof\n"+channel) }
 
-// NotifyURL is where a channel is to post, with the second proof in its query. It is percent-encoded: an example of
-// Zoho's own documents has a raw space in such a URL, which HTTP refuses.
-func NotifyURL(publicURL, secret, channel string) string {
-	query := url.Values{"channel": {channel}, "proof": {ChannelProof(secret, channel)}}
+const notificationsPath = "/zoho/notifications"
+
+// notifyURL returns where a channel posts, with the second proof in its query. It is percent-encoded: an example in Zoho's documents
+// has a raw space in such a URL, which HTTP refuses.
+func notifyURL(publicURL, secret, channel string) string {
+	query := url.Values{"channel": {channel}, "proof": {channelProof(secret, channel)}}
 	return strings.TrimRight(publicURL, "/") + notificationsPath + "?" + query.Encode()
 }
+
+// looks is that of OAuth tokens, such as 1000.abc.def.
+var looks = []ingest.Look{{Pattern: regexp.MustCompile(`()(\b1000\.[0-9A-Za-z]{8,}\.[0-9A-Za-z]{8,})`), Words: []string{"1000."}}}
 
 func derive(secret, text string) string {
 	mac := hmac.New(sha256.New, []byte(secret))
@@ -34,16 +40,16 @@ func derive(secret, text string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))[:derivedLength]
 }
 
-// maxDerivations is of how many channels derivations remembers what is derived.
+// maxDerivations bounds the channels in derivations.
 const maxDerivations = 1024
 
-// derivations remembers the tokens and proofs of channels, for each costs two HMACs a secret, and callbacks name few channels.
+// derivations caches the tokens and proofs of channels, which cost two HMACs for each secret; callbacks name few channels.
 type derivations struct {
 	mu       sync.Mutex
 	channels map[string][]string
 }
 
-// of returns the token and the proof of a channel under each secret. Callers do not change the list.
+// of returns the token and the proof of a channel under each secret. Callers must not change the list.
 func (d *derivations) of(channel string, secrets ingest.SecretList) []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -52,7 +58,7 @@ func (d *derivations) of(channel string, secrets ingest.SecretList) []string {
 	}
 	var values []string
 	for _, secret := range secrets {
-		values = append(values, ChannelToken(secret, channel), ChannelProof(secret, channel))
+		values = append(values, channelToken(secret, channel), channelProof(secret, channel))
 	}
 	if d.channels == nil || len(d.channels) >= maxDerivations {
 		d.channels = map[string][]string{}

@@ -9,14 +9,14 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// Wanted is what the bridge is to be told of a module.
-type Wanted struct {
+// moduleEvents are the events of a module to subscribe to.
+type moduleEvents struct {
 	Module     string   // API name
 	Operations []string // of create, edit and delete, in this order
 }
 
-// Events are what the bridge is to be told of, read from "Deals.all,Contacts.create"; each module stands there once.
-type Events []Wanted
+// Events are the events to subscribe to, read from "Deals.all,Contacts.create"; each module has one entry.
+type Events []moduleEvents
 
 var allOperations = []string{"create", "edit", "delete"}
 
@@ -40,7 +40,7 @@ func (e *Events) Decode(value string) error {
 		events = events.add(module, operations)
 	}
 	if len(events) == 0 {
-		return errors.New("holds no event; write Deals.all,Contacts.create")
+		return errors.New("names no event; write Deals.all,Contacts.create")
 	}
 	*e = events
 	return nil
@@ -58,10 +58,10 @@ func parseOperation(word string) ([]string, error) {
 }
 
 func (e Events) add(module string, operations []string) Events {
-	i := slices.IndexFunc(e, func(w Wanted) bool { return w.Module == module })
+	i := slices.IndexFunc(e, func(w moduleEvents) bool { return w.Module == module })
 	if i < 0 {
 		i = len(e)
-		e = append(e, Wanted{Module: module})
+		e = append(e, moduleEvents{Module: module})
 	}
 	known := e[i].Operations
 	e[i].Operations = slices.DeleteFunc(slices.Clone(allOperations), func(operation string) bool {
@@ -70,7 +70,7 @@ func (e Events) add(module string, operations []string) Events {
 	return e
 }
 
-// Subjects are the modules and operations of the events, as their subjects name them: Deals.edit.
+// Subjects returns the modules and operations of the events, as in their subjects: Deals.edit.
 func (e Events) Subjects() []string {
 	var subjects []string
 	for _, wanted := range e {
@@ -81,8 +81,8 @@ func (e Events) Subjects() []string {
 	return subjects
 }
 
-// names are the events as actions/watch takes them.
-func (w Wanted) names() []string {
+// names returns the events as actions/watch accepts them.
+func (w moduleEvents) names() []string {
 	if len(w.Operations) == len(allOperations) {
 		return []string{w.Module + ".all"}
 	}

@@ -4,55 +4,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
-	"net/http"
-	"net/url"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// Channels keeps the notification channels of an account alive: one for each module, with a token and a proof of its own.
-// Set the fields once. It implements ingest.Watcher.
-type Channels struct {
-	Client    *Client
-	Account   string            // the org's name in events
-	Secrets   ingest.SecretList // the first makes ids, tokens and proofs; channels of the others are replaced
-	PublicURL string            // where Zoho reaches the bridge
-	Events    Events
-	Log       *slog.Logger
-
-	mu         sync.Mutex
-	reconciled time.Time     // when the list of channels was last read; zero: not in this process
-	told       map[told]bool // gaps that Watch has returned
-	failures   int           // calls of Watch in a row that failed
-}
-
-type told struct {
-	module       string
-	since, until time.Time
-}
-
 // How often things are done.
 const (
 	reconcileEvery = 24 * time.Hour
-	settleAfter    = time.Minute      // after a gap was told, to learn that it is in other hands
-	retryLongest   = 10 * time.Minute // between calls of Watch that fail
+	retryLongest   = 10 * time.Minute // between failing calls of Watch
 	retryShortest  = 10 * time.Second // the same, where a channel is about to end
-	maxUnanswered  = 3                // requests without an answer, after which the rest waits for the next call
+	maxUnanswered  = 3                // requests without an answer; after that the rest waits for the next call
 )
 
-// Watch implements ingest.Watcher. A gap is remembered in state before it is returned, and forgotten when Watch is called
-// again: until then it must be in other hands. Another process that takes over in between returns it once more.
-func (c *Channels) Watch(ctx context.Context, state ingest.State) (ingest.Watched, error) {
+// Watch implements ingest.Watcher. Each gap is remembered in state with what is known of its channel, until it is noted.
+func (c *Channels) Watch(ctx context.Context, state ingest.State, note func(ingest.Gap) error) (ingest.Watched, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m, err := c.open(ctx, state)
+	m, err := loadCoverages(ctx, state.Shared, c.Account)
 	if err != nil {
-		return ingest.Watched{Next: c.next(nil, nil, true)}, err
+		return ingest.Watched{Next: c.next(nil, true)}, err
 	}
 	listed, errs := listing{}, []error(nil)
 	if since := time.Since(c.reconciled); c.reconciled.IsZero() || since >= reconcileEvery || since < 0 {
@@ -60,62 +33,51 @@ func (c *Channels) Watch(ctx context.Context, state ingest.State) (ingest.Watche
 			errs = append(errs, err)
 		}
 	}
-	errs = append(errs, c.keepAll(ctx, m, listed)...)
+	errs = append(errs, c.maintainAll(ctx, m, listed)...)
 	if err := errors.Join(errs...); errors.Is(err, errState) || ctx.Err() != nil {
-		return ingest.Watched{Next: c.next(m, nil, true), Channels: c.channels(m)}, err
+		return ingest.Watched{Next: c.next(m, true), Channels: c.channels(m)}, err
 	}
 	if listed.read && len(errs) == 0 {
 		c.reconciled = time.Now()
 	}
-	gaps := c.tell(m)
-	return ingest.Watched{Next: c.next(m, gaps, len(errs) > 0), Channels: c.channels(m), Gaps: gaps}, errors.Join(errs...)
+	if err := c.noteGaps(ctx, m, note); err != nil {
+		errs = append(errs, err)
+	}
+	return ingest.Watched{Next: c.next(m, len(errs) > 0), Channels: c.channels(m)}, errors.Join(errs...)
 }
 
-// open loads what is remembered, and forgets the gaps that the last call told of.
-func (c *Channels) open(ctx context.Context, state ingest.State) (*memory, error) {
-	m, err := loadMemory(ctx, state.Shared, c.Account)
-	if err != nil {
-		return nil, err
-	}
-	changed := false
-	for module, kept := range m.Modules {
-		before := len(kept.Gaps)
-		kept.Gaps = slices.DeleteFunc(kept.Gaps, func(gap span) bool { return c.told[told{module, gap.Since, gap.Until}] })
-		changed = changed || len(kept.Gaps) != before
-	}
-	if changed {
-		if err := m.save(ctx); err != nil {
-			return nil, err
-		}
-	}
-	c.told = map[told]bool{}
-	return m, nil
-}
-
-// tell returns the gaps that are remembered, and notes that it did.
-func (c *Channels) tell(m *memory) []ingest.Gap {
-	var gaps []ingest.Gap
+// noteGaps notes the gaps that are remembered, and forgets them when all are noted.
+func (c *Channels) noteGaps(ctx context.Context, m *coverages, note func(ingest.Gap) error) error {
+	noted := false
 	for _, wanted := range c.Events {
-		for _, gap := range m.of(wanted.Module).Gaps {
-			c.told[told{wanted.Module, gap.Since, gap.Until}] = true
-			gaps = append(gaps, ingest.Gap{Account: c.Account, Module: wanted.Module, Since: gap.Since, Until: gap.Until})
+		kept := m.of(wanted.Module)
+		for _, gap := range kept.Gaps {
+			gap.Account, gap.Module = c.Account, wanted.Module
+			if err := note(gap); err != nil {
+				return fmt.Errorf("note a gap of %s: %w", wanted.Module, err)
+			}
+			noted = true
 		}
+		kept.Gaps = nil
 	}
-	return gaps
+	if !noted {
+		return nil
+	}
+	return m.save(ctx)
 }
 
-// keepAll does what is to be done for each module, the most urgent first.
-func (c *Channels) keepAll(ctx context.Context, m *memory, listed listing) (errs []error) {
+// maintainAll maintains the channel of each module, the most urgent first.
+func (c *Channels) maintainAll(ctx context.Context, m *coverages, listed listing) (errs []error) {
 	wanted := slices.Clone(c.Events)
-	slices.SortStableFunc(wanted, func(a, b Wanted) int { return m.of(a.Module).Expires.Compare(m.of(b.Module).Expires) })
+	slices.SortStableFunc(wanted, func(a, b moduleEvents) int { return m.of(a.Module).Expires.Compare(m.of(b.Module).Expires) })
 	unanswered := 0
 	for _, w := range wanted {
-		err := c.keep(ctx, m, w, listed, false)
+		err := c.maintain(ctx, m, w, listed, false)
 		if err == nil {
 			continue
 		}
 		errs = append(errs, fmt.Errorf("channel of %s: %w", w.Module, err))
-		var refused *Error
+		var refused *apiError
 		if !errors.As(err, &refused) {
 			unanswered++
 		}
@@ -129,8 +91,8 @@ func (c *Channels) keepAll(ctx context.Context, m *memory, listed listing) (errs
 	return errs
 }
 
-// next is when to call Watch again, by our own clock.
-func (c *Channels) next(m *memory, gaps []ingest.Gap, failed bool) time.Time {
+// next returns when to call Watch again, by our own clock.
+func (c *Channels) next(m *coverages, failed bool) time.Time {
 	now := time.Now()
 	if failed {
 		pause := min(time.Minute<<min(c.failures, 5), retryLongest, max(c.left(m)/2, retryShortest))
@@ -139,52 +101,24 @@ func (c *Channels) next(m *memory, gaps []ingest.Gap, failed bool) time.Time {
 	}
 	c.failures = 0
 	wait := reconcileEvery - now.Sub(c.reconciled)
-	if len(gaps) > 0 {
-		wait = min(wait, settleAfter)
-	}
 	for _, wanted := range c.Events {
 		if kept := m.of(wanted.Module); !kept.Disabled {
-			wait = min(wait, kept.due().Sub(c.Client.Now()))
+			wait = min(wait, kept.due().Sub(c.Client.now()))
 		}
 	}
 	return now.Add(max(wait, time.Second))
 }
 
-// left is how long the channel that ends first has left, of those that are alive; retryLongest at most and where m is nil.
-func (c *Channels) left(m *memory) time.Duration {
+// left returns how long the live channel that expires first has left, at most twice retryLongest.
+func (c *Channels) left(m *coverages) time.Duration {
 	left := 2 * retryLongest
 	for _, wanted := range c.Events {
 		if m == nil {
 			break
 		}
-		if ends := m.of(wanted.Module).Expires.Sub(c.Client.Now()); ends > 0 {
+		if ends := m.of(wanted.Module).Expires.Sub(c.Client.now()); ends > 0 {
 			left = min(left, ends)
 		}
 	}
 	return left
-}
-
-// channels says how the channels are.
-func (c *Channels) channels(m *memory) []ingest.Channel {
-	list := make([]ingest.Channel, len(c.Events))
-	for i, wanted := range c.Events {
-		list[i] = m.of(wanted.Module).channel(c.Account, wanted.Module, c.Client.Now())
-	}
-	return list
-}
-
-// Clock returns Zoho's clock, and asks it something where it has not answered yet.
-func (c *Channels) Clock(ctx context.Context, _ string) (*ingest.Clock, error) {
-	if c.Client.clock.Known() {
-		return &c.Client.clock, nil
-	}
-	_, err := c.Client.do(ctx, call{method: http.MethodGet, path: "actions/watch", query: url.Values{"page": {"1"}, "per_page": {"1"}}})
-	return &c.Client.clock, err
-}
-
-func (c *Channels) log() *slog.Logger {
-	if c.Log == nil {
-		return slog.New(slog.DiscardHandler)
-	}
-	return c.Log
 }

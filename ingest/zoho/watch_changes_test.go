@@ -44,9 +44,6 @@ func TestCommands(t *testing.T) {
 		if _, err = c.Renew(t.Context(), state, "Ghosts"); err == nil || !strings.Contains(err.Error(), "BRIDGE_ZOHO_EVENTS") {
 			t.Errorf("a module that is not wanted: %v", err)
 		}
-		if list, err := c.Status(t.Context(), state); err != nil || len(list) != 2 || list[1].Modules[0] != "Contacts" {
-			t.Errorf("%+v, %v", list, err)
-		}
 	})
 }
 
@@ -114,7 +111,7 @@ func TestTwoAtWork(t *testing.T) {
 			var gaps [2][]ingest.Gap
 			for i, c := range []*zoho.Channels{one, two} {
 				both.Go(func() {
-					watched, err := c.Watch(t.Context(), state)
+					watched, err := watchOnce(t.Context(), c, state)
 					if err != nil && !errors.Is(err, ingest.ErrConflict) {
 						t.Error(err)
 					}

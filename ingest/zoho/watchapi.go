@@ -1,6 +1,7 @@
 package zoho
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,8 +13,8 @@ import (
 	"time"
 )
 
-// wish is a channel as it is asked for. Every request carries all of it: what a PUT omits is removed, and a token that a
-// PATCH omits becomes null.
+// wish is a channel as it is requested. Every request carries all of it: a PUT removes what it omits, and a token that a PATCH omits
+// becomes null.
 type wish struct {
 	ID        string   `json:"channel_id"`
 	Events    []string `json:"events"`
@@ -26,7 +27,7 @@ type wish struct {
 	module string
 }
 
-// secrets are what prove the channel's callbacks.
+// secrets returns what authenticates the channel's callbacks.
 func (w wish) secrets() []string {
 	_, query, _ := strings.Cut(w.NotifyURL, "?")
 	proof, _ := url.ParseQuery(query)
@@ -41,10 +42,10 @@ type listedChannel struct {
 	Related                      bool
 }
 
-// errUnconfirmed says that Zoho called it a success, but not that this module is subscribed until some time.
-var errUnconfirmed = errors.New("the answer does not say that the module is subscribed, nor until when")
+// errUnconfirmed says that Zoho reported a success, but not until when this module is subscribed.
+var errUnconfirmed = errors.New("the answer does not say until when the module is subscribed")
 
-// watchRow is an entry in what actions/watch says of channels.
+// watchRow is a channel in an answer of actions/watch.
 type watchRow struct {
 	ID       json.RawMessage `json:"channel_id"`
 	Expiry   string          `json:"channel_expiry"`
@@ -57,11 +58,11 @@ type watchRow struct {
 	Related  bool            `json:"notify_on_related_action"`
 }
 
-// id is the channel's, every digit of it, whether it is written as a string or as a number.
+// id returns the channel id with all its digits, whether it is a string or a number.
 func (r watchRow) id() string { return plain(r.ID) }
 
 func (r watchRow) module() string {
-	if name := orDefault(r.Resource, r.Module); name != "" {
+	if name := cmp.Or(r.Resource, r.Module); name != "" {
 		return name
 	}
 	return r.URI[strings.LastIndexByte(r.URI, '/')+1:]
@@ -72,8 +73,8 @@ func (r watchRow) of(module string) bool {
 	return r.Resource == module || r.Module == module || strings.HasSuffix(r.URI, "/"+module)
 }
 
-// subscribe asks for a channel by POST, PUT or PATCH, and returns the expiry that came back. Its errors are *Error where
-// Zoho refused, and errUnconfirmed.
+// subscribe requests a channel by POST, PUT or PATCH, and returns the expiry that came back. Its error is an *apiError where Zoho
+// refused, or errUnconfirmed.
 func (c *Client) subscribe(ctx context.Context, method string, w wish) (time.Time, error) {
 	ask := call{method: method, path: "actions/watch", body: map[string]any{"watch": []wish{w}}, once: method == http.MethodPost}
 	got, err := c.do(ctx, ask)
@@ -87,7 +88,7 @@ func (c *Client) subscribe(ctx context.Context, method string, w wish) (time.Tim
 	return expires, nil
 }
 
-// readSubscribed reads the answer to a POST, PUT or PATCH of one channel. The HTTP status is no verdict.
+// readSubscribed reads the answer to a POST, PUT or PATCH of one channel. The HTTP status decides nothing.
 func readSubscribed(got answer, w wish) (time.Time, error) {
 	var body struct {
 		Watch []struct {
@@ -95,7 +96,7 @@ func readSubscribed(got answer, w wish) (time.Time, error) {
 			Details json.RawMessage `json:"details"`
 		} `json:"watch"`
 	}
-	if err := json.Unmarshal(got.body, &body); err != nil || len(body.Watch) == 0 {
+	if err := json.Unmarshal(got.Body, &body); err != nil || len(body.Watch) == 0 {
 		return time.Time{}, got.err(w.secrets()...)
 	}
 	var expires time.Time
@@ -124,7 +125,7 @@ func readSubscribed(got answer, w wish) (time.Time, error) {
 // maxChannelPages bounds the list of channels.
 const maxChannelPages = 100
 
-// listChannels returns the org's channels, those of others too; with an id only that one.
+// listChannels returns all the org's channels, or only the one with an id.
 func (c *Client) listChannels(ctx context.Context, id string) ([]listedChannel, error) {
 	var list []listedChannel
 	for page := 1; page <= maxChannelPages; page++ {
@@ -150,7 +151,7 @@ func (c *Client) listChannels(ctx context.Context, id string) ([]listedChannel, 
 
 // readChannels reads a page of the list of channels. 204 means that there are none.
 func readChannels(got answer) (list []listedChannel, more bool, err error) {
-	if got.status == http.StatusNoContent {
+	if got.Status == http.StatusNoContent {
 		return nil, false, nil
 	}
 	var body struct {
@@ -159,7 +160,7 @@ func readChannels(got answer) (list []listedChannel, more bool, err error) {
 			More bool `json:"more_records"`
 		} `json:"info"`
 	}
-	if err := json.Unmarshal(got.body, &body); err != nil || got.status != http.StatusOK || body.Watch == nil {
+	if err := json.Unmarshal(got.Body, &body); err != nil || got.Status != http.StatusOK || body.Watch == nil {
 		return nil, false, got.err()
 	}
 	for _, row := range *body.Watch {
@@ -180,7 +181,7 @@ func readChannels(got answer) (list []listedChannel, more bool, err error) {
 	return list, body.Info.More, nil
 }
 
-// unsubscribe disables a channel; that it is not there is no error.
+// unsubscribe disables a channel; it is not an error if there is none.
 func (c *Client) unsubscribe(ctx context.Context, id string) error {
 	ask := call{method: http.MethodDelete, path: "actions/watch", query: url.Values{"channel_ids": {id}}}
 	got, err := c.do(ctx, ask)
@@ -190,9 +191,9 @@ func (c *Client) unsubscribe(ctx context.Context, id string) error {
 	var body struct {
 		Watch []problem `json:"watch"`
 	}
-	if err := json.Unmarshal(got.body, &body); err != nil || len(body.Watch) == 0 {
+	if err := json.Unmarshal(got.Body, &body); err != nil || len(body.Watch) == 0 {
 		body.Watch = []problem{{}}
-		_ = json.Unmarshal(got.body, &body.Watch[0])
+		_ = json.Unmarshal(got.Body, &body.Watch[0])
 	}
 	for _, entry := range body.Watch {
 		if !strings.EqualFold(entry.Status, "success") && entry.Code != notSubscribed {
@@ -202,11 +203,11 @@ func (c *Client) unsubscribe(ctx context.Context, id string) error {
 	return nil
 }
 
-// notSubscribed is how Zoho answers a PATCH to a channel that is dead.
+// notSubscribed is the code of Zoho's answer to a PATCH of a dead channel.
 const notSubscribed = "NOT_SUBSCRIBED"
 
 // refusedWith reports whether Zoho refused with a code.
 func refusedWith(err error, code string) bool {
-	var refused *Error
+	var refused *apiError
 	return errors.As(err, &refused) && refused.Code == code
 }

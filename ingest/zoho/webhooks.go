@@ -1,6 +1,7 @@
 package zoho
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,9 +20,6 @@ const WebhooksLabel = "zoho-webhooks"
 
 const webhooksPath = "/zoho/webhooks"
 
-// secretParam is the parameter that proves a webhook.
-const secretParam = "secret"
-
 // Webhooks understands the webhooks of Zoho CRM's workflow rules. What they carry, and how, is up to the CRM's
 // administrator; they know neither module nor operation, so both stand in the URL.
 type Webhooks struct {
@@ -31,27 +29,17 @@ type Webhooks struct {
 	IdentityParams []string          // parameters that together tell one delivery from another; empty: nothing does
 }
 
-// OpenWebhooks configures the source from the environment. Without a secret it takes one that is kept in the data
-// folder, where the bridge may make one.
-func OpenWebhooks(setup ingest.Setup) (ingest.Source, error) {
-	var config Config
-	if err := setup.Env(&config); err != nil {
-		return nil, err
-	}
-	zoho := config.Zoho
-	if len(zoho.WebhookSecret) == 0 {
-		secret, err := setup.MadeSecret(madeWebhookSecret)
-		if err != nil {
-			return nil, err
-		}
-		if secret != "" {
-			zoho.WebhookSecret = ingest.SecretList{secret}
-		}
-	}
+// openWebhooks configures the source. Without a secret it takes one that is kept in the data folder, where the bridge may
+// make one.
+func (c Config) openWebhooks(setup ingest.Setup) (*Webhooks, error) {
+	accepted, err := setup.SecretsOr(c.Zoho.WebhookSecret, madeWebhookSecret)
 	return &Webhooks{
-		Account: zoho.Account, Accepted: zoho.WebhookSecret, IDParams: zoho.WebhookIDParams, IdentityParams: zoho.WebhookIdentityParams,
-	}, nil
+		Account: c.Zoho.Account, Accepted: accepted, IDParams: c.Zoho.WebhookIDParams, IdentityParams: c.Zoho.WebhookIdentityParams,
+	}, err
 }
+
+// Label implements ingest.Source.
+func (w *Webhooks) Label() string { return WebhooksLabel }
 
 // Routes implements ingest.Source. Zoho posts or gets; newer versions of it also put and delete.
 func (w *Webhooks) Routes() []ingest.Route {
@@ -67,7 +55,7 @@ var credentialParams = []string{"token", "authtoken", "auth_token", "api_key", "
 
 // Secrets implements ingest.Source. A parameter that names a record or a delivery is never a secret, whatever it is called.
 func (w *Webhooks) Secrets() ingest.Secrets {
-	return ingest.Secrets{Names: append([]string{secretParam}, credentialParams...), Params: w.dataParams(), Values: w.Accepted}
+	return ingest.Secrets{Names: append([]string{secretParam}, credentialParams...), Params: w.dataParams(), Values: w.Accepted, Looks: looks}
 }
 
 // dataParams are the parameters that name the record and the delivery.
@@ -132,9 +120,9 @@ func (w *Webhooks) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	return []ingest.Change{change}, nil
 }
 
-// RepeatsWithin is how long a delivery's repeat may take to come: Zoho repeats a failed webhook once, after 15 minutes.
+// repeatsWithin is how long a delivery's repeat may take to come: Zoho repeats a failed webhook once, after 15 minutes.
 // Without an identity no repeat is known for one.
-func (w *Webhooks) RepeatsWithin() time.Duration {
+func (w *Webhooks) repeatsWithin() time.Duration {
 	if len(w.IdentityParams) == 0 {
 		return 0
 	}
@@ -202,6 +190,7 @@ func (w *Webhooks) Sample(change ingest.Change, token string) (ingest.Callback, 
 	if token == "" {
 		return ingest.Callback{}, errors.New("no secret is configured for Zoho's webhooks: set BRIDGE_ZOHO_WEBHOOK_SECRET as the bridge has it, or pass --token")
 	}
+	change.Module = cmp.Or(change.Module, sampleModule)
 	form := body.Params{}
 	for _, id := range change.IDs {
 		form = append(form, body.Param{Name: w.idParam(), Value: id})

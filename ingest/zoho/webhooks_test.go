@@ -13,7 +13,6 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/body"
-	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
 	"github.com/crm-bridge/crm-bridge/ingest/zoho"
 	"github.com/crm-bridge/crm-bridge/schemas"
 	"github.com/crm-bridge/crm-bridge/transform"
@@ -179,39 +178,6 @@ func TestWebhookIdentity(t *testing.T) {
 	if mark("id=1") != "" {
 		t.Error("half an identity counts")
 	}
-}
-
-// Webhooks satisfy what every source must.
-func TestWebhooksSuite(t *testing.T) {
-	s := webhooks()
-	m := webhookMapping(t, s)
-	ingesttest.Run(t, ingesttest.Suite{
-		Label: zoho.WebhooksLabel, Source: s, Events: encoder(m),
-		Keep: func(cb ingest.Callback, reason error) ([]byte, error) { return m.Redact.Quarantine("id", cb, reason) },
-		Genuine: []ingesttest.Genuine{
-			{Name: "query", Method: "GET", Target: "/zoho/webhooks/Deals/closed?id=1&secret=the-webhook-secret", Secrets: []string{webhookSecret}},
-			{
-				Name: "form", Method: "POST", Target: "/zoho/webhooks/Deals/closed", Header: http.Header{"Content-Type": {form}},
-				Body: []byte("id=1&secret=the-webhook-secret&note=again+the-webhook-secret"), Secrets: []string{webhookSecret},
-			},
-			{
-				Name: "multipart", Method: "POST", Target: "/zoho/webhooks/Deals/closed", Header: http.Header{"Content-Type": {"multipart/form-data; boundary=xyz"}},
-				Body: []byte(multipartBody), Secrets: []string{webhookSecret},
-			},
-			{
-				Name: "JSON and header", Method: "PUT", Target: "/zoho/webhooks/Deals/closed", Header: http.Header{"Content-Type": {"application/json"}, "X-Webhook-Secret": {webhookSecret}},
-				Body: []byte(`{"id":"1","url":"https://x/?authorization=planted-authorization","note":"the\u002dwebhook-secret"}`), Secrets: []string{webhookSecret, "planted-authorization"},
-			},
-			{
-				Name: "XML and bearer", Method: "POST", Target: "/zoho/webhooks/Deals/closed", Header: http.Header{"Content-Type": {"text/xml"}, "Authorization": {"Bearer " + webhookSecret}},
-				Body: []byte(`<a><id>1</id><key>the-webhook-secret</key></a>`), Secrets: []string{webhookSecret},
-			},
-			{
-				Name: "text", Method: "POST", Target: "/zoho/webhooks/Deals/closed?secret=the-webhook-secret", Header: http.Header{"Content-Type": {"text/plain"}},
-				Body: []byte(`the-webhook-secret and Zoho-oauthtoken 1000.planted-oauth`), Secrets: []string{webhookSecret, "planted-oauth"},
-			},
-		},
-	})
 }
 
 // encoder returns what a mapping's events look like in a stream, in either mode.

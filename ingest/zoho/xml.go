@@ -5,19 +5,19 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"github.com/crm-bridge/crm-bridge/ingest/body"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
-// errLossy says that an XML text does not convert to JSON without losing something.
 var errLossy = errors.New("does not convert to JSON without loss")
 
-// deepestXML is how far XML may nest to be converted.
-const deepestXML = 50
+// deepestXML is how many elements, less one, may be nested in XML that is converted: each takes up to two levels of JSON, and its
+// event has a few of its own.
+const deepestXML = jsontext.MaxDepth/2 - 1
 
 // element is an XML element on its way to JSON.
 type element struct {
@@ -27,11 +27,10 @@ type element struct {
 	text     strings.Builder
 }
 
-// xmlToJSON converts an XML text to {"root": …}: an element is its text, or an object of its attributes ("@name"), its
-// children by name, a list where a name is repeated, and its text ("#text") where it has attributes too. Text between
-// children, a comment, an instruction, a document type (and with it every entity of its own), or children of one name
-// with others between them would be lost: then it does not convert, and object is nil. Nothing is ever fetched. The secret
-// that proves a webhook is not in object.
+// xmlToJSON converts an XML text to {"root": …}: an element becomes its text, or an object of its attributes ("@name"), its children
+// by name (a list where a name is repeated), and its text ("#text") where it has attributes too. object is nil if the conversion
+// would lose anything: text between children, a comment, an instruction, a document type (and with it all its entities), or the
+// order of children of one name with others between them. Nothing is ever fetched. The webhook's secret is not in object.
 // leaves are the children of the root with their text, as far as they can be read; one that has children has no text.
 func xmlToJSON(text string) (object json.RawMessage, leaves body.Params) {
 	above, err := readXML(text)
@@ -56,8 +55,8 @@ func xmlToJSON(text string) (object json.RawMessage, leaves body.Params) {
 	return object, leaves
 }
 
-// readXML reads elements, up to the first that is not well-formed, into one above them all. Its error says that some of the
-// text is not in it.
+// readXML reads elements, up to the first that is not well-formed, as children of above. Its error says that some of the text is
+// missing.
 func readXML(text string) (above *element, err error) {
 	decoder := xml.NewDecoder(strings.NewReader(text))
 	decoder.CharsetReader = func(_ string, input io.Reader) (io.Reader, error) { return input, nil } // it is UTF-8 by now
@@ -114,7 +113,7 @@ func (e *element) wrapped() (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.RawMessage(fmt.Sprintf("{%s:%s}", body.JSONString(e.name), value)), nil
+	return append(append(jsontext.AppendName([]byte{'{'}, e.name), value...), '}'), nil
 }
 
 func (e *element) json() (json.RawMessage, error) {
@@ -125,70 +124,64 @@ func (e *element) json() (json.RawMessage, error) {
 		}
 	}
 	if len(e.attrs) == 0 && len(e.children) == 0 {
-		return body.JSONString(text), nil
+		return jsontext.Quote(text), nil
 	}
-	var parts []string
-	seen := map[string]bool{}
+	object, seen := []byte{'{'}, map[string]bool{}
 	add := func(name string, value json.RawMessage) error {
 		if seen[name] {
 			return errLossy
 		}
 		seen[name] = true
-		parts = append(parts, string(body.JSONString(name))+":"+string(value))
+		object = append(jsontext.AppendName(object, name), value...)
 		return nil
 	}
 	for _, attr := range e.attrs {
-		if err := add("@"+qualified(attr.Name), body.JSONString(attr.Value)); err != nil {
+		if err := add("@"+qualified(attr.Name), jsontext.Quote(attr.Value)); err != nil {
 			return nil, err
 		}
 	}
 	if text != "" {
-		if err := add("#text", body.JSONString(text)); err != nil {
+		if err := add("#text", jsontext.Quote(text)); err != nil {
 			return nil, err
 		}
 	}
 	for i := 0; i < len(e.children); {
-		name, group := e.children[i].name, []string{}
+		name, first, group := e.children[i].name, i, []byte{'['}
 		for ; i < len(e.children) && e.children[i].name == name; i++ {
 			value, err := e.children[i].json()
 			if err != nil {
 				return nil, err
 			}
-			group = append(group, string(value))
+			group = append(jsontext.AppendComma(group), value...)
 		}
-		value := group[0]
-		if len(group) > 1 {
-			value = "[" + strings.Join(group, ",") + "]"
+		value := group[1:]
+		if i > first+1 {
+			value = append(group, ']')
 		}
-		if err := add(name, json.RawMessage(value)); err != nil {
+		if err := add(name, value); err != nil {
 			return nil, err
 		}
 	}
-	return json.RawMessage("{" + strings.Join(parts, ",") + "}"), nil
+	return append(object, '}'), nil
 }
 
-// withoutCredentials takes the children and attributes of the root out of an XML text as JSON that hidden takes for a
-// credential's name, and returns what they held.
+// withoutCredentials removes from an XML text as JSON the root's children and attributes whose names are hidden, and returns what
+// they held.
 func withoutCredentials(object json.RawMessage, hidden func(name string) bool) (kept json.RawMessage, credentials []string) {
-	for root, children := range body.Members(object) {
-		kept = append(append(kept, '{'), body.JSONString(string(root))...)
-		kept = append(kept, ':')
+	for root, children := range jsontext.Members(object) {
+		kept = jsontext.AppendName([]byte{'{'}, string(root))
 		if !bytes.HasPrefix(children, []byte("{")) {
 			return object, nil
 		}
-		separator := byte('{')
-		for name, value := range body.Members(children) {
+		kept = append(kept, '{')
+		for name, value := range jsontext.Members(children) {
 			if hidden(strings.TrimPrefix(string(name), "@")) {
-				if text, ok := body.StringOf(value); ok {
+				if text, ok := jsontext.StringOf(value); ok {
 					credentials = append(credentials, strings.TrimSpace(text))
 				}
 				continue
 			}
-			kept = append(append(append(kept, separator), body.JSONString(string(name))...), ':')
-			kept, separator = append(kept, value...), ','
-		}
-		if separator == '{' {
-			kept = append(kept, '{')
+			kept = append(jsontext.AppendName(kept, string(name)), value...)
 		}
 		kept = append(kept, "}}"...)
 	}

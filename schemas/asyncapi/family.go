@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/crm-bridge/crm-bridge/schemas"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // One event for each family, as the bridge makes it of a callback: its data is the first example of the schema.
@@ -94,8 +95,8 @@ func schemaNode(raw []byte) (*yaml.Node, error) {
 
 // node is a JSON text as YAML, its members in their order and its numbers as they are written.
 func node(raw []byte) (*yaml.Node, error) {
-	if !json.Valid(raw) {
-		return nil, fmt.Errorf("is no JSON")
+	if err := jsontext.Check(raw); err != nil {
+		return nil, err
 	}
 	var document yaml.Node
 	if err := yaml.Unmarshal(raw, &document); err != nil {

@@ -1,11 +1,12 @@
 package asyncapi
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // members are what a schema says, as a table.
@@ -121,9 +122,5 @@ func oneLine(n *yaml.Node) string {
 	if n.Tag != "!!str" {
 		return n.Value
 	}
-	var text strings.Builder
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(n.Value) // a string is always JSON
-	return strings.TrimSuffix(text.String(), "\n")
+	return string(jsontext.Quote(n.Value))
 }

@@ -17,11 +17,20 @@ var callbacks = []callback{
 	{name: "webhook", path: "/zoho/webhooks/Leads/edit", header: "X-Webhook-Secret: " + secret + "\r\n"},
 }
 
-// What proves the callbacks of this program.
+// What authenticates the callbacks of this program.
 const (
 	channel = "1000000068001"
 	token   = "a-token-of-this-benchmark-alone"
 	secret  = "a-secret-of-this-benchmark-alone"
+)
+
+// environment makes a bridge accept them.
+var environment = []string{"BRIDGE_ZOHO_TOKENS=" + channel + ":" + token, "BRIDGE_ZOHO_WEBHOOK_SECRET=" + secret}
+
+// What becomes of them.
+const (
+	eventSubject = "crm.zoho.Leads.edit"
+	eventSource  = "https://www.zohoapis.com/crm/v2/Leads"
 )
 
 // record stands for the number of a record; all numbers are as long.

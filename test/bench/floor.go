@@ -73,10 +73,10 @@ func (l *least) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := strconv.FormatInt(l.started, 36) + "-" + strconv.FormatInt(l.count.Add(1), 36)
 	event := append(make([]byte, 0, len(body)+256), `{"specversion":"1.0","id":"`...)
 	event = append(event, id...)
-	event = append(event, `","source":"https://www.zohoapis.com/crm/v2/Leads","type":"crm.zoho.Leads.edit","time":"`...)
+	event = append(event, `","source":"`+eventSource+`","type":"`+eventSubject+`","time":"`...)
 	event = time.Now().UTC().AppendFormat(event, time.RFC3339Nano)
 	event = append(append(append(event, `","datacontenttype":"application/json","data":`...), body...), '}')
-	future, err := l.js.PublishMsgAsync(&nats.Msg{Subject: "crm.zoho.Leads.edit", Data: event})
+	future, err := l.js.PublishMsgAsync(&nats.Msg{Subject: eventSubject, Data: event})
 	if err != nil {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
@@ -84,7 +84,7 @@ func (l *least) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	select {
 	case ack := <-future.Ok():
 		answer := append(make([]byte, 0, 128), `{"events":[{"id":"`...)
-		answer = append(append(answer, id...), `","subject":"crm.zoho.Leads.edit","stream":"CRM","sequence":`...)
+		answer = append(append(answer, id...), `","subject":"`+eventSubject+`","stream":"CRM","sequence":`...)
 		answer = append(strconv.AppendUint(answer, ack.Sequence, 10), `}]}`...)
 		w.Header()["Content-Type"] = []string{"application/json"}
 		_, _ = w.Write(answer)

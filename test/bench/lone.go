@@ -67,7 +67,7 @@ func publishing(ctx context.Context, dir string, always bool) (time.Duration, er
 	defer conn.Close()
 	event := bytes.Repeat([]byte("x"), eventSize)
 	publish := func() error {
-		_, err := js.Publish(ctx, "crm.zoho.Leads.edit", event)
+		_, err := js.Publish(ctx, eventSubject, event)
 		return err
 	}
 	if err := publish(); err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,8 +35,8 @@ func (p plan) launch(ctx context.Context, s subject, folder string) (front *proc
 	}
 	env := append([]string{
 		"BRIDGE_DATA_DIR=" + filepath.Join(folder, "data"), "BRIDGE_LISTEN=127.0.0.1:0", "BRIDGE_ADMIN_LISTEN=127.0.0.1:0",
-		"BRIDGE_NATS_LISTEN=127.0.0.1:0", "BRIDGE_ZOHO_TOKENS=" + channel + ":" + token, "BRIDGE_ZOHO_WEBHOOK_SECRET=" + secret,
-	}, s.env...)
+		"BRIDGE_NATS_LISTEN=127.0.0.1:0",
+	}, slices.Concat(environment, s.env)...)
 	if s.remote {
 		behind, err := start(ctx, own, []string{"remote", "-dir", filepath.Join(folder, "remote")}, nil)
 		if err != nil {

@@ -129,7 +129,7 @@ func TestReadyWithoutTheCRM(t *testing.T) {
 	b := start(t, t.TempDir(), documentedToken, "BRIDGE_PUBLIC_URL=https://bridge.test", "BRIDGE_ZOHO_EVENTS=Deals.all", "BRIDGE_ZOHO_TOKEN_SECRET=a-long-secret-of-this-test",
 		"BRIDGE_ZOHO_CLIENT_ID=client", "BRIDGE_ZOHO_CLIENT_SECRET=client-secret-of-this-test", "BRIDGE_ZOHO_REFRESH_TOKEN=refresh-token-of-this-test",
 		"BRIDGE_ZOHO_ACCOUNTS_URL="+dead, "BRIDGE_ZOHO_API_URL="+dead)
-	waitFor(t, func() bool { return strings.Contains(b.Log(), "keeping what the CRM tells") })
+	waitFor(t, func() bool { return strings.Contains(b.Log(), "keeping subscriptions, queues and gaps failed") })
 	if status, text := get(t, b.Admin+"/readyz"); status != 200 {
 		t.Errorf("/readyz says %d %s", status, text)
 	}

@@ -40,7 +40,7 @@ func (s *stage) startBridge(ctx context.Context, env ...string) (*bridge, error)
 		}
 	}
 	env = append([]string{
-		"BRIDGE_ADMIN_LISTEN=127.0.0.1:0", "BRIDGE_NATS_LISTEN=127.0.0.1:0", "BRIDGE_ZOHO_WEBHOOK_SECRET=" + secret, "HOME=" + s.folder,
+		"BRIDGE_ADMIN_LISTEN=127.0.0.1:0", "BRIDGE_NATS_LISTEN=127.0.0.1:0", variable + "=" + secret, "HOME=" + s.folder,
 	}, env...)
 	p, err := s.run(ctx, "the bridge", s.settings.bridge, nil, env, heard)
 	if err != nil {

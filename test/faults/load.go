@@ -17,7 +17,12 @@ import (
 	"github.com/google/uuid"
 )
 
-const secret = "the-webhook-secret-of-this-test"
+// The callbacks of the load: where they go, and what a bridge authenticates them with.
+const (
+	route    = "/zoho/webhooks/Deals/edit"
+	secret   = "the-webhook-secret-of-this-test"
+	variable = "BRIDGE_ZOHO_WEBHOOK_SECRET"
+)
 
 // load is callbacks that are sent from several connections until it is stopped.
 type load struct {
@@ -44,7 +49,7 @@ const answerWithin = 20 * time.Second
 // send starts the load. Each connection sends its next callback when the one before is answered; after anything but a 200
 // it waits a moment, as a CRM would.
 func send(ctx context.Context, l *ledger, url string, connections int) *load {
-	s := &load{ledger: l, began: time.Now(), url: url + "/zoho/webhooks/Deals/edit"}
+	s := &load{ledger: l, began: time.Now(), url: url + route}
 	for connection := range connections {
 		s.senders.Go(func() {
 			// One connection and no spare ones, which a client would use at the very moment in which a bridge that ends closes them.

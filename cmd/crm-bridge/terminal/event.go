@@ -20,35 +20,14 @@ type View struct {
 	Colour bool
 }
 
-// tailed is an event as tail prints it in JSON.
-type tailed struct {
-	Subject  string          `json:"subject"`
-	Sequence uint64          `json:"sequence"`
-	StoredAt time.Time       `json:"storedAt"`
-	Event    json.RawMessage `json:"event,omitempty"`
-	Error    string          `json:"error,omitempty"`
-}
-
-func (v *View) encode(e publish.Stored) ([]byte, error) {
-	all := tailed{Subject: e.Subject, Sequence: e.Sequence, StoredAt: e.At}
-	var err error
-	if all.Event, err = e.JSON(); err != nil {
-		all.Error = Plainly(err)
-	}
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	err = encoder.Encode(all)
-	return VisibleJSON(text.Bytes()), err
+func lineOf(e publish.Stored) []byte {
+	line, _ := e.AppendLine(nil, Plainly) // the error is in the line
+	return VisibleJSON(line)
 }
 
 // JSON shows all of an event on one line.
 func (v *View) JSON(e publish.Stored) error {
-	line, err := v.encode(e)
-	if err != nil {
-		return err
-	}
-	_, err = v.Out.Write(line)
+	_, err := v.Out.Write(lineOf(e))
 	return err
 }
 
@@ -57,19 +36,15 @@ var nameOfMember = regexp.MustCompile(`(?m)^( *)("(?:[^"\\]|\\.)*")(: )`)
 
 // Pretty shows all of an event, indented.
 func (v *View) Pretty(e publish.Stored) error {
-	line, err := v.encode(e)
 	var text bytes.Buffer
-	if err == nil {
-		err = json.Indent(&text, line, "", "  ")
-	}
-	if err != nil {
+	if err := json.Indent(&text, lineOf(e), "", "  "); err != nil {
 		return err
 	}
 	shown := text.Bytes()
 	if v.Colour {
 		shown = nameOfMember.ReplaceAll(shown, []byte("$1"+paint("$2", cyan)+"$3"))
 	}
-	_, err = v.Out.Write(shown)
+	_, err := v.Out.Write(shown)
 	return err
 }
 

@@ -73,16 +73,16 @@ func measure(ctx context.Context, program, store string, events, rounds int) (*r
 	return r, nil
 }
 
-// event is one as the bridge stores it: about the notification that Zoho documents.
+// event is one as the bridge stores it of a callback about four changed fields.
 func event(n int) []byte {
 	record := fmt.Sprintf("5725767%012d", n)
-	return fmt.Appendf(nil, `{"specversion":"1.0","id":"bench-%036d","source":"https://www.zohoapis.com/crm/v2/Deals","type":"crm.zoho.Deals.edit",`+
-		`"subject":"%[2]s","datacontenttype":"application/json","dataschema":"urn:crm-bridge:schema:v1:zoho-notifications","time":"2024-06-11T14:25:53.625Z",`+
-		`"data":{"provider":"zoho","account":"default","channel":"1000000068001","module":"Deals","operation":"edit","ids":["%[2]s"],"occurredAt":"2024-06-11T14:25:53.625Z",`+
+	return fmt.Appendf(nil, `{"specversion":"1.0","id":"bench-%036d","source":"https://www.acmeapis.com/crm/v2/Deals","type":"crm.acme.Deals.edit",`+
+		`"subject":"%[2]s","datacontenttype":"application/json","dataschema":"urn:crm-bridge:schema:v1:acme-notifications","time":"2024-06-11T14:25:53.625Z",`+
+		`"data":{"provider":"acme","account":"default","channel":"1000000068001","module":"Deals","operation":"edit","ids":["%[2]s"],"occurredAt":"2024-06-11T14:25:53.625Z",`+
 		`"fields":{"%[2]s":["Mobile","Email","Lead_Status","City"]},"values":{"%[2]s":{"Mobile":"+49 151 23456789","Email":"ada.lovelace@example.com","Lead_Status":"Contacted","City":"Berlin"}},`+
 		`"native":{"operation":"update","body":{"server_time":1718115953625,"affected_values":[{"record_id":"%[2]s","values":{"Mobile":"+49 151 23456789","Email":"ada.lovelace@example.com","Lead_Status":"Contacted","City":"Berlin"}}],`+
-		`"query_params":{},"module":"Deals","resource_uri":"https://www.zohoapis.com/crm/v2/Deals","ids":["%[2]s"],"affected_fields":[{"%[2]s":["Mobile","Email","Lead_Status","City"]}],"operation":"update","channel_id":"1000000068001"}}},`+
-		`"crmaccount":"default","crmchannel":"1000000068001","crmmodule":"Deals","crmoperation":"edit","crmorigin":"live","crmprovider":"zoho"}`, n, record)
+		`"query_params":{},"module":"Deals","resource_uri":"https://www.acmeapis.com/crm/v2/Deals","ids":["%[2]s"],"affected_fields":[{"%[2]s":["Mobile","Email","Lead_Status","City"]}],"operation":"update","channel_id":"1000000068001"}}},`+
+		`"crmaccount":"default","crmchannel":"1000000068001","crmmodule":"Deals","crmoperation":"edit","crmorigin":"live","crmprovider":"acme"}`, n, record)
 }
 
 func fill(ctx context.Context, url string, events int) error {
@@ -99,7 +99,7 @@ func fill(ctx context.Context, url string, events int) error {
 		return err
 	}
 	for n := range events {
-		msg := &nats.Msg{Subject: "crm.zoho.Deals.edit", Data: event(n), Header: nats.Header{"content-type": {"application/cloudevents+json"}}}
+		msg := &nats.Msg{Subject: "crm.acme.Deals.edit", Data: event(n), Header: nats.Header{"content-type": {"application/cloudevents+json"}}}
 		if _, err := js.PublishMsgAsync(msg, jetstream.WithStallWait(time.Minute)); err != nil {
 			return err
 		}

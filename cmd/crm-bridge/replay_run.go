@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
+	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/replay"
+)
+
+// run does what was planned.
+func (p *replayPlan) run(cmd *cobra.Command) error {
+	ctx := cmd.Context()
+	if err := p.mayWrite(); err != nil {
+		return err
+	}
+	conn, err := connectReader(p.settings)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	span, err := conn.OpenSpan(ctx, p.settings.Stream, p.subjects, p.bounds)
+	if err != nil {
+		return err
+	}
+	bar := terminal.NewProgress(cmd.ErrOrStderr(), "messages")
+	if p.dryRun {
+		return p.count(cmd, span, bar)
+	}
+	return p.replay(cmd, conn, span, bar)
+}
+
+// mayWrite returns an error where the target takes a right that only the bridge's own user has.
+func (p *replayPlan) mayWrite() error {
+	if !p.settings.Embedded() || p.dryRun || p.to == stdoutTarget || p.state != "" {
+		return nil
+	}
+	_, err := datadir.ReadSecret(p.settings.DataDir, datadir.OwnerSecret)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if p.endpoint != nil {
+		return errors.New("only the bridge's own user may keep the job beside the stream: run it where BRIDGE_DATA_DIR is the folder of the running bridge, or keep the job in a file: --state FILE")
+	}
+	return errors.New("only the bridge's own user may publish: run it where BRIDGE_DATA_DIR is the folder of the running bridge")
+}
+
+// replay runs the job of the plan, or resumes it.
+func (p *replayPlan) replay(cmd *cobra.Command, conn *publish.Conn, span *publish.Span, bar *terminal.Progress) error {
+	ctx, errs := cmd.Context(), cmd.ErrOrStderr()
+	r := &replay.Run{
+		Span: span, Selected: p.selected, Rate: float64(p.rate), Patience: p.retryFor, Again: bar.Again,
+		Show: func(read uint64, part float64) { bar.Show(int(read), part) },
+		Warn: func(err error) { bar.Say("%s", err) },
+	}
+	closeTarget, err := p.openTarget(ctx, conn, r, cmd.OutOrStdout(), bar)
+	if err != nil {
+		return err
+	}
+	defer closeTarget()
+	// Events on stdout are alone there.
+	result, asJSON := cmd.OutOrStdout(), p.asJSON || !terminal.IsTerminal(cmd.OutOrStdout())
+	if p.to == stdoutTarget {
+		result, asJSON = errs, p.asJSON || !terminal.IsTerminal(errs)
+		bar.Quiet = terminal.IsTerminal(cmd.OutOrStdout())
+	}
+	job := r.Job
+	if ended := job.Ended; !ended.IsZero() {
+		terminal.Say(errs, "job %s was done on %s: --restart begins it anew, and another --job is another one\n", job.Name, ended.Local().Format(time.DateTime))
+		return p.result(job, 0, true).tell(result, asJSON)
+	}
+	if job.Store != nil {
+		terminal.Say(errs, "job %s: %d messages to read, %d done; after an interruption the same command with --job %s goes on\n", job.Name, job.Total, job.Tally.Read, job.Name)
+	}
+	bar.GoesOn(int(job.Tally.Read), job.Part())
+	began := time.Now()
+	err = r.Replay(ctx)
+	bar.End(int(job.Tally.Read), job.Part())
+	if err != nil {
+		return p.explain(ctx, job, err)
+	}
+	return p.result(job, time.Since(began), false).tell(result, asJSON)
+}
+
+func (p *replayPlan) result(job *replay.Job, took time.Duration, before bool) replayed {
+	done := replayed{To: p.shownTarget(), place: p.shownTarget(), First: job.First, Last: job.Last, Tally: job.Tally, Seconds: took.Seconds(), Before: before}
+	if job.Store != nil {
+		done.Job = job.Name
+	}
+	if done.To == subjectTarget {
+		done.place = fmt.Sprintf("%s-replay.%s.> in %s", p.settings.SubjectPrefix, done.Job, p.settings.ReplayStream())
+	}
+	done.Gone = job.Total - min(job.Total, job.Tally.Read)
+	return done
+}
+
+// count counts what would be replayed.
+func (p *replayPlan) count(cmd *cobra.Command, span *publish.Span, bar *terminal.Progress) error {
+	total, err := span.Count(cmd.Context(), span.First)
+	if err != nil {
+		return err
+	}
+	span.Patience, span.Failed = p.retryFor, bar.Again
+	read := 0
+	counts, err := replay.Count(cmd.Context(), span, p.selected, func(n int) {
+		read = n
+		bar.Show(read, float64(read)/float64(max(total, 1)))
+	})
+	bar.End(read, 1)
+	if err != nil {
+		return err
+	}
+	return showCounts(cmd.OutOrStdout(), counts, p.asJSON || !terminal.IsTerminal(cmd.OutOrStdout()))
+}
+
+// showCounts prints a dry run: as a table, or as JSON lines.
+func showCounts(out io.Writer, all []replay.SubjectCount, asJSON bool) error {
+	if asJSON {
+		for _, one := range all {
+			var line bytes.Buffer
+			if err := terminal.JSONEncoder(&line).Encode(one); err != nil {
+				return err
+			}
+			terminal.Say(out, "%s", terminal.VisibleJSON(line.Bytes()))
+		}
+		return nil
+	}
+	table := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	terminal.Say(table, "SUBJECT\tEVENTS\tFIRST\tLAST\n")
+	for _, one := range all {
+		count := fmt.Sprint(one.Events)
+		if one.NotEvents > 0 {
+			count = strings.TrimPrefix(fmt.Sprintf("%d and %d that are no events", one.Events, one.NotEvents), "0 and ")
+		}
+		terminal.Say(table, "%s\t%s\t%s\t%s\n", terminal.Visible(one.Subject), count, one.First.Local().Format(time.DateTime), one.Last.Local().Format(time.DateTime))
+	}
+	return table.Flush()
+}

@@ -1,0 +1,16 @@
+package keep
+
+import (
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
+)
+
+// channelsOf are a provider's channels as the last Watch found them, in the shared state.
+func channelsOf(shared ingest.Store, provider string) rest.Value[[]ingest.Channel] {
+	return rest.Value[[]ingest.Channel]{Store: shared, Key: "channels." + provider}
+}
+
+// repairsOf are a provider's gaps that are still to be repaired, in the shared state.
+func repairsOf(shared ingest.Store, provider string) rest.Value[repairs] {
+	return rest.Value[repairs]{Store: shared, Key: "repairs." + provider}
+}

@@ -1,0 +1,96 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+)
+
+// Watcher keeps subscriptions of the CRM alive.
+type Watcher interface {
+	// Watch subscribes to everything that is configured, renews subscriptions after two thirds of their life, and returns their
+	// state. Failures are in the error, joined; the rest was done all the same. It is called again at Watched.Next or earlier,
+	// by one replica at a time.
+	//
+	// Each span that no subscription may have covered is passed to note, which returns when the gap is stored. A gap that could
+	// not be noted stays in state until the next Watch, in whatever process; a gap may be noted twice.
+	Watch(ctx context.Context, state State, note func(Gap) error) (Watched, error)
+}
+
+// Watched is the state of subscriptions.
+type Watched struct {
+	Next     time.Time // when to call Watch again
+	Channels []Channel
+}
+
+// Channel is a subscription.
+type Channel struct {
+	Provider string    `json:"provider"`
+	Account  string    `json:"account"`
+	ID       string    `json:"channel"`
+	Modules  []string  `json:"modules"`
+	State    string    `json:"state"`            // "active", "lapsed", "refused", "disabled"
+	Expires  time.Time `json:"expires,omitzero"` // as the CRM gave it; zero: it never expires, or is not active
+	Queued   bool      `json:"queued,omitempty"` // the CRM keeps changes while nobody reads them
+	Problem  string    `json:"problem,omitempty"`
+}
+
+// Gap is a span in which changes of a module may not have been reported: from Since up to, and without, Until.
+type Gap struct {
+	Account, Module string
+	Since, Until    time.Time
+}
+
+// Lister reads from the CRM's API what changed.
+type Lister interface {
+	// Changed yields what changed in a span, in pages that fit in memory. It ends at the first error. The Cursor of a page leads
+	// to the next one, also in another process, for as long as the CRM accepts it.
+	Changed(ctx context.Context, q Query) iter.Seq2[Page, error]
+}
+
+// Query says what to list.
+type Query struct {
+	Account      string // empty: all that are configured
+	Module       string
+	Since, Until time.Time // from Since up to, and without, Until
+	Origin       Origin    // Backfill or Repair
+	Cursor       string    // of the last page that was made safe; empty: from the beginning
+}
+
+// Page is a part of what changed.
+type Page struct {
+	Changes []Change
+	Cursor  string
+	Total   int // records in total; 0: unknown
+}
+
+// Drainer empties a queue that the CRM keeps.
+type Drainer interface {
+	// Drain passes what waits to accept, and removes it from the queue only when it is safe. It returns when the queue is empty.
+	Drain(ctx context.Context, state State, accept Accept) error
+}
+
+// State is what the replicas of a bridge share.
+type State struct {
+	Shared Store // no secrets: whoever may read the bucket can read it
+	Secret Store // encrypted; without a key in this process alone
+}
+
+// Store keeps small values, each with a revision that grows with every change of it.
+type Store interface {
+	// Load returns a value and its revision; nil and 0 where there is none.
+	Load(ctx context.Context, key string) (value []byte, revision uint64, err error)
+	// Save stores a value if its revision is still the given one (0: there is none), and returns the new one. Otherwise the
+	// error is ErrConflict.
+	Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error)
+}
+
+// Errors of a Lister that another attempt does not fix.
+var (
+	ErrNoList = errors.New("cannot be listed")           // the CRM has no list of that module
+	ErrCursor = errors.New("the cursor is not accepted") // start without one
+)
+
+// ErrConflict says that a value has changed since it was loaded.
+var ErrConflict = errors.New("changed by somebody else")

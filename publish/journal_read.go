@@ -1,0 +1,50 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// pullBatch is how many of the journal's messages a request asks for; pullExpires is when it ends without them.
+	pullBatch   = 256
+	pullExpires = 30 * time.Second
+)
+
+// read begins to read the journal from its first message, each message once and none left out.
+func (j *Journal) read(ctx context.Context) (*puller, error) {
+	err := j.renewConsumer(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the journal: %w", err)
+	}
+	p, err := j.Conn.puller(j.Stream, forwarding, pullBatch, pullExpires)
+	if err != nil {
+		return nil, fmt.Errorf("read the journal: %w", err)
+	}
+	p.waits = true
+	return p, nil
+}
+
+// renewConsumer makes the journal's only consumer anew, so that it begins with the first message, whatever an earlier one
+// was given: the journal holds just what the remote has not acknowledged. Messages leave the journal in the order in which
+// they are acknowledged: only so does the server not rewrite finished blocks, which no Committer would sync.
+func (j *Journal) renewConsumer(ctx context.Context) error {
+	err := j.Conn.js.DeleteConsumer(ctx, j.Stream, forwarding)
+	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return err
+	}
+	_, err = j.Conn.js.CreateConsumer(ctx, j.Stream, jetstream.ConsumerConfig{
+		Durable: forwarding, AckPolicy: jetstream.AckExplicitPolicy, AckWait: never, MaxAckPending: -1, MemoryStorage: true,
+	})
+	return err
+}
+
+// forwarding is the journal's only consumer.
+const forwarding = "forwarder"
+
+// The answer to a message that takes it out of the journal.
+var taken = []byte("+ACK")

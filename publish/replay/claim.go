@@ -1,0 +1,104 @@
+package replay
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// claims is how often a run tries to take a job over from another that saves it after each event.
+const claims = 100
+
+// Claim saves the job before anything is done, so that an earlier run of it that is still at work ends.
+func (j *Job) Claim(ctx context.Context) error {
+	fresh := j.Run == ""
+	for tries := 1; ; tries++ {
+		if !j.Ended.IsZero() {
+			return nil
+		}
+		j.Run = rand.Text()
+		err := j.Save(ctx)
+		if !errors.As(err, new(atWork)) || fresh && j.revision == 0 || j.Unmade && !fresh || tries == claims {
+			return err
+		}
+		// The other has got further between our look and our claim.
+		now, err := Load(ctx, j.Store, j.Name)
+		switch {
+		case err != nil:
+			return err
+		case now == nil:
+			return fmt.Errorf("%w: the state of job %s was removed", ErrPermanent, j.Name)
+		case fresh:
+			j.revision = now.revision
+		default:
+			*j = *now
+		}
+	}
+}
+
+// runEnds is when an earlier run publishes nothing more: it does so only within savesEvery after it saved the job.
+const runEnds = savesEvery + time.Second
+
+// ErrJobExists says that a stream holds what another job has published.
+var ErrJobExists = errors.New("events of another job of that name are there already")
+
+// Claim makes this run the only one of a job, and returns when an earlier run of it publishes nothing more. A job that begins
+// finds nothing of an earlier one on its subjects then: with restart it is removed; else the error is ErrJobExists.
+func (t *Subject) Claim(ctx context.Context, job *Job, restart bool) error {
+	if job.Unmade || job.Run == "" {
+		return t.makeRoom(ctx, job, restart)
+	}
+	if err := job.Claim(ctx); err != nil || !job.Ended.IsZero() {
+		return err
+	}
+	return publish.Sleep(ctx, runEnds)
+}
+
+// makeRoom begins a job whose subjects hold nothing of an earlier job of its name.
+func (t *Subject) makeRoom(ctx context.Context, job *Job, restart bool) error {
+	last, own, err := t.To.Last(ctx)
+	if err != nil {
+		return err
+	}
+	if !own.IsZero() && job.revision == 0 && !restart {
+		return fmt.Errorf("stream %s, job %s: %w", t.To.Stream, job.Name, ErrJobExists)
+	}
+	job.Unmade, job.Beside = true, last
+	if err := job.Claim(ctx); err != nil {
+		return err
+	}
+	if !own.IsZero() {
+		if err := t.forget(ctx); err != nil {
+			return err
+		}
+	}
+	job.Unmade = false
+	return job.Save(ctx)
+}
+
+// forget removes what an earlier job of the name has published, and returns when its ids can be used again.
+func (t *Subject) forget(ctx context.Context) error {
+	if err := publish.Sleep(ctx, runEnds); err != nil {
+		return err
+	}
+	free, err := t.To.Forget(ctx)
+	if err != nil {
+		return err
+	}
+	if left := time.Until(free); left > 0 {
+		if t.Removed != nil {
+			t.Removed(left)
+		}
+		if err := publish.Sleep(ctx, left); err != nil {
+			return err
+		}
+	}
+	if t.SyncAll != nil { // a deletion inside a stream rewrites blocks
+		return t.SyncAll()
+	}
+	return nil
+}

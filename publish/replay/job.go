@@ -1,0 +1,184 @@
+package replay
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// Job is what a replay is about, and how far it has got.
+type Job struct {
+	Name   string    `json:"name"`
+	Asked  Asked     `json:"asked"`
+	Made   time.Time `json:"made"` // when the stream was made
+	First  uint64    `json:"first"`
+	Last   uint64    `json:"last"`
+	Total  uint64    `json:"total"`            // messages that were there when it began
+	At     uint64    `json:"at,omitempty"`     // the sequence up to which all is done
+	Beside uint64    `json:"beside,omitempty"` // last sequence of the stream that takes the events, before what is not in At
+	Run    string    `json:"run"`              // that is at work, or was last
+	Unmade bool      `json:"unmade,omitempty"` // its subjects may still hold what was there before it
+	Tally  Tally     `json:"tally"`
+	Began  time.Time `json:"began"`
+	Ended  time.Time `json:"ended,omitzero"`
+
+	Store    Store `json:"-"` // where it is saved; nil: nowhere
+	revision uint64
+}
+
+// Store keeps jobs, each with a revision that changes with every Save.
+type Store interface {
+	// Load returns a value and its revision; an empty one where there is none.
+	Load(ctx context.Context, key string) (value []byte, revision uint64, err error)
+	// Save stores a value if its revision is still the given one, and returns the new one. The error is publish.ErrConflict
+	// where somebody else was faster.
+	Save(ctx context.Context, key string, value []byte, revision uint64) (saved uint64, err error)
+}
+
+// KeyPrefix begins the keys of jobs in a Store.
+const KeyPrefix = "replay."
+
+// savesEvery is how often a run at work saves its job.
+const savesEvery = time.Second
+
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// ValidName reports whether a job may have that name: it is a token of subjects.
+func ValidName(name string) bool { return namePattern.MatchString(name) }
+
+// NewJob returns a job over a span that is not saved anywhere yet. Without a name it gets one that no other job has.
+func NewJob(ctx context.Context, name string, asked Asked, span *publish.Span) (*Job, error) {
+	now := time.Now().UTC()
+	if name == "" {
+		name = now.Format("20060102-150405-") + strings.ToLower(rand.Text()[:6])
+	}
+	total, err := span.Count(ctx, span.First)
+	return &Job{Name: name, Asked: asked, Made: span.Made, First: span.First, Last: span.Last, Total: total, Began: now}, err
+}
+
+// Load returns the job of a name; nil where there is none.
+func Load(ctx context.Context, store Store, name string) (*Job, error) {
+	value, revision, err := store.Load(ctx, KeyPrefix+name)
+	if err != nil {
+		return nil, fmt.Errorf("state of job %s: %w", name, err)
+	}
+	if len(value) == 0 {
+		return nil, nil
+	}
+	j := &Job{Store: store, revision: revision}
+	if err := json.Unmarshal(value, j); err != nil {
+		return nil, fmt.Errorf("state of job %s: %w", name, err)
+	}
+	if j.Name != name {
+		return nil, fmt.Errorf("the state is that of job %s, not of %s", j.Name, name)
+	}
+	return j, nil
+}
+
+// Replace makes the job the one that is saved in place of an earlier one of its name.
+func (j *Job) Replace(earlier *Job) { j.Store, j.revision = earlier.Store, earlier.revision }
+
+// atWork is the error of a run whose job another run has taken over.
+type atWork string
+
+// Error names the job.
+func (job atWork) Error() string { return "another run of job " + string(job) + " is at work" }
+
+// Save stores the job. The error is permanent if another run of the job has saved it since.
+func (j *Job) Save(ctx context.Context) error {
+	value, err := json.Marshal(j)
+	if err != nil {
+		return err
+	}
+	saved, err := j.Store.Save(ctx, KeyPrefix+j.Name, value, j.revision)
+	if errors.Is(err, publish.ErrConflict) {
+		// The answer to an earlier attempt may have been lost, and not the attempt.
+		held, revision, failed := j.Store.Load(ctx, KeyPrefix+j.Name)
+		if failed != nil {
+			return fmt.Errorf("state of job %s: %w", j.Name, failed)
+		}
+		if string(held) != string(value) {
+			return fmt.Errorf("%w: %w", ErrPermanent, atWork(j.Name))
+		}
+		saved, err = revision, nil
+	}
+	if err != nil {
+		return fmt.Errorf("state of job %s: %w", j.Name, err)
+	}
+	j.revision = saved
+	return nil
+}
+
+// advance adds what a target has done.
+func (j *Job) advance(done Progress) {
+	if done.At > 0 {
+		j.At = done.At
+	}
+	if done.Beside > 0 {
+		j.Beside = done.Beside
+	}
+	j.Tally.add(done.Counts)
+}
+
+// Part returns how much of the job is done, from 0 to 1.
+func (j *Job) Part() float64 {
+	if j.Total == 0 {
+		return 0
+	}
+	return min(1, float64(j.Tally.Read)/float64(j.Total))
+}
+
+// Asked is what a replay was asked for, as it was written: a span back from now stays what it was when the job began.
+type Asked struct {
+	Stream   string   `json:"stream"`
+	Subjects []string `json:"subjects"`
+	Since    string   `json:"since,omitempty"`
+	Until    string   `json:"until,omitempty"`
+	From     uint64   `json:"from,omitempty"`
+	Upto     uint64   `json:"to,omitempty"`
+	Record   string   `json:"record,omitempty"`
+	Origin   string   `json:"origin,omitempty"`
+	Target   string   `json:"target"` // without secrets
+}
+
+// Difference is something in which a job was asked for differently; empty: it was not given.
+type Difference struct{ Name, Was, Is string }
+
+// Differences returns in what another request differs, whatever the order of its subjects.
+func (a Asked) Differences(now Asked) (all []Difference) {
+	sorted := func(subjects []string) string {
+		return strings.Join(slices.Sorted(slices.Values(subjects)), " ")
+	}
+	for _, one := range []Difference{
+		{"stream", a.Stream, now.Stream},
+		{"subject", sorted(a.Subjects), sorted(now.Subjects)},
+		{"since", a.Since, now.Since},
+		{"until", a.Until, now.Until},
+		{"from-sequence", number(a.From), number(now.From)},
+		{"to-sequence", number(a.Upto), number(now.Upto)},
+		{"record", a.Record, now.Record},
+		{"origin", a.Origin, now.Origin},
+		{"to", a.Target, now.Target},
+	} {
+		if one.Was != one.Is {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+func number(n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatUint(n, 10)
+}

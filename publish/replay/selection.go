@@ -1,0 +1,35 @@
+package replay
+
+import (
+	"bytes"
+	"encoding/json"
+	"regexp"
+	"slices"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// Selection is which events of a stream are meant, beyond what the server can tell by their subjects.
+type Selection struct {
+	Record string // an id of the event's records; empty: any
+	Origin string // crmorigin; empty: any
+}
+
+// plainID is an id that no JSON writes in another way.
+var plainID = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+// Matches reports whether a message is selected. What is not an event is selected only where everything is.
+func (s Selection) Matches(m publish.Stored) bool {
+	if s.Record == "" && s.Origin == "" {
+		return true
+	}
+	if plainID.MatchString(s.Record) && !bytes.Contains(m.Data, []byte(s.Record)) {
+		return false // before anything is decoded: most are not about this record
+	}
+	e, err := m.Event()
+	if err != nil || s.Origin != "" && e.Extensions()["crmorigin"] != s.Origin {
+		return false
+	}
+	var data struct{ IDs []string }
+	return s.Record == "" || json.Unmarshal(e.Data(), &data) == nil && slices.Contains(data.IDs, s.Record)
+}

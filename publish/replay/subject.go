@@ -1,0 +1,183 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// Subject is a target that publishes events on the job's own subjects, with a bounded number of them in flight. Set the
+// fields once.
+//
+// The job notes the sequence up to which all is acknowledged. What was stored beyond it, when a run died, is read from the
+// stream that takes the events when the next one begins, and is not sent again.
+type Subject struct {
+	To          *publish.Replay
+	SkipRefused bool                            // leave out events that the stream never takes
+	Commit      func(ctx context.Context) error // brings what is acknowledged to the disk; nil: the acknowledgement means that
+	SyncAll     func() error                    // brings a removal to the disk; nil: the acknowledgement means that
+	Removed     func(left time.Duration)        // called before Claim waits for the stream to forget ids; nil: nothing is
+
+	held     map[uint64]bool // sequences beyond the job's own that were replayed
+	most     uint64          // the greatest of them
+	way      []onWay         // in order
+	size     int             // bytes in flight
+	reported Progress        // what is done and was not reported yet
+}
+
+// onWay is a message that is sent, and those behind it that need not be.
+type onWay struct {
+	sequence uint64
+	counts   Tally
+	size     int
+	sending  *publish.Sending // nil: it need not be sent
+	refused  RefusedError     // that it is, if the stream rejects it
+}
+
+// What may be in flight at once: so little that others who publish and read do not wait for a replay. The last event may go
+// beyond the bytes.
+const (
+	atOnce      = 256
+	bytesAtOnce = 8 << 20
+)
+
+// Begin implements Target.
+func (t *Subject) Begin(ctx context.Context, at, beside uint64) error {
+	t.way, t.size, t.most, t.reported = nil, 0, 0, Progress{}
+	var err error
+	if t.held, err = t.To.Held(ctx, beside); err != nil {
+		return LostError{err}
+	}
+	for sequence := range t.held {
+		if sequence <= at {
+			delete(t.held, sequence)
+		}
+		t.most = max(t.most, sequence)
+	}
+	return nil
+}
+
+// Deliver implements Target. It waits behind the event until there is room for another one.
+func (t *Subject) Deliver(ctx context.Context, m publish.Stored) (Progress, error) {
+	if t.held[m.Sequence] {
+		delete(t.held, m.Sequence)
+		return t.Skip(ctx, m.Sequence, Tally{Read: 1, Events: 1})
+	}
+	event, err := m.Event()
+	if err != nil {
+		return Progress{}, NotEventError{err}
+	}
+	refused := RefusedError{ID: event.ID(), Subject: m.Subject, Sequence: m.Sequence}
+	sending, err := t.To.Send(m, event.ID())
+	switch {
+	case errors.Is(err, publish.ErrTooLarge):
+		refused.Err = err
+		return t.refuse(ctx, refused)
+	case err != nil:
+		return Progress{}, LostError{err}
+	}
+	t.way = append(t.way, onWay{sequence: m.Sequence, counts: Tally{Read: 1, Events: 1}, size: len(m.Data), sending: sending, refused: refused})
+	t.size += len(m.Data)
+	return t.await(ctx, func() bool { return len(t.way) >= atOnce || t.size >= bytesAtOnce || t.settled() })
+}
+
+// await waits for the first in flight for as long as more says so, and reports what is done.
+func (t *Subject) await(ctx context.Context, more func() bool) (Progress, error) {
+	var err error
+	for err == nil && len(t.way) > 0 && more() {
+		err = t.first(ctx)
+	}
+	reported := t.reported
+	t.reported = Progress{}
+	return reported, err
+}
+
+// settled reports whether the first in flight need not be waited for.
+func (t *Subject) settled() bool {
+	first := t.way[0].sending
+	return first == nil || first.Settled()
+}
+
+// first waits for the first in flight.
+func (t *Subject) first(ctx context.Context) error {
+	first := t.way[0]
+	if first.sending != nil {
+		ack, err := first.sending.Wait(ctx)
+		switch {
+		case errors.Is(err, publish.ErrTooLarge):
+			first.refused.Err = err
+			if !t.SkipRefused {
+				return t.stop(first.refused)
+			}
+			first.counts = Tally{Read: 1, Refused: 1}
+			t.reported.Skipped = append(t.reported.Skipped, first.refused)
+		case errors.Is(err, publish.ErrFull):
+			return t.stop(fmt.Errorf("%w: stream %s: %w", ErrPermanent, t.To.Stream, err))
+		case err != nil && ctx.Err() != nil:
+			return err
+		case err != nil:
+			return t.stop(LostError{err})
+		case ack.Duplicate:
+			first.counts.Events, first.counts.Duplicates = 0, 1
+		case first.sequence > t.most: // nothing of the job that is not noted stands before this one
+			t.reported.Beside = ack.Sequence
+		}
+	}
+	t.way, t.size = t.way[1:], t.size-first.size
+	t.report(first.sequence, first.counts)
+	return nil
+}
+
+func (t *Subject) report(sequence uint64, counts Tally) {
+	t.reported.At = sequence
+	t.reported.Counts.add(counts)
+}
+
+// stop forgets what is in flight: the next run, or the next Begin, finds what of it is stored.
+func (t *Subject) stop(err error) error {
+	t.way, t.size = nil, 0
+	return err
+}
+
+// refuse is what becomes of an event that is too large to be sent.
+func (t *Subject) refuse(ctx context.Context, refused RefusedError) (Progress, error) {
+	if !t.SkipRefused {
+		return Progress{}, t.stop(refused)
+	}
+	t.reported.Skipped = append(t.reported.Skipped, refused)
+	return t.Skip(ctx, refused.Sequence, Tally{Read: 1, Refused: 1})
+}
+
+// Skip implements Target: what need not be sent is done when all before it is acknowledged.
+func (t *Subject) Skip(ctx context.Context, sequence uint64, counts Tally) (Progress, error) {
+	switch {
+	case len(t.way) == 0:
+		t.report(sequence, counts)
+	case t.way[len(t.way)-1].sending == nil:
+		last := &t.way[len(t.way)-1]
+		last.sequence = sequence
+		last.counts.add(counts)
+	default:
+		t.way = append(t.way, onWay{sequence: sequence, counts: counts})
+	}
+	return t.await(ctx, t.settled)
+}
+
+// Flush implements Target.
+func (t *Subject) Flush(ctx context.Context) (Progress, error) {
+	return t.await(ctx, func() bool { return true })
+}
+
+// Sync implements Target.
+func (t *Subject) Sync(ctx context.Context) error {
+	if t.Commit == nil {
+		return nil
+	}
+	if err := t.Commit(ctx); err != nil {
+		return fmt.Errorf("%w: sync stream %s: %w", ErrPermanent, t.To.Stream, err)
+	}
+	return nil
+}
