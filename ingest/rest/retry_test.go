@@ -114,6 +114,37 @@ func TestSender(t *testing.T) {
 	}
 }
 
+// A server that sends the request back, in place of an answer or as the address of a redirect, brings no secret into an error.
+func TestSenderOfEchoes(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/redirect" {
+			w.Header().Set("Location", "http://[::1"+r.URL.String())
+			w.WriteHeader(http.StatusFound)
+			return
+		}
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = fmt.Fprintf(conn, "%s %s\r\n\r\n", r.Header.Get("Authorization"), r.URL)
+		_ = conn.Close()
+	}))
+	defer server.Close()
+	for _, path := range []string{"/redirect", "/echo"} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+path+"?client_secret=s3cret-id&n=1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer s3cret-token")
+		_, err = Sender{MaxAnswer: 2048}.Do(request)
+		var away *Unreachable
+		if !errors.As(err, &away) || strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), "***") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
 func TestClean(t *testing.T) {
 	for text, want := range map[string]string{
 		"is s3cret+1 or s3cret%2B1":         "is *** or ***",

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -32,7 +34,8 @@ func (u *Unreachable) Error() string { return u.Err.Error() }
 
 func (u *Unreachable) Unwrap() error { return u.Err }
 
-// Do sends a request. Its errors show no URL, which may hold a secret; they are *Unreachable but for an answer that is too long.
+// Do sends a request. Its errors show no URL, which may hold a secret, and nothing secret of the request that the server sent back in an
+// answer that cannot be read; they are *Unreachable but for an answer that is too long.
 func (s Sender) Do(request *http.Request) (Answer, error) {
 	caller, timeout := request.Context(), s.Timeout
 	if timeout == 0 {
@@ -51,7 +54,25 @@ func (s Sender) Do(request *http.Request) (Answer, error) {
 	if ctx.Err() != nil && caller.Err() == nil {
 		err = fmt.Errorf("no answer within %s", timeout)
 	}
+	if text := Clean(err.Error(), shown(request)); text != err.Error() {
+		err = errors.New(text)
+	}
 	return Answer{}, &Unreachable{err}
+}
+
+// shortest is the length from which a value of a query may be a secret.
+const shortest = 8
+
+// shown returns what a request shows to the server and no error may: what its query says, and who it is authorized by.
+func shown(request *http.Request) []string {
+	var all []string
+	for _, values := range request.URL.Query() {
+		all = append(all, values...)
+	}
+	for _, value := range request.Header["Authorization"] {
+		all = append(all, strings.Fields(value)...)
+	}
+	return slices.DeleteFunc(all, func(value string) bool { return len(value) < shortest })
 }
 
 var errTooLong = errors.New("the answer is too long")
