@@ -60,6 +60,10 @@ var pathParam = regexp.MustCompile(`\{([a-z]+)\}`)
 func (h *Handler) HTTP() http.Handler {
 	e := echo.New()
 	e.HTTPErrorHandler = func(err error, c echo.Context) {
+		if c.Response().Committed { // its client has gone, which anyone can do as often as they like
+			h.Log.Debug("answer not sent", "path", c.Path(), "error", err)
+			return
+		}
 		var http *echo.HTTPError
 		if !errors.As(err, &http) || http.Code == 500 {
 			h.Log.Error("request failed", "path", c.Path(), "error", err)

@@ -2,6 +2,7 @@ package receive_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -101,4 +102,22 @@ func (b because) Verify(_ context.Context, _ ingest.Callback) error {
 		return fmt.Errorf("%w: %s", ingest.ErrForged, *b.reason)
 	}
 	return nil
+}
+
+// hungUp is the connection of a client that has gone.
+type hungUp struct{ http.ResponseWriter }
+
+func (hungUp) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
+
+// Clients that hang up before their answer write nothing to the log.
+func TestHangUpsAreNotLogged(t *testing.T) {
+	b := open(func(h *receive.Handler) {
+		h.Public = map[string]receive.Document{"/page": func(string) (http.Header, []byte, bool) { return http.Header{}, []byte("page"), true }}
+	})
+	for _, path := range []string{"/page", "/elsewhere"} {
+		b.HTTP().ServeHTTP(hungUp{httptest.NewRecorder()}, httptest.NewRequest(http.MethodGet, path, nil))
+	}
+	if text := b.log.String(); text != "" {
+		t.Errorf("log: %s", text)
+	}
 }
