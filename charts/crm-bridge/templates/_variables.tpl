@@ -112,6 +112,15 @@ BRIDGE_NATS_LISTEN_KEY: nats.embedded.tls.existingSecret
 {{- toJson (dict "found" $found) -}}
 {{- end -}}
 
+{{/* The data of the chart's own Secret; empty: there is none. */}}
+{{- define "crm-bridge.made" -}}
+{{- $made := dict -}}
+{{- range (include "crm-bridge.secrets" . | fromJson).found -}}
+{{- if .value -}}{{- $_ := set $made .key (b64enc .value) -}}{{- end -}}
+{{- end -}}
+{{- if $made -}}{{- toYaml $made -}}{{- end -}}
+{{- end -}}
+
 {{/* The variables of a container that runs the program, as a list. */}}
 {{- define "crm-bridge.env" -}}
 {{- $root := . -}}

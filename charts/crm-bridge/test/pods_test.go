@@ -1,12 +1,16 @@
 package test
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
 )
 
 // workload is the StatefulSet or the Deployment.
@@ -76,6 +80,31 @@ func TestPodsAreRestricted(t *testing.T) {
 		if *account.AutomountServiceAccountToken {
 			t.Error("the ServiceAccount gives its token to pods")
 		}
+	}
+}
+
+// A changed secret in the values starts the pods anew. What shows the change is no plain digest of the Secret, by which anyone who may
+// see pods could check guesses quickly; without a Secret of the chart's own there is nothing to show.
+func TestChangedSecretsStartPodsAnew(t *testing.T) {
+	digest := func(values string) (digest, plain string) {
+		list := render(t, values)
+		for _, made := range all[*core.Secret](list) {
+			data, err := yaml.Marshal(made.Data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plain = fmt.Sprintf("%x", sha256.Sum256(bytes.TrimSpace(data)))
+		}
+		return workloadOf(t, list).pod.Annotations["checksum/secret"], plain
+	}
+	before := read(t, "testdata/values/made-secrets.yaml")
+	one, plain := digest(before)
+	other, _ := digest(strings.ReplaceAll(before, "a-secret-of-webhooks", "another-secret"))
+	if one == "" || one == other || one == plain {
+		t.Errorf("%q; with another secret %q; the plain digest is %q", one, other, plain)
+	}
+	if none, _ := digest(read(t, "testdata/values/existing-secrets.yaml")); none != "" {
+		t.Errorf("without a Secret of the chart's own: %q", none)
 	}
 }
 
