@@ -19,7 +19,11 @@ type keyPair struct {
 	mu     sync.Mutex
 	loaded *tls.Certificate
 	at     [2]time.Time // modification times of what is loaded
+	warned time.Time    // when a failure was last logged
 }
+
+// warnEvery is how often at most a failure is logged: each handshake tries to load the files, and anyone can begin one.
+const warnEvery = time.Minute
 
 // get returns the newest certificate that could be loaded; while files are half replaced, the one before.
 func (p *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
@@ -34,7 +38,10 @@ func (p *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		if p.loaded == nil {
 			return nil, err
 		}
-		p.log.Warn("certificate not reloaded", "file", p.cert, "error", err)
+		if time.Since(p.warned) >= warnEvery {
+			p.warned = time.Now()
+			p.log.Warn("certificate not reloaded", "file", p.cert, "error", err)
+		}
 		return p.loaded, nil
 	}
 	p.loaded, p.at = &pair, at

@@ -12,7 +12,9 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -44,6 +46,32 @@ func writeKeyPair(t *testing.T, cert, key, name string, at time.Time) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// While a certificate cannot be loaded, handshakes, which anyone can begin, log that once a minute.
+func TestBrokenCertificateIsLoggedOnceAMinute(t *testing.T) {
+	folder := t.TempDir()
+	cert, key := filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem")
+	writeKeyPair(t, cert, key, "first", time.Now())
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		config, err := TLSConfig(cert, key, slog.New(slog.NewTextHandler(&log, nil)))
+		if err == nil {
+			err = os.Remove(key)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 120 {
+			if pair, err := config.GetCertificate(nil); pair == nil || err != nil {
+				t.Fatalf("%v, %v", pair, err)
+			}
+			time.Sleep(time.Second)
+		}
+		if lines := strings.Count(log.String(), "\n"); lines != 2 {
+			t.Errorf("%d lines: %s", lines, log.String())
+		}
+	})
 }
 
 // A new certificate is served as soon as its files are there; half a change, or a broken one, leaves the old in place.
