@@ -32,5 +32,5 @@ func ownSecrets(s config.Settings, data *datadir.Dir) ([]string, error) {
 		return nil, err
 	}
 	token, err := data.Secret(datadir.AdminSecret)
-	return []string{s.NATS.ListenPassword, s.NATS.Password, token, password, s.StateKey}, err
+	return append(s.Secrets(), token, password), err
 }

@@ -37,7 +37,7 @@ func OpenBackfill(ctx context.Context, provider, module string) (b *keep.Backfil
 	if crm.Lister == nil {
 		return nil, nil, fmt.Errorf("no credentials for the API of %s: set %s", provider, bridge.Enumerate(crm.Words.Credentials, "and"))
 	}
-	mapping, err := bridge.NewMapping(s, []string{s.NATS.ListenPassword, s.NATS.Password, s.StateKey}, all)
+	mapping, err := bridge.NewMapping(s, s.Secrets(), all)
 	if err != nil {
 		return nil, nil, err
 	}

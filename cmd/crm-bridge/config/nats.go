@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/crm-bridge/crm-bridge/publish"
@@ -11,6 +12,21 @@ import (
 // Remote is where the remote NATS is.
 func (n NATS) Remote() publish.Address {
 	return publish.Address{URL: n.URL, Creds: n.Creds, Nkey: n.Nkey, User: n.User, Password: n.Password, CA: n.CA, Cert: n.Cert, Key: n.Key, TLSFirst: n.TLSFirst}
+}
+
+// Secrets returns what is secret in the settings of the bridge itself, the passwords and tokens in the URLs of a remote NATS included.
+func (s Settings) Secrets() []string {
+	all := []string{s.NATS.ListenPassword, s.NATS.Password, s.StateKey}
+	for one := range strings.SplitSeq(s.NATS.URL, ",") {
+		if u, err := url.Parse(strings.TrimSpace(one)); err == nil && u.User != nil {
+			password, ok := u.User.Password()
+			if !ok { // a token stands in the place of the user
+				password = u.User.Username()
+			}
+			all = append(all, password)
+		}
+	}
+	return all
 }
 
 // Explain adds which credentials a remote NATS rejected.
