@@ -164,7 +164,7 @@ func askAdmin(cmd *cobra.Command, method, path string, query url.Values, asJSON 
 		return fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
 	}
 	request.Header.Set(bridge.AdminHeader, cmp.Or(token, "local"))
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.HTTP(nil).Do(request)
 	if err != nil {
 		return fmt.Errorf("no bridge answers at %s (BRIDGE_ADMIN_LISTEN): %w; start one with %s", config.LocalAddress(settings.AdminListen), errors.Unwrap(err), client.OwnCommand())
 	}

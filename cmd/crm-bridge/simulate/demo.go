@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -170,7 +169,7 @@ func (s *show) samples() ([]sample, error) {
 
 func (s *show) post(ctx context.Context, name string, cb ingest.Callback) error {
 	terminal.Say(s.out, "   %-38s → ", name)
-	return (&Sender{Client: http.DefaultClient, URL: s.url, Out: s.out}).Post(ctx, cb)
+	return (&Sender{Client: client.HTTP(nil), URL: s.url, Out: s.out}).Post(ctx, cb)
 }
 
 // consume lets two consumers read the stream, each on its own.

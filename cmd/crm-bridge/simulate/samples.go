@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -31,13 +32,13 @@ type Order struct {
 // CallbackClient posts to a bridge at a base URL; it knows the certificate of the one on this machine.
 func CallbackClient(s config.Settings, base string) (*http.Client, error) {
 	if s.ListenCert == "" || base != s.CallbackURL() {
-		return http.DefaultClient, nil
+		return client.HTTP(nil), nil
 	}
 	config, err := bridge.Pinned(s.ListenCert)
 	if err != nil {
 		return nil, fmt.Errorf("BRIDGE_LISTEN_CERT: %w", err)
 	}
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: config}}, nil
+	return client.HTTP(&http.Transport{TLSClientConfig: config}), nil
 }
 
 // Samples makes callbacks for changes as the flags describe them. The bridge's own secrets are in its data folder.
