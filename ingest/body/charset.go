@@ -65,10 +65,10 @@ func charsetOf(name string) encoding.Encoding {
 }
 
 // Text returns a body as UTF-8, without a byte order mark. It is read in the first of these that fits: what the mark says, the
-// charset that its header names (nil: none), the encoding that an XML declaration names, UTF-8. Where none fits, the error
-// wraps ErrMalformed, and the text has U+FFFD for each run of bytes that could not be read.
+// charset that its header names (nil: none; UTF-16 does not fit what is UTF-8), the encoding that an XML declaration names, UTF-8.
+// Where none fits, the error wraps ErrMalformed, and the text has U+FFFD for each run of bytes that could not be read.
 func Text(body []byte, charset encoding.Encoding) (string, error) {
-	if charset != nil && isWide(charset) && isASCII(body) {
+	if charset != nil && isWide(charset) && isUTF8(body) {
 		charset = nil
 	}
 	for _, charset := range [...]encoding.Encoding{marked(body), charset, declared(body)} {
@@ -141,12 +141,6 @@ func isWide(charset encoding.Encoding) bool {
 	return err != nil || text != ascii
 }
 
-// isASCII reports whether text is ASCII without a NUL, as half of each ASCII character in UTF-16 is.
-func isASCII(text []byte) bool {
-	for _, b := range text {
-		if b == 0 || b >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}
+// isUTF8 reports whether text is UTF-8 without a NUL, as half of each ASCII character in UTF-16 is. Decoded as UTF-16, it would hide the
+// secrets in it from whoever looks for them, but not from whoever encodes it again.
+func isUTF8(text []byte) bool { return bytes.IndexByte(text, 0) < 0 && utf8.Valid(text) }

@@ -67,6 +67,7 @@ func TestText(t *testing.T) {
 		{"UTF-16 without a mark, big end first", "", "\x00<\x00a", "<a"},
 		{"UTF-16 by the header", "text/plain; charset=utf-16le", "\xfc\x00", "ü"},
 		{"a header of UTF-16, a body of ASCII", "application/json; charset=utf-16", `{"a":1}`, `{"a":1}`},
+		{"a header of UTF-16, a body of UTF-8", "text/plain; charset=utf-16le", "ü and a secret!", "ü and a secret!"},
 		{"the header's", "text/plain; charset=windows-1251", "\xc8", "И"},
 		{"not the header's", "text/plain; charset=shift_jis", "ü\xef\xbf\xbd", "ü\ufffd"},
 		{"declared", "text/xml", "<?xml version='1.0' encoding='windows-1251' ?>\xc8", "<?xml version='1.0' encoding='windows-1251' ?>И"},
