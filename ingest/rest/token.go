@@ -42,6 +42,9 @@ type Token[D any] struct {
 	unsaved *unsaved[D]
 }
 
+// errTouched says that a claim, or the end of one, came between: what is stored is still the document that is to be replaced.
+var errTouched = errors.New("another replica has just changed the stored token")
+
 // ErrRefused says that the OAuth server refused a refresh token permanently.
 var ErrRefused = errors.New("the refresh token was refused")
 
@@ -92,7 +95,7 @@ func (t *Token[D]) Renew(ctx context.Context, stale string) (D, error) {
 		return next, t.failed(last, have, revision, err)
 	}
 	t.Grant(&next).Asked = t.Grant(&have).Asked
-	err = t.store(last, unsaved[D]{next, stale, revision})
+	err = t.store(last, unsaved[D]{next, t.Grant(&have).AccessToken, revision})
 	if errors.Is(err, ingest.ErrConflict) { // somebody has stored a younger grant, as after a new installation
 		next, _, err = t.load(ctx)
 	}
@@ -195,7 +198,10 @@ func (t *Token[D]) store(ctx context.Context, u unsaved[D]) error {
 			return true, 0, failed
 		}
 		u.revision = revision
-		return t.Grant(&have).AccessToken == u.replaces, 0, err
+		if t.Grant(&have).AccessToken == u.replaces {
+			return true, 0, errTouched
+		}
+		return false, 0, err
 	})
 	t.mu.Lock()
 	defer t.mu.Unlock()
