@@ -52,7 +52,7 @@ const (
 	drainEvery = 15 * time.Second
 )
 
-// Run keeps until ctx ends.
+// Run keeps until ctx ends. Call Flush afterwards.
 func (k *Keeper) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, kept := range k.CRMs {
@@ -96,10 +96,22 @@ func (k *keeping) run(ctx context.Context) {
 			break
 		}
 	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushFor)
 	defer cancel()
-	k.noteMissed(last)
 	_ = k.claim.release(last) // otherwise it expires
+}
+
+// flushFor bounds what is stored at the end.
+const flushFor = time.Second
+
+// Flush stores what Missed was called for, so that it is repaired after the next start, or by another replica. Call it when Missed
+// is called no more.
+func (k *Keeper) Flush(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, flushFor)
+	defer cancel()
+	for _, kept := range k.CRMs {
+		newKeeping(k, kept).noteMissed(ctx)
+	}
 }
 
 // keep does what is due until ctx ends or the claim is lost.
