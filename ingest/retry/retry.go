@@ -26,7 +26,12 @@ func (p Policy) Do(ctx context.Context, attempt func() (again bool, after time.D
 		if err == nil || !again || n >= p.Attempts || ctx.Err() != nil {
 			return err
 		}
-		if ended := Sleep(ctx, p.pause(n, after)); ended != nil {
+		pause := p.pause(n, after)
+		ended := context.DeadlineExceeded
+		if end, ok := ctx.Deadline(); !ok || time.Until(end) >= pause {
+			ended = Sleep(ctx, pause)
+		}
+		if ended != nil {
 			return fmt.Errorf("%w; no time is left for another attempt: %w", err, ended)
 		}
 	}
@@ -64,11 +69,8 @@ func After(header http.Header) time.Duration {
 	return max(at.Sub(now), 0)
 }
 
-// Sleep waits. It returns the cause when ctx ends, and context.DeadlineExceeded at once where the deadline of ctx is before the end of d.
+// Sleep waits. It returns the cause when ctx ends.
 func Sleep(ctx context.Context, d time.Duration) error {
-	if end, ok := ctx.Deadline(); ok && time.Until(end) < d {
-		return context.DeadlineExceeded
-	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
