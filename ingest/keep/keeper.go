@@ -12,6 +12,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
 )
 
 // Keeper keeps the subscriptions of CRMs alive, empties their queues and repairs gaps. Set the fields once.
@@ -92,7 +93,7 @@ func (k *keeping) run(ctx context.Context) {
 		} else {
 			k.say(err)
 		}
-		if rest.Sleep(ctx, keepEvery) != nil {
+		if retry.Sleep(ctx, keepEvery) != nil {
 			break
 		}
 	}
@@ -128,7 +129,7 @@ func (k *keeping) keep(ctx context.Context) {
 		if err := k.turn(ctx); ctx.Err() == nil {
 			k.say(err)
 		}
-		if rest.Sleep(ctx, keepEvery) != nil {
+		if retry.Sleep(ctx, keepEvery) != nil {
 			break
 		}
 	}
@@ -150,7 +151,7 @@ func (k *keeping) renew(ctx context.Context) {
 		case err == nil || time.Since(renewed) > claimLife-2*keepEvery:
 			return
 		}
-		if rest.Sleep(ctx, keepEvery) != nil {
+		if retry.Sleep(ctx, keepEvery) != nil {
 			return
 		}
 	}

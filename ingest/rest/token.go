@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
 )
 
 // Grant is what an OAuth server gave, and what is known of the requests for it. The document that replicas share is or embeds one.
@@ -136,7 +137,7 @@ func (t *Token[D]) claim(ctx context.Context, stale string) (have D, revision ui
 			seen, since = revision, time.Now()
 		}
 		if !grant.Claimed.IsZero() && time.Since(since) < claimFor {
-			if err := Sleep(ctx, claimPoll); err != nil {
+			if err := retry.Sleep(ctx, claimPoll); err != nil {
 				return have, 0, false, err
 			}
 			continue
@@ -189,7 +190,7 @@ func (t *Token[D]) load(ctx context.Context) (have D, revision uint64, err error
 // store stores a new document. Where the store fails it is remembered, and nobody uses it before it is stored. ErrConflict means
 // that the one that it replaces is no longer there, and what is there is younger.
 func (t *Token[D]) store(ctx context.Context, u unsaved[D]) error {
-	err := Retry{Attempts: 5, First: 200 * time.Millisecond}.Do(ctx, func() (again bool, after time.Duration, err error) {
+	err := retry.Policy{Attempts: 5, First: 200 * time.Millisecond}.Do(ctx, func() (again bool, after time.Duration, err error) {
 		if _, err = t.Value.Save(ctx, u.value, u.revision); !errors.Is(err, ingest.ErrConflict) {
 			return true, 0, err
 		}
