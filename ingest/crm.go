@@ -76,8 +76,8 @@ type Setup struct {
 	MadeSecret func(name string) (string, error)
 	// PublicURL is where the CRM reaches the bridge; empty: not configured.
 	PublicURL string
-	// State is shared by the replicas. It is usable once the bridge is open. Without it only the Sources are opened, and the configuration
-	// of the CRM's API is not checked.
+	// State is shared by the replicas. It is usable once the bridge is open, if it keeps anything of any CRM (CRM.Keeps); else its errors
+	// say so. Without it only the Sources are opened, and the configuration of the CRM's API is not checked.
 	State State
 	// Wake has Watch called soon, by the replica that keeps subscriptions; nil: there is none.
 	Wake func()

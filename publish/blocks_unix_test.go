@@ -31,9 +31,7 @@ func TestCommitWithoutDescriptors(t *testing.T) {
 	c, folder, broken := committer(t)
 	write(t, folder, "2.blk", "two")
 	again := openNothing(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-	defer cancel()
-	if err := c.Commit(ctx); !errors.Is(err, syscall.EMFILE) || !errors.Is(err, context.DeadlineExceeded) {
+	if err := c.repeatedCommit(t); !errors.Is(err, syscall.EMFILE) || !errors.Is(err, context.Canceled) {
 		t.Errorf("without descriptors: %v", err)
 	}
 	all := make(chan error)
@@ -50,6 +48,20 @@ func TestCommitWithoutDescriptors(t *testing.T) {
 	}
 }
 
+// repeatedCommit returns the error of a Commit whose caller leaves once the sync is being repeated.
+func (c *Committer) repeatedCommit(t *testing.T) error {
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	failed := make(chan error)
+	go func() { failed <- c.Commit(ctx) }()
+	for c.repeats() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	leave()
+	return <-failed
+}
+
+// repeats returns why the sync under way is repeated; nil: it is not.
 func (c *Committer) repeats() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,9 +83,7 @@ func TestCommitWithoutDescriptorsForTheFolder(t *testing.T) {
 		}
 		return flush(file)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-	defer cancel()
-	if err := c.Commit(ctx); !errors.Is(err, syscall.EMFILE) {
+	if err := c.repeatedCommit(t); !errors.Is(err, syscall.EMFILE) {
 		t.Errorf("without descriptors: %v", err)
 	}
 	c.syncer.Wait()

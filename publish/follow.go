@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -80,7 +82,7 @@ func (f *Follower) Follow(ctx context.Context, each func(Stored) error) error {
 			f.lost(err)
 			said = text
 		}
-		if Sleep(ctx, wait) != nil {
+		if retry.Sleep(ctx, wait) != nil {
 			return nil //nolint:nilerr // following ends with ctx
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
+
 	"github.com/nats-io/nats.go"
 )
 
@@ -57,7 +59,7 @@ func (f *Forwarder) Run(ctx context.Context) {
 		if forwarded {
 			wait = retryFirst
 		}
-		if Sleep(ctx, wait) != nil {
+		if retry.Sleep(ctx, wait) != nil {
 			return
 		}
 		wait = min(2*wait, retryLast)
@@ -160,6 +162,6 @@ func (f *Forwarder) Empty(ctx context.Context) {
 		if n, _, err := f.Pending(ctx); n == 0 || err != nil {
 			return
 		}
-		_ = Sleep(ctx, 10*time.Millisecond)
+		_ = retry.Sleep(ctx, 10*time.Millisecond)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
+
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -170,7 +172,7 @@ func (s *Span) Each(ctx context.Context, each func(Stored) error) error {
 		if s.Failed != nil && (!errors.Is(err, errBehind) || time.Since(good) > time.Second) { // a moment is usual
 			s.Failed(err)
 		}
-		if err := Sleep(ctx, retryEvery); err != nil {
+		if err := retry.Sleep(ctx, retryEvery); err != nil {
 			return err
 		}
 	}

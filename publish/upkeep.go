@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync/atomic"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
 )
 
 // Upkeep ensures the streams of a remote NATS that stores events without a journal: at the start, after each new connection, and
@@ -148,7 +150,7 @@ func (u *Upkeep) persist(ctx context.Context, send func() error) error {
 			return err
 		}
 		u.ask(err)
-		if Sleep(ctx, wait) != nil || ctx.Err() != nil { // both may have been ready
+		if retry.Sleep(ctx, wait) != nil {
 			return err
 		}
 	}

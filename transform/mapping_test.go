@@ -61,12 +61,16 @@ func TestOneEventPerRecord(t *testing.T) {
 	for i, e := range each {
 		ids[e.ID()] = true
 		var data struct {
-			IDs    []string
-			Fields map[string][]string
-			Values map[string]json.RawMessage
+			Channel string
+			IDs     []string
+			Fields  map[string][]string
+			Values  map[string]json.RawMessage
 		}
 		if err := json.Unmarshal(e.Data(), &data); err != nil {
 			t.Fatal(err)
+		}
+		if data.Channel != change().Channel {
+			t.Errorf("event %d is of channel %q", i, data.Channel)
 		}
 		record := change().IDs[i]
 		if e.Subject() != record || !cmp.Equal(data.IDs, []string{record}) || len(data.Fields) != 1 || data.Fields[record] == nil {
@@ -75,6 +79,11 @@ func TestOneEventPerRecord(t *testing.T) {
 		if (data.Values[record] != nil) != (record == "2") {
 			t.Errorf("event %d has the values %v", i, data.Values)
 		}
+	}
+	redriven := change()
+	redriven.GivenID, redriven.Mark = "01a22b12", ""
+	if each, err = m.Events(redriven); err != nil || each[0].ID() != "01a22b12:1" || each[1].ID() != "01a22b12:2" {
+		t.Errorf("records of a redriven callback: %v %v", each, err)
 	}
 	if len(ids) != 3 {
 		t.Errorf("ids are not their own: %v", ids)

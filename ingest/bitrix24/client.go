@@ -18,6 +18,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
 )
 
 // Client calls the REST API of portals in which the application is installed. Set the fields once.
@@ -65,7 +66,7 @@ func (c *Client) result(ctx context.Context, member, method string, params map[s
 		return nil, err
 	}
 	renewed := false
-	err = rest.Retry{Attempts: maxTries, Longest: maxWait}.Do(ctx, func() (again bool, after time.Duration, err error) {
+	err = retry.Policy{Attempts: maxTries, Longest: maxWait}.Do(ctx, func() (again bool, after time.Duration, err error) {
 		result, after, err = c.post(ctx, portal, have, method, params)
 		if !renewed && (refusedWith(err, "expired_token") || portal.hasMoved(err)) {
 			renewed = true
@@ -117,7 +118,7 @@ func (c *Client) post(ctx context.Context, portal *portal, have credentials, met
 		portal.clock.Observe(answer.Header, sent, time.Now())
 	}
 	result, err = readAnswer(answer.Status, answer.Body, have.AccessToken, have.RefreshToken, have.ApplicationToken, c.ClientSecret)
-	return result, rest.RetryAfter(answer.Header), err
+	return result, retry.After(answer.Header), err
 }
 
 // reserves reports whether a call reserves events of the queue, so that another call would not return them.

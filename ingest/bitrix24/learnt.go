@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/crm-bridge/crm-bridge/ingest/rest"
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
 )
 
 // learnt is a token as it was read at a moment.
@@ -69,7 +69,7 @@ func (l *learntTokens) look(ctx context.Context, client *Client, member string) 
 	defer cancel()
 	defer close(mine.done)
 	if wait > 0 {
-		_ = rest.Sleep(ctx, wait)
+		_ = retry.Sleep(ctx, wait)
 	}
 	l.mu.Lock()
 	l.looked[member] = time.Now()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
 )
 
 // defaultOAuthURL is Bitrix24's OAuth server, the only one that may see the client secret (settings/oauth/index.md).
@@ -40,7 +41,7 @@ func (o oauth) exchange(ctx context.Context, refreshToken string) (answer grante
 	query := url.Values{
 		"grant_type": {"refresh_token"}, "client_id": {o.clientID}, "client_secret": {o.clientSecret}, "refresh_token": {refreshToken},
 	}
-	err = rest.Retry{Attempts: 3}.Do(ctx, func() (again bool, after time.Duration, err error) {
+	err = retry.Policy{Attempts: 3}.Do(ctx, func() (again bool, after time.Duration, err error) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, o.url+"/oauth/token/?"+query.Encode(), nil)
 		if err != nil {
 			return false, 0, errors.New("BRIDGE_BITRIX24_OAUTH_URL is not a URL")
@@ -49,7 +50,7 @@ func (o oauth) exchange(ctx context.Context, refreshToken string) (answer grante
 		if err == nil {
 			answer, err = readGranted(got.Status, got.Body, refreshToken, o.clientSecret)
 		}
-		return passing(err), rest.RetryAfter(got.Header), err
+		return passing(err), retry.After(got.Header), err
 	})
 	if err != nil {
 		return granted{}, fmt.Errorf("the OAuth server: %w", err)

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
-	"github.com/crm-bridge/crm-bridge/ingest/rest"
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
 )
 
 // batchSize is the number of rows in a batch, which is the portal's default.
@@ -68,7 +68,7 @@ func (q *queue) drain(ctx context.Context, store ingest.Store) error {
 // next reserves rows. After a lost answer it first adopts the rows that this answer may have reserved.
 func (q *queue) next(ctx context.Context) (rows []json.RawMessage, err error) {
 	lost := false
-	err = rest.Retry{Attempts: 4}.Do(ctx, func() (again bool, after time.Duration, err error) {
+	err = retry.Policy{Attempts: 4}.Do(ctx, func() (again bool, after time.Duration, err error) {
 		if lost {
 			if err := q.adopt(ctx); err != nil {
 				return false, 0, err

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/crm-bridge/crm-bridge/ingest/rest"
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
 )
 
 // Bounds of the checks that strangers can cause.
@@ -58,7 +58,7 @@ func (t *turns) wait(ctx context.Context, from sender) bool {
 		if pause <= 0 {
 			return pause == 0
 		}
-		if rest.Sleep(ctx, pause) != nil {
+		if retry.Sleep(ctx, pause) != nil {
 			return false
 		}
 	}

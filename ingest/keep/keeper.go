@@ -12,6 +12,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
 )
 
 // Keeper keeps the subscriptions of CRMs alive, empties their queues and repairs gaps. Set the fields once.
@@ -52,7 +53,7 @@ const (
 	drainEvery = 15 * time.Second
 )
 
-// Run keeps until ctx ends.
+// Run keeps until ctx ends. Call Flush afterwards.
 func (k *Keeper) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, kept := range k.CRMs {
@@ -92,14 +93,26 @@ func (k *keeping) run(ctx context.Context) {
 		} else {
 			k.say(err)
 		}
-		if rest.Sleep(ctx, keepEvery) != nil {
+		if retry.Sleep(ctx, keepEvery) != nil {
 			break
 		}
 	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushFor)
 	defer cancel()
-	k.noteMissed(last)
 	_ = k.claim.release(last) // otherwise it expires
+}
+
+// flushFor bounds what is stored at the end.
+const flushFor = time.Second
+
+// Flush stores what Missed was called for, so that it is repaired after the next start, or by another replica. Call it when Missed
+// is called no more.
+func (k *Keeper) Flush(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, flushFor)
+	defer cancel()
+	for _, kept := range k.CRMs {
+		newKeeping(k, kept).noteMissed(ctx)
+	}
 }
 
 // keep does what is due until ctx ends or the claim is lost.
@@ -116,7 +129,7 @@ func (k *keeping) keep(ctx context.Context) {
 		if err := k.turn(ctx); ctx.Err() == nil {
 			k.say(err)
 		}
-		if rest.Sleep(ctx, keepEvery) != nil {
+		if retry.Sleep(ctx, keepEvery) != nil {
 			break
 		}
 	}
@@ -138,7 +151,7 @@ func (k *keeping) renew(ctx context.Context) {
 		case err == nil || time.Since(renewed) > claimLife-2*keepEvery:
 			return
 		}
-		if rest.Sleep(ctx, keepEvery) != nil {
+		if retry.Sleep(ctx, keepEvery) != nil {
 			return
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
 )
 
 // Grant is what an OAuth server gave, and what is known of the requests for it. The document that replicas share is or embeds one.
@@ -41,6 +42,9 @@ type Token[D any] struct {
 	mu      sync.Mutex
 	unsaved *unsaved[D]
 }
+
+// errTouched says that a claim, or the end of one, came between: what is stored is still the document that is to be replaced.
+var errTouched = errors.New("another replica has just changed the stored token")
 
 // ErrRefused says that the OAuth server refused a refresh token permanently.
 var ErrRefused = errors.New("the refresh token was refused")
@@ -92,7 +96,7 @@ func (t *Token[D]) Renew(ctx context.Context, stale string) (D, error) {
 		return next, t.failed(last, have, revision, err)
 	}
 	t.Grant(&next).Asked = t.Grant(&have).Asked
-	err = t.store(last, unsaved[D]{next, stale, revision})
+	err = t.store(last, unsaved[D]{next, t.Grant(&have).AccessToken, revision})
 	if errors.Is(err, ingest.ErrConflict) { // somebody has stored a younger grant, as after a new installation
 		next, _, err = t.load(ctx)
 	}
@@ -133,7 +137,7 @@ func (t *Token[D]) claim(ctx context.Context, stale string) (have D, revision ui
 			seen, since = revision, time.Now()
 		}
 		if !grant.Claimed.IsZero() && time.Since(since) < claimFor {
-			if err := Sleep(ctx, claimPoll); err != nil {
+			if err := retry.Sleep(ctx, claimPoll); err != nil {
 				return have, 0, false, err
 			}
 			continue
@@ -186,7 +190,7 @@ func (t *Token[D]) load(ctx context.Context) (have D, revision uint64, err error
 // store stores a new document. Where the store fails it is remembered, and nobody uses it before it is stored. ErrConflict means
 // that the one that it replaces is no longer there, and what is there is younger.
 func (t *Token[D]) store(ctx context.Context, u unsaved[D]) error {
-	err := Retry{Attempts: 5, First: 200 * time.Millisecond}.Do(ctx, func() (again bool, after time.Duration, err error) {
+	err := retry.Policy{Attempts: 5, First: 200 * time.Millisecond}.Do(ctx, func() (again bool, after time.Duration, err error) {
 		if _, err = t.Value.Save(ctx, u.value, u.revision); !errors.Is(err, ingest.ErrConflict) {
 			return true, 0, err
 		}
@@ -195,7 +199,10 @@ func (t *Token[D]) store(ctx context.Context, u unsaved[D]) error {
 			return true, 0, failed
 		}
 		u.revision = revision
-		return t.Grant(&have).AccessToken == u.replaces, 0, err
+		if t.Grant(&have).AccessToken == u.replaces {
+			return true, 0, errTouched
+		}
+		return false, 0, err
 	})
 	t.mu.Lock()
 	defer t.mu.Unlock()

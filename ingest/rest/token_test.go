@@ -22,10 +22,15 @@ type server struct {
 	valid  string // the refresh token that works
 	reused int    // refresh tokens that were shown again
 	takes  time.Duration
+
+	onExchange func() // nil: nothing happens meanwhile
 }
 
 func (s *server) exchange(_ context.Context, have Grant) (Grant, error) {
 	time.Sleep(s.takes)
+	if s.onExchange != nil {
+		s.onExchange()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if have.RefreshToken != s.valid {
@@ -181,6 +186,58 @@ func TestTokensAreLimited(t *testing.T) {
 		}
 		time.Sleep(56 * time.Minute)
 		if have, err := replica().Get(t.Context()); err != nil || have.AccessToken != "access-4" {
+			t.Errorf("%+v, %v", have, err)
+		}
+	})
+}
+
+// offline is a store that cannot be reached for a while.
+type offline struct {
+	ingest.Store
+	mu  sync.Mutex
+	now bool
+}
+
+func (o *offline) set(now bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.now = now
+}
+
+func (o *offline) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.now {
+		return 0, errors.New("the store is unreachable")
+	}
+	return o.Store.Save(ctx, key, value, revision)
+}
+
+// A grant that could not be stored is not lost when another replica has claimed the document meanwhile, and a caller has no time to
+// store it: the next one does.
+func TestGrantOutlivesClaims(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		store := installed(t, s)
+		reach := &offline{Store: store}
+		replica := s.replica(reach)
+		s.onExchange = func() { reach.set(true) }
+		if _, err := replica.Renew(t.Context(), "access-0"); err == nil {
+			t.Error("it was stored")
+		}
+		reach.set(false)
+		if _, err := s.replica(store).Value.Update(t.Context(), func(g *Grant) error {
+			g.Claimed = time.Now().Add(time.Second)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if have, err := replica.Get(short); err == nil {
+			t.Errorf("used before it was stored: %+v", have)
+		}
+		if have, err := replica.Get(t.Context()); err != nil || have.AccessToken != "access-1" {
 			t.Errorf("%+v, %v", have, err)
 		}
 	})

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
-	"github.com/crm-bridge/crm-bridge/ingest/rest"
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
 )
 
 const (
@@ -227,5 +227,5 @@ func (c *Client) pace(ctx context.Context) error {
 	if !scarce {
 		return ctx.Err()
 	}
-	return rest.Sleep(ctx, 10*time.Second)
+	return retry.Sleep(ctx, 10*time.Second)
 }

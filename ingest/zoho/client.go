@@ -18,6 +18,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
 )
 
 // Client calls the API of Zoho CRM. Set the fields once; a Client may be used by many goroutines. Its errors show no token, no
@@ -59,7 +60,7 @@ func (c *Client) now() time.Time { return c.clock.Now() }
 // after a 401. The answer's status is below 500, and neither 429 nor 401.
 func (c *Client) do(ctx context.Context, call call) (got answer, err error) {
 	renewed := false
-	err = rest.Retry{Attempts: c.attempts()}.Do(ctx, func() (again bool, after time.Duration, err error) {
+	err = retry.Policy{Attempts: c.attempts()}.Do(ctx, func() (again bool, after time.Duration, err error) {
 		grant, err := c.access(ctx, "")
 		if err != nil {
 			return false, 0, err
@@ -79,9 +80,9 @@ func (c *Client) do(ctx context.Context, call call) (got answer, err error) {
 		case err != nil:
 			return false, 0, err
 		case got.Status == http.StatusTooManyRequests:
-			return true, rest.RetryAfter(got.Header), got.err()
+			return true, retry.After(got.Header), got.err()
 		case got.Status >= 500:
-			return !call.once, rest.RetryAfter(got.Header), got.err()
+			return !call.once, retry.After(got.Header), got.err()
 		case got.Status == http.StatusUnauthorized:
 			return false, 0, got.err()
 		}
@@ -140,7 +141,7 @@ func (c *Client) sender() rest.Sender {
 // access returns an access token that is valid for some minutes and is not stale.
 func (c *Client) access(ctx context.Context, stale string) (grant rest.Grant, err error) {
 	token := c.accessToken()
-	err = rest.Retry{Attempts: min(3, c.attempts())}.Do(ctx, func() (again bool, after time.Duration, err error) {
+	err = retry.Policy{Attempts: min(3, c.attempts())}.Do(ctx, func() (again bool, after time.Duration, err error) {
 		if stale == "" {
 			grant, err = token.Get(ctx)
 		} else {

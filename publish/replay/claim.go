@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
 )
 
 // claims is how often a run tries to take a job over from another that saves it after each event.
@@ -55,7 +55,7 @@ func (t *Subject) Claim(ctx context.Context, job *Job, restart bool) error {
 	if err := job.Claim(ctx); err != nil || !job.Ended.IsZero() {
 		return err
 	}
-	return publish.Sleep(ctx, runEnds)
+	return retry.Sleep(ctx, runEnds)
 }
 
 // makeRoom begins a job whose subjects hold nothing of an earlier job of its name.
@@ -82,7 +82,7 @@ func (t *Subject) makeRoom(ctx context.Context, job *Job, restart bool) error {
 
 // forget removes what an earlier job of the name has published, and returns when its ids can be used again.
 func (t *Subject) forget(ctx context.Context) error {
-	if err := publish.Sleep(ctx, runEnds); err != nil {
+	if err := retry.Sleep(ctx, runEnds); err != nil {
 		return err
 	}
 	free, err := t.To.Forget(ctx)
@@ -93,7 +93,7 @@ func (t *Subject) forget(ctx context.Context) error {
 		if t.Removed != nil {
 			t.Removed(left)
 		}
-		if err := publish.Sleep(ctx, left); err != nil {
+		if err := retry.Sleep(ctx, left); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
+
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -92,7 +94,7 @@ func (t *Endpoint) post(ctx context.Context, header map[string][]string, body []
 		if t.Again != nil {
 			t.Again(err)
 		}
-		if err := publish.Sleep(ctx, later); err != nil {
+		if err := retry.Sleep(ctx, later); err != nil {
 			return err
 		}
 	}
@@ -127,7 +129,7 @@ func (t *Endpoint) once(ctx context.Context, header map[string][]string, body []
 	case code >= 200 && code < 300:
 		return 0, nil
 	case code == http.StatusRequestTimeout || code == http.StatusTooEarly || code == http.StatusTooManyRequests || code >= 500:
-		return retryAfter(response.Header.Get("Retry-After"), time.Now()), errors.New("the endpoint answered " + status(code))
+		return retry.After(response.Header), errors.New("the endpoint answered " + status(code))
 	default:
 		return 0, refusal{status(code)}
 	}
@@ -149,15 +151,4 @@ func withoutURL(err error) error {
 		return of.Err
 	}
 	return err
-}
-
-// retryAfter reads the header: seconds, or a date. 0: it cannot be read, or is not there.
-func retryAfter(value string, now time.Time) time.Duration {
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return at.Sub(now)
-	}
-	return 0
 }

@@ -42,18 +42,6 @@ func TestEndpointsAreMasked(t *testing.T) {
 	}
 }
 
-// Retry-After is read as seconds and as a date.
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
-	for value, want := range map[string]time.Duration{
-		"": 0, "soon": 0, "-3": 0, "0": 0, "120": 2 * time.Minute, now.Add(time.Minute).Format(http.TimeFormat): time.Minute, "99999999999": 0,
-	} {
-		if got := retryAfter(value, now); got != want {
-			t.Errorf("%q: %s, not %s", value, got, want)
-		}
-	}
-}
-
 // An endpoint that asks for more time than the replay has, however much, ends it at once.
 func TestRetryAfterIsTooLate(t *testing.T) {
 	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

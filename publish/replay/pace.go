@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
 )
 
 // pace spreads events evenly over time. A delay is not made up for by a burst.
@@ -44,5 +44,5 @@ func (p *pace) wait(ctx context.Context, idle func()) error {
 	if idle != nil {
 		idle()
 	}
-	return publish.Sleep(ctx, early)
+	return retry.Sleep(ctx, early)
 }

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
+
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -50,7 +52,7 @@ func (r *Run) Replay(ctx context.Context) error {
 		if r.Again != nil {
 			r.Again(lost.error)
 		}
-		if err := publish.Sleep(ctx, 500*time.Millisecond); err != nil {
+		if err := retry.Sleep(ctx, 500*time.Millisecond); err != nil {
 			return r.end(ctx, err)
 		}
 	}

@@ -94,7 +94,7 @@ func (d *direct) broken() error { return nil }
 func (d *direct) ready(context.Context) error { return nil }
 
 func (d *direct) start(ctx context.Context, _ func(error)) (end func(context.Context)) {
-	stopUpkeep := begin(context.WithoutCancel(ctx), d.upkeep.Run)
+	stopUpkeep := begin(ctx, d.upkeep.Run)
 	stopNotes := begin(ctx, func(ctx context.Context) { repeat(ctx, d.Log, d.readNotes) })
 	return func(context.Context) {
 		stopNotes()

@@ -69,7 +69,7 @@ func (e *embedded) State(ctx context.Context) (*publish.State, error) {
 }
 
 func (e *embedded) start(ctx context.Context, lost func(error)) (end func(context.Context)) {
-	stopWatch := begin(context.WithoutCancel(ctx), func(ctx context.Context) {
+	stopWatch := begin(ctx, func(ctx context.Context) {
 		lost(e.watch(ctx, []string{e.Stream, e.quarantineStream()}, func(context.Context) bool { return false }))
 	})
 	return func(context.Context) { stopWatch() }

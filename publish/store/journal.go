@@ -155,11 +155,11 @@ func (j *journal) ready(ctx context.Context) error {
 }
 
 func (j *journal) start(ctx context.Context, lost func(error)) (end func(context.Context)) {
-	stopForwarding := begin(context.WithoutCancel(ctx), j.forwarder.Run) // the drain is forwarded too
+	stopForwarding := begin(ctx, j.forwarder.Run)
 	stopNotes := begin(ctx, func(ctx context.Context) {
 		repeat(ctx, j.Log, func(ctx context.Context) error { return j.note(ctx, false) })
 	})
-	stopWatch := begin(context.WithoutCancel(ctx), func(ctx context.Context) {
+	stopWatch := begin(ctx, func(ctx context.Context) {
 		lost(j.watch(ctx, []string{j.journalStream(), j.refusedStream()}, j.forwarder.Done))
 	})
 	return func(ctx context.Context) {

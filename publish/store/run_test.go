@@ -59,6 +59,33 @@ func TestDrainForwardsAndNotes(t *testing.T) {
 	}
 }
 
+// For as long as a drain lasts the journal is noted: a note that is not renewed looks like that of a bridge which has died.
+func TestDrainingJournalIsNoted(t *testing.T) {
+	remote := openFar(t)
+	c := config(t)
+	c.Remote = publish.Address{URL: remote.url}
+	s := open(t, c)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	err := s.Run(ended, func(<-chan error) error {
+		js := remote.js(t)
+		until(t, func() bool {
+			bucket, err := js.KeyValue(t.Context(), "CRM_STATE")
+			if err != nil {
+				return false
+			}
+			note, err := bucket.Get(t.Context(), "journal.this-journal")
+			return err == nil && !strings.Contains(string(note.Value()), "closed")
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		return s.Drain(ctx)
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // A stream of the embedded server that its owner deletes loses the store: only a new start makes it again.
 func TestDeletedStreamLosesTheStore(t *testing.T) {
 	c := config(t)

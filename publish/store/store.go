@@ -41,8 +41,8 @@ type mode interface {
 
 	broken() error                   // why nothing can be stored until a new start; nil: it can
 	ready(ctx context.Context) error // what keeps an event from being stored now, beside what the publisher knows; nil: nothing
-	// start begins what keeps the store, and calls lost with the reason when only a new start can use it again. end ends it,
-	// in order: what is in a journal is forwarded as far as the remote takes it within a moment.
+	// start begins what keeps the store, and calls lost with the reason when only a new start can use it again. end, which is
+	// always called, ends it in order: what is in a journal is forwarded as far as the remote takes it within a moment.
 	start(ctx context.Context, lost func(error)) (end func(ctx context.Context))
 	close() // in the order in which one thing rests on the other
 }
@@ -102,11 +102,12 @@ func (s *Store) Ready(ctx context.Context) error {
 }
 
 // Run keeps the store for as long as serve runs: it forwards what is in a journal, makes sure of a remote's streams, and
-// watches the disk. lost yields why only a new start can use the store again. serve calls Drain when it publishes nothing more.
+// watches the disk, also while serve drains after ctx has ended. lost yields why only a new start can use the store again. serve calls
+// Drain when it publishes nothing more.
 func (s *Store) Run(ctx context.Context, serve func(lost <-chan error) error) error {
 	lost := make(chan error, 1)
 	var once sync.Once
-	end := s.start(ctx, func(reason error) {
+	end := s.start(context.WithoutCancel(ctx), func(reason error) {
 		if reason != nil {
 			lost <- reason
 		}

@@ -190,7 +190,7 @@ func post(t *testing.T, url, body string) answer {
 }
 
 func tryPost(url, body string) (answer, error) {
-	response, err := http.Post(url, "application/json", strings.NewReader(body))
+	response, err := client.Post(url, "application/json", strings.NewReader(body))
 	if err != nil {
 		return answer{}, err
 	}
@@ -203,9 +203,13 @@ func tryPost(url, body string) (answer, error) {
 	return a, err
 }
 
+// client keeps as many connections as the tests have bridges: one that was closed meanwhile could not be opened again by a bridge
+// without file descriptors.
+var client = &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 4}}
+
 func get(t *testing.T, url string) (int, string) {
 	t.Helper()
-	response, err := http.Get(url)
+	response, err := client.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -255,6 +255,9 @@ func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	case <-kept:
 	case <-drain.Done():
 	}
+	if b.Keeper != nil {
+		b.Keeper.Flush(context.WithoutCancel(ctx)) // what was refused after Run had ended, too
+	}
 	err = errors.Join(err, b.Store.Drain(drain), back.Shutdown(drain))
 	for ; ended < 2; ended++ {
 		if failed := <-served; !errors.Is(failed, http.ErrServerClosed) {

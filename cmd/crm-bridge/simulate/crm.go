@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -121,7 +122,9 @@ func (h *healing) run(ctx context.Context) error {
 // watch prints every event as it comes.
 func (h *healing) watch(ctx context.Context) error {
 	follower := publish.Follower{
-		Reach:  func(context.Context) (*publish.Conn, error) { return h.bridge.Store.Reach() },
+		Reach: func(ctx context.Context) (*publish.Conn, error) { // it is closed in the end, so not the bridge's own
+			return publish.Address{URL: h.bridge.Store.URL}.Reach(ctx, slog.New(slog.DiscardHandler))
+		},
 		Stream: h.bridge.Settings.Stream, Since: time.Now().Add(-time.Minute),
 	}
 	return follower.Follow(ctx, func(e publish.Stored) error {

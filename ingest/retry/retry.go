@@ -1,4 +1,5 @@
-package rest
+// Package retry waits, and tries again. It imports nothing of ours, so that every room can use it.
+package retry
 
 import (
 	"context"
@@ -9,9 +10,9 @@ import (
 	"time"
 )
 
-// Retry says how often a call is attempted, and how long the pauses are: First, then twice as long each time up to Longest,
+// Policy says how often a call is attempted, and how long the pauses are: First, then twice as long each time up to Longest,
 // each shortened by up to a half at random, so that replicas spread.
-type Retry struct {
+type Policy struct {
 	Attempts int
 	First    time.Duration // 0: a second
 	Longest  time.Duration // 0: a minute; also where a server asks for more
@@ -19,21 +20,26 @@ type Retry struct {
 
 // Do calls attempt until it succeeds, says that another attempt is in vain, or the attempts are used up, and returns its last
 // error. after is the shortest pause before the next attempt. Where ctx leaves no time for a pause Do returns at once.
-func (r Retry) Do(ctx context.Context, attempt func() (again bool, after time.Duration, err error)) error {
+func (p Policy) Do(ctx context.Context, attempt func() (again bool, after time.Duration, err error)) error {
 	for n := 1; ; n++ {
 		again, after, err := attempt()
-		if err == nil || !again || n >= r.Attempts || ctx.Err() != nil {
+		if err == nil || !again || n >= p.Attempts || ctx.Err() != nil {
 			return err
 		}
-		if ended := Sleep(ctx, r.pause(n, after)); ended != nil {
+		pause := p.pause(n, after)
+		ended := context.DeadlineExceeded
+		if end, ok := ctx.Deadline(); !ok || time.Until(end) >= pause {
+			ended = Sleep(ctx, pause)
+		}
+		if ended != nil {
 			return fmt.Errorf("%w; no time is left for another attempt: %w", err, ended)
 		}
 	}
 }
 
 // pause is the time to wait after the nth attempt.
-func (r Retry) pause(n int, after time.Duration) time.Duration {
-	first, longest := r.First, r.Longest
+func (p Policy) pause(n int, after time.Duration) time.Duration {
+	first, longest := p.First, p.Longest
 	if first == 0 {
 		first = time.Second
 	}
@@ -45,9 +51,9 @@ func (r Retry) pause(n int, after time.Duration) time.Duration {
 	return min(max(grown, after), longest)
 }
 
-// RetryAfter reads the header of that name: seconds, or a date, which is compared to the answer's own Date where it has one. It
+// After reads the header of that name: seconds, or a date, which is compared to the answer's own Date where it has one. It
 // returns 0 where the header is absent or unreadable.
-func RetryAfter(header http.Header) time.Duration {
+func After(header http.Header) time.Duration {
 	value := header.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
 		return time.Duration(seconds) * time.Second
@@ -63,17 +69,14 @@ func RetryAfter(header http.Header) time.Duration {
 	return max(at.Sub(now), 0)
 }
 
-// Sleep waits. It returns the error of ctx when ctx ends, and context.DeadlineExceeded at once where ctx ends before d has passed.
+// Sleep waits. It returns the cause when ctx ends.
 func Sleep(ctx context.Context, d time.Duration) error {
-	if end, ok := ctx.Deadline(); ok && time.Until(end) < d {
-		return context.DeadlineExceeded
-	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return context.Cause(ctx)
 	case <-timer.C:
-		return ctx.Err()
+		return context.Cause(ctx) // both may have been ready
 	}
 }
