@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -224,5 +225,18 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A block that appears within the same tick of the file system's clock as the listing before it is synced all the same.
+func TestCommitSeesABlockOfTheSameTick(t *testing.T) {
+	c, folder, _ := committer(t)
+	tick := time.Now().Add(time.Minute) // however long the test takes, it is not old
+	must(t, os.Chtimes(folder, tick, tick))
+	must(t, c.Commit(t.Context()))
+	write(t, folder, "2.blk", "two")
+	must(t, os.Chtimes(folder, tick, tick))
+	if must(t, c.Commit(t.Context())); c.files.index != 2 {
+		t.Errorf("the last synced block is %d", c.files.index)
 	}
 }
