@@ -31,8 +31,8 @@ no callback were last read from the CRM.`,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
 	cmd.AddCommand(
-		channelsChange("enable", "Subscribe again to what was disabled"),
-		channelsChange("renew", "Renew now; what is disabled has to be enabled first"),
+		channelsChange("enable", "Resume disabled subscriptions"),
+		channelsChange("renew", "Renew now; disabled subscriptions must be enabled first"),
 		channelsChange("disable", "Unsubscribe until enabled again; nothing is repaired"),
 	)
 	return cmd

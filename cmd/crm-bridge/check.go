@@ -29,9 +29,9 @@ func checkCommand() *cobra.Command {
 		Short: "Check readiness (usable as a container health check)",
 		Long: bridge.Known().Example(`Get URL and fail unless it answers with a 2xx status. Without a URL: /readyz at BRIDGE_ADMIN_LISTEN.
 
-With --roundtrip: send a callback about a record of the module BridgeTest as a CRM would, proven with what the environment
-and the data folder say, and read its event back from the stream. Consumers of real modules do not see it. It needs no data
-folder: a proof (such as PROOF) and BRIDGE_NATS_URL with a user who may read will do.`),
+With --roundtrip: send a callback about a record of the module BridgeTest as a CRM would, authenticated with the secrets
+of the environment or the data folder, and read its event back from the stream. Consumers of real modules do not see it. It needs no data
+folder: a secret (such as PROOF) and BRIDGE_NATS_URL with a user who may read are enough.`),
 		Example: bridge.Known().Example(`  crm-bridge check
   crm-bridge check http://127.0.0.1:9090/healthz
   crm-bridge check --roundtrip
@@ -63,9 +63,9 @@ folder: a proof (such as PROOF) and BRIDGE_NATS_URL with a user who may read wil
 			return check(ctx, target, cmd.OutOrStdout(), asJSON || !terminal.IsTerminal(cmd.OutOrStdout()))
 		},
 	}
-	cmd.Flags().DurationVar(&timeout, "timeout", 3*time.Second, fmt.Sprintf("give up after so long; with --roundtrip %s", simulate.RoundtripTimeout))
+	cmd.Flags().DurationVar(&timeout, "timeout", 3*time.Second, fmt.Sprintf("give up after this long; with --roundtrip the default is %s", simulate.RoundtripTimeout))
 	cmd.Flags().BoolVar(&there, "roundtrip", false, "send a callback and read its event back")
-	cmd.Flags().StringVar(&round.URL, "url", "", "with --roundtrip: base URL of the bridge (default: as BRIDGE_LISTEN says, on this machine)")
+	cmd.Flags().StringVar(&round.URL, "url", "", "with --roundtrip: base URL of the bridge (default: BRIDGE_LISTEN on this machine)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON, also on a terminal")
 	return cmd
 }

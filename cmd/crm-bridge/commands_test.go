@@ -33,7 +33,7 @@ func TestExitCodes(t *testing.T) {
 		{"tail --since nonsense", 2, "is not a time"},
 		{"tail --since nonsense", 2, "(crm-bridge tail --help shows how)"},
 		{"tail --count -1", 2, "--count"},
-		{"tail crm..x", 2, "is no subject"},
+		{"tail crm..x", 2, "is not a subject"},
 		{"help nonsense", 2, "nonsense"},
 		{"help send", 0, ""},
 		{"check nonsense", 2, "give a URL"},

@@ -69,7 +69,7 @@ with 1 if there is one.`,
 		},
 	}
 	cmd.Flags().BoolVar(&offline, "offline", false, "only validate; connect to nothing")
-	cmd.Flags().DurationVar(&timeout, "timeout", 10*time.Second, "wait so long for answers")
+	cmd.Flags().DurationVar(&timeout, "timeout", 10*time.Second, "how long to wait for answers")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
 	return cmd
 }

@@ -15,7 +15,7 @@ func demoCommand() *cobra.Command {
 		Use:     "demo",
 		Short:   "Show a bridge, callbacks and consumers in a few seconds",
 		Long:    "Start a bridge in a temporary folder, send it samples of every supported callback, and show what two independent consumers receive.",
-		Example: "  crm-bridge demo\n  crm-bridge demo --crm   # a subscription lapses and heals, in a CRM that is simulated",
+		Example: "  crm-bridge demo\n  crm-bridge demo --crm   # a subscription lapses and is repaired, in a simulated CRM",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			show := simulate.Demo
@@ -25,6 +25,6 @@ func demoCommand() *cobra.Command {
 			return terminal.WhileRead(cmd.Context(), cmd.OutOrStdout(), func(ctx context.Context) error { return show(ctx, cmd.OutOrStdout()) })
 		},
 	}
-	cmd.Flags().BoolVar(&crm, "crm", false, "run a simulated CRM beside it: a channel is enabled, lapses, and heals")
+	cmd.Flags().BoolVar(&crm, "crm", false, "run a simulated CRM: a channel is enabled, lapses, and is repaired")
 	return cmd
 }

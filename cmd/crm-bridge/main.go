@@ -1,4 +1,4 @@
-// Command crm-bridge receives the callbacks of CRMs and answers when each is safe in NATS JetStream as a CloudEvent.
+// Command crm-bridge receives the callbacks of CRMs and stores each as a CloudEvent in NATS JetStream before it answers.
 package main
 
 import (
@@ -53,10 +53,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:     "crm-bridge",
-		Short:   "Receives the callbacks of CRMs and keeps each as a CloudEvent in NATS JetStream.",
+		Short:   "Receive the callbacks of CRMs as CloudEvents in JetStream",
 		Version: config.Release,
-		Long: `crm-bridge receives the callbacks of CRMs, authenticates them, turns each into a CloudEvent,
-and answers only when the event is safe in NATS JetStream. Without a command it serves.`,
+		Long: `crm-bridge receives the callbacks of CRMs, authenticates them, and stores each as a CloudEvent in NATS JetStream
+before it answers. Without a command it runs serve.`,
 		Example:       "  crm-bridge                        serve callbacks on :8080, events on nats://127.0.0.1:4222\n  crm-bridge send                   send a first callback to it\n  crm-bridge tail 'crm.>'           watch the events",
 		Args:          noArgs,
 		SilenceErrors: true, SilenceUsage: true,

@@ -32,11 +32,11 @@ events that your own NATS rejects permanently. The running bridge is asked, at B
   crm-bridge quarantine redrive --all --dry-run`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return fmt.Errorf("%w: say list, show, redrive or drop", terminal.ErrUsage)
+			return fmt.Errorf("%w: use list, show, redrive or drop", terminal.ErrUsage)
 		},
 	}
 	cmd.AddCommand(quarantineList(), quarantineShow(),
-		quarantineEach("redrive", "Decode callbacks again with today's code and publish them as if they had just arrived", printRedriven),
+		quarantineEach("redrive", "Decode callbacks again and publish their events", printRedriven),
 		quarantineEach("drop", "Remove callbacks permanently", printDropped))
 	return cmd
 }
@@ -44,7 +44,7 @@ events that your own NATS rejects permanently. The running bridge is asked, at B
 func quarantineList() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "list", Short: "List what waits, oldest first", Example: "  crm-bridge quarantine list", Args: noArgs,
+		Use: "list", Short: "List quarantine, oldest first", Example: "  crm-bridge quarantine list", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return askAdmin(cmd, http.MethodGet, "/quarantine", url.Values{"all": {"true"}}, asJSON, quarantineEmpty, func(out io.Writer, line []byte) error {
 				var one bridge.Listed
@@ -187,7 +187,7 @@ func askAdmin(cmd *cobra.Command, method, path string, query url.Values, asJSON 
 			}
 			return failed
 		} else if err != nil {
-			return fmt.Errorf("the bridge's answer ends early: %w", err)
+			return fmt.Errorf("the bridge's answer was cut off: %w", err)
 		}
 		var problem struct{ ID, Error string }
 		if json.Unmarshal(line, &problem) == nil && problem.Error != "" {

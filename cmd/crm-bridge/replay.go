@@ -17,20 +17,20 @@ func replayCommand() *cobra.Command {
 		Use:   "replay",
 		Short: "Re-deliver stored events",
 		Long: bridge.Known().Example(`Read events from the stream, and write them to stdout, publish them on subjects of their own, or post them to an
-endpoint. A replay ends: with --until, --to-sequence, or with the last event that the stream holds when it begins.
+endpoint. A replay ends at --until or --to-sequence, else at the last event that the stream holds when it starts.
 
-Live consumers see nothing of it. It reads with a consumer that is gone afterwards, publishes nothing on live subjects, and
-has at most 256 events on their way at once. The ids of events are unchanged, so that whoever is idempotent stays so.
+Live consumers are not affected. It reads with a temporary consumer, publishes nothing on live subjects, and has at most 256
+events in flight. The ids of events are unchanged, so idempotent consumers stay idempotent.
 
---to stdout             JSON lines, as tail --json prints them. An interrupted one says where it goes on: --from-sequence.
+--to stdout             JSON lines, as tail --json prints them. After an interruption it says which --from-sequence resumes it.
 --to subject            to <prefix>-replay.<job>.<provider>.<Module>.<operation>, in the stream <STREAM>_REPLAY, which keeps
                         them for seven days: crm.PROVIDER.MODULE.edit becomes crm-replay.<job>.PROVIDER.MODULE.edit.
---to https://…          as CloudEvents over HTTP, one after the other and in order. No answer, 408, 425, 429 and 5xx are tried
-                        again, and Retry-After is kept to; anything else but 2xx stops the job. Redirects are not followed.
+--to https://…          as CloudEvents over HTTP, one at a time and in order. No answer, 408, 425, 429 and 5xx are retried, with
+                        Retry-After observed; any other status but 2xx stops the job. Redirects are not followed.
 
-To a subject or an endpoint it is a job with a name. After an interruption, be it kill -9, the same command with the same
---job goes on where it was: to a subject without gaps or doubles, to an endpoint with at most one post repeated. What was
-asked for in times relative to now stays what it was when the job began.`),
+To a subject or an endpoint it is a job with a name. After an interruption, even kill -9, run the same command with the same
+--job to resume: to a subject without gaps or duplicates, to an endpoint with at most one post repeated. Times relative to now
+keep the meaning that they had when the job started.`),
 		Example: bridge.Known().Example(`  crm-bridge replay --subject 'crm.PROVIDER.MODULE.>' --since 2026-11-01 --until 2026-11-08 > deals.jsonl
   crm-bridge replay --subject 'crm.*.Deals.*' --since 7d --dry-run
   crm-bridge replay --record 5725767000003000010 --to stdout | jq .event.data
@@ -60,18 +60,18 @@ asked for in times relative to now stays what it was when the job began.`),
 	flags.StringArrayVar(&f.subjects, "subject", nil, "only these subjects, with the wildcards * and >; may be given several times (default: all of the bridge)")
 	flags.StringVar(&f.since, "since", "", "stored then or later: RFC 3339, a date, or a span back from now (default: all that the stream holds)")
 	flags.StringVar(&f.until, "until", "", "stored before: RFC 3339, a date, or a span back from now (default: now)")
-	flags.Uint64Var(&f.from, "from-sequence", 0, "begin with this sequence of the stream")
-	flags.Uint64Var(&f.upto, "to-sequence", 0, "end with this sequence of the stream")
+	flags.Uint64Var(&f.from, "from-sequence", 0, "start at this sequence of the stream")
+	flags.Uint64Var(&f.upto, "to-sequence", 0, "end at this sequence of the stream")
 	selectionFlags(cmd, &f.selected)
 	flags.StringVar(&f.to, "to", "stdout", "stdout, subject, or the URL of an endpoint")
-	flags.StringVar(&f.job, "job", "", "name of the job, which goes on with it after an interruption (default: a new one)")
-	flags.StringVar(&f.state, "state", "", "with an endpoint: keep the job in this file, not in the stream's bucket: for those who may only read the stream")
+	flags.StringVar(&f.job, "job", "", "name of the job; give it again to resume (default: a new name)")
+	flags.StringVar(&f.state, "state", "", "with an endpoint: keep the job in this file instead of the stream's bucket, for users who may only read")
 	flags.StringVar(&f.contentMode, "content-mode", "structured", "of posts: structured, or binary: attributes in headers")
 	flags.StringVar(&f.headerFile, "header-file", "", "file with a header of every post on each line, such as Authorization: Bearer …")
-	flags.StringVar(&f.rate, "rate", "", "at most so many events a second (default: as fast as they are taken)")
-	flags.DurationVar(&f.retryFor, "retry-for", 15*time.Minute, "how long an endpoint or NATS may be away before the replay gives up")
-	flags.BoolVar(&f.skipRefused, "skip-refused", false, "go on without events that the target rejects permanently, and count them")
-	flags.BoolVar(&f.restart, "restart", false, "begin the job again; what it has published on its subjects is removed")
+	flags.StringVar(&f.rate, "rate", "", "events a second, at most (default: as fast as the target takes them)")
+	flags.DurationVar(&f.retryFor, "retry-for", 15*time.Minute, "how long to retry an unreachable endpoint or NATS")
+	flags.BoolVar(&f.skipRefused, "skip-refused", false, "skip events that the target rejects permanently, and count them")
+	flags.BoolVar(&f.restart, "restart", false, "start the job from scratch; what it has published on its subjects is removed")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "count by subject what would be replayed, and replay nothing")
 	flags.BoolVar(&f.asJSON, "json", false, "the result as JSON, also on a terminal")
 	return cmd

@@ -14,7 +14,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish/replay"
 )
 
-// The targets that are no URL.
+// The targets that are not a URL.
 const (
 	stdoutTarget  = "stdout"
 	subjectTarget = "subject"
@@ -82,7 +82,7 @@ func (p *replayPlan) span(now time.Time) (err error) {
 	}
 	for _, subject := range p.subjects {
 		if !subjectPattern.MatchString(subject) {
-			return fmt.Errorf("%w: %q is no subject: give tokens joined by dots, such as 'crm.*.Deals.*' or 'crm.>'", terminal.ErrUsage, subject)
+			return fmt.Errorf("%w: %q is not a subject: give tokens joined by dots, such as 'crm.*.Deals.*' or 'crm.>'", terminal.ErrUsage, subject)
 		}
 	}
 	p.bounds = publish.Bounds{From: p.from, To: p.upto}
@@ -120,7 +120,7 @@ func (p *replayPlan) checkTarget() (err error) {
 		}
 	}
 	if p.to == stdoutTarget && (p.job != "" || p.restart || p.skipRefused) {
-		return fmt.Errorf("%w: --to stdout keeps no job: --job, --restart and --skip-refused are for the other targets; --from-sequence goes on from a place", terminal.ErrUsage)
+		return fmt.Errorf("%w: --to stdout keeps no job: --job, --restart and --skip-refused are for the other targets; resume with --from-sequence", terminal.ErrUsage)
 	}
 	if !posts {
 		return nil

@@ -25,8 +25,8 @@ type replayed struct {
 	place string // where a person finds the events
 }
 
-// tell prints a result to where a person, or a program, looks for it.
-func (done replayed) tell(out io.Writer, asJSON bool) error {
+// print prints the result, for a person or as JSON.
+func (done replayed) print(out io.Writer, asJSON bool) error {
 	if asJSON {
 		return terminal.JSONEncoder(out).Encode(done)
 	}
@@ -43,7 +43,7 @@ func (done replayed) tell(out io.Writer, asJSON bool) error {
 	}{
 		{done.Duplicates, "were there already"},
 		{done.Refused, "refused and skipped"},
-		{done.NotEvents, "messages are no events"},
+		{done.NotEvents, "messages are not events"},
 		{done.Gone, "messages had left the stream before they were read"},
 	} {
 		if more.n > 0 {
@@ -54,7 +54,7 @@ func (done replayed) tell(out io.Writer, asJSON bool) error {
 	return nil
 }
 
-// errInterrupted ends a replay that somebody ended.
+// errInterrupted ends a command after a signal.
 var errInterrupted = errors.New("interrupted")
 
 // explain says how a job that could not be finished is resumed.
@@ -64,17 +64,17 @@ func (p *replayPlan) explain(ctx context.Context, job *replay.Job, err error) er
 	case errors.As(err, new(publish.MisfitError)), !kept && errors.Is(err, replay.ErrPermanent):
 		return err
 	case ctx.Err() != nil && !kept:
-		return fmt.Errorf("%w after sequence %d: --from-sequence %d goes on from there", errInterrupted, job.At, job.At+1)
+		return fmt.Errorf("%w after sequence %d: resume with --from-sequence %d", errInterrupted, job.At, job.At+1)
 	case ctx.Err() != nil:
-		return fmt.Errorf("%w: the same command with --job %s goes on from here", errInterrupted, job.Name)
+		return fmt.Errorf("%w: run the same command with --job %s to resume", errInterrupted, job.Name)
 	case !kept:
-		return fmt.Errorf("%w; %d is the last sequence that was replayed: --from-sequence %d goes on from there", err, job.At, job.At+1)
+		return fmt.Errorf("%w; the last replayed sequence is %d: resume with --from-sequence %d", err, job.At, job.At+1)
 	case errors.As(err, new(replay.RefusedError)):
-		return fmt.Errorf("job %s: %w; --job %s --skip-refused goes on without it", job.Name, err, job.Name)
+		return fmt.Errorf("job %s: %w; run the same command with --job %s --skip-refused to resume without it", job.Name, err, job.Name)
 	case errors.Is(err, publish.ErrFull):
-		err = fmt.Errorf("stream %s is full and keeps what it holds: wait until its oldest events are seven days old, purge subjects of jobs that are done, or give it more room", p.settings.ReplayStream())
+		err = fmt.Errorf("stream %s is full and rejects new events: wait until its oldest events expire (seven days), purge the subjects of finished jobs, or raise its limit", p.settings.ReplayStream())
 	case errors.Is(err, replay.ErrPermanent):
 		return fmt.Errorf("job %s: %w", job.Name, err)
 	}
-	return fmt.Errorf("job %s: %w; the same command with --job %s goes on from here", job.Name, err, job.Name)
+	return fmt.Errorf("job %s: %w; run the same command with --job %s to resume", job.Name, err, job.Name)
 }

@@ -41,7 +41,7 @@ func (p *replayPlan) run(cmd *cobra.Command) error {
 	return p.replay(cmd, conn, span, bar)
 }
 
-// mayWrite returns an error where the target takes a right that only the bridge's own user has.
+// mayWrite returns an error where the target needs a right that only the bridge's own user has.
 func (p *replayPlan) mayWrite() error {
 	if !p.settings.Embedded() || p.dryRun || p.to == stdoutTarget || p.state != "" {
 		return nil
@@ -77,11 +77,11 @@ func (p *replayPlan) replay(cmd *cobra.Command, conn *publish.Conn, span *publis
 	}
 	job := r.Job
 	if ended := job.Ended; !ended.IsZero() {
-		terminal.Say(errs, "job %s was done on %s: --restart begins it anew, and another --job is another one\n", job.Name, ended.Local().Format(time.DateTime))
-		return p.result(job, 0, true).tell(result, asJSON)
+		terminal.Say(errs, "job %s was done on %s: repeat it with --restart, or give another --job\n", job.Name, ended.Local().Format(time.DateTime))
+		return p.result(job, 0, true).print(result, asJSON)
 	}
 	if job.Store != nil {
-		terminal.Say(errs, "job %s: %d messages to read, %d done; after an interruption the same command with --job %s goes on\n", job.Name, job.Total, job.Tally.Read, job.Name)
+		terminal.Say(errs, "job %s: %d messages to read, %d done; after an interruption run the same command with --job %s to resume\n", job.Name, job.Total, job.Tally.Read, job.Name)
 	}
 	bar.GoesOn(int(job.Tally.Read), job.Part())
 	began := time.Now()
@@ -90,7 +90,7 @@ func (p *replayPlan) replay(cmd *cobra.Command, conn *publish.Conn, span *publis
 	if err != nil {
 		return p.explain(ctx, job, err)
 	}
-	return p.result(job, time.Since(began), false).tell(result, asJSON)
+	return p.result(job, time.Since(began), false).print(result, asJSON)
 }
 
 func (p *replayPlan) result(job *replay.Job, took time.Duration, before bool) replayed {
@@ -141,7 +141,7 @@ func showCounts(out io.Writer, all []replay.SubjectCount, asJSON bool) error {
 	for _, one := range all {
 		count := fmt.Sprint(one.Events)
 		if one.NotEvents > 0 {
-			count = strings.TrimPrefix(fmt.Sprintf("%d and %d that are no events", one.Events, one.NotEvents), "0 and ")
+			count = strings.TrimPrefix(fmt.Sprintf("%d and %d that are not events", one.Events, one.NotEvents), "0 and ")
 		}
 		terminal.Say(table, "%s\t%s\t%s\t%s\n", terminal.Visible(one.Subject), count, one.First.Local().Format(time.DateTime), one.Last.Local().Format(time.DateTime))
 	}

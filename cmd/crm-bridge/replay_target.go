@@ -86,7 +86,7 @@ func (p *replayPlan) openJobs(ctx context.Context, conn *publish.Conn, bar *term
 		return nil, err
 	}
 	if err := state.Prune(ctx, replay.KeyPrefix, time.Now().Add(-jobsAreKept)); err != nil {
-		bar.Say("what is kept of old jobs is not removed: %s", err)
+		bar.Say("old jobs are not removed: %s", err)
 	}
 	return state, nil
 }
@@ -101,10 +101,10 @@ func (p *replayPlan) openJob(ctx context.Context, jobs replay.Store, span *publi
 	}
 	if had != nil && !p.restart {
 		if differs := differences(had.Asked, p.asked); differs != "" {
-			return nil, fmt.Errorf("job %s was begun with other flags: %s; give it those, another --job, or --restart", had.Name, differs)
+			return nil, fmt.Errorf("job %s was started with other flags: %s; use those, another --job, or --restart", had.Name, differs)
 		}
 		if !had.Made.Equal(span.Made) {
-			return nil, fmt.Errorf("job %s was begun on a stream %s that was made at another time: give another --job, or --restart", had.Name, p.settings.Stream)
+			return nil, fmt.Errorf("job %s was started on an earlier stream %s: use another --job, or --restart", had.Name, p.settings.Stream)
 		}
 		return had, nil
 	}
@@ -126,12 +126,12 @@ func differences(was, now replay.Asked) string {
 		if one.Name == "stream" {
 			name = "the stream"
 		}
-		all = append(all, fmt.Sprintf("%s was %s, and is %s", name, cmp.Or(one.Was, "not given"), cmp.Or(one.Is, "not given")))
+		all = append(all, fmt.Sprintf("%s was %s, now %s", name, cmp.Or(one.Was, "not given"), cmp.Or(one.Is, "not given")))
 	}
 	return strings.Join(all, "; ")
 }
 
-// openSubject makes sure of the stream that takes the job's events, and of what is in it.
+// openSubject creates or updates the stream that takes the job's events, and claims the job's subjects.
 func (p *replayPlan) openSubject(ctx context.Context, conn *publish.Conn, job *replay.Job, bar *terminal.Progress) (*replay.Subject, error) {
 	s := p.settings
 	window := 2 * time.Minute
@@ -155,7 +155,7 @@ func (p *replayPlan) openSubject(ctx context.Context, conn *publish.Conn, job *r
 	to := &replay.Subject{
 		To: &publish.Replay{Conn: conn, Stream: stream.Name, Prefix: s.SubjectPrefix, Job: job.Name}, SkipRefused: p.skipRefused,
 		Removed: func(left time.Duration) {
-			bar.Say("what job %s had published is removed; it begins in %s, when the stream has forgotten the ids", job.Name, left.Round(time.Second))
+			bar.Say("removed what job %s had published; it starts in %s, after the stream's duplicate window", job.Name, left.Round(time.Second))
 		},
 	}
 	if s.Syncs() {

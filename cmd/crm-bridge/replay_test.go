@@ -6,7 +6,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish/replay"
 )
 
-// A job says each thing in which it was begun differently, and the order of subjects is none.
+// A job says each thing in which it differs, and the order of subjects does not count.
 func TestJobDiffers(t *testing.T) {
 	was := replay.Asked{Stream: "CRM", Subjects: []string{"crm.a", "crm.b"}, Since: "36h", Target: "subject"}
 	now := was
@@ -15,7 +15,7 @@ func TestJobDiffers(t *testing.T) {
 		t.Errorf("the same differs: %s", differs)
 	}
 	now.Since, now.From, now.Origin = "35h", 7, "live"
-	if differs := differences(was, now); differs != "--since was 36h, and is 35h; --from-sequence was not given, and is 7; --origin was not given, and is live" {
+	if differs := differences(was, now); differs != "--since was 36h, now 35h; --from-sequence was not given, now 7; --origin was not given, now live" {
 		t.Error(differs)
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 func selectionFlags(cmd *cobra.Command, s *replay.Selection) {
 	cmd.Flags().StringVar(&s.Record, "record", "", "only events about the record with this id")
-	cmd.Flags().StringVar(&s.Origin, "origin", "", "only events that came this way: live, backfill or repair")
+	cmd.Flags().StringVar(&s.Origin, "origin", "", "only events of this origin: live, backfill or repair")
 }
 
 func checkSelection(s replay.Selection) error {

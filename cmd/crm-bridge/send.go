@@ -29,7 +29,7 @@ func sendCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "send [kind]",
 		Short: "Send callbacks to a bridge as a CRM would",
-		Long: `Send realistic callbacks to a bridge, proven with what the environment and the data folder say, and print its answers.
+		Long: `Send realistic callbacks to a bridge, authenticated with the secrets of the environment or the data folder, and print its answers.
 Kinds: ` + strings.Join(bridge.Known().Labels(), ", ") + `.`,
 		Example: bridge.Known().Example(`  crm-bridge send
   crm-bridge send LABEL --module MODULE --operation delete --id 5725767000003000010
@@ -45,12 +45,12 @@ Kinds: ` + strings.Join(bridge.Known().Labels(), ", ") + `.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.url, "url", "", "base URL of the bridge (default: as BRIDGE_LISTEN says, on this machine)")
+	flags.StringVar(&o.url, "url", "", "base URL of the bridge (default: BRIDGE_LISTEN on this machine)")
 	flags.StringVar(&o.Module, "module", "", "module of the record (default: that of contacts)")
 	flags.StringVar(&o.Operation, "operation", "edit", "create, edit, delete or the CRM's own word")
 	flags.StringArrayVar(&o.IDs, "id", nil, "record id; may be given several times (default: a new one for each callback)")
 	flags.StringVar(&o.Channel, "channel", "", "channel id (default: one that a token is known for)")
-	flags.StringVar(&o.Token, "token", "", "token to prove the callback with (default: the right one)")
+	flags.StringVar(&o.Token, "token", "", "token that authenticates the callback (default: the configured one)")
 	flags.IntVar(&o.count, "count", 1, "how many callbacks")
 	flags.Float64Var(&o.rate, "rate", 0, "callbacks a second (default: one after the other)")
 	flags.StringVar(&o.File, "file", "", "post this file as it is (- for standard input)")

@@ -19,7 +19,7 @@ func serveCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "serve",
 		Short:   "Receive callbacks (the default command)",
-		Long:    "Receive callbacks until SIGTERM, then drain. Everything is set by environment variables: crm-bridge config lists them.",
+		Long:    "Receive callbacks until SIGTERM, then drain. Environment variables configure everything: crm-bridge config lists them.",
 		Example: bridge.Known().Example("  PROOF=a-long-random-secret crm-bridge serve"),
 		Args:    noArgs,
 		RunE:    serve,
@@ -47,7 +47,7 @@ func serve(cmd *cobra.Command, _ []string) error {
 	return nil
 }
 
-// greet says where the bridge listens, what an answer of it means, and how to send it a first event.
+// greet says where the bridge listens, what a 200 guarantees, and how to send a first event.
 func greet(out io.Writer, b *bridge.Bridge) {
 	callbacks, admin, events := "http://"+bridge.Reachable(b.Callbacks), "http://"+bridge.Reachable(b.Admin), b.Store.URL
 	if b.Settings.ListenCert != "" {

@@ -48,10 +48,10 @@ On a terminal an event is a line, coloured unless NO_COLOR is set; an id that do
 		},
 	}
 	cmd.Flags().StringSliceVar(&o.subjects, "subject", nil, "only events with this subject, like the arguments; may be given again")
-	cmd.Flags().StringVar(&o.since, "since", "", "begin here: RFC 3339, a date, or a span back from now (default: only what comes)")
+	cmd.Flags().StringVar(&o.since, "since", "", "start at: RFC 3339, a date, or a span back from now (default: only new events)")
 	cmd.Flags().BoolVar(&o.json, "json", false, "JSON lines, also on a terminal")
 	cmd.Flags().BoolVar(&o.pretty, "pretty", false, "all of each event, as indented JSON")
-	cmd.Flags().IntVar(&o.count, "count", 0, "stop after so many events (default: never)")
+	cmd.Flags().IntVar(&o.count, "count", 0, "stop after this many events (default: never)")
 	selectionFlags(cmd, &o.selected)
 	return cmd
 }
@@ -67,13 +67,13 @@ func (o *tailOptions) check() error {
 	}
 	for _, subject := range o.subjects {
 		if !subjectPattern.MatchString(subject) {
-			return fmt.Errorf("%w: %q is no subject: give tokens joined by dots, such as 'crm.*.Deals.*' or 'crm.>'", terminal.ErrUsage, subject)
+			return fmt.Errorf("%w: %q is not a subject: give tokens joined by dots, such as 'crm.*.Deals.*' or 'crm.>'", terminal.ErrUsage, subject)
 		}
 	}
 	return checkSelection(o.selected)
 }
 
-// errEnough ends a read that has seen what it came for.
+// errEnough ends a read after --count events.
 var errEnough = errors.New("enough")
 
 func tail(ctx context.Context, o tailOptions, out, progress io.Writer) error {
@@ -123,7 +123,7 @@ func tail(ctx context.Context, o tailOptions, out, progress io.Writer) error {
 	return err
 }
 
-// show is how events are shown there.
+// show returns how events are shown on out.
 func (o *tailOptions) show(out io.Writer) func(publish.Stored) error {
 	v := &terminal.View{Out: out, Colour: terminal.WantsColour(out)}
 	switch {

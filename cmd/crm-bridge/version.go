@@ -13,7 +13,7 @@ func versionCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "version",
-		Short:   "Print the version, the commit and the Go that built it",
+		Short:   "Print the version, the commit and the Go version",
 		Example: "  crm-bridge version",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

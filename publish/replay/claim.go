@@ -10,7 +10,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/retry"
 )
 
-// claims is how often a run tries to take a job over from another that saves it after each event.
+// claims bounds the attempts to take a job over from a run that saves it after each event.
 const claims = 100
 
 // Claim saves the job before anything is done, so that an earlier run of it that is still at work ends.
@@ -44,7 +44,7 @@ func (j *Job) Claim(ctx context.Context) error {
 const runEnds = savesEvery + time.Second
 
 // ErrJobExists says that a stream holds what another job has published.
-var ErrJobExists = errors.New("events of another job of that name are there already")
+var ErrJobExists = errors.New("another job of that name has published events already")
 
 // Claim makes this run the only one of a job, and returns when an earlier run of it publishes nothing more. A job that begins
 // finds nothing of an earlier one on its subjects then: with restart it is removed; else the error is ErrJobExists.

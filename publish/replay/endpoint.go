@@ -102,7 +102,7 @@ func (t *Endpoint) post(ctx context.Context, header map[string][]string, body []
 
 // once posts an event once. later is when the endpoint asks for another attempt; 0: it did not say.
 func (t *Endpoint) once(ctx context.Context, header map[string][]string, body []byte) (later time.Duration, err error) {
-	// From a bytes.Reader the client can send the body again on another connection, where the first proves to be closed.
+	// From a bytes.Reader the client can send the body again on another connection, where the first is found closed.
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.URL, bytes.NewReader(body))
 	if err != nil {
 		return 0, withoutURL(err)

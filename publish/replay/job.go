@@ -15,7 +15,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// Job is what a replay is about, and how far it has got.
+// Job is what a replay selects, and how far it has got.
 type Job struct {
 	Name   string    `json:"name"`
 	Asked  Asked     `json:"asked"`
@@ -40,7 +40,7 @@ type Store interface {
 	// Load returns a value and its revision; an empty one where there is none.
 	Load(ctx context.Context, key string) (value []byte, revision uint64, err error)
 	// Save stores a value if its revision is still the given one, and returns the new one. The error is publish.ErrConflict
-	// where somebody else was faster.
+	// where another writer was faster.
 	Save(ctx context.Context, key string, value []byte, revision uint64) (saved uint64, err error)
 }
 

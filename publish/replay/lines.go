@@ -21,8 +21,8 @@ type Lines struct {
 // outBuffer is how much is written at once.
 const outBuffer = 256 << 10
 
-// NewLines returns a target that writes to out. plain words the error that stands in the place of what is not an event; shown
-// returns a line as it is to be written.
+// NewLines returns a target that writes to out. plain returns the text of an error, which replaces a message that is not an event;
+// shown returns a line as it is to be written.
 func NewLines(out io.Writer, plain func(error) string, shown func(line []byte) []byte) *Lines {
 	return &Lines{out: bufio.NewWriterSize(out, outBuffer), plain: plain, shown: shown}
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/retry"
 )
 
-// pace spreads events evenly over time. A delay is not made up for by a burst.
+// pace spreads events evenly over time. A delay causes no burst.
 type pace struct {
 	every time.Duration // between two events; 0: no limit
 	due   time.Time     // of the next
@@ -21,9 +21,9 @@ func newPace(rate float64) pace {
 }
 
 const (
-	// finest is the shortest wait that is worth its while.
+	// finest is the shortest wait.
 	finest = time.Millisecond
-	// lateness is how much of a delay is made up for.
+	// lateness is how much of a delay is caught up.
 	lateness = 100 * time.Millisecond
 )
 

@@ -1,5 +1,5 @@
-// Package replay delivers stored events again: to subjects of a job's own, to an HTTP endpoint, or as lines of JSON. A job
-// says how far a replay has got, so that another run resumes it.
+// Package replay re-delivers stored events: to subjects of a job's own, to an HTTP endpoint, or as lines of JSON. A job
+// records how far a replay has got, so that another run resumes it.
 // Nothing here knows of commands, terminals or CRMs.
 package replay
 
@@ -28,7 +28,7 @@ type Run struct {
 	Again  func(error)                     // called with what is tried again; nil: nothing is
 	Warn   func(error)                     // called with what is left out; nil: nothing is
 	pace   pace
-	warned uint64    // warnings about messages that are no events
+	warned uint64    // warnings about messages that are not events
 	saved  time.Time // when the job was last saved
 }
 
@@ -126,15 +126,15 @@ func (r *Run) skip(ctx context.Context, m publish.Stored, counts Tally) error {
 	return err
 }
 
-// warnings bounds the warnings about messages that are no events.
+// warnings bounds the warnings about messages that are not events.
 const warnings = 10
 
 func (r *Run) skipNotEvent(ctx context.Context, m publish.Stored, why error) error {
 	if r.warned++; r.warned <= warnings {
-		r.warn(fmt.Errorf("passed over: message %d on %s: %w", m.Sequence, m.Subject, why))
+		r.warn(fmt.Errorf("skipped: message %d on %s: %w", m.Sequence, m.Subject, why))
 	}
 	if r.warned == warnings {
-		r.warn(errors.New("passed over: more are only counted"))
+		r.warn(errors.New("skipped: further ones are only counted"))
 	}
 	return r.skip(ctx, m, Tally{Read: 1, NotEvents: 1})
 }

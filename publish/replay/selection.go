@@ -9,7 +9,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// Selection is which events of a stream are meant, beyond what the server can tell by their subjects.
+// Selection selects events of a stream by what their subjects do not show.
 type Selection struct {
 	Record string // an id of the event's records; empty: any
 	Origin string // crmorigin; empty: any

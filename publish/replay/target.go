@@ -30,7 +30,7 @@ type Progress struct {
 	Beside  uint64         // see Job.Beside; 0: the same as before
 	Counts  Tally          // of what is done
 	Skipped []RefusedError // events that the target rejected, and that are left out
-	Save    bool           // save the job before the next event: the target cannot tell what it has taken
+	Save    bool           // save the job before the next event: the target cannot list what it has taken
 }
 
 // done is the progress of a target that is done with each message when it returns.

@@ -31,7 +31,7 @@ func ShownEndpoint(u *url.URL) string {
 	return text
 }
 
-// EndpointName tells endpoints apart without showing more of one than ShownEndpoint. User, password and query are not part
+// EndpointName distinguishes endpoints without showing more of one than ShownEndpoint. User, password and query are not part
 // of it: they change when a secret is rotated.
 func EndpointName(u *url.URL) string {
 	sum := sha256.Sum256([]byte(u.EscapedPath()))

@@ -1,6 +1,6 @@
 // Package store decides once, when it is opened, how events are made safe: in a stream of the embedded server, in a local
-// journal that is forwarded to a remote NATS, or on the remote NATS itself. Nobody else asks which of them it is. Nothing
-// here knows of CRMs, of HTTP, or of how the environment is read.
+// journal that is forwarded to a remote NATS, or on the remote NATS itself. No other package distinguishes them.
+// Nothing here knows of CRMs, HTTP, or the environment.
 package store
 
 import (
@@ -23,7 +23,7 @@ type Config struct {
 
 	// Probe writes and syncs a few bytes in the data folder; it is not called with Direct.
 	Probe func(ctx context.Context) error
-	// JournalID returns what tells the journal in this data folder from others, the same after a restart.
+	// JournalID returns the id of the journal in this data folder, the same after a restart.
 	JournalID func() (string, error)
 
 	Stream          string       // name of the stream of events; those beside it are named after it
@@ -94,7 +94,7 @@ func (c Config) journal() publish.StreamConfig {
 // refused is the local stream of what a remote NATS rejects permanently.
 func (c Config) refused() publish.StreamConfig {
 	return publish.StreamConfig{
-		Name: c.refusedStream(), Description: "What the remote NATS refuses for good", Subjects: []string{c.refusedStream() + ".>"},
+		Name: c.refusedStream(), Description: "What the remote NATS rejects permanently", Subjects: []string{c.refusedStream() + ".>"},
 		DefaultMaxBytes: quarantineRoom.On(c.Server.Dir, true), Replicas: 1, Duplicates: 2 * time.Minute, DiscardNew: true,
 	}
 }

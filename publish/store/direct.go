@@ -36,7 +36,7 @@ func openDirect(ctx context.Context, s *Store, c *streams, metrics *publish.Metr
 	for _, journal := range d.leftJournals() {
 		c.Log.Error(journal)
 	}
-	if err := d.upkeep.Start(ctx); d.takesAPerson(err) {
+	if err := d.upkeep.Start(ctx); d.needsOperator(err) {
 		return err
 	}
 	return nil
@@ -57,7 +57,7 @@ func (d *direct) ensure(ctx context.Context, conn *publish.Conn) (map[string]pub
 	return d.seen(events, quarantine), nil
 }
 
-// leftJournals says of each journal in the data folder, and of those that others have noted, that nobody forwards it.
+// leftJournals names each journal in the data folder, and those that others have noted, whose events are not forwarded.
 func (d *direct) leftJournals() []string {
 	said := leftIn(d.Server.Dir)
 	if elsewhere := d.elsewhere.Load(); elsewhere != nil {

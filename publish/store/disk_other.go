@@ -2,7 +2,7 @@
 
 package store
 
-// freeBytes is not told by this system: limits then take their fixed part.
+// freeBytes is unknown on this system: limits then take their fixed part.
 func freeBytes(string) int64 { return 20 << 30 }
 
 // diskBytes is unknown as well.

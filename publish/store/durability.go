@@ -8,25 +8,25 @@ import (
 )
 
 // acknowledged begins what direct delivery means.
-const acknowledged = "an answer means: acknowledged by the remote NATS, "
+const acknowledged = "a 200 guarantees: acknowledged by the remote NATS, "
 
-// onwards begins what follows on it with a journal.
-const onwards = "; then it goes on to the remote NATS, "
+// forwarded begins what follows on it with a journal.
+const forwarded = "; it is then forwarded to the remote NATS, "
 
 // describe says what an answered callback survives, in one line. The stream is the one whose acknowledgement is waited for.
 func describe(stream publish.Stream, folder string, sync publish.Sync) string {
-	how := "one sync for all that wait"
+	how := "group commit"
 	switch {
 	case stream.Interest:
-		return fmt.Sprintf("an answer means: acknowledged by %s", inWords(stream))
+		return fmt.Sprintf("a 200 guarantees: acknowledged by %s", inWords(stream))
 	case stream.Memory:
-		return fmt.Sprintf("an answer means: in the memory of this machine, for stream %s is kept in memory; nothing survives the end of the bridge", stream.Name)
+		return fmt.Sprintf("a 200 guarantees: in the memory of this machine, for stream %s is kept in memory; nothing survives the end of the bridge", stream.Name)
 	case sync.Every > 0:
-		return fmt.Sprintf("an answer means: in the page cache of this machine; it survives a crash of the bridge, but a power cut loses up to %s and may damage the stream (BRIDGE_SYNC=%s)", sync.Every, sync.Every)
+		return fmt.Sprintf("a 200 guarantees: in the page cache of this machine; it survives a crash of the bridge, but a power cut loses up to %s and may damage the stream (BRIDGE_SYNC=%s)", sync.Every, sync.Every)
 	case sync.Server:
 		how = "each event on its own"
 	}
-	return fmt.Sprintf("an answer means: fsynced to %s on this machine (%s); it survives kill -9 and a power cut", filepath.Join(folder, "jetstream"), how)
+	return fmt.Sprintf("a 200 guarantees: fsynced to %s on this machine (%s); it survives kill -9 and a power cut", filepath.Join(folder, "jetstream"), how)
 }
 
 func inWords(stream publish.Stream) string {
@@ -44,7 +44,7 @@ func storage(stream publish.Stream) string {
 	return "file"
 }
 
-// fragile warns of a remote stream that one server's end can take away; empty: none can.
+// fragile warns of a remote stream that is lost with one server or its memory; empty: it is not.
 func fragile(stream publish.Stream) string {
 	switch {
 	case stream.Memory && stream.Replicas > 1:

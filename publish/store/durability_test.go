@@ -23,8 +23,8 @@ func TestDurabilityIsSaidAsItIs(t *testing.T) {
 		not  string
 	}{
 		{"embedded", &embedded{promise: local(publish.Stream{Replicas: 1}, publish.Sync{})}, "fsynced", "page cache"},
-		{"embedded, group commit", &embedded{promise: local(publish.Stream{Replicas: 1}, publish.Sync{})}, "one sync for all", "each event"},
-		{"embedded, the server syncs", &embedded{promise: local(publish.Stream{Replicas: 1}, publish.Sync{Server: true})}, "each event on its own", "one sync for all"},
+		{"embedded, group commit", &embedded{promise: local(publish.Stream{Replicas: 1}, publish.Sync{})}, "group commit", "each event"},
+		{"embedded, the server syncs", &embedded{promise: local(publish.Stream{Replicas: 1}, publish.Sync{Server: true})}, "each event on its own", "group commit"},
 		{"embedded, no sync", &embedded{promise: local(publish.Stream{Replicas: 1}, publish.Sync{Every: time.Second})}, "page cache", "fsynced"},
 		{"embedded, somebody's stream in memory", &embedded{promise: local(publish.Stream{Replicas: 1, Memory: true}, publish.Sync{Server: true})}, "in the memory", "fsynced"},
 		{"embedded, somebody's stream that drops what nobody wants", &embedded{promise: local(publish.Stream{Name: "CRM", Replicas: 1, Interest: true}, publish.Sync{})}, "not stored", "fsynced"},
@@ -33,7 +33,7 @@ func TestDurabilityIsSaidAsItIs(t *testing.T) {
 			"fsynced", "acknowledged by the remote",
 		},
 		{
-			"journal, then it goes on", &journal{promise: local(publish.Stream{Name: "CRM_JOURNAL", Replicas: 1}, publish.Sync{}), remote: far(publish.Stream{Name: "CRM", Replicas: 3})},
+			"journal, then it is forwarded", &journal{promise: local(publish.Stream{Name: "CRM_JOURNAL", Replicas: 1}, publish.Sync{}), remote: far(publish.Stream{Name: "CRM", Replicas: 3})},
 			"the remote NATS, stream CRM, 3 replica(s)", "could not be asked",
 		},
 		{"journal, the remote was not seen yet", &journal{remote: &remote{}}, "could not be asked yet", "replica"},

@@ -21,7 +21,7 @@ type journal struct {
 	hadQuarantine atomic.Bool           // the remote has had the stream of quarantined callbacks since the start
 }
 
-// openJournal opens the journal. The remote need not be there now; where it is, its streams must fit.
+// openJournal opens the journal. The remote need not be reachable now; where it is, its streams must fit.
 func openJournal(ctx context.Context, s *Store, c *streams, metrics *publish.Metrics) error {
 	l, err := openLocal(ctx, c, publish.ServerConfig{
 		Dir: c.Server.Dir, OwnerPass: c.Server.OwnerPass, Sync: c.Server.Sync, Log: c.Log,
@@ -35,7 +35,7 @@ func openJournal(ctx context.Context, s *Store, c *streams, metrics *publish.Met
 	if err := j.wire(ctx, s, metrics); err != nil {
 		return err
 	}
-	if err := j.lookAtRemote(ctx); err != nil {
+	if err := j.checkRemote(ctx); err != nil {
 		return err
 	}
 	return l.warnOfLeftovers(ctx, c.journalStream(), c.refusedStream())
@@ -77,9 +77,9 @@ func (j *journal) wire(ctx context.Context, s *Store, metrics *publish.Metrics) 
 	return nil
 }
 
-// lookAtRemote returns an error if the remote NATS, where it can be reached, has streams that do not fit, or if what is
-// configured to reach it cannot be right. Whatever else is wrong, the forwarder will meet and log.
-func (j *journal) lookAtRemote(ctx context.Context) error {
+// checkRemote returns an error if the remote NATS, where it can be reached, has streams that do not fit, or if what is
+// configured to reach it cannot be right. The forwarder meets and logs every other error.
+func (j *journal) checkRemote(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, remoteTimeout)
 	defer cancel()
 	conn, err := j.Remote.Reach(ctx, j.Log)
@@ -87,7 +87,7 @@ func (j *journal) lookAtRemote(ctx context.Context) error {
 		defer conn.Close()
 		_, err = j.ensureRemote(ctx, conn)
 	}
-	if j.remote.takesAPerson(err) {
+	if j.remote.needsOperator(err) {
 		return err
 	}
 	return nil
@@ -129,7 +129,7 @@ func (j *journal) misfit(err error) error {
 	return err
 }
 
-func (j *journal) Durability() string { return j.promise + onwards + j.remote.promised() }
+func (j *journal) Durability() string { return j.promise + forwarded + j.remote.promised() }
 
 func (j *journal) Reach() (*publish.Conn, error) { return j.forwarder.Reach() }
 
@@ -166,7 +166,7 @@ func (j *journal) start(ctx context.Context, lost func(error)) (end func(context
 		stopNotes()
 		j.forwardLast(ctx)
 		stopForwarding()
-		j.sayRest(context.WithoutCancel(ctx))
+		j.warnPending(context.WithoutCancel(ctx))
 		stopWatch()
 	}
 }
@@ -184,8 +184,8 @@ func (j *journal) forwardLast(ctx context.Context) {
 	}
 }
 
-// sayRest warns who is about to remove this bridge and its folder.
-func (j *journal) sayRest(ctx context.Context) {
+// warnPending warns that the data folder must be kept while events wait in it.
+func (j *journal) warnPending(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	switch n, _, err := j.forwarder.Pending(ctx); {
@@ -199,7 +199,7 @@ func (j *journal) sayRest(ctx context.Context) {
 // note notes how much waits in the journal, where the remote can be reached.
 func (j *journal) note(ctx context.Context, closed bool) error {
 	if _, err := j.Reach(); err != nil {
-		return nil // there is nobody to note it with
+		return nil // the remote is unreachable
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()

@@ -29,7 +29,7 @@ func TestEndWarnsOfAJournalThatCannotBeAsked(t *testing.T) {
 		},
 		forwarder: &publish.Forwarder{Journal: &publish.Journal{Conn: conn, Stream: "CRM_JOURNAL"}},
 	}
-	j.sayRest(t.Context())
+	j.warnPending(t.Context())
 	if !strings.Contains(log.String(), "keep this data folder") {
 		t.Errorf("the log says %q", log.String())
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// local is an embedded server, and what brings its streams to the disk.
+// local is an embedded server, and what syncs its streams.
 type local struct {
 	*streams
 	serves     publish.ServerConfig
@@ -26,7 +26,7 @@ type local struct {
 // streamsTimeout bounds how long the start asks the server about its streams.
 const streamsTimeout = 15 * time.Second
 
-// openLocal starts the server. What it returns is to be closed even after an error.
+// openLocal starts the server. The caller closes what it returns, even after an error.
 func openLocal(ctx context.Context, s *streams, serves publish.ServerConfig) (*local, error) {
 	l := &local{streams: s, serves: serves}
 	return l, l.open(ctx)
@@ -61,16 +61,16 @@ func (l *local) ensure(ctx context.Context, config publish.StreamConfig) (publis
 	return stream, nil
 }
 
-// commits reports whether Committers bring streams to the disk; else the server does, or nobody.
+// commits reports whether Committers sync streams; else the server does, or nothing.
 func (l *local) commits() bool { return l.serves.Sync == publish.Sync{} }
 
-// onDisk brings a stream to the disk, after an acknowledgement and after a deletion; nil where the acknowledgement itself
-// means that, or nothing does.
+// onDisk syncs a stream, after an acknowledgement and after a deletion; nil where the acknowledgement already means that, or
+// nothing is synced.
 type onDisk struct {
 	commit, all func(ctx context.Context) error
 }
 
-// openCommitters returns what brings a stream that takes events, and the one beside it, to the disk.
+// openCommitters returns what syncs a stream that takes events, and the one beside it.
 func (l *local) openCommitters(ctx context.Context, stream publish.Stream, beside string, metrics *publish.Metrics) (first, second onDisk, err error) {
 	// Only now: when a server deletes its last stream it also removes the folder of all streams, which the next one needs.
 	if err = l.checkLayout(ctx); err != nil {
@@ -97,8 +97,8 @@ func (l *local) committer(stream string, metrics *publish.Metrics) (onDisk, erro
 	return onDisk{committer.Commit, committer.CommitAll}, nil
 }
 
-// checkLayout proves that the store is as a Committer expects it. Where it is not, the server is opened again, and syncs
-// each event itself.
+// checkLayout checks that the store has the layout that a Committer expects. Where it has not, the server is opened again,
+// and syncs each event itself.
 func (l *local) checkLayout(ctx context.Context) error {
 	if !l.commits() {
 		return nil
@@ -107,7 +107,7 @@ func (l *local) checkLayout(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	l.Log.Warn("the embedded server's store is not as this version knows it: every event is synced on its own, which is slower", "error", err)
+	l.Log.Warn("the layout of the embedded server's store is not the expected one: each event is synced on its own, which is slower", "error", err)
 	l.conn.Close()
 	l.server.Close()
 	l.serves.Sync = publish.Sync{Server: true}
@@ -124,22 +124,22 @@ func (l *local) ready(ctx context.Context) error {
 	return l.Probe(ctx)
 }
 
-// warnOfLeftovers says what is in the data folder that nobody forwards or shows with what is configured now.
+// warnOfLeftovers warns of streams in the data folder that the current configuration neither forwards nor shows.
 func (l *local) warnOfLeftovers(ctx context.Context, ours ...string) error {
 	held, err := l.conn.Streams(ctx)
 	for name, messages := range held {
 		switch {
 		case messages == 0 || slices.Contains(ours, name):
 		case strings.HasSuffix(name, journalSuffix):
-			l.Log.Error("the data folder has a journal that nobody forwards: set BRIDGE_STREAM and BRIDGE_NATS_URL as they were until it is empty", "stream", name, "events", messages)
+			l.Log.Error("the data folder has a journal that is not forwarded: set BRIDGE_STREAM and BRIDGE_NATS_URL as they were until it is empty", "stream", name, "events", messages)
 		default:
-			l.Log.Warn("the data folder has a stream from when BRIDGE_STREAM or BRIDGE_NATS_URL was set otherwise: it stays there, and is not forwarded", "stream", name, "messages", messages)
+			l.Log.Warn("the data folder has a stream of an earlier BRIDGE_STREAM or BRIDGE_NATS_URL: it is kept and not forwarded", "stream", name, "messages", messages)
 		}
 	}
 	return err
 }
 
-// close stops the server, in the order in which one thing rests on the other.
+// close stops the server, after everything that depends on it.
 func (l *local) close() {
 	if l.conn != nil {
 		l.conn.Close()

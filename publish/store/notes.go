@@ -63,7 +63,7 @@ func writeNote(ctx context.Context, state *publish.State, id string, note journa
 	return err
 }
 
-// readNotes says of each journal that others have noted, and that nobody forwards now, what may wait in it.
+// readNotes returns a sentence for each journal that others have noted, and that is not forwarded now, on what may wait in it.
 func readNotes(ctx context.Context, state *publish.State) (waiting []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()

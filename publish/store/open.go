@@ -6,7 +6,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// Open opens what makes events safe: without a remote the embedded server, with one the journal before it, or with
+// Open opens what stores events: without a remote the embedded server, with one the journal in front of it, or with
 // Config.Direct the remote itself.
 func Open(ctx context.Context, c Config) (*Store, error) {
 	if c.Apply {

@@ -70,9 +70,9 @@ func (r *remote) promised() string {
 	return "which could not be asked yet"
 }
 
-// takesAPerson reports whether an error of the remote's streams ends the start: they do not fit, or there is no room for the
+// needsOperator reports whether an error of the remote's streams ends the start: they do not fit, or there is no room for the
 // stream of events.
-func (r *remote) takesAPerson(err error) bool {
+func (r *remote) needsOperator(err error) bool {
 	var full *publish.NoRoomError
 	return errors.As(err, new(publish.MisfitError)) || errors.As(err, &full) && full.Stream == r.Stream
 }

@@ -27,7 +27,7 @@ var (
 // leastDefault is what a stream on this machine takes at least.
 const leastDefault = 1 << 20
 
-// On returns what tells how many bytes a stream takes by default, on the disk of a folder or on a remote NATS.
+// On returns a function of how many bytes a stream takes by default, on the disk of a folder or on a remote NATS.
 func (r Room) On(dir string, here bool) func() int64 {
 	return func() int64 {
 		switch {

@@ -44,7 +44,7 @@ type mode interface {
 	// start begins what keeps the store, and calls lost with the reason when only a new start can use it again. end, which is
 	// always called, ends it in order: what is in a journal is forwarded as far as the remote takes it within a moment.
 	start(ctx context.Context, lost func(error)) (end func(ctx context.Context))
-	close() // in the order in which one thing rests on the other
+	close() // each part before what it depends on
 }
 
 // Status is what an operator should know of a store beside whether it is ready.
@@ -52,7 +52,7 @@ type Status struct {
 	Forwards    bool     // there is a journal, which is forwarded to a remote NATS
 	Interrupted error    // why nothing is forwarded now; nil: it is
 	Pending     *uint64  // messages that the remote has not acknowledged; nil: it is not known
-	Warnings    []string // journals whose events nobody forwards
+	Warnings    []string // journals whose events are not forwarded
 }
 
 // Publish is publish.Publisher.Publish, and fails at once where the store is broken.

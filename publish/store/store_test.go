@@ -68,9 +68,9 @@ func TestEventsReachTheStream(t *testing.T) {
 // However the disk is synced, events are taken, what is said of them is true, and a value of the state survives a restart.
 func TestSyncModes(t *testing.T) {
 	for says, sync := range map[string]publish.Sync{
-		"one sync for all that wait": {},
-		"each event on its own":      {Server: true},
-		"in the page cache":          {Every: time.Second},
+		"group commit":          {},
+		"each event on its own": {Server: true},
+		"in the page cache":     {Every: time.Second},
 	} {
 		t.Run(says, func(t *testing.T) {
 			c := config(t)
@@ -128,7 +128,7 @@ func TestOddStoreIsSyncedByTheServer(t *testing.T) {
 	var log strings.Builder
 	c.Server.Sync, c.Log, c.Registry = publish.Sync{}, slog.New(slog.NewTextHandler(&log, nil)), prometheus.NewRegistry()
 	s = open(t, c)
-	if !strings.Contains(s.Durability(), "each event on its own") || !strings.Contains(log.String(), "is not as this version knows it") {
+	if !strings.Contains(s.Durability(), "each event on its own") || !strings.Contains(log.String(), "is not the expected one") {
 		t.Errorf("it says %q, and the log is %s", s.Durability(), log.String())
 	}
 	if err := errors.Join(put(t, s, "one"), s.Ready(t.Context())); err != nil {
@@ -162,7 +162,7 @@ func TestLeftoversAreSaid(t *testing.T) {
 	var log strings.Builder
 	c.Log, c.Registry, c.Remote = slog.New(slog.NewTextHandler(&log, nil)), prometheus.NewRegistry(), publish.Address{URL: openFar(t).url}
 	open(t, c)
-	if !strings.Contains(log.String(), "it stays there, and is not forwarded") || !strings.Contains(log.String(), "stream=CRM ") {
+	if !strings.Contains(log.String(), "it is kept and not forwarded") || !strings.Contains(log.String(), "stream=CRM ") {
 		t.Errorf("the log is %s", log.String())
 	}
 	if left, err := publish.Leftovers(c.Server.Dir, "CRM"); err != nil || len(left) != 1 || left[0].Folder != filepath.Join(c.Server.Dir, "jetstream", "$G", "streams", "CRM") {

@@ -10,7 +10,7 @@ import (
 // roomAgain is the free disk from which a store that broke is worth opening again; of a small disk a tenth.
 const roomAgain = 64 << 20
 
-// watchEvery is how often the embedded store is looked at.
+// watchEvery is how often the embedded store is checked.
 const watchEvery = time.Second
 
 // watch returns an error when only a new start can use the embedded store again: one of the streams is missing, or it has

@@ -87,9 +87,9 @@ func restartedJob(t *testing.T, env []string, args ...string) {
 		t.Fatal(err)
 	}
 	var said strings.Builder
-	for lines := bufio.NewScanner(io.TeeReader(stderr, &said)); lines.Scan() && !strings.Contains(lines.Text(), "is removed"); {
+	for lines := bufio.NewScanner(io.TeeReader(stderr, &said)); lines.Scan() && !strings.Contains(lines.Text(), "removed what job"); {
 	}
-	if err := cmd.Process.Kill(); err != nil || !strings.Contains(said.String(), "is removed") {
+	if err := cmd.Process.Kill(); err != nil || !strings.Contains(said.String(), "removed what job") {
 		t.Errorf("it says %s (%v)", said.String(), err)
 	}
 	_ = cmd.Wait()

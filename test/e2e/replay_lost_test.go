@@ -76,7 +76,7 @@ func TestReplayIsRunOnce(t *testing.T) {
 	if err := second.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	if err := second.Wait(); err == nil || !strings.Contains(told.String(), "interrupted: the same command with --job once goes on from here") {
+	if err := second.Wait(); err == nil || !strings.Contains(told.String(), "interrupted: run the same command with --job once to resume") {
 		t.Errorf("interrupted it ended with %v: %s", err, told.String())
 	}
 	began, had := time.Now(), len(endpoint.taken())
@@ -97,7 +97,7 @@ func TestReplayStreamIsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := replay(t, env, "--to", "subject", "--job", "full")
-	if r.code != 1 || !strings.Contains(r.errs, "stream CRM_REPLAY is full") || !strings.Contains(r.errs, "with --job full goes on") {
+	if r.code != 1 || !strings.Contains(r.errs, "stream CRM_REPLAY is full") || !strings.Contains(r.errs, "with --job full to resume") {
 		t.Errorf("ended with %d: %s", r.code, r.errs)
 	}
 	small.MaxBytes = -1
@@ -135,7 +135,7 @@ func TestReplayOfWhatIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	remoteStream(t, remote.ClientURL(), jetstream.StreamConfig{Name: "CRM", Subjects: []string{"crm.>"}})
-	if r = replay(t, env, args...); r.code != 1 || !strings.Contains(r.errs, "made at another time") {
+	if r = replay(t, env, args...); r.code != 1 || !strings.Contains(r.errs, "earlier stream") {
 		t.Errorf("on another stream it ended with %d: %s %s", r.code, r.out, r.errs)
 	}
 	if r = replay(t, env, append(args, "--restart")...); r.code != 0 || !strings.Contains(r.out, `"read":0,"events":0`) {

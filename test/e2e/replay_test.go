@@ -220,7 +220,7 @@ func TestReplayToSubject(t *testing.T) {
 	if r := replay(t, env, "--to", "subject", "--job", "one"); r.code != 0 || !strings.Contains(r.out, `"before":true`) || !strings.Contains(r.errs, "was done") {
 		t.Errorf("again it ended with %d: %s %s", r.code, r.out, r.errs)
 	}
-	if r := replay(t, env, "--to", "subject", "--job", "one", "--since", "1h", "--record", "7"); r.code != 1 || !strings.Contains(r.errs, "--since was not given, and is 1h; --record was not given, and is 7") {
+	if r := replay(t, env, "--to", "subject", "--job", "one", "--since", "1h", "--record", "7"); r.code != 1 || !strings.Contains(r.errs, "--since was not given, now 1h; --record was not given, now 7") {
 		t.Errorf("with other flags it ended with %d: %s", r.code, r.errs)
 	}
 	if r := replay(t, env, "--to", "http://127.0.0.1:9", "--job", "one"); r.code != 1 || !strings.Contains(r.errs, "--to was subject") {
@@ -282,7 +282,7 @@ func TestReplayOfForeignMessages(t *testing.T) {
 		t.Error(diff)
 	}
 	r := replay(t, env, "--subject", ">", "--to", "subject", "--job", "j")
-	if r.code != 0 || !strings.Contains(r.out, `"read":7,"events":4,"noEvents":3`) || !strings.Contains(r.errs, "passed over: message 4 on orders.new") {
+	if r.code != 0 || !strings.Contains(r.out, `"read":7,"events":4,"noEvents":3`) || !strings.Contains(r.errs, "skipped: message 4 on orders.new") {
 		t.Errorf("ended with %d: %s %s", r.code, r.out, r.errs)
 	}
 	conn, err := nats.Connect(remote.ClientURL())
@@ -361,7 +361,7 @@ func TestReplayOverHTTP(t *testing.T) {
 	endpoint.reset()
 	endpoint.answers(func(n int) int { return map[int]int{2: 400, 4: 302}[n] })
 	r := replay(t, env, "--to", secret, "--job", "refused")
-	if r.code != 1 || !strings.Contains(r.errs, "event "+want[1]+" (crm.zoho.Contacts.edit, sequence 2): the endpoint answered 400 Bad Request; --job refused --skip-refused goes on") || strings.Contains(r.errs, "planted") {
+	if r.code != 1 || !strings.Contains(r.errs, "event "+want[1]+" (crm.zoho.Contacts.edit, sequence 2): the endpoint answered 400 Bad Request; run the same command with --job refused --skip-refused to resume without it") || strings.Contains(r.errs, "planted") {
 		t.Errorf("ended with %d: %s", r.code, r.errs)
 	}
 	endpoint.answers(func(n int) int { return map[int]int{3: 422, 5: 302}[n] }) // the third post is the second event again
@@ -374,7 +374,7 @@ func TestReplayOverHTTP(t *testing.T) {
 	}
 	server.Close()
 	r = replay(t, env, "--to", secret, "--job", "away", "--retry-for", "1s")
-	if r.code != 1 || !strings.Contains(r.errs, "the same command with --job away goes on from here") || !strings.Contains(r.errs, want[0]) || strings.Contains(r.errs, "planted") {
+	if r.code != 1 || !strings.Contains(r.errs, "run the same command with --job away to resume") || !strings.Contains(r.errs, want[0]) || strings.Contains(r.errs, "planted") {
 		t.Errorf("without an endpoint it ended with %d: %s", r.code, r.errs)
 	}
 	wrong := writeFile(t, "Authorization Bearer planted-token\n")

@@ -82,7 +82,7 @@ func TestRoundtripThroughJournal(t *testing.T) {
 	remote.Shutdown()
 	remote.WaitForShutdown()
 	out, code = elsewhere(t, env, "check", "--roundtrip", "--url", b.Callbacks, "--timeout", "1s")
-	if code != 1 || !strings.Contains(out, "the way in took") || !strings.Contains(out, "the way back failed") || !strings.Contains(out, "connect") || strings.Count(out, "\n") != 1 {
+	if code != 1 || !strings.Contains(out, "the test callback was answered in") || !strings.Contains(out, "was not read from stream") || !strings.Contains(out, "connect") || strings.Count(out, "\n") != 1 {
 		t.Errorf("ended with %d: %s", code, out)
 	}
 	ended := make(chan struct{})
@@ -105,7 +105,7 @@ func TestRoundtripThatFailsOnTheWayIn(t *testing.T) {
 	fails := func(want, secret, url string) {
 		t.Helper()
 		out, code := elsewhere(t, []string{secret, nats}, "check", "--roundtrip", "--url", url, "--timeout", "5s")
-		if code != 1 || !strings.Contains(out, "the way in failed") || !strings.Contains(out, want) || strings.Count(out, "\n") != 1 || strings.Contains(out, "of-the-roundtrip") {
+		if code != 1 || !strings.Contains(out, "sending the test callback failed") || !strings.Contains(out, want) || strings.Count(out, "\n") != 1 || strings.Contains(out, "of-the-roundtrip") {
 			t.Errorf("ended with %d: %s", code, out)
 		}
 	}

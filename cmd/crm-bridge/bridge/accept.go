@@ -54,7 +54,7 @@ func fate(err error) error {
 	return fmt.Errorf("%w: %w", ingest.ErrRetry, err)
 }
 
-// events returns what accept publishes.
+// events returns what Accept publishes.
 func (a Accepting) events(changes ...ingest.Change) (events []publish.Event, err error) {
 	for _, change := range changes {
 		made, err := a.Mapping.Events(change)
@@ -68,7 +68,7 @@ func (a Accepting) events(changes ...ingest.Change) (events []publish.Event, err
 	return events, nil
 }
 
-// IDs returns the ids of the events that accept makes of a change.
+// IDs returns the ids of the events that Accept makes of a change.
 func (a Accepting) IDs(change ingest.Change) (ids []string, err error) {
 	events, err := a.events(change)
 	for _, e := range events {

@@ -104,7 +104,7 @@ func (c *contract) now() (*made, error) {
 		c.making.Lock()
 	}
 	defer c.making.Unlock()
-	if now := c.made.Load(); now != last { // somebody has made it meanwhile
+	if now := c.made.Load(); now != last { // another request has made it meanwhile
 		return now, nil
 	}
 	c.look()

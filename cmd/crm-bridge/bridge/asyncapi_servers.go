@@ -21,7 +21,7 @@ func consumersConnect(s config.Settings, listens string) []asyncapi.Server {
 func ownServer(s config.Settings, listens string) asyncapi.Server {
 	own := asyncapi.Server{
 		Protocol: "nats", TLS: s.NATS.ListenCert != "", Password: s.NATS.ListenUser != "",
-		Description: "The bridge's own NATS server. Whoever connects may read its streams, and write to none.",
+		Description: "The bridge's own NATS server. Clients can read its streams and cannot write to them.",
 	}
 	u, err := url.Parse(listens)
 	if err != nil {
@@ -43,7 +43,7 @@ func ownServer(s config.Settings, listens string) asyncapi.Server {
 	return own
 }
 
-// remoteServers are those of BRIDGE_NATS_URL. What proves the bridge to them is not for consumers.
+// remoteServers are those of BRIDGE_NATS_URL, without the bridge's own credentials.
 func remoteServers(n config.NATS) []asyncapi.Server {
 	var servers []asyncapi.Server
 	for one := range strings.SplitSeq(n.URL, ",") {
@@ -60,7 +60,7 @@ func remoteServers(n config.NATS) []asyncapi.Server {
 		}
 		server := asyncapi.Server{
 			Host: host, Protocol: u.Scheme, TLS: u.Scheme == "tls" || u.Scheme == "wss" || n.CA != "" || n.Cert != "",
-			Description: "The NATS that the bridge brings its events to, by the address that the bridge knows it under. Who runs it gives you an account.",
+			Description: "Your own NATS, at the address that the bridge uses. Its operator gives you an account.",
 		}
 		if u.Scheme == "tls" {
 			server.Protocol = "nats"

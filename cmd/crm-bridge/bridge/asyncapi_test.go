@@ -14,7 +14,7 @@ import (
 
 // The servers in the document are where consumers connect, without anything that proves the bridge to them.
 func TestServersHoldNoCredentials(t *testing.T) {
-	const description = "The NATS that the bridge brings its events to, by the address that the bridge knows it under. Who runs it gives you an account."
+	const description = "Your own NATS, at the address that the bridge uses. Its operator gives you an account."
 	for list, want := range map[string][]asyncapi.Server{
 		"nats://127.0.0.1:4333":                    {{Host: "127.0.0.1:4333", Protocol: "nats"}},
 		"nats.example.com":                         {{Host: "nats.example.com:4222", Protocol: "nats"}},
@@ -49,7 +49,7 @@ func TestOwnServer(t *testing.T) {
 	} {
 		var s config.Settings
 		s.NATS.Listen, s.PublicURL, s.NATS.ListenUser, s.NATS.ListenPassword = c.listen, c.public, "reader", "a-password"
-		want := asyncapi.Server{Host: c.host, DefaultHost: c.otherwise, Protocol: "nats", Password: true, Description: "The bridge's own NATS server. Whoever connects may read its streams, and write to none."}
+		want := asyncapi.Server{Host: c.host, DefaultHost: c.otherwise, Protocol: "nats", Password: true, Description: "The bridge's own NATS server. Clients can read its streams and cannot write to them."}
 		if c.alone {
 			want.Description += " Only from the machine that the bridge runs on."
 		}

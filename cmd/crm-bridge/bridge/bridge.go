@@ -155,7 +155,7 @@ func (b *Bridge) wake() {
 	ctx, cancel := context.WithTimeout(context.Background(), wakeTimeout)
 	defer cancel()
 	if err := b.Keeper.Wake(ctx); err != nil {
-		b.Log.Warn("what an installation needs is done later", "error", err)
+		b.Log.Warn("subscriptions are checked later than right after an installation", "error", err)
 	}
 }
 
@@ -267,7 +267,7 @@ func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	return err
 }
 
-// Close stops what openBridge started, in the order in which one rests on the other.
+// Close stops what Open started, each part before what it depends on.
 func (b *Bridge) Close() {
 	for _, door := range []*door{b.Callbacks, b.Admin} {
 		if door != nil {

@@ -106,7 +106,7 @@ func (c *channels) changeChannels(ctx context.Context, word, provider, target st
 }
 
 // expected returns the channels of a provider as they are after a change of a portal's, or of all portals', until the next Watch
-// has looked at them.
+// reports them.
 func (c *channels) expected(ctx context.Context, word, provider, target string) (expected []ingest.Channel, err error) {
 	all, err := c.keeper.Channels(ctx)
 	for _, channel := range all {
@@ -133,7 +133,7 @@ type heard struct {
 	at map[[3]string]time.Time // by provider, account and module
 }
 
-// note remembers changes that callbacks told of.
+// note remembers when callbacks reported changes.
 func (h *heard) note(changes []ingest.Change) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

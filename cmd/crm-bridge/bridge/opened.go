@@ -65,7 +65,7 @@ func (o Opened) CRM(provider string) *ingest.CRM {
 	return nil
 }
 
-// Providers are the names of the CRMs, sorted.
+// Providers returns the names of the CRMs, sorted.
 func (o Opened) Providers() []string {
 	var names []string
 	for _, crm := range o {
@@ -75,7 +75,7 @@ func (o Opened) Providers() []string {
 	return names
 }
 
-// Callable are the CRMs whose API the bridge can call, once it has credentials.
+// Callable returns the CRMs whose API the bridge can call, once it has credentials.
 func (o Opened) Callable() Opened {
 	return slices.DeleteFunc(slices.Clone(o), func(crm *ingest.CRM) bool { return len(crm.Words.Credentials) == 0 })
 }
@@ -85,7 +85,7 @@ func (o Opened) kept() Opened {
 	return slices.DeleteFunc(slices.Clone(o), func(crm *ingest.CRM) bool { return !crm.Keeps() })
 }
 
-// Labels are those of the sources, sorted.
+// Labels returns the labels of the sources, sorted.
 func (o Opened) Labels() []string {
 	var names []string
 	for _, source := range o.Sources() {
@@ -95,7 +95,7 @@ func (o Opened) Labels() []string {
 	return names
 }
 
-// Proofs are the variables whose values authenticate samples.
+// Proofs returns the variables whose values authenticate samples.
 func (o Opened) Proofs() []string {
 	var names []string
 	for _, source := range o.Sources() {

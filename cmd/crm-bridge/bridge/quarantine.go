@@ -87,7 +87,7 @@ func (q *quarantine) each(w http.ResponseWriter, r *http.Request, callback, refu
 			return nil
 		}
 		found = true
-		// Who goes away in between must not leave a callback half settled.
+		// A client that disconnects must not leave a callback half settled.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), lineTimeout)
 		defer cancel()
 		line := do(ctx, r, kept)
@@ -127,7 +127,7 @@ func (q *quarantine) redrive(ctx context.Context, r *http.Request, kept publish.
 	if err == nil && !dryRun {
 		q.log.Info("redriven from quarantine", "quarantine", kept.ID, "events", len(acks))
 		if err = q.store.Quarantine.Drop(ctx, kept); err != nil {
-			err = fmt.Errorf("its events are published, but it is still here: %w", err)
+			err = fmt.Errorf("its events are published, but it could not be removed from quarantine: %w", err)
 		}
 	}
 	if result.Events = acks; err != nil {

@@ -55,7 +55,7 @@ func (r *refused) redrive(ctx context.Context, req *http.Request, kept publish.K
 		result.Events = []ingest.Ack{{ID: kept.ID, Subject: ack.Subject, Stream: ack.Stream, Sequence: ack.Sequence}}
 		r.log.Info("redriven to the remote NATS", "id", kept.ID)
 		if err = r.Drop(ctx, kept); err != nil {
-			err = fmt.Errorf("it is in the journal again, but it is still here: %w", err)
+			err = fmt.Errorf("it is in the journal again, but it could not be removed from quarantine: %w", err)
 		}
 	}
 	if err != nil {

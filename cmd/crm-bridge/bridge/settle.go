@@ -61,7 +61,7 @@ func settledMeanwhile(err error) string {
 	if err != nil {
 		return terminal.Plainly(err)
 	}
-	return "somebody else has settled it in the meantime"
+	return "another request has settled it in the meantime"
 }
 
 func isDryRun(r *http.Request) bool { return r.URL.Query().Get("dry-run") == "true" }

@@ -17,11 +17,11 @@ func SharedState(s config.Settings, reach func() (*publish.Conn, error)) *publis
 }
 
 // OpenState returns what replicas share, in a bucket beside the stream. Secrets are encrypted with key; without one they
-// are kept in this process alone, and what was in them is asked for anew after a restart.
+// are kept in this process alone, and are requested again after a restart.
 func OpenState(state *publish.State, key string, log *slog.Logger) (ingest.State, error) {
 	shared := ingest.State{Shared: bucket{state, log}, Secret: &ingest.Memory{}}
 	if key == "" {
-		log.Warn("BRIDGE_STATE_KEY is not set: access tokens are not shared with other replicas, and refresh tokens that work only once are lost at the end of this process")
+		log.Warn("BRIDGE_STATE_KEY is not set: access tokens are not shared with other replicas, and one-time refresh tokens are lost when this process ends")
 		return shared, nil
 	}
 	sealed, err := publish.NewSealed(state, key)
@@ -70,7 +70,8 @@ type bucket struct {
 	log *slog.Logger
 }
 
-// Load implements ingest.Store. A secret that was sealed with another key is as good as none: what can be had anew is.
+// Load implements ingest.Store. A secret that was sealed with another key is treated as absent; callers
+// fetch it again.
 func (b bucket) Load(ctx context.Context, key string) ([]byte, uint64, error) {
 	value, revision, err := b.Store.Load(ctx, key)
 	if errors.Is(err, publish.ErrSealed) {

@@ -25,7 +25,7 @@ func storeConfig(s config.Settings) store.Config {
 	}
 }
 
-// openStore opens what makes events safe.
+// openStore opens what stores events.
 func openStore(ctx context.Context, s config.Settings, data *datadir.Dir, crms Opened, registry prometheus.Registerer, log *slog.Logger) (*store.Store, error) {
 	c := storeConfig(s)
 	c.Registry, c.Log, c.Server.Log = registry, log, log

@@ -48,7 +48,7 @@ func Connect(s config.Settings) (*publish.Conn, error) {
 	return Reach(context.Background(), s)
 }
 
-// Reach is connectReader that ends with ctx.
+// Reach is Connect that gives up when ctx ends.
 func Reach(ctx context.Context, s config.Settings) (*publish.Conn, error) {
 	quiet := slog.New(slog.DiscardHandler)
 	if !s.Embedded() {
@@ -73,7 +73,7 @@ func Reach(ctx context.Context, s config.Settings) (*publish.Conn, error) {
 	case errors.Is(err, publish.ErrUnauthorized) && address.Owner:
 		return nil, fmt.Errorf("the bridge at BRIDGE_NATS_LISTEN has another data folder than BRIDGE_DATA_DIR: %w; name its folder, or set BRIDGE_NATS_URL", err)
 	case errors.Is(err, publish.ErrUnauthorized):
-		return nil, fmt.Errorf("the bridge at BRIDGE_NATS_LISTEN wants its BRIDGE_NATS_LISTEN_USER and _PASSWORD: %w", err)
+		return nil, fmt.Errorf("the bridge at BRIDGE_NATS_LISTEN requires its BRIDGE_NATS_LISTEN_USER and _PASSWORD: %w", err)
 	case err != nil:
 		return nil, fmt.Errorf("no bridge answers at BRIDGE_NATS_LISTEN: %w; start one with %s, or set BRIDGE_NATS_URL", err, OwnCommand())
 	}

@@ -15,7 +15,7 @@ var (
 	streamPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 )
 
-// Load reads the bridge's own variables and checks what one of them alone cannot tell. It returns all problems.
+// Load reads the bridge's own variables and checks each, and all of them together. It returns all problems.
 func Load(env *Environment) (s Settings, err error) {
 	var found Problems
 	found.Add(env.Load(&s))

@@ -60,7 +60,7 @@ func (e *Environment) Load(into any) error {
 	}
 }
 
-// Collect is Load that keeps the problems in e.Problems and returns none, so that its caller goes on to find the others.
+// Collect is Load that adds the problems to e.Problems and returns none, so that its caller finds the others too.
 func (e *Environment) Collect(into any) error {
 	e.Problems.Add(e.Load(into))
 	return nil

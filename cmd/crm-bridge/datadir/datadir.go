@@ -71,8 +71,8 @@ func (d *Dir) Secret(name string) (string, error) {
 	return secret, publish.WriteDurably(filepath.Join(d.Path, name), secret+"\n")
 }
 
-// Probe writes and syncs a few bytes: it fails when the disk is full or read-only, or does not answer before ctx ends. One
-// that hangs goes on, and the next caller waits for its end in place of beginning another.
+// Probe writes and syncs a few bytes: it fails when the disk is full or read-only, or does not answer before ctx ends. A
+// probe that hangs continues, and the next caller waits for it instead of starting another.
 func (d *Dir) Probe(ctx context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -3,7 +3,7 @@ package datadir
 // OwnerSecret is the file in the data folder that holds the password of the bridge and its commands.
 const OwnerSecret = "nats-password"
 
-// AdminSecret is the file in the data folder that holds what proves a command to the admin address.
+// AdminSecret is the file in the data folder that holds the token that authenticates a command at the admin address.
 const AdminSecret = "admin-token"
 
 // StateSecret is the file in the data folder that holds the key of secret state, where no BRIDGE_STATE_KEY is set.

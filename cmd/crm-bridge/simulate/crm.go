@@ -22,7 +22,7 @@ import (
 // channelLife is how long the simulated CRM lets a subscription live.
 const channelLife = 12 * time.Second
 
-// DemoCRM shows a subscription that is enabled, lapses and heals, in the first CRM that has a simulation.
+// DemoCRM shows a subscription that is enabled, lapses and is repaired, in the first CRM that has a simulation.
 func DemoCRM(ctx context.Context, out io.Writer) error {
 	i := slices.IndexFunc(bridge.Known(), func(crm *ingest.CRM) bool { return crm.Simulate != nil })
 	if i < 0 {
@@ -63,7 +63,7 @@ func DemoCRM(ctx context.Context, out io.Writer) error {
 	})
 }
 
-// freeAddress is one that nothing listens on now: the CRM must be told where to post before the bridge listens.
+// freeAddress returns an address that nothing listens on now: the CRM needs it before the bridge listens.
 func freeAddress(ctx context.Context) (string, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -87,7 +87,7 @@ func (h *healing) run(ctx context.Context) error {
 	go func() { watched <- h.watch(watch) }()
 
 	crm := h.bridge.CRMs[0]
-	h.explain("A simulated %s answers at %s. The bridge was given an OAuth client and %s, and enables a channel. It lives for %s here, and for longer in a real one.", crm.Words.Name, h.url, h.simulated.Wanted, channelLife)
+	h.explain("A simulated %s answers at %s. The bridge has an OAuth client and %s, and enables a channel. It expires after %s here; a real one lives longer.", crm.Words.Name, h.url, h.simulated.Wanted, channelLife)
 	if err := h.until(ctx, func() bool { return h.simulated.Alive() == 1 }); err != nil {
 		return err
 	}
@@ -102,12 +102,12 @@ func (h *healing) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.explain("The CRM forgets the channel, as it was seen to do. A record is created, and no callback reports it.")
+	h.explain("The CRM drops the channel without notice. A record is created, and no callback reports it.")
 	if err := h.simulated.Miss(); err != nil {
 		return err
 	}
-	terminal.Say(h.out, "   channels that are alive: %d\n", h.simulated.Alive())
-	h.explain("At two thirds of its time the bridge renews the channel, finds it gone, enables it again, and reads from the CRM what changed since shortly before it was last seen alive: the record that no callback reported, and the first one once more (about %s).", channelLife)
+	terminal.Say(h.out, "   active channels: %d\n", h.simulated.Alive())
+	h.explain("After two thirds of the channel's lifetime the bridge tries to renew it, finds it gone, enables it again, and reads from the CRM what changed since shortly before it was last seen alive: the record that no callback reported, and the first one once more (about %s).", channelLife)
 	if err := h.until(ctx, func() bool { return h.simulated.Alive() == 1 && h.seen[1].Load() > 0 }); err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (h *healing) watch(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		how, place := "told by a callback", 0
+		how, place := "reported by a callback", 0
 		if event.Extensions()["crmorigin"] == string(ingest.Repair) {
 			how, place = "read from the CRM: crmorigin=repair", 1
 		}
@@ -145,7 +145,7 @@ func (h *healing) watch(ctx context.Context) error {
 func (h *healing) channels(ctx context.Context) error {
 	channels, err := h.bridge.Keeper.Channels(ctx)
 	for _, one := range channels {
-		terminal.Say(h.out, "   channel %s  %s  %s  ends in %s\n", one.ID, strings.Join(one.Modules, ","), one.State, time.Until(one.Expires).Round(time.Second))
+		terminal.Say(h.out, "   channel %s  %s  %s  expires in %s\n", one.ID, strings.Join(one.Modules, ","), one.State, time.Until(one.Expires).Round(time.Second))
 	}
 	return err
 }

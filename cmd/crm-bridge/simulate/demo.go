@@ -95,7 +95,7 @@ func (s *show) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.explain("A CRM sends callbacks. Each 200 says where the event is safe.")
+	s.explain("A CRM sends callbacks. Each 200 says where the event is stored.")
 	for _, sample := range samples {
 		if err := s.post(ctx, sample.name, sample.cb); err != nil {
 			return err
@@ -107,13 +107,13 @@ func (s *show) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.explain("A CRM sends one of them twice, and marks both as the same: same id, and the stream keeps one copy.")
+	s.explain("The CRM sends one callback twice, with the same mark: both get the same id, and the stream keeps one event.")
 	for _, name := range []string{"once", "the same again"} {
 		if err := s.post(ctx, name, again); err != nil {
 			return err
 		}
 	}
-	s.explain("Somebody else tries, without a token that proves anything: 401, and nothing is kept.")
+	s.explain("A forged callback has a wrong token: 401, and nothing is kept.")
 	forged, err := first.Sample(change, "guessed")
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func (s *show) run(ctx context.Context) error {
 	if err := s.post(ctx, "a forgery", forged); err != nil {
 		return err
 	}
-	s.explain("The CRM sends something that nobody foresaw: 400, and a copy without its secrets waits in quarantine.")
+	s.explain("The CRM sends a callback that cannot be parsed: 400, and a copy without its secrets is quarantined.")
 	odd, err := first.Sample(ingest.Change{Operation: "create", OccurredAt: time.Now()}, "")
 	if err != nil {
 		return err
@@ -175,7 +175,7 @@ func (s *show) post(ctx context.Context, name string, cb ingest.Callback) error 
 // consume lets two consumers read the stream, each on its own.
 func (s *show) consume(ctx context.Context, samples []sample) error {
 	deals := s.bridge.CRMs[0].Provider + "." + s.bridge.CRMs[0].Words.Module
-	s.explain("Two services subscribe, each on its own, and read back from the start; more may join at any time, in any language.")
+	s.explain("Two services consume the stream independently, from the first event; more can join at any time, in any language.")
 	consumers := []struct {
 		name, subject string
 		count         int
@@ -223,7 +223,7 @@ func (s *show) consume(ctx context.Context, samples []sample) error {
 	return s.showEvent(ctx)
 }
 
-// showEvent prints one event whole, as it stands in the stream.
+// showEvent prints one event verbatim.
 func (s *show) showEvent(ctx context.Context) error {
 	s.explain("One event as any consumer sees it (CloudEvents 1.0, JSON):")
 	conn, err := s.bridge.Store.Reach()

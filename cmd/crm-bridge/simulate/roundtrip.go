@@ -77,12 +77,12 @@ func (r Roundtrip) Run(ctx context.Context, out io.Writer, asJSON bool) error {
 		err = fmt.Errorf("%s: %w", publish.HideUser(r.URL), client.Rejected(client.UsedSecret(r.settings, env, all.Source(cb.Source), "")))
 	}
 	if err != nil {
-		return fmt.Errorf("the way in failed after %s: %w", since(began), err)
+		return fmt.Errorf("sending the test callback failed after %s: %w", since(began), err)
 	}
 	t.Subject, t.ID, t.InMS = ack.Subject, ack.ID, milliseconds(began)
 	answered := time.Now()
 	if t.Sequence, err = r.find(ctx, ack, before); err != nil {
-		return fmt.Errorf("the way in took %.2f ms, but the way back failed: within %s event %s was not read from stream %s: %w", t.InMS, since(answered), t.ID, t.Stream, err)
+		return fmt.Errorf("the test callback was answered in %.2f ms, but its event %s was not read from stream %s within %s: %w", t.InMS, t.ID, t.Stream, since(answered), err)
 	}
 	t.BackMS = milliseconds(answered)
 	if asJSON {
@@ -125,7 +125,7 @@ var (
 	errFollowed = errors.New("the event was read") // ends the following
 )
 
-// send posts the callback, and returns what it is told of its event.
+// send posts the callback, and returns where its event is stored.
 func (r Roundtrip) send(ctx context.Context, cb ingest.Callback) (ingest.Ack, error) {
 	request, err := asRequest(ctx, r.URL, cb)
 	if err != nil {

@@ -52,7 +52,7 @@ func Samples(source ingest.Source, o Order, data string) func(i int) (ingest.Cal
 		}
 		maker, ok := source.(ingest.Sampler)
 		if !ok {
-			return ingest.Callback{}, errors.New("this kind has no orders: give --file")
+			return ingest.Callback{}, errors.New("no sample exists for this kind: give --file")
 		}
 		cb, err := maker.Sample(sampleChange(o, at), o.Token)
 		if _, missing := datadir.ReadSecret(data, datadir.AdminSecret); err != nil && errors.Is(missing, fs.ErrNotExist) {

@@ -34,8 +34,8 @@ func operationColour(operation string) string {
 	return magenta
 }
 
-// WantsColour reports whether what is printed there may be coloured: on a terminal that knows colours, unless the person
-// wants none (NO_COLOR).
+// WantsColour reports whether what is printed there may be coloured: on a terminal that supports colours, unless NO_COLOR is
+// set.
 func WantsColour(stream any) bool {
 	file, ok := stream.(*os.File)
 	return ok && IsTerminal(file) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && takesEscapes(file)
@@ -80,7 +80,7 @@ func Visible(text string) string {
 	return shown.String()
 }
 
-// VisibleLines is visible for a text of several lines.
+// VisibleLines is Visible for a text of several lines.
 func VisibleLines(text string) string {
 	lines := strings.Split(text, "\n")
 	for i := range lines {
@@ -91,7 +91,7 @@ func VisibleLines(text string) string {
 
 func hidden(r rune) bool { return r == utf8.RuneError || !strconv.IsPrint(r) }
 
-// VisibleJSON is visible for JSON, whose meaning it leaves as it is.
+// VisibleJSON is Visible for JSON, whose meaning it keeps.
 func VisibleJSON(text []byte) []byte {
 	shown := make([]byte, 0, len(text))
 	for i := 0; i < len(text); {

@@ -28,7 +28,7 @@ func NewLog(to io.Writer, level slog.Level, format string) (log *slog.Logger, fl
 }
 
 // The log is written when it holds logBytes, or logDelay after its first line: a write for each callback would wake
-// whoever reads the log thousands of times a second.
+// the log's reader thousands of times a second.
 const (
 	logBytes = 32 << 10
 	logDelay = 20 * time.Millisecond

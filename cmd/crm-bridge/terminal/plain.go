@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// plainWords are what libraries write about their own calls, and how a person reads it.
+// plainWords are what libraries write about their own calls, with the words for a person.
 var plainWords = []struct {
 	said  *regexp.Regexp
 	plain string
@@ -42,7 +42,7 @@ var plainWords = []struct {
 	{regexp.MustCompile(`: <nil>|%!\w\(.*?\)`), ""},
 }
 
-// Plainly returns an error in words that do not take a programmer to read. What is escaped for HTML is shown as it is.
+// Plainly returns an error in words for people who do not read Go. Characters escaped for HTML are shown verbatim.
 func Plainly(err error) string {
 	text := err.Error()
 	for _, word := range plainWords {

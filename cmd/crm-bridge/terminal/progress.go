@@ -12,7 +12,7 @@ type Progress struct {
 	to       io.Writer
 	terminal bool
 	what     string // that is counted, such as records
-	Quiet    bool   // somebody else writes to the terminal
+	Quiet    bool   // show nothing: events are written to the same terminal
 	began    time.Time
 	before   int     // how many were done when it began, and
 	partWas  float64 // what part of all that was
@@ -74,7 +74,7 @@ func bar(part float64) string {
 	return "[" + strings.Repeat("=", full) + strings.Repeat(" ", barWidth-full) + "]"
 }
 
-// Say writes a line of its own above the bar. What it tells of may be a stranger's.
+// Say writes a line of its own above the bar. The text may be untrusted, so it is escaped.
 func (p *Progress) Say(format string, args ...any) {
 	for i, arg := range args {
 		if err, ok := arg.(error); ok {
@@ -102,6 +102,6 @@ const againEvery = 10 * time.Second
 func (p *Progress) Again(err error) {
 	if now := time.Now(); now.Sub(p.tried) >= againEvery {
 		p.tried = now
-		p.Say("trying again: %s", err)
+		p.Say("retrying: %s", err)
 	}
 }

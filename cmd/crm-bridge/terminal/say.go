@@ -6,5 +6,5 @@ import (
 	"io"
 )
 
-// Say writes for a person; whoever has gone away misses it.
+// Say writes for a person; errors of the writer are ignored.
 func Say(to io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(to, format, args...) }
