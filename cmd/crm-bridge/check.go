@@ -23,7 +23,7 @@ import (
 func checkCommand() *cobra.Command {
 	var timeout time.Duration
 	var round simulate.Roundtrip
-	var there, asJSON bool
+	var roundtrip, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "check [URL]",
 		Short: "Check readiness (usable as a container health check)",
@@ -39,18 +39,18 @@ folder: a secret (such as PROOF) and BRIDGE_NATS_URL with a user who may read ar
 		Args: atMostOneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
-			case there && len(args) > 0:
+			case roundtrip && len(args) > 0:
 				return fmt.Errorf("%w: with --roundtrip give where callbacks go as --url", terminal.ErrUsage)
-			case !there && round.URL != "":
+			case !roundtrip && round.URL != "":
 				return fmt.Errorf("%w: --url belongs to --roundtrip", terminal.ErrUsage)
 			case timeout <= 0:
 				return fmt.Errorf("%w: --timeout must be more than 0s", terminal.ErrUsage)
-			case there && !cmd.Flags().Changed("timeout"):
+			case roundtrip && !cmd.Flags().Changed("timeout"):
 				timeout = simulate.RoundtripTimeout
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			if there {
+			if roundtrip {
 				return round.Run(ctx, cmd.OutOrStdout(), asJSON || !terminal.IsTerminal(cmd.OutOrStdout()))
 			}
 			target, err := readyURL(args)
@@ -64,7 +64,7 @@ folder: a secret (such as PROOF) and BRIDGE_NATS_URL with a user who may read ar
 		},
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", 3*time.Second, fmt.Sprintf("give up after this long; with --roundtrip the default is %s", simulate.RoundtripTimeout))
-	cmd.Flags().BoolVar(&there, "roundtrip", false, "send a callback and read its event back")
+	cmd.Flags().BoolVar(&roundtrip, "roundtrip", false, "send a callback and read its event back")
 	cmd.Flags().StringVar(&round.URL, "url", "", "with --roundtrip: base URL of the bridge (default: BRIDGE_LISTEN on this machine)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON, also on a terminal")
 	return cmd

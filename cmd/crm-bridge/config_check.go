@@ -75,9 +75,9 @@ with 1 if there is one.`,
 }
 
 // loadAll reads everything that serve reads, and leaves all problems in env.Problems.
-func loadAll(env *config.Environment) (config.Settings, bridge.Opened) {
+func loadAll(env *config.Environment) (config.Settings, bridge.CRMs) {
 	s, _, _ := client.Load(env)
-	var state bridge.LaterState // which is never opened, for nothing is asked of it
+	var state bridge.DeferredState // never opened: nothing is loaded from it
 	setup := ingest.Setup{Env: env.Collect, PublicURL: s.BaseURL(), State: state.State(), Log: slog.New(slog.DiscardHandler), MadeSecret: func(name string) (string, error) {
 		secret, err := client.FoundSecret(s)(name)
 		if secret == "" && s.Embedded() {
@@ -85,13 +85,13 @@ func loadAll(env *config.Environment) (config.Settings, bridge.Opened) {
 		}
 		return secret, err
 	}}
-	all, err := bridge.OpenCRMs(bridge.CRMs, setup)
+	all, err := bridge.OpenCRMs(bridge.Openers, setup)
 	env.Problems.Add(err)
 	return s, all
 }
 
 // connectAll connects to everything that is configured, at the same time, but not where a variable of it has a problem.
-func connectAll(ctx context.Context, s config.Settings, crms bridge.Opened, known config.Problems) []finding {
+func connectAll(ctx context.Context, s config.Settings, crms bridge.CRMs, known config.Problems) []finding {
 	checks := map[string]func(context.Context) error{}
 	add := func(name, variables string, check func(context.Context) error) {
 		if !slices.ContainsFunc(known, func(one error) bool { return strings.Contains(one.Error(), config.Prefix+"_"+variables) }) {

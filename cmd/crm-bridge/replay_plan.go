@@ -36,7 +36,7 @@ type replayFlags struct {
 type replayPlan struct {
 	replayFlags
 	settings config.Settings
-	asked    replay.Asked
+	asked    replay.Request
 	bounds   publish.Bounds
 	rate     config.Rate
 	mode     publish.Mode
@@ -65,7 +65,7 @@ func (f replayFlags) plan(now time.Time) (p *replayPlan, err error) {
 	if err := p.span(now); err != nil {
 		return nil, err
 	}
-	p.asked = replay.Asked{
+	p.asked = replay.Request{
 		Stream: p.settings.Stream, Subjects: p.subjects, Since: f.since, Until: f.until, From: f.from, Upto: f.upto,
 		Record: f.selected.Record, Origin: f.selected.Origin, Target: f.to,
 	}

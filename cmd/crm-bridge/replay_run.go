@@ -60,7 +60,7 @@ func (p *replayPlan) mayWrite() error {
 func (p *replayPlan) replay(cmd *cobra.Command, conn *publish.Conn, span *publish.Span, bar *terminal.Progress) error {
 	ctx, errs := cmd.Context(), cmd.ErrOrStderr()
 	r := &replay.Run{
-		Span: span, Selected: p.selected, Rate: float64(p.rate), Patience: p.retryFor, Again: bar.Again,
+		Span: span, Selected: p.selected, Rate: float64(p.rate), Patience: p.retryFor, Again: bar.Retrying,
 		Show: func(read uint64, part float64) { bar.Show(int(read), part) },
 		Warn: func(err error) { bar.Say("%s", err) },
 	}
@@ -83,7 +83,7 @@ func (p *replayPlan) replay(cmd *cobra.Command, conn *publish.Conn, span *publis
 	if job.Store != nil {
 		terminal.Say(errs, "job %s: %d messages to read, %d done; after an interruption run the same command with --job %s to resume\n", job.Name, job.Total, job.Tally.Read, job.Name)
 	}
-	bar.GoesOn(int(job.Tally.Read), job.Part())
+	bar.Resume(int(job.Tally.Read), job.Part())
 	began := time.Now()
 	err = r.Replay(ctx)
 	bar.End(int(job.Tally.Read), job.Part())
@@ -111,7 +111,7 @@ func (p *replayPlan) count(cmd *cobra.Command, span *publish.Span, bar *terminal
 	if err != nil {
 		return err
 	}
-	span.Patience, span.Failed = p.retryFor, bar.Again
+	span.Patience, span.Failed = p.retryFor, bar.Retrying
 	read := 0
 	counts, err := replay.Count(cmd.Context(), span, p.selected, func(n int) {
 		read = n

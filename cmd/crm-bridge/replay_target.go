@@ -49,7 +49,7 @@ func (p *replayPlan) openTarget(ctx context.Context, conn *publish.Conn, r *repl
 	}
 	if r.Job, err = p.openJob(ctx, jobs, r.Span); err == nil && p.endpoint != nil {
 		r.Target = &replay.Endpoint{
-			URL: p.endpoint.String(), Header: p.header, Mode: p.mode, SkipRefused: p.skipRefused, Patience: p.retryFor, Again: bar.Again,
+			URL: p.endpoint.String(), Header: p.header, Mode: p.mode, SkipRefused: p.skipRefused, Patience: p.retryFor, Again: bar.Retrying,
 		}
 		err = r.Job.Claim(ctx)
 	} else if err == nil {
@@ -100,7 +100,7 @@ func (p *replayPlan) openJob(ctx context.Context, jobs replay.Store, span *publi
 		}
 	}
 	if had != nil && !p.restart {
-		if differs := differences(had.Asked, p.asked); differs != "" {
+		if differs := differences(had.Request, p.asked); differs != "" {
 			return nil, fmt.Errorf("job %s was started with other flags: %s; use those, another --job, or --restart", had.Name, differs)
 		}
 		if !had.Made.Equal(span.Made) {
@@ -119,7 +119,7 @@ func (p *replayPlan) openJob(ctx context.Context, jobs replay.Store, span *publi
 }
 
 // differences says what a job was asked for that is not asked for now; empty: nothing.
-func differences(was, now replay.Asked) string {
+func differences(was, now replay.Request) string {
 	var all []string
 	for _, one := range was.Differences(now) {
 		name := "--" + one.Name

@@ -8,7 +8,7 @@ import (
 
 // A job says each thing in which it differs, and the order of subjects does not count.
 func TestJobDiffers(t *testing.T) {
-	was := replay.Asked{Stream: "CRM", Subjects: []string{"crm.a", "crm.b"}, Since: "36h", Target: "subject"}
+	was := replay.Request{Stream: "CRM", Subjects: []string{"crm.a", "crm.b"}, Since: "36h", Target: "subject"}
 	now := was
 	now.Subjects = []string{"crm.b", "crm.a"}
 	if differs := differences(was, now); differs != "" {

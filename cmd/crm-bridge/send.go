@@ -17,7 +17,7 @@ import (
 
 // sendOptions are the flags of send.
 type sendOptions struct {
-	simulate.Order
+	simulate.Spec
 	url   string
 	count int
 	rate  float64
@@ -75,9 +75,9 @@ func send(cmd *cobra.Command, kind string, o sendOptions) error {
 	if o.url == "" {
 		o.url = settings.CallbackURL()
 	}
-	next := simulate.Samples(source, o.Order, settings.DataDir)
+	next := simulate.Samples(source, o.Spec, settings.DataDir)
 	if o.File != "" {
-		if next, err = simulate.FileSamples(next, o.Order, cmd.InOrStdin()); err != nil {
+		if next, err = simulate.FileSamples(next, o.Spec, cmd.InOrStdin()); err != nil {
 			return err
 		}
 	}

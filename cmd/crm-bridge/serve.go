@@ -33,7 +33,7 @@ func serve(cmd *cobra.Command, _ []string) error {
 	}
 	log, flush := terminal.NewLog(cmd.ErrOrStderr(), slog.Level(settings.LogLevel), settings.LogFormat)
 	defer flush()
-	b, err := bridge.Open(cmd.Context(), settings, bridge.CRMs, log)
+	b, err := bridge.Open(cmd.Context(), settings, bridge.Openers, log)
 	if err != nil {
 		return err
 	}

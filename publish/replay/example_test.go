@@ -47,7 +47,7 @@ func Example() {
 	defer endpoint.Close()
 	span, err := conn.OpenSpan(ctx, "CRM", []string{"crm.zoho.>"}, publish.Bounds{From: 2})
 	check(err)
-	job, err := replay.NewJob(ctx, "billing", replay.Asked{Stream: "CRM", From: 2, Target: endpoint.URL}, span)
+	job, err := replay.NewJob(ctx, "billing", replay.Request{Stream: "CRM", From: 2, Target: endpoint.URL}, span)
 	check(err)
 	store, err := replay.OpenFile(dir + "/billing.json")
 	check(err)

@@ -17,19 +17,19 @@ import (
 
 // Job is what a replay selects, and how far it has got.
 type Job struct {
-	Name   string    `json:"name"`
-	Asked  Asked     `json:"asked"`
-	Made   time.Time `json:"made"` // when the stream was made
-	First  uint64    `json:"first"`
-	Last   uint64    `json:"last"`
-	Total  uint64    `json:"total"`            // messages that were there when it began
-	At     uint64    `json:"at,omitempty"`     // the sequence up to which all is done
-	Beside uint64    `json:"beside,omitempty"` // last sequence of the stream that takes the events, before what is not in At
-	Run    string    `json:"run"`              // that is at work, or was last
-	Unmade bool      `json:"unmade,omitempty"` // its subjects may still hold what was there before it
-	Tally  Tally     `json:"tally"`
-	Began  time.Time `json:"began"`
-	Ended  time.Time `json:"ended,omitzero"`
+	Name    string    `json:"name"`
+	Request Request   `json:"asked"`
+	Made    time.Time `json:"made"` // when the stream was made
+	First   uint64    `json:"first"`
+	Last    uint64    `json:"last"`
+	Total   uint64    `json:"total"`            // messages that were there when it began
+	At      uint64    `json:"at,omitempty"`     // the sequence up to which all is done
+	Beside  uint64    `json:"beside,omitempty"` // last sequence of the stream that takes the events, before what is not in At
+	Run     string    `json:"run"`              // that is at work, or was last
+	Unmade  bool      `json:"unmade,omitempty"` // its subjects may still hold what was there before it
+	Tally   Tally     `json:"tally"`
+	Began   time.Time `json:"began"`
+	Ended   time.Time `json:"ended,omitzero"`
 
 	Store    Store `json:"-"` // where it is saved; nil: nowhere
 	revision uint64
@@ -56,13 +56,13 @@ var namePattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 func ValidName(name string) bool { return namePattern.MatchString(name) }
 
 // NewJob returns a job over a span that is not saved anywhere yet. Without a name it gets one that no other job has.
-func NewJob(ctx context.Context, name string, asked Asked, span *publish.Span) (*Job, error) {
+func NewJob(ctx context.Context, name string, request Request, span *publish.Span) (*Job, error) {
 	now := time.Now().UTC()
 	if name == "" {
 		name = now.Format("20060102-150405-") + strings.ToLower(rand.Text()[:6])
 	}
 	total, err := span.Count(ctx, span.First)
-	return &Job{Name: name, Asked: asked, Made: span.Made, First: span.First, Last: span.Last, Total: total, Began: now}, err
+	return &Job{Name: name, Request: request, Made: span.Made, First: span.First, Last: span.Last, Total: total, Began: now}, err
 }
 
 // Load returns the job of a name; nil where there is none.
@@ -137,8 +137,8 @@ func (j *Job) Part() float64 {
 	return min(1, float64(j.Tally.Read)/float64(j.Total))
 }
 
-// Asked is what a replay was asked for, as it was written: a span back from now stays what it was when the job began.
-type Asked struct {
+// Request is what a replay was asked for, as it was written: a span back from now stays what it was when the job began.
+type Request struct {
 	Stream   string   `json:"stream"`
 	Subjects []string `json:"subjects"`
 	Since    string   `json:"since,omitempty"`
@@ -154,20 +154,20 @@ type Asked struct {
 type Difference struct{ Name, Was, Is string }
 
 // Differences returns in what another request differs, whatever the order of its subjects.
-func (a Asked) Differences(now Asked) (all []Difference) {
+func (r Request) Differences(now Request) (all []Difference) {
 	sorted := func(subjects []string) string {
 		return strings.Join(slices.Sorted(slices.Values(subjects)), " ")
 	}
 	for _, one := range []Difference{
-		{"stream", a.Stream, now.Stream},
-		{"subject", sorted(a.Subjects), sorted(now.Subjects)},
-		{"since", a.Since, now.Since},
-		{"until", a.Until, now.Until},
-		{"from-sequence", number(a.From), number(now.From)},
-		{"to-sequence", number(a.Upto), number(now.Upto)},
-		{"record", a.Record, now.Record},
-		{"origin", a.Origin, now.Origin},
-		{"to", a.Target, now.Target},
+		{"stream", r.Stream, now.Stream},
+		{"subject", sorted(r.Subjects), sorted(now.Subjects)},
+		{"since", r.Since, now.Since},
+		{"until", r.Until, now.Until},
+		{"from-sequence", number(r.From), number(now.From)},
+		{"to-sequence", number(r.Upto), number(now.Upto)},
+		{"record", r.Record, now.Record},
+		{"origin", r.Origin, now.Origin},
+		{"to", r.Target, now.Target},
 	} {
 		if one.Was != one.Is {
 			all = append(all, one)

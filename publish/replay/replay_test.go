@@ -141,7 +141,7 @@ func TestReplayBeginsAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	job, err := NewJob(t.Context(), "", Asked{}, span)
+	job, err := NewJob(t.Context(), "", Request{}, span)
 	if err != nil || !ValidName(job.Name) || job.Total != 3 {
 		t.Fatalf("%+v, %v", job, err)
 	}

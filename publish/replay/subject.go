@@ -23,13 +23,13 @@ type Subject struct {
 
 	held     map[uint64]bool // sequences beyond the job's own that were replayed
 	most     uint64          // the greatest of them
-	way      []onWay         // in order
+	inFlight []sent          // in order
 	size     int             // bytes in flight
 	reported Progress        // what is done and was not reported yet
 }
 
-// onWay is a message that is sent, and those behind it that need not be.
-type onWay struct {
+// sent is a message that is sent, and those behind it that need not be.
+type sent struct {
 	sequence uint64
 	counts   Tally
 	size     int
@@ -46,7 +46,7 @@ const (
 
 // Begin implements Target.
 func (t *Subject) Begin(ctx context.Context, at, beside uint64) error {
-	t.way, t.size, t.most, t.reported = nil, 0, 0, Progress{}
+	t.inFlight, t.size, t.most, t.reported = nil, 0, 0, Progress{}
 	var err error
 	if t.held, err = t.To.Held(ctx, beside); err != nil {
 		return LostError{err}
@@ -79,15 +79,15 @@ func (t *Subject) Deliver(ctx context.Context, m publish.Stored) (Progress, erro
 	case err != nil:
 		return Progress{}, LostError{err}
 	}
-	t.way = append(t.way, onWay{sequence: m.Sequence, counts: Tally{Read: 1, Events: 1}, size: len(m.Data), sending: sending, refused: refused})
+	t.inFlight = append(t.inFlight, sent{sequence: m.Sequence, counts: Tally{Read: 1, Events: 1}, size: len(m.Data), sending: sending, refused: refused})
 	t.size += len(m.Data)
-	return t.await(ctx, func() bool { return len(t.way) >= atOnce || t.size >= bytesAtOnce || t.settled() })
+	return t.await(ctx, func() bool { return len(t.inFlight) >= atOnce || t.size >= bytesAtOnce || t.settled() })
 }
 
 // await waits for the first in flight for as long as more says so, and reports what is done.
 func (t *Subject) await(ctx context.Context, more func() bool) (Progress, error) {
 	var err error
-	for err == nil && len(t.way) > 0 && more() {
+	for err == nil && len(t.inFlight) > 0 && more() {
 		err = t.first(ctx)
 	}
 	reported := t.reported
@@ -97,13 +97,13 @@ func (t *Subject) await(ctx context.Context, more func() bool) (Progress, error)
 
 // settled reports whether the first in flight need not be waited for.
 func (t *Subject) settled() bool {
-	first := t.way[0].sending
+	first := t.inFlight[0].sending
 	return first == nil || first.Settled()
 }
 
 // first waits for the first in flight.
 func (t *Subject) first(ctx context.Context) error {
-	first := t.way[0]
+	first := t.inFlight[0]
 	if first.sending != nil {
 		ack, err := first.sending.Wait(ctx)
 		switch {
@@ -126,7 +126,7 @@ func (t *Subject) first(ctx context.Context) error {
 			t.reported.Beside = ack.Sequence
 		}
 	}
-	t.way, t.size = t.way[1:], t.size-first.size
+	t.inFlight, t.size = t.inFlight[1:], t.size-first.size
 	t.report(first.sequence, first.counts)
 	return nil
 }
@@ -138,7 +138,7 @@ func (t *Subject) report(sequence uint64, counts Tally) {
 
 // stop forgets what is in flight: the next run, or the next Begin, finds what of it is stored.
 func (t *Subject) stop(err error) error {
-	t.way, t.size = nil, 0
+	t.inFlight, t.size = nil, 0
 	return err
 }
 
@@ -154,14 +154,14 @@ func (t *Subject) refuse(ctx context.Context, refused RefusedError) (Progress, e
 // Skip implements Target: what need not be sent is done when all before it is acknowledged.
 func (t *Subject) Skip(ctx context.Context, sequence uint64, counts Tally) (Progress, error) {
 	switch {
-	case len(t.way) == 0:
+	case len(t.inFlight) == 0:
 		t.report(sequence, counts)
-	case t.way[len(t.way)-1].sending == nil:
-		last := &t.way[len(t.way)-1]
+	case t.inFlight[len(t.inFlight)-1].sending == nil:
+		last := &t.inFlight[len(t.inFlight)-1]
 		last.sequence = sequence
 		last.counts.add(counts)
 	default:
-		t.way = append(t.way, onWay{sequence: sequence, counts: counts})
+		t.inFlight = append(t.inFlight, sent{sequence: sequence, counts: counts})
 	}
 	return t.await(ctx, t.settled)
 }

@@ -20,7 +20,7 @@ import (
 )
 
 // contract is the AsyncAPI document of this bridge, and the same as a page. Anyone may request it, so it asks NATS at most once
-// in contractAge, is written again only when something has changed, and remembers at most maxTold subjects.
+// in contractAge, is written again only when something has changed, and remembers at most maxSubjects subjects.
 type contract struct {
 	always asyncapi.Bridge // with the subjects of what is subscribed to
 	store  *store.Store
@@ -33,7 +33,7 @@ type contract struct {
 	subjects map[string]bool // seen in the stream, or published since the start
 }
 
-func newContract(s config.Settings, crms Opened, in *store.Store, log *slog.Logger) *contract {
+func newContract(s config.Settings, crms CRMs, in *store.Store, log *slog.Logger) *contract {
 	c := &contract{store: in, log: log, always: asyncapi.Bridge{
 		Version: config.Release, Servers: consumersConnect(s, in.URL), Stream: s.Stream, Prefix: s.SubjectPrefix, Binary: s.EventMode == publish.Binary,
 	}}
@@ -56,7 +56,7 @@ type made struct {
 const (
 	contractAge     = 5 * time.Second
 	contractTimeout = 2 * time.Second
-	maxTold         = 10_000
+	maxSubjects     = 10_000
 )
 
 // note remembers the subjects of published events.
@@ -78,7 +78,7 @@ func (c *contract) add(subjects ...string) {
 		c.subjects = map[string]bool{}
 	}
 	for _, subject := range subjects {
-		if len(c.subjects) < maxTold {
+		if len(c.subjects) < maxSubjects {
 			c.subjects[subject] = true
 		}
 	}
@@ -146,7 +146,7 @@ func (c *contract) look() {
 	conn, err := c.store.Reach()
 	if err == nil {
 		var held []string
-		held, err = conn.Subjects(ctx, c.always.Stream, c.always.Prefix+".>", maxTold)
+		held, err = conn.Subjects(ctx, c.always.Stream, c.always.Prefix+".>", maxSubjects)
 		c.add(held...)
 	}
 	if err != nil {

@@ -62,10 +62,10 @@ func TestOwnServer(t *testing.T) {
 // However many subjects there are, the bridge remembers so many and no more.
 func TestSeenSubjectsAreBounded(t *testing.T) {
 	var c contract
-	for i := range maxTold + 100 {
+	for i := range maxSubjects + 100 {
 		c.note([]ingest.Ack{{Subject: fmt.Sprint("crm.zoho.Deals.op", i)}, {Subject: "crm.zoho.Deals.op1"}})
 	}
-	if n := len(c.seen()); n != maxTold {
+	if n := len(c.seen()); n != maxSubjects {
 		t.Errorf("%d subjects", n)
 	}
 }

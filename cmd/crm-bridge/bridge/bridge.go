@@ -30,7 +30,7 @@ type Bridge struct {
 
 	Callbacks *door
 	handler   *receive.Handler
-	CRMs      Opened
+	CRMs      CRMs
 	Keeper    *keep.Keeper // nil where no CRM's API is configured
 	Store     *store.Store
 
@@ -54,7 +54,7 @@ func Open(ctx context.Context, s config.Settings, crms []Opener, log *slog.Logge
 			return b, err
 		}
 	}
-	var shared LaterState
+	var shared DeferredState
 	setup := ingest.Setup{
 		Env: (&config.Environment{}).Load, MadeSecret: b.madeSecret, PublicURL: s.BaseURL(), State: shared.State(), Wake: b.wake, Log: log,
 	}
@@ -75,7 +75,7 @@ func Open(ctx context.Context, s config.Settings, crms []Opener, log *slog.Logge
 }
 
 // wire leads callbacks from the sources through accept into the store, and everything else to where it is asked for.
-func (b *Bridge) wire(ctx context.Context, shared *LaterState, registry *prometheus.Registry) error {
+func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prometheus.Registry) error {
 	s, log := b.Settings, b.Log
 	token, err := b.data.Secret(datadir.AdminSecret)
 	if err != nil {
@@ -89,12 +89,12 @@ func (b *Bridge) wire(ctx context.Context, shared *LaterState, registry *prometh
 	if err != nil {
 		return err
 	}
-	heard, told := &heard{}, newContract(s, b.CRMs, b.Store, log)
+	last, api := &lastCallbacks{}, newContract(s, b.CRMs, b.Store, log)
 	accept := func(ctx context.Context, changes []ingest.Change) ([]ingest.Ack, error) {
-		acks, err := Accepting{mapping, b.Store}.Accept(ctx, changes)
+		acks, err := Pipeline{mapping, b.Store}.Accept(ctx, changes)
 		if err == nil {
-			heard.note(changes)
-			told.note(acks)
+			last.note(changes)
+			api.note(acks)
 		}
 		return acks, err
 	}
@@ -104,7 +104,7 @@ func (b *Bridge) wire(ctx context.Context, shared *LaterState, registry *prometh
 		Sources: b.CRMs.Sources(), Accept: accept, Quarantine: kept.keep, Log: log, Metrics: receive.NewMetrics(registry),
 		MaxBody: int64(s.MaxBody), AnswerTimeout: time.Duration(s.AnswerTimeout), PerRecord: s.EventPer == "record",
 		Rate: float64(s.Rate), Allow: s.Allow, TrustedProxies: s.TrustedProxies,
-		Public: map[string]receive.Document{"/schemas/v1/{family}": schemaOf(mapping.Schemas), "/asyncapi.yaml": told.document, "/asyncapi.html": told.page},
+		Public: map[string]receive.Document{"/schemas/v1/{family}": schemaOf(mapping.Schemas), "/asyncapi.yaml": api.document, "/asyncapi.html": api.page},
 	}
 	b.health = &health{store: b.Store, stream: s.Stream}
 	if kept := b.CRMs.kept(); len(kept) > 0 {
@@ -117,7 +117,7 @@ func (b *Bridge) wire(ctx context.Context, shared *LaterState, registry *prometh
 		}
 	}
 	b.commands = adminHandler(b.health, registry, trust(token), kept.routes(),
-		(&channels{keeper: b.Keeper, crms: b.CRMs, heard: heard, log: log}).routes())
+		(&channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}).routes())
 	return nil
 }
 
@@ -130,7 +130,7 @@ func (b *Bridge) madeSecret(name string) (string, error) {
 }
 
 // openKeeper opens the state that replicas share. Without a key secrets are kept in this process alone.
-func (b *Bridge) openKeeper(ctx context.Context, shared *LaterState) (err error) {
+func (b *Bridge) openKeeper(ctx context.Context, shared *DeferredState) (err error) {
 	key := b.Settings.StateKey
 	if key == "" {
 		if key, err = b.madeSecret(datadir.StateSecret); err != nil {
@@ -166,7 +166,7 @@ func (b *Bridge) listen(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	b.sayLimits(memory, memory.LimitGo(), most)
+	b.logLimits(memory, memory.LimitGo(), most)
 	b.handler.MaxInFlight, b.handler.MaxInFlightBytes = s.RequestsAtOnce(most), s.InFlightBytes(memory)
 	callbacks := &receive.Connections{Max: most, HeaderBytes: s.InFlightBytes(memory) / 4, Label: "connections", Metrics: b.handler.Metrics}
 	if b.Callbacks, err = listen(ctx, "BRIDGE_LISTEN", s.Listen, s.ListenCert, s.ListenKey, callbacks, b.Log); err != nil {
@@ -177,8 +177,8 @@ func (b *Bridge) listen(ctx context.Context) (err error) {
 	return err
 }
 
-// sayLimits puts the limits that belong together into one sentence.
-func (b *Bridge) sayLimits(m config.MemoryLimit, goLimit int64, connections int) {
+// logLimits logs the limits that depend on each other in one line.
+func (b *Bridge) logLimits(m config.MemoryLimit, goLimit int64, connections int) {
 	held := fmt.Sprintf("bodies in flight hold at most %s, connections at most %d", config.Size(b.Settings.InFlightBytes(m)), connections)
 	if m.Limit == 0 {
 		b.Log.Info("memory is not limited; " + held)
@@ -214,7 +214,7 @@ const drainTimeout = 20 * time.Second
 
 func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	timeout := time.Duration(b.Settings.AnswerTimeout)
-	front := b.Callbacks.answers(b.health.sendOn(b.handler.HTTP()), timeout, b.Log)
+	front := b.Callbacks.answers(b.health.closeWhileDraining(b.handler.HTTP()), timeout, b.Log)
 	back := b.Admin.answers(b.commands, timeout, b.Log)
 	served := make(chan error, 2)
 	go func() { served <- front.Serve(b.Callbacks) }()

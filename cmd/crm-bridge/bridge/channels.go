@@ -38,8 +38,8 @@ const changeTimeout = 2 * time.Minute
 // channels answers the command of that name.
 type channels struct {
 	keeper *keep.Keeper // nil: none are kept
-	crms   Opened
-	heard  *heard
+	crms   CRMs
+	last   *lastCallbacks
 	log    *slog.Logger
 }
 
@@ -73,7 +73,7 @@ func (c *channels) listChannels(ctx context.Context, w http.ResponseWriter) {
 	encoder := terminal.JSONEncoder(w)
 	channels, err := c.keeper.Channels(ctx)
 	for _, channel := range channels {
-		line := ChannelLine{Channel: channel, LastCallback: c.heard.last(channel)}
+		line := ChannelLine{Channel: channel, LastCallback: c.last.of(channel)}
 		if at, failed := c.keeper.Repaired(ctx, channel); failed == nil && !at.IsZero() {
 			line.LastRepair = &at
 		}
@@ -124,36 +124,36 @@ func (c *channels) expected(ctx context.Context, word, provider, target string) 
 	return expected, err
 }
 
-// maxHeard bounds the modules whose last callback is remembered.
-const maxHeard = 10000
+// maxLastCallbacks bounds the modules whose last callback is remembered.
+const maxLastCallbacks = 10000
 
-// heard remembers when callbacks last came.
-type heard struct {
+// lastCallbacks remembers when callbacks last came.
+type lastCallbacks struct {
 	mu sync.Mutex
 	at map[[3]string]time.Time // by provider, account and module
 }
 
 // note remembers when callbacks reported changes.
-func (h *heard) note(changes []ingest.Change) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.at == nil {
-		h.at = map[[3]string]time.Time{}
+func (l *lastCallbacks) note(changes []ingest.Change) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.at == nil {
+		l.at = map[[3]string]time.Time{}
 	}
 	for _, change := range changes {
 		key := [3]string{change.Provider, change.Account, change.Module}
-		if _, known := h.at[key]; change.Origin == ingest.Live && (known || len(h.at) < maxHeard) {
-			h.at[key] = change.ReceivedAt
+		if _, known := l.at[key]; change.Origin == ingest.Live && (known || len(l.at) < maxLastCallbacks) {
+			l.at[key] = change.ReceivedAt
 		}
 	}
 }
 
-// last returns when a callback last came for one of a channel's modules; nil: none has.
-func (h *heard) last(channel ingest.Channel) *time.Time {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// of returns when a callback last came for one of a channel's modules; nil: none has.
+func (l *lastCallbacks) of(channel ingest.Channel) *time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	var last time.Time
-	for key, at := range h.at {
+	for key, at := range l.at {
 		if key[0] != channel.Provider || key[1] != channel.Account || !at.After(last) {
 			continue
 		}

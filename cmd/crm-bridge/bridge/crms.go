@@ -6,8 +6,8 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/zoho"
 )
 
-// CRMs opens the CRMs that the bridge knows. The first is the one of examples, and of a plain crm-bridge send.
-var CRMs = []Opener{
+// Openers open the CRMs that the bridge knows. The first is the one of examples, and of a plain crm-bridge send.
+var Openers = []Opener{
 	zoho.Open,
 	bitrix24.Open,
 }

@@ -68,10 +68,10 @@ func (h *health) notReady(ctx context.Context) string {
 // ready reports whether callbacks can be made safe now.
 func (h *health) ready(ctx context.Context) bool { return h.notReady(ctx) == "" }
 
-// sendOn has every answer that is given during the drain say that its connection ends. A client that keeps its connection,
+// closeWhileDraining has every answer that is given during the drain say that its connection ends. A client that keeps its connection,
 // such as the proxy of a cluster, then comes back over a new one, which leads to a bridge that is ready; else the end of the
 // drain would close the old one just when the next callback is on its way.
-func (h *health) sendOn(next http.Handler) http.Handler {
+func (h *health) closeWhileDraining(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h.draining.Load() {
 			w.Header().Set("Connection", "close")

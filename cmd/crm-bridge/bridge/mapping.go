@@ -11,7 +11,7 @@ import (
 )
 
 // NewMapping makes events as the settings say, without own secrets and those of CRMs.
-func NewMapping(s config.Settings, own []string, crms Opened) (*transform.Mapping, error) {
+func NewMapping(s config.Settings, own []string, crms CRMs) (*transform.Mapping, error) {
 	set, err := schemas.Load()
 	if err != nil {
 		return nil, err

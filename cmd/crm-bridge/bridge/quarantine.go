@@ -22,7 +22,7 @@ import (
 type quarantine struct {
 	store   *store.Store
 	refused *refused
-	crms    Opened
+	crms    CRMs
 	mapping *transform.Mapping
 	accept  ingest.Accept
 	settler
@@ -158,7 +158,7 @@ func (q *quarantine) redecode(ctx context.Context, kept publish.Kept, dryRun boo
 	if !dryRun {
 		return q.accept(ctx, changes)
 	}
-	events, err := Accepting{q.mapping, q.store}.events(changes...)
+	events, err := Pipeline{q.mapping, q.store}.events(changes...)
 	var would []ingest.Ack
 	for _, e := range events {
 		would = append(would, ingest.Ack{Subject: q.store.Subject(e.Event)})

@@ -32,36 +32,38 @@ func OpenState(state *publish.State, key string, log *slog.Logger) (ingest.State
 	return shared, nil
 }
 
-// LaterState is an ingest.State for those that are opened before it. Until Open is called nothing can be loaded or saved.
-type LaterState struct{ shared, secret laterStore }
+// DeferredState is an ingest.State for CRMs, which are opened before the state is. Before Open nothing can be loaded or saved.
+type DeferredState struct{ shared, secret deferredStore }
 
 // State returns the state that Open opens.
-func (l *LaterState) State() ingest.State { return ingest.State{Shared: &l.shared, Secret: &l.secret} }
-
-// Open gives it the state that it loads from and saves to.
-func (l *LaterState) Open(state ingest.State) {
-	l.shared.opened, l.secret.opened = state.Shared, state.Secret
+func (d *DeferredState) State() ingest.State {
+	return ingest.State{Shared: &d.shared, Secret: &d.secret}
 }
 
-// laterStore is a part of a LaterState.
-type laterStore struct{ opened ingest.Store }
+// Open sets the state to load from and save to.
+func (d *DeferredState) Open(state ingest.State) {
+	d.shared.opened, d.secret.opened = state.Shared, state.Secret
+}
+
+// deferredStore is a part of a DeferredState.
+type deferredStore struct{ opened ingest.Store }
 
 var errNotOpened = errors.New("there is no shared state: no API of a CRM is configured")
 
 // Load implements ingest.Store.
-func (l *laterStore) Load(ctx context.Context, key string) ([]byte, uint64, error) {
-	if l.opened == nil {
+func (d *deferredStore) Load(ctx context.Context, key string) ([]byte, uint64, error) {
+	if d.opened == nil {
 		return nil, 0, errNotOpened
 	}
-	return l.opened.Load(ctx, key)
+	return d.opened.Load(ctx, key)
 }
 
 // Save implements ingest.Store.
-func (l *laterStore) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
-	if l.opened == nil {
+func (d *deferredStore) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	if d.opened == nil {
 		return 0, errNotOpened
 	}
-	return l.opened.Save(ctx, key, value, revision)
+	return d.opened.Save(ctx, key, value, revision)
 }
 
 // bucket is publish's state in ingest's words.

@@ -7,9 +7,9 @@ import (
 )
 
 // A state that is not opened is an error for who asks it, and once it is opened it is what was opened.
-func TestLaterState(t *testing.T) {
-	var later LaterState
-	state := later.State()
+func TestDeferredState(t *testing.T) {
+	var deferred DeferredState
+	state := deferred.State()
 	for _, store := range []ingest.Store{state.Shared, state.Secret} {
 		if _, _, err := store.Load(t.Context(), "key"); err == nil {
 			t.Error("loaded from nowhere")
@@ -19,7 +19,7 @@ func TestLaterState(t *testing.T) {
 		}
 	}
 	shared, secret := &ingest.Memory{}, &ingest.Memory{}
-	later.Open(ingest.State{Shared: shared, Secret: secret})
+	deferred.Open(ingest.State{Shared: shared, Secret: secret})
 	for store, behind := range map[ingest.Store]*ingest.Memory{state.Shared: shared, state.Secret: secret} {
 		if _, err := store.Save(t.Context(), "key", []byte("value"), 0); err != nil || behind.All()["key"] != "value" {
 			t.Errorf("%v, %v", behind.All(), err)

@@ -26,7 +26,7 @@ func storeConfig(s config.Settings) store.Config {
 }
 
 // openStore opens what stores events.
-func openStore(ctx context.Context, s config.Settings, data *datadir.Dir, crms Opened, registry prometheus.Registerer, log *slog.Logger) (*store.Store, error) {
+func openStore(ctx context.Context, s config.Settings, data *datadir.Dir, crms CRMs, registry prometheus.Registerer, log *slog.Logger) (*store.Store, error) {
 	c := storeConfig(s)
 	c.Registry, c.Log, c.Server.Log = registry, log, log
 	c.Probe, c.JournalID = data.Probe, func() (string, error) { return data.Secret(datadir.JournalSecret) }
@@ -53,7 +53,7 @@ func openStore(ctx context.Context, s config.Settings, data *datadir.Dir, crms O
 
 // duplicates is how long a repeated id is recognised by default: for as long as a CRM's repeats take to come, but not longer
 // than the stream keeps events.
-func duplicates(crms Opened, maxAge time.Duration) time.Duration {
+func duplicates(crms CRMs, maxAge time.Duration) time.Duration {
 	window := 2 * time.Minute
 	for _, crm := range crms {
 		window = max(window, crm.RepeatsWithin)

@@ -26,8 +26,8 @@ func OpenBackfill(ctx context.Context, provider, module string) (b *keep.Backfil
 	if err != nil {
 		return nil, nil, err
 	}
-	var shared bridge.LaterState
-	all, err := bridge.OpenCRMs(bridge.CRMs, ingest.Setup{
+	var shared bridge.DeferredState
+	all, err := bridge.OpenCRMs(bridge.Openers, ingest.Setup{
 		Env: env.Load, MadeSecret: FoundSecret(s), PublicURL: s.BaseURL(), State: shared.State(), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -70,7 +70,7 @@ func newBackfill(provider, module string, mapping *transform.Mapping, publisher 
 		}
 		return held.Has, err
 	}
-	to, of := bridge.Accepting{Mapping: mapping, Publisher: publisher}, publisher.Prefix+"."+provider+"."
+	to, of := bridge.Pipeline{Mapping: mapping, Publisher: publisher}, publisher.Prefix+"."+provider+"."
 	return &keep.Backfill{
 		Provider: provider, Module: module, Accept: to.Accept,
 		Stream: keep.Stream{

@@ -17,10 +17,10 @@ import (
 
 // Load reads the environment as a running bridge does, for a command that talks to it. It makes nothing: secrets
 // that the bridge made are read from its data folder, and are empty where none has run yet. It returns all problems.
-func Load(env *config.Environment) (config.Settings, bridge.Opened, error) {
+func Load(env *config.Environment) (config.Settings, bridge.CRMs, error) {
 	s, err := config.Load(env)
 	env.Problems.Add(err)
-	all, err := bridge.OpenCRMs(bridge.CRMs, ingest.Setup{Env: env.Collect, MadeSecret: FoundSecret(s), PublicURL: s.BaseURL()})
+	all, err := bridge.OpenCRMs(bridge.Openers, ingest.Setup{Env: env.Collect, MadeSecret: FoundSecret(s), PublicURL: s.BaseURL()})
 	env.Problems.Add(err)
 	env.Problems.Add(env.CheckUnknown())
 	return s, all, env.Problems.Err()

@@ -50,7 +50,7 @@ func DemoCRM(ctx context.Context, out io.Writer) error {
 	env := crm.Variables(url)
 	env["BRIDGE_LISTEN"], env["BRIDGE_PUBLIC_URL"] = callbacks, "http://"+callbacks
 	hurried := func(setup ingest.Setup) (*ingest.CRM, error) {
-		opened, err := bridge.CRMs[i](setup)
+		opened, err := bridge.Openers[i](setup)
 		if err == nil {
 			opened.Settle = time.Second
 		}
@@ -59,7 +59,7 @@ func DemoCRM(ctx context.Context, out io.Writer) error {
 	return withBridge(ctx, env, []bridge.Opener{hurried}, func(ctx context.Context, b *bridge.Bridge) error {
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 		defer cancel()
-		return (&healing{show: show{bridge: b, out: out}, simulated: crm, url: url}).run(ctx)
+		return (&crmDemo{demo: demo{bridge: b, out: out}, simulated: crm, url: url}).run(ctx)
 	})
 }
 
@@ -72,15 +72,15 @@ func freeAddress(ctx context.Context) (string, error) {
 	return listener.Addr().String(), listener.Close()
 }
 
-// healing is the demo of a subscription.
-type healing struct {
-	show
+// crmDemo is the demo of a subscription.
+type crmDemo struct {
+	demo
 	simulated *ingest.Simulation
 	url       string
 	seen      [2]atomic.Int64 // events: by a callback, and read from the CRM
 }
 
-func (h *healing) run(ctx context.Context) error {
+func (h *crmDemo) run(ctx context.Context) error {
 	watch, unwatch := context.WithCancel(ctx)
 	defer unwatch()
 	watched := make(chan error, 1)
@@ -120,7 +120,7 @@ func (h *healing) run(ctx context.Context) error {
 }
 
 // watch prints every event as it comes.
-func (h *healing) watch(ctx context.Context) error {
+func (h *crmDemo) watch(ctx context.Context) error {
 	follower := publish.Follower{
 		Reach: func(ctx context.Context) (*publish.Conn, error) { // it is closed in the end, so not the bridge's own
 			return publish.Address{URL: h.bridge.Store.URL}.Reach(ctx, slog.New(slog.DiscardHandler))
@@ -142,7 +142,7 @@ func (h *healing) watch(ctx context.Context) error {
 	})
 }
 
-func (h *healing) channels(ctx context.Context) error {
+func (h *crmDemo) channels(ctx context.Context) error {
 	channels, err := h.bridge.Keeper.Channels(ctx)
 	for _, one := range channels {
 		terminal.Say(h.out, "   channel %s  %s  %s  expires in %s\n", one.ID, strings.Join(one.Modules, ","), one.State, time.Until(one.Expires).Round(time.Second))
@@ -151,7 +151,7 @@ func (h *healing) channels(ctx context.Context) error {
 }
 
 // until waits for something to happen.
-func (h *healing) until(ctx context.Context, happened func() bool) error {
+func (h *crmDemo) until(ctx context.Context, happened func() bool) error {
 	for !happened() {
 		select {
 		case <-time.After(50 * time.Millisecond):

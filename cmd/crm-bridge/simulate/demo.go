@@ -24,8 +24,8 @@ import (
 
 // Demo runs a bridge of its own, whatever the environment says of another.
 func Demo(ctx context.Context, out io.Writer) error {
-	return withBridge(ctx, nil, bridge.CRMs, func(ctx context.Context, b *bridge.Bridge) error {
-		return (&show{bridge: b, out: out, url: "http://" + bridge.Reachable(b.Callbacks)}).run(ctx)
+	return withBridge(ctx, nil, bridge.Openers, func(ctx context.Context, b *bridge.Bridge) error {
+		return (&demo{bridge: b, out: out, url: "http://" + bridge.Reachable(b.Callbacks)}).run(ctx)
 	})
 }
 
@@ -72,20 +72,20 @@ func withBridge(ctx context.Context, env map[string]string, crms []bridge.Opener
 	return errors.Join(err, <-stopped)
 }
 
-// show is what the demo prints, step by step.
-type show struct {
+// demo is what the demo prints, step by step.
+type demo struct {
 	bridge *bridge.Bridge
 	out    io.Writer
 	url    string
 	step   int
 }
 
-func (s *show) explain(format string, args ...any) {
+func (s *demo) explain(format string, args ...any) {
 	s.step++
 	terminal.Say(s.out, "\n%d. "+format+"\n", append([]any{s.step}, args...)...)
 }
 
-func (s *show) run(ctx context.Context) error {
+func (s *demo) run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	s.explain("A bridge runs in a temporary folder. Callbacks go to %s, events to %s.", s.url, s.bridge.Store.URL)
@@ -102,7 +102,7 @@ func (s *show) run(ctx context.Context) error {
 		}
 	}
 	first := s.bridge.CRMs[0].Sources[0].(ingest.Sampler)
-	change := sampleChange(Order{Operation: "edit"}, time.Now().UTC())
+	change := sampleChange(Spec{Operation: "edit"}, time.Now().UTC())
 	again, err := first.Sample(change, "")
 	if err != nil {
 		return err
@@ -143,16 +143,16 @@ type sample struct {
 }
 
 // samples are callbacks of every kind that the bridge understands, and one of two records.
-func (s *show) samples() ([]sample, error) {
+func (s *demo) samples() ([]sample, error) {
 	var all []sample
 	for i, crm := range s.bridge.CRMs {
 		for j, source := range crm.Sources {
-			orders := []Order{{Operation: "edit"}, {Module: crm.Words.Module, Operation: "create"}, {Operation: "delete"}}
+			specs := []Spec{{Operation: "edit"}, {Module: crm.Words.Module, Operation: "create"}, {Operation: "delete"}}
 			if i+j == 0 {
-				orders = append(orders, Order{Module: crm.Words.Module, Operation: "edit", IDs: []string{"5725767000003000010", "5725767000003000011"}})
+				specs = append(specs, Spec{Module: crm.Words.Module, Operation: "edit", IDs: []string{"5725767000003000010", "5725767000003000011"}})
 			}
 			maker, ok := source.(ingest.Sampler)
-			for _, o := range orders {
+			for _, o := range specs {
 				if !ok {
 					break
 				}
@@ -167,13 +167,13 @@ func (s *show) samples() ([]sample, error) {
 	return all, nil
 }
 
-func (s *show) post(ctx context.Context, name string, cb ingest.Callback) error {
+func (s *demo) post(ctx context.Context, name string, cb ingest.Callback) error {
 	terminal.Say(s.out, "   %-38s → ", name)
 	return (&Sender{Client: client.HTTP(nil), URL: s.url, Out: s.out}).Post(ctx, cb)
 }
 
 // consume lets two consumers read the stream, each on its own.
-func (s *show) consume(ctx context.Context, samples []sample) error {
+func (s *demo) consume(ctx context.Context, samples []sample) error {
 	deals := s.bridge.CRMs[0].Provider + "." + s.bridge.CRMs[0].Words.Module
 	s.explain("Two services consume the stream independently, from the first event; more can join at any time, in any language.")
 	consumers := []struct {
@@ -224,7 +224,7 @@ func (s *show) consume(ctx context.Context, samples []sample) error {
 }
 
 // showEvent prints one event verbatim.
-func (s *show) showEvent(ctx context.Context) error {
+func (s *demo) showEvent(ctx context.Context) error {
 	s.explain("One event as any consumer sees it (CloudEvents 1.0, JSON):")
 	conn, err := s.bridge.Store.Reach()
 	if err != nil {

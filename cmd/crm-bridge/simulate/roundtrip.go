@@ -37,8 +37,8 @@ type Roundtrip struct {
 	client   *http.Client
 }
 
-// travelled is a roundtrip as it is printed.
-type travelled struct {
+// roundtripResult is what a roundtrip prints.
+type roundtripResult struct {
 	Kind     string  `json:"kind"`
 	Subject  string  `json:"subject"`
 	ID       string  `json:"id"`
@@ -50,7 +50,7 @@ type travelled struct {
 
 // Run sends a test callback, reads its event back from the stream, and prints how long both took.
 func (r Roundtrip) Run(ctx context.Context, out io.Writer, asJSON bool) error {
-	var all bridge.Opened
+	var all bridge.CRMs
 	var err error
 	env := &config.Environment{}
 	if r.settings, all, err = client.Load(env); err != nil {
@@ -69,7 +69,7 @@ func (r Roundtrip) Run(ctx context.Context, out io.Writer, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	t := travelled{Kind: cb.Source, Stream: r.settings.Stream}
+	t := roundtripResult{Kind: cb.Source, Stream: r.settings.Stream}
 	before := r.position(ctx)
 	began := time.Now()
 	ack, err := r.send(ctx, cb)
@@ -100,7 +100,7 @@ func milliseconds(start time.Time) float64 {
 }
 
 // testCallback is a callback about a record that no CRM has, with the proof of the first source that is configured.
-func testCallback(all bridge.Opened) (ingest.Callback, error) {
+func testCallback(all bridge.CRMs) (ingest.Callback, error) {
 	id, err := rand.Int(rand.Reader, big.NewInt(9e17))
 	if err != nil {
 		return ingest.Callback{}, err

@@ -20,8 +20,8 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// Order says what a callback is about. What is empty is left to the source.
-type Order struct {
+// Spec says what a callback is about. What is empty is left to the source.
+type Spec struct {
 	Module, Operation, Channel string
 	IDs                        []string // a new one for each callback where there is none
 	Token                      string   // authenticates it in place of the configured secret
@@ -42,7 +42,7 @@ func CallbackClient(s config.Settings, base string) (*http.Client, error) {
 }
 
 // Samples makes callbacks for changes as the flags describe them. The bridge's own secrets are in its data folder.
-func Samples(source ingest.Source, o Order, data string) func(i int) (ingest.Callback, error) {
+func Samples(source ingest.Source, o Spec, data string) func(i int) (ingest.Callback, error) {
 	var at time.Time
 	return func(int) (ingest.Callback, error) {
 		if now := time.Now().UTC(); now.Sub(at) >= time.Millisecond {
@@ -63,7 +63,7 @@ func Samples(source ingest.Source, o Order, data string) func(i int) (ingest.Cal
 }
 
 // sampleChange returns the change of a sample at a moment.
-func sampleChange(o Order, at time.Time) ingest.Change {
+func sampleChange(o Spec, at time.Time) ingest.Change {
 	change := ingest.Change{
 		Module: o.Module, Operation: strings.ToLower(o.Operation[:min(1, len(o.Operation))]) + o.Operation[min(1, len(o.Operation)):],
 		Channel: o.Channel, IDs: o.IDs, OccurredAt: at, ReceivedAt: at,
@@ -75,7 +75,7 @@ func sampleChange(o Order, at time.Time) ingest.Change {
 }
 
 // FileSamples puts the content of a file, as it is, where a sample's own body would be.
-func FileSamples(next func(int) (ingest.Callback, error), o Order, stdin io.Reader) (func(int) (ingest.Callback, error), error) {
+func FileSamples(next func(int) (ingest.Callback, error), o Spec, stdin io.Reader) (func(int) (ingest.Callback, error), error) {
 	read := func() ([]byte, error) { return os.ReadFile(o.File) }
 	if o.File == "-" {
 		read = func() ([]byte, error) { return io.ReadAll(stdin) }

@@ -27,9 +27,9 @@ func TestSamplesDiffer(t *testing.T) {
 		return body.IDs[0], body.ServerTime
 	}
 	records, times := map[string]bool{}, map[int64]bool{}
-	given := Samples(source, Order{Operation: "edit", Token: "x", IDs: []string{"1"}}, "")
+	given := Samples(source, Spec{Operation: "edit", Token: "x", IDs: []string{"1"}}, "")
 	for i := range 500 {
-		elsewhere := Samples(source, Order{Operation: "edit", Token: "x"}, "")
+		elsewhere := Samples(source, Spec{Operation: "edit", Token: "x"}, "")
 		record, _ := sample(elsewhere, 0)
 		_, at := sample(given, i)
 		records[record], times[at] = true, true

@@ -25,8 +25,8 @@ func NewProgress(to io.Writer, what string) *Progress {
 	return &Progress{to: to, terminal: IsTerminal(to), what: what, began: time.Now()}
 }
 
-// GoesOn tells that some was done before it began.
-func (p *Progress) GoesOn(done int, part float64) { p.before, p.partWas = done, part }
+// Resume sets how much was done before this run.
+func (p *Progress) Resume(done int, part float64) { p.before, p.partWas = done, part }
 
 // Show says it once a second on a terminal, else every ten; part is how much is done, from 0 to 1, or 0: not known.
 func (p *Progress) Show(done int, part float64) {
@@ -95,12 +95,12 @@ func (p *Progress) End(done int, part float64) {
 	}
 }
 
-// againEvery is how often it is said that something is tried again.
-const againEvery = 10 * time.Second
+// retryEvery is how often retries are reported.
+const retryEvery = 10 * time.Second
 
-// Again says what is tried again, at most every ten seconds.
-func (p *Progress) Again(err error) {
-	if now := time.Now(); now.Sub(p.tried) >= againEvery {
+// Retrying says what is retried, at most every ten seconds.
+func (p *Progress) Retrying(err error) {
+	if now := time.Now(); now.Sub(p.tried) >= retryEvery {
 		p.tried = now
 		p.Say("retrying: %s", err)
 	}

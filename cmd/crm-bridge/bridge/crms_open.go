@@ -9,12 +9,12 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// Opened are CRMs as they are configured.
-type Opened []*ingest.CRM
+// CRMs are open CRMs, as they are configured.
+type CRMs []*ingest.CRM
 
 // OpenCRMs opens CRMs, in their order. It returns all problems, each of which names its variable, and the CRMs that have none.
-func OpenCRMs(crms []Opener, setup ingest.Setup) (Opened, error) {
-	var all Opened
+func OpenCRMs(crms []Opener, setup ingest.Setup) (CRMs, error) {
+	var all CRMs
 	var found config.Problems
 	for _, open := range crms {
 		crm, err := open(setup)
@@ -26,8 +26,8 @@ func OpenCRMs(crms []Opener, setup ingest.Setup) (Opened, error) {
 }
 
 // Known returns the CRMs with nothing configured, for what does not depend on it, such as help texts.
-var Known = sync.OnceValue(func() Opened {
-	all, err := OpenCRMs(CRMs, ingest.Setup{
+var Known = sync.OnceValue(func() CRMs {
+	all, err := OpenCRMs(Openers, ingest.Setup{
 		Env: func(any) error { return nil }, MadeSecret: func(string) (string, error) { return "", nil },
 	})
 	if err != nil {
@@ -37,17 +37,17 @@ var Known = sync.OnceValue(func() Opened {
 })
 
 // Sources returns the sources of all CRMs.
-func (o Opened) Sources() []ingest.Source {
+func (c CRMs) Sources() []ingest.Source {
 	var all []ingest.Source
-	for _, crm := range o {
+	for _, crm := range c {
 		all = append(all, crm.Sources...)
 	}
 	return all
 }
 
 // Source returns the source of that label; nil: there is none.
-func (o Opened) Source(label string) ingest.Source {
-	for _, source := range o.Sources() {
+func (c CRMs) Source(label string) ingest.Source {
+	for _, source := range c.Sources() {
 		if source.Label() == label {
 			return source
 		}
@@ -56,8 +56,8 @@ func (o Opened) Source(label string) ingest.Source {
 }
 
 // CRM returns the CRM of that name; nil: there is none.
-func (o Opened) CRM(provider string) *ingest.CRM {
-	for _, crm := range o {
+func (c CRMs) CRM(provider string) *ingest.CRM {
+	for _, crm := range c {
 		if crm.Provider == provider {
 			return crm
 		}
@@ -66,9 +66,9 @@ func (o Opened) CRM(provider string) *ingest.CRM {
 }
 
 // Providers returns the names of the CRMs, sorted.
-func (o Opened) Providers() []string {
+func (c CRMs) Providers() []string {
 	var names []string
-	for _, crm := range o {
+	for _, crm := range c {
 		names = append(names, crm.Provider)
 	}
 	slices.Sort(names)
@@ -76,19 +76,19 @@ func (o Opened) Providers() []string {
 }
 
 // Callable returns the CRMs whose API the bridge can call, once it has credentials.
-func (o Opened) Callable() Opened {
-	return slices.DeleteFunc(slices.Clone(o), func(crm *ingest.CRM) bool { return len(crm.Words.Credentials) == 0 })
+func (c CRMs) Callable() CRMs {
+	return slices.DeleteFunc(slices.Clone(c), func(crm *ingest.CRM) bool { return len(crm.Words.Credentials) == 0 })
 }
 
 // kept are the CRMs for which the bridge keeps subscriptions, repairs or empties queues.
-func (o Opened) kept() Opened {
-	return slices.DeleteFunc(slices.Clone(o), func(crm *ingest.CRM) bool { return !crm.Keeps() })
+func (c CRMs) kept() CRMs {
+	return slices.DeleteFunc(slices.Clone(c), func(crm *ingest.CRM) bool { return !crm.Keeps() })
 }
 
 // Labels returns the labels of the sources, sorted.
-func (o Opened) Labels() []string {
+func (c CRMs) Labels() []string {
 	var names []string
-	for _, source := range o.Sources() {
+	for _, source := range c.Sources() {
 		names = append(names, source.Label())
 	}
 	slices.Sort(names)
@@ -96,9 +96,9 @@ func (o Opened) Labels() []string {
 }
 
 // Proofs returns the variables whose values authenticate samples.
-func (o Opened) Proofs() []string {
+func (c CRMs) Proofs() []string {
 	var names []string
-	for _, source := range o.Sources() {
+	for _, source := range c.Sources() {
 		if sampler, ok := source.(ingest.Sampler); ok {
 			variable, _ := sampler.Proof()
 			names = append(names, variable)
@@ -109,10 +109,10 @@ func (o Opened) Proofs() []string {
 
 // Example writes a text with the names of the first CRM: PROVIDER, MODULE, LABEL of its first source, PROOF for the variable that
 // authenticates what that one gets, and LAST for the provider and module of the last CRM.
-func (o Opened) Example(text string) string {
-	first, last := o[0], o[len(o)-1]
+func (c CRMs) Example(text string) string {
+	first, last := c[0], c[len(c)-1]
 	return strings.NewReplacer(
-		"PROVIDER", first.Provider, "MODULE", first.Words.Module, "LABEL", first.Sources[0].Label(), "PROOF", o.Proofs()[0],
+		"PROVIDER", first.Provider, "MODULE", first.Words.Module, "LABEL", first.Sources[0].Label(), "PROOF", c.Proofs()[0],
 		"LAST", last.Provider+"."+last.Words.Module,
 	).Replace(text)
 }

@@ -12,25 +12,25 @@ import (
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
-// Accepting is the one way from a change to an event that is safe, of callbacks, repairs and backfills.
-type Accepting struct {
+// Pipeline leads changes of callbacks, repairs and backfills to stored events: transform, then publish.
+type Pipeline struct {
 	Mapping   *transform.Mapping
 	Publisher publisher
 }
 
-// publisher makes events safe.
+// publisher stores events.
 type publisher interface {
 	Publish(ctx context.Context, events ...publish.Event) ([]publish.Ack, error)
 	Subject(e event.Event) string
 }
 
-// Accept is an ingest.Accept: it is all that stands between ingest, transform and publish.
-func (a Accepting) Accept(ctx context.Context, changes []ingest.Change) ([]ingest.Ack, error) {
-	events, err := a.events(changes...)
+// Accept implements ingest.Accept.
+func (p Pipeline) Accept(ctx context.Context, changes []ingest.Change) ([]ingest.Ack, error) {
+	events, err := p.events(changes...)
 	if err != nil {
 		return nil, err
 	}
-	published, err := a.Publisher.Publish(ctx, events...)
+	published, err := p.Publisher.Publish(ctx, events...)
 	if err != nil {
 		return nil, fate(err)
 	}
@@ -41,10 +41,10 @@ func (a Accepting) Accept(ctx context.Context, changes []ingest.Change) ([]inges
 	return acks, nil
 }
 
-// fate returns an error of the publisher with what becomes of a callback for it.
+// fate wraps an error of the publisher with the fate of its callback.
 func fate(err error) error {
 	switch {
-	case errors.Is(err, publish.ErrPartly): // sent again, what is missing is added; of what is stored none comes twice where ids are repeatable
+	case errors.Is(err, publish.ErrPartly): // a repeat adds what is missing; repeatable ids are not stored twice
 		return fmt.Errorf("%w: %w: %w", ingest.ErrRetry, ingest.ErrTooLarge, err)
 	case errors.Is(err, publish.ErrTooLarge):
 		return fmt.Errorf("%w: %w", ingest.ErrTooLarge, err)
@@ -55,9 +55,9 @@ func fate(err error) error {
 }
 
 // events returns what Accept publishes.
-func (a Accepting) events(changes ...ingest.Change) (events []publish.Event, err error) {
+func (p Pipeline) events(changes ...ingest.Change) (events []publish.Event, err error) {
 	for _, change := range changes {
-		made, err := a.Mapping.Events(change)
+		made, err := p.Mapping.Events(change)
 		if err != nil {
 			return nil, err
 		}
@@ -69,8 +69,8 @@ func (a Accepting) events(changes ...ingest.Change) (events []publish.Event, err
 }
 
 // IDs returns the ids of the events that Accept makes of a change.
-func (a Accepting) IDs(change ingest.Change) (ids []string, err error) {
-	events, err := a.events(change)
+func (p Pipeline) IDs(change ingest.Change) (ids []string, err error) {
+	events, err := p.events(change)
 	for _, e := range events {
 		ids = append(ids, e.ID())
 	}
