@@ -44,9 +44,9 @@ type CRM struct {
 type Words struct {
 	Name        string   // as people write it
 	Module      string   // an example of a module, as the CRM's API writes it
-	Target      string   // what a change of subscriptions can be limited to, such as "module"
+	Target      string   // what a change of subscriptions can be limited to, such as "module"; empty without subscriptions
 	Credentials []string // variables that let the bridge call the CRM's API
-	Wanted      string   // the variable that says what to subscribe to
+	Wanted      string   // the variable that says what to subscribe to; empty without subscriptions
 }
 
 // RecordsLabel is the label of changes that are read from the CRM's API.

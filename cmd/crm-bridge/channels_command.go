@@ -48,8 +48,8 @@ func channelsChange(word, short string) *cobra.Command {
 			if len(args) < 1 || len(args) > 2 {
 				return fmt.Errorf("%w: %s takes a provider, and may take %s", terminal.ErrUsage, cmd.CommandPath(), targets())
 			}
-			if bridge.Known().Callable().CRM(args[0]) == nil {
-				return fmt.Errorf("%w: there is no provider %q with subscriptions; there are %s", terminal.ErrUsage, args[0], bridge.Enumerate(bridge.Known().Callable().Providers(), "and"))
+			if bridge.Known().Subscribable().CRM(args[0]) == nil {
+				return fmt.Errorf("%w: there is no provider %q with subscriptions; there are %s", terminal.ErrUsage, args[0], bridge.Enumerate(bridge.Known().Subscribable().Providers(), "and"))
 			}
 			return nil
 		},
@@ -82,7 +82,7 @@ func printChannel(out io.Writer, line []byte) error {
 // noneYet is shown where no channel is listed.
 func noneYet() string {
 	var wanted []string
-	for _, crm := range bridge.Known().Callable() {
+	for _, crm := range bridge.Known().Subscribable() {
 		wanted = append(wanted, crm.Words.Wanted)
 	}
 	return "no subscription yet: " + bridge.Enumerate(wanted, "and") + " say which to keep, and the log says what failed"
@@ -91,7 +91,7 @@ func noneYet() string {
 // targets says what a change of channels may be limited to.
 func targets() string {
 	var each []string
-	for _, crm := range bridge.Known().Callable() {
+	for _, crm := range bridge.Known().Subscribable() {
 		each = append(each, "a "+crm.Words.Target+" ("+crm.Provider+")")
 	}
 	return bridge.Enumerate(each, "or")

@@ -61,6 +61,9 @@ func (s Suite) names(t *testing.T) {
 	if !provider.MatchString(s.CRM.Provider) || s.CRM.Words.Name == "" || s.CRM.Words.Module == "" {
 		t.Errorf("provider %q or its words %+v are incomplete", s.CRM.Provider, s.CRM.Words)
 	}
+	if words := s.CRM.Words; (words.Wanted == "") != (words.Target == "") {
+		t.Errorf("of the words %+v, Wanted and Target belong together: a CRM with subscriptions has both, another neither", words)
+	}
 	routes, labels := map[ingest.Route]bool{}, map[string]bool{s.CRM.RecordsLabel(): true}
 	for _, source := range s.CRM.Sources {
 		if label := source.Label(); !strings.HasPrefix(label, s.CRM.Provider+"-") || labels[label] {

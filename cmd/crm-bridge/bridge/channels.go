@@ -24,9 +24,9 @@ type ChannelLine struct {
 }
 
 // noChannels says what makes a bridge keep channels.
-func noChannels() string {
+func (c CRMs) noChannels() string {
 	var each []string
-	for _, crm := range Known().Callable() {
+	for _, crm := range c.Subscribable() {
 		each = append(each, crm.Provider+" "+Enumerate(append(slices.Clone(crm.Words.Credentials), crm.Words.Wanted), "and"))
 	}
 	return "this bridge keeps no subscriptions; set for " + strings.Join(each, "; for ")
@@ -50,7 +50,7 @@ func (c *channels) routes() map[string]http.HandlerFunc {
 			return do
 		}
 		return func(w http.ResponseWriter, _ *http.Request) {
-			writeJSON(w, http.StatusNotFound, map[string]string{"error": noChannels()})
+			writeJSON(w, http.StatusNotFound, map[string]string{"error": Known().noChannels()})
 		}
 	}
 	return map[string]http.HandlerFunc{

@@ -80,7 +80,12 @@ func (c CRMs) Callable() CRMs {
 	return slices.DeleteFunc(slices.Clone(c), func(crm *ingest.CRM) bool { return len(crm.Words.Credentials) == 0 })
 }
 
-// kept are the CRMs for which the bridge keeps subscriptions, repairs or empties queues.
+// Subscribable returns the CRMs whose subscriptions the bridge can keep, once it has credentials.
+func (c CRMs) Subscribable() CRMs {
+	return slices.DeleteFunc(slices.Clone(c), func(crm *ingest.CRM) bool { return crm.Words.Wanted == "" })
+}
+
+// kept returns the CRMs for which the bridge keeps subscriptions, repairs or empties queues.
 func (c CRMs) kept() CRMs {
 	return slices.DeleteFunc(slices.Clone(c), func(crm *ingest.CRM) bool { return !crm.Keeps() })
 }

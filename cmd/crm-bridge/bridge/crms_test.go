@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/schemas"
 )
 
@@ -23,5 +24,17 @@ func TestEverySchemaHasItsCRM(t *testing.T) {
 	slices.Sort(families)
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(set)), families); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A CRM whose API lists records, and has no subscriptions, is not named where subscriptions are explained.
+func TestNoChannelsNamesWhatSubscribes(t *testing.T) {
+	crms := CRMs{
+		{Provider: "lists", Words: ingest.Words{Credentials: []string{"BRIDGE_LISTS_API_TOKEN"}}},
+		{Provider: "subscribes", Words: ingest.Words{Credentials: []string{"BRIDGE_SUBSCRIBES_API_TOKEN"}, Wanted: "BRIDGE_SUBSCRIBES_EVENTS"}},
+	}
+	want := "this bridge keeps no subscriptions; set for subscribes BRIDGE_SUBSCRIBES_API_TOKEN and BRIDGE_SUBSCRIBES_EVENTS"
+	if got := crms.noChannels(); got != want {
+		t.Error(got)
 	}
 }
