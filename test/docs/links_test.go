@@ -2,6 +2,7 @@
 package docs
 
 import (
+	"bytes"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -80,5 +81,22 @@ func checkLink(t *testing.T, from, to string) {
 		t.Errorf("%s links to %s: %v", from, to, err)
 	} else if !anchors(string(text))[anchor] {
 		t.Errorf("%s links to %s: there is no such heading", from, to)
+	}
+}
+
+// A page that the README does not link is not found.
+func TestEveryPageIsLinked(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("%d pages, %v", len(pages), err)
+	}
+	for _, page := range pages {
+		if name := "docs/" + filepath.Base(page); !bytes.Contains(readme, []byte("("+name)) {
+			t.Errorf("README.md does not link %s", name)
+		}
 	}
 }
