@@ -33,7 +33,7 @@ no callback were last read from the CRM.`,
 	cmd.AddCommand(
 		channelsChange("enable", "Resume disabled subscriptions"),
 		channelsChange("renew", "Renew now; disabled subscriptions must be enabled first"),
-		channelsChange("disable", "Unsubscribe until enabled again; nothing is repaired"),
+		channelsChange("disable", "Unsubscribe until enabled again, without repairs"),
 	)
 	return cmd
 }
@@ -42,11 +42,11 @@ func channelsChange(word, short string) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: word + " PROVIDER [TARGET]", Short: short,
-		Long:    short + ". TARGET is " + targets() + "; without it all are changed.",
+		Long:    short + ". TARGET is " + targets() + "; without it all subscriptions are changed.",
 		Example: bridge.Known().Example("  crm-bridge channels " + word + " PROVIDER MODULE\n  crm-bridge channels " + word + " PROVIDER"),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
-				return fmt.Errorf("%w: %s takes a provider, and may take %s", terminal.ErrUsage, cmd.CommandPath(), targets())
+				return fmt.Errorf("%w: %s takes a provider, and optionally %s", terminal.ErrUsage, cmd.CommandPath(), targets())
 			}
 			if bridge.Known().Subscribable().CRM(args[0]) == nil {
 				return fmt.Errorf("%w: there is no provider %q with subscriptions; there are %s", terminal.ErrUsage, args[0], bridge.Enumerate(bridge.Known().Subscribable().Providers(), "and"))

@@ -29,9 +29,9 @@ func checkCommand() *cobra.Command {
 		Short: "Check readiness (usable as a container health check)",
 		Long: bridge.Known().Example(`Get URL and fail unless it answers with a 2xx status. Without a URL: /readyz at BRIDGE_ADMIN_LISTEN.
 
-With --roundtrip: send a callback about a record of the module BridgeTest as a CRM would, authenticated with the secrets
-of the environment or the data folder, and read its event back from the stream. Consumers of real modules do not see it. It needs no data
-folder: a secret (such as PROOF) and BRIDGE_NATS_URL with a user who may read are enough.`),
+With --roundtrip: send a callback about a record of the module BridgeTest as a CRM would, authenticated with the secrets of
+the environment or the data folder, and read its event back from the stream. Consumers of real modules do not see it. It needs
+no data folder: a secret (such as PROOF) and BRIDGE_NATS_URL with a user who may read are enough.`),
 		Example: bridge.Known().Example(`  crm-bridge check
   crm-bridge check http://127.0.0.1:9090/healthz
   crm-bridge check --roundtrip

@@ -25,8 +25,9 @@ func quarantineCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "quarantine",
 		Short: "Inspect, retry or delete callbacks that could not be parsed",
-		Long: `Authenticated callbacks that could not be parsed wait here for 30 days, without their secrets; and, with the source "refused",
-events that your own NATS rejects permanently. The running bridge is asked, at BRIDGE_ADMIN_LISTEN.`,
+		Long: `Inspect, retry or delete authenticated callbacks that could not be parsed. They are kept for 30 days, without their secrets.
+Events that your own NATS rejects permanently are listed too, with the source "refused". The command asks the running bridge at
+BRIDGE_ADMIN_LISTEN.`,
 		Example: `  crm-bridge quarantine list
   crm-bridge quarantine show 01a1ffde-8fdb-7008-af5e-7d4c579dc0de
   crm-bridge quarantine redrive --all --dry-run`,

@@ -32,7 +32,7 @@ type replayFlags struct {
 	skipRefused, restart, dryRun, asJSON          bool
 }
 
-// replayPlan is a replay as it was asked for, checked before anything is connected.
+// replayPlan is a requested replay, checked before anything is connected.
 type replayPlan struct {
 	replayFlags
 	settings config.Settings
@@ -75,7 +75,7 @@ func (f replayFlags) plan(now time.Time) (p *replayPlan, err error) {
 	return p, nil
 }
 
-// span reads what part of the stream is meant.
+// span reads the part of the stream to replay.
 func (p *replayPlan) span(now time.Time) (err error) {
 	if len(p.subjects) == 0 {
 		p.subjects = []string{p.settings.SubjectPrefix + ".>"}
@@ -105,7 +105,7 @@ func (p *replayPlan) span(now time.Time) (err error) {
 	return nil
 }
 
-// checkTarget reads where events shall go.
+// checkTarget reads the target's flags.
 func (p *replayPlan) checkTarget() (err error) {
 	if err := p.mode.Decode(p.contentMode); err != nil {
 		return fmt.Errorf("%w: --content-mode %w", terminal.ErrUsage, err)

@@ -19,7 +19,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish/replay"
 )
 
-// run does what was planned.
+// run runs the plan.
 func (p *replayPlan) run(cmd *cobra.Command) error {
 	ctx := cmd.Context()
 	if err := p.mayWrite(); err != nil {
@@ -69,7 +69,7 @@ func (p *replayPlan) replay(cmd *cobra.Command, conn *publish.Conn, span *publis
 		return err
 	}
 	defer closeTarget()
-	// Events on stdout are alone there.
+	// Only events go to stdout.
 	result, asJSON := cmd.OutOrStdout(), p.asJSON || !terminal.IsTerminal(cmd.OutOrStdout())
 	if p.to == stdoutTarget {
 		result, asJSON = errs, p.asJSON || !terminal.IsTerminal(errs)

@@ -118,7 +118,7 @@ func (p *replayPlan) openJob(ctx context.Context, jobs replay.Store, span *publi
 	return job, nil
 }
 
-// differences says what a job was asked for that is not asked for now; empty: nothing.
+// differences returns what differs between a job's request and this one; empty: nothing.
 func differences(was, now replay.Request) string {
 	var all []string
 	for _, one := range was.Differences(now) {

@@ -53,7 +53,7 @@ Kinds: ` + strings.Join(bridge.Known().Labels(), ", ") + `.`,
 	flags.StringVar(&o.Token, "token", "", "token that authenticates the callback (default: the configured one)")
 	flags.IntVar(&o.count, "count", 1, "how many callbacks")
 	flags.Float64Var(&o.rate, "rate", 0, "callbacks a second (default: one after the other)")
-	flags.StringVar(&o.File, "file", "", "post this file as it is (- for standard input)")
+	flags.StringVar(&o.File, "file", "", "post this file verbatim (- for standard input)")
 	flags.StringVar(&o.ContentType, "content-type", "application/json", "content type of --file")
 	flags.BoolVar(&o.json, "json", false, "answers as JSON lines, also on a terminal")
 	return cmd

@@ -21,7 +21,7 @@ func NewKeeperMetrics(reg prometheus.Registerer) *KeeperMetrics {
 			Namespace: "crm_bridge", Name: "channel_expiry_timestamp_seconds", Help: "When the CRM ends a channel, unless it is renewed; 0 where it is not alive, +Inf where it never ends.",
 		}, []string{"provider", "channel"}),
 		read: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: "crm_bridge", Name: "backfill_records_total", Help: "Records read from the CRM's API and made safe.",
+			Namespace: "crm_bridge", Name: "backfill_records_total", Help: "Records read from the CRM's API and stored as events.",
 		}, []string{"provider", "module"}),
 	}
 	reg.MustRegister(m.expires, m.read)

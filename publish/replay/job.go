@@ -137,7 +137,7 @@ func (j *Job) Part() float64 {
 	return min(1, float64(j.Tally.Read)/float64(j.Total))
 }
 
-// Request is what a replay was asked for, as it was written: a span back from now stays what it was when the job began.
+// Request is what a replay's flags select, as written: a span back from now keeps its meaning from the job's start.
 type Request struct {
 	Stream   string   `json:"stream"`
 	Subjects []string `json:"subjects"`

@@ -1,4 +1,4 @@
-// Package store decides once, when it is opened, how events are made safe: in a stream of the embedded server, in a local
+// Package store decides once, when it is opened, how events are stored: in a stream of the embedded server, in a local
 // journal that is forwarded to a remote NATS, or on the remote NATS itself. No other package distinguishes them.
 // Nothing here knows of CRMs, HTTP, or the environment.
 package store

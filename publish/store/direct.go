@@ -42,7 +42,7 @@ func openDirect(ctx context.Context, s *Store, c *streams, metrics *publish.Metr
 	return nil
 }
 
-// ensure makes sure of the remote's streams.
+// ensure ensures the remote's streams.
 func (d *direct) ensure(ctx context.Context, conn *publish.Conn) (map[string]publish.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, remoteTimeout)
 	defer cancel()

@@ -7,13 +7,13 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// acknowledged begins what direct delivery means.
+// acknowledged begins what a 200 guarantees with direct delivery.
 const acknowledged = "a 200 guarantees: acknowledged by the remote NATS, "
 
-// forwarded begins what follows on it with a journal.
+// forwarded begins what follows with a journal.
 const forwarded = "; it is then forwarded to the remote NATS, "
 
-// describe says what an answered callback survives, in one line. The stream is the one whose acknowledgement is waited for.
+// describe returns what a 200 guarantees, in one line. The stream is the one whose acknowledgement is waited for.
 func describe(stream publish.Stream, folder string, sync publish.Sync) string {
 	how := "group commit"
 	switch {

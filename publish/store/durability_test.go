@@ -36,11 +36,11 @@ func TestDurabilityIsSaidAsItIs(t *testing.T) {
 			"journal, then it is forwarded", &journal{promise: local(publish.Stream{Name: "CRM_JOURNAL", Replicas: 1}, publish.Sync{}), remote: far(publish.Stream{Name: "CRM", Replicas: 3})},
 			"the remote NATS, stream CRM, 3 replica(s)", "could not be asked",
 		},
-		{"journal, the remote was not seen yet", &journal{remote: &remote{}}, "could not be asked yet", "replica"},
+		{"journal, the remote was not seen yet", &journal{remote: &remote{}}, "could not be reached yet", "replica"},
 		{"remote that drops what nobody wants", &direct{remote: far(publish.Stream{Name: "CRM", Replicas: 3, Interest: true})}, "not stored", "fsynced"},
 		{"remote", &direct{remote: far(publish.Stream{Name: "CRM", Replicas: 3})}, "3 replica(s), file storage", "fsynced"},
 		{"remote in memory", &direct{remote: far(publish.Stream{Name: "CRM", Replicas: 1, Memory: true})}, "memory storage", "file"},
-		{"remote that was not seen yet", &direct{remote: &remote{}}, "acknowledged by the remote NATS, which could not be asked yet", "replica"},
+		{"remote that was not seen yet", &direct{remote: &remote{}}, "acknowledged by the remote NATS, which could not be reached yet", "replica"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := test.mode.Durability(); !strings.Contains(got, test.says) || strings.Contains(got, test.not) {

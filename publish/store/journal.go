@@ -41,7 +41,7 @@ func openJournal(ctx context.Context, s *Store, c *streams, metrics *publish.Met
 	return l.warnOfLeftovers(ctx, c.journalStream(), c.refusedStream())
 }
 
-// wire makes sure of the local streams, and leads events and quarantined callbacks into the journal, and from there to the
+// wire ensures the local streams, and leads events and quarantined callbacks into the journal, and from there to the
 // remote.
 func (j *journal) wire(ctx context.Context, s *Store, metrics *publish.Metrics) error {
 	ctx, cancel := context.WithTimeout(ctx, streamsTimeout)
@@ -93,7 +93,7 @@ func (j *journal) checkRemote(ctx context.Context) error {
 	return nil
 }
 
-// ensureRemote makes sure of the remote's streams. Events do not wait for the stream of quarantined callbacks: where that
+// ensureRemote ensures the remote's streams. Events do not wait for the stream of quarantined callbacks: where that
 // cannot be used, what is for it is set aside.
 func (j *journal) ensureRemote(ctx context.Context, conn *publish.Conn) (map[string]publish.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, remoteTimeout)

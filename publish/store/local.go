@@ -49,7 +49,7 @@ func (l *local) open(ctx context.Context) (err error) {
 // reach returns the connection to the server, or why it is down.
 func (l *local) reach() (*publish.Conn, error) { return l.conn, l.conn.Up() }
 
-// ensure makes sure of a stream of the server.
+// ensure ensures a stream of the server.
 func (l *local) ensure(ctx context.Context, config publish.StreamConfig) (publish.Stream, error) {
 	stream, err := l.streams.ensure(ctx, l.conn, config)
 	if err != nil || stream.Memory || config.BytesVariable == "" {

@@ -80,7 +80,7 @@ func readNotes(ctx context.Context, state *publish.State) (waiting []string, err
 	return waiting, err
 }
 
-// waits says what may wait in a journal that was noted so long ago; nothing where its bridge still runs or it ended empty.
+// waits returns what may wait in a journal that was noted so long ago; empty where its bridge still runs or it ended empty.
 func (n journalNote) waits(ago time.Duration) string {
 	where := fmt.Sprintf("the journal in folder %q of host %q", strings.ToValidUTF8(n.Folder, "?"), strings.ToValidUTF8(n.Host, "?"))
 	const cure = "; BRIDGE_DELIVERY=direct does not forward them: start a bridge with BRIDGE_DELIVERY=journal on that folder until journalPending is 0"
@@ -93,7 +93,7 @@ func (n journalNote) waits(ago time.Duration) string {
 	return ""
 }
 
-// leftIn says in a sentence for each journal of a data folder that direct delivery does not forward what waits there.
+// leftIn returns a sentence for each journal of a data folder: direct delivery does not forward what waits there.
 func leftIn(folder string) (said []string) {
 	left, err := publish.Leftovers(folder, journalSuffix)
 	if err != nil {

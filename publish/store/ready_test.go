@@ -35,7 +35,7 @@ func TestReadyAsksTheDisk(t *testing.T) {
 			}
 			s := open(t, c)
 			for range 5 {
-				if err := s.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "nothing can be made safe: no space left") {
+				if err := s.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "nothing can be stored: no space left") {
 					t.Fatalf("ready: %v", err)
 				}
 			}
@@ -70,7 +70,7 @@ func TestReadyWithoutTheRemote(t *testing.T) {
 	if !status.Forwards || status.Interrupted == nil || status.Pending == nil || *status.Pending != 1 {
 		t.Errorf("the journal's status is %+v", status)
 	}
-	if err := direct.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "nothing can be made safe") {
+	if err := direct.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "nothing can be stored") {
 		t.Errorf("direct delivery is ready: %v", err)
 	}
 	if status := direct.Status(t.Context()); status.Forwards || status.Pending != nil {

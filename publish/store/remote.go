@@ -10,7 +10,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// remote makes sure of the streams of a remote NATS, and remembers what they promise.
+// remote ensures the streams of a remote NATS, and remembers what they guarantee.
 type remote struct {
 	*streams
 	promise atomic.Pointer[string] // what its stream was like when it was last seen
@@ -26,7 +26,7 @@ func (e unusableError) Error() string {
 // remoteTimeout bounds a question to the remote about its streams. A stream without a leader does not answer at all.
 const remoteTimeout = 5 * time.Second
 
-// ensureEvents makes sure of the stream of events.
+// ensureEvents ensures the stream of events.
 func (r *remote) ensureEvents(ctx context.Context, conn *publish.Conn) (publish.Stream, error) {
 	stream, err := r.ensure(ctx, conn, r.events(func() {
 		_, _ = r.ensureQuarantine(ctx, conn) // asked again afterwards, which says what is wrong
@@ -40,7 +40,7 @@ func (r *remote) ensureEvents(ctx context.Context, conn *publish.Conn) (publish.
 	return stream, nil
 }
 
-// ensureQuarantine makes sure of the stream of quarantined callbacks.
+// ensureQuarantine ensures the stream of quarantined callbacks.
 func (r *remote) ensureQuarantine(ctx context.Context, conn *publish.Conn) (publish.Stream, error) {
 	stream, err := r.ensure(ctx, conn, r.quarantine())
 	return stream, r.explain(err)
@@ -54,7 +54,7 @@ func (r *remote) explain(err error) error {
 	return fmt.Errorf("BRIDGE_NATS_URL: %w", publish.Plain(err, r.Remote.URL))
 }
 
-// seen remembers what the stream of events promises, and returns both streams by name.
+// seen remembers what the stream of events guarantees, and returns both streams by name.
 func (r *remote) seen(events, quarantine publish.Stream) map[string]publish.Stream {
 	promise := inWords(events)
 	r.promise.Store(&promise)
@@ -62,12 +62,12 @@ func (r *remote) seen(events, quarantine publish.Stream) map[string]publish.Stre
 	return map[string]publish.Stream{events.Name: events, quarantine.Name: quarantine}
 }
 
-// promised says what the remote's stream is like.
+// promised returns what the remote's stream guarantees.
 func (r *remote) promised() string {
 	if promise := r.promise.Load(); promise != nil {
 		return *promise
 	}
-	return "which could not be asked yet"
+	return "which could not be reached yet"
 }
 
 // needsOperator reports whether an error of the remote's streams ends the start: they do not fit, or there is no room for the

@@ -28,13 +28,13 @@ type Store struct {
 	failure error // why it was not ready when it was last checked
 }
 
-// mode is what the three ways to store differ in.
+// mode is one of the three ways to store events.
 type mode interface {
-	// Durability says in one line what an answered callback survives.
+	// Durability returns what a 200 guarantees, in one line.
 	Durability() string
 	// Reach returns the connection to the server that has the stream, or why there is none now.
 	Reach() (*publish.Conn, error)
-	// Status says what else an operator should know.
+	// Status returns what else an operator should know.
 	Status(ctx context.Context) Status
 	// State returns the bucket beside the stream; what is saved there survives what an event does. Call it once.
 	State(ctx context.Context) (*publish.State, error)
@@ -47,7 +47,7 @@ type mode interface {
 	close() // each part before what it depends on
 }
 
-// Status is what an operator should know of a store beside whether it is ready.
+// Status is what an operator should know about a store, apart from its readiness.
 type Status struct {
 	Forwards    bool     // there is a journal, which is forwarded to a remote NATS
 	Interrupted error    // why nothing is forwarded now; nil: it is
@@ -80,10 +80,10 @@ const (
 	readyTimeout = 2 * time.Second
 )
 
-// Ready returns nil when an event could be made safe, as far as was known a second ago.
+// Ready returns nil if an event could be stored, as of a second ago.
 func (s *Store) Ready(ctx context.Context) error {
 	if err := s.broken(); err != nil {
-		return fmt.Errorf("nothing can be made safe: %w", err)
+		return fmt.Errorf("nothing can be stored: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,14 +96,14 @@ func (s *Store) Ready(ctx context.Context) error {
 		s.checked = time.Now()
 	}
 	if s.failure != nil && !errors.As(s.failure, new(unusableError)) {
-		return fmt.Errorf("nothing can be made safe: %w", s.failure)
+		return fmt.Errorf("nothing can be stored: %w", s.failure)
 	}
 	return s.failure
 }
 
-// Run keeps the store for as long as serve runs: it forwards what is in a journal, makes sure of a remote's streams, and
-// watches the disk, also while serve drains after ctx has ended. lost yields why only a new start can use the store again. serve calls
-// Drain when it publishes nothing more.
+// Run keeps the store for as long as serve runs: it forwards what is in a journal, ensures a remote's streams, and watches the
+// disk, also while serve drains after ctx has ended. lost yields why only a new start can use the store again. serve calls Drain
+// when it publishes nothing more.
 func (s *Store) Run(ctx context.Context, serve func(lost <-chan error) error) error {
 	lost := make(chan error, 1)
 	var once sync.Once

@@ -8,14 +8,14 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// streams makes sure of streams, and says each thing about them once.
+// streams ensures streams, and says each thing about them once.
 type streams struct {
 	Config
 	ensured sync.Map // names of the streams that were as configured once
 	said    sync.Map // what each new connection would repeat
 }
 
-// ensure makes sure of a stream, logs what it changes, and warns of what is not as configured. Config.Apply holds for the
+// ensure ensures a stream, logs what it changes, and warns of differences from the configuration. Config.Apply holds for the
 // first time alone: two bridges that ask for different subjects would otherwise take turns at each connection.
 func (s *streams) ensure(ctx context.Context, conn *publish.Conn, config publish.StreamConfig) (publish.Stream, error) {
 	_, again := s.ensured.Load(config.Name)

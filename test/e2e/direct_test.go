@@ -42,7 +42,7 @@ func TestDirectStartsWithoutNATS(t *testing.T) {
 	end(remote)
 	b := start(t, t.TempDir(), documentedToken, direct, "BRIDGE_ANSWER_TIMEOUT=300ms", "BRIDGE_NATS_URL="+remote.ClientURL())
 	text, _ := ready(t, b, 503)
-	if !strings.Contains(text, "unreachable") || !strings.Contains(text, "could not be asked yet") || strings.Contains(text, "dial tcp") {
+	if !strings.Contains(text, "unreachable") || !strings.Contains(text, "could not be reached yet") || strings.Contains(text, "dial tcp") {
 		t.Errorf("/readyz says %s", text)
 	}
 	if a := post(t, b.Callbacks+path, distinct(1)); a.Status != 503 || a.Header.Get("Retry-After") == "" {

@@ -66,6 +66,6 @@ func TestDiskThatTakesNothing(t *testing.T) {
 	}
 	waitFor(t, func() bool {
 		status, text := get(t, b.Admin+"/readyz")
-		return status == 503 && strings.Contains(text, "nothing can be made safe")
+		return status == 503 && strings.Contains(text, "nothing can be stored")
 	})
 }

@@ -1,4 +1,4 @@
-// Package bridge is what serve runs: receiving, events and the store, wired in one place, and the list of CRMs.
+// Package bridge is what serve runs: receiving, events, the store and the admin address, wired in one place, and the list of CRMs.
 package bridge
 
 import (
@@ -28,18 +28,18 @@ type Bridge struct {
 	Log      *slog.Logger
 	data     *datadir.Dir // nil: nothing is kept on this machine
 
-	Callbacks *door
+	Callbacks *listener
 	handler   *receive.Handler
 	CRMs      CRMs
 	Keeper    *keep.Keeper // nil where no CRM's API is configured
 	Store     *store.Store
 
 	health   *health
-	Admin    *door
-	commands http.Handler // what is asked for at the admin address
+	Admin    *listener
+	commands http.Handler // of the admin address
 }
 
-// Open opens all that can fail at the start; Close gives it free again.
+// Open opens everything that can fail at the start. Close releases it, also after an error of Run.
 func Open(ctx context.Context, s config.Settings, crms []Opener, log *slog.Logger) (b *Bridge, err error) {
 	b = &Bridge{Settings: s, Log: log}
 	defer func() {
@@ -74,7 +74,7 @@ func Open(ctx context.Context, s config.Settings, crms []Opener, log *slog.Logge
 	return b, nil
 }
 
-// wire leads callbacks from the sources through accept into the store, and everything else to where it is asked for.
+// wire leads callbacks from the sources through Accept into the store, and sets up what the admin address serves.
 func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prometheus.Registry) error {
 	s, log := b.Settings, b.Log
 	token, err := b.data.Secret(datadir.AdminSecret)
@@ -150,7 +150,7 @@ func (b *Bridge) openKeeper(ctx context.Context, shared *DeferredState) (err err
 // wakeTimeout bounds how long an installation waits until the replica that keeps subscriptions can see it.
 const wakeTimeout = 5 * time.Second
 
-// wake has subscriptions checked soon, as after an installation.
+// wake has subscriptions checked soon, for example after an installation.
 func (b *Bridge) wake() {
 	ctx, cancel := context.WithTimeout(context.Background(), wakeTimeout)
 	defer cancel()
@@ -214,8 +214,8 @@ const drainTimeout = 20 * time.Second
 
 func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	timeout := time.Duration(b.Settings.AnswerTimeout)
-	front := b.Callbacks.answers(b.health.closeWhileDraining(b.handler.HTTP()), timeout, b.Log)
-	back := b.Admin.answers(b.commands, timeout, b.Log)
+	front := b.Callbacks.server(b.health.closeWhileDraining(b.handler.HTTP()), timeout, b.Log)
+	back := b.Admin.server(b.commands, timeout, b.Log)
 	served := make(chan error, 2)
 	go func() { served <- front.Serve(b.Callbacks) }()
 	go func() { served <- back.Serve(b.Admin) }()
@@ -269,9 +269,9 @@ func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 
 // Close stops what Open started, each part before what it depends on.
 func (b *Bridge) Close() {
-	for _, door := range []*door{b.Callbacks, b.Admin} {
-		if door != nil {
-			_ = door.Close()
+	for _, one := range []*listener{b.Callbacks, b.Admin} {
+		if one != nil {
+			_ = one.Close()
 		}
 	}
 	if b.Store != nil {

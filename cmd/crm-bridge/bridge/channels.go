@@ -35,7 +35,7 @@ func (c CRMs) noChannels() string {
 // changeTimeout bounds a change of channels: each takes a request or two to the CRM.
 const changeTimeout = 2 * time.Minute
 
-// channels answers the command of that name.
+// channels answers the command channels.
 type channels struct {
 	keeper *keep.Keeper // nil: none are kept
 	crms   CRMs
@@ -43,7 +43,7 @@ type channels struct {
 	log    *slog.Logger
 }
 
-// routes are what the command asks for.
+// routes returns what the command requests.
 func (c *channels) routes() map[string]http.HandlerFunc {
 	kept := func(do http.HandlerFunc) http.HandlerFunc {
 		if c.keeper != nil {

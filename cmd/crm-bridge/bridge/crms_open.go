@@ -31,7 +31,7 @@ var Known = sync.OnceValue(func() CRMs {
 		Env: func(any) error { return nil }, MadeSecret: func(string) (string, error) { return "", nil },
 	})
 	if err != nil {
-		panic(err) // of the program itself
+		panic(err) // a fault of the program itself
 	}
 	return all
 })

@@ -10,7 +10,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish/store"
 )
 
-// health says whether callbacks should come here.
+// health reports whether the bridge can take callbacks.
 type health struct {
 	store             *store.Store
 	stream            string
@@ -51,7 +51,7 @@ func (h *health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, code, answer)
 }
 
-// notReady says why callbacks should go elsewhere: the bridge drains, or nothing can be made safe now; empty: they need not.
+// notReady returns why callbacks should go elsewhere: the bridge drains, or nothing can be stored now; empty: it is ready.
 func (h *health) notReady(ctx context.Context) string {
 	switch {
 	case h.draining.Load():
@@ -65,7 +65,7 @@ func (h *health) notReady(ctx context.Context) string {
 	return ""
 }
 
-// ready reports whether callbacks can be made safe now.
+// ready reports whether callbacks can be stored now.
 func (h *health) ready(ctx context.Context) bool { return h.notReady(ctx) == "" }
 
 // closeWhileDraining has every answer that is given during the drain say that its connection ends. A client that keeps its connection,

@@ -13,39 +13,39 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
 )
 
-// door is where requests come in.
-type door struct {
+// listener accepts a bounded number of connections.
+type listener struct {
 	net.Listener
 	bound *receive.Connections
 }
 
 // listen opens a listener with a bound on its connections, over TLS where a certificate is given.
-func listen(ctx context.Context, variable, address, cert, key string, bound *receive.Connections, log *slog.Logger) (*door, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+func listen(ctx context.Context, variable, address, cert, key string, bound *receive.Connections, log *slog.Logger) (*listener, error) {
+	tcp, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("%s: cannot listen on %s: %w; stop what listens there, or set %s to a free address", variable, address, errors.Unwrap(err), variable)
 	}
-	d := &door{Listener: bound.Limit(listener), bound: bound}
+	l := &listener{Listener: bound.Limit(tcp), bound: bound}
 	if bound.TLS = cert != ""; !bound.TLS {
-		return d, nil
+		return l, nil
 	}
 	config, err := TLSConfig(cert, key, log)
 	if err != nil {
-		_ = listener.Close()
+		_ = tcp.Close()
 		return nil, fmt.Errorf("%s_CERT: %w", variable, err)
 	}
-	d.Listener = tls.NewListener(d.Listener, config)
-	return d, nil
+	l.Listener = tls.NewListener(l.Listener, config)
+	return l, nil
 }
 
-// answers returns a server for what comes in here.
-func (d *door) answers(handler http.Handler, timeout time.Duration, log *slog.Logger) *http.Server {
+// server returns a server for the listener's connections.
+func (l *listener) server(handler http.Handler, timeout time.Duration, log *slog.Logger) *http.Server {
 	server := receive.NewServer(handler, timeout, log)
-	server.ConnState = d.bound.Track
+	server.ConnState = l.bound.Track
 	return server
 }
 
-// Reachable is the address of a listener as a client on this machine writes it.
+// Reachable returns the address of a listener in the form that a client on this machine uses.
 func Reachable(listener net.Listener) string {
 	host, port, err := net.SplitHostPort(listener.Addr().String())
 	if err != nil {

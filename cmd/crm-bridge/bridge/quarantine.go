@@ -18,7 +18,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
-// quarantine answers the command of that name. What is there is customers' data, and dropping it is permanent.
+// quarantine answers the command quarantine. It holds customers' data, and a drop is permanent.
 type quarantine struct {
 	store   *store.Store
 	refused *refused
@@ -28,7 +28,7 @@ type quarantine struct {
 	settler
 }
 
-// routes are what the command asks for.
+// routes returns what the command requests.
 func (q *quarantine) routes() map[string]http.HandlerFunc {
 	each := func(callback, refused settle) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) { q.each(w, r, callback, refused) }

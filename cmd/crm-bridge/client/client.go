@@ -1,4 +1,4 @@
-// Package client is what the commands need to talk to a running bridge: its settings, secrets and NATS.
+// Package client connects commands to a running bridge: its settings, secrets and NATS.
 package client
 
 import (

@@ -10,7 +10,7 @@ import (
 // notSecret are the variables that another command needs to find this bridge; they are safe to print.
 var notSecret = []string{"BRIDGE_LISTEN", "BRIDGE_ADMIN_LISTEN", "BRIDGE_NATS_LISTEN", "BRIDGE_DATA_DIR", "BRIDGE_STREAM", "BRIDGE_SUBJECT_PREFIX"}
 
-// OwnCommand is how the person who started this program starts another of its commands.
+// OwnCommand returns the command line that starts this program again, for a person to copy.
 func OwnCommand() string {
 	var words []string
 	for _, name := range notSecret {
@@ -33,7 +33,7 @@ func OwnCommand() string {
 
 var plain = regexp.MustCompile(`^[A-Za-z0-9_./:@%+-]+$`)
 
-// quoted is a word as a shell reads it.
+// quoted returns a word quoted for a shell.
 func quoted(word string) string {
 	if plain.MatchString(word) {
 		return word

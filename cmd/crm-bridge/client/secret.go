@@ -8,7 +8,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// UsedSecret says which secret a sample of a source was authenticated with, and what sets it; never its value. token is that
+// UsedSecret returns which secret authenticated a sample of a source, and which variable sets it; never its value. token is that
 // of --token; empty: the source's own.
 func UsedSecret(s config.Settings, env *config.Environment, source ingest.Source, token string) string {
 	sampler, ok := source.(ingest.Sampler)
@@ -32,7 +32,7 @@ func UsedSecret(s config.Settings, env *config.Environment, source ingest.Source
 		filepath.Join(s.DataDir, file), variable)
 }
 
-// Rejected is what a command says of a callback that was answered with 401.
+// Rejected returns the error of a command whose callback got a 401.
 func Rejected(used string) error {
 	return fmt.Errorf("the bridge rejected the callback (401), and its log says why; it was authenticated with %s", used)
 }

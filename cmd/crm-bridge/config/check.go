@@ -24,7 +24,7 @@ func Load(env *Environment) (s Settings, err error) {
 	return s, found.Err()
 }
 
-// check returns what is wrong with the settings, in the words of who sets them.
+// check returns all problems of the settings; each names its variables.
 func (s Settings) check() error {
 	var found Problems
 	for _, rule := range []struct {

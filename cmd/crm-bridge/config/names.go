@@ -11,7 +11,7 @@ func (s Settings) ReplayStream() string { return s.Stream + "_REPLAY" }
 // Syncs reports whether a command has to sync what it publishes to the embedded server itself, as the running bridge does.
 func (s Settings) Syncs() bool { return s.Embedded() && s.Sync.Every == 0 && !s.Sync.Server }
 
-// CallbackURL is where the bridge of these settings is reached from this machine.
+// CallbackURL returns the base URL of the bridge for a client on this machine.
 func (s Settings) CallbackURL() string {
 	scheme := "http://"
 	if s.ListenCert != "" {
@@ -20,7 +20,7 @@ func (s Settings) CallbackURL() string {
 	return scheme + LocalAddress(s.Listen)
 }
 
-// LocalAddress is a listening address as a client on the same machine writes it.
+// LocalAddress returns a listening address in the form that a client on the same machine uses.
 func LocalAddress(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package config reads what the environment says, and derives from it what the program works with.
+// Package config reads and checks the program's environment variables, and derives limits and addresses from them.
 package config
 
 import (

@@ -1,4 +1,4 @@
-// Package datadir holds the data folder: its lock and the secrets that the bridge made.
+// Package datadir locks the data folder, and keeps the secrets that the bridge makes in it.
 package datadir
 
 import (

@@ -1,4 +1,4 @@
-// Package simulate plays the CRM: it sends callbacks as one would, follows their events, and shows it all in a demo.
+// Package simulate sends callbacks as a CRM does, for the commands send, check --roundtrip and demo, and follows their events.
 package simulate
 
 import (

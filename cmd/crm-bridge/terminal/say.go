@@ -1,4 +1,4 @@
-// Package terminal writes for people: errors in plain words, progress, colours, events.
+// Package terminal writes for people: errors in plain words, progress, colours, events, the log.
 package terminal
 
 import (
