@@ -65,7 +65,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// The data folder is held by one process: the second is told what to do.
+// The data folder is held by one process: the second says what to do.
 func TestDataFolderIsLocked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data")
 	first, err := datadir.Open(path)

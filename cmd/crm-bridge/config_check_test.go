@@ -92,7 +92,7 @@ func TestConfigCheckLeavesTheEnvironment(t *testing.T) {
 	}
 }
 
-// With --offline a valid configuration passes, whoever is unreachable; and before the first start on the embedded server, where
+// With --offline a valid configuration passes, whatever is unreachable; and before the first start on the embedded server, where
 // a missing secret will be made.
 func TestConfigCheckOffline(t *testing.T) {
 	for name, env := range map[string]map[string]string{

@@ -131,7 +131,7 @@ func TestVariablesAreForPeople(t *testing.T) {
 	}
 }
 
-// What a library says of its own calls is brought into words, wherever in an error it stands.
+// A library's text about its own calls is put into plain words, wherever in an error it is.
 func TestPlainly(t *testing.T) {
 	_, number := strconv.Atoi("twelve")
 	_, large := strconv.ParseInt("99999999999999999999", 10, 64)

@@ -47,7 +47,7 @@ func TestClaimFromABusyRun(t *testing.T) {
 	if err := first.Save(t.Context()); err == nil {
 		t.Error("the first does not see that it has lost the job")
 	}
-	// Begun anew it takes only the place in the store.
+	// Started from scratch it takes only the place in the store.
 	third := &Job{Name: "once", Store: store, revision: second.revision}
 	second.At = 7
 	if err := second.Save(t.Context()); err != nil {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Endpoints are told apart by their path, and go by one name whatever their secrets are; none of them is shown.
+// Endpoints are distinguished by their path, and have one name whatever their secrets are; no secret is shown.
 func TestEndpointsAreMasked(t *testing.T) {
 	name := func(text string) (string, string) {
 		u, err := ParseEndpoint(text)

@@ -14,7 +14,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// A line names where an event stands and holds it unchanged; what is not an event has its error in place of it, and counts.
+// A line has the position of an event and holds it unchanged; for what is not an event it holds the error, and it is counted.
 func TestLines(t *testing.T) {
 	var out bytes.Buffer
 	to := NewLines(&out, func(error) string { return "no <event>" }, func(line []byte) []byte { return bytes.ToUpper(line) })

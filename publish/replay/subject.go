@@ -122,7 +122,7 @@ func (t *Subject) first(ctx context.Context) error {
 			return t.stop(LostError{err})
 		case ack.Duplicate:
 			first.counts.Events, first.counts.Duplicates = 0, 1
-		case first.sequence > t.most: // nothing of the job that is not noted stands before this one
+		case first.sequence > t.most: // every event of the job before this one is noted
 			t.reported.Beside = ack.Sequence
 		}
 	}

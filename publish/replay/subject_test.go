@@ -38,8 +38,8 @@ func message(sequence uint64) publish.Stored {
 	}
 }
 
-// What an earlier run had published behind a gap is not published again, wherever the next run dies: the job does not say
-// that nothing stands behind its place before all of it is counted.
+// What an earlier run had published behind a gap is not published again, wherever the next run dies: the job does not
+// record that nothing is beyond its position before all of it is counted.
 func TestReplayAfterAGap(t *testing.T) {
 	conn := openStream(t)
 	to := &publish.Replay{Conn: conn, Stream: "CRM_REPLAY", Prefix: "crm", Job: "gap"}

@@ -103,7 +103,7 @@ func streamsOf(t *testing.T, url string, options ...nats.Option) jetstream.JetSt
 	return js
 }
 
-// far is a NATS of somebody else.
+// far is a remote NATS.
 type far struct {
 	*server.Server
 	options server.Options

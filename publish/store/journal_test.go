@@ -9,7 +9,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// Whoever stops a bridge reads to keep the folder also where nobody can say what its journal holds.
+// The log says to keep the folder also where it is unknown what its journal holds.
 func TestEndWarnsOfAJournalThatCannotBeAsked(t *testing.T) {
 	server, err := publish.OpenServer(t.Context(), publish.ServerConfig{Dir: t.TempDir(), OwnerPass: "owner", MaxPayload: 1 << 20, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {

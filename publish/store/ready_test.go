@@ -48,7 +48,7 @@ func TestReadyAsksTheDisk(t *testing.T) {
 	}
 }
 
-// With a journal a remote that is unreachable is no reason to be unready: events wait, and their number is known. With direct
+// With a journal an unreachable remote does not make the bridge unready: events wait, and their number is known. With direct
 // delivery it is one.
 func TestReadyWithoutTheRemote(t *testing.T) {
 	remote := openFar(t)

@@ -188,7 +188,7 @@ func TestDirectNamesALeftJournal(t *testing.T) {
 	}
 }
 
-// BRIDGE_STREAM_APPLY moves a stream to other subjects at the start, and not when somebody has moved it since.
+// BRIDGE_STREAM_APPLY moves a stream to other subjects at the start, and not after another bridge has moved it since.
 func TestApplyHoldsForTheStart(t *testing.T) {
 	remote := openFar(t)
 	js := remote.js(t)

@@ -49,7 +49,7 @@ func adminHandler(ready http.Handler, metrics prometheus.Gatherer, trust trust, 
 // AdminHeader is the header that shows the token of the data folder.
 const AdminHeader = "X-Admin-Token"
 
-// trust is the token of the data folder; empty, there is no folder, and requests from this machine are trusted.
+// trust is the token of the data folder; empty: there is no folder, and requests from this machine are trusted.
 type trust string
 
 // only answers those alone that come from the bridge's own user: with the token, or where there is none, as a peer on this

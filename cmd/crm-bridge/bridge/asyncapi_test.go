@@ -12,7 +12,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/schemas/asyncapi"
 )
 
-// The servers in the document are where consumers connect, without anything that proves the bridge to them.
+// The servers in the document are where consumers connect, without the bridge's own credentials.
 func TestServersHoldNoCredentials(t *testing.T) {
 	const description = "Your own NATS, at the address that the bridge uses. Its operator gives you an account."
 	for list, want := range map[string][]asyncapi.Server{
@@ -32,7 +32,7 @@ func TestServersHoldNoCredentials(t *testing.T) {
 	}
 }
 
-// The embedded server is told by the address that it listens on; where that is every address, its name is the reader's to know.
+// The embedded server is shown with the address that it listens on; where that is every address, the reader fills in the host.
 func TestOwnServer(t *testing.T) {
 	for name, c := range map[string]struct {
 		listen, public  string
@@ -70,7 +70,7 @@ func TestSeenSubjectsAreBounded(t *testing.T) {
 	}
 }
 
-// Who asks again gets the same bytes; they are made anew only when there is something else to tell.
+// Another request gets the same bytes; they are made again only when something has changed.
 func TestUnchangedIsNotMadeAgain(t *testing.T) {
 	of := func(subjects ...string) asyncapi.Bridge {
 		return asyncapi.Bridge{Stream: "CRM", Prefix: "crm", Servers: []asyncapi.Server{{Host: "127.0.0.1:4222"}}, Subjects: subjects}
@@ -85,6 +85,6 @@ func TestUnchangedIsNotMadeAgain(t *testing.T) {
 	}
 	other, err := remake(same, of("crm.zoho.Deals.delete", "crm.zoho.Deals.edit"))
 	if err != nil || !strings.Contains(string(other.yaml), "crm.zoho.Deals.delete") || !strings.Contains(string(other.page), "crm.zoho.Deals.delete") {
-		t.Errorf("it was not made anew: %v", err)
+		t.Errorf("it was not made again: %v", err)
 	}
 }

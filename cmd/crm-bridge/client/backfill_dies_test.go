@@ -27,7 +27,7 @@ func hours(from, to int) keep.Period {
 	return keep.Period{Since: day.Add(time.Duration(from) * time.Hour), Until: day.Add(time.Duration(to) * time.Hour)}
 }
 
-// pages is a CRM with ten pages of three records. It breaks before a page when told to. A list that is gone on with shows
+// pages is a CRM with ten pages of three records. It can be made to fail before a page. A list that is resumed shows
 // the last page again, as one does whose cursor leads to a second and not to a record.
 type pages struct {
 	breaks    int    // the page before which it breaks
@@ -94,7 +94,7 @@ func windowPasses(t *testing.T, clock *publish.Publisher) {
 	}
 }
 
-// Wherever a backfill dies, the next one goes on there, and in the end the stream holds every event once.
+// Wherever a backfill dies, the next one resumes there, and in the end the stream holds every event once.
 func TestBackfillDiesAnywhere(t *testing.T) {
 	server, err := publish.OpenServer(t.Context(), publish.ServerConfig{Dir: filepath.Join(t.TempDir(), "data"), OwnerPass: "owner", MaxPayload: 1 << 20, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -60,7 +60,7 @@ func columns(stream any) int {
 }
 
 // Visible returns text as it may be shown on a terminal: what a terminal would obey, or a person not see, is written as an
-// escape. Events hold what somebody typed into a CRM.
+// escape. Events hold what people typed into a CRM.
 func Visible(text string) string {
 	if !strings.ContainsFunc(text, hidden) {
 		return text
