@@ -42,7 +42,7 @@ func TestExitCodes(t *testing.T) {
 		{"check --url http://127.0.0.1:1", 2, "belongs to --roundtrip"},
 		{"check --roundtrip http://127.0.0.1:1", 2, "as --url"},
 		{"check --roundtrip --url 127.0.0.1:1", 2, "must be a URL"},
-		{"check --roundtrip", 1, "no secret of any source is known"},
+		{"check --roundtrip", 1, "no source has a secret here"},
 		{"check --roundtrip", 1, "is the folder of the running bridge"},
 		{"send --url http://127.0.0.1:1 --token x", 1, "no bridge answers"},
 		{"send", 1, "no Zoho token is configured"},

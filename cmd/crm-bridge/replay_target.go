@@ -143,7 +143,7 @@ func (p *replayPlan) openSubject(ctx context.Context, conn *publish.Conn, job *r
 		Name: s.ReplayStream(), Description: "Events that were replayed, for each job on subjects of its own", Subjects: []string{s.SubjectPrefix + "-replay.>"},
 		MaxAge: replayAge, DefaultMaxBytes: store.ReplayRoom.On(s.DataDir, s.Embedded()), RoomShare: store.ReplayRoom.OfAccount, Replicas: s.StreamReplicas, Duplicates: window, DiscardNew: true,
 		Apply: s.StreamApply, Changed: func(setting, from, to string) {
-			bar.Say("stream %s: %s is changed from %s to %s", s.ReplayStream(), setting, from, to)
+			bar.Say("stream %s: %s changed from %s to %s", s.ReplayStream(), setting, from, to)
 		},
 	})
 	if err != nil {

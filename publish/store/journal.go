@@ -190,7 +190,7 @@ func (j *journal) warnPending(ctx context.Context) {
 	defer cancel()
 	switch n, _, err := j.forwarder.Pending(ctx); {
 	case err != nil:
-		j.Log.Warn("events may wait in the journal, which cannot be asked: keep this data folder, the next start on it forwards them", "folder", j.serves.Dir, "reason", err)
+		j.Log.Warn("events may wait in the journal, whose state is unknown: keep this data folder, the next start on it forwards them", "folder", j.serves.Dir, "reason", err)
 	case n > 0:
 		j.Log.Warn("events wait in the journal: keep this data folder, the next start on it forwards them", "events", n, "folder", j.serves.Dir)
 	}

@@ -42,7 +42,7 @@ func (l *local) reopen(ctx context.Context, streams []string, forwarded func(con
 	if reason == nil {
 		for _, stream := range streams {
 			if l.conn.Lacks(ctx, stream) {
-				return fmt.Errorf("stream %s of the embedded server was deleted: a new start makes it again", stream)
+				return fmt.Errorf("stream %s of the embedded server was deleted: a restart creates it again", stream)
 			}
 		}
 		return nil
@@ -50,9 +50,9 @@ func (l *local) reopen(ctx context.Context, streams []string, forwarded func(con
 	folder := l.serves.Dir
 	switch {
 	case freeBytes(folder) > min(roomAgain, diskBytes(folder)/10) && l.Probe(ctx) == nil:
-		return fmt.Errorf("the embedded store broke (%w) and there is room again: a new start opens it", reason)
+		return fmt.Errorf("the embedded store broke (%w) and there is room again: a restart reopens it", reason)
 	case forwarded(ctx):
-		return fmt.Errorf("the store of the journal broke (%w) and everything in it was forwarded: a new start opens it", reason)
+		return fmt.Errorf("the store of the journal broke (%w) and everything in it was forwarded: a restart reopens it", reason)
 	}
 	return nil
 }

@@ -155,7 +155,7 @@ func (b *Bridge) wake() {
 	ctx, cancel := context.WithTimeout(context.Background(), wakeTimeout)
 	defer cancel()
 	if err := b.Keeper.Wake(ctx); err != nil {
-		b.Log.Warn("subscriptions are checked later than right after an installation", "error", err)
+		b.Log.Warn("subscriptions were not checked right after an installation; the next check covers it", "error", err)
 	}
 }
 

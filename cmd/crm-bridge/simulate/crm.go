@@ -156,7 +156,7 @@ func (h *crmDemo) until(ctx context.Context, happened func() bool) error {
 		select {
 		case <-time.After(50 * time.Millisecond):
 		case <-ctx.Done():
-			return fmt.Errorf("step %d of the demo did not come to its end: %w", h.step, errors.Join(ctx.Err(), context.Cause(ctx)))
+			return fmt.Errorf("step %d of the demo did not finish: %w", h.step, errors.Join(ctx.Err(), context.Cause(ctx)))
 		}
 	}
 	return nil

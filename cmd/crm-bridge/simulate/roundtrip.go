@@ -117,7 +117,7 @@ func testCallback(all bridge.CRMs) (ingest.Callback, error) {
 			return cb, nil
 		}
 	}
-	return ingest.Callback{}, fmt.Errorf("no secret of any source is known here, so no callback can be authenticated: set %s as the bridge has it, or run it where BRIDGE_DATA_DIR is the folder of the running bridge", bridge.Enumerate(all.Proofs(), "or"))
+	return ingest.Callback{}, fmt.Errorf("no source has a secret here, so no callback can be authenticated: set %s as the bridge has it, or run it where BRIDGE_DATA_DIR is the folder of the running bridge", bridge.Enumerate(all.Proofs(), "or"))
 }
 
 var (
@@ -174,7 +174,7 @@ func (r Roundtrip) position(ctx context.Context) uint64 {
 	return last
 }
 
-var errNotThere = errors.New("the stream can be read, and does not hold it")
+var errNotThere = errors.New("the stream was read and does not hold it")
 
 // find returns the event's sequence once the stream holds it, or why it could not be read by the end of ctx.
 func (r Roundtrip) find(ctx context.Context, ack ingest.Ack, behind uint64) (uint64, error) {

@@ -11,7 +11,7 @@ import (
 )
 
 // errReaderGone ends the work when the reader of its output has closed the pipe.
-var errReaderGone = errors.New("the output is not read any more")
+var errReaderGone = errors.New("the reader of the output is gone")
 
 // WhileRead calls f with a context that ends as soon as the reader of a pipe has closed it, even if nothing is
 // written. That is not an error, as in `tail | head -1`. Without this the next write would end the process, and leave behind
