@@ -85,7 +85,8 @@ func opened(t *testing.T) (*repairer, *down) {
 	store := &down{}
 	_, err := channelsOf(store, "crm").Update(t.Context(), func(all *[]ingest.Channel) error {
 		*all = []ingest.Channel{
-			{Account: "default", State: "active", Modules: []string{"Deals"}}, {Account: "queued", State: "active", Queued: true, Modules: []string{"Deals"}},
+			{Account: "default", State: "active", Modules: []string{"Deals"}},
+			{Account: "queued", State: "active", Queued: true, Modules: []string{"Deals"}},
 			{Account: "off", State: "disabled", Modules: []string{"Deals"}},
 		}
 		return nil
