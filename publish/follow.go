@@ -17,7 +17,7 @@ import (
 // Follower reads the events of a stream as they come: each once and in order, whatever becomes of the connection, the server
 // or the stream in between. Set the fields once.
 type Follower struct {
-	Reach    func(ctx context.Context) (*Conn, error) // connects; called anew after each loss, for a password may have changed
+	Reach    func(ctx context.Context) (*Conn, error) // connects; called again after each loss, because a password may have changed
 	Stream   string
 	Subjects []string         // filters; empty: all
 	From     uint64           // begin at this sequence
@@ -95,7 +95,7 @@ func (f *Follower) lost(why error) {
 }
 
 // attempt reads over one connection with one consumer, for as long as everything goes well. The client library would go on
-// by itself, but behind a stream that was made anew it would wait for sequences that come in a year.
+// by itself, but after a stream was recreated it would wait for sequences that come in a year.
 func (f *Follower) attempt(ctx context.Context, at *place, each func(Stored) error, opened func(remark string)) error {
 	ctx, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
@@ -178,7 +178,7 @@ func (f *Follower) stand(at *place, info *jetstream.StreamInfo, asRead bool) err
 		at.seen = time.Now()
 	case !at.made.Equal(info.Created):
 		at.next, at.last = 1, 0
-		at.news = fmt.Sprintf("stream %s was made anew: from its first event on", f.Stream)
+		at.news = fmt.Sprintf("stream %s was recreated: reading from its first event", f.Stream)
 	case at.next > state.LastSeq+1 || !asRead:
 		at.news = fmt.Sprintf("stream %s was restored to an earlier state: with what it took since %s", f.Stream, at.seen.Local().Format(time.DateTime))
 		at.next, at.since = 0, at.seen.Add(1)

@@ -29,7 +29,7 @@ func (j *Journal) read(ctx context.Context) (*puller, error) {
 	return p, nil
 }
 
-// renewConsumer makes the journal's only consumer anew, so that it begins with the first message, whatever an earlier one
+// renewConsumer recreates the journal's only consumer, so that it begins with the first message, whatever an earlier one
 // was given: the journal holds just what the remote has not acknowledged. Messages leave the journal in the order in which
 // they are acknowledged: only so does the server not rewrite finished blocks, which no Committer would sync.
 func (j *Journal) renewConsumer(ctx context.Context) error {

@@ -37,7 +37,7 @@ func (s *Span) read(ctx context.Context, at *reading) error {
 		return fmt.Errorf("stream %s: %w", s.Stream, err)
 	}
 	if made := stream.CachedInfo().Created; !made.Equal(s.Made) {
-		return misfit("stream %s is not the one that it was: it was made anew on %s", s.Stream, made.Format(time.RFC3339))
+		return misfit("stream %s is not the one it was: it was recreated on %s", s.Stream, made.Format(time.RFC3339))
 	}
 	config := jetstream.ConsumerConfig{FilterSubjects: s.Subjects, HeadersOnly: s.HeadersOnly, InactiveThreshold: consumerRests}
 	p, pending, err := s.Conn.pull(ctx, s.Stream, at.next, config, spanBatch, spanExpires)

@@ -107,7 +107,7 @@ func TestClaimOfTheDead(t *testing.T) {
 	}
 }
 
-// A refresh token that was refused permanently is not shown again within an hour, by any replica; what is installed anew is used.
+// A refresh token that was refused permanently is not shown again within an hour, by any replica; what is installed again is used.
 func TestRefusedForGood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{}

@@ -106,7 +106,7 @@ func TestAsyncAPILeadsToTheEvents(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			b := start(t, dir, documentedToken, "BRIDGE_EVENT_MODE="+mode, "BRIDGE_EVENT_PER=record", "BRIDGE_PUBLIC_URL=https://crm.example.com")
-			if mode == "structured" { // once is enough: a document is five seconds old before it is made anew
+			if mode == "structured" { // once is enough: a document is five seconds old before it is made again
 				fresh := described(t, b)
 				if want := "crm-replay.{job}.bitrix24.{module}.{operation} crm-replay.{job}.zoho.{module}.{operation} crm.bitrix24.{module}.{operation} crm.zoho.{module}.{operation}"; fresh.addresses() != want {
 					t.Errorf("%s", fresh.addresses())

@@ -187,7 +187,7 @@ func held(t *testing.T, url, job string) (all []*jetstream.RawStreamMsg) {
 }
 
 // Two jobs over the same events both get all of them, as they were, and a job that was done does nothing more unless it is
-// told to begin anew. Who only reads may replay to stdout alone.
+// told to restart. Who only reads may replay to stdout alone.
 func TestReplayToSubject(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

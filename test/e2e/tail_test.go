@@ -183,7 +183,7 @@ func TestTailMissesNoFirstEvent(t *testing.T) {
 	}
 }
 
-// A remote NATS that restarts is waited for. A stream that was deleted and made anew is told of, and read from its first event.
+// A remote NATS that restarts is waited for. A stream that was deleted and recreated is reported, and read from its first event.
 func TestTailOutlivesARemote(t *testing.T) {
 	store := t.TempDir()
 	remote := openRemote(t, store, -1)
@@ -215,7 +215,7 @@ func TestTailOutlivesARemote(t *testing.T) {
 	if last := watch.printed()[4]; !strings.Contains(last, `"sequence":1,`) || !strings.Contains(last, "9000000000004") {
 		t.Errorf("printed %s", last)
 	}
-	if !strings.Contains(watch.stderr(), "made anew") {
+	if !strings.Contains(watch.stderr(), "was recreated") {
 		t.Errorf("said %s", watch.stderr())
 	}
 }
@@ -237,7 +237,7 @@ func TestTailOutlivesTheData(t *testing.T) {
 	b = start(t, dir, documentedToken, nats)
 	post(t, b.Callbacks+path, distinct(3))
 	waitFor(t, func() bool { return len(watch.printed()) == 3 })
-	if !strings.Contains(watch.printed()[2], "9000000000003") || !strings.Contains(watch.stderr(), "made anew") {
+	if !strings.Contains(watch.printed()[2], "9000000000003") || !strings.Contains(watch.stderr(), "was recreated") {
 		t.Errorf("printed %s, said %s", watch.printed()[2], watch.stderr())
 	}
 }

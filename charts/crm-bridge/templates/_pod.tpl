@@ -77,7 +77,7 @@ failureThreshold: {{ int .numbers.failureThreshold }}
 {{- define "crm-bridge.pod" -}}
 metadata:
   labels:
-    # No version of the chart: a new one that changes nothing for the pods starts none anew.
+    # No version of the chart: a new one that changes nothing for the pods restarts none of them.
     {{- include "crm-bridge.selector" . | nindent 4 }}
     app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
     {{- with merge (deepCopy .Values.podLabels) .Values.commonLabels }}
@@ -87,7 +87,7 @@ metadata:
   {{- if or $made .Values.podAnnotations }}
   annotations:
     {{- if $made }}
-    # A changed Secret of the chart starts the pods anew. One of your own does not: kubectl rollout restart.
+    # A changed Secret of the chart restarts the pods. One of your own does not: kubectl rollout restart.
     {{- /* Who may see pods but not Secrets can check guesses with this. By scrypt a guess takes longer than to ask the bridge. */}}
     checksum/secret: {{ derivePassword 1 "long" $made (include "crm-bridge.fullname" .) .Release.Namespace | sha256sum }}
     {{- end }}

@@ -83,7 +83,7 @@ func TestPodsAreRestricted(t *testing.T) {
 	}
 }
 
-// A changed secret in the values starts the pods anew. What shows the change is no plain digest of the Secret, by which anyone who may
+// A changed secret in the values restarts the pods. What shows the change is no plain digest of the Secret, by which anyone who may
 // see pods could check guesses quickly; without a Secret of the chart's own there is nothing to show.
 func TestChangedSecretsStartPodsAnew(t *testing.T) {
 	digest := func(values string) (digest, plain string) {
