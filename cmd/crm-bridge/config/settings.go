@@ -12,14 +12,14 @@ import (
 
 // Settings are the variables of the bridge itself; each source brings its own.
 type Settings struct {
-	Listen      string `split_words:"true" default:":8080" desc:"where callbacks are received"`
-	ListenCert  string `split_words:"true" desc:"certificate file (PEM): callbacks over TLS; reloaded when it changes"`
-	ListenKey   string `split_words:"true" desc:"key file (PEM) of BRIDGE_LISTEN_CERT"`
-	AdminListen string `split_words:"true" default:"127.0.0.1:9090" desc:"where /healthz, /readyz and /metrics are"`
-	DataDir     string `split_words:"true" default:"data" desc:"folder of the embedded JetStream or the journal; held by one process only"`
-	DrainDelay  Span   `split_words:"true" default:"0s" desc:"how long after SIGTERM the bridge is not ready but still answers"`
-	LogLevel    Level  `split_words:"true" default:"info" desc:"debug, info, warn or error"`
-	LogFormat   string `split_words:"true" default:"auto" desc:"text, json, or auto: text on a terminal"`
+	Listen      string   `split_words:"true" default:":8080" desc:"where callbacks are received"`
+	ListenCert  string   `split_words:"true" desc:"certificate file (PEM): callbacks over TLS; reloaded when it changes"`
+	ListenKey   string   `split_words:"true" desc:"key file (PEM) of BRIDGE_LISTEN_CERT"`
+	AdminListen string   `split_words:"true" default:"127.0.0.1:9090" desc:"where /healthz, /readyz and /metrics are"`
+	DataDir     string   `split_words:"true" default:"data" desc:"folder of the embedded JetStream or the journal; held by one process only"`
+	DrainDelay  Duration `split_words:"true" default:"0s" desc:"how long after SIGTERM the bridge is not ready but still answers"`
+	LogLevel    Level    `split_words:"true" default:"info" desc:"debug, info, warn or error"`
+	LogFormat   string   `split_words:"true" default:"auto" desc:"text, json, or auto: text on a terminal"`
 
 	NATS NATS
 
@@ -29,10 +29,10 @@ type Settings struct {
 
 	Stream           string       `split_words:"true" default:"CRM" desc:"name of the stream"`
 	SubjectPrefix    string       `split_words:"true" default:"crm" desc:"first token of subjects"`
-	StreamMaxAge     Span         `split_words:"true" default:"720h" desc:"how long a stream that the bridge makes keeps events"`
+	StreamMaxAge     Duration     `split_words:"true" default:"720h" desc:"how long a stream that the bridge makes keeps events"`
 	StreamMaxBytes   Size         `split_words:"true" desc:"how much a stream that the bridge makes keeps; unset: 10GiB, or 60% of the free disk, or of the account's free storage, if that is less"`
 	StreamReplicas   int          `split_words:"true" default:"1" desc:"servers that keep each event"`
-	StreamDuplicates Span         `split_words:"true" desc:"how long a repeated id is recognised; unset: 2m, or 20m where webhooks have an identity; never longer than BRIDGE_STREAM_MAX_AGE"`
+	StreamDuplicates Duration     `split_words:"true" desc:"how long a repeated id is recognised; unset: 2m, or 20m where webhooks have an identity; never longer than BRIDGE_STREAM_MAX_AGE"`
 	StreamApply      bool         `split_words:"true" default:"false" desc:"at this start changed variables may shrink streams or move them to other subjects"`
 	EventMode        publish.Mode `split_words:"true" default:"structured" desc:"CloudEvents content mode: structured or binary"`
 	EventPer         string       `split_words:"true" default:"callback" desc:"callback: one event for each callback; record: one for each record"`
@@ -44,7 +44,7 @@ type Settings struct {
 	MaxInFlightBytes Size            `split_words:"true" desc:"bytes of bodies held at once: beyond it the slowest unfinished ones are cut (408), then new ones are rejected (503); unset: a quarter of the memory limit (cgroup or GOMEMLIMIT), at most 256MiB"`
 	MaxConnections   Count           `split_words:"true" desc:"connections open at once: idle ones are closed before a new one waits; unset: from the limits of open files and of memory, at most 8192"`
 	Rate             Rate            `split_words:"true" desc:"authenticated callbacks a second for each source; 429 beyond"`
-	AnswerTimeout    Span            `split_words:"true" default:"5s" desc:"an event that is not stored by then is answered with 503"`
+	AnswerTimeout    Duration        `split_words:"true" default:"5s" desc:"an event that is not stored by then is answered with 503"`
 	Allow            ingest.Networks `split_words:"true" desc:"networks that may post, such as 10.0.0.0/8,192.0.2.7; empty: all"`
 	TrustedProxies   ingest.Networks `split_words:"true" desc:"proxies whose X-Forwarded-For is trusted"`
 

@@ -52,13 +52,13 @@ func (c *Count) Decode(value string) error {
 	return nil
 }
 
-// Span is a length of time: "500ms", "36h", "7d", "1d12h".
-type Span time.Duration
+// Duration is a length of time: "500ms", "36h", "7d", "1d12h".
+type Duration time.Duration
 
 var daysPattern = regexp.MustCompile(`^([0-9]+)d`)
 
 // Decode reads a span from an environment variable.
-func (s *Span) Decode(value string) error {
+func (s *Duration) Decode(value string) error {
 	wrong := errors.New("must be a span of time such as 5s, 36h or 7d")
 	rest, days := strings.TrimSpace(value), 0
 	if parts := daysPattern.FindStringSubmatch(rest); parts != nil {
@@ -75,11 +75,11 @@ func (s *Span) Decode(value string) error {
 	if err != nil || d < 0 {
 		return wrong
 	}
-	*s = Span(time.Duration(days)*24*time.Hour + d)
+	*s = Duration(time.Duration(days)*24*time.Hour + d)
 	return nil
 }
 
-func (s Span) String() string { return time.Duration(s).String() }
+func (s Duration) String() string { return time.Duration(s).String() }
 
 // Rate is a number of callbacks a second: "200" or "0.5".
 type Rate float64
@@ -102,7 +102,7 @@ func ParseWhen(value string, now time.Time) (time.Time, error) {
 	if t, err := time.ParseInLocation(time.DateOnly, value, now.Location()); err == nil {
 		return t, nil
 	}
-	var span Span
+	var span Duration
 	if span.Decode(value) == nil {
 		return now.Add(-time.Duration(span)), nil
 	}
