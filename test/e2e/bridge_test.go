@@ -229,6 +229,12 @@ func consumer(t *testing.T, url, subject string) (jetstream.Consumer, jetstream.
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
+	return consumerOver(t, conn, subject)
+}
+
+// consumerOver makes a consumer over a connection.
+func consumerOver(t *testing.T, conn *nats.Conn, subject string) (jetstream.Consumer, jetstream.JetStream) {
+	t.Helper()
 	js, err := jetstream.New(conn)
 	if err != nil {
 		t.Fatal(err)
@@ -240,10 +246,16 @@ func consumer(t *testing.T, url, subject string) (jetstream.Consumer, jetstream.
 	return c, js
 }
 
-// ids reads the ids of all events that the stream holds.
+// ids reads the ids of all events that the stream holds. It leaves no connection and no consumer, so that it can be called often.
 func ids(t *testing.T, url string) map[string]int {
 	t.Helper()
-	c, _ := consumer(t, url, "crm.>")
+	conn, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	c, js := consumerOver(t, conn, "crm.>")
+	defer func() { _ = js.DeleteConsumer(t.Context(), "CRM", c.CachedInfo().Name) }()
 	all := map[string]int{}
 	for waiting := c.CachedInfo().NumPending; waiting > 0; waiting-- {
 		msg, err := c.Next(jetstream.FetchMaxWait(10 * time.Second))
