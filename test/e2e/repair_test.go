@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"net/http/httptest"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -24,7 +25,10 @@ func TestKilledBridgeRepairsAtOnce(t *testing.T) {
 		"BRIDGE_ZOHO_ACCOUNTS_URL=" + api.URL, "BRIDGE_ZOHO_API_URL=" + api.URL,
 	}
 	b := start(t, dir, env...)
-	waitFor(t, func() bool { return len(crm.Live()) == 1 })
+	waitFor(t, func() bool { // the bridge has stored what it was granted
+		_, metrics := get(t, b.Admin+"/metrics")
+		return strings.Contains(metrics, "crm_bridge_channel_expiry_timestamp_seconds{")
+	})
 	_ = b.stop(t, syscall.SIGKILL)
 	crm.Kill("")
 	if _, err := crm.Create("Deals", map[string]any{"Deal_Name": "made meanwhile"}); err != nil {
