@@ -56,10 +56,10 @@ func (c *consumer) handled(t *testing.T) map[string]int {
 	return counts
 }
 
-// tear leaves an incomplete last line in the book, as a power cut may.
+// tear leaves an incomplete last line in the book, as a power cut may. A consumer that is killed at once has no book yet.
 func (c *consumer) tear(t *testing.T) {
 	t.Helper()
-	book, err := os.OpenFile(c.book, os.O_WRONLY|os.O_APPEND, 0)
+	book, err := os.OpenFile(c.book, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
