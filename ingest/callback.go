@@ -21,6 +21,7 @@ type Callback struct {
 	Header   http.Header       // as received
 	Query    url.Values        // parameters of the URL
 	RawQuery string            // the URL's query, verbatim
+	URI      string            // path and query as the sender wrote them, for signatures; behind a PublicURL's scheme and host it is the URL
 	Params   map[string]string // values of the route's path parameters, such as {module}
 	Body     []byte            // at most the handler's limit
 }
@@ -41,6 +42,9 @@ type Change struct {
 
 	Fields map[string][]string        // by record id: names of the changed fields; nil if unknown
 	Values map[string]json.RawMessage // by record id: a JSON object of values; nil if unknown
+
+	Previous  map[string]json.RawMessage // by record id: a JSON object of the old values of changed fields; nil if unknown
+	ChangedBy string                     // the CRM's id of who changed it; empty if unknown
 
 	NativeOperation string          // the CRM's own word for the operation
 	NativeBody      json.RawMessage // the callback's body as JSON, with its secrets

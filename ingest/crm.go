@@ -74,14 +74,23 @@ type Setup struct {
 	// MadeSecret returns a random secret that is made at the first call and kept in the data folder under name, so that a bridge without
 	// configuration works and rejects others. It returns "" with a remote NATS, because each replica would make its own.
 	MadeSecret func(name string) (string, error)
-	// PublicURL is where the CRM reaches the bridge; empty: not configured.
-	PublicURL string
+	// PublicURLs are where the CRM reaches the bridge, without a slash at the end; callbacks may come to each of them, and subscriptions
+	// are made for the first. Empty: not configured.
+	PublicURLs []string
 	// State is shared by the replicas. It is usable once the bridge is open, if it keeps anything of any CRM (CRM.Keeps); else its errors
 	// say so. Without it only the Sources are opened, and the configuration of the CRM's API is not checked.
 	State State
 	// Wake has Watch called soon, by the replica that keeps subscriptions; nil: there is none.
 	Wake func()
 	Log  *slog.Logger
+}
+
+// PublicURL returns the URL that subscriptions are made for; empty: not configured.
+func (s Setup) PublicURL() string {
+	if len(s.PublicURLs) == 0 {
+		return ""
+	}
+	return s.PublicURLs[0]
 }
 
 // SecretsOr returns the configured secrets, else the one that MadeSecret returns for name, if any.

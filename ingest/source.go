@@ -16,6 +16,9 @@ var (
 	ErrRetry     = errors.New("not stored")         // answered with 503: sending it again is right
 )
 
+// ErrIgnored says that a callback is genuine, but of an account that is not configured: it is answered with 200, and nothing is kept.
+var ErrIgnored = errors.New("of an account that is not configured")
+
 // ErrUnasked is an ErrRetry of Verify: nothing can be said of the proof, for a reason of our own, such as a store that is
 // unreachable. Such a callback may have been the CRM's.
 var ErrUnasked = fmt.Errorf("%w: the proof cannot be judged now", ErrRetry)
@@ -30,9 +33,32 @@ type Source interface {
 	// Verify returns ErrForged unless cb proves that the CRM sent it. It is called twice: before the body is read, with a
 	// nil Body, when nil means that the URL and the headers authenticate the callback; and with the body, which decides.
 	Verify(ctx context.Context, cb Callback) error
-	Decode(cb Callback) ([]Change, error) // ErrMalformed names what is wrong, without quoting it
-	Secrets() Secrets                     // what must never leave the bridge
+	// Decode returns what the callback reports. ErrMalformed names what is wrong, without quoting it. Of a batch that is malformed in
+	// part it returns the changes of the other parts beside a Partly. ErrIgnored: all of it is of accounts that are not configured.
+	Decode(cb Callback) ([]Change, error)
+	Secrets() Secrets // what must never leave the bridge
 }
+
+// Partly is an ErrMalformed of Decode for parts of a batch. The changes beside it are those of the other parts.
+type Partly []Part
+
+// Part is a malformed part of a batch.
+type Part struct {
+	Body   []byte // a body that Decode takes, of this part alone
+	Reason error  // ErrMalformed, which names what is wrong
+}
+
+// Error implements error.
+func (p Partly) Error() string {
+	return fmt.Sprintf("%d parts of the batch are malformed, the first: %v", len(p), p[0].Reason)
+}
+
+// Unwrap makes it an ErrMalformed.
+func (p Partly) Unwrap() error { return ErrMalformed }
+
+// Forgiving is a Source whose CRM would punish a 400: it repeats such a callback, or ends the subscription. What is in quarantine is
+// answered with 200.
+type Forgiving interface{ ForgivesQuarantined() }
 
 // Sampler makes the callback that the CRM would send for a change: the inverse of Decode. A Source that is one serves the
 // commands send, demo and check.

@@ -67,8 +67,9 @@ type Page struct {
 
 // Drainer empties a queue that the CRM keeps.
 type Drainer interface {
-	// Drain passes what waits to accept, and removes it from the queue only when it is safe. It returns when the queue is empty.
-	Drain(ctx context.Context, state State, accept Accept) error
+	// Drain passes what waits to accept, and removes it from the queue only when it is safe. It returns when the queue is empty. What the
+	// queue has lost is passed to note, as by Watch.
+	Drain(ctx context.Context, state State, accept Accept, note func(Gap) error) error
 }
 
 // State is what the replicas of a bridge share.

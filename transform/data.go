@@ -33,6 +33,9 @@ func encode(c *ingest.Change, clean *cleaner, native []byte) ([]byte, error) {
 	if !c.OccurredAt.IsZero() {
 		out = append(c.OccurredAt.UTC().AppendFormat(append(out, `,"occurredAt":"`...), time.RFC3339Nano), '"')
 	}
+	if c.ChangedBy != "" {
+		out = jsontext.AppendMember(out, "changedBy", clean.text(c.ChangedBy))
+	}
 	if c.Fields != nil {
 		out = append(out, `,"fields":{`...)
 		for _, id := range names(c.Fields) {
@@ -44,12 +47,18 @@ func encode(c *ingest.Change, clean *cleaner, native []byte) ([]byte, error) {
 		}
 		out = append(out, '}')
 	}
-	if c.Values != nil {
-		out = append(out, `,"values":{`...)
-		for _, id := range names(c.Values) {
+	for _, member := range [...]struct {
+		name    string
+		records map[string]rawJSON
+	}{{"values", c.Values}, {"previous", c.Previous}} {
+		if member.records == nil {
+			continue
+		}
+		out = append(jsontext.AppendName(out, member.name), '{')
+		for _, id := range names(member.records) {
 			var err error
-			if out, err = clean.record(jsontext.AppendName(out, clean.text(id)), c.Values[id]); err != nil {
-				return nil, fmt.Errorf("values of a record: %w", err)
+			if out, err = clean.record(jsontext.AppendName(out, clean.text(id)), member.records[id]); err != nil {
+				return nil, fmt.Errorf("%s of a record: %w", member.name, err)
 			}
 		}
 		out = append(out, '}')
@@ -63,8 +72,10 @@ func sizeOf(c *ingest.Change) int {
 	for _, fields := range c.Fields {
 		size += 32 + 32*len(fields)
 	}
-	for _, values := range c.Values {
-		size += 32 + len(values)
+	for _, records := range [...]map[string]rawJSON{c.Values, c.Previous} {
+		for _, values := range records {
+			size += 32 + len(values)
+		}
 	}
 	return size
 }

@@ -32,7 +32,7 @@ func split(c ingest.Change) []ingest.Change {
 		}
 		seen[id] = true
 		one := c
-		one.IDs, one.Fields, one.Values = []string{id}, nil, nil
+		one.IDs, one.Fields, one.Values, one.Previous = []string{id}, nil, nil, nil
 		if c.GivenID != "" {
 			one.GivenID = c.GivenID + ":" + id
 		}
@@ -41,6 +41,9 @@ func split(c ingest.Change) []ingest.Change {
 		}
 		if values, ok := c.Values[id]; ok {
 			one.Values = map[string]rawJSON{id: values}
+		}
+		if previous, ok := c.Previous[id]; ok {
+			one.Previous = map[string]rawJSON{id: previous}
 		}
 		each = append(each, one)
 	}

@@ -52,7 +52,7 @@ func FuzzAnswers(f *testing.F) {
 		err = (&bitrix24.Offline{Client: client, Portals: portals}).Drain(t.Context(), client.State, func(_ context.Context, changes []ingest.Change) ([]ingest.Ack, error) {
 			whole(t, changes)
 			return make([]ingest.Ack, len(changes)), nil
-		})
+		}, nil)
 		errs = append(errs, err)
 		for _, module := range []string{"Deal", "Activity", "DynamicItem"} {
 			for page, err := range (&bitrix24.Records{Client: client, Portals: portals}).Changed(t.Context(), ingest.Query{Module: module}) {

@@ -29,7 +29,7 @@ const warnAgain = 24 * time.Hour
 
 // Drain implements ingest.Drainer. It ends early, between two batches, where ctx leaves little time. A portal's failure is in the
 // error; the other queues are emptied all the same.
-func (o *Offline) Drain(ctx context.Context, state ingest.State, accept ingest.Accept) error {
+func (o *Offline) Drain(ctx context.Context, state ingest.State, accept ingest.Accept, _ func(ingest.Gap) error) error {
 	var failed error
 	for _, member := range o.Portals {
 		o.mu.Lock()

@@ -47,13 +47,13 @@ func TestDrainDies(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, k := queued(t, 70), newTaken(t)
 				die(w, k)
-				if err := w.app.Drain(t.Context(), w.state(), k.accept); err == nil {
+				if err := w.app.Drain(t.Context(), w.state(), k.accept, nil); err == nil {
 					t.Fatal("it did not die")
 				}
 				w.shared.fail, k.fail = nil, nil
 				time.Sleep(time.Minute)
 				next := w.replica(t, "Deal.all", true)
-				if err := next.Drain(t.Context(), w.state(), k.accept); err != nil {
+				if err := next.Drain(t.Context(), w.state(), k.accept, nil); err != nil {
 					t.Fatal(err)
 				}
 				if diff := cmp.Diff(numbered(70), k.records()); diff != "" || w.portal.Queued() != 0 {
@@ -68,20 +68,20 @@ func TestDrainDies(t *testing.T) {
 func TestDrainFindsWhatItLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, k := queued(t, 30), newTaken(t)
-		if err := w.app.Drain(t.Context(), w.state(), k.accept); err != nil {
+		if err := w.app.Drain(t.Context(), w.state(), k.accept, nil); err != nil {
 			t.Fatal(err)
 		}
 		for i := 31; i <= 60; i++ {
 			w.portal.Put(2, i, nil)
 		}
 		w.crm.LoseAnswers("event.offline.get", 1) // the try after it finds the queue empty
-		if err := w.app.Drain(t.Context(), w.state(), k.accept); err != nil {
+		if err := w.app.Drain(t.Context(), w.state(), k.accept, nil); err != nil {
 			t.Fatal(err)
 		}
 		for i := 61; i <= 65; i++ {
 			w.portal.Put(2, i, nil)
 		}
-		if err := w.app.Drain(t.Context(), w.state(), k.accept); err != nil {
+		if err := w.app.Drain(t.Context(), w.state(), k.accept, nil); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(numbered(65), k.records()); diff != "" || w.portal.Queued() != 0 {
@@ -97,13 +97,13 @@ func TestLicenceWithoutReservation(t *testing.T) {
 		w, k := queued(t, 70), newTaken(t)
 		w.portal.Extended = false
 		k.fail = func([]ingest.Change) error { return errors.New("died") }
-		if err := w.app.Drain(t.Context(), w.state(), k.accept); err == nil {
+		if err := w.app.Drain(t.Context(), w.state(), k.accept, nil); err == nil {
 			t.Fatal("it did not die")
 		}
 		k.fail = nil
 		next := w.replica(t, "Deal.all", true)
 		for range 5 {
-			if err := next.Drain(t.Context(), w.state(), k.accept); err != nil {
+			if err := next.Drain(t.Context(), w.state(), k.accept, nil); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Hour)

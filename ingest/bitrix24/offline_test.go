@@ -70,7 +70,7 @@ func queued(t *testing.T, n int) *world {
 	t.Helper()
 	w := installed(t, "Deal.all", true)
 	watch(t, w)
-	if err := w.app.Drain(t.Context(), w.state(), nil); err != nil {
+	if err := w.app.Drain(t.Context(), w.state(), nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	for i := range n {
@@ -86,7 +86,7 @@ func queued(t *testing.T, n int) *world {
 func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, k := queued(t, 120), newTaken(t)
-		if err := w.app.Drain(t.Context(), w.state(), k.accept); err != nil {
+		if err := w.app.Drain(t.Context(), w.state(), k.accept, nil); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(numbered(120), k.records()); diff != "" || w.portal.Queued() != 0 || k.again != 0 {
@@ -95,7 +95,7 @@ func TestDrain(t *testing.T) {
 		if diff := cmp.Diff([]int{50, 50, 20}, k.batch); diff != "" {
 			t.Error(diff)
 		}
-		if err := w.app.Drain(t.Context(), w.state(), k.accept); err != nil || len(k.batch) != 3 {
+		if err := w.app.Drain(t.Context(), w.state(), k.accept, nil); err != nil || len(k.batch) != 3 {
 			t.Errorf("an empty queue: %v, %v", k.batch, err)
 		}
 	})
@@ -111,7 +111,7 @@ func TestOfflineChange(t *testing.T) {
 		w.portal.Enqueue("ONCRMADDRESSREGISTER", nil)
 		at := time.Now().UTC()
 		time.Sleep(time.Hour)
-		if err := w.app.Drain(t.Context(), w.state(), k.accept); err != nil {
+		if err := w.app.Drain(t.Context(), w.state(), k.accept, nil); err != nil {
 			t.Fatal(err)
 		}
 		got := map[string]string{}
@@ -148,7 +148,7 @@ func TestRepeatedChanges(t *testing.T) {
 		w, k := queued(t, 1), newTaken(t)
 		drain := func() {
 			t.Helper()
-			if err := w.app.Drain(t.Context(), w.state(), k.accept); err != nil {
+			if err := w.app.Drain(t.Context(), w.state(), k.accept, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -186,7 +186,7 @@ func TestOfflineEventRefused(t *testing.T) {
 			}
 			return nil
 		}
-		if err := w.app.Drain(t.Context(), w.state(), k.accept); err != nil {
+		if err := w.app.Drain(t.Context(), w.state(), k.accept, nil); err != nil {
 			t.Fatal(err)
 		}
 		want := numbered(10)
@@ -206,7 +206,7 @@ func TestOfflineAnswersThatAreNone(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w, k := queued(t, 3), newTaken(t)
 			w.crm.Refuse("event.offline.get", 1, 403, refusal, "No.")
-			if err := w.app.Drain(t.Context(), w.state(), k.accept); err == nil || w.portal.Queued() != 3 || strings.Contains(w.log.String(), "at most once") {
+			if err := w.app.Drain(t.Context(), w.state(), k.accept, nil); err == nil || w.portal.Queued() != 3 || strings.Contains(w.log.String(), "at most once") {
 				t.Errorf("%s: %d are left, %v", refusal, w.portal.Queued(), err)
 			}
 		})
@@ -220,7 +220,7 @@ func TestOnePortalFails(t *testing.T) {
 		w, k := queued(t, 3), newTaken(t)
 		w.app.Offline.Portals = []string{away, member}
 		w.app.Subscriptions.Portals = w.app.Offline.Portals
-		if err := w.app.Drain(t.Context(), w.state(), k.accept); err == nil || !strings.Contains(err.Error(), away) || strings.Contains(err.Error(), member) {
+		if err := w.app.Drain(t.Context(), w.state(), k.accept, nil); err == nil || !strings.Contains(err.Error(), away) || strings.Contains(err.Error(), member) {
 			t.Errorf("%v", err)
 		}
 		if diff := cmp.Diff(numbered(3), k.records()); diff != "" {

@@ -32,7 +32,7 @@ func Open(setup ingest.Setup) (*ingest.CRM, error) {
 	if setup.State.Shared == nil {
 		return crm, nil
 	}
-	app, err := NewApplication(config, setup.PublicURL, setup.State, nil, setup.Log)
+	app, err := NewApplication(config, setup.PublicURL(), setup.State, nil, setup.Log)
 	if err != nil {
 		return nil, err
 	}

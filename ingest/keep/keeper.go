@@ -177,7 +177,7 @@ func (k *keeping) turn(ctx context.Context) error {
 	}
 	if k.Drainer != nil && time.Since(k.drained) >= drainEvery && k.ready(ctx) {
 		k.drained = time.Now()
-		errs = append(errs, k.Drainer.Drain(ctx, k.State, k.Accept))
+		errs = append(errs, k.Drainer.Drain(ctx, k.State, k.Accept, k.noter(ctx)))
 	}
 	if k.Lister != nil && k.ready(ctx) {
 		errs = append(errs, k.repair(ctx))
@@ -198,8 +198,13 @@ func (k *keeping) watchWhenDue(ctx context.Context) error {
 	return k.watch(ctx)
 }
 
+// noter returns what stores the gaps that a Watcher or a Drainer finds.
+func (k *keeping) noter(ctx context.Context) func(ingest.Gap) error {
+	return func(gap ingest.Gap) error { return k.note(ctx, gap) }
+}
+
 func (k *keeping) watch(ctx context.Context) error {
-	watched, err := k.Watcher.Watch(ctx, k.State, func(gap ingest.Gap) error { return k.note(ctx, gap) })
+	watched, err := k.Watcher.Watch(ctx, k.State, k.noter(ctx))
 	if k.next = watched.Next; k.next.IsZero() || err != nil && k.next.After(time.Now().Add(10*watchRetry)) {
 		k.next = time.Now().Add(watchRetry)
 	}

@@ -30,19 +30,35 @@ type result struct {
 	err           error
 	changes       []ingest.Change
 	acks          []ingest.Ack
-	quarantineID  string
+	ignored       bool          // it is of an account that is not configured
+	kept          []quarantined // parts of it, or all of it
+}
+
+// quarantined is what is in quarantine of a callback.
+type quarantined struct {
+	ID     string `json:"quarantineId"`
+	Detail string `json:"detail"`
+}
+
+// quarantineID returns the first id in quarantine; empty: nothing is there.
+func (r *result) quarantineID() string {
+	if len(r.kept) == 0 {
+		return ""
+	}
+	return r.kept[0].ID
 }
 
 // answer is the body of a 200.
 type answer struct {
-	Events []ingest.Ack `json:"events"`
+	Events      []ingest.Ack  `json:"events"`
+	Quarantined []quarantined `json:"quarantined,omitempty"` // of a batch
 }
 
-func writeAnswer(c echo.Context, acks []ingest.Ack) error {
-	if acks == nil {
-		acks = []ingest.Ack{} // an empty list, not null
+func writeAnswer(c echo.Context, r *result) error {
+	if r.acks == nil {
+		r.acks = []ingest.Ack{} // an empty list, not null
 	}
-	body, err := json.Marshal(answer{acks})
+	body, err := json.Marshal(answer{r.acks, r.kept})
 	if err != nil {
 		return err
 	}
@@ -116,7 +132,7 @@ var details = map[int]string{
 }
 
 func detail(r *result) string {
-	if r.status == http.StatusBadRequest && r.quarantineID != "" {
+	if len(r.kept) > 0 && (r.status == http.StatusBadRequest || r.status == http.StatusOK) {
 		return r.err.Error()
 	}
 	return details[r.status]
@@ -133,14 +149,17 @@ func (h *Handler) report(r *result, panicked any) {
 	}
 	took := time.Since(r.at)
 	outcome := outcomes[r.status]
-	if r.status == http.StatusBadRequest && r.quarantineID == "" {
+	switch {
+	case r.status == http.StatusBadRequest && len(r.kept) == 0:
 		outcome = "unreadable"
+	case r.status == http.StatusOK && r.err != nil:
+		outcome = outcomes[http.StatusBadRequest]
+	case r.ignored:
+		outcome = "ignored"
 	}
 	h.Metrics.callbacks.WithLabelValues(r.source, outcome).Inc()
 	h.Metrics.duration.WithLabelValues(r.source).Observe(took.Seconds())
-	if r.quarantineID != "" {
-		h.Metrics.quarantined.WithLabelValues(r.source).Inc()
-	}
+	h.Metrics.quarantined.WithLabelValues(r.source).Add(float64(len(r.kept)))
 	if r.status == http.StatusRequestEntityTooLarge {
 		h.Metrics.limitHits.WithLabelValues("body").Inc()
 	}
@@ -175,11 +194,17 @@ func (h *Handler) logLine(r *result, took time.Duration) {
 			attrs = append(attrs, slog.Bool("duplicate", true))
 		}
 	}
+	if len(r.kept) > 0 {
+		attrs = append(attrs, slog.String("quarantine", r.quarantineID()))
+	}
 	level, text := slog.LevelInfo, "callback accepted"
-	if r.err != nil {
-		if r.quarantineID != "" {
-			attrs = append(attrs, slog.String("quarantine", r.quarantineID))
-		}
+	switch {
+	case r.ignored:
+		text = "callback ignored: it is of an account that is not configured"
+	case r.err == nil && len(r.kept) > 0:
+		level, text = slog.LevelWarn, "callback accepted in part"
+		attrs = append(attrs, slog.Int("refused", len(r.kept)), slog.String("reason", r.kept[0].Detail))
+	case r.err != nil:
 		attrs = append(attrs, slog.String("from", r.from.String()), slog.String("reason", r.err.Error()))
 		if level, text = slog.LevelWarn, "callback refused"; r.status >= 500 {
 			level, text = slog.LevelError, "callback failed"

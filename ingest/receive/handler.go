@@ -117,12 +117,15 @@ func (h *Handler) answer(c echo.Context, label string, source ingest.Source, lim
 
 	err := h.receive(c, source, capacity, outcome)
 	if outcome.status, outcome.err = fate(err), err; err == nil {
-		return writeAnswer(c, outcome.acks)
+		return writeAnswer(c, outcome)
+	}
+	if _, forgiving := source.(ingest.Forgiving); forgiving && outcome.status == http.StatusBadRequest && len(outcome.kept) > 0 {
+		outcome.status = http.StatusOK
 	}
 	if outcome.status == http.StatusRequestTimeout {
 		c.Response().Header().Set("Connection", "close") // the rest of its body is not read
 	}
-	return writeProblem(c, problem{Status: outcome.status, Detail: detail(outcome), QuarantineID: outcome.quarantineID})
+	return writeProblem(c, problem{Status: outcome.status, Detail: detail(outcome), QuarantineID: outcome.quarantineID()})
 }
 
 // receive admits, reads and processes a callback, and releases what it holds.
@@ -184,6 +187,14 @@ func (h *Handler) take(ctx context.Context, source ingest.Source, cb ingest.Call
 		return echo.ErrTooManyRequests
 	}
 	changes, err := source.Decode(cb)
+	var partly ingest.Partly
+	switch {
+	case errors.Is(err, ingest.ErrIgnored):
+		into.ignored = true
+		return nil
+	case errors.As(err, &partly):
+		err = nil
+	}
 	if err == nil && ctx.Err() != nil {
 		return fmt.Errorf("%w: decoding it took longer than BRIDGE_ANSWER_TIMEOUT", ingest.ErrRetry)
 	}
@@ -210,14 +221,23 @@ func (h *Handler) take(ctx context.Context, source ingest.Source, cb ingest.Call
 			capacity.linger(len(cb.Body), events)
 		}
 	}
-	if !errors.Is(err, ingest.ErrMalformed) {
+	switch {
+	case errors.Is(err, ingest.ErrMalformed):
+		partly = ingest.Partly{{Body: cb.Body, Reason: err}} // all of it
+	case err != nil:
 		return err
 	}
-	id, failed := h.Quarantine(ctx, cb, err)
-	if failed != nil {
-		return fmt.Errorf("%w: quarantine: %w; it was not stored in the stream because: %s", ingest.ErrRetry, failed, err.Error())
+	for _, part := range partly {
+		cb.Body = part.Body
+		id, failed := h.Quarantine(ctx, cb, part.Reason)
+		if failed != nil {
+			return fmt.Errorf("%w: quarantine: %w; it was not stored in the stream because: %s", ingest.ErrRetry, failed, part.Reason.Error())
+		}
+		into.kept = append(into.kept, quarantined{id, part.Reason.Error()})
 	}
-	into.quarantineID = id
+	if len(changes) == 0 && len(partly) > 0 {
+		err = partly[0].Reason
+	}
 	return err
 }
 
@@ -242,8 +262,16 @@ func head(c echo.Context, label string, at time.Time) (ingest.Callback, error) {
 	}
 	return ingest.Callback{
 		Source: label, At: at.UTC(), Method: r.Method, Path: r.URL.Path, Header: r.Header,
-		Query: body.Values(r.URL.RawQuery), RawQuery: r.URL.RawQuery, Params: params,
+		Query: body.Values(r.URL.RawQuery), RawQuery: r.URL.RawQuery, URI: uriOf(r), Params: params,
 	}, nil
+}
+
+// uriOf returns path and query of a request as its sender wrote them.
+func uriOf(r *http.Request) string {
+	if strings.HasPrefix(r.RequestURI, "/") {
+		return r.RequestURI
+	}
+	return r.URL.RequestURI() // without the host that a proxy was sent
 }
 
 func (h *Handler) recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {

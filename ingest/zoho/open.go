@@ -66,7 +66,7 @@ func Open(setup ingest.Setup) (*ingest.CRM, error) {
 // the tokens of the bridge's own channels come from.
 func (c Config) openChannels(setup ingest.Setup, secrets ingest.SecretList) (*Channels, error) {
 	var wrong []error
-	if len(c.Zoho.Events) > 0 && setup.PublicURL == "" {
+	if len(c.Zoho.Events) > 0 && setup.PublicURL() == "" {
 		wrong = append(wrong, errors.New("BRIDGE_PUBLIC_URL must be set beside BRIDGE_ZOHO_EVENTS: Zoho posts to it"))
 	}
 	if len(secrets) == 0 {
@@ -77,7 +77,7 @@ func (c Config) openChannels(setup ingest.Setup, secrets ingest.SecretList) (*Ch
 	}
 	client := c.client(setup.Log)
 	client.State = setup.State
-	return &Channels{Client: client, Account: c.Zoho.Account, Secrets: secrets, PublicURL: setup.PublicURL, Events: c.Zoho.Events, Log: setup.Log}, nil
+	return &Channels{Client: client, Account: c.Zoho.Account, Secrets: secrets, PublicURL: setup.PublicURL(), Events: c.Zoho.Events, Log: setup.Log}, nil
 }
 
 // hasClient reports whether an OAuth client is configured; half of one is an error.

@@ -30,7 +30,7 @@ func open(t *testing.T, publicURL, made string, env map[string]string) (*zoho.Ch
 	crm, err := zoho.Open(ingest.Setup{
 		Env:        func(into any) error { return envconfig.Process("BRIDGE", into) },
 		MadeSecret: func(string) (string, error) { return made, nil },
-		PublicURL:  publicURL, State: ingesttest.State(),
+		PublicURLs: []string{publicURL}, State: ingesttest.State(),
 	})
 	if err != nil || crm.Lister == nil {
 		return nil, err

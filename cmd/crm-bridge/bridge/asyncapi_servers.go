@@ -37,7 +37,7 @@ func ownServer(s config.Settings, listens string) asyncapi.Server {
 	}
 	// It listens on every address of the machine, and knows none that is right for everyone.
 	own.Host, own.DefaultHost = "{host}:"+u.Port(), "localhost"
-	if public, err := url.Parse(s.PublicURL); err == nil && public.Hostname() != "" {
+	if public, err := url.Parse(s.BaseURL()); err == nil && public.Hostname() != "" {
 		own.DefaultHost = public.Hostname()
 	}
 	return own

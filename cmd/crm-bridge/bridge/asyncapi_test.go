@@ -48,7 +48,7 @@ func TestOwnServer(t *testing.T) {
 		"every address, a port by chance": {"[::]:0", "", "{host}:4222", "localhost", false},
 	} {
 		var s config.Settings
-		s.NATS.Listen, s.PublicURL, s.NATS.ListenUser, s.NATS.ListenPassword = c.listen, c.public, "reader", "a-password"
+		s.NATS.Listen, s.PublicURL, s.NATS.ListenUser, s.NATS.ListenPassword = c.listen, []string{c.public}, "reader", "a-password"
 		want := asyncapi.Server{Host: c.host, DefaultHost: c.otherwise, Protocol: "nats", Password: true, Description: "The bridge's own NATS server. Clients can read its streams and cannot write to them."}
 		if c.alone {
 			want.Description += " Only from the machine that the bridge runs on."

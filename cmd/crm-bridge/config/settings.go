@@ -48,8 +48,8 @@ type Settings struct {
 	Allow            ingest.Networks `split_words:"true" desc:"networks that may post, such as 10.0.0.0/8,192.0.2.7; empty: all"`
 	TrustedProxies   ingest.Networks `split_words:"true" desc:"proxies whose X-Forwarded-For is trusted"`
 
-	StateKey  string `split_words:"true" secret:"true" desc:"encrypts what replicas share; without it nothing secret is written to a remote bucket"`
-	PublicURL string `split_words:"true" desc:"where the CRMs reach the bridge, such as https://crm.example.com"`
+	StateKey  string   `split_words:"true" secret:"true" desc:"encrypts what replicas share; without it nothing secret is written to a remote bucket"`
+	PublicURL []string `split_words:"true" desc:"where the CRMs reach the bridge, such as https://crm.example.com; a list while it moves: subscriptions are made for the first, signatures may be of any"`
 }
 
 // NATS are the variables of the embedded server and of a remote NATS.
@@ -92,5 +92,19 @@ func (s Settings) Journaled() bool { return !s.Embedded() && s.Delivery == "jour
 // Direct reports whether there is nothing local: events go straight to a remote NATS.
 func (s Settings) Direct() bool { return !s.Embedded() && s.Delivery == "direct" }
 
-// BaseURL has no slash at its end.
-func (s Settings) BaseURL() string { return strings.TrimRight(s.PublicURL, "/") }
+// PublicURLs are BRIDGE_PUBLIC_URL, without slashes at their ends.
+func (s Settings) PublicURLs() []string {
+	var all []string
+	for _, url := range s.PublicURL {
+		all = append(all, strings.TrimRight(url, "/"))
+	}
+	return all
+}
+
+// BaseURL is the first of PublicURLs; empty: not configured.
+func (s Settings) BaseURL() string {
+	if len(s.PublicURL) == 0 {
+		return ""
+	}
+	return s.PublicURLs()[0]
+}
