@@ -33,7 +33,7 @@ func (p *replayPlan) openTarget(ctx context.Context, conn *publish.Conn, r *repl
 		r.Job, err = replay.NewJob(ctx, p.job, p.asked, r.Span)
 		return closeTarget, err
 	}
-	var jobs replay.Store
+	var jobs replay.JobStore
 	if p.state != "" {
 		file, err := replay.OpenFile(p.state)
 		if err != nil {
@@ -76,7 +76,7 @@ func newLines(out io.Writer) *replay.Lines {
 }
 
 // openJobs returns the bucket in which jobs are kept, after pruning jobs untouched for 30 days.
-func (p *replayPlan) openJobs(ctx context.Context, conn *publish.Conn, bar *terminal.Progress) (replay.Store, error) {
+func (p *replayPlan) openJobs(ctx context.Context, conn *publish.Conn, bar *terminal.Progress) (replay.JobStore, error) {
 	s := p.settings
 	state := bridge.SharedState(s, func() (*publish.Conn, error) { return conn, nil })
 	if s.Syncs() {
@@ -92,7 +92,7 @@ func (p *replayPlan) openJobs(ctx context.Context, conn *publish.Conn, bar *term
 }
 
 // openJob resumes the job of the plan's name, or begins it.
-func (p *replayPlan) openJob(ctx context.Context, jobs replay.Store, span *publish.Span) (job *replay.Job, err error) {
+func (p *replayPlan) openJob(ctx context.Context, jobs replay.JobStore, span *publish.Span) (job *replay.Job, err error) {
 	var had *replay.Job
 	if p.job != "" {
 		if had, err = replay.Load(ctx, jobs, p.job); err != nil {

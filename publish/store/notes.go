@@ -51,7 +51,7 @@ func repeat(ctx context.Context, log *slog.Logger, do func(context.Context) erro
 }
 
 // writeNote replaces the note of the journal with that id.
-func writeNote(ctx context.Context, state *publish.State, id string, note journalNote) error {
+func writeNote(ctx context.Context, state *publish.Bucket, id string, note journalNote) error {
 	value, err := json.Marshal(note)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func writeNote(ctx context.Context, state *publish.State, id string, note journa
 }
 
 // readNotes returns a sentence for each journal that others have noted, and that is not forwarded now, on what may wait in it.
-func readNotes(ctx context.Context, state *publish.State) (waiting []string, err error) {
+func readNotes(ctx context.Context, state *publish.Bucket) (waiting []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	saved, err := state.List(ctx, journalNotes)
@@ -74,7 +74,7 @@ func readNotes(ctx context.Context, state *publish.State) (waiting []string, err
 			continue
 		}
 		if says := note.waits(time.Since(one.At)); says != "" {
-			waiting = append(waiting, fmt.Sprintf("%s; if it is lost, delete key %s of bucket %s", says, key, state.Bucket))
+			waiting = append(waiting, fmt.Sprintf("%s; if it is lost, delete key %s of bucket %s", says, key, state.Name))
 		}
 	}
 	return waiting, err

@@ -64,7 +64,7 @@ func OpenBackfill(ctx context.Context, provider, module string) (b *keep.Backfil
 
 // newBackfill returns a backfill whose records are accepted there.
 func newBackfill(provider, module string, mapping *transform.Mapping, publisher *publish.Publisher) *keep.Backfill {
-	held := func(held *publish.Held, err error) (keep.Held, error) {
+	held := func(held *publish.IDSet, err error) (keep.Held, error) {
 		if errors.Is(err, publish.ErrTooManyHeld) {
 			err = fmt.Errorf("%w; read a later --since again", err)
 		}
