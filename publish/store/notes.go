@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/disk"
 )
 
 // journalNote is what a bridge with a journal leaves in the shared bucket, so that one that delivers directly can name a
@@ -95,7 +96,7 @@ func (n journalNote) waits(ago time.Duration) string {
 
 // leftIn returns a sentence for each journal of a data folder: direct delivery does not forward what waits there.
 func leftIn(folder string) (said []string) {
-	left, err := publish.Leftovers(folder, journalSuffix)
+	left, err := disk.Leftovers(folder, journalSuffix)
 	if err != nil {
 		said = append(said, fmt.Sprintf("BRIDGE_DATA_DIR %s cannot be searched for journals that wait: %s", folder, err))
 	}
