@@ -39,8 +39,8 @@ const (
 	followKept = time.Minute
 )
 
-// place is where a follower stands in its stream.
-type place struct {
+// position is where a follower stands in its stream.
+type position struct {
 	made  time.Time // when the stream was made; zero: it was not seen yet
 	next  uint64    // sequence to go on with; 0: that of the first message since a time
 	since time.Time // that time
@@ -55,7 +55,7 @@ type halt struct{ error }
 // Follow calls each for every message until ctx ends or each returns an error, which it returns. A stream that cannot be
 // reached at the first attempt is an error; later it is waited for, as long as it takes.
 func (f *Follower) Follow(ctx context.Context, each func(Stored) error) error {
-	var at place
+	var at position
 	var said string // why nothing can be read; empty: it can
 	var since time.Time
 	begun := false
@@ -96,7 +96,7 @@ func (f *Follower) lost(why error) {
 
 // attempt reads over one connection with one consumer, for as long as everything goes well. The client library would go on
 // by itself, but after a stream was recreated it would wait for sequences that come in a year.
-func (f *Follower) attempt(ctx context.Context, at *place, each func(Stored) error, opened func(remark string)) error {
+func (f *Follower) attempt(ctx context.Context, at *position, each func(Stored) error, opened func(remark string)) error {
 	ctx, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
 	conn, err := f.Reach(ctx)
@@ -135,7 +135,7 @@ func (f *Follower) attempt(ctx context.Context, at *place, each func(Stored) err
 	return f.read(ctx, p, at, each)
 }
 
-func (f *Follower) read(ctx context.Context, p *puller, at *place, each func(Stored) error) error {
+func (f *Follower) read(ctx context.Context, p *puller, at *position, each func(Stored) error) error {
 	for {
 		msg, err := p.next(ctx, nil)
 		if err != nil {
@@ -154,7 +154,7 @@ func (f *Follower) read(ctx context.Context, p *puller, at *place, each func(Sto
 
 // isIn reports whether the stream still holds the message that was read last, or has dropped it. Another one in its place
 // means that the stream was restored from an older copy, and has taken others since.
-func (p *place) isIn(ctx context.Context, stream jetstream.Stream) bool {
+func (p *position) isIn(ctx context.Context, stream jetstream.Stream) bool {
 	if p.last == 0 {
 		return true
 	}
@@ -163,7 +163,7 @@ func (p *place) isIn(ctx context.Context, stream jetstream.Stream) bool {
 }
 
 // stand finds the place to go on in a stream, and notes what is not as it was.
-func (f *Follower) stand(at *place, info *jetstream.StreamInfo, asRead bool) error {
+func (f *Follower) stand(at *position, info *jetstream.StreamInfo, asRead bool) error {
 	state := info.State
 	switch {
 	case at.made.IsZero():

@@ -11,9 +11,9 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Held is which repeatable ids a stream held when it was asked. Eight bytes of a digest are kept of each: that
+// IDSet is which repeatable ids a stream held when it was asked. Eight bytes of a digest are kept of each: that
 // any of four million new ids is taken for another of as many has a chance of one in a million.
-type Held struct{ digests []uint64 } // sorted
+type IDSet struct{ digests []uint64 } // sorted
 
 // MaxHeld is how many ids fit 32 MiB.
 const MaxHeld = 4 << 20
@@ -22,7 +22,7 @@ const MaxHeld = 4 << 20
 var ErrTooManyHeld = errors.New("the stream holds too many events to compare with")
 
 // Has reports whether the stream held an id.
-func (h *Held) Has(id string) bool {
+func (h *IDSet) Has(id string) bool {
 	_, has := slices.BinarySearch(h.digests, digestOf(id))
 	return has
 }
@@ -37,8 +37,8 @@ const randomID = len("0198c1f0-0000-7000-8000-000000000000")
 
 // Held returns the ids of the events on a subject, which may have wildcards, that the stream holds within bounds. It reads
 // headers alone. The error is ErrTooManyHeld where there are more than limit; 0: no limit.
-func (p *Publisher) Held(ctx context.Context, subject string, bounds Bounds, limit int) (*Held, error) {
-	held := &Held{}
+func (p *Publisher) Held(ctx context.Context, subject string, bounds Bounds, limit int) (*IDSet, error) {
+	held := &IDSet{}
 	span, err := p.Conn.OpenSpan(ctx, p.Stream, []string{subject}, bounds)
 	if err != nil {
 		return held, err

@@ -26,7 +26,7 @@ type puller struct {
 	subject  string // of requests for more
 	inbox    string // below it each request has a subject of its own, for what the server says of it
 	messages chan *nats.Msg
-	open     []asked
+	open     []pullRequest
 	batch    int // messages that a request asks for
 	expires  time.Duration
 	waits    bool // for messages, however long they take to come; else next returns errStale
@@ -36,8 +36,8 @@ type puller struct {
 	remove   func() // removes the consumer; nil: it stays
 }
 
-// asked is a request: how many messages may still come for it, when it was sent, and how many had come by then.
-type asked struct {
+// pullRequest is a request: how many messages may still come for it, when it was sent, and how many had come by then.
+type pullRequest struct {
 	number, left int
 	at           time.Time
 	got          uint64
@@ -143,7 +143,7 @@ func (p *puller) askForMore() error {
 // handleStatus handles what the server reports about a request.
 func (p *puller) handleStatus(subject, status, description string) error {
 	number, _ := strconv.Atoi(subject[strings.LastIndexByte(subject, '.')+1:])
-	var of asked
+	var of pullRequest
 	for i, request := range p.open {
 		if request.number == number {
 			of = request
@@ -179,7 +179,7 @@ func (p *puller) ask(batch, bytes int) error {
 	if err := p.conn.PublishRequest(p.subject, p.inbox+"."+strconv.Itoa(p.requests), request); err != nil {
 		return err
 	}
-	p.open = append(p.open, asked{p.requests, batch, time.Now(), p.got})
+	p.open = append(p.open, pullRequest{p.requests, batch, time.Now(), p.got})
 	return nil
 }
 

@@ -10,10 +10,10 @@ import (
 	"fmt"
 )
 
-// Sealed is a State with encrypted values: AES-256-GCM, bound to the key of each value, so that values cannot be swapped.
+// Sealed is a Bucket with encrypted values: AES-256-GCM, bound to the key of each value, so that values cannot be swapped.
 type Sealed struct {
-	State *State
-	aead  cipher.AEAD
+	Bucket *Bucket
+	aead   cipher.AEAD
 }
 
 // ErrSealed says that a value cannot be decrypted.
@@ -22,8 +22,8 @@ var ErrSealed = errors.New("it was encrypted with another BRIDGE_STATE_KEY")
 // sealedPrefix separates the keys of sealed values from those of plain ones.
 const sealedPrefix = "sealed."
 
-// NewSealed returns a State that is encrypted with a key derived from a secret of any length.
-func NewSealed(state *State, secret string) (*Sealed, error) {
+// NewSealed returns a Bucket that is encrypted with a key derived from a secret of any length.
+func NewSealed(bucket *Bucket, secret string) (*Sealed, error) {
 	if secret == "" {
 		return nil, errors.New("the secret of encrypted state is empty")
 	}
@@ -36,12 +36,12 @@ func NewSealed(state *State, secret string) (*Sealed, error) {
 		return nil, err
 	}
 	aead, err := cipher.NewGCMWithRandomNonce(block)
-	return &Sealed{state, aead}, err
+	return &Sealed{bucket, aead}, err
 }
 
-// Load is State.Load, decrypted. A value that was encrypted with another secret is an error.
+// Load is Bucket.Load, decrypted. A value that was encrypted with another secret is an error.
 func (s *Sealed) Load(ctx context.Context, key string) ([]byte, uint64, error) {
-	sealed, revision, err := s.State.Load(ctx, sealedPrefix+key)
+	sealed, revision, err := s.Bucket.Load(ctx, sealedPrefix+key)
 	if err != nil || sealed == nil {
 		return nil, revision, err
 	}
@@ -52,7 +52,7 @@ func (s *Sealed) Load(ctx context.Context, key string) ([]byte, uint64, error) {
 	return value, revision, nil
 }
 
-// Save is State.Save, encrypted.
+// Save is Bucket.Save, encrypted.
 func (s *Sealed) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
-	return s.State.Save(ctx, sealedPrefix+key, s.aead.Seal(nil, nil, value, []byte(key)), revision) //nolint:gosec // the cipher generates a random nonce
+	return s.Bucket.Save(ctx, sealedPrefix+key, s.aead.Seal(nil, nil, value, []byte(key)), revision) //nolint:gosec // the cipher generates a random nonce
 }

@@ -1,7 +1,6 @@
 package publish
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -9,8 +8,6 @@ import (
 	"log/slog"
 	"math"
 	"net"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +15,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/crm-bridge/crm-bridge/publish/disk"
 )
 
 // ServerConfig describes the embedded NATS server.
@@ -163,14 +162,7 @@ func (s *Server) Connect() (*Conn, error) {
 	return open("", append(connOptions(s.config.Log), nats.InProcessServer(s.inProcess()), asOwner(s.config.OwnerPass)))
 }
 
-func (s *Server) blocks(stream string) string { return blocksOf(s.config.Dir, stream) }
-
-func blocksOf(dir, stream string) string {
-	return filepath.Join(dir, "jetstream", "$G", "streams", stream, "msgs")
-}
-
-// CheckLayout verifies with a temporary stream that the store keeps messages as a Committer expects: uncompressed, in numbered blocks,
-// written before they are acknowledged.
+// CheckLayout verifies with a temporary stream that the store keeps messages as a Committer expects.
 func (s *Server) CheckLayout(ctx context.Context, conn *Conn, probe string) (err error) {
 	subject, text := "_crm_bridge_probe."+probe, "probe "+nats.NewInbox()
 	stream, err := conn.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{Name: probe, Subjects: []string{subject}, Storage: jetstream.FileStorage, MaxMsgs: 1})
@@ -189,16 +181,7 @@ func (s *Server) CheckLayout(ctx context.Context, conn *Conn, probe string) (err
 	if info.Config.Compression != jetstream.NoCompression {
 		return errors.New("the store compresses messages")
 	}
-	blocks, err := filepath.Glob(filepath.Join(s.blocks(probe), "*.blk"))
-	if err != nil {
-		return err
-	}
-	for _, block := range blocks {
-		if content, err := os.ReadFile(block); err == nil && bytes.Contains(content, []byte(text)) {
-			return checkRecord(block, ack.Sequence)
-		}
-	}
-	return fmt.Errorf("an acknowledged message is in none of the %d blocks in %s", len(blocks), s.blocks(probe))
+	return disk.CheckLayout(s.config.Dir, probe, []byte(text), ack.Sequence)
 }
 
 // ClientURL is where consumers connect to.

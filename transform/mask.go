@@ -12,7 +12,7 @@ import (
 
 // common are credentials of any system that give themselves away: URL parameters of the names that keys have, Authorization
 // values, XML elements of OAuth's names and members of JSON in a text, users in URLs.
-var common = []look{
+var common = []maskPattern{
 	{regexp.MustCompile(`(?i)((?:^|[?&;])(?:authorization|(?:access_|refresh_|application_|auth_?)?token|(?:client_)?secret|passw(?:or)?d|z?api_?key|proof)(?:=|%3D))((?:(?:[a-z]+-oauthtoken|bearer|basic)(?:\s|%20|\+)+)?[^\s"'&,;<>\\]+)`), words("authorization", "token", "secret", "passw", "api_key", "apikey", "proof"), false},
 	{regexp.MustCompile(`(?i)((?:^|[?&;])(?:auth|auth_id|refresh_id|app_sid|event_token|sessid)(?:=|%3D))([^\s"'&,;<>\\]{16,})`), words("auth", "refresh_id", "app_sid", "event_token", "sessid"), true},
 	{regexp.MustCompile(`(?i)(\bauthorization\s*[:=]\s*)((?:[a-z]+-oauthtoken|bearer|basic)(?:\s|%20|\+)+[^\s"'&,;<>\\]+)`), words("authorization"), false},
@@ -24,9 +24,9 @@ var common = []look{
 	{regexp.MustCompile(`(?i)("(?:access_token|refresh_token|application_token|auth_token|event_token|client_secret|auth_id|refresh_id|app_sid)"\s*:\s*")([^"]+)`), words("_token", "client_secret", "auth_id", "refresh_id", "app_sid"), false},
 }
 
-// look is a pattern whose first group stays and whose second is masked. With shaped set, only what has digits and letters is
+// maskPattern is a pattern whose first group stays and whose second is masked. With shaped set, only what has digits and letters is
 // masked: the rest may be words.
-type look struct {
+type maskPattern struct {
 	pattern *regexp.Regexp
 	needs   *wordSet // every match contains one of these
 	shaped  bool
@@ -37,7 +37,7 @@ var hints = []string{"auth", "token", "secret", "passw", "api_key", "apikey", "p
 
 // looks are patterns of credentials.
 type looks struct {
-	all   []look
+	all   []maskPattern
 	hints *wordSet // one of these stands wherever any of them matches
 }
 
@@ -45,9 +45,9 @@ type looks struct {
 func newLooks(ofCRMs []ingest.Look) looks {
 	all, needed := slices.Clone(common), slices.Clone(hints)
 	for _, one := range ofCRMs {
-		isKnown := func(known look) bool { return known.pattern.String() == one.Pattern.String() }
+		isKnown := func(known maskPattern) bool { return known.pattern.String() == one.Pattern.String() }
 		if !slices.ContainsFunc(all, isKnown) { // the sources of a CRM share theirs
-			all, needed = append(all, look{one.Pattern, words(one.Words...), one.Shaped}), append(needed, one.Words...)
+			all, needed = append(all, maskPattern{one.Pattern, words(one.Words...), one.Shaped}), append(needed, one.Words...)
 		}
 	}
 	return looks{all, words(needed...)}
@@ -116,7 +116,7 @@ func (l layer) secrets(looks looks, present []needle, anywhere bool, found []spa
 	return found
 }
 
-func (l look) spans(text layer, found []span) []span {
+func (l maskPattern) spans(text layer, found []span) []span {
 	for _, at := range l.pattern.FindAllStringSubmatchIndex(text.text, -1) {
 		start, end := at[4], at[5]
 		if l.shaped && !hasDigitAndLetter(text.text[start:end]) {

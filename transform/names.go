@@ -42,13 +42,13 @@ func isSecretName(name string) bool { return secretNameHints.in(name) && secretN
 // rules are the secrets of a source, compiled.
 type rules struct {
 	ingest.Secrets
-	names, records []pattern
+	names, records []namePath
 	text           *regexp.Regexp // names of one step, in a body that is text or XML; nil: no names
 	inText         *wordSet       // these names
 }
 
-// pattern is a path of names: a condition for each step from the root.
-type pattern []func(step string) bool
+// namePath is a path of names: a condition for each step from the root.
+type namePath []func(step string) bool
 
 func compile(secrets ingest.Secrets) *rules {
 	p := &rules{Secrets: secrets}
@@ -91,8 +91,8 @@ func (p *rules) named(text string, found []span) []span {
 	return found
 }
 
-func compilePattern(text string) pattern {
-	var p pattern
+func compilePattern(text string) namePath {
+	var p namePath
 	for step := range strings.SplitSeq(text, ".") {
 		p = append(p, compileStep(step))
 	}
@@ -131,7 +131,7 @@ func isPlain(name string) bool {
 	return true
 }
 
-func matchesAny(patterns []pattern, steps []string) bool {
+func matchesAny(patterns []namePath, steps []string) bool {
 	for _, p := range patterns {
 		if len(p) == len(steps) && p.matches(steps) {
 			return true
@@ -140,7 +140,7 @@ func matchesAny(patterns []pattern, steps []string) bool {
 	return false
 }
 
-func (p pattern) matches(steps []string) bool {
+func (p namePath) matches(steps []string) bool {
 	for i, matches := range p {
 		if !matches(steps[i]) {
 			return false

@@ -13,6 +13,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/disk"
 	"github.com/crm-bridge/crm-bridge/publish/replay"
 	"github.com/crm-bridge/crm-bridge/publish/store"
 )
@@ -33,7 +34,7 @@ func (p *replayPlan) openTarget(ctx context.Context, conn *publish.Conn, r *repl
 		r.Job, err = replay.NewJob(ctx, p.job, p.asked, r.Span)
 		return closeTarget, err
 	}
-	var jobs replay.Store
+	var jobs replay.JobStore
 	if p.state != "" {
 		file, err := replay.OpenFile(p.state)
 		if err != nil {
@@ -76,11 +77,11 @@ func newLines(out io.Writer) *replay.Lines {
 }
 
 // openJobs returns the bucket in which jobs are kept, after pruning jobs untouched for 30 days.
-func (p *replayPlan) openJobs(ctx context.Context, conn *publish.Conn, bar *terminal.Progress) (replay.Store, error) {
+func (p *replayPlan) openJobs(ctx context.Context, conn *publish.Conn, bar *terminal.Progress) (replay.JobStore, error) {
 	s := p.settings
 	state := bridge.SharedState(s, func() (*publish.Conn, error) { return conn, nil })
 	if s.Syncs() {
-		state.Commit = func(context.Context) error { return publish.SyncStream(s.DataDir, "KV_"+s.StateBucket()) }
+		state.Commit = func(context.Context) error { return disk.SyncStream(s.DataDir, "KV_"+s.StateBucket()) }
 	}
 	if err := state.Open(ctx); err != nil {
 		return nil, err
@@ -92,7 +93,7 @@ func (p *replayPlan) openJobs(ctx context.Context, conn *publish.Conn, bar *term
 }
 
 // openJob resumes the job of the plan's name, or begins it.
-func (p *replayPlan) openJob(ctx context.Context, jobs replay.Store, span *publish.Span) (job *replay.Job, err error) {
+func (p *replayPlan) openJob(ctx context.Context, jobs replay.JobStore, span *publish.Span) (job *replay.Job, err error) {
 	var had *replay.Job
 	if p.job != "" {
 		if had, err = replay.Load(ctx, jobs, p.job); err != nil {
@@ -159,7 +160,7 @@ func (p *replayPlan) openSubject(ctx context.Context, conn *publish.Conn, job *r
 		},
 	}
 	if s.Syncs() {
-		to.SyncAll = func() error { return publish.SyncStream(s.DataDir, stream.Name) }
+		to.SyncAll = func() error { return disk.SyncStream(s.DataDir, stream.Name) }
 	}
 	if err := to.Claim(ctx, job, p.restart); err != nil {
 		if errors.Is(err, replay.ErrJobExists) {
@@ -168,7 +169,7 @@ func (p *replayPlan) openSubject(ctx context.Context, conn *publish.Conn, job *r
 		return nil, err
 	}
 	if s.Syncs() {
-		committer, err := publish.OpenCommitter(s.DataDir, stream.Name)
+		committer, err := disk.OpenCommitter(s.DataDir, stream.Name, disk.Options{})
 		if err != nil {
 			return nil, fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
 		}

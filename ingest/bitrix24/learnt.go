@@ -19,12 +19,12 @@ type learntTokens struct {
 	mu     sync.Mutex
 	known  map[string]learnt
 	unread map[string]time.Time // portals whose token could not be read, and when that was logged
-	looks  map[string]*look
+	looks  map[string]*tokenRead
 	looked map[string]time.Time
 }
 
-// look is a running read of a portal's token from the store, shared by all that wait for it.
-type look struct {
+// tokenRead is a running read of a portal's token from the store, shared by all that wait for it.
+type tokenRead struct {
 	done  chan struct{}
 	token string
 	ok    bool
@@ -58,9 +58,9 @@ func (l *learntTokens) look(ctx context.Context, client *Client, member string) 
 		}
 	}
 	if l.looks == nil {
-		l.looks, l.looked = map[string]*look{}, map[string]time.Time{}
+		l.looks, l.looked = map[string]*tokenRead{}, map[string]time.Time{}
 	}
-	mine := &look{done: make(chan struct{})}
+	mine := &tokenRead{done: make(chan struct{})}
 	l.looks[member] = mine
 	wait := looksApart - time.Since(l.looked[member])
 	l.mu.Unlock()

@@ -10,11 +10,11 @@ import (
 // Direct returns a transport that serves requests with handler, in memory and in the goroutine that asks. No socket is
 // involved, so a testing/synctest bubble around it stays durably blocked where it should. A handler that panics with
 // http.ErrAbortHandler has hung up, and one that waits for its request's context has let the caller's time run out.
-func Direct(handler http.Handler) http.RoundTripper { return direct{handler} }
+func Direct(handler http.Handler) http.RoundTripper { return transport{handler} }
 
-type direct struct{ handler http.Handler }
+type transport struct{ handler http.Handler }
 
-func (d direct) RoundTrip(request *http.Request) (response *http.Response, err error) {
+func (d transport) RoundTrip(request *http.Request) (response *http.Response, err error) {
 	if err := request.Context().Err(); err != nil {
 		return nil, err
 	}

@@ -9,29 +9,29 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// Memory is an ingest.Memory that fails on demand.
-type Memory struct {
+// FailingMemory is an ingest.Memory that fails on demand.
+type FailingMemory struct {
 	ingest.Memory
 
 	mu    sync.Mutex
 	fails int
 }
 
-// ErrStore is what a Memory returns that was told to fail.
+// ErrStore is what a FailingMemory returns while it fails.
 var ErrStore = errors.New("the store is unreachable")
 
 // State returns two empty stores.
-func State() ingest.State { return ingest.State{Shared: &Memory{}, Secret: &Memory{}} }
+func State() ingest.State { return ingest.State{Shared: &FailingMemory{}, Secret: &FailingMemory{}} }
 
 // Fail makes the next n calls fail with ErrStore.
-func (m *Memory) Fail(n int) {
+func (m *FailingMemory) Fail(n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.fails = n
 }
 
 // Load implements ingest.Store.
-func (m *Memory) Load(ctx context.Context, key string) ([]byte, uint64, error) {
+func (m *FailingMemory) Load(ctx context.Context, key string) ([]byte, uint64, error) {
 	if m.failing() {
 		return nil, 0, ErrStore
 	}
@@ -39,14 +39,14 @@ func (m *Memory) Load(ctx context.Context, key string) ([]byte, uint64, error) {
 }
 
 // Save implements ingest.Store.
-func (m *Memory) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+func (m *FailingMemory) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
 	if m.failing() {
 		return 0, ErrStore
 	}
 	return m.Memory.Save(ctx, key, value, revision)
 }
 
-func (m *Memory) failing() bool {
+func (m *FailingMemory) failing() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.fails--
@@ -54,4 +54,4 @@ func (m *Memory) failing() bool {
 }
 
 // Dump returns every key and value, in order.
-func (m *Memory) Dump() string { return fmt.Sprint(m.All()) }
+func (m *FailingMemory) Dump() string { return fmt.Sprint(m.All()) }

@@ -42,7 +42,7 @@ type Handler struct {
 	TrustedProxies ingest.Networks // peers whose X-Forwarded-For is trusted
 
 	Missed  func(provider string, at time.Time) // called for refused callbacks that the CRM may not repeat (DESIGN.md, 12); nil: not called
-	Public  map[string]Document                 // documents that everyone may GET, by path pattern
+	Public  map[string]Page                     // documents that everyone may GET, by path pattern
 	Log     *slog.Logger
 	Metrics *Metrics
 
@@ -50,9 +50,9 @@ type Handler struct {
 	misses   misses
 }
 
-// Document returns the document at a path, with the headers of its answer; ok is false if there is none. It may be cached for an hour
+// Page returns the document at a path, with the headers of its answer; ok is false if there is none. It may be cached for an hour
 // unless its Cache-Control says otherwise.
-type Document func(path string) (header http.Header, body []byte, ok bool)
+type Page func(path string) (header http.Header, body []byte, ok bool)
 
 var pathParam = regexp.MustCompile(`\{([a-z]+)\}`)
 

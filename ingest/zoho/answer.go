@@ -10,8 +10,8 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
-// problem is an error as the API reports it.
-type problem struct {
+// reportedError is an error as the API reports it.
+type reportedError struct {
 	Code    string          `json:"code"`
 	Message string          `json:"message"`
 	Status  string          `json:"status"`
@@ -67,7 +67,7 @@ func send(sender rest.Sender, request *http.Request) (rest.Answer, error) {
 }
 
 // refusal converts a problem in the answer to an error, with the answer's secrets, and more, masked.
-func (a answer) refusal(p problem, more ...string) *apiError {
+func (a answer) refusal(p reportedError, more ...string) *apiError {
 	var details struct {
 		APIName   string `json:"api_name"`
 		ParamName string `json:"param_name"`
@@ -82,14 +82,14 @@ func (a answer) refusal(p problem, more ...string) *apiError {
 
 // err converts an answer that is not a success to an error; more is masked in it too.
 func (a answer) err(more ...string) *apiError {
-	var p problem
+	var p reportedError
 	_ = json.Unmarshal(a.Body, &p)
 	return a.refusal(p, more...)
 }
 
 // code returns the error code at the root of an answer.
 func (a answer) code() string {
-	var p problem
+	var p reportedError
 	_ = json.Unmarshal(a.Body, &p)
 	return p.Code
 }

@@ -25,10 +25,10 @@ const (
 	maxSeen    = 20_000
 )
 
-// place is the position in the lists; the cursor is its JSON. Records are listed by their modification time. Each page starts at the
+// cursor is the position in the lists, written as JSON. Records are listed by their modification time. Each page starts at the
 // second of the last record of the page before it, so that no record is skipped when another one is changed and so moves to the end
 // of the list. Within one second, which may hold more records than a page, pages are requested by number and then by token.
-type place struct {
+type cursor struct {
 	Deleted bool      `json:"deleted,omitempty"` // in the list of deleted records, which comes second
 	Since   time.Time `json:"since"`
 	Page    int       `json:"page,omitempty"`  // 0: the first
@@ -64,7 +64,7 @@ type lister struct {
 	*Client
 	account string
 	query   ingest.Query
-	place   place
+	place   cursor
 	fields  string               // of the list; empty: all
 	seen    map[string]time.Time // modification times of records that the next page may show again, by id and time
 	begun   time.Time            // the second for which an expired token was replaced, once
@@ -170,9 +170,9 @@ func (l *lister) move(info pageInfo, last time.Time) (more bool, err error) {
 	case !info.More && l.place.Deleted:
 		return false, nil
 	case !info.More:
-		l.place = place{Deleted: true, Since: l.query.Since}
+		l.place = cursor{Deleted: true, Since: l.query.Since}
 	case !l.place.Deleted && last.Add(-time.Second).After(l.place.Since): // the order of the deleted ones is not documented
-		l.place = place{Since: last.Add(-time.Second)}
+		l.place = cursor{Since: last.Add(-time.Second)}
 	default:
 		l.place.Page, l.place.Token = max(l.place.Page, 1)+1, ""
 		if l.place.Page > discrete {

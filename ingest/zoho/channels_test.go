@@ -63,7 +63,7 @@ func watch(t testing.TB, c *zoho.Channels, state ingest.State) watched {
 
 // afterwards fails after a number of good calls.
 type afterwards struct {
-	*ingesttest.Memory
+	*ingesttest.FailingMemory
 	good int
 }
 
@@ -71,14 +71,14 @@ func (a *afterwards) Load(ctx context.Context, key string) ([]byte, uint64, erro
 	if a.good--; a.good < 0 {
 		return nil, 0, ingesttest.ErrStore
 	}
-	return a.Memory.Load(ctx, key)
+	return a.FailingMemory.Load(ctx, key)
 }
 
 func (a *afterwards) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
 	if a.good--; a.good < 0 {
 		return 0, ingesttest.ErrStore
 	}
-	return a.Memory.Save(ctx, key, value, revision)
+	return a.FailingMemory.Save(ctx, key, value, revision)
 }
 
 func copyState(t *testing.T, from, to ingest.Store, key string) {

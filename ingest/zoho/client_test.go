@@ -43,7 +43,7 @@ func TestReplicasShareAccessTokens(t *testing.T) {
 		if made, refused := crm.TokensMade(); made > 28 || refused > 0 {
 			t.Errorf("%d tokens were made and %d refused", made, refused)
 		}
-		if strings.Contains(state.Shared.(*ingesttest.Memory).Dump(), "1000.access") {
+		if strings.Contains(state.Shared.(*ingesttest.FailingMemory).Dump(), "1000.access") {
 			t.Error("the access token is in the store that anyone reads")
 		}
 	})
@@ -126,7 +126,7 @@ func TestErrorsShowNoSecret(t *testing.T) {
 				if strings.Contains(err.Error(), "elsewhere") {
 					t.Error("shows where it was redirected to")
 				}
-				checkNoSecret(t, crm, state.Shared.(*ingesttest.Memory).Dump())
+				checkNoSecret(t, crm, state.Shared.(*ingesttest.FailingMemory).Dump())
 			})
 		})
 	}

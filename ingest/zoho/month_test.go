@@ -143,10 +143,10 @@ func (m *month) disturb() {
 		m.crm.RevokeTokens()
 	}
 	if m.chance(8) {
-		m.state.Shared.(*ingesttest.Memory).Fail(m.rand.IntN(4))
+		m.state.Shared.(*ingesttest.FailingMemory).Fail(m.rand.IntN(4))
 	}
 	if m.chance(8) {
-		m.state.Secret.(*ingesttest.Memory).Fail(m.rand.IntN(3))
+		m.state.Secret.(*ingesttest.FailingMemory).Fail(m.rand.IntN(3))
 	}
 	if m.chance(6) {
 		m.restart()

@@ -203,9 +203,9 @@ func TestStateThatCannotBeSaved(t *testing.T) {
 		crm.Kill("")
 		time.Sleep(25 * time.Hour)
 		for fails := 1; ; fails++ {
-			shared := &ingesttest.Memory{}
+			shared := &ingesttest.FailingMemory{}
 			copyState(t, state.Shared, shared, "zoho.channels.default")
-			flaky := ingest.State{Shared: &afterwards{Memory: shared, good: fails}, Secret: state.Secret}
+			flaky := ingest.State{Shared: &afterwards{FailingMemory: shared, good: fails}, Secret: state.Secret}
 			watched, err := watchOnce(t.Context(), channels(t, crm, "v8", flaky, "Deals.all"), flaky)
 			if err == nil {
 				if len(watched.Gaps) != 1 || fails < 3 {

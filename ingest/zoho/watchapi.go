@@ -92,7 +92,7 @@ func (c *Client) subscribe(ctx context.Context, method string, w wish) (time.Tim
 func readSubscribed(got answer, w wish) (time.Time, error) {
 	var body struct {
 		Watch []struct {
-			problem
+			reportedError
 			Details json.RawMessage `json:"details"`
 		} `json:"watch"`
 	}
@@ -102,8 +102,8 @@ func readSubscribed(got answer, w wish) (time.Time, error) {
 	var expires time.Time
 	for _, entry := range body.Watch {
 		if !strings.EqualFold(entry.Status, "success") || !strings.EqualFold(entry.Code, "SUCCESS") {
-			entry.problem.Details = entry.Details
-			return time.Time{}, got.refusal(entry.problem, w.secrets()...)
+			entry.reportedError.Details = entry.Details
+			return time.Time{}, got.refusal(entry.reportedError, w.secrets()...)
 		}
 		var details struct {
 			Events []watchRow `json:"events"`
@@ -189,10 +189,10 @@ func (c *Client) unsubscribe(ctx context.Context, id string) error {
 		return err
 	}
 	var body struct {
-		Watch []problem `json:"watch"`
+		Watch []reportedError `json:"watch"`
 	}
 	if err := json.Unmarshal(got.Body, &body); err != nil || len(body.Watch) == 0 {
-		body.Watch = []problem{{}}
+		body.Watch = []reportedError{{}}
 		_ = json.Unmarshal(got.Body, &body.Watch[0])
 	}
 	for _, entry := range body.Watch {

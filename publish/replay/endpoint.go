@@ -46,25 +46,25 @@ var client = &http.Client{
 }
 
 // Deliver implements Target.
-func (t *Endpoint) Deliver(ctx context.Context, m publish.Stored) (Progress, error) {
+func (t *Endpoint) Deliver(ctx context.Context, m publish.Stored) (Report, error) {
 	event, err := m.Event()
 	if err != nil {
-		return Progress{}, NotEventError{err}
+		return Report{}, NotEventError{err}
 	}
 	header, body, err := m.In(t.Mode)
 	if err != nil {
-		return Progress{}, NotEventError{err}
+		return Report{}, NotEventError{err}
 	}
 	result := done(m.Sequence, Tally{Read: 1, Events: 1})
 	if err := t.post(ctx, header, body); err != nil {
 		refused := RefusedError{event.ID(), m.Subject, m.Sequence, err}
 		switch {
 		case ctx.Err() != nil:
-			return Progress{}, err
+			return Report{}, err
 		case !errors.As(err, new(refusal)):
-			return Progress{}, about(event.ID(), m.Subject, m.Sequence, err)
+			return Report{}, about(event.ID(), m.Subject, m.Sequence, err)
 		case !t.SkipRefused:
-			return Progress{}, refused
+			return Report{}, refused
 		}
 		result.Counts, result.Skipped = Tally{Read: 1, Refused: 1}, []RefusedError{refused}
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/disk"
 )
 
 // File is a Store of one job in a file, which one process holds.
@@ -50,7 +50,7 @@ func (f *File) Load(context.Context, string) ([]byte, uint64, error) { return f.
 
 // Save implements Store.
 func (f *File) Save(_ context.Context, _ string, value []byte, _ uint64) (uint64, error) {
-	if err := publish.WriteDurably(f.path, string(value)+"\n"); err != nil {
+	if err := disk.WriteDurably(f.path, string(value)+"\n"); err != nil {
 		return 0, err
 	}
 	f.is = value

@@ -31,12 +31,12 @@ type Job struct {
 	Began   time.Time `json:"began"`
 	Ended   time.Time `json:"ended,omitzero"`
 
-	Store    Store `json:"-"` // where it is saved; nil: nowhere
+	Store    JobStore `json:"-"` // where it is saved; nil: nowhere
 	revision uint64
 }
 
-// Store keeps jobs, each with a revision that changes with every Save.
-type Store interface {
+// JobStore keeps jobs, each with a revision that changes with every Save.
+type JobStore interface {
 	// Load returns a value and its revision; an empty one where there is none.
 	Load(ctx context.Context, key string) (value []byte, revision uint64, err error)
 	// Save stores a value if its revision is still the given one, and returns the new one. The error is publish.ErrConflict
@@ -66,7 +66,7 @@ func NewJob(ctx context.Context, name string, request Request, span *publish.Spa
 }
 
 // Load returns the job of a name; nil where there is none.
-func Load(ctx context.Context, store Store, name string) (*Job, error) {
+func Load(ctx context.Context, store JobStore, name string) (*Job, error) {
 	value, revision, err := store.Load(ctx, KeyPrefix+name)
 	if err != nil {
 		return nil, fmt.Errorf("state of job %s: %w", name, err)
@@ -119,7 +119,7 @@ func (j *Job) Save(ctx context.Context) error {
 }
 
 // advance adds what a target has done.
-func (j *Job) advance(done Progress) {
+func (j *Job) advance(done Report) {
 	if done.At > 0 {
 		j.At = done.At
 	}

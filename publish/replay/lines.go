@@ -28,7 +28,7 @@ func NewLines(out io.Writer, plain func(error) string, shown func(line []byte) [
 }
 
 // Deliver implements Target.
-func (t *Lines) Deliver(_ context.Context, m publish.Stored) (Progress, error) {
+func (t *Lines) Deliver(_ context.Context, m publish.Stored) (Report, error) {
 	counts := Tally{Read: 1, Events: 1}
 	line, err := m.AppendLine(t.line[:0], t.plain)
 	if err != nil {
@@ -36,10 +36,10 @@ func (t *Lines) Deliver(_ context.Context, m publish.Stored) (Progress, error) {
 	}
 	t.line = line
 	if _, err := t.out.Write(t.shown(line)); err != nil {
-		return Progress{}, fmt.Errorf("%w: write the events: %w", ErrPermanent, err)
+		return Report{}, fmt.Errorf("%w: write the events: %w", ErrPermanent, err)
 	}
 	return done(m.Sequence, counts), nil
 }
 
 // Flush implements Target.
-func (t *Lines) Flush(context.Context) (Progress, error) { return Progress{}, t.out.Flush() }
+func (t *Lines) Flush(context.Context) (Report, error) { return Report{}, t.out.Flush() }

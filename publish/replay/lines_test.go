@@ -21,12 +21,12 @@ func TestLines(t *testing.T) {
 	m := message(7)
 	m.At = time.Date(2026, 11, 1, 13, 0, 0, 5, time.FixedZone("CET", 3600))
 	progress, err := to.Deliver(t.Context(), m)
-	if diff := cmp.Diff(Progress{At: 7, Counts: Tally{Read: 1, Events: 1}}, progress); diff != "" || err != nil {
+	if diff := cmp.Diff(Report{At: 7, Counts: Tally{Read: 1, Events: 1}}, progress); diff != "" || err != nil {
 		t.Errorf("%v %s", err, diff)
 	}
 	m.Sequence, m.Data, m.Subject = 8, []byte("text"), "order\"s"
 	progress, err = to.Deliver(t.Context(), m)
-	if diff := cmp.Diff(Progress{At: 8, Counts: Tally{Read: 1, NotEvents: 1}}, progress); diff != "" || err != nil {
+	if diff := cmp.Diff(Report{At: 8, Counts: Tally{Read: 1, NotEvents: 1}}, progress); diff != "" || err != nil {
 		t.Errorf("%v %s", err, diff)
 	}
 	if out.Len() > 0 {

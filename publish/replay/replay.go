@@ -140,7 +140,7 @@ func (r *Run) skipNotEvent(ctx context.Context, m publish.Stored, why error) err
 }
 
 // note brings the job to where the target is.
-func (r *Run) note(done Progress) {
+func (r *Run) note(done Report) {
 	for _, refused := range done.Skipped {
 		r.warn(fmt.Errorf("skipped: %w", refused))
 	}

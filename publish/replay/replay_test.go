@@ -35,7 +35,7 @@ func (c *recorder) Begin(_ context.Context, at, beside uint64) error {
 	return c.note("begin %d %d", at, beside)
 }
 
-func (c *recorder) Deliver(_ context.Context, m publish.Stored) (Progress, error) {
+func (c *recorder) Deliver(_ context.Context, m publish.Stored) (Report, error) {
 	progress := done(m.Sequence, Tally{Read: 1, Events: 1})
 	progress.Save = c.save
 	return progress, c.note("deliver %d", m.Sequence)

@@ -23,13 +23,13 @@ type Subject struct {
 
 	held     map[uint64]bool // sequences beyond the job's own that were replayed
 	most     uint64          // the greatest of them
-	inFlight []sent          // in order
+	inFlight []delivery      // in order
 	size     int             // bytes in flight
-	reported Progress        // what is done and was not reported yet
+	reported Report          // what is done and was not reported yet
 }
 
-// sent is a message that is sent, and those behind it that need not be.
-type sent struct {
+// delivery is a message in flight, and those behind it that need not be.
+type delivery struct {
 	sequence uint64
 	counts   Tally
 	size     int
@@ -46,7 +46,7 @@ const (
 
 // Begin implements Target.
 func (t *Subject) Begin(ctx context.Context, at, beside uint64) error {
-	t.inFlight, t.size, t.most, t.reported = nil, 0, 0, Progress{}
+	t.inFlight, t.size, t.most, t.reported = nil, 0, 0, Report{}
 	var err error
 	if t.held, err = t.To.Held(ctx, beside); err != nil {
 		return LostError{err}
@@ -61,14 +61,14 @@ func (t *Subject) Begin(ctx context.Context, at, beside uint64) error {
 }
 
 // Deliver implements Target. It waits behind the event until there is room for another one.
-func (t *Subject) Deliver(ctx context.Context, m publish.Stored) (Progress, error) {
+func (t *Subject) Deliver(ctx context.Context, m publish.Stored) (Report, error) {
 	if t.held[m.Sequence] {
 		delete(t.held, m.Sequence)
 		return t.Skip(ctx, m.Sequence, Tally{Read: 1, Events: 1})
 	}
 	event, err := m.Event()
 	if err != nil {
-		return Progress{}, NotEventError{err}
+		return Report{}, NotEventError{err}
 	}
 	refused := RefusedError{ID: event.ID(), Subject: m.Subject, Sequence: m.Sequence}
 	sending, err := t.To.Send(m, event.ID())
@@ -77,21 +77,21 @@ func (t *Subject) Deliver(ctx context.Context, m publish.Stored) (Progress, erro
 		refused.Err = err
 		return t.refuse(ctx, refused)
 	case err != nil:
-		return Progress{}, LostError{err}
+		return Report{}, LostError{err}
 	}
-	t.inFlight = append(t.inFlight, sent{sequence: m.Sequence, counts: Tally{Read: 1, Events: 1}, size: len(m.Data), sending: sending, refused: refused})
+	t.inFlight = append(t.inFlight, delivery{sequence: m.Sequence, counts: Tally{Read: 1, Events: 1}, size: len(m.Data), sending: sending, refused: refused})
 	t.size += len(m.Data)
 	return t.await(ctx, func() bool { return len(t.inFlight) >= atOnce || t.size >= bytesAtOnce || t.settled() })
 }
 
 // await waits for the first in flight for as long as more says so, and reports what is done.
-func (t *Subject) await(ctx context.Context, more func() bool) (Progress, error) {
+func (t *Subject) await(ctx context.Context, more func() bool) (Report, error) {
 	var err error
 	for err == nil && len(t.inFlight) > 0 && more() {
 		err = t.first(ctx)
 	}
 	reported := t.reported
-	t.reported = Progress{}
+	t.reported = Report{}
 	return reported, err
 }
 
@@ -143,16 +143,16 @@ func (t *Subject) stop(err error) error {
 }
 
 // refuse is what becomes of an event that is too large to be sent.
-func (t *Subject) refuse(ctx context.Context, refused RefusedError) (Progress, error) {
+func (t *Subject) refuse(ctx context.Context, refused RefusedError) (Report, error) {
 	if !t.SkipRefused {
-		return Progress{}, t.stop(refused)
+		return Report{}, t.stop(refused)
 	}
 	t.reported.Skipped = append(t.reported.Skipped, refused)
 	return t.Skip(ctx, refused.Sequence, Tally{Read: 1, Refused: 1})
 }
 
 // Skip implements Target: what need not be sent is done when all before it is acknowledged.
-func (t *Subject) Skip(ctx context.Context, sequence uint64, counts Tally) (Progress, error) {
+func (t *Subject) Skip(ctx context.Context, sequence uint64, counts Tally) (Report, error) {
 	switch {
 	case len(t.inFlight) == 0:
 		t.report(sequence, counts)
@@ -161,13 +161,13 @@ func (t *Subject) Skip(ctx context.Context, sequence uint64, counts Tally) (Prog
 		last.sequence = sequence
 		last.counts.add(counts)
 	default:
-		t.inFlight = append(t.inFlight, sent{sequence: sequence, counts: counts})
+		t.inFlight = append(t.inFlight, delivery{sequence: sequence, counts: counts})
 	}
 	return t.await(ctx, t.settled)
 }
 
 // Flush implements Target.
-func (t *Subject) Flush(ctx context.Context) (Progress, error) {
+func (t *Subject) Flush(ctx context.Context) (Report, error) {
 	return t.await(ctx, func() bool { return true })
 }
 

@@ -15,17 +15,17 @@ type Target interface {
 	Begin(ctx context.Context, at, beside uint64) error
 	// Deliver takes an event, and does not wait before it sends it. The error is NotEventError for a message that it cannot
 	// deliver; what else it has not done when it returns is done when Flush does.
-	Deliver(ctx context.Context, m publish.Stored) (Progress, error)
+	Deliver(ctx context.Context, m publish.Stored) (Report, error)
 	// Skip notes a message that is not delivered, in its place among the others.
-	Skip(ctx context.Context, sequence uint64, counts Tally) (Progress, error)
+	Skip(ctx context.Context, sequence uint64, counts Tally) (Report, error)
 	// Flush returns when all that was delivered is safe.
-	Flush(ctx context.Context) (Progress, error)
+	Flush(ctx context.Context) (Report, error)
 	// Sync brings what was reported to the disk.
 	Sync(ctx context.Context) error
 }
 
-// Progress is what a target has done since it last reported.
-type Progress struct {
+// Report is what a target has done since it last reported.
+type Report struct {
 	At      uint64         // the sequence up to which all is done; 0: nothing more than before
 	Beside  uint64         // see Job.Beside; 0: the same as before
 	Counts  Tally          // of what is done
@@ -34,7 +34,7 @@ type Progress struct {
 }
 
 // done is the progress of a target that is done with each message when it returns.
-func done(sequence uint64, counts Tally) Progress { return Progress{At: sequence, Counts: counts} }
+func done(sequence uint64, counts Tally) Report { return Report{At: sequence, Counts: counts} }
 
 // immediate is the part of a Target that is done with each message when it returns.
 type immediate struct{}
@@ -43,12 +43,12 @@ type immediate struct{}
 func (immediate) Begin(context.Context, uint64, uint64) error { return nil }
 
 // Skip implements Target.
-func (immediate) Skip(_ context.Context, sequence uint64, counts Tally) (Progress, error) {
+func (immediate) Skip(_ context.Context, sequence uint64, counts Tally) (Report, error) {
 	return done(sequence, counts), nil
 }
 
 // Flush implements Target.
-func (immediate) Flush(context.Context) (Progress, error) { return Progress{}, nil }
+func (immediate) Flush(context.Context) (Report, error) { return Report{}, nil }
 
 // Sync implements Target.
 func (immediate) Sync(context.Context) error { return nil }

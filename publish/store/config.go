@@ -59,8 +59,8 @@ const quarantineAge = 30 * 24 * time.Hour
 func (c Config) room(of Room) func() int64 { return of.On(c.Server.Dir, c.embedded()) }
 
 // State is the bucket beside the stream, on the server that reach returns a connection to. It is made when it is first used.
-func (c Config) State(reach func() (*publish.Conn, error)) *publish.State {
-	return &publish.State{Reach: reach, Bucket: c.stateBucket(), Replicas: c.Replicas, MaxBytes: c.room(stateRoom)}
+func (c Config) State(reach func() (*publish.Conn, error)) *publish.Bucket {
+	return &publish.Bucket{Reach: reach, Name: c.stateBucket(), Replicas: c.Replicas, MaxBytes: c.room(stateRoom)}
 }
 
 // events is the stream of events. before makes what needs room beside it.

@@ -18,7 +18,7 @@ type direct struct {
 
 // openDirect connects to the remote, which need not be reachable now: until it is, nothing can be stored. Where it is, its
 // streams must fit.
-func openDirect(ctx context.Context, s *Store, c *streams, metrics *publish.Metrics) error {
+func openDirect(ctx context.Context, s *EventStore, c *streams, metrics *publish.Metrics) error {
 	conn, err := c.Remote.Await(c.Log)
 	if err != nil {
 		return err
@@ -87,7 +87,7 @@ func (d *direct) Reach() (*publish.Conn, error) { return d.conn, d.conn.Up() }
 
 func (d *direct) Status(context.Context) Status { return Status{Warnings: d.leftJournals()} }
 
-func (d *direct) State(context.Context) (*publish.State, error) { return d.Config.State(d.Reach), nil }
+func (d *direct) State(context.Context) (*publish.Bucket, error) { return d.Config.State(d.Reach), nil }
 
 func (d *direct) broken() error { return nil }
 

@@ -12,7 +12,7 @@ type embedded struct {
 	promise string
 }
 
-func openEmbedded(ctx context.Context, s *Store, c *streams, metrics *publish.Metrics) error {
+func openEmbedded(ctx context.Context, s *EventStore, c *streams, metrics *publish.Metrics) error {
 	serves := c.Server
 	serves.MaxPayload = maxPayload(c.MaxBody)
 	serves.Readable = []string{c.Stream, c.quarantineStream(), c.replayStream()}
@@ -58,12 +58,12 @@ func (e *embedded) Reach() (*publish.Conn, error) { return e.reach() }
 
 func (e *embedded) Status(context.Context) Status { return Status{} }
 
-func (e *embedded) State(ctx context.Context) (*publish.State, error) {
+func (e *embedded) State(ctx context.Context) (*publish.Bucket, error) {
 	state := e.Config.State(e.reach)
 	if err := state.Open(ctx); err != nil {
 		return nil, err
 	}
-	bucket, err := e.committer("KV_"+state.Bucket, nil)
+	bucket, err := e.committer("KV_"+state.Name, nil)
 	state.Commit = bucket.all // a value takes the place of an older one, somewhere inside
 	return state, err
 }

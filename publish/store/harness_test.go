@@ -30,7 +30,7 @@ func config(t *testing.T) store.Config {
 }
 
 // open opens a store, and closes it at the end.
-func open(t *testing.T, c store.Config) *store.Store {
+func open(t *testing.T, c store.Config) *store.EventStore {
 	t.Helper()
 	s, err := store.Open(t.Context(), c)
 	if err != nil {
@@ -41,7 +41,7 @@ func open(t *testing.T, c store.Config) *store.Store {
 }
 
 // running runs a store, and drains it at the end. It returns what yields why the store can no longer be used.
-func running(t *testing.T, s *store.Store) (lost <-chan error) {
+func running(t *testing.T, s *store.EventStore) (lost <-chan error) {
 	t.Helper()
 	given, end, ended := make(chan (<-chan error)), make(chan struct{}), make(chan error, 1)
 	go func() {
@@ -63,12 +63,12 @@ func running(t *testing.T, s *store.Store) (lost <-chan error) {
 }
 
 // put publishes an event.
-func put(t *testing.T, s *store.Store, id string) error {
+func put(t *testing.T, s *store.EventStore, id string) error {
 	t.Helper()
 	return putData(t, s, id, `{}`)
 }
 
-func putData(t *testing.T, s *store.Store, id, data string) error {
+func putData(t *testing.T, s *store.EventStore, id, data string) error {
 	t.Helper()
 	e := event.New()
 	e.SetID(id)
@@ -84,7 +84,7 @@ func putData(t *testing.T, s *store.Store, id, data string) error {
 }
 
 // owner is the embedded server as its owner uses it.
-func owner(t *testing.T, s *store.Store) jetstream.JetStream {
+func owner(t *testing.T, s *store.EventStore) jetstream.JetStream {
 	t.Helper()
 	return streamsOf(t, s.URL, nats.UserInfo("crm-bridge", "owner"), nats.CustomInboxPrefix("_crm_bridge"))
 }

@@ -22,7 +22,7 @@ type journal struct {
 }
 
 // openJournal opens the journal. The remote need not be reachable now; where it is, its streams must fit.
-func openJournal(ctx context.Context, s *Store, c *streams, metrics *publish.Metrics) error {
+func openJournal(ctx context.Context, s *EventStore, c *streams, metrics *publish.Metrics) error {
 	l, err := openLocal(ctx, c, publish.ServerConfig{
 		Dir: c.Server.Dir, OwnerPass: c.Server.OwnerPass, Sync: c.Server.Sync, Log: c.Log,
 		MaxPayload: publish.MaxPayload, // it may hold what was taken under a larger limit of bodies
@@ -43,7 +43,7 @@ func openJournal(ctx context.Context, s *Store, c *streams, metrics *publish.Met
 
 // wire ensures the local streams, and leads events and quarantined callbacks into the journal, and from there to the
 // remote.
-func (j *journal) wire(ctx context.Context, s *Store, metrics *publish.Metrics) error {
+func (j *journal) wire(ctx context.Context, s *EventStore, metrics *publish.Metrics) error {
 	ctx, cancel := context.WithTimeout(ctx, streamsTimeout)
 	defer cancel()
 	stream, err := j.ensure(ctx, j.journal())
@@ -134,7 +134,9 @@ func (j *journal) Durability() string { return j.promise + forwarded + j.remote.
 func (j *journal) Reach() (*publish.Conn, error) { return j.forwarder.Reach() }
 
 // State is what the remote holds: replicas share it.
-func (j *journal) State(context.Context) (*publish.State, error) { return j.Config.State(j.Reach), nil }
+func (j *journal) State(context.Context) (*publish.Bucket, error) {
+	return j.Config.State(j.Reach), nil
+}
 
 func (j *journal) Status(ctx context.Context) Status {
 	status := Status{Forwards: true}

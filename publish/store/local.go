@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/disk"
 )
 
 // local is an embedded server, and what syncs its streams.
@@ -19,7 +20,7 @@ type local struct {
 	serves     publish.ServerConfig
 	server     *publish.Server
 	conn       *publish.Conn
-	committers []*publish.Committer
+	committers []*disk.Committer
 	broke      atomic.Pointer[string] // why the store takes nothing more; nil: it does
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/disk"
 )
 
 // journalNote is what a bridge with a journal leaves in the shared bucket, so that one that delivers directly can name a
@@ -51,7 +52,7 @@ func repeat(ctx context.Context, log *slog.Logger, do func(context.Context) erro
 }
 
 // writeNote replaces the note of the journal with that id.
-func writeNote(ctx context.Context, state *publish.State, id string, note journalNote) error {
+func writeNote(ctx context.Context, state *publish.Bucket, id string, note journalNote) error {
 	value, err := json.Marshal(note)
 	if err != nil {
 		return err
@@ -64,7 +65,7 @@ func writeNote(ctx context.Context, state *publish.State, id string, note journa
 }
 
 // readNotes returns a sentence for each journal that others have noted, and that is not forwarded now, on what may wait in it.
-func readNotes(ctx context.Context, state *publish.State) (waiting []string, err error) {
+func readNotes(ctx context.Context, state *publish.Bucket) (waiting []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	saved, err := state.List(ctx, journalNotes)
@@ -74,7 +75,7 @@ func readNotes(ctx context.Context, state *publish.State) (waiting []string, err
 			continue
 		}
 		if says := note.waits(time.Since(one.At)); says != "" {
-			waiting = append(waiting, fmt.Sprintf("%s; if it is lost, delete key %s of bucket %s", says, key, state.Bucket))
+			waiting = append(waiting, fmt.Sprintf("%s; if it is lost, delete key %s of bucket %s", says, key, state.Name))
 		}
 	}
 	return waiting, err
@@ -95,7 +96,7 @@ func (n journalNote) waits(ago time.Duration) string {
 
 // leftIn returns a sentence for each journal of a data folder: direct delivery does not forward what waits there.
 func leftIn(folder string) (said []string) {
-	left, err := publish.Leftovers(folder, journalSuffix)
+	left, err := disk.Leftovers(folder, journalSuffix)
 	if err != nil {
 		said = append(said, fmt.Sprintf("BRIDGE_DATA_DIR %s cannot be searched for journals that wait: %s", folder, err))
 	}

@@ -132,7 +132,7 @@ func TestReadyWithoutQuarantine(t *testing.T) {
 	}
 	remote.stop()
 	remote.start(t)
-	waits := func(s *store.Store) int {
+	waits := func(s *store.EventStore) int {
 		n := 0
 		if err := s.Refused.Each(t.Context(), func(publish.Kept) error { n++; return nil }); err != nil {
 			t.Error(err)

@@ -12,8 +12,8 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// Store takes events and quarantined callbacks. Close it after use.
-type Store struct {
+// EventStore takes events and quarantined callbacks. Close it after use.
+type EventStore struct {
 	mode
 	Quarantine *publish.Quarantine // callbacks that could not be parsed; Keep adds one
 	Refused    Refused
@@ -37,7 +37,7 @@ type mode interface {
 	// Status returns what else an operator should know.
 	Status(ctx context.Context) Status
 	// State returns the bucket beside the stream; what is saved there survives what an event does. Call it once.
-	State(ctx context.Context) (*publish.State, error)
+	State(ctx context.Context) (*publish.Bucket, error)
 
 	broken() error                   // why nothing can be stored until a new start; nil: it can
 	ready(ctx context.Context) error // what keeps an event from being stored now, beside what the publisher knows; nil: nothing
@@ -56,7 +56,7 @@ type Status struct {
 }
 
 // Publish is publish.Publisher.Publish, and fails at once where the store is broken.
-func (s *Store) Publish(ctx context.Context, events ...publish.Event) ([]publish.Ack, error) {
+func (s *EventStore) Publish(ctx context.Context, events ...publish.Event) ([]publish.Ack, error) {
 	if err := s.broken(); err != nil { // the server would not even answer
 		return nil, err
 	}
@@ -64,10 +64,10 @@ func (s *Store) Publish(ctx context.Context, events ...publish.Event) ([]publish
 }
 
 // Subject returns the subject that an event is published on.
-func (s *Store) Subject(e event.Event) string { return s.publisher.Subject(e) }
+func (s *EventStore) Subject(e event.Event) string { return s.publisher.Subject(e) }
 
 // Keep is publish.Quarantine.Keep, and fails at once where the store is broken.
-func (s *Store) Keep(ctx context.Context, source, id string, body []byte) error {
+func (s *EventStore) Keep(ctx context.Context, source, id string, body []byte) error {
 	if err := s.broken(); err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ const (
 )
 
 // Ready returns nil if an event could be stored, as of a second ago.
-func (s *Store) Ready(ctx context.Context) error {
+func (s *EventStore) Ready(ctx context.Context) error {
 	if err := s.broken(); err != nil {
 		return fmt.Errorf("nothing can be stored: %w", err)
 	}
@@ -104,7 +104,7 @@ func (s *Store) Ready(ctx context.Context) error {
 // Run keeps the store for as long as serve runs: it forwards what is in a journal, ensures a remote's streams, and watches the
 // disk, also while serve drains after ctx has ended. lost yields why only a new start can use the store again. serve calls Drain
 // when it publishes nothing more.
-func (s *Store) Run(ctx context.Context, serve func(lost <-chan error) error) error {
+func (s *EventStore) Run(ctx context.Context, serve func(lost <-chan error) error) error {
 	lost := make(chan error, 1)
 	var once sync.Once
 	end := s.start(context.WithoutCancel(ctx), func(reason error) {
@@ -127,14 +127,14 @@ func (s *Store) Run(ctx context.Context, serve func(lost <-chan error) error) er
 
 // Drain returns when what was published is acknowledged, and a remote has taken what it can within a moment, or ctx has ended.
 // Nothing may be published after it.
-func (s *Store) Drain(ctx context.Context) error {
+func (s *EventStore) Drain(ctx context.Context) error {
 	err := s.publisher.Drain(ctx)
 	s.end(ctx)
 	return err
 }
 
 // Close frees all that Open has opened.
-func (s *Store) Close() {
+func (s *EventStore) Close() {
 	if s.mode != nil {
 		s.close()
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/disk"
 	"github.com/crm-bridge/crm-bridge/publish/store"
 )
 
@@ -165,7 +166,7 @@ func TestLeftoversAreSaid(t *testing.T) {
 	if !strings.Contains(log.String(), "it is kept and not forwarded") || !strings.Contains(log.String(), "stream=CRM ") {
 		t.Errorf("the log is %s", log.String())
 	}
-	if left, err := publish.Leftovers(c.Server.Dir, "CRM"); err != nil || len(left) != 1 || left[0].Folder != filepath.Join(c.Server.Dir, "jetstream", "$G", "streams", "CRM") {
+	if left, err := disk.Leftovers(c.Server.Dir, "CRM"); err != nil || len(left) != 1 || left[0].Folder != filepath.Join(c.Server.Dir, "jetstream", "$G", "streams", "CRM") {
 		t.Errorf("left is %+v, %v", left, err)
 	}
 }

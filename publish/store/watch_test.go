@@ -13,7 +13,7 @@ import (
 func TestBrokenStore(t *testing.T) {
 	full := errors.New("no space left on device")
 	l := &local{serves: publish.ServerConfig{Dir: t.TempDir()}, streams: &streams{Config: Config{Probe: func(context.Context) error { return full }}}}
-	s := &Store{mode: &embedded{local: l}}
+	s := &EventStore{mode: &embedded{local: l}}
 	reason := "a write failed"
 	l.broke.Store(&reason)
 	_, err := s.Publish(t.Context())

@@ -11,8 +11,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Bridge is what a document says of the bridge that serves it. All of it becomes public.
-type Bridge struct {
+// Facts are what a document says of the bridge that serves it. All of it becomes public.
+type Facts struct {
 	Version string   // of the program
 	Servers []Server // where consumers connect, in the order of preference
 	Stream  string
@@ -54,7 +54,7 @@ type subject struct{ provider, module, operation string }
 func (s subject) name() string { return s.provider + "." + s.module + "." + s.operation }
 
 // subjects returns those that have a channel, each once, sorted, and how many more there are.
-func (b Bridge) subjects(all []family) (found []subject, more int) {
+func (b Facts) subjects(all []family) (found []subject, more int) {
 	for _, text := range b.Subjects {
 		rest, ok := strings.CutPrefix(text, b.Prefix+".")
 		tokens := strings.Split(rest, ".")

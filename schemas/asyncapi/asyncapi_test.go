@@ -23,8 +23,8 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 // bridge is one that was configured and has published.
-func bridge(binary bool) asyncapi.Bridge {
-	return asyncapi.Bridge{
+func bridge(binary bool) asyncapi.Facts {
+	return asyncapi.Facts{
 		Version: "1.2.3", Stream: "CRM", Prefix: "crm", Binary: binary,
 		Servers: []asyncapi.Server{
 			{Host: "nats.example.com:4222", Protocol: "nats", TLS: true, Description: "The NATS that the bridge brings its events to."},
@@ -34,7 +34,7 @@ func bridge(binary bool) asyncapi.Bridge {
 	}
 }
 
-func written(t *testing.T, b asyncapi.Bridge) (text []byte, parsed map[string]any) {
+func written(t *testing.T, b asyncapi.Facts) (text []byte, parsed map[string]any) {
 	t.Helper()
 	d, err := asyncapi.New(b)
 	if err != nil {

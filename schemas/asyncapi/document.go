@@ -13,7 +13,7 @@ const (
 )
 
 // New describes a bridge. The same bridge has the same document, to the byte.
-func New(b Bridge) (Document, error) {
+func New(b Facts) (Document, error) {
 	all, err := families()
 	if err != nil {
 		return Document{}, err
@@ -62,7 +62,7 @@ func providers(all []family) []string {
 	return slices.Compact(names)
 }
 
-func (b Bridge) info(more int) info {
+func (b Facts) info(more int) info {
 	mode := "in the structured mode: a message is the whole event as JSON"
 	if b.Binary {
 		mode = "in the binary mode: a message is the data, and its ce- headers are the attributes"
@@ -106,7 +106,7 @@ func (d *Document) addServers(servers []Server) {
 }
 
 // addProvider adds the channels that stand for all modules and operations of a CRM.
-func (d *Document) addProvider(b Bridge, provider string, all []family) {
+func (d *Document) addProvider(b Facts, provider string, all []family) {
 	parameters := map[string]parameter{
 		"module":    {"The kind of record, as the CRM's API writes it: 1 to 100 of the characters A-Z a-z 0-9 _ -", d.values(all, provider, "module")},
 		"operation": {"create, edit or delete; any other word is the CRM's own, or that of a webhook's author.", d.values(all, provider, "operation")},

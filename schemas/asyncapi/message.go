@@ -57,15 +57,15 @@ type constant struct {
 	Description string `yaml:"description,omitempty"`
 }
 
-type pattern struct {
+type stringSchema struct {
 	Type        string `yaml:"type"`
 	Pattern     string `yaml:"pattern,omitempty"`
 	Description string `yaml:"description"`
 }
 
-var messageID = pattern{"string", "", "The event's id, by which the stream tells a repetition; of a replay with the job before it. Absent where the id cannot come again."}
+var messageID = stringSchema{"string", "", "The event's id, by which the stream tells a repetition; of a replay with the job before it. Absent where the id cannot come again."}
 
-var traceParent = pattern{"string", "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$", "The trace context of the callback's request; absent where it had none. The event has it as an extension, too."}
+var traceParent = stringSchema{"string", "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$", "The trace context of the callback's request; absent where it had none. The event has it as an extension, too."}
 
 // whole is the schema of an event in the structured mode: the envelope, and the family's data in it.
 func whole(f family) any {
@@ -80,8 +80,8 @@ func whole(f family) any {
 }
 
 // dataSchema tells the messages of a channel apart, wherever the schema is served.
-func dataSchema(f family) pattern {
-	return pattern{"string", "(:|/schemas/v1/)" + f.name + `(\.json)?$`, "Names the schema of the data: where the bridge serves it, or a URN where it has no public URL."}
+func dataSchema(f family) stringSchema {
+	return stringSchema{"string", "(:|/schemas/v1/)" + f.name + `(\.json)?$`, "Names the schema of the data: where the bridge serves it, or a URN where it has no public URL."}
 }
 
 // headers are the envelope's attributes as the binary mode writes them.

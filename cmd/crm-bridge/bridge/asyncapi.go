@@ -22,8 +22,8 @@ import (
 // contract is the AsyncAPI document of this bridge, and the same as a page. Anyone may request it, so it asks NATS at most once
 // in contractAge, is written again only when something has changed, and remembers at most maxSubjects subjects.
 type contract struct {
-	always asyncapi.Bridge // with the subjects of what is subscribed to
-	store  *store.Store
+	always asyncapi.Facts // with the subjects of what is subscribed to
+	store  *store.EventStore
 	log    *slog.Logger
 
 	making sync.Mutex // held while it is made again
@@ -33,8 +33,8 @@ type contract struct {
 	subjects map[string]bool // seen in the stream, or published since the start
 }
 
-func newContract(s config.Settings, crms CRMs, in *store.Store, log *slog.Logger) *contract {
-	c := &contract{store: in, log: log, always: asyncapi.Bridge{
+func newContract(s config.Settings, crms CRMs, in *store.EventStore, log *slog.Logger) *contract {
+	c := &contract{store: in, log: log, always: asyncapi.Facts{
 		Version: config.Release, Servers: consumersConnect(s, in.URL), Stream: s.Stream, Prefix: s.SubjectPrefix, Binary: s.EventMode == publish.Binary,
 	}}
 	for _, crm := range crms {
@@ -48,7 +48,7 @@ func newContract(s config.Settings, crms CRMs, in *store.Store, log *slog.Logger
 // made is a contract as it was at a moment.
 type made struct {
 	at         time.Time
-	of         asyncapi.Bridge
+	of         asyncapi.Facts
 	yaml, page []byte
 	policy     string // of the page's content
 }
@@ -117,7 +117,7 @@ func (c *contract) now() (*made, error) {
 }
 
 // remake writes the contract of a bridge, or returns the last one where nothing has changed.
-func remake(last *made, of asyncapi.Bridge) (*made, error) {
+func remake(last *made, of asyncapi.Facts) (*made, error) {
 	if last != nil && reflect.DeepEqual(last.of, of) {
 		same := *last
 		same.at = time.Now()
@@ -155,7 +155,7 @@ func (c *contract) look() {
 }
 
 // described is the bridge as the document shows it.
-func (c *contract) described() asyncapi.Bridge {
+func (c *contract) described() asyncapi.Facts {
 	now := c.always
 	now.Subjects = append(c.seen(), c.always.Subjects...)
 	slices.Sort(now.Subjects)
@@ -190,7 +190,7 @@ func briefly(contentType string) http.Header {
 }
 
 // schemaOf serves the schemas of families.
-func schemaOf(set schemas.Set) receive.Document {
+func schemaOf(set schemas.Set) receive.Page {
 	return func(path string) (http.Header, []byte, bool) {
 		contentType, body, ok := set.Document(path)
 		return http.Header{"Content-Type": {contentType}}, body, ok

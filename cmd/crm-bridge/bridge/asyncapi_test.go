@@ -72,8 +72,8 @@ func TestSeenSubjectsAreBounded(t *testing.T) {
 
 // Another request gets the same bytes; they are made again only when something has changed.
 func TestUnchangedIsNotMadeAgain(t *testing.T) {
-	of := func(subjects ...string) asyncapi.Bridge {
-		return asyncapi.Bridge{Stream: "CRM", Prefix: "crm", Servers: []asyncapi.Server{{Host: "127.0.0.1:4222"}}, Subjects: subjects}
+	of := func(subjects ...string) asyncapi.Facts {
+		return asyncapi.Facts{Stream: "CRM", Prefix: "crm", Servers: []asyncapi.Server{{Host: "127.0.0.1:4222"}}, Subjects: subjects}
 	}
 	first, err := remake(nil, of("crm.zoho.Deals.edit"))
 	if err != nil {

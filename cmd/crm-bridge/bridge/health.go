@@ -12,7 +12,7 @@ import (
 
 // health reports whether the bridge can take callbacks.
 type health struct {
-	store             *store.Store
+	store             *store.EventStore
 	stream            string
 	serving, draining atomic.Bool
 }

@@ -20,7 +20,7 @@ import (
 
 // quarantine answers the command quarantine. It holds customers' data, and a drop is permanent.
 type quarantine struct {
-	store   *store.Store
+	store   *store.EventStore
 	refused *refused
 	crms    CRMs
 	mapping *transform.Mapping

@@ -12,13 +12,13 @@ import (
 )
 
 // SharedState is the bucket of what replicas share, for a command that has a connection of its own.
-func SharedState(s config.Settings, reach func() (*publish.Conn, error)) *publish.State {
+func SharedState(s config.Settings, reach func() (*publish.Conn, error)) *publish.Bucket {
 	return storeConfig(s).State(reach)
 }
 
 // OpenState returns what replicas share, in a bucket beside the stream. Secrets are encrypted with key; without one they
 // are kept in this process alone, and are requested again after a restart.
-func OpenState(state *publish.State, key string, log *slog.Logger) (ingest.State, error) {
+func OpenState(state *publish.Bucket, key string, log *slog.Logger) (ingest.State, error) {
 	shared := ingest.State{Shared: bucket{state, log}, Secret: &ingest.Memory{}}
 	if key == "" {
 		log.Warn("BRIDGE_STATE_KEY is not set: access tokens are not shared with other replicas, and one-time refresh tokens are lost when this process ends")

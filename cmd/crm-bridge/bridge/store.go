@@ -26,7 +26,7 @@ func storeConfig(s config.Settings) store.Config {
 }
 
 // openStore opens what stores events.
-func openStore(ctx context.Context, s config.Settings, data *datadir.Dir, crms CRMs, registry prometheus.Registerer, log *slog.Logger) (*store.Store, error) {
+func openStore(ctx context.Context, s config.Settings, data *datadir.Dir, crms CRMs, registry prometheus.Registerer, log *slog.Logger) (*store.EventStore, error) {
 	c := storeConfig(s)
 	c.Registry, c.Log, c.Server.Log = registry, log, log
 	c.Probe, c.JournalID = data.Probe, func() (string, error) { return data.Secret(datadir.JournalSecret) }

@@ -16,6 +16,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/disk"
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
@@ -64,7 +65,7 @@ func OpenBackfill(ctx context.Context, provider, module string) (b *keep.Backfil
 
 // newBackfill returns a backfill whose records are accepted there.
 func newBackfill(provider, module string, mapping *transform.Mapping, publisher *publish.Publisher) *keep.Backfill {
-	held := func(held *publish.Held, err error) (keep.Held, error) {
+	held := func(held *publish.IDSet, err error) (keep.Held, error) {
 		if errors.Is(err, publish.ErrTooManyHeld) {
 			err = fmt.Errorf("%w; read a later --since again", err)
 		}
@@ -100,12 +101,12 @@ func openStores(s config.Settings, conn *publish.Conn, publisher *publish.Publis
 			key = made
 		}
 		if s.Syncs() {
-			committer, err := publish.OpenCommitter(s.DataDir, s.Stream)
+			committer, err := disk.OpenCommitter(s.DataDir, s.Stream, disk.Options{})
 			if err != nil {
 				return ingest.State{}, fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
 			}
 			publisher.Commit = committer.Commit
-			state.Commit = func(context.Context) error { return publish.SyncStream(s.DataDir, "KV_"+s.StateBucket()) }
+			state.Commit = func(context.Context) error { return disk.SyncStream(s.DataDir, "KV_"+s.StateBucket()) }
 		}
 	}
 	return bridge.OpenState(state, key, slog.New(slog.DiscardHandler))

@@ -15,7 +15,7 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/disk"
 )
 
 // Dir is the data folder, locked: the embedded server takes no lock of its own, and two of them on one folder
@@ -68,7 +68,7 @@ func (d *Dir) Secret(name string) (string, error) {
 		return "", err
 	}
 	secret = base64.RawURLEncoding.EncodeToString(random)
-	return secret, publish.WriteDurably(filepath.Join(d.Path, name), secret+"\n")
+	return secret, disk.WriteDurably(filepath.Join(d.Path, name), secret+"\n")
 }
 
 // Probe writes and syncs a few bytes: it fails when the disk is full or read-only, or does not answer before ctx ends. A
@@ -79,7 +79,7 @@ func (d *Dir) Probe(ctx context.Context) error {
 	if d.probing == nil {
 		done := make(chan error, 1)
 		d.probing = done
-		d.prober.Go(func() { done <- publish.WriteDurably(filepath.Join(d.Path, "probe"), strings.Repeat("ready?\n", 600)) })
+		d.prober.Go(func() { done <- disk.WriteDurably(filepath.Join(d.Path, "probe"), strings.Repeat("ready?\n", 600)) })
 	}
 	select {
 	case err := <-d.probing:

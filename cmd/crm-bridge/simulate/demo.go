@@ -169,7 +169,7 @@ func (s *demo) samples() ([]sample, error) {
 
 func (s *demo) post(ctx context.Context, name string, cb ingest.Callback) error {
 	terminal.Say(s.out, "   %-38s → ", name)
-	return (&Sender{Client: client.HTTP(nil), URL: s.url, Out: s.out}).Post(ctx, cb)
+	return (&Poster{Client: client.HTTP(nil), URL: s.url, Out: s.out}).Post(ctx, cb)
 }
 
 // consume lets two consumers read the stream, each on its own.

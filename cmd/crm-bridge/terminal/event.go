@@ -56,7 +56,7 @@ func (v *View) Line(e publish.Stored) error {
 	if at.Format(time.DateOnly) != time.Now().Format(time.DateOnly) {
 		clock = at.Format("01-02 15:04:05")
 	}
-	line := row{colour: v.Colour, width: columns(v.Out)}
+	line := eventLine{colour: v.Colour, width: columns(v.Out)}
 	line.add(clock, faint)
 	line.add(fmt.Sprintf("%-24s", Visible(e.Subject)), operationColour(e.Subject[strings.LastIndex(e.Subject, ".")+1:]))
 	line.add(fmt.Sprintf("#%d", e.Sequence), faint)
@@ -119,14 +119,14 @@ func some(names []string, most int) string {
 	return strings.Join(shown, ", ")
 }
 
-// row is a line that is put together from the left.
-type row struct {
+// eventLine is a line that is put together from the left.
+type eventLine struct {
 	text        strings.Builder
 	colour      bool
 	width, used int // columns
 }
 
-func (r *row) add(text, colour string) {
+func (r *eventLine) add(text, colour string) {
 	if text == "" {
 		return
 	}
@@ -141,7 +141,7 @@ func (r *row) add(text, colour string) {
 	r.text.WriteString(text)
 }
 
-func (r *row) write(out io.Writer) error {
+func (r *eventLine) write(out io.Writer) error {
 	_, err := fmt.Fprintln(out, strings.TrimRight(r.text.String(), " "))
 	return err
 }

@@ -38,7 +38,7 @@ type CRM struct {
 	channels map[string]*channel
 	lives    []*Life
 	records  map[string]map[string]*entry // by module and id
-	pages    map[string]listing           // page tokens that were given
+	pages    map[string]pagePosition      // page tokens that were given
 	nextID   int
 	failures []Failure
 	dropped  int

@@ -56,8 +56,8 @@ func (z *CRM) Delete(module, id string) error {
 	return z.send(callbacks)
 }
 
-// listing is what a page token stands for: a place in the list of a query, for a day.
-type listing struct {
+// pagePosition is what a page token stands for: a place in the list of a query, for a day.
+type pagePosition struct {
 	query string
 	after string // the sorting key of the last record before it
 	made  time.Time
@@ -176,10 +176,10 @@ func (z *CRM) page(r *http.Request, version string, rows []sorted) answer {
 	info := object{"per_page": perPage, "count": to - from, "page": page, "more_records": to < len(rows)}
 	if to < len(rows) && since(version, "v2.1") {
 		if z.pages == nil {
-			z.pages = map[string]listing{}
+			z.pages = map[string]pagePosition{}
 		}
 		token := fmt.Sprintf("page%060d", len(z.pages)+1)
-		z.pages[token] = listing{pageQuery(query, header), rows[to-1].key, z.now()}
+		z.pages[token] = pagePosition{pageQuery(query, header), rows[to-1].key, z.now()}
 		info["next_page_token"], info["page_token_expiry"] = token, local(z.now().Add(24*time.Hour))
 	}
 	data := make([]object, 0, to-from)

@@ -1,10 +1,12 @@
-package publish
+package disk
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 )
 
 // A record of a block begins with its length and its sequence; both contain flag bits (nats-server 2.15, filestore.go).
@@ -36,6 +38,22 @@ func lastSequence(block *os.File) (uint64, error) {
 		content = content[size:]
 	}
 	return last, nil
+}
+
+// CheckLayout verifies that a stream of the server whose folder is dir keeps its last message as a Committer expects: uncompressed, in
+// a numbered block, written before it was acknowledged with the given sequence.
+func CheckLayout(dir, stream string, message []byte, sequence uint64) error {
+	folder := blocksOf(dir, stream)
+	blocks, err := filepath.Glob(filepath.Join(folder, "*.blk"))
+	if err != nil {
+		return err
+	}
+	for _, block := range blocks {
+		if content, err := os.ReadFile(block); err == nil && bytes.Contains(content, message) {
+			return checkRecord(block, sequence)
+		}
+	}
+	return fmt.Errorf("an acknowledged message is in none of the %d blocks in %s", len(blocks), folder)
 }
 
 // checkRecord verifies that lastSequence reads the sequence of the last message in a block.

@@ -17,8 +17,8 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// Sender posts callbacks and prints the answers.
-type Sender struct {
+// Poster posts callbacks and prints the answers.
+type Poster struct {
 	Client   *http.Client
 	URL      string
 	Out      io.Writer
@@ -27,15 +27,15 @@ type Sender struct {
 	Rejected int // for their proof
 }
 
-// sent is one answer as send prints it.
-type sent struct {
+// printed is one answer as send prints it.
+type printed struct {
 	Status int             `json:"status"`
 	MS     float64         `json:"ms"`
 	Answer json.RawMessage `json:"answer,omitempty"`
 }
 
 // Post sends a callback and prints the answer.
-func (s *Sender) Post(ctx context.Context, cb ingest.Callback) error {
+func (s *Poster) Post(ctx context.Context, cb ingest.Callback) error {
 	request, err := asRequest(ctx, s.URL, cb)
 	if err != nil {
 		return err
@@ -49,7 +49,7 @@ func (s *Sender) Post(ctx context.Context, cb ingest.Callback) error {
 	if err = errors.Join(err, response.Body.Close()); err != nil {
 		return err
 	}
-	answer := sent{Status: response.StatusCode, MS: float64(time.Since(start).Microseconds()) / 1000}
+	answer := printed{Status: response.StatusCode, MS: float64(time.Since(start).Microseconds()) / 1000}
 	if json.Valid(body) {
 		answer.Answer = body
 	}
@@ -81,7 +81,7 @@ func asRequest(ctx context.Context, base string, cb ingest.Callback) (*http.Requ
 }
 
 // summary is an answer in words.
-func summary(answer sent) string {
+func summary(answer printed) string {
 	var body struct {
 		Events []ingest.Ack
 		Detail string

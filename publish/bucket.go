@@ -10,14 +10,14 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// ErrConflict says that a value of a State has changed since it was loaded.
+// ErrConflict says that a value of a Bucket has changed since it was loaded.
 var ErrConflict = errors.New("changed by somebody else")
 
-// State keeps small values in a key-value bucket, each with its revision there. Everyone who may read the bucket can read them.
-type State struct {
+// Bucket keeps small values in a key-value bucket, each with its revision there. Everyone who may read the bucket can read them.
+type Bucket struct {
 	// Reach returns the connection to the server that has the bucket, or why there is none now.
-	Reach  func() (*Conn, error)
-	Bucket string
+	Reach func() (*Conn, error)
+	Name  string
 	// Replicas of the bucket, if it has to be made.
 	Replicas int
 	// MaxBytes returns the limit of the bucket, if it has to be made; nil: 64 MiB.
@@ -27,36 +27,36 @@ type State struct {
 }
 
 // open returns the bucket, and makes it if it is missing.
-func (s *State) open(ctx context.Context) (jetstream.KeyValue, error) {
+func (s *Bucket) open(ctx context.Context) (jetstream.KeyValue, error) {
 	conn, err := s.Reach()
 	if err != nil {
-		return nil, fmt.Errorf("bucket %s: %w", s.Bucket, err)
+		return nil, fmt.Errorf("bucket %s: %w", s.Name, err)
 	}
-	bucket, err := conn.js.KeyValue(ctx, s.Bucket)
+	bucket, err := conn.js.KeyValue(ctx, s.Name)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		size := int64(64 << 20)
 		if s.MaxBytes != nil {
 			size = s.MaxBytes()
 		}
 		bucket, err = conn.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: s.Bucket, Description: "What crm-bridge remembers", History: 1, Replicas: s.Replicas, MaxBytes: size,
+			Bucket: s.Name, Description: "What crm-bridge remembers", History: 1, Replicas: s.Replicas, MaxBytes: size,
 		})
-		err = conn.explainRoom(ctx, StreamConfig{Name: "KV_" + s.Bucket, Replicas: s.Replicas}, size, err)
+		err = conn.explainRoom(ctx, StreamConfig{Name: "KV_" + s.Name, Replicas: s.Replicas}, size, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("bucket %s: %w", s.Bucket, err)
+		return nil, fmt.Errorf("bucket %s: %w", s.Name, err)
 	}
 	return bucket, nil
 }
 
 // Open makes the bucket if it is missing.
-func (s *State) Open(ctx context.Context) error {
+func (s *Bucket) Open(ctx context.Context) error {
 	_, err := s.open(ctx)
 	return err
 }
 
 // Load returns a value and its revision; nil and 0 if there is none.
-func (s *State) Load(ctx context.Context, key string) ([]byte, uint64, error) {
+func (s *Bucket) Load(ctx context.Context, key string) ([]byte, uint64, error) {
 	bucket, err := s.open(ctx)
 	if err != nil {
 		return nil, 0, err
@@ -66,33 +66,33 @@ func (s *State) Load(ctx context.Context, key string) ([]byte, uint64, error) {
 		return nil, 0, nil
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("bucket %s, key %s: %w", s.Bucket, key, err)
+		return nil, 0, fmt.Errorf("bucket %s, key %s: %w", s.Name, key, err)
 	}
 	return entry.Value(), entry.Revision(), nil
 }
 
-// Saved is a value of a State.
+// Saved is a value of a Bucket.
 type Saved struct {
 	Value []byte
 	At    time.Time // when it was saved, by the server's clock
 }
 
 // List returns the values below prefix, which ends with a dot, by their keys. It does not make a bucket that is missing.
-func (s *State) List(ctx context.Context, prefix string) (map[string]Saved, error) {
+func (s *Bucket) List(ctx context.Context, prefix string) (map[string]Saved, error) {
 	conn, err := s.Reach()
 	if err != nil {
-		return nil, fmt.Errorf("bucket %s: %w", s.Bucket, err)
+		return nil, fmt.Errorf("bucket %s: %w", s.Name, err)
 	}
-	bucket, err := conn.js.KeyValue(ctx, s.Bucket)
+	bucket, err := conn.js.KeyValue(ctx, s.Name)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("bucket %s: %w", s.Bucket, err)
+		return nil, fmt.Errorf("bucket %s: %w", s.Name, err)
 	}
 	keys, err := s.keys(ctx, conn, prefix)
 	if err != nil {
-		return nil, fmt.Errorf("bucket %s: %w", s.Bucket, err)
+		return nil, fmt.Errorf("bucket %s: %w", s.Name, err)
 	}
 	values := map[string]Saved{}
 	for _, key := range keys {
@@ -104,12 +104,12 @@ func (s *State) List(ctx context.Context, prefix string) (map[string]Saved, erro
 }
 
 // keys returns the keys below prefix. It creates no consumer, so the permission for stream info suffices.
-func (s *State) keys(ctx context.Context, conn *Conn, prefix string) ([]string, error) {
-	stream, err := conn.js.Stream(ctx, "KV_"+s.Bucket)
+func (s *Bucket) keys(ctx context.Context, conn *Conn, prefix string) ([]string, error) {
+	stream, err := conn.js.Stream(ctx, "KV_"+s.Name)
 	if err != nil {
 		return nil, err
 	}
-	below := "$KV." + s.Bucket + "."
+	below := "$KV." + s.Name + "."
 	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(below+prefix+">"))
 	if err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func (s *State) keys(ctx context.Context, conn *Conn, prefix string) ([]string, 
 
 // Save stores a value if its revision is still the given one (0: there is none), and returns the new one when it would
 // survive a power cut. The error is ErrConflict if somebody else has changed it.
-func (s *State) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+func (s *Bucket) Save(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
 	bucket, err := s.open(ctx)
 	if err != nil {
 		return 0, err
@@ -137,9 +137,9 @@ func (s *State) Save(ctx context.Context, key string, value []byte, revision uin
 	var api *jetstream.APIError
 	switch {
 	case errors.Is(err, jetstream.ErrKeyExists), errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence:
-		return 0, fmt.Errorf("bucket %s, key %s: %w", s.Bucket, key, ErrConflict)
+		return 0, fmt.Errorf("bucket %s, key %s: %w", s.Name, key, ErrConflict)
 	case err != nil:
-		return 0, fmt.Errorf("bucket %s, key %s: %w", s.Bucket, key, err)
+		return 0, fmt.Errorf("bucket %s, key %s: %w", s.Name, key, err)
 	}
 	if s.Commit != nil {
 		err = s.Commit(ctx)
@@ -148,14 +148,14 @@ func (s *State) Save(ctx context.Context, key string, value []byte, revision uin
 }
 
 // Prune removes the values below prefix, which ends with a dot, that were not saved since a time, and leaves no delete markers.
-func (s *State) Prune(ctx context.Context, prefix string, since time.Time) error {
+func (s *Bucket) Prune(ctx context.Context, prefix string, since time.Time) error {
 	bucket, err := s.open(ctx)
 	if err != nil {
 		return err
 	}
 	keys, err := bucket.ListKeysFiltered(ctx, prefix+">")
 	if err != nil {
-		return fmt.Errorf("bucket %s: %w", s.Bucket, err)
+		return fmt.Errorf("bucket %s: %w", s.Name, err)
 	}
 	old := map[string]uint64{} // their revisions, by key
 	for key := range keys.Keys() {
@@ -169,15 +169,15 @@ func (s *State) Prune(ctx context.Context, prefix string, since time.Time) error
 	}
 	conn, err := s.Reach()
 	if err != nil {
-		return fmt.Errorf("bucket %s: %w", s.Bucket, err)
+		return fmt.Errorf("bucket %s: %w", s.Name, err)
 	}
-	stream, err := conn.js.Stream(ctx, "KV_"+s.Bucket)
+	stream, err := conn.js.Stream(ctx, "KV_"+s.Name)
 	if err != nil {
-		return fmt.Errorf("bucket %s: %w", s.Bucket, err)
+		return fmt.Errorf("bucket %s: %w", s.Name, err)
 	}
 	for key, revision := range old {
-		if err := stream.Purge(ctx, jetstream.WithPurgeSubject("$KV."+s.Bucket+"."+key), jetstream.WithPurgeSequence(revision+1)); err != nil {
-			return fmt.Errorf("bucket %s, key %s: %w", s.Bucket, key, err)
+		if err := stream.Purge(ctx, jetstream.WithPurgeSubject("$KV."+s.Name+"."+key), jetstream.WithPurgeSequence(revision+1)); err != nil {
+			return fmt.Errorf("bucket %s, key %s: %w", s.Name, key, err)
 		}
 	}
 	if s.Commit != nil {

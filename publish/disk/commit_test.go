@@ -1,9 +1,8 @@
-package publish
+package disk
 
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,7 +23,7 @@ func committer(t *testing.T) (*Committer, string, chan string) {
 	t.Helper()
 	folder, broken := t.TempDir(), make(chan string, 1)
 	write(t, folder, "1.blk", "one")
-	c := &Committer{files: blockFiles{folder: folder, flush: flush, index: -1}, broken: broken}
+	c := &Committer{Options: Options{Broken: broken}, files: blockFiles{folder: folder, flush: flush, index: -1}}
 	t.Cleanup(func() { _ = c.Close() })
 	if err := c.Commit(t.Context()); err != nil {
 		t.Fatal(err)
@@ -164,29 +163,5 @@ func TestCommitRemembersALateFailure(t *testing.T) {
 		if err := c.Commit(t.Context()); err == nil || !strings.Contains(err.Error(), "input/output error") {
 			t.Errorf("after a failure it commits again: %v", err)
 		}
-	}
-}
-
-// The embedded server has the layout that a committer relies on; if it had not, the check would fail.
-func TestCheckLayout(t *testing.T) {
-	server, err := OpenServer(t.Context(), ServerConfig{Dir: t.TempDir(), Listen: "127.0.0.1:0", OwnerPass: "x", MaxPayload: 1 << 20, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
-	conn, err := server.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if err := server.CheckLayout(t.Context(), conn, "CRM_PROBE"); err != nil {
-		t.Error(err)
-	}
-	if _, err := conn.js.Stream(t.Context(), "CRM_PROBE"); err == nil {
-		t.Error("the probe's stream is left behind")
-	}
-	server.config.Dir = t.TempDir() // where no block is
-	if err := server.CheckLayout(t.Context(), conn, "CRM_PROBE"); err == nil {
-		t.Error("a store without blocks passes the check")
 	}
 }

@@ -1,9 +1,7 @@
-package publish
+package disk
 
 import (
 	"errors"
-	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,8 +9,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Once the newest block or its folder is missing, every commit fails, and the owner receives the error: what the server writes to a
@@ -130,94 +126,6 @@ func TestRefusedSyncIsFinal(t *testing.T) {
 	var final finalError
 	if err := flush(writer); !errors.As(err, &final) {
 		t.Errorf("a refused sync: %v", err)
-	}
-}
-
-// embedded returns a server with a stream, a Committer of it, and a function that publishes to the stream.
-func embedded(t *testing.T, config jetstream.StreamConfig) (*Committer, jetstream.Stream, func(bytes int)) {
-	t.Helper()
-	server, err := OpenServer(t.Context(), ServerConfig{Dir: t.TempDir(), OwnerPass: "x", MaxPayload: 8 << 20, Log: slog.New(slog.DiscardHandler)})
-	must(t, err)
-	t.Cleanup(server.Close)
-	conn, err := server.Connect()
-	must(t, err)
-	t.Cleanup(conn.Close)
-	config.Name, config.Subjects, config.Storage = "CRM", []string{"crm.>"}, jetstream.FileStorage
-	stream, err := conn.js.CreateStream(t.Context(), config)
-	must(t, err)
-	c, err := server.Committer("CRM", nil)
-	must(t, err)
-	t.Cleanup(func() { _ = c.Close() })
-	return c, stream, func(bytes int) {
-		t.Helper()
-		_, err := conn.js.Publish(t.Context(), "crm.x", make([]byte, bytes))
-		must(t, err)
-	}
-}
-
-// Whatever is dropped from a stream, what it stores next is committed: blocks at a limit, the last message of a work queue, one
-// message, all of them.
-func TestCommitAfterTheServerDropped(t *testing.T) {
-	c, stream, publish := embedded(t, jetstream.StreamConfig{MaxBytes: 2 << 20})
-	for i := range 40 {
-		publish(300 << 10)
-		if i%8 != 0 { // else more is dropped between two commits than the stream holds
-			continue
-		}
-		must(t, c.Commit(t.Context()))
-	}
-	if c.files.index < 3 {
-		t.Fatalf("%d blocks are too few to show anything", c.files.index)
-	}
-	for step, drop := range map[string]func() error{
-		"purge": func() error { return stream.Purge(t.Context()) },
-		"purge up to the last": func() error {
-			return stream.Purge(t.Context(), jetstream.WithPurgeKeep(1))
-		},
-		"delete the last": func() error {
-			info, err := stream.Info(t.Context())
-			if err != nil {
-				return err
-			}
-			return stream.DeleteMsg(t.Context(), info.State.LastSeq)
-		},
-		"erase the last": func() error {
-			info, err := stream.Info(t.Context())
-			if err != nil {
-				return err
-			}
-			return stream.SecureDeleteMsg(t.Context(), info.State.LastSeq)
-		},
-	} {
-		for _, size := range []int{100, 1 << 20} {
-			publish(size)
-			must(t, c.Commit(t.Context()))
-			must(t, drop())
-			if err := c.CommitAll(t.Context()); err != nil {
-				t.Fatalf("%s: %v", step, err)
-			}
-			publish(size)
-			if err := c.Commit(t.Context()); err != nil {
-				t.Fatalf("%s: %v", step, err)
-			}
-		}
-	}
-}
-
-// A removed block is not mistaken for one that the stream dropped, even if a newer one exists when it is noticed.
-func TestCommitMissesABlockThatIsNotDropped(t *testing.T) {
-	c, _, publish := embedded(t, jetstream.StreamConfig{MaxBytes: 64 << 20})
-	publish(100)
-	must(t, c.Commit(t.Context()))
-	must(t, os.Remove(c.files.current.Name()))
-	for range 4 {
-		publish(7 << 20)
-	}
-	if blocks, err := filepath.Glob(filepath.Join(c.files.folder, "*.blk")); err != nil || len(blocks) == 0 {
-		t.Fatalf("there is no newer block: %v", err)
-	}
-	if err := c.Commit(t.Context()); err == nil || !strings.Contains(fmt.Sprint(err), "is gone") {
-		t.Errorf("the first block was removed: %v", err)
 	}
 }
 

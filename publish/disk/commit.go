@@ -1,9 +1,14 @@
-package publish
+// Package disk knows the files in which the embedded NATS server keeps its streams: it syncs them for all waiting callers at once
+// (group commit), checks that they are what it expects, and finds streams that a server has left.
+// Nothing here connects to a server.
+package disk
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 )
@@ -16,9 +21,8 @@ import (
 //
 // One goroutine syncs, and only while callers wait. A caller leaves when its context ends; the sync continues.
 type Committer struct {
-	files   blockFiles    // used by the goroutine that syncs
-	broken  chan<- string // receives the first error that is final
-	metrics *Metrics      // nil: nothing is counted
+	Options
+	files blockFiles // used by the goroutine that syncs
 
 	mu      sync.Mutex
 	next    *group // gathers while the one before it is synced; nil: no caller waits
@@ -120,8 +124,8 @@ func (c *Committer) syncGroups() {
 		if g == nil {
 			return
 		}
-		if c.metrics != nil && g.callers > 0 {
-			c.metrics.batch.Observe(float64(g.callers))
+		if c.Synced != nil && g.callers > 0 {
+			c.Synced(g.callers)
 		}
 		g.err = c.sync(g)
 		close(g.done)
@@ -179,7 +183,7 @@ func (c *Committer) settle(err error) bool {
 	if errors.As(err, &final) && c.failed == nil {
 		c.failed = err
 		select {
-		case c.broken <- err.Error():
+		case c.Broken <- err.Error():
 		default:
 		}
 	}
@@ -202,6 +206,30 @@ func (c *Committer) Close() error {
 	c.mu.Unlock()
 	c.syncer.Wait()
 	return c.files.close()
+}
+
+// Options are what a Committer reports and asks for; nil: it does not.
+type Options struct {
+	Holds  func(sequence uint64) (bool, error) // reports whether the stream holds a message
+	Broken chan<- string                       // receives the first final error
+	Synced func(callers int)                   // called for each group that is synced
+}
+
+// openTimeout bounds how long the first sync of a stream is repeated if it fails without losing anything.
+const openTimeout = 5 * time.Second
+
+// OpenCommitter returns a Committer of a stream of the server whose folder is dir, when everything that the stream holds is on disk.
+func OpenCommitter(dir, stream string, options Options) (*Committer, error) {
+	if err := syncTree(filepath.Join(dir, "jetstream"), flush); err != nil {
+		return nil, fmt.Errorf("sync the store: %w", err)
+	}
+	c := &Committer{Options: options, files: blockFiles{folder: blocksOf(dir, stream), flush: flush, holds: options.Holds, index: -1}}
+	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
+	defer cancel()
+	if err := c.Commit(ctx); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
 }
 
 // flush syncs a file's data and the metadata to find it, or a folder's entries, to disk. Its errors are final.

@@ -1,4 +1,4 @@
-package publish
+package disk
 
 import (
 	"errors"
@@ -6,6 +6,11 @@ import (
 	"os"
 	"path/filepath"
 )
+
+// blocksOf is the folder of a stream's blocks in the folder of a server.
+func blocksOf(dir, stream string) string {
+	return filepath.Join(dir, "jetstream", "$G", "streams", stream, "msgs")
+}
 
 // SyncStream syncs a stream of the server whose folder is dir to disk.
 func SyncStream(dir, stream string) error { return syncTree(blocksOf(dir, stream), flush) }

@@ -10,15 +10,15 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-func openState(t *testing.T) *publish.State {
+func openBucket(t *testing.T) *publish.Bucket {
 	t.Helper()
 	_, conn := bare(t, nil)
-	return &publish.State{Reach: func() (*publish.Conn, error) { return conn, nil }, Bucket: "CRM_STATE", Replicas: 1}
+	return &publish.Bucket{Reach: func() (*publish.Conn, error) { return conn, nil }, Name: "CRM_STATE", Replicas: 1}
 }
 
 // Of two callers that loaded the same value, one can save it; the other gets ErrConflict.
-func TestStateIsChangedByOne(t *testing.T) {
-	state := openState(t)
+func TestBucketIsChangedByOne(t *testing.T) {
+	state := openBucket(t)
 	sealed, err := publish.NewSealed(state, "a secret")
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +53,7 @@ func TestStateIsChangedByOne(t *testing.T) {
 
 // A sealed value cannot be read from the bucket, with another secret, or under another key.
 func TestSealedIsUnreadable(t *testing.T) {
-	state := openState(t)
+	state := openBucket(t)
 	sealed, err := publish.NewSealed(state, "a secret")
 	if err != nil {
 		t.Fatal(err)
