@@ -67,6 +67,10 @@ type Change struct {
 	// no second event. Empty otherwise.
 	GivenID string
 
+	// Alone is a body that Decode takes, of this change alone, if the callback is a batch: a change that cannot become an event is then
+	// quarantined without the others. Nil: the change is all of the callback.
+	Alone []byte
+
 	TraceParent string // W3C traceparent of the request; empty if it had none
 }
 

@@ -16,7 +16,8 @@ var (
 	ErrRetry     = errors.New("not stored")         // answered with 503: sending it again is right
 )
 
-// ErrIgnored says that a callback is genuine, but of an account that is not configured: it is answered with 200, and nothing is kept.
+// ErrIgnored says that a callback is authenticated, but of an account that is not configured: it is answered with 200, and nothing is
+// kept.
 var ErrIgnored = errors.New("of an account that is not configured")
 
 // ErrUnasked is an ErrRetry of Verify: nothing can be said of the proof, for a reason of our own, such as a store that is
@@ -34,7 +35,8 @@ type Source interface {
 	// nil Body, when nil means that the URL and the headers authenticate the callback; and with the body, which decides.
 	Verify(ctx context.Context, cb Callback) error
 	// Decode returns what the callback reports. ErrMalformed names what is wrong, without quoting it. Of a batch that is malformed in
-	// part it returns the changes of the other parts beside a Partly. ErrIgnored: all of it is of accounts that are not configured.
+	// part it returns the changes of the other parts beside a Partly. Parts of accounts that are not configured are left out; if nothing
+	// else is left, it returns ErrIgnored.
 	Decode(cb Callback) ([]Change, error)
 	Secrets() Secrets // what must never leave the bridge
 }
@@ -50,14 +52,20 @@ type Part struct {
 
 // Error implements error.
 func (p Partly) Error() string {
+	switch len(p) {
+	case 0:
+		return ErrMalformed.Error()
+	case 1:
+		return p[0].Reason.Error()
+	}
 	return fmt.Sprintf("%d parts of the batch are malformed, the first: %v", len(p), p[0].Reason)
 }
 
 // Unwrap makes it an ErrMalformed.
 func (p Partly) Unwrap() error { return ErrMalformed }
 
-// Forgiving is a Source whose CRM would punish a 400: it repeats such a callback, or ends the subscription. What is in quarantine is
-// answered with 200.
+// Forgiving marks a Source whose CRM would repeat a callback that is answered with 400, or end the subscription. What is in quarantine
+// is answered with 200.
 type Forgiving interface{ ForgivesQuarantined() }
 
 // Sampler makes the callback that the CRM would send for a change: the inverse of Decode. A Source that is one serves the

@@ -78,7 +78,7 @@ with 1 if there is one.`,
 func loadAll(env *config.Environment) (config.Settings, bridge.CRMs) {
 	s, _, _ := client.Load(env)
 	var state bridge.DeferredState // never opened: nothing is loaded from it
-	setup := ingest.Setup{Env: env.Collect, PublicURLs: s.PublicURLs(), State: state.State(), Log: slog.New(slog.DiscardHandler), MadeSecret: func(name string) (string, error) {
+	setup := ingest.Setup{Env: env.Collect, PublicURLs: s.PublicURL, State: state.State(), Log: slog.New(slog.DiscardHandler), MadeSecret: func(name string) (string, error) {
 		secret, err := client.FoundSecret(s)(name)
 		if secret == "" && s.Embedded() {
 			secret = rand.Text() // serve makes one at its first start

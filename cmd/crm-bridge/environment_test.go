@@ -109,7 +109,9 @@ func TestEnvironment(t *testing.T) {
 		{"a NATS URL with two users", map[string]string{"BRIDGE_NATS_URL": "nats://me:" + planted + "@2@host", "BRIDGE_DELIVERY": "direct"}, "BRIDGE_NATS_URL must be"},
 		{"a NATS URL without a scheme", map[string]string{"BRIDGE_NATS_URL": "host:4222", "BRIDGE_DELIVERY": "direct"}, ""},
 		{"a secret for the name of its file", map[string]string{"BRIDGE_ZOHO_TOKENS_FILE": planted}, "BRIDGE_ZOHO_TOKENS_FILE cannot be read"},
-		{"a public URL with a query", map[string]string{"BRIDGE_PUBLIC_URL": "https://x/?secret=" + planted}, "BRIDGE_PUBLIC_URL must be"},
+		{"a public URL with a query", map[string]string{"BRIDGE_PUBLIC_URL": "https://x/?secret=" + planted}, "BRIDGE_PUBLIC_URL entry 1 must be"},
+		{"one of several public URLs", map[string]string{"BRIDGE_PUBLIC_URL": "https://x, ftp://" + planted + "/y"}, "BRIDGE_PUBLIC_URL entry 2 must be"},
+		{"a public URL twice", map[string]string{"BRIDGE_PUBLIC_URL": "https://x,https://x/"}, "BRIDGE_PUBLIC_URL entry 2 is there twice"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			clean(t)

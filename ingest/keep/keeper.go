@@ -175,9 +175,8 @@ func (k *keeping) turn(ctx context.Context) error {
 	if k.Watcher != nil {
 		errs = append(errs, k.watchWhenDue(ctx))
 	}
-	if k.Drainer != nil && time.Since(k.drained) >= drainEvery && k.ready(ctx) {
-		k.drained = time.Now()
-		errs = append(errs, k.Drainer.Drain(ctx, k.State, k.Accept, k.noter(ctx)))
+	if k.Drainer != nil {
+		errs = append(errs, k.drainWhenDue(ctx))
 	}
 	if k.Lister != nil && k.ready(ctx) {
 		errs = append(errs, k.repair(ctx))
@@ -196,6 +195,15 @@ func (k *keeping) watchWhenDue(ctx context.Context) error {
 	}
 	k.woken = word
 	return k.watch(ctx)
+}
+
+// drainWhenDue calls Drain if it is time.
+func (k *keeping) drainWhenDue(ctx context.Context) error {
+	if time.Since(k.drained) < drainEvery || !k.ready(ctx) {
+		return nil
+	}
+	k.drained = time.Now()
+	return k.Drainer.Drain(ctx, k.State, k.Accept, k.noter(ctx))
 }
 
 // noter returns what stores the gaps that a Watcher or a Drainer finds.

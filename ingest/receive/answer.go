@@ -31,21 +31,19 @@ type result struct {
 	changes       []ingest.Change
 	acks          []ingest.Ack
 	ignored       bool          // it is of an account that is not configured
-	kept          []quarantined // parts of it, or all of it
+	kept          []quarantined // what is in quarantine of it: parts, or all of it
 }
 
-// quarantined is what is in quarantine of a callback.
+// quarantined is a callback in quarantine, or a part of one.
 type quarantined struct {
 	ID     string `json:"quarantineId"`
 	Detail string `json:"detail"`
 }
 
-// quarantineID returns the first id in quarantine; empty: nothing is there.
-func (r *result) quarantineID() string {
-	if len(r.kept) == 0 {
-		return ""
-	}
-	return r.kept[0].ID
+// isQuarantined reports whether the callback is safe, but in quarantine alone.
+func (r *result) isQuarantined() bool {
+	var kept inQuarantine
+	return errors.As(r.err, &kept)
 }
 
 // answer is the body of a 200.
@@ -67,11 +65,25 @@ func writeAnswer(c echo.Context, r *result) error {
 
 // problem is a problem document (RFC 9457).
 type problem struct {
-	Type         string `json:"type"`
-	Title        string `json:"title"`
-	Status       int    `json:"status"`
-	Detail       string `json:"detail,omitempty"`
-	QuarantineID string `json:"quarantineId,omitempty"`
+	Type         string        `json:"type"`
+	Title        string        `json:"title"`
+	Status       int           `json:"status"`
+	Detail       string        `json:"detail,omitempty"`
+	QuarantineID string        `json:"quarantineId,omitempty"` // the first
+	Quarantined  []quarantined `json:"quarantined,omitempty"`  // of a batch of several
+}
+
+// problem returns the problem document of a callback that is not accepted.
+func (r *result) problem() problem {
+	p := problem{Status: r.status, Detail: details[r.status]}
+	if !r.isQuarantined() {
+		return p
+	}
+	p.Detail, p.QuarantineID = r.err.Error(), r.kept[0].ID
+	if len(r.kept) > 1 {
+		p.Quarantined = r.kept
+	}
+	return p
 }
 
 // retryAfter is how long a sender should wait after a 429 or a 503, in seconds.
@@ -97,9 +109,12 @@ func writeProblem(c echo.Context, p problem) error {
 // fate maps the error of a callback to the status of its answer.
 func fate(err error) int {
 	var http *echo.HTTPError
+	var kept inQuarantine
 	switch {
 	case err == nil:
 		return 200
+	case errors.As(err, &kept):
+		return 400
 	case errors.As(err, &http):
 		return http.Code
 	case errors.Is(err, errCut):
@@ -131,13 +146,6 @@ var details = map[int]string{
 	http.StatusServiceUnavailable:          "The event could not be stored in time; send the callback again.",
 }
 
-func detail(r *result) string {
-	if len(r.kept) > 0 && (r.status == http.StatusBadRequest || r.status == http.StatusOK) {
-		return r.err.Error()
-	}
-	return details[r.status]
-}
-
 var outcomes = map[int]string{
 	200: "accepted", 400: "malformed", 401: "forged", 404: "not_found", 408: "slow", 413: "too_large", 415: "encoded", 429: "limited", 500: "failed", 503: "retry",
 }
@@ -150,10 +158,10 @@ func (h *Handler) report(r *result, panicked any) {
 	took := time.Since(r.at)
 	outcome := outcomes[r.status]
 	switch {
-	case r.status == http.StatusBadRequest && len(r.kept) == 0:
-		outcome = "unreadable"
-	case r.status == http.StatusOK && r.err != nil:
+	case r.isQuarantined():
 		outcome = outcomes[http.StatusBadRequest]
+	case r.status == http.StatusBadRequest:
+		outcome = "unreadable"
 	case r.ignored:
 		outcome = "ignored"
 	}
@@ -195,19 +203,27 @@ func (h *Handler) logLine(r *result, took time.Duration) {
 		}
 	}
 	if len(r.kept) > 0 {
-		attrs = append(attrs, slog.String("quarantine", r.quarantineID()))
+		attrs = append(attrs, slog.String("quarantine", r.kept[0].ID))
+	}
+	if len(r.kept) > 1 {
+		attrs = append(attrs, slog.Int("quarantined", len(r.kept)))
 	}
 	level, text := slog.LevelInfo, "callback accepted"
 	switch {
 	case r.ignored:
-		text = "callback ignored: it is of an account that is not configured"
+		text = "callback ignored: its account is not configured"
 	case r.err == nil && len(r.kept) > 0:
 		level, text = slog.LevelWarn, "callback accepted in part"
-		attrs = append(attrs, slog.Int("refused", len(r.kept)), slog.String("reason", r.kept[0].Detail))
+		attrs = append(attrs, slog.String("reason", r.kept[0].Detail))
 	case r.err != nil:
 		attrs = append(attrs, slog.String("from", r.from.String()), slog.String("reason", r.err.Error()))
-		if level, text = slog.LevelWarn, "callback refused"; r.status >= 500 {
+		switch level = slog.LevelWarn; {
+		case r.isQuarantined():
+			text = "callback quarantined"
+		case r.status >= 500:
 			level, text = slog.LevelError, "callback failed"
+		default:
+			text = "callback refused"
 		}
 	}
 	h.Log.LogAttrs(context.Background(), level, text, attrs...)

@@ -61,11 +61,12 @@ const (
 	recordFactor = 4 // for each further event with the whole callback: the event and the message
 )
 
-// records returns how many records changes name.
-func records(changes []ingest.Change) int {
-	n := 0
+// wholeEvents returns how many events with the whole callback Accept makes per record. The changes of a batch share its body out among
+// them, so that only the further records of a change count.
+func wholeEvents(changes []ingest.Change) int {
+	n := 1
 	for _, change := range changes {
-		n += max(1, len(change.IDs))
+		n += max(1, len(change.IDs)) - 1
 	}
 	return n
 }

@@ -20,7 +20,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 	m := &Metrics{
 		callbacks:   counter("callbacks_total", "Callbacks answered, by outcome.", "source", "outcome"),
-		quarantined: counter("quarantined_total", "Authenticated callbacks that could not be parsed and are in quarantine.", "source"),
+		quarantined: counter("quarantined_total", "Authenticated callbacks, and parts of batches, that could not be parsed and are in quarantine.", "source"),
 		duplicates:  counter("duplicates_total", "Events that the stream already held.", "source"),
 		limitHits:   counter("limit_hits_total", "Requests refused, and unfinished requests or idle connections closed, because of a limit.", "limit"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{

@@ -25,6 +25,7 @@ func TestRefusals(t *testing.T) {
 		"a span that is none":           {valid, "stream: { maxAge: 30 days }", "at '/stream/maxAge': value must be 'a span such as 90s, 12h or 90d'"},
 		"a size that is none":           {valid, "journal: { maxBytes: 8 gigabytes }", "at '/journal/maxBytes': value must be 'a size such as 512KiB or 8GiB'"},
 		"an address without a scheme":   {valid, "publicURL: crm.example.com", "at '/publicURL': value must be 'a URL such as https://crm.example.com"},
+		"one of several addresses":      {valid, "publicURL: ['https://a.example', b.example]", "at '/publicURL/1': value must be 'a URL such as https://crm.example.com"},
 		"two embedded replicas":         {embedded, "replicas: 2", "at '/replicas': value must be '1, without nats.url: the embedded NATS has no replicas"},
 		"two kept by one server":        {embedded, "stream: { replicas: 3 }", "at '/stream/replicas': value must be '1, without nats.url"},
 		"embedded and remote":           {"", "nats: { url: 'nats://nats', embedded: { enabled: true, password: { value: p } } }\nsecrets: { BRIDGE_ZOHO_TOKENS: { value: t } }", "at '/nats/embedded/enabled': value must be 'false, where nats.url is set"},

@@ -56,7 +56,7 @@ func Open(ctx context.Context, s config.Settings, crms []Opener, log *slog.Logge
 	}
 	var shared DeferredState
 	setup := ingest.Setup{
-		Env: (&config.Environment{}).Load, MadeSecret: b.madeSecret, PublicURLs: s.PublicURLs(), State: shared.State(), Wake: b.wake, Log: log,
+		Env: (&config.Environment{}).Load, MadeSecret: b.madeSecret, PublicURLs: s.PublicURL, State: shared.State(), Wake: b.wake, Log: log,
 	}
 	if b.CRMs, err = OpenCRMs(crms, setup); err != nil {
 		return b, err

@@ -29,7 +29,7 @@ func OpenBackfill(ctx context.Context, provider, module string) (b *keep.Backfil
 	}
 	var shared bridge.DeferredState
 	all, err := bridge.OpenCRMs(bridge.Openers, ingest.Setup{
-		Env: env.Load, MadeSecret: FoundSecret(s), PublicURLs: s.PublicURLs(), State: shared.State(), Log: slog.New(slog.DiscardHandler),
+		Env: env.Load, MadeSecret: FoundSecret(s), PublicURLs: s.PublicURL, State: shared.State(), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return nil, nil, err

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 )
@@ -50,7 +49,6 @@ func (s Settings) check() error {
 		{paired(s.NATS.ListenCert, s.NATS.ListenKey), "BRIDGE_NATS_LISTEN_CERT and BRIDGE_NATS_LISTEN_KEY must be set together"},
 		{paired(s.NATS.ListenUser, s.NATS.ListenPassword), "BRIDGE_NATS_LISTEN_USER and BRIDGE_NATS_LISTEN_PASSWORD must be set together"},
 		{paired(s.NATS.Cert, s.NATS.Key), "BRIDGE_NATS_CERT and BRIDGE_NATS_KEY must be set together"},
-		{!slices.ContainsFunc(s.PublicURL, isNoURL), "BRIDGE_PUBLIC_URL must be an http or https URL without a query, such as https://crm.example.com, or a list of them"},
 		{areNATS(s.NATS.URL), "BRIDGE_NATS_URL must be one or more URLs such as nats://host:4222, separated by commas; percent-encode what is special in a user or a password, or set BRIDGE_NATS_USER and BRIDGE_NATS_PASSWORD"},
 	} {
 		if !rule.ok {
@@ -92,9 +90,4 @@ func areNATS(list string) bool {
 		}
 	}
 	return true
-}
-
-func isNoURL(text string) bool {
-	u, err := url.Parse(text)
-	return err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.User != nil
 }

@@ -4,7 +4,6 @@ package config
 import (
 	"errors"
 	"log/slog"
-	"strings"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
@@ -48,8 +47,8 @@ type Settings struct {
 	Allow            ingest.Networks `split_words:"true" desc:"networks that may post, such as 10.0.0.0/8,192.0.2.7; empty: all"`
 	TrustedProxies   ingest.Networks `split_words:"true" desc:"proxies whose X-Forwarded-For is trusted"`
 
-	StateKey  string   `split_words:"true" secret:"true" desc:"encrypts what replicas share; without it nothing secret is written to a remote bucket"`
-	PublicURL []string `split_words:"true" desc:"where the CRMs reach the bridge, such as https://crm.example.com; a list while it moves: subscriptions are made for the first, signatures may be of any"`
+	StateKey  string     `split_words:"true" secret:"true" desc:"encrypts what replicas share; without it nothing secret is written to a remote bucket"`
+	PublicURL PublicURLs `split_words:"true" desc:"where the CRMs reach the bridge, such as https://crm.example.com; a list while it moves: subscriptions are made for the first, signatures may be of any"`
 }
 
 // NATS are the variables of the embedded server and of a remote NATS.
@@ -92,19 +91,10 @@ func (s Settings) Journaled() bool { return !s.Embedded() && s.Delivery == "jour
 // Direct reports whether there is nothing local: events go straight to a remote NATS.
 func (s Settings) Direct() bool { return !s.Embedded() && s.Delivery == "direct" }
 
-// PublicURLs are BRIDGE_PUBLIC_URL, without slashes at their ends.
-func (s Settings) PublicURLs() []string {
-	var all []string
-	for _, url := range s.PublicURL {
-		all = append(all, strings.TrimRight(url, "/"))
-	}
-	return all
-}
-
-// BaseURL is the first of PublicURLs; empty: not configured.
+// BaseURL is the first of BRIDGE_PUBLIC_URL; empty: not configured.
 func (s Settings) BaseURL() string {
 	if len(s.PublicURL) == 0 {
 		return ""
 	}
-	return s.PublicURLs()[0]
+	return s.PublicURL[0]
 }

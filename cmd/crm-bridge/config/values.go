@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -91,6 +93,30 @@ func (r *Rate) Decode(value string) error {
 		return errors.New("must be a number of callbacks a second, such as 200")
 	}
 	*r = Rate(rate)
+	return nil
+}
+
+// PublicURLs are where the CRMs reach the bridge.
+type PublicURLs []string
+
+// Decode reads URLs, separated by commas, from an environment variable. They end without a slash.
+func (p *PublicURLs) Decode(value string) error {
+	var all PublicURLs
+	for i, entry := range strings.Split(value, ",") {
+		entry = strings.TrimRight(strings.TrimSpace(entry), "/")
+		if entry == "" {
+			continue
+		}
+		u, err := url.Parse(entry)
+		switch {
+		case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+			return fmt.Errorf("entry %d must be an http or https URL without a query, such as https://crm.example.com", i+1)
+		case slices.Contains(all, entry):
+			return fmt.Errorf("entry %d is there twice", i+1)
+		}
+		all = append(all, entry)
+	}
+	*p = all
 	return nil
 }
 

@@ -1,0 +1,166 @@
+package receive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+)
+
+// take verifies and decodes a callback, stores its changes, and then what is malformed of it, in quarantine.
+func (h *Handler) take(ctx context.Context, source ingest.Source, cb ingest.Callback, capacity *capacity, into *result) error {
+	done, err := capacity.begin(ctx, len(cb.Body), 1, into.authenticated)
+	if err != nil {
+		into.turnedAway = true
+		return err
+	}
+	defer func() { done() }()
+	if err := h.verify(ctx, source, cb, into); err != nil {
+		return err
+	}
+	changes, malformed, err := decode(source, cb)
+	if into.ignored = errors.Is(err, ingest.ErrIgnored); into.ignored {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(changes) > 0 {
+		if ctx.Err() != nil {
+			return fmt.Errorf("%w: decoding it took longer than BRIDGE_ANSWER_TIMEOUT", ingest.ErrRetry)
+		}
+		events := 1
+		if h.PerRecord {
+			events = wholeEvents(changes)
+		}
+		if events > 1 {
+			done() // holding it while waiting could deadlock
+			again, failed := capacity.begin(ctx, len(cb.Body), events, true)
+			if failed != nil {
+				done = func() {}
+				return failed
+			}
+			done = again
+		}
+		invalid, err := h.store(ctx, cb, changes, into)
+		if errors.Is(err, ingest.ErrUnanswered) {
+			capacity.linger(len(cb.Body), events)
+		}
+		if err != nil {
+			return err
+		}
+		malformed = append(malformed, invalid...)
+	}
+	return h.quarantine(ctx, cb, malformed, into)
+}
+
+// verify returns nil for an authenticated callback within the rate of its source.
+func (h *Handler) verify(ctx context.Context, source ingest.Source, cb ingest.Callback, into *result) error {
+	err := source.Verify(ctx, cb)
+	into.authenticated = err == nil
+	into.turnedAway = errors.Is(err, ingest.ErrUnasked)
+	if err != nil {
+		return err
+	}
+	// Only authenticated callbacks count, or anyone could use up the rate of the CRM.
+	if into.limit != nil && !into.limit.Allow() {
+		h.Metrics.limitHits.WithLabelValues("rate").Inc()
+		return echo.ErrTooManyRequests
+	}
+	return nil
+}
+
+// maxParts limits how much of a batch is quarantined in parts. A batch with more malformed parts is quarantined whole, and nothing of it
+// is published.
+const maxParts = 200
+
+// decode returns the changes that a callback reports, and its malformed parts: those of a batch, or all of it.
+func decode(source ingest.Source, cb ingest.Callback) (changes []ingest.Change, malformed ingest.Partly, err error) {
+	changes, err = source.Decode(cb)
+	var parts ingest.Partly
+	switch {
+	case err == nil:
+		return changes, nil, nil
+	case errors.As(err, &parts) && len(parts) > 0 && len(parts) <= maxParts:
+		return changes, parts, nil
+	case errors.Is(err, ingest.ErrMalformed):
+		return nil, ingest.Partly{{Body: cb.Body, Reason: err}}, nil
+	}
+	return nil, nil, err
+}
+
+// store has changes accepted, and returns the parts of the callback that cannot become events. Of a batch the others are accepted.
+func (h *Handler) store(ctx context.Context, cb ingest.Callback, changes []ingest.Change, into *result) (invalid ingest.Partly, err error) {
+	trace, batch := ingest.TraceParent(cb.Header), len(changes) > 1
+	for i := range changes {
+		changes[i].TraceParent = trace
+		batch = batch && changes[i].Alone != nil
+	}
+	into.changes = changes
+	if batch {
+		into.acks, err = h.Accept.Each(ctx, changes, func(i int, err error) {
+			invalid = append(invalid, ingest.Part{Body: changes[i].Alone, Reason: err})
+		})
+		return invalid, err
+	}
+	into.acks, err = h.Accept(ctx, changes)
+	if errors.Is(err, ingest.ErrMalformed) {
+		return ingest.Partly{{Body: cb.Body, Reason: err}}, nil
+	}
+	return nil, err
+}
+
+// inQuarantine is the error of a callback of which nothing was stored but what is in quarantine.
+type inQuarantine struct{ parts ingest.Partly }
+
+func (q inQuarantine) Error() string { return q.parts.Error() }
+
+// quarantiners is how many parts of a batch are stored at once.
+const quarantiners = 8
+
+// quarantine stores parts of a callback in quarantine. Where some of them cannot be stored, the error is ErrRetry, and those that were
+// stored are stored once more when the callback is repeated.
+func (h *Handler) quarantine(ctx context.Context, cb ingest.Callback, parts ingest.Partly, into *result) error {
+	if len(parts) == 0 {
+		return nil
+	}
+	ids, failures := make([]string, len(parts)), make([]error, len(parts))
+	var all sync.WaitGroup
+	for first := range min(quarantiners, len(parts)) {
+		all.Go(func() {
+			for i := first; i < len(parts); i += quarantiners {
+				ids[i], failures[i] = h.keep(ctx, cb, parts[i])
+			}
+		})
+	}
+	all.Wait()
+	var failed error
+	for i, part := range parts {
+		switch {
+		case failures[i] == nil:
+			into.kept = append(into.kept, quarantined{ids[i], part.Reason.Error()})
+		case failed == nil:
+			failed = fmt.Errorf("%w: quarantine: %w; it was not stored in the stream because: %s", ingest.ErrRetry, failures[i], part.Reason.Error())
+		}
+	}
+	if failed == nil && len(into.acks) == 0 {
+		failed = inQuarantine{parts}
+	}
+	return failed
+}
+
+// keep stores one part in quarantine. A panic is its error, because a goroutine of its own would end the process.
+func (h *Handler) keep(ctx context.Context, cb ingest.Callback, part ingest.Part) (id string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	cb.Body = part.Body
+	return h.Quarantine(ctx, cb, part.Reason)
+}
