@@ -34,7 +34,7 @@ type Source interface {
 	// nil Body, when nil means that the URL and the headers authenticate the callback; and with the body, which decides.
 	Verify(ctx context.Context, cb Callback) error
 	// Decode returns what the callback reports. ErrMalformed names what is wrong, without quoting it. Of a batch that is malformed in
-	// part it returns the changes of the other parts beside a Partly. ErrIgnored: all of it is of accounts that are not configured.
+	// part it returns the changes of the other parts beside a Partly; the NativeBody of each change is its part. ErrIgnored: all of it is of accounts that are not configured.
 	Decode(cb Callback) ([]Change, error)
 	Secrets() Secrets // what must never leave the bridge
 }

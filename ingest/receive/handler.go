@@ -5,7 +5,6 @@ package receive
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -165,80 +164,6 @@ func (h *Handler) receive(c echo.Context, source ingest.Source, capacity *capaci
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), h.AnswerTimeout)
 	defer cancel()
 	return h.take(ctx, source, cb, capacity, into)
-}
-
-// take verifies, decodes and stores a callback. A malformed one is stored in quarantine.
-func (h *Handler) take(ctx context.Context, source ingest.Source, cb ingest.Callback, capacity *capacity, into *result) error {
-	done, err := capacity.begin(ctx, len(cb.Body), 1, into.authenticated)
-	if err != nil {
-		into.turnedAway = true
-		return err
-	}
-	defer func() { done() }()
-	err = source.Verify(ctx, cb)
-	into.authenticated = err == nil
-	into.turnedAway = errors.Is(err, ingest.ErrUnasked)
-	if err != nil {
-		return err
-	}
-	// Only authenticated callbacks count, or anyone could use up the rate of the CRM.
-	if into.limit != nil && !into.limit.Allow() {
-		h.Metrics.limitHits.WithLabelValues("rate").Inc()
-		return echo.ErrTooManyRequests
-	}
-	changes, err := source.Decode(cb)
-	var partly ingest.Partly
-	switch {
-	case errors.Is(err, ingest.ErrIgnored):
-		into.ignored = true
-		return nil
-	case errors.As(err, &partly):
-		err = nil
-	}
-	if err == nil && ctx.Err() != nil {
-		return fmt.Errorf("%w: decoding it took longer than BRIDGE_ANSWER_TIMEOUT", ingest.ErrRetry)
-	}
-	events := 1
-	if h.PerRecord {
-		events = max(1, records(changes))
-	}
-	if events > 1 {
-		done() // holding it while waiting could deadlock
-		again, failed := capacity.begin(ctx, len(cb.Body), events, true)
-		if failed != nil {
-			done = func() {}
-			return failed
-		}
-		done = again
-	}
-	if err == nil && len(changes) > 0 {
-		trace := ingest.TraceParent(cb.Header)
-		for i := range changes {
-			changes[i].TraceParent = trace
-		}
-		into.changes = changes
-		if into.acks, err = h.Accept(ctx, changes); errors.Is(err, ingest.ErrUnanswered) {
-			capacity.linger(len(cb.Body), events)
-		}
-	}
-	switch {
-	case errors.Is(err, ingest.ErrMalformed):
-		partly = ingest.Partly{{Body: cb.Body, Reason: err}} // all of it
-	case err != nil:
-		return err
-	}
-	for _, part := range partly {
-		cb.Body = part.Body
-		id, failed := h.Quarantine(ctx, cb, part.Reason)
-		if failed != nil {
-			return fmt.Errorf("%w: quarantine: %w; it was not stored in the stream because: %s", ingest.ErrRetry, failed, part.Reason.Error())
-		}
-		into.kept = append(into.kept, quarantined{id, part.Reason.Error()})
-	}
-	if len(changes) == 0 && len(partly) > 0 {
-		err = partly[0].Reason
-	}
-	return err
 }
 
 // head returns the Callback of a request, without its body.
