@@ -17,6 +17,7 @@ type Callback struct {
 	At       time.Time         // arrival, UTC
 	From     netip.Addr        // the sender, behind trusted proxies; the zero value if unknown
 	Method   string            // HTTP method
+	Host     string            // the host that the request was sent to, as its sender wrote it
 	Path     string            // path of the request, without its query
 	Header   http.Header       // as received
 	Query    url.Values        // parameters of the URL

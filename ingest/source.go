@@ -79,6 +79,13 @@ type Sampler interface {
 	Proof() (variable, file string)
 }
 
+// Signer is a Sampler of a source whose callbacks are authenticated by a signature over their body and their URL.
+type Signer interface {
+	// Sign authenticates a sample that is about to be posted to a URL, as it is now, with token, or with what the source is configured
+	// with where token is empty.
+	Sign(cb *Callback, url, token string) error
+}
+
 // Route is a method and a path pattern such as "/acme/webhooks/{module}/{operation}".
 type Route struct {
 	Method, Path string

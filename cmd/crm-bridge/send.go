@@ -93,7 +93,7 @@ func send(cmd *cobra.Command, kind string, o sendOptions) error {
 		}
 		used = "what " + from + " holds, and in its headers and URL with " + used
 	}
-	s := simulate.Poster{Client: poster, URL: o.url, Out: cmd.OutOrStdout(), JSON: o.json || !terminal.IsTerminal(cmd.OutOrStdout())}
+	s := simulate.Poster{Client: poster, URL: o.url, Source: source, Token: o.Token, Out: cmd.OutOrStdout(), JSON: o.json || !terminal.IsTerminal(cmd.OutOrStdout())}
 	limit := rate.NewLimiter(rate.Inf, 1)
 	if o.rate > 0 {
 		limit = rate.NewLimiter(rate.Limit(o.rate), 1)

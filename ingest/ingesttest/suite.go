@@ -170,6 +170,12 @@ func (s Suite) sample(t *testing.T, m *transform.Mapping, source ingest.Source, 
 	if err != nil {
 		t.Fatal(err)
 	}
+	if signer, ok := source.(ingest.Signer); ok {
+		cb.Host, cb.URI = "bridge.example.com", cb.Path
+		if err := signer.Sign(&cb, "http://"+cb.Host+cb.URI, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := source.Verify(t.Context(), cb); err != nil {
 		t.Errorf("a sample of %s: %v", source.Label(), err)
 	}

@@ -104,8 +104,12 @@ func (k *repairer) addAll(r *repairs, channels []ingest.Channel, s interval, why
 	return added
 }
 
-// note remembers a gap of a Watcher until it is repaired.
+// note remembers a gap of a Watcher or a Drainer until it is repaired.
 func (k *repairer) note(ctx context.Context, gap ingest.Gap) error {
+	if k.Lister == nil {
+		k.log.Error("changes may be lost: the bridge has no credentials to read them from the CRM", "account", gap.Account, "module", gap.Module, "since", gap.Since, "until", gap.Until)
+		return nil
+	}
 	const why = "no subscription was alive"
 	err := k.change(ctx, func(r *repairs) { r.add(job{Gap: gap, Why: why}, k.settle) })
 	if err == nil {

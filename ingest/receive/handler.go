@@ -186,7 +186,7 @@ func head(c echo.Context, label string, at time.Time) (ingest.Callback, error) {
 		}
 	}
 	return ingest.Callback{
-		Source: label, At: at.UTC(), Method: r.Method, Path: r.URL.Path, Header: r.Header,
+		Source: label, At: at.UTC(), Method: r.Method, Host: r.Host, Path: r.URL.Path, Header: r.Header,
 		Query: body.Values(r.URL.RawQuery), RawQuery: r.URL.RawQuery, URI: uriOf(r), Params: params,
 	}, nil
 }

@@ -97,11 +97,12 @@ func (s *demo) run(ctx context.Context) error {
 	}
 	s.explain("A CRM sends callbacks. Each 200 says where the event is stored.")
 	for _, sample := range samples {
-		if err := s.post(ctx, sample.name, sample.cb); err != nil {
+		if err := s.post(ctx, sample); err != nil {
 			return err
 		}
 	}
-	first := s.bridge.CRMs[0].Sources[0].(ingest.Sampler)
+	source := s.bridge.CRMs[0].Sources[0]
+	first := source.(ingest.Sampler)
 	change := sampleChange(Spec{Operation: "edit"}, time.Now().UTC())
 	again, err := first.Sample(change, "")
 	if err != nil {
@@ -109,16 +110,17 @@ func (s *demo) run(ctx context.Context) error {
 	}
 	s.explain("The CRM sends one callback twice, with the same mark: both get the same id, and the stream keeps one event.")
 	for _, name := range []string{"once", "the same again"} {
-		if err := s.post(ctx, name, again); err != nil {
+		if err := s.post(ctx, sample{name: name, source: source, cb: again}); err != nil {
 			return err
 		}
 	}
 	s.explain("A forged callback has a wrong token: 401, and nothing is kept.")
-	forged, err := first.Sample(change, "guessed")
+	const guessed = "guessed"
+	forged, err := first.Sample(change, guessed)
 	if err != nil {
 		return err
 	}
-	if err := s.post(ctx, "a forgery", forged); err != nil {
+	if err := s.post(ctx, sample{name: "a forgery", source: source, token: guessed, cb: forged}); err != nil {
 		return err
 	}
 	s.explain("The CRM sends a callback that cannot be parsed: 400, and a copy without its secrets is quarantined.")
@@ -126,7 +128,7 @@ func (s *demo) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.post(ctx, "a callback that names no record", odd); err != nil {
+	if err := s.post(ctx, sample{name: "a callback that names no record", source: source, cb: odd}); err != nil {
 		return err
 	}
 	if err := s.consume(ctx, samples); err != nil {
@@ -136,8 +138,11 @@ func (s *demo) run(ctx context.Context) error {
 	return nil
 }
 
+// sample is a callback that the demo sends.
 type sample struct {
 	name    string
+	source  ingest.Source
+	token   string // authenticates it; empty: what is configured
 	cb      ingest.Callback
 	subject string // <provider>.<module>; empty: of the CRM's own choice
 }
@@ -160,16 +165,16 @@ func (s *demo) samples() ([]sample, error) {
 				if err != nil {
 					return nil, err
 				}
-				all = append(all, sample{source.Label() + ": " + o.Operation, cb, crm.Provider + "." + o.Module})
+				all = append(all, sample{name: source.Label() + ": " + o.Operation, source: source, cb: cb, subject: crm.Provider + "." + o.Module})
 			}
 		}
 	}
 	return all, nil
 }
 
-func (s *demo) post(ctx context.Context, name string, cb ingest.Callback) error {
-	terminal.Say(s.out, "   %-38s → ", name)
-	return (&Poster{Client: client.HTTP(nil), URL: s.url, Out: s.out}).Post(ctx, cb)
+func (s *demo) post(ctx context.Context, one sample) error {
+	terminal.Say(s.out, "   %-38s → ", one.name)
+	return (&Poster{Client: client.HTTP(nil), URL: s.url, Source: one.source, Token: one.token, Out: s.out}).Post(ctx, one.cb)
 }
 
 // consume lets two consumers read the stream, each on its own.

@@ -21,6 +21,8 @@ import (
 type Poster struct {
 	Client   *http.Client
 	URL      string
+	Source   ingest.Source // of the callbacks
+	Token    string        // authenticates them in place of the configured secret
 	Out      io.Writer
 	JSON     bool
 	Accepted int
@@ -36,7 +38,7 @@ type printed struct {
 
 // Post sends a callback and prints the answer.
 func (s *Poster) Post(ctx context.Context, cb ingest.Callback) error {
-	request, err := asRequest(ctx, s.URL, cb)
+	request, err := asRequest(ctx, s.URL, cb, s.Source, s.Token)
 	if err != nil {
 		return err
 	}
@@ -66,11 +68,16 @@ func (s *Poster) Post(ctx context.Context, cb ingest.Callback) error {
 	return nil
 }
 
-// asRequest is a callback as it is sent to the bridge at a base URL.
-func asRequest(ctx context.Context, base string, cb ingest.Callback) (*http.Request, error) {
+// asRequest is a callback of a source as it is sent to the bridge at a base URL, signed where the CRM signs.
+func asRequest(ctx context.Context, base string, cb ingest.Callback, source ingest.Source, token string) (*http.Request, error) {
 	target := strings.TrimRight(base, "/") + cb.Path
 	if len(cb.Query) > 0 {
 		target += "?" + cb.Query.Encode()
+	}
+	if signer, ok := source.(ingest.Signer); ok {
+		if err := signer.Sign(&cb, target, token); err != nil {
+			return nil, err
+		}
 	}
 	request, err := http.NewRequestWithContext(ctx, cb.Method, target, bytes.NewReader(cb.Body))
 	if err != nil {

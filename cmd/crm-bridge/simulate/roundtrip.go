@@ -65,16 +65,16 @@ func (r Roundtrip) Run(ctx context.Context, out io.Writer, asJSON bool) error {
 	if r.client, err = CallbackClient(r.settings, r.URL); err != nil {
 		return err
 	}
-	cb, err := testCallback(all)
+	cb, source, err := testCallback(all)
 	if err != nil {
 		return err
 	}
 	t := roundtripResult{Kind: cb.Source, Stream: r.settings.Stream}
 	before := r.position(ctx)
 	began := time.Now()
-	ack, err := r.send(ctx, cb)
+	ack, err := r.send(ctx, cb, source)
 	if errors.Is(err, errRejected) {
-		err = fmt.Errorf("%s: %w", publish.HideUser(r.URL), client.Rejected(client.UsedSecret(r.settings, env, all.Source(cb.Source), "")))
+		err = fmt.Errorf("%s: %w", publish.HideUser(r.URL), client.Rejected(client.UsedSecret(r.settings, env, source, "")))
 	}
 	if err != nil {
 		return fmt.Errorf("sending the test callback failed after %s: %w", since(began), err)
@@ -100,10 +100,10 @@ func milliseconds(start time.Time) float64 {
 }
 
 // testCallback is a callback about a record that no CRM has, with the proof of the first source that is configured.
-func testCallback(all bridge.CRMs) (ingest.Callback, error) {
+func testCallback(all bridge.CRMs) (ingest.Callback, ingest.Source, error) {
 	id, err := rand.Int(rand.Reader, big.NewInt(9e17))
 	if err != nil {
-		return ingest.Callback{}, err
+		return ingest.Callback{}, nil, err
 	}
 	now := time.Now().UTC()
 	change := ingest.Change{Module: testModule, Operation: "edit", IDs: []string{id.Add(id, big.NewInt(1e17)).String()}, OccurredAt: now, ReceivedAt: now}
@@ -114,10 +114,10 @@ func testCallback(all bridge.CRMs) (ingest.Callback, error) {
 		}
 		if cb, err := maker.Sample(change, ""); err == nil {
 			cb.Source = source.Label()
-			return cb, nil
+			return cb, source, nil
 		}
 	}
-	return ingest.Callback{}, fmt.Errorf("no source has a secret here, so no callback can be authenticated: set %s as the bridge has it, or run it where BRIDGE_DATA_DIR is the folder of the running bridge", bridge.Enumerate(all.Proofs(), "or"))
+	return ingest.Callback{}, nil, fmt.Errorf("no source has a secret here, so no callback can be authenticated: set %s as the bridge has it, or run it where BRIDGE_DATA_DIR is the folder of the running bridge", bridge.Enumerate(all.Proofs(), "or"))
 }
 
 var (
@@ -126,8 +126,8 @@ var (
 )
 
 // send posts the callback, and returns where its event is stored.
-func (r Roundtrip) send(ctx context.Context, cb ingest.Callback) (ingest.Ack, error) {
-	request, err := asRequest(ctx, r.URL, cb)
+func (r Roundtrip) send(ctx context.Context, cb ingest.Callback, source ingest.Source) (ingest.Ack, error) {
+	request, err := asRequest(ctx, r.URL, cb, source, "")
 	if err != nil {
 		return ingest.Ack{}, err
 	}

@@ -1,0 +1,45 @@
+package keep_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
+	"github.com/crm-bridge/crm-bridge/ingest/keep"
+)
+
+// lossy is a queue that has lost changes.
+type lossy struct{ gap ingest.Gap }
+
+func (l lossy) Drain(_ context.Context, _ ingest.State, _ ingest.Accept, note func(ingest.Gap) error) error {
+	return note(l.gap)
+}
+
+// Where nothing can be read from the CRM, the log says that changes are lost, and no repair waits for ever.
+func TestGapThatNothingCanRepair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		state := ingesttest.State()
+		ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+		defer stop()
+		(&keep.Keeper{
+			CRMs:  []*ingest.CRM{{Provider: "acme", Drainer: lossy{ingest.Gap{Account: "1", Module: "Deals", Since: time.Now(), Until: time.Now()}}}},
+			State: state, Ready: func(context.Context) bool { return true }, Replica: "one",
+			Metrics: keep.NewKeeperMetrics(prometheus.NewRegistry()), Log: slog.New(slog.NewTextHandler(&log, nil)),
+		}).Run(ctx)
+		if text := log.String(); !strings.Contains(text, "level=ERROR") || !strings.Contains(text, "changes may be lost") || !strings.Contains(text, "account=1 module=Deals") {
+			t.Error(text)
+		}
+		if kept := state.Shared.(*ingesttest.Memory).Dump(); strings.Contains(kept, "Deals") {
+			t.Error(kept)
+		}
+	})
+}
