@@ -36,6 +36,6 @@ type Config struct {
 			URL     Host    `desc:"host of the API, where it is not the data centre's"`
 			Version Version `default:"v8" desc:"version of the API: v2 to v8"`
 		}
-		Events Events `split_words:"true" desc:"events of the bridge's own channels: Deals.all,Contacts.create,…"`
+		Events ingest.WantedEvents `split_words:"true" desc:"events of the bridge's own channels: Deals.all,Contacts.create,…"`
 	}
 }
