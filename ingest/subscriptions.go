@@ -58,6 +58,22 @@ type Query struct {
 	Cursor       string    // of the last page that was made safe; empty: from the beginning
 }
 
+// WholeSeconds returns the query with its span widened to whole seconds, for a CRM that has no finer times.
+func (q Query) WholeSeconds() Query {
+	q.Since = q.Since.UTC().Truncate(time.Second)
+	if whole := q.Until.UTC().Truncate(time.Second); whole.Before(q.Until) {
+		q.Until = whole.Add(time.Second)
+	} else {
+		q.Until = whole
+	}
+	return q
+}
+
+// Contains reports whether a time is in the span; zero is in none, and a bound that is zero bounds nothing.
+func (q Query) Contains(at time.Time) bool {
+	return !at.IsZero() && !at.Before(q.Since) && (q.Until.IsZero() || at.Before(q.Until))
+}
+
 // Page is a part of what changed.
 type Page struct {
 	Changes []Change

@@ -121,7 +121,7 @@ func (w *world) replica(t *testing.T, wanted string, offline bool) *bitrix24.App
 	t.Helper()
 	var config bitrix24.Config
 	c := &config.Bitrix24
-	c.ClientID, c.ClientSecret, c.Portals, c.Offline, c.OauthURL = w.crm.ClientID, w.crm.ClientSecret, bitrix24.Portals{member}, offline, oauthURL
+	c.ClientID, c.ClientSecret, c.Portals, c.Offline, c.OauthURL = w.crm.ClientID, w.crm.ClientSecret, ingest.AccountIDs{member}, offline, oauthURL
 	if wanted != "" {
 		if err := c.Events.Decode(wanted); err != nil {
 			t.Fatal(err)

@@ -35,7 +35,7 @@ const pageSize = 50
 // as the API gives them. The error is errNoList for a module that cannot be listed.
 func (r *Records) Changed(ctx context.Context, query ingest.Query) iter.Seq2[ingest.Page, error] {
 	return func(yield func(ingest.Page, error) bool) {
-		err := r.list(ctx, query, yield)
+		err := r.list(ctx, query.WholeSeconds(), yield)
 		if err != nil {
 			yield(ingest.Page{}, fmt.Errorf("list changes of %s: %w", query.Module, err))
 		}
@@ -154,7 +154,7 @@ func (r *Records) page(ctx context.Context, s shelf, query ingest.Query, last in
 		filter[">="+names.updated] = asPortal(query.Since)
 	}
 	if !query.Until.IsZero() {
-		filter["<"+names.updated] = asPortal(ceil(query.Until))
+		filter["<"+names.updated] = asPortal(query.Until)
 	}
 	params := map[string]any{"order": map[string]any{names.id: "ASC"}, "filter": filter, "start": -1}
 	if s.entityType == activityType {

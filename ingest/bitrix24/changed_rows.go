@@ -65,7 +65,7 @@ func (s shelf) changes(have credentials, query ingest.Query, rows []json.RawMess
 			return ingest.Page{}, 0, err
 		}
 		last = max(last, record.number)
-		if inSpan(query, record.updated) {
+		if query.Contains(record.updated) {
 			page.Changes = append(page.Changes, s.change(have, query, record, raw))
 		}
 	}
@@ -105,11 +105,6 @@ func moment(raw json.RawMessage) time.Time {
 	return at.UTC()
 }
 
-// inSpan compares to the second.
-func inSpan(query ingest.Query, at time.Time) bool {
-	return !at.IsZero() && (query.Since.IsZero() || !at.Before(query.Since.Truncate(time.Second))) && (query.Until.IsZero() || at.Before(ceil(query.Until)))
-}
-
 func (s shelf) change(have credentials, query ingest.Query, record readRecord, raw json.RawMessage) ingest.Change {
 	module := s.module()
 	change := ingest.Change{
@@ -118,7 +113,7 @@ func (s shelf) change(have credentials, query ingest.Query, record readRecord, r
 		Values: map[string]json.RawMessage{record.id: raw}, NativeOperation: "crm.item.list", NativeBody: raw,
 		Mark: record.updated.Format(time.RFC3339),
 	}
-	if inSpan(query, record.created) {
+	if query.Contains(record.created) {
 		change.Operation = "create"
 	}
 	if s.entityType == activityType {
@@ -128,12 +123,4 @@ func (s shelf) change(have credentials, query ingest.Query, record readRecord, r
 		change.Mark = strconv.Itoa(s.entityType) + " " + change.Mark
 	}
 	return change
-}
-
-// ceil rounds the end of a span up to whole seconds: a record's second is in the span if any part of it is.
-func ceil(t time.Time) time.Time {
-	if whole := t.Truncate(time.Second); whole.Before(t) {
-		return whole.Add(time.Second)
-	}
-	return t
 }

@@ -84,7 +84,7 @@ func lister(t *testing.T, s schemas.Change) ingest.Lister {
 	t.Helper()
 	var config bitrix24.Config
 	c := &config.Bitrix24
-	c.ClientID, c.ClientSecret, c.Portals, c.OauthURL = "local.app", "an-application-secret", bitrix24.Portals{s.Account}, "https://oauth.bitrix.info"
+	c.ClientID, c.ClientSecret, c.Portals, c.OauthURL = "local.app", "an-application-secret", ingest.AccountIDs{s.Account}, "https://oauth.bitrix.info"
 	client := &http.Client{Transport: ingesttest.Direct(listing(s))}
 	app, err := bitrix24.NewApplication(config, "", ingesttest.State(), client, slog.New(slog.DiscardHandler))
 	if err != nil {

@@ -179,7 +179,7 @@ func TestNoApplication(t *testing.T) {
 	} {
 		var config bitrix24.Config
 		c := &config.Bitrix24
-		c.ClientID, c.ClientSecret, c.Portals, c.Events = "local.1", "secret-of-ours", bitrix24.Portals{member}, bitrix24.Wanted{"ONCRMDEALADD"}
+		c.ClientID, c.ClientSecret, c.Portals, c.Events = "local.1", "secret-of-ours", ingest.AccountIDs{member}, bitrix24.Wanted{"ONCRMDEALADD"}
 		if app, err := bitrix24.NewApplication(config, bridgeURL, ingest.State{}, nil, nil); app == nil || err != nil {
 			t.Fatalf("complete: %v", err)
 		}
@@ -190,7 +190,7 @@ func TestNoApplication(t *testing.T) {
 	}
 	var config bitrix24.Config
 	c := &config.Bitrix24
-	c.ClientID, c.ClientSecret, c.Portals, c.Events = "local.1", "x", bitrix24.Portals{member}, bitrix24.Wanted{"ONCRMDEALADD"}
+	c.ClientID, c.ClientSecret, c.Portals, c.Events = "local.1", "x", ingest.AccountIDs{member}, bitrix24.Wanted{"ONCRMDEALADD"}
 	if _, err := bitrix24.NewApplication(config, "", ingest.State{}, nil, nil); err == nil || !strings.Contains(err.Error(), "PUBLIC_URL") {
 		t.Errorf("without a public URL: %v", err)
 	}
@@ -198,7 +198,7 @@ func TestNoApplication(t *testing.T) {
 
 // Portals and the OAuth server are checked, without quoting what may be a secret in the wrong place.
 func TestConfig(t *testing.T) {
-	var portals bitrix24.Portals
+	var portals ingest.AccountIDs
 	if err := portals.Decode(" " + member + " , b "); err != nil || len(portals) != 2 || portals[0] != member {
 		t.Errorf("%v, %v", portals, err)
 	}
@@ -207,7 +207,7 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
-	var oauth bitrix24.OAuthURL
+	var oauth ingest.BaseURL
 	if err := oauth.Decode("https://oauth.bitrix.info/"); err != nil || oauth != "https://oauth.bitrix.info" {
 		t.Errorf("%q, %v", oauth, err)
 	}

@@ -68,6 +68,15 @@ func IsInteger(raw []byte) bool {
 	return len(digits) >= 1 && len(digits) <= 30
 }
 
+// TextOrInteger returns a JSON string, or a whole number with all its digits: an id that a CRM sends as either. ok is false for anything
+// else.
+func TextOrInteger(raw []byte) (text string, ok bool) {
+	if IsInteger(raw) {
+		return string(raw), true
+	}
+	return jsontext.StringOf(raw)
+}
+
 // lastSecond is the end of the year 9999, the last that RFC 3339 can write.
 const lastSecond = 253402300799
 

@@ -91,7 +91,7 @@ func (w *world) replica(name string) (stop func()) {
 		HTTP: &http.Client{Transport: ingesttest.Direct(w.crm)}, TokenURL: "https://accounts.test/oauth/v2/token", APIURL: "https://api.test", Version: "v8",
 		ClientID: "client", ClientSecret: "client-secret", RefreshToken: "refresh-token", State: w.state,
 	}
-	events := zoho.Events{}
+	events := ingest.WantedEvents{}
 	if err := events.Decode("Deals.all"); err != nil {
 		w.t.Fatal(err)
 	}

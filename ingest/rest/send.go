@@ -69,7 +69,7 @@ func shown(request *http.Request) []string {
 	for _, values := range request.URL.Query() {
 		all = append(all, values...)
 	}
-	for _, value := range request.Header["Authorization"] {
+	for _, value := range append(request.Header.Values("Authorization"), request.Header.Values("X-Api-Token")...) {
 		all = append(all, strings.Fields(value)...)
 	}
 	return slices.DeleteFunc(all, func(value string) bool { return len(value) < shortest })

@@ -66,7 +66,7 @@ func TestSenderOfEchoes(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		_, _ = fmt.Fprintf(conn, "%s %s\r\n\r\n", r.Header.Get("Authorization"), r.URL)
+		_, _ = fmt.Fprintf(conn, "%s %s\r\n\r\n", r.Header.Get("Authorization")+r.Header.Get("X-Api-Token"), r.URL)
 		_ = conn.Close()
 	}))
 	defer server.Close()
@@ -76,6 +76,7 @@ func TestSenderOfEchoes(t *testing.T) {
 			t.Fatal(err)
 		}
 		request.Header.Set("Authorization", "Bearer s3cret-token")
+		request.Header.Set("X-Api-Token", "s3cret-api-token")
 		_, err = Sender{MaxAnswer: 2048}.Do(request)
 		var away *Unreachable
 		if !errors.As(err, &away) || strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), "***") {

@@ -1,7 +1,6 @@
 package zoho
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -21,31 +20,14 @@ type notification struct {
 // parse reads JSON by content: which Content-Type Zoho sends is not documented, so its charset counts only where the body is not
 // UTF-8. With an error, which wraps ErrMalformed, it returns what could be read, which is all that Verify needs.
 func parse(cb ingest.Callback) (notification, error) {
-	text, err := body.Text(cb.Body, nil)
-	if err != nil {
-		_, _, charset, _ := body.Content(cb.Header.Get("Content-Type"))
-		text, err = body.Text(cb.Body, charset)
-	}
-	b := notification{raw: json.RawMessage(text)}
-	if err == nil {
-		err = b.check()
-	}
+	raw, err := body.Object(cb)
+	b := notification{raw: raw}
 	for name, value := range jsontext.Members(b.raw) { // names are case-sensitive, and the last of a name wins
 		if err == nil || jsontext.Check(value) == nil {
 			b.set(string(name), value)
 		}
 	}
 	return b, err
-}
-
-func (b notification) check() error {
-	if trimmed := bytes.TrimLeft(b.raw, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
-		return fmt.Errorf("%w: the body is not a JSON object", ingest.ErrMalformed)
-	}
-	if err := jsontext.Check(b.raw); err != nil {
-		return fmt.Errorf("%w: the body is %w", ingest.ErrMalformed, err)
-	}
-	return nil
 }
 
 func (b *notification) set(name string, value json.RawMessage) {
@@ -97,13 +79,11 @@ func tokenOf(b notification) (token string, present bool, err error) {
 
 // digits returns a string, or a whole number with all its digits.
 func digits(raw []byte, name string) (string, error) {
-	if len(raw) > 0 && raw[0] == '"' {
-		return text(raw, name)
-	}
-	if !body.IsInteger(raw) {
+	text, ok := body.TextOrInteger(raw)
+	if !ok {
 		return "", fmt.Errorf("%w: %s must be a string or a whole number", ingest.ErrMalformed, name)
 	}
-	return string(raw), nil
+	return text, nil
 }
 
 // channelOf returns the channel id; empty where the body has none. Zoho sends a string; a number is accepted too, and negative ones

@@ -75,8 +75,7 @@ func (l *lister) open(ctx context.Context) error {
 	if err := ingest.CheckModule(l.query.Module); err != nil {
 		return err
 	}
-	l.query.Since = l.query.Since.UTC().Truncate(time.Second)
-	l.query.Until = l.query.Until.UTC().Add(time.Second - 1).Truncate(time.Second)
+	l.query = l.query.WholeSeconds()
 	if l.place.Since = l.query.Since; l.query.Until.Before(l.query.Since) {
 		return errors.New("zoho: the span to list ends before it begins")
 	}

@@ -19,7 +19,7 @@ type Channels struct {
 	Account   string            // the org's name in events
 	Secrets   ingest.SecretList // the first makes ids, tokens and proofs; channels of the others are replaced
 	PublicURL string            // where Zoho reaches the bridge
-	Events    Events
+	Events    ingest.WantedEvents
 	Log       *slog.Logger
 
 	mu         sync.Mutex

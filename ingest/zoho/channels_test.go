@@ -29,7 +29,7 @@ func client(crm *zohotest.CRM, version zoho.Version, state ingest.State) *zoho.C
 
 func channels(t testing.TB, crm *zohotest.CRM, version zoho.Version, state ingest.State, wanted string) *zoho.Channels {
 	t.Helper()
-	var events zoho.Events
+	var events ingest.WantedEvents
 	if err := events.Decode(wanted); err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 
 // Enable makes sure that the channels of modules, or all if none is named, are alive, including disabled ones.
 func (c *Channels) Enable(ctx context.Context, state ingest.State, modules ...string) ([]ingest.Channel, error) {
-	return c.each(ctx, state, modules, func(m *coverages, w moduleEvents) error {
+	return c.each(ctx, state, modules, func(m *coverages, w ingest.ModuleEvents) error {
 		kept := m.of(w.Module)
 		if kept.Disabled {
 			*kept = coverage{Gaps: kept.Gaps}
@@ -27,7 +27,7 @@ var errDisabled = errors.New("disabled channels are not renewed; enable them fir
 // disabled, or if all are.
 func (c *Channels) Renew(ctx context.Context, state ingest.State, modules ...string) ([]ingest.Channel, error) {
 	renewed := 0
-	list, err := c.each(ctx, state, modules, func(m *coverages, w moduleEvents) error {
+	list, err := c.each(ctx, state, modules, func(m *coverages, w ingest.ModuleEvents) error {
 		if m.of(w.Module).Disabled {
 			if len(modules) > 0 {
 				return errDisabled
@@ -46,7 +46,7 @@ func (c *Channels) Renew(ctx context.Context, state ingest.State, modules ...str
 // Disable ends the channels of modules, or all, until they are enabled again; the time until then is not a gap. It is remembered
 // first, so that Watch retries a channel that could not be ended.
 func (c *Channels) Disable(ctx context.Context, state ingest.State, modules ...string) ([]ingest.Channel, error) {
-	return c.each(ctx, state, modules, func(m *coverages, w moduleEvents) error {
+	return c.each(ctx, state, modules, func(m *coverages, w ingest.ModuleEvents) error {
 		kept := m.of(w.Module)
 		id := channelID(c.Secrets[0], c.Account, w.Module)
 		kept.Disabled, kept.Lapsed, kept.Proven, kept.Granted, kept.Expires = true, false, time.Time{}, time.Time{}, time.Time{}
@@ -62,11 +62,11 @@ func (c *Channels) Disable(ctx context.Context, state ingest.State, modules ...s
 }
 
 // each calls do for the named modules, or all, and returns all channels afterwards.
-func (c *Channels) each(ctx context.Context, state ingest.State, modules []string, do func(*coverages, moduleEvents) error) ([]ingest.Channel, error) {
+func (c *Channels) each(ctx context.Context, state ingest.State, modules []string, do func(*coverages, ingest.ModuleEvents) error) ([]ingest.Channel, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, module := range modules {
-		if !slices.ContainsFunc(c.Events, func(w moduleEvents) bool { return w.Module == module }) {
+		if !slices.ContainsFunc(c.Events, func(w ingest.ModuleEvents) bool { return w.Module == module }) {
 			return nil, fmt.Errorf("BRIDGE_ZOHO_EVENTS names no events of the module %s", module)
 		}
 	}

@@ -26,16 +26,16 @@ type Config struct {
 		WebhookIDParams       []string          `split_words:"true" default:"id,Id,ID,record_id,recordId" desc:"where a workflow webhook's record id is: the first of these parameters"`
 		WebhookIdentityParams []string          `split_words:"true" desc:"parameters that together identify a workflow webhook's delivery; its repeat then has the same id"`
 
-		ClientID     string     `split_words:"true" desc:"OAuth client; with its secret and a refresh token the bridge keeps its own channels alive and can backfill"`
-		ClientSecret string     `split_words:"true" secret:"true" desc:"secret of the OAuth client"`
-		RefreshToken string     `split_words:"true" secret:"true" desc:"refresh token with the scopes ZohoCRM.notifications.ALL and ZohoCRM.modules.{module}.READ"`
-		DC           DataCentre `split_words:"true" default:"us" desc:"data centre: us eu in cn au jp sa ca"`
-		AccountsURL  Host       `split_words:"true" desc:"accounts server, where it is not the data centre's"`
-		TokenURL     Host       `split_words:"true" desc:"where access tokens are made, where it is not /oauth/v2/token of the accounts server"`
+		ClientID     string         `split_words:"true" desc:"OAuth client; with its secret and a refresh token the bridge keeps its own channels alive and can backfill"`
+		ClientSecret string         `split_words:"true" secret:"true" desc:"secret of the OAuth client"`
+		RefreshToken string         `split_words:"true" secret:"true" desc:"refresh token with the scopes ZohoCRM.notifications.ALL and ZohoCRM.modules.{module}.READ"`
+		DC           DataCentre     `split_words:"true" default:"us" desc:"data centre: us eu in cn au jp sa ca"`
+		AccountsURL  ingest.BaseURL `split_words:"true" desc:"accounts server, where it is not the data centre's"`
+		TokenURL     ingest.BaseURL `split_words:"true" desc:"where access tokens are made, where it is not /oauth/v2/token of the accounts server"`
 		API          struct {
-			URL     Host    `desc:"host of the API, where it is not the data centre's"`
-			Version Version `default:"v8" desc:"version of the API: v2 to v8"`
+			URL     ingest.BaseURL `desc:"host of the API, where it is not the data centre's"`
+			Version Version        `default:"v8" desc:"version of the API: v2 to v8"`
 		}
-		Events Events `split_words:"true" desc:"events of the bridge's own channels: Deals.all,Contacts.create,…"`
+		Events ingest.WantedEvents `split_words:"true" desc:"events of the bridge's own channels: Deals.all,Contacts.create,…"`
 	}
 }

@@ -1,10 +1,8 @@
 package zoho
 
 import (
-	"errors"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -52,17 +50,4 @@ func (v *Version) Decode(value string) error {
 // since reports whether the version is first or a later one.
 func (v Version) since(first Version) bool {
 	return slices.Index(versions, v) >= slices.Index(versions, first)
-}
-
-// Host is a URL of a scheme, a host and perhaps a path.
-type Host string
-
-// Decode reads the URL from an environment variable.
-func (h *Host) Decode(value string) error {
-	u, err := url.Parse(strings.TrimSpace(value))
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return errors.New("must be a URL such as https://www.zohoapis.com, without a user, a query or a fragment")
-	}
-	*h = Host(strings.TrimRight(u.String(), "/"))
-	return nil
 }

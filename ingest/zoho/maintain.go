@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // listing is the list of channels, if it was read.
@@ -35,7 +37,7 @@ func (l listing) find(id, module string) (listedChannel, bool) {
 }
 
 // maintain makes sure that a module's channel is alive and as configured, and renews it when it is due, or at once.
-func (c *Channels) maintain(ctx context.Context, m *coverages, w moduleEvents, listed listing, atOnce bool) error {
+func (c *Channels) maintain(ctx context.Context, m *coverages, w ingest.ModuleEvents, listed listing, atOnce bool) error {
 	kept := m.of(w.Module)
 	if kept.Disabled {
 		return nil
@@ -51,7 +53,7 @@ func (c *Channels) maintain(ctx context.Context, m *coverages, w moduleEvents, l
 	return err
 }
 
-func (c *Channels) maintainOne(ctx context.Context, m *coverages, kept *coverage, w moduleEvents, listed listing, atOnce bool) error {
+func (c *Channels) maintainOne(ctx context.Context, m *coverages, kept *coverage, w ingest.ModuleEvents, listed listing, atOnce bool) error {
 	kept.take(c.Client.now())
 	id := channelID(c.Secrets[0], c.Account, w.Module)
 	row, there := listed.find(id, w.Module)
@@ -82,14 +84,14 @@ func (c *Channels) maintainOne(ctx context.Context, m *coverages, kept *coverage
 }
 
 // asWanted reports whether a channel in the list is as the bridge would enable it.
-func (c *Channels) asWanted(row listedChannel, w moduleEvents) bool {
+func (c *Channels) asWanted(row listedChannel, w ingest.ModuleEvents) bool {
 	return slices.Equal(row.Operations, w.Operations) && row.NotifyURL == notifyURL(c.PublicURL, c.Secrets[0], row.ID) &&
 		row.Token == channelToken(c.Secrets[0], row.ID) && !row.Related
 }
 
 // renew sends the whole channel again, by PATCH, or by PUT where it is not as configured. A channel that answers NOT_SUBSCRIBED is
 // enabled again, and the time without it becomes a gap. So is a channel whose expiry a success did not extend.
-func (c *Channels) renew(ctx context.Context, m *coverages, kept *coverage, w moduleEvents, id, method string) error {
+func (c *Channels) renew(ctx context.Context, m *coverages, kept *coverage, w ingest.ModuleEvents, id, method string) error {
 	old, own := kept.Expires, kept.Channel == id
 	err := c.ask(ctx, m, kept, w, id, method)
 	switch {
@@ -107,7 +109,7 @@ func (c *Channels) renew(ctx context.Context, m *coverages, kept *coverage, w mo
 }
 
 // ask requests the channel with the longest expiry that Zoho accepts, and stores the expiry that came back.
-func (c *Channels) ask(ctx context.Context, m *coverages, kept *coverage, w moduleEvents, id, method string) error {
+func (c *Channels) ask(ctx context.Context, m *coverages, kept *coverage, w ingest.ModuleEvents, id, method string) error {
 	var expires, start time.Time
 	var err error
 	for _, life := range c.wishes(kept, method) {
@@ -187,9 +189,9 @@ func (c *Channels) wishes(kept *coverage, method string) []time.Duration {
 	return lives(c.Client.Version)
 }
 
-func (c *Channels) wish(w moduleEvents, id string, life time.Duration) wish {
+func (c *Channels) wish(w ingest.ModuleEvents, id string, life time.Duration) wish {
 	asked := wish{
-		ID: id, Events: w.names(), Token: channelToken(c.Secrets[0], id), NotifyURL: notifyURL(c.PublicURL, c.Secrets[0], id), module: w.Module,
+		ID: id, Events: eventNames(w), Token: channelToken(c.Secrets[0], id), NotifyURL: notifyURL(c.PublicURL, c.Secrets[0], id), module: w.Module,
 	}
 	if life > 0 {
 		asked.Expiry = formatTime(c.Client.now().Add(life))

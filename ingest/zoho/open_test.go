@@ -114,22 +114,22 @@ func TestDecode(t *testing.T) {
 		{new(zoho.Version), "V2.1", ""},
 		{new(zoho.Version), "planted", "must be one of v2"},
 		{new(zoho.Version), "8", "must be one of v2"},
-		{new(zoho.Host), "https://www.zohoapis.eu/", ""},
-		{new(zoho.Host), "www.zohoapis.eu", "must be a URL"},
-		{new(zoho.Host), "https://me:planted@host", "must be a URL"},
-		{new(zoho.Host), "https://host/?token=planted", "must be a URL"},
-		{new(zoho.Events), "Deals.all, Contacts.create,Contacts.EDIT,", ""},
-		{new(zoho.Events), "Deals.all,planted", "entry 2 is not of the form Module.operation"},
-		{new(zoho.Events), "Deals.planted", "entry 1: the operation must be create, edit, delete or all"},
-		{new(zoho.Events), "planted planted.all", "entry 1 is not of the form"},
-		{new(zoho.Events), " , ", "names no event"},
+		{new(ingest.BaseURL), "https://www.zohoapis.eu/", ""},
+		{new(ingest.BaseURL), "www.zohoapis.eu", "must be a URL"},
+		{new(ingest.BaseURL), "https://me:planted@host", "must be a URL"},
+		{new(ingest.BaseURL), "https://host/?token=planted", "must be a URL"},
+		{new(ingest.WantedEvents), "Deals.all, Contacts.create,Contacts.EDIT,", ""},
+		{new(ingest.WantedEvents), "Deals.all,planted", "entry 2 is not of the form Module.operation"},
+		{new(ingest.WantedEvents), "Deals.planted", "entry 1: the operation must be create, edit, delete or all"},
+		{new(ingest.WantedEvents), "planted planted.all", "entry 1 is not of the form"},
+		{new(ingest.WantedEvents), " , ", "names no event"},
 	} {
 		err := test.into.Decode(test.value)
 		if (test.says == "") != (err == nil) || err != nil && (!strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "planted")) {
 			t.Errorf("%T %q: %v", test.into, test.value, err)
 		}
 	}
-	var events zoho.Events
+	var events ingest.WantedEvents
 	if err := events.Decode("Deals.delete,Contacts.create,Deals.create,Deals.edit,Contacts.create"); err != nil {
 		t.Fatal(err)
 	}

@@ -75,10 +75,10 @@ func timeIn(raw json.RawMessage) time.Time {
 
 // change converts a record of a collection, read at a moment; ok is false where it is outside the query.
 func (r record) change(q ingest.Query, account, collection string, read time.Time) (change ingest.Change, ok bool) {
-	made := within(r.created, q) && !r.deleted
+	made := q.Contains(r.created) && !r.deleted
 	later := !r.at.Before(q.Until) && !r.at.IsZero()
 	hidden := later && q.Origin == ingest.Repair && !r.deleted && r.created.Before(q.Until)
-	if !made && !hidden && !within(r.at, q) && !r.at.IsZero() {
+	if !made && !hidden && !q.Contains(r.at) && !r.at.IsZero() {
 		return change, false
 	}
 	change = ingest.Change{
@@ -103,8 +103,6 @@ func (r record) change(q ingest.Query, account, collection string, read time.Tim
 	}
 	return change, true
 }
-
-func within(t time.Time, q ingest.Query) bool { return !t.Before(q.Since) && t.Before(q.Until) }
 
 var fieldName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,99}$`)
 

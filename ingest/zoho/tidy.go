@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // tidy disables channels of ours that are no longer configured: of other modules, or with ids of an older secret. It leaves those
@@ -17,7 +19,7 @@ func (c *Channels) tidy(ctx context.Context, m *coverages, listed listing) error
 	}
 	var errs []error
 	for module, kept := range m.Modules {
-		wanted := slices.ContainsFunc(c.Events, func(w moduleEvents) bool { return w.Module == module })
+		wanted := slices.ContainsFunc(c.Events, func(w ingest.ModuleEvents) bool { return w.Module == module })
 		if !wanted && kept.Channel != "" && !slices.Contains(kept.Retire, kept.Channel) {
 			kept.Retire = append(kept.Retire, kept.Channel)
 		}
@@ -50,7 +52,7 @@ func (c *Channels) own(row listedChannel) bool {
 
 // outdated reports whether a channel of the bridge is another one than the module's current channel.
 func (c *Channels) outdated(row listedChannel, kept *coverage) bool {
-	wanted := slices.ContainsFunc(c.Events, func(w moduleEvents) bool { return w.Module == row.Module })
+	wanted := slices.ContainsFunc(c.Events, func(w ingest.ModuleEvents) bool { return w.Module == row.Module })
 	return !wanted || kept.Disabled || kept.Channel != row.ID && kept.Expires.After(c.Client.now())
 }
 

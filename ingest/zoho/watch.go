@@ -69,7 +69,7 @@ func (c *Channels) noteGaps(ctx context.Context, m *coverages, note func(ingest.
 // maintainAll maintains the channel of each module, the most urgent first.
 func (c *Channels) maintainAll(ctx context.Context, m *coverages, listed listing) (errs []error) {
 	wanted := slices.Clone(c.Events)
-	slices.SortStableFunc(wanted, func(a, b moduleEvents) int { return m.of(a.Module).Expires.Compare(m.of(b.Module).Expires) })
+	slices.SortStableFunc(wanted, func(a, b ingest.ModuleEvents) int { return m.of(a.Module).Expires.Compare(m.of(b.Module).Expires) })
 	unanswered := 0
 	for _, w := range wanted {
 		err := c.maintain(ctx, m, w, listed, false)

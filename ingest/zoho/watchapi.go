@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // wish is a channel as it is requested. Every request carries all of it: a PUT removes what it omits, and a token that a PATCH omits
@@ -166,11 +168,11 @@ func readChannels(got answer) (list []listedChannel, more bool, err error) {
 	for _, row := range *body.Watch {
 		channel := listedChannel{ID: row.id(), Module: row.module(), Token: row.Token, NotifyURL: row.Notify, Related: row.Related}
 		channel.Expires, _ = parseTime(row.Expiry)
-		var events Events
+		var events ingest.WantedEvents
 		for _, event := range row.Events {
 			module, word, ok := strings.Cut(event, ".")
-			if operations, err := parseOperation(word); ok && err == nil && module == channel.Module {
-				events = events.add(module, operations)
+			if operations, err := ingest.ParseOperations(word); ok && err == nil && module == channel.Module {
+				events = events.Add(module, operations)
 			}
 		}
 		if len(events) == 1 {
