@@ -38,7 +38,7 @@ func TestGapThatNothingCanRepair(t *testing.T) {
 		if text := log.String(); !strings.Contains(text, "level=ERROR") || !strings.Contains(text, "changes may be lost") || !strings.Contains(text, "account=1 module=Deals") {
 			t.Error(text)
 		}
-		if kept := state.Shared.(*ingesttest.Memory).Dump(); strings.Contains(kept, "Deals") {
+		if kept := state.Shared.(*ingesttest.FailingMemory).Dump(); strings.Contains(kept, "Deals") {
 			t.Error(kept)
 		}
 	})
