@@ -33,7 +33,7 @@ func TestGapOfAQueueIsStored(t *testing.T) {
 	k := newKeeping(&Keeper{
 		State: ingest.State{Shared: store, Secret: &ingest.Memory{}}, Ready: func(context.Context) bool { return true },
 		Metrics: NewKeeperMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler),
-	}, &ingest.CRM{Provider: "crm", Drainer: queue})
+	}, &ingest.CRM{Provider: "crm", Drainer: queue, Lister: struct{ ingest.Lister }{}})
 	store.is = true
 	if err := k.drainWhenDue(t.Context()); !errors.Is(err, errDown) || queue.waiting == nil {
 		t.Errorf("the gap was not stored, and yet: %v", err)
