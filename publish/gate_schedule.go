@@ -170,7 +170,7 @@ func (t *scheduler) calm(cid uint64, last connQueue) (sent int64, ok bool) {
 		come := sent - last.sent
 		served := last.batch == 0 || 2*come >= last.batch || come > 0 && time.Now().After(last.over)
 		switch waited := time.Since(begun); {
-		case pending <= calmBytes && (served || waited > sliceMost):
+		case pending <= calmBytes && (served || waited > serveMost):
 			return sent, true
 		case waited > turnMost:
 			return 0, false
