@@ -2,10 +2,12 @@ package bitrix24
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -19,6 +21,9 @@ type Subscriptions struct {
 	Events  Wanted
 	Handler string // where the portals post to: <public URL>/bitrix24/events
 	Offline bool   // the events wait in the portal's queue instead
+
+	mu      sync.Mutex
+	checked map[string]checkedPortal
 }
 
 // How often bindings are checked.
@@ -37,30 +42,76 @@ func (s *Subscriptions) channelID() string {
 
 // Watch implements ingest.Watcher: it reads what is bound in each portal (event.get), binds what is missing (event.bind), and
 // unbinds what it once bound and is no longer configured (event.unbind). A binding that has vanished is a gap from the last time
-// that it was seen. It leaves other handlers alone.
+// that it was seen. It leaves other handlers alone. Many portals are checked at once, and each only when its check is due or asked for,
+// so that an installation in one portal calls no other.
 func (s *Subscriptions) Watch(ctx context.Context, state ingest.State, note func(ingest.Gap) error) (ingest.Watched, error) {
+	checked := make([]checkedPortal, len(s.Portals))
+	err := eachPortal(ctx, s.Portals, func(ctx context.Context, i int) error {
+		checked[i] = s.check(ctx, state.Shared, s.Portals[i], note)
+		return checked[i].failure
+	})
 	watched := ingest.Watched{Next: time.Now().Add(lookEvery)}
-	var failed error
-	for _, member := range s.Portals {
-		channel, err := s.watch(ctx, state.Shared, member)
-		watched.Channels = append(watched.Channels, channel)
-		if err = errors.Join(err, noteGaps(ctx, state.Shared, member, note)); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("events of portal %s: %w", member, err))
-			watched.Next = time.Now().Add(lookAgain)
-			if late(ctx) {
-				watched.Next = time.Now()
-			}
+	for _, one := range checked {
+		watched.Channels = append(watched.Channels, one.channel)
+		if one.next.Before(watched.Next) {
+			watched.Next = one.next
 		}
 	}
-	return watched, failed
+	return watched, err
 }
 
-func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member string) (ingest.Channel, error) {
+// check checks a portal, if that is due or was asked for, and notes its gaps.
+func (s *Subscriptions) check(ctx context.Context, store ingest.Store, member string, note func(ingest.Gap) error) checkedPortal {
+	one, isDue := s.lastCheck(ctx, store, member)
+	if !isDue {
+		return one
+	}
+	one = checkedPortal{next: time.Now().Add(lookEvery)}
+	var err error
+	one.channel, one.asked, err = s.watch(ctx, store, member)
+	if err = errors.Join(err, noteGaps(ctx, store, member, note)); err != nil {
+		one.failure = fmt.Errorf("events of portal %s: %w", member, err)
+		one.next = time.Now().Add(lookAgain)
+		if late(ctx) && !errors.Is(err, context.DeadlineExceeded) {
+			one.next = time.Now()
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.checked == nil {
+		s.checked = map[string]checkedPortal{}
+	}
+	s.checked[member] = one
+	return one
+}
+
+// checkedPortal is the last check of a portal by this process.
+type checkedPortal struct {
+	channel ingest.Channel
+	asked   string    // what bindings.Asked was then
+	next    time.Time // when the next one is due
+	failure error
+}
+
+// lastCheck returns the last check of a portal, and whether another is due or was asked for, or gaps were left.
+func (s *Subscriptions) lastCheck(ctx context.Context, store ingest.Store, member string) (last checkedPortal, isDue bool) {
+	s.mu.Lock()
+	last, ok := s.checked[member]
+	s.mu.Unlock()
+	if !ok || !time.Now().Before(last.next) {
+		return last, true
+	}
+	kept, _, err := bindingsOf(store, member).Load(ctx)
+	return last, err != nil || kept.Asked != last.asked || len(kept.Gaps) > 0
+}
+
+// watch checks a portal. asked is the last request for a check that it has seen.
+func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member string) (channel ingest.Channel, asked string, err error) {
 	table, err := openTable()
 	if err != nil {
-		return ingest.Channel{}, err
+		return ingest.Channel{}, asked, err
 	}
-	channel := ingest.Channel{Provider: Provider, Account: member, ID: s.channelID(), State: "active", Queued: s.Offline}
+	channel = ingest.Channel{Provider: Provider, Account: member, ID: s.channelID(), State: "active", Queued: s.Offline}
 	for _, event := range s.Events {
 		channel.Modules = append(channel.Modules, table.moduleOf(event))
 	}
@@ -70,6 +121,7 @@ func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member st
 	var have []binding
 	start := time.Now()
 	err = remember(ctx, store, member, func(kept *bindings) error {
+		asked = kept.Asked
 		if kept.Disabled {
 			channel.State = "disabled"
 			return nil
@@ -92,12 +144,12 @@ func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member st
 		})
 	}
 	if err != nil {
-		channel.State, channel.Problem = "lapsed", err.Error()
+		channel.State, channel.Problem = "lapsed", clipped(err.Error())
 		if errors.Is(err, errNotInstalled) || refusedWith(err, "WRONG_AUTH_TYPE", "ACCESS_DENIED") {
 			channel.State = "refused"
 		}
 	}
-	return channel, err
+	return channel, asked, err
 }
 
 // settle changes a portal's bindings from have to what is needed. What failed is in the error; the rest is done all the same.
@@ -231,5 +283,8 @@ func (s *Subscriptions) change(ctx context.Context, state ingest.State, member s
 	if !slices.Contains(s.Portals, member) {
 		return fmt.Errorf("BRIDGE_BITRIX24_PORTALS does not name the portal %q", member)
 	}
-	return remember(ctx, state.Shared, member, f)
+	return remember(ctx, state.Shared, member, func(kept *bindings) error {
+		kept.Asked = rand.Text()
+		return f(kept)
+	})
 }
