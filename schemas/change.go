@@ -37,6 +37,9 @@ type Change struct {
 	// is known.
 	OccurredAt time.Time `json:"occurredAt,omitzero"`
 
+	// ChangedBy is the CRM's id of who changed it. Empty where the CRM did not say.
+	ChangedBy string `json:"changedBy,omitzero"`
+
 	// Fields are the names of the fields that changed, by record id. Nil where unknown, which does not mean that none changed.
 	Fields map[string][]string `json:"fields,omitzero"`
 

@@ -52,6 +52,9 @@ func unsure(err error) bool {
 	return errors.As(err, &away) || errors.As(err, &refusal) && refusal.Status >= 500 && !refusedWith(err, "QUERY_LIMIT_EXCEEDED")
 }
 
+// noAnswer reports whether a call got no answer of the portal, or only that it does not work now.
+func noAnswer(err error) bool { return unsure(err) && !refusedWith(err, "OPERATION_TIME_LIMIT") }
+
 // explain adds to an error what a person can do about it.
 func explain(err error) error {
 	switch {

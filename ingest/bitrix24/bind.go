@@ -2,10 +2,12 @@ package bitrix24
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -19,6 +21,9 @@ type Subscriptions struct {
 	Events  Wanted
 	Handler string // where the portals post to: <public URL>/bitrix24/events
 	Offline bool   // the events wait in the portal's queue instead
+
+	mu      sync.Mutex
+	checked map[string]checkedPortal
 }
 
 // How often bindings are checked.
@@ -33,71 +38,6 @@ func (s *Subscriptions) channelID() string {
 		return "offline"
 	}
 	return "events"
-}
-
-// Watch implements ingest.Watcher: it reads what is bound in each portal (event.get), binds what is missing (event.bind), and
-// unbinds what it once bound and is no longer configured (event.unbind). A binding that has vanished is a gap from the last time
-// that it was seen. It leaves other handlers alone.
-func (s *Subscriptions) Watch(ctx context.Context, state ingest.State, note func(ingest.Gap) error) (ingest.Watched, error) {
-	watched := ingest.Watched{Next: time.Now().Add(lookEvery)}
-	var failed error
-	for _, member := range s.Portals {
-		channel, err := s.watch(ctx, state.Shared, member)
-		watched.Channels = append(watched.Channels, channel)
-		if err = errors.Join(err, noteGaps(ctx, state.Shared, member, note)); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("events of portal %s: %w", member, err))
-			watched.Next = time.Now().Add(lookAgain)
-			if late(ctx) {
-				watched.Next = time.Now()
-			}
-		}
-	}
-	return watched, failed
-}
-
-func (s *Subscriptions) watch(ctx context.Context, store ingest.Store, member string) (ingest.Channel, error) {
-	table, err := openTable()
-	if err != nil {
-		return ingest.Channel{}, err
-	}
-	channel := ingest.Channel{Provider: Provider, Account: member, ID: s.channelID(), State: "active", Queued: s.Offline}
-	for _, event := range s.Events {
-		channel.Modules = append(channel.Modules, table.moduleOf(event))
-	}
-	slices.Sort(channel.Modules)
-	channel.Modules = slices.Compact(channel.Modules)
-
-	var have []binding
-	start := time.Now()
-	err = remember(ctx, store, member, func(kept *bindings) error {
-		if kept.Disabled {
-			channel.State = "disabled"
-			return nil
-		}
-		if have, err = s.bound(ctx, member); err != nil {
-			return err
-		}
-		for _, want := range s.needed() {
-			if slices.Contains(have, want) {
-				kept.covered(table, &s.Client.portal(member).clock, member, want, start)
-			} else {
-				kept.missing(want) // stored before it is bound again: the answer to that may be lost
-			}
-		}
-		return nil
-	})
-	if err == nil && channel.State != "disabled" {
-		err = remember(ctx, store, member, func(kept *bindings) error {
-			return s.settle(ctx, table, member, kept, have)
-		})
-	}
-	if err != nil {
-		channel.State, channel.Problem = "lapsed", err.Error()
-		if errors.Is(err, errNotInstalled) || refusedWith(err, "WRONG_AUTH_TYPE", "ACCESS_DENIED") {
-			channel.State = "refused"
-		}
-	}
-	return channel, err
 }
 
 // settle changes a portal's bindings from have to what is needed. What failed is in the error; the rest is done all the same.
@@ -231,5 +171,8 @@ func (s *Subscriptions) change(ctx context.Context, state ingest.State, member s
 	if !slices.Contains(s.Portals, member) {
 		return fmt.Errorf("BRIDGE_BITRIX24_PORTALS does not name the portal %q", member)
 	}
-	return remember(ctx, state.Shared, member, f)
+	return remember(ctx, state.Shared, member, func(kept *bindings) error {
+		kept.Asked = rand.Text()
+		return f(kept)
+	})
 }

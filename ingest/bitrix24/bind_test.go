@@ -132,6 +132,7 @@ func TestGapAcrossFailures(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		for range 10 {
+			time.Sleep(5 * time.Minute) // until the next check is due
 			if watched, err := watchOnce(t.Context(), w); err == nil {
 				if len(watched.Gaps) != 1 || watched.Gaps[0].Since.After(sure) {
 					t.Errorf("%+v", watched.Gaps)

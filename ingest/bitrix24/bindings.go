@@ -3,6 +3,7 @@ package bitrix24
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -35,6 +36,7 @@ func compareBindings(a, b binding) int {
 // bindings is the state of a portal's bindings, in State.Shared.
 type bindings struct {
 	Disabled bool          `json:"disabled,omitempty"`
+	Asked    string        `json:"asked,omitempty"` // a word that changes when somebody asks for a check, as by an installation
 	Ours     []seenBinding `json:"ours"`
 	Gaps     []ingest.Gap  `json:"gaps,omitempty"` // not noted yet
 }
@@ -102,13 +104,24 @@ func (m *bindings) all() []binding {
 // remember changes and stores a portal's state, also where the change failed halfway or time ran out. If somebody else was faster
 // it starts over.
 func remember(ctx context.Context, store ingest.Store, member string, change func(*bindings) error) (failed error) {
-	// Lenient: what cannot be decoded is dropped, and what is bound is found again.
-	stored := rest.Value[bindings]{Store: lasting{store}, Key: "bitrix24.bindings." + member, Lenient: true}
-	_, err := stored.Update(ctx, func(kept *bindings) error {
+	_, err := bindingsOf(store, member).Update(ctx, func(kept *bindings) error {
 		failed = change(kept)
 		return nil
 	})
 	return errors.Join(failed, err)
+}
+
+// askForCheck has the next Watch check a portal, whenever it did so last.
+func askForCheck(ctx context.Context, store ingest.Store, member string) error {
+	return remember(ctx, store, member, func(kept *bindings) error {
+		kept.Asked = rand.Text()
+		return nil
+	})
+}
+
+// bindingsOf returns where a portal's state is stored. What cannot be decoded is dropped, and what is bound is found again.
+func bindingsOf(store ingest.Store, member string) rest.Value[bindings] {
+	return rest.Value[bindings]{Store: lasting{store}, Key: "bitrix24.bindings." + member, Lenient: true}
 }
 
 // noteGaps notes a portal's gaps, and forgets them.

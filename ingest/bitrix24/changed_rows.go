@@ -29,13 +29,16 @@ type shelf struct {
 func (s shelf) String() string { return s.member + "/" + strconv.Itoa(s.entityType) }
 
 // recordNames are the names of the fields that are read of a record.
-type recordNames struct{ id, created, updated string }
+type recordNames struct {
+	id, created, updated string
+	changedBy            []string // the first that a record has: it depends on its entity type and on the portal's version
+}
 
 func (s shelf) names() recordNames {
 	if s.entityType == activityType {
-		return recordNames{"ID", "CREATED", "LAST_UPDATED"}
+		return recordNames{"ID", "CREATED", "LAST_UPDATED", []string{"EDITOR_ID", "MODIFY_BY_ID"}}
 	}
-	return recordNames{"id", "createdTime", "updatedTime"}
+	return recordNames{"id", "createdTime", "updatedTime", []string{"updatedBy", "modifyById", "MODIFY_BY_ID"}}
 }
 
 // module returns the module of live events of the same records.
@@ -77,6 +80,7 @@ type readRecord struct {
 	id               string
 	number           int
 	created, updated time.Time // zero where it has none
+	changedBy        string    // empty where it names nobody
 }
 
 func (s shelf) read(raw json.RawMessage) (readRecord, error) {
@@ -91,6 +95,11 @@ func (s shelf) read(raw json.RawMessage) (readRecord, error) {
 		return readRecord{}, errors.New("the id of a listed record is not a number")
 	}
 	record.created, record.updated = moment(members[names.created]), moment(members[names.updated])
+	for _, name := range names.changedBy {
+		if record.changedBy = userOf(members[name]); record.changedBy != "" {
+			break
+		}
+	}
 	if record.updated.IsZero() {
 		return readRecord{}, errors.New("a listed record has no modification time")
 	}
@@ -111,7 +120,7 @@ func (s shelf) change(have credentials, query ingest.Query, record readRecord, r
 		Source: RecordsLabel, Provider: Provider, Account: s.member, Module: module, Operation: "edit", IDs: []string{record.id},
 		Collection: collectionOf(have, module), OccurredAt: record.updated, ReceivedAt: time.Now().UTC(), Origin: query.Origin,
 		Values: map[string]json.RawMessage{record.id: raw}, NativeOperation: "crm.item.list", NativeBody: raw,
-		Mark: record.updated.Format(time.RFC3339),
+		Mark: record.updated.Format(time.RFC3339), ChangedBy: record.changedBy,
 	}
 	if query.Contains(record.created) {
 		change.Operation = "create"

@@ -123,7 +123,7 @@ func TestChangedMakesEvents(t *testing.T) {
 				if data := string(events[0].Data()); module == "Deal" && (!strings.Contains(data, "12345678901234567890.10") || strings.Count(data, "a customer's own") != 2) {
 					t.Errorf("the record has changed: %s", data)
 				}
-				if !json.Valid(change.Values[change.IDs[0]]) || change.OccurredAt.IsZero() || change.Account != member {
+				if !json.Valid(change.Values[change.IDs[0]]) || change.OccurredAt.IsZero() || change.ChangedBy != "1" || change.Account != member {
 					t.Errorf("%+v", change)
 				}
 				ids[events[0].ID()] = true

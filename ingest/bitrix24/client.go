@@ -61,6 +61,9 @@ func (c *Client) call(ctx context.Context, member, method string, params map[str
 
 func (c *Client) result(ctx context.Context, member, method string, params map[string]any) (result json.RawMessage, err error) {
 	portal := c.portal(member)
+	if err := portal.mayCall(); err != nil {
+		return nil, err
+	}
 	have, err := portal.token.Get(ctx)
 	if err != nil {
 		return nil, err
@@ -110,6 +113,13 @@ func (c *Client) post(ctx context.Context, portal *portal, have credentials, met
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "application/json")
 	sent := time.Now()
+	defer func() {
+		if noAnswer(err) {
+			portal.heard(sent, err)
+		} else {
+			portal.heard(sent, nil)
+		}
+	}()
 	answer, err := rest.Sender{HTTP: c.HTTP, MaxAnswer: maxAnswer}.Do(request)
 	if err != nil {
 		return nil, 0, err

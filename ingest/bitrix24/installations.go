@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
@@ -18,6 +19,9 @@ type Installations struct {
 	Client  *Client
 	Portals []string // member_ids whose installation is accepted
 	Woken   func()   // called after an installation, when events can be bound; nil: not called
+
+	once       sync.Once
+	configured map[string]bool // Portals
 
 	learnt learntTokens
 	turns  turns  // of checks at the OAuth server
@@ -81,6 +85,10 @@ func (i *Installations) check(ctx context.Context, from Installation) error {
 		return fmt.Errorf("%w: the installation: %w", ingest.ErrRetry, err)
 	}
 	i.Client.log().Info("application installed", "portal", from.MemberID, "endpoint", next.Endpoint)
+	if err := askForCheck(ctx, i.Client.State.Shared, from.MemberID); err != nil {
+		i.Client.log().Warn("events are not bound right after the installation; the next check of the portal does it", "portal", from.MemberID, "error", err)
+	}
+	i.Client.portal(from.MemberID).heard(time.Time{}, nil) // it may have another address now
 	if i.Woken != nil {
 		i.Woken()
 	}
@@ -165,5 +173,11 @@ func (i *Installations) proves(ctx context.Context, member, token string) bool {
 
 // isConfigured reports whether a portal is one of Portals.
 func (i *Installations) isConfigured(member string) bool {
-	return member != "" && slices.Contains(i.Portals, member)
+	i.once.Do(func() {
+		i.configured = make(map[string]bool, len(i.Portals))
+		for _, portal := range i.Portals {
+			i.configured[portal] = true
+		}
+	})
+	return i.configured[member]
 }

@@ -2,7 +2,6 @@ package bitrix24
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -27,11 +26,11 @@ type Offline struct {
 // warnAgain is how often the warning about a licence without reservation is logged.
 const warnAgain = 24 * time.Hour
 
-// Drain implements ingest.Drainer. It ends early, between two batches, where ctx leaves little time. A portal's failure is in the
+// Drain implements ingest.Drainer: it empties the queues of many portals at once, each for about a minute. A portal's failure is in the
 // error; the other queues are emptied all the same.
 func (o *Offline) Drain(ctx context.Context, state ingest.State, accept ingest.Accept, _ func(ingest.Gap) error) error {
-	var failed error
-	for _, member := range o.Portals {
+	return eachPortal(ctx, o.Portals, func(ctx context.Context, i int) error {
+		member := o.Portals[i]
 		o.mu.Lock()
 		queue := &queue{client: o.Client, member: member, accept: accept, clean: o.clean[member], warn: func() { o.warn(member) }}
 		o.mu.Unlock()
@@ -43,10 +42,10 @@ func (o *Offline) Drain(ctx context.Context, state ingest.State, accept ingest.A
 		o.clean[member] = err == nil
 		o.mu.Unlock()
 		if err != nil {
-			failed = errors.Join(failed, fmt.Errorf("queue of portal %s: %w", member, err))
+			return fmt.Errorf("queue of portal %s: %w", member, err)
 		}
-	}
-	return failed
+		return nil
+	})
 }
 
 // warn logs, once a day, what a licence without reservation means.

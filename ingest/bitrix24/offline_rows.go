@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,7 +35,7 @@ func decodeRow(raw json.RawMessage, table table, member string, access credentia
 	change := ingest.Change{
 		Source: EventsLabel, Provider: Provider, Account: member, Module: event.module, Operation: event.operation,
 		Collection: collectionOf(access, event.module), OccurredAt: row.at, ReceivedAt: time.Now().UTC(), Origin: ingest.Live,
-		NativeOperation: row.Event, NativeBody: withoutAuthorization(raw, members), Mark: row.mark(),
+		NativeOperation: row.Event, NativeBody: withoutAuthorization(raw, members), Mark: row.mark(), ChangedBy: rowUser(members),
 	}
 	id, values, err := readEventData(members["EVENT_DATA"], entityType)
 	if err != nil && (event.module != unnumbered || !errors.Is(err, errBlank)) {
@@ -131,6 +132,22 @@ func withoutAuthorization(raw json.RawMessage, members map[string]json.RawMessag
 		members["EVENT_ADDITIONAL"] = objectOf(map[string]json.RawMessage{"user_id": user})
 	}
 	return objectOf(members)
+}
+
+// rowUser returns who made the change of a row; empty where EVENT_ADDITIONAL names nobody.
+func rowUser(members map[string]json.RawMessage) string {
+	var additional map[string]json.RawMessage
+	_ = json.Unmarshal(members["EVENT_ADDITIONAL"], &additional)
+	return userOf(additional["user_id"])
+}
+
+// userOf returns the id of a user, which is a number; empty for anything else, and for 0, which is nobody.
+func userOf(raw json.RawMessage) string {
+	id := scalar(raw)
+	if n, err := strconv.ParseInt(id, 10, 64); err != nil || n <= 0 {
+		return ""
+	}
+	return id
 }
 
 // objectOf writes members in the order of their names, each as it is written.

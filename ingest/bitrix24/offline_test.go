@@ -117,7 +117,7 @@ func TestOfflineChange(t *testing.T) {
 		got := map[string]string{}
 		m := mapping(t, "bitrix24-events", open(t, openEvents))
 		for _, change := range k.events {
-			if !change.OccurredAt.Equal(at) || change.Account != member || change.Origin != ingest.Live || change.Mark == "" || change.ReceivedAt.Sub(at) < time.Hour {
+			if !change.OccurredAt.Equal(at) || change.ChangedBy != "1" || change.Account != member || change.Origin != ingest.Live || change.Mark == "" || change.ReceivedAt.Sub(at) < time.Hour {
 				t.Errorf("%+v", change)
 			}
 			if !strings.HasSuffix(change.Collection, "/crm/"+change.Module) || !strings.HasPrefix(change.Collection, "https://") {

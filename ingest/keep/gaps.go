@@ -20,13 +20,17 @@ type job struct {
 	Second bool      `json:",omitempty"` // it was repaired, and is read once more
 	Tried  time.Time // when its repair was last started or resumed
 	Fails  int       // in a row
+
+	shard int // that it is stored in
 }
 
 // repairs is the state of a CRM's repairs.
 type repairs struct {
-	Sure time.Time            // the last moment at which callbacks could be accepted
+	Sure time.Time            // the last moment at which callbacks could be accepted; in shard 0 alone
 	Done map[string]time.Time // when a module was last repaired, by account and module
 	Jobs []job
+
+	Sharded bool `json:",omitempty"` // the other shards are in use, or were; in shard 0 alone
 }
 
 const (

@@ -83,15 +83,11 @@ func (d *down) Save(ctx context.Context, key string, value []byte, revision uint
 func opened(t *testing.T) (*repairer, *down) {
 	t.Helper()
 	store := &down{}
-	_, err := channelsOf(store, "crm").Update(t.Context(), func(all *[]ingest.Channel) error {
-		*all = []ingest.Channel{
-			{Account: "default", State: "active", Modules: []string{"Deals"}},
-			{Account: "queued", State: "active", Queued: true, Modules: []string{"Deals"}},
-			{Account: "off", State: "disabled", Modules: []string{"Deals"}},
-		}
-		return nil
-	})
-	if err != nil {
+	if err := saveChannels(t.Context(), store, "crm", []ingest.Channel{
+		{Account: "default", State: "active", Modules: []string{"Deals"}},
+		{Account: "queued", State: "active", Queued: true, Modules: []string{"Deals"}},
+		{Account: "off", State: "disabled", Modules: []string{"Deals"}},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	return &repairer{
@@ -104,7 +100,7 @@ type lists struct{ ingest.Lister }
 
 func gapsOf(t *testing.T, k *repairer) []job {
 	t.Helper()
-	r, _, err := repairsOf(k.shared, k.Provider).Load(t.Context())
+	r, _, err := repairsOf(k.shared, k.Provider, 0).Load(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

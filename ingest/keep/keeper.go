@@ -5,14 +5,13 @@ package keep
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
-	"github.com/crm-bridge/crm-bridge/ingest/retry"
 )
 
 // Keeper keeps the subscriptions of CRMs alive, empties their queues and repairs gaps. Set the fields once.
@@ -62,46 +61,6 @@ func (k *Keeper) Run(ctx context.Context) {
 	all.Wait()
 }
 
-// keeping does what is due for one CRM.
-type keeping struct {
-	*Keeper
-	repairer
-	claim   *claim
-	next    time.Time // of Watch
-	woken   string    // the last Wake that was seen
-	drained time.Time
-	warned  string // the last problem that was logged
-}
-
-func newKeeping(k *Keeper, kept *ingest.CRM) *keeping {
-	return &keeping{
-		Keeper: k, claim: &claim{store: k.State.Shared, key: "claim." + kept.Provider, owner: k.Replica},
-		repairer: repairer{
-			CRM: kept, shared: k.State.Shared, accept: k.Accept, ready: k.Ready, settle: settleOf(kept), missed: &k.missed,
-			metrics: k.Metrics, log: k.Log.With("source", kept.Provider),
-		},
-	}
-}
-
-// run waits for the claim, and does what is due while it holds it, until ctx ends.
-func (k *keeping) run(ctx context.Context) {
-	for {
-		k.noteMissed(ctx)
-		held, err := k.claim.hold(ctx)
-		if held {
-			k.keep(ctx)
-		} else {
-			k.say(err)
-		}
-		if retry.Sleep(ctx, keepEvery) != nil {
-			break
-		}
-	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushFor)
-	defer cancel()
-	_ = k.claim.release(last) // otherwise it expires
-}
-
 // flushFor bounds what is stored at the end.
 const flushFor = time.Second
 
@@ -115,130 +74,16 @@ func (k *Keeper) Flush(ctx context.Context) {
 	}
 }
 
-// keep does what is due until ctx ends or the claim is lost.
-func (k *keeping) keep(ctx context.Context) {
-	k.next = time.Time{} // another replica may have left gaps
-	ctx, lose := context.WithCancel(ctx)
-	renewing := make(chan struct{})
-	go func() {
-		defer close(renewing)
-		defer lose()
-		k.renew(ctx)
-	}()
-	for {
-		if err := k.turn(ctx); ctx.Err() == nil {
-			k.say(err)
-		}
-		if retry.Sleep(ctx, keepEvery) != nil {
-			break
-		}
-	}
-	lose()
-	<-renewing
-}
-
-// renew renews the claim, and stores that callbacks can be accepted, until ctx ends or the claim is lost.
-func (k *keeping) renew(ctx context.Context) {
-	for renewed := time.Now(); ; {
-		k.noteMissed(ctx)
-		held, err := k.claim.hold(ctx)
-		switch {
-		case held:
-			renewed = time.Now()
-			if err := k.noteOutage(ctx); err != nil && ctx.Err() == nil {
-				k.log.Warn("the time of the last accepted callbacks cannot be stored: an outage now would not be repaired", "error", err)
-			}
-		case err == nil || time.Since(renewed) > claimLife-2*keepEvery:
-			return
-		}
-		if retry.Sleep(ctx, keepEvery) != nil {
-			return
-		}
-	}
-}
-
-// say logs a problem when it changes.
-func (k *keeping) say(err error) {
-	text := ""
-	if err != nil {
-		text = err.Error()
-	}
-	if text != k.warned && text != "" {
-		k.log.Warn("keeping subscriptions, queues and gaps failed; it is retried", "error", text)
-	}
-	k.warned = text
-}
-
-// turn does what is due.
-func (k *keeping) turn(ctx context.Context) error {
-	var errs []error
-	if k.Watcher != nil {
-		errs = append(errs, k.watchWhenDue(ctx))
-	}
-	if k.Drainer != nil {
-		errs = append(errs, k.drainWhenDue(ctx))
-	}
-	if k.Lister != nil && k.ready(ctx) {
-		errs = append(errs, k.repair(ctx))
-	}
-	return errors.Join(errs...)
-}
-
-// watchWhenDue calls Watch if it is time, or after a Wake.
-func (k *keeping) watchWhenDue(ctx context.Context) error {
-	word, _, err := k.wake().Load(ctx)
-	if err != nil {
-		return err
-	}
-	if time.Now().Before(k.next) && word == k.woken {
-		return nil
-	}
-	k.woken = word
-	return k.watch(ctx)
-}
-
-// drainWhenDue calls Drain if it is time.
-func (k *keeping) drainWhenDue(ctx context.Context) error {
-	if time.Since(k.drained) < drainEvery || !k.ready(ctx) {
-		return nil
-	}
-	k.drained = time.Now()
-	return k.Drainer.Drain(ctx, k.State, k.Accept, k.noter(ctx))
-}
-
-// noter returns what stores the gaps that a Watcher or a Drainer finds.
-func (k *keeping) noter(ctx context.Context) func(ingest.Gap) error {
-	return func(gap ingest.Gap) error { return k.note(ctx, gap) }
-}
-
-func (k *keeping) watch(ctx context.Context) error {
-	watched, err := k.Watcher.Watch(ctx, k.State, k.noter(ctx))
-	if k.next = watched.Next; k.next.IsZero() || err != nil && k.next.After(time.Now().Add(10*watchRetry)) {
-		k.next = time.Now().Add(watchRetry)
-	}
-	k.Metrics.expiry(watched.Channels)
-	if watched.Channels == nil {
-		return err
-	}
-	return errors.Join(err, k.Remember(ctx, k.Provider, watched.Channels))
-}
-
 // Remember stores how the channels of a provider are, for all replicas.
 func (k *Keeper) Remember(ctx context.Context, provider string, channels []ingest.Channel) error {
-	stored := channelsOf(k.State.Shared, provider)
-	stored.Lenient = true // they are replaced
-	_, err := stored.Update(ctx, func(all *[]ingest.Channel) error {
-		*all = channels
-		return nil
-	})
-	return err
+	return saveChannels(ctx, k.State.Shared, provider, channels)
 }
 
 // Channels returns how all channels are, as the replica that keeps them last saw them.
 func (k *Keeper) Channels(ctx context.Context) ([]ingest.Channel, error) {
 	var all []ingest.Channel
 	for _, kept := range k.CRMs {
-		channels, _, err := channelsOf(k.State.Shared, kept.Provider).Load(ctx)
+		channels, err := loadChannels(ctx, k.State.Shared, kept.Provider)
 		if err != nil {
 			return all, err
 		}
@@ -249,11 +94,22 @@ func (k *Keeper) Channels(ctx context.Context) ([]ingest.Channel, error) {
 
 // Repaired returns when a gap of one of a channel's modules was last repaired; zero: none was.
 func (k *Keeper) Repaired(ctx context.Context, channel ingest.Channel) (last time.Time, err error) {
-	r, _, err := repairsOf(k.State.Shared, channel.Provider).Load(ctx)
-	for _, module := range channel.Modules {
-		if at := r.Done[channel.Account+"/"+module]; at.After(last) {
-			last = at
+	accounts := 0
+	for _, kept := range k.CRMs {
+		if kept.Provider == channel.Provider {
+			accounts = len(kept.Accounts)
 		}
 	}
-	return last, err
+	for _, shard := range slices.Compact([]int{0, shardOf(channel.Account, accounts)}) {
+		r, _, err := repairsOf(k.State.Shared, channel.Provider, shard).Load(ctx)
+		if err != nil {
+			return last, err
+		}
+		for _, module := range channel.Modules {
+			if at := r.Done[channel.Account+"/"+module]; at.After(last) {
+				last = at
+			}
+		}
+	}
+	return last, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -31,97 +32,55 @@ type repairer struct {
 	log     *slog.Logger
 
 	lastReady time.Time // when callbacks could last be taken, in this process
+	first     int       // the shard that the next turn begins with
 }
 
-// change changes the state of repairs; f may be called again where another replica was faster.
-func (k *repairer) change(ctx context.Context, f func(*repairs)) error {
-	_, err := repairsOf(k.shared, k.Provider).Update(ctx, func(r *repairs) error {
+// change changes a shard of the state of repairs; f may be called again where another replica was faster.
+func (k *repairer) change(ctx context.Context, shard int, f func(*repairs)) error {
+	_, err := repairsOf(k.shared, k.Provider, shard).Update(ctx, func(r *repairs) error {
 		f(r)
 		return nil
 	})
 	return err
 }
 
-// noteOutage remembers the last moment at which callbacks could be taken. If that was some time ago, the time since becomes a gap;
-// also a short time, if this process has just begun, which does not know why.
-func (k *repairer) noteOutage(ctx context.Context) error {
-	if k.Lister == nil || !k.ready(ctx) {
-		return nil
-	}
-	now, before := time.Now().UTC(), k.lastReady
-	k.lastReady = now
-	channels, _, err := channelsOf(k.shared, k.Provider).Load(ctx)
-	if err != nil || len(channels) == 0 && k.Watcher == nil { // no Watcher will add any
-		return err
-	}
-	var since time.Time
-	var added int
-	err = k.change(ctx, func(r *repairs) {
-		added = 0
-		if since = r.Sure; before.After(since) {
-			since = before // callbacks were accepted while the state was unreachable
-		}
-		if !r.Sure.IsZero() && (now.Sub(since) > outage || before.IsZero()) {
-			added = k.addAll(r, channels, interval{since, now}, "the bridge could not accept callbacks")
-		}
-		r.Sure = now
-	})
-	if err == nil && added > 0 {
-		k.log.Warn("callbacks could not be accepted; reading from the CRM what changed meanwhile", "since", since, "until", now)
-	}
-	return err
-}
-
-// noteMissed makes a gap of the time in which callbacks were refused.
-func (k *repairer) noteMissed(ctx context.Context) {
-	missed, ok := k.missed.take(k.Provider)
-	if !ok || k.Lister == nil {
-		return
-	}
-	channels, _, err := channelsOf(k.shared, k.Provider).Load(ctx)
-	if err == nil {
-		err = k.change(ctx, func(r *repairs) { k.addAll(r, channels, missed, "callbacks were refused") })
-	}
-	if err != nil {
-		k.missed.add(k.Provider, missed) // it is tried again at the next look
-		return
-	}
-	k.log.Warn("callbacks were refused; reading from the CRM what changed meanwhile", "since", missed.first, "until", missed.last)
-}
-
-// addAll adds a gap for each module of channels, and returns how many.
-func (k *repairer) addAll(r *repairs, channels []ingest.Channel, s interval, why string) (added int) {
-	for _, channel := range channels {
-		if channel.Queued || channel.State == "disabled" {
-			continue
-		}
-		for _, module := range channel.Modules {
-			gap := ingest.Gap{Account: channel.Account, Module: module, Since: s.first.UTC(), Until: s.last.UTC()}
-			r.add(job{Gap: gap, Ours: true, Why: why}, k.settle)
-			added++
-		}
-	}
-	return added
-}
-
-// note remembers a gap of a Watcher or a Drainer until it is repaired.
-func (k *repairer) note(ctx context.Context, gap ingest.Gap) error {
-	if k.Lister == nil {
-		k.log.Error("changes may be lost: the bridge has no credentials to read them from the CRM", "account", gap.Account, "module", gap.Module, "since", gap.Since, "until", gap.Until)
-		return nil
-	}
-	const why = "no subscription was alive"
-	err := k.change(ctx, func(r *repairs) { r.add(job{Gap: gap, Why: why}, k.settle) })
-	if err == nil {
-		k.log.Warn("a subscription was not alive; reading from the CRM what changed meanwhile", "account", gap.Account, "module", gap.Module, "since", gap.Since, "until", gap.Until)
-	}
-	return err
-}
+// repairers is how many shards are repaired at once.
+const repairers = 8
 
 // repair continues with the gaps that are due, for about a minute.
 func (k *repairer) repair(ctx context.Context) error {
-	for began := time.Now(); ctx.Err() == nil && time.Since(began) < repairFor; {
-		one, err := k.begin(ctx)
+	r, _, err := repairsOf(k.shared, k.Provider, 0).Load(ctx)
+	if err != nil || !r.Sharded {
+		return errors.Join(err, k.repairShard(ctx, 0, time.Now()))
+	}
+	began, next := time.Now(), make(chan int)
+	failures := make([]error, shards+1)
+	var all sync.WaitGroup
+	for range repairers {
+		all.Go(func() {
+			for shard := range next {
+				failures[shard] = k.repairShard(ctx, shard, began)
+			}
+		})
+	}
+	first := k.first // where the last turn ran out of time, this one begins
+	for i := range failures {
+		shard := (first + i) % len(failures)
+		if k.first = shard; time.Since(began) > repairFor {
+			break
+		}
+		next <- shard
+	}
+	close(next)
+	all.Wait()
+	failures = slices.DeleteFunc(failures, func(err error) bool { return err == nil })
+	return errors.Join(failures[:min(len(failures), 5)]...)
+}
+
+// repairShard continues with the gaps of a shard that are due, until about a minute after a moment.
+func (k *repairer) repairShard(ctx context.Context, shard int, began time.Time) error {
+	for ctx.Err() == nil && time.Since(began) < repairFor {
+		one, err := k.begin(ctx, shard)
 		if err != nil || one.Tried.IsZero() {
 			return err
 		}
@@ -132,27 +91,29 @@ func (k *repairer) repair(ctx context.Context) error {
 	return nil
 }
 
-// begin returns the next job; its Tried is zero where none is due. A gap by our own clock is converted to the CRM's first.
-func (k *repairer) begin(ctx context.Context) (one job, err error) {
-	err = k.change(ctx, func(r *repairs) {
+// begin returns the next job of a shard; its Tried is zero where none is due. A gap by our own clock is converted to the CRM's first.
+func (k *repairer) begin(ctx context.Context, shard int) (one job, err error) {
+	err = k.change(ctx, shard, func(r *repairs) {
 		one = job{}
 		if j := r.due(time.Now()); j != nil {
 			j.Tried = time.Now().UTC()
 			one = *j
 		}
 	})
-	if err != nil || !one.Ours {
+	if one.shard = shard; err != nil || !one.Ours {
 		return one, err
 	}
 	clock := &ingest.Clock{}
 	if k.Clock != nil {
-		if clock, err = k.Clock(ctx, one.Account); err != nil {
+		asking, cancel := context.WithTimeout(ctx, repairFor)
+		defer cancel()
+		if clock, err = k.Clock(asking, one.Account); err != nil {
 			return one, k.failed(ctx, one, fmt.Errorf("read the CRM's clock: %w", err))
 		}
 	}
 	theirs := one
 	theirs.Ours, theirs.Gap = false, clock.Gap(one.Account, one.Module, clock.At(one.Since), clock.At(one.Until))
-	return theirs, k.change(ctx, func(r *repairs) {
+	return theirs, k.change(ctx, shard, func(r *repairs) {
 		if j := r.of(one); j != nil {
 			*j = theirs
 		}
@@ -179,13 +140,13 @@ func (k *repairer) repairOne(ctx context.Context, now job) error {
 		}
 		made++
 		k.metrics.records(page.Changes)
-		if err := k.change(ctx, func(r *repairs) { r.of(now).made(page) }); err != nil {
+		if err := k.change(ctx, now.shard, func(r *repairs) { r.of(now).made(page) }); err != nil {
 			return err
 		}
 		now.Made += len(page.Changes)
 	}
 	k.log.Info("gap repaired", "account", now.Account, "module", now.Module, "since", now.Since, "until", now.Until, "records", now.Made, "again", now.Second)
-	return k.change(ctx, func(r *repairs) {
+	return k.change(ctx, now.shard, func(r *repairs) {
 		if r.Done == nil {
 			r.Done = map[string]time.Time{}
 		}
@@ -202,7 +163,7 @@ func (j *job) made(page ingest.Page) {
 
 // failed notes that a repair could not go on.
 func (k *repairer) failed(ctx context.Context, now job, cause error) error {
-	if err := k.change(ctx, func(r *repairs) {
+	if err := k.change(ctx, now.shard, func(r *repairs) {
 		switch j := r.of(now); {
 		case j == nil:
 		case errors.Is(cause, ingest.ErrNoList):

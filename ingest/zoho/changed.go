@@ -210,6 +210,11 @@ func (c *Client) fieldsOf(ctx context.Context, module string) ([]string, error) 
 	if err != nil {
 		return nil, fmt.Errorf("zoho: the fields of %s: %w", module, err)
 	}
+	for _, name := range []string{"Modified_By", "Created_By"} { // first, for a list has at most fifty
+		if slices.Contains(more, name) {
+			names = append(names, name)
+		}
+	}
 	for _, name := range more {
 		if len(names) < maxFields && !slices.Contains(names, name) {
 			names = append(names, name)

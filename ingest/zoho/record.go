@@ -21,6 +21,8 @@ type record struct {
 	at      time.Time // Modified_Time, or deleted_time; zero where the row has none
 	created time.Time
 	deleted bool
+	by      string // who made the change of at: Modified_By, or deleted_by; empty where the row does not say
+	maker   string // Created_By
 }
 
 // pageInfo is the info of a page.
@@ -51,6 +53,10 @@ func readRecord(raw json.RawMessage, deleted bool) (record, error) {
 		Created  json.RawMessage `json:"Created_Time"`
 		Modified json.RawMessage `json:"Modified_Time"`
 		Deleted  json.RawMessage `json:"deleted_time"`
+
+		CreatedBy  json.RawMessage `json:"Created_By"`
+		ModifiedBy json.RawMessage `json:"Modified_By"`
+		DeletedBy  json.RawMessage `json:"deleted_by"`
 	}
 	if err := json.Unmarshal(raw, &row); err != nil {
 		return record{}, errors.New("a row of the list is not a record")
@@ -59,11 +65,22 @@ func readRecord(raw json.RawMessage, deleted bool) (record, error) {
 	if err := ingest.CheckID(r.id); err != nil {
 		return record{}, err
 	}
-	r.created = timeIn(row.Created)
-	if r.at = timeIn(row.Modified); deleted {
-		r.at = timeIn(row.Deleted)
+	r.created, r.maker = timeIn(row.Created), userIn(row.CreatedBy)
+	if r.at, r.by = timeIn(row.Modified), userIn(row.ModifiedBy); deleted {
+		r.at, r.by = timeIn(row.Deleted), userIn(row.DeletedBy)
 	}
 	return r, nil
+}
+
+// userIn returns the id of a user {"name","id"}; empty where there is none.
+func userIn(raw json.RawMessage) string {
+	var user struct{ ID json.RawMessage }
+	_ = json.Unmarshal(raw, &user)
+	id := plain(user.ID)
+	if ingest.CheckRecordID(id) != nil {
+		return ""
+	}
+	return id
 }
 
 func timeIn(raw json.RawMessage) time.Time {
@@ -83,7 +100,7 @@ func (r record) change(q ingest.Query, account, collection string, read time.Tim
 	}
 	change = ingest.Change{
 		Source: RecordsLabel, Provider: Provider, Account: account, Module: q.Module, Operation: "edit", IDs: []string{r.id},
-		Collection: collection, OccurredAt: r.at, ReceivedAt: read, Origin: q.Origin, NativeBody: r.raw,
+		Collection: collection, OccurredAt: r.at, ChangedBy: r.by, ReceivedAt: read, Origin: q.Origin, NativeBody: r.raw,
 	}
 	switch {
 	case r.deleted:
@@ -91,7 +108,7 @@ func (r record) change(q ingest.Query, account, collection string, read time.Tim
 	case made:
 		change.Operation = "create"
 		if later {
-			change.OccurredAt = r.created
+			change.OccurredAt, change.ChangedBy = r.created, r.maker
 		}
 	}
 	if !r.deleted {

@@ -96,7 +96,7 @@ func (p *Portal) activityList(params map[string]any) (int, any) {
 	for _, row := range rows {
 		item := map[string]any{
 			"ID": strconv.Itoa(row.ID), "OWNER_ID": "15", "OWNER_TYPE_ID": "2", "PROVIDER_PARAMS": []any{},
-			"CREATED": portalTime(row.Created), "LAST_UPDATED": portalTime(row.Updated),
+			"CREATED": portalTime(row.Created), "LAST_UPDATED": portalTime(row.Updated), "AUTHOR_ID": "1", "EDITOR_ID": "1",
 		}
 		for name, value := range row.Fields {
 			item[strings.ToUpper(name)] = fmt.Sprint(value)

@@ -93,6 +93,7 @@ func (z *CRM) list(r *http.Request, version, module string) answer {
 		row := object{"id": record.id}
 		all := maps.Clone(record.values)
 		all["Created_Time"], all["Modified_Time"] = local(record.created), local(record.modified)
+		all["Created_By"], all["Modified_By"] = object{"name": "A maker", "id": "5725767000000411001"}, object{"name": "An editor", "id": "5725767000000411002"}
 		for name, value := range all {
 			if query.Get("fields") == "" || slices.Contains(names, name) {
 				row[name] = value
@@ -113,7 +114,7 @@ func (z *CRM) listDeleted(r *http.Request, version, module string) answer {
 			continue
 		}
 		rows = append(rows, sorted{stamp(record.deleted) + " " + record.id, record.deleted, object{
-			"id": record.id, "deleted_time": local(record.deleted), "type": "recycle", "display_name": record.values["Name"], "deleted_by": object{"name": "A person", "id": "1"},
+			"id": record.id, "deleted_time": local(record.deleted), "type": "recycle", "display_name": record.values["Name"], "deleted_by": object{"name": "A person", "id": "5725767000000411003"},
 		}})
 	}
 	return z.page(r, version, rows)
@@ -202,7 +203,7 @@ func (z *CRM) fields(r *http.Request) answer {
 	if z.NoScope {
 		return failed(http.StatusUnauthorized, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL", nil)
 	}
-	names := map[string]bool{"Created_Time": true, "Modified_Time": true}
+	names := map[string]bool{"Created_By": true, "Created_Time": true, "Modified_By": true, "Modified_Time": true}
 	for _, record := range z.records[r.URL.Query().Get("module")] {
 		for name := range record.values {
 			names[name] = true

@@ -1,0 +1,108 @@
+package keep
+
+import (
+	"context"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+)
+
+// noteOutage remembers the last moment at which callbacks could be taken. If that was some time ago, the time since becomes a gap;
+// also a short time, if this process has just begun, which does not know why. The gap is stored first: if the process ends in between, it
+// is noted twice.
+func (k *repairer) noteOutage(ctx context.Context) error {
+	if k.Lister == nil || !k.ready(ctx) {
+		return nil
+	}
+	now, before := time.Now().UTC(), k.lastReady
+	k.lastReady = now
+	if k.Watcher == nil { // which will add no channels
+		if channels, err := loadChannels(ctx, k.shared, k.Provider); err != nil || len(channels) == 0 {
+			return err
+		}
+	}
+	r, _, err := repairsOf(k.shared, k.Provider, 0).Load(ctx)
+	if err != nil {
+		return err
+	}
+	since := r.Sure
+	if before.After(since) {
+		since = before // callbacks were accepted while the state was unreachable
+	}
+	if !r.Sure.IsZero() && (now.Sub(since) > outage || before.IsZero()) {
+		added, err := k.addAll(ctx, interval{since, now}, "the bridge could not accept callbacks")
+		if err != nil {
+			return err
+		}
+		if added > 0 {
+			k.log.Warn("callbacks could not be accepted; reading from the CRM what changed meanwhile", "since", since, "until", now)
+		}
+	}
+	return k.change(ctx, 0, func(r *repairs) { r.Sure = now })
+}
+
+// noteMissed makes a gap of the time in which callbacks were refused.
+func (k *repairer) noteMissed(ctx context.Context) {
+	missed, ok := k.missed.take(k.Provider)
+	if !ok || k.Lister == nil {
+		return
+	}
+	if _, err := k.addAll(ctx, missed, "callbacks were refused"); err != nil {
+		k.missed.add(k.Provider, missed) // it is tried again at the next look
+		return
+	}
+	k.log.Warn("callbacks were refused; reading from the CRM what changed meanwhile", "since", missed.first, "until", missed.last)
+}
+
+// addAll adds a gap for each module of all channels, and returns how many.
+func (k *repairer) addAll(ctx context.Context, s interval, why string) (added int, err error) {
+	channels, err := loadChannels(ctx, k.shared, k.Provider)
+	if err != nil {
+		return 0, err
+	}
+	gaps := map[int][]job{} // by shard
+	for _, channel := range channels {
+		if channel.Queued || channel.State == "disabled" {
+			continue
+		}
+		for _, module := range channel.Modules {
+			gap := ingest.Gap{Account: channel.Account, Module: module, Since: s.first.UTC(), Until: s.last.UTC()}
+			shard := shardOf(channel.Account, len(k.Accounts))
+			gaps[shard] = append(gaps[shard], job{Gap: gap, Ours: true, Why: why})
+			added++
+		}
+	}
+	for shard, jobs := range gaps {
+		if err := k.addTo(ctx, shard, jobs...); err != nil {
+			return 0, err
+		}
+	}
+	return added, nil
+}
+
+// addTo adds jobs to a shard.
+func (k *repairer) addTo(ctx context.Context, shard int, jobs ...job) error {
+	if shard > 0 { // first, so that nobody overlooks the shard
+		if err := k.change(ctx, 0, func(r *repairs) { r.Sharded = true }); err != nil {
+			return err
+		}
+	}
+	return k.change(ctx, shard, func(r *repairs) {
+		for _, one := range jobs {
+			r.add(one, k.settle)
+		}
+	})
+}
+
+// note remembers a gap of a Watcher or a Drainer until it is repaired.
+func (k *repairer) note(ctx context.Context, gap ingest.Gap) error {
+	if k.Lister == nil {
+		k.log.Error("changes may be lost: the bridge has no credentials to read them from the CRM", "account", gap.Account, "module", gap.Module, "since", gap.Since, "until", gap.Until)
+		return nil
+	}
+	err := k.addTo(ctx, shardOf(gap.Account, len(k.Accounts)), job{Gap: gap, Why: "no subscription was alive"})
+	if err == nil {
+		k.log.Warn("a subscription was not alive; reading from the CRM what changed meanwhile", "account", gap.Account, "module", gap.Module, "since", gap.Since, "until", gap.Until)
+	}
+	return err
+}
