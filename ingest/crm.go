@@ -38,6 +38,11 @@ type CRM struct {
 	Settle time.Duration
 	// Simulate returns a CRM in memory for the command demo, with the lifetime of its subscriptions; nil: there is none.
 	Simulate func(life time.Duration) *Simulation
+
+	// The bridge sets these, which are about the org that it has opened the CRM for: its package knows of one org alone.
+	Org     string                   // a token of [a-z0-9_] that names the org; empty: the first
+	Account string                   // the org's name in events; empty: callbacks name their accounts
+	Rename  func(text string) string // puts the org's variables in place of the first org's; nil: it is the first
 }
 
 // Words are a CRM's names in the texts of commands.
