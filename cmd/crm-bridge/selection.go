@@ -13,6 +13,7 @@ import (
 
 func selectionFlags(cmd *cobra.Command, s *replay.Selection) {
 	cmd.Flags().StringVar(&s.Record, "record", "", "only events about the record with this id")
+	cmd.Flags().StringVar(&s.Account, "account", "", "only events of this account (crmaccount)")
 	cmd.Flags().StringVar(&s.Origin, "origin", "", "only events of this origin: live, backfill or repair")
 }
 
