@@ -82,8 +82,8 @@ func (d *down) Save(ctx context.Context, key string, value []byte, revision uint
 // opened returns a repairer whose CRM has an active channel, one with a queue, and a disabled one.
 func opened(t *testing.T) (*repairer, *down) {
 	t.Helper()
-	store := &down{}
-	_, err := channelsOf(store, "crm").Update(t.Context(), func(all *[]ingest.Channel) error {
+	store, crm := &down{}, &ingest.CRM{Provider: "crm", Lister: lists{}}
+	_, err := channelsOf(store, crm).Update(t.Context(), func(all *[]ingest.Channel) error {
 		*all = []ingest.Channel{
 			{Account: "default", State: "active", Modules: []string{"Deals"}},
 			{Account: "queued", State: "active", Queued: true, Modules: []string{"Deals"}},
@@ -95,7 +95,7 @@ func opened(t *testing.T) (*repairer, *down) {
 		t.Fatal(err)
 	}
 	return &repairer{
-		CRM: &ingest.CRM{Provider: "crm", Lister: lists{}}, shared: store, ready: func(context.Context) bool { return true }, missed: &missed{}, log: slog.New(slog.DiscardHandler),
+		CRM: crm, shared: store, ready: func(context.Context) bool { return true }, missed: &missed{}, log: slog.New(slog.DiscardHandler),
 	}, store
 }
 
@@ -104,7 +104,7 @@ type lists struct{ ingest.Lister }
 
 func gapsOf(t *testing.T, k *repairer) []job {
 	t.Helper()
-	r, _, err := repairsOf(k.shared, k.Provider).Load(t.Context())
+	r, _, err := repairsOf(k.shared, k.CRM).Load(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

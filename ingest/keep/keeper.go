@@ -1,5 +1,5 @@
 // Package keep does what the bridge does by itself with a CRM's API: it keeps subscriptions alive, empties queues, and reads what
-// was missed. One replica at a time does it for a CRM.
+// was missed. One replica at a time does it for an org of a CRM. An org has its own state, under CRM.Key.
 package keep
 
 import (
@@ -28,14 +28,14 @@ type Keeper struct {
 	missed missed
 }
 
-// Missed notes that a callback of a provider was refused with 503 or 429: what it reported is lost, unless it is read from the CRM.
-func (k *Keeper) Missed(provider string, at time.Time) {
-	k.missed.add(provider, interval{at, at})
+// Missed notes that a callback of a CRM.Key was refused with 503 or 429: what it reported is lost, unless it is read from the CRM.
+func (k *Keeper) Missed(key string, at time.Time) {
+	k.missed.add(key, interval{at, at})
 }
 
-// Wake has every Watch called soon, by whichever replica holds the claim, as after an installation.
-func (k *Keeper) Wake(ctx context.Context) error {
-	_, err := k.wake().Update(ctx, func(word *string) error {
+// Wake has the Watch of a CRM called soon, by whichever replica holds the claim, as after an installation.
+func (k *Keeper) Wake(ctx context.Context, crm *ingest.CRM) error {
+	_, err := k.wake(crm).Update(ctx, func(word *string) error {
 		*word = rand.Text()
 		return nil
 	})
@@ -43,8 +43,8 @@ func (k *Keeper) Wake(ctx context.Context) error {
 }
 
 // wake is a word that changes with each Wake.
-func (k *Keeper) wake() rest.Value[string] {
-	return rest.Value[string]{Store: k.State.Shared, Key: "wake", Lenient: true}
+func (k *Keeper) wake(crm *ingest.CRM) rest.Value[string] {
+	return rest.Value[string]{Store: k.State.Shared, Key: "wake." + crm.Key(), Lenient: true}
 }
 
 const (
@@ -75,10 +75,10 @@ type keeping struct {
 
 func newKeeping(k *Keeper, kept *ingest.CRM) *keeping {
 	return &keeping{
-		Keeper: k, claim: &claim{store: k.State.Shared, key: "claim." + kept.Provider, owner: k.Replica},
+		Keeper: k, claim: &claim{store: k.State.Shared, key: "claim." + kept.Key(), owner: k.Replica},
 		repairer: repairer{
 			CRM: kept, shared: k.State.Shared, accept: k.Accept, ready: k.Ready, settle: settleOf(kept), missed: &k.missed,
-			metrics: k.Metrics, log: k.Log.With("source", kept.Provider),
+			metrics: k.Metrics, log: k.Log.With("source", kept.Key()),
 		},
 	}
 }
@@ -160,7 +160,7 @@ func (k *keeping) renew(ctx context.Context) {
 // say logs a problem when it changes.
 func (k *keeping) say(err error) {
 	text := ""
-	if err != nil {
+	if err = k.Explain(err); err != nil {
 		text = err.Error()
 	}
 	if text != k.warned && text != "" {
@@ -186,7 +186,7 @@ func (k *keeping) turn(ctx context.Context) error {
 
 // watchWhenDue calls Watch if it is time, or after a Wake.
 func (k *keeping) watchWhenDue(ctx context.Context) error {
-	word, _, err := k.wake().Load(ctx)
+	word, _, err := k.wake(k.CRM).Load(ctx)
 	if err != nil {
 		return err
 	}
@@ -203,7 +203,7 @@ func (k *keeping) drainWhenDue(ctx context.Context) error {
 		return nil
 	}
 	k.drained = time.Now()
-	return k.Drainer.Drain(ctx, k.State, k.Accept, k.noter(ctx))
+	return k.Drainer.Drain(ctx, k.State.OfOrg(k.Provider, k.Org), k.Accept, k.noter(ctx))
 }
 
 // noter returns what stores the gaps that a Watcher or a Drainer finds.
@@ -212,7 +212,7 @@ func (k *keeping) noter(ctx context.Context) func(ingest.Gap) error {
 }
 
 func (k *keeping) watch(ctx context.Context) error {
-	watched, err := k.Watcher.Watch(ctx, k.State, k.noter(ctx))
+	watched, err := k.Watcher.Watch(ctx, k.State.OfOrg(k.Provider, k.Org), k.noter(ctx))
 	if k.next = watched.Next; k.next.IsZero() || err != nil && k.next.After(time.Now().Add(10*watchRetry)) {
 		k.next = time.Now().Add(watchRetry)
 	}
@@ -220,12 +220,12 @@ func (k *keeping) watch(ctx context.Context) error {
 	if watched.Channels == nil {
 		return err
 	}
-	return errors.Join(err, k.Remember(ctx, k.Provider, watched.Channels))
+	return errors.Join(err, k.Remember(ctx, k.CRM, watched.Channels))
 }
 
-// Remember stores how the channels of a provider are, for all replicas.
-func (k *Keeper) Remember(ctx context.Context, provider string, channels []ingest.Channel) error {
-	stored := channelsOf(k.State.Shared, provider)
+// Remember stores how the channels of a CRM are, for all replicas.
+func (k *Keeper) Remember(ctx context.Context, crm *ingest.CRM, channels []ingest.Channel) error {
+	stored := channelsOf(k.State.Shared, crm)
 	stored.Lenient = true // they are replaced
 	_, err := stored.Update(ctx, func(all *[]ingest.Channel) error {
 		*all = channels
@@ -234,22 +234,15 @@ func (k *Keeper) Remember(ctx context.Context, provider string, channels []inges
 	return err
 }
 
-// Channels returns how all channels are, as the replica that keeps them last saw them.
-func (k *Keeper) Channels(ctx context.Context) ([]ingest.Channel, error) {
-	var all []ingest.Channel
-	for _, kept := range k.CRMs {
-		channels, _, err := channelsOf(k.State.Shared, kept.Provider).Load(ctx)
-		if err != nil {
-			return all, err
-		}
-		all = append(all, channels...)
-	}
-	return all, nil
+// Channels returns how the channels of a CRM are, as the replica that keeps them last saw them.
+func (k *Keeper) Channels(ctx context.Context, crm *ingest.CRM) ([]ingest.Channel, error) {
+	channels, _, err := channelsOf(k.State.Shared, crm).Load(ctx)
+	return channels, err
 }
 
 // Repaired returns when a gap of one of a channel's modules was last repaired; zero: none was.
-func (k *Keeper) Repaired(ctx context.Context, channel ingest.Channel) (last time.Time, err error) {
-	r, _, err := repairsOf(k.State.Shared, channel.Provider).Load(ctx)
+func (k *Keeper) Repaired(ctx context.Context, crm *ingest.CRM, channel ingest.Channel) (last time.Time, err error) {
+	r, _, err := repairsOf(k.State.Shared, crm).Load(ctx)
 	for _, module := range channel.Modules {
 		if at := r.Done[channel.Account+"/"+module]; at.After(last) {
 			last = at

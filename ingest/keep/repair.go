@@ -35,7 +35,7 @@ type repairer struct {
 
 // change changes the state of repairs; f may be called again where another replica was faster.
 func (k *repairer) change(ctx context.Context, f func(*repairs)) error {
-	_, err := repairsOf(k.shared, k.Provider).Update(ctx, func(r *repairs) error {
+	_, err := repairsOf(k.shared, k.CRM).Update(ctx, func(r *repairs) error {
 		f(r)
 		return nil
 	})
@@ -50,7 +50,7 @@ func (k *repairer) noteOutage(ctx context.Context) error {
 	}
 	now, before := time.Now().UTC(), k.lastReady
 	k.lastReady = now
-	channels, _, err := channelsOf(k.shared, k.Provider).Load(ctx)
+	channels, _, err := channelsOf(k.shared, k.CRM).Load(ctx)
 	if err != nil || len(channels) == 0 && k.Watcher == nil { // no Watcher will add any
 		return err
 	}
@@ -74,16 +74,16 @@ func (k *repairer) noteOutage(ctx context.Context) error {
 
 // noteMissed makes a gap of the time in which callbacks were refused.
 func (k *repairer) noteMissed(ctx context.Context) {
-	missed, ok := k.missed.take(k.Provider)
+	missed, ok := k.missed.take(k.Key())
 	if !ok || k.Lister == nil {
 		return
 	}
-	channels, _, err := channelsOf(k.shared, k.Provider).Load(ctx)
+	channels, _, err := channelsOf(k.shared, k.CRM).Load(ctx)
 	if err == nil {
 		err = k.change(ctx, func(r *repairs) { k.addAll(r, channels, missed, "callbacks were refused") })
 	}
 	if err != nil {
-		k.missed.add(k.Provider, missed) // it is tried again at the next look
+		k.missed.add(k.Key(), missed) // it is tried again at the next look
 		return
 	}
 	k.log.Warn("callbacks were refused; reading from the CRM what changed meanwhile", "since", missed.first, "until", missed.last)
@@ -218,7 +218,7 @@ func (k *repairer) failed(ctx context.Context, now job, cause error) error {
 	}
 	if errors.Is(cause, ingest.ErrNoList) {
 		k.log.Error("a gap cannot be repaired; changes in it are lost", "account", now.Account, "module", now.Module,
-			"since", now.Since, "until", now.Until, "error", cause)
+			"since", now.Since, "until", now.Until, "error", k.Explain(cause))
 		return nil
 	}
 	return fmt.Errorf("repair %s from %s: %w", now.Module, now.Since.Format(time.RFC3339), cause)

@@ -1,8 +1,6 @@
 package bridge
 
 import (
-	"maps"
-
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -18,7 +16,9 @@ func NewMapping(s config.Settings, own []string, crms CRMs) (*transform.Mapping,
 	}
 	secrets := map[string]ingest.Secrets{"": {Values: own}}
 	for _, crm := range crms {
-		maps.Copy(secrets, crm.Secrets())
+		for label, of := range crm.Secrets() {
+			secrets[transform.OfOrg(label, crm.Org)] = of
+		}
 	}
 	return &transform.Mapping{
 		Schemas: set, Redact: transform.NewRedactor(secrets), PublicURL: s.BaseURL(), PerRecord: s.EventPer == "record",
