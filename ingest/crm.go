@@ -74,8 +74,10 @@ func (c *CRM) Secrets() map[string]Secrets {
 
 // Setup is what the bridge provides to a CRM when it is opened.
 type Setup struct {
-	// Env fills a config struct from the environment.
+	// Env fills a config struct from the environment: with the variables of one org.
 	Env func(into any) error
+	// Account is the org's name in events where neither a variable of the CRM nor a callback says one; empty: "default".
+	Account string
 	// MadeSecret returns a random secret that is made at the first call and kept in the data folder under name, so that a bridge without
 	// configuration works and rejects others. It returns "" with a remote NATS, because each replica would make its own.
 	MadeSecret func(name string) (string, error)

@@ -54,7 +54,7 @@ func (o Opening) open(open Opener, change func(*ingest.Setup)) (crm *ingest.CRM,
 // ofOrg makes a Setup that of a further org: its own variables, secrets, state and log.
 func ofOrg(setup *ingest.Setup, provider string, org *config.Org) {
 	made := setup.MadeSecret
-	setup.Env = org.Load
+	setup.Env, setup.Account = org.Load, org.Name
 	setup.MadeSecret = func(name string) (string, error) { return made(ingest.OrgFile(name, org.Key())) }
 	setup.State = setup.State.OfOrg(provider, org.Key())
 	if setup.Log != nil {
