@@ -30,6 +30,13 @@ type Callback struct {
 	Account  string            // CRM.AccountOf it, for the copy in quarantine
 }
 
+// Parsed remembers what was parsed of a callback.
+type Parsed struct {
+	of    []byte // the body
+	value any
+	err   error
+}
+
 // Change is one thing that happened in a CRM, as a callback reports it, in the vocabulary of all CRMs.
 type Change struct {
 	Source     string    // label of the source that decoded it; names the family of the event's schema

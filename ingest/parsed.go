@@ -1,12 +1,5 @@
 package ingest
 
-// Parsed remembers what was parsed of a callback.
-type Parsed struct {
-	of    []byte // the body
-	value any
-	err   error
-}
-
 // ParseOnce returns what parse returns for a callback with a Parsed, and parses a body once: for Verify of each org, and for Decode. So an
 // unauthenticated body costs one parse, however many orgs there are. Callers must not change the result.
 func ParseOnce[T any](cb Callback, parse func(Callback) (T, error)) (T, error) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -68,15 +67,6 @@ func channelsChange(word, short string) *cobra.Command {
 	cmd.Flags().StringVar(&account, "account", "", "only those of this account: an org's name in events, or a portal (default: all)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
 	return cmd
-}
-
-// accountQuery is a query of the admin address that is limited to an account; empty: it is not.
-func accountQuery(account string) url.Values {
-	query := url.Values{}
-	if account != "" {
-		query.Set("account", account)
-	}
-	return query
 }
 
 func printChannel(out io.Writer, line []byte) error {

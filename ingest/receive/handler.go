@@ -75,7 +75,7 @@ func (h *Handler) HTTP() http.Handler {
 	limits, capacity := h.limiters(), h.capacity()
 
 	for _, source := range h.Sources {
-		all := h.orgsOf(source)
+		all := orgsOf(source, h.Further)
 		for _, route := range source.Routes() {
 			e.Add(route.Method, pathParam.ReplaceAllString(route.Path, ":$1"), func(c echo.Context) error {
 				return h.answer(c, all, limits[all.label], capacity)

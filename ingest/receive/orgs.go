@@ -24,10 +24,10 @@ type org struct {
 	key    string      // CRM.Org; empty: the first
 }
 
-// orgsOf returns the sources of the label of one of the first orgs' sources.
-func (h *Handler) orgsOf(source ingest.Source) orgs {
+// orgsOf returns the sources of the label of a first org's source.
+func orgsOf(source ingest.Source, further []*ingest.CRM) orgs {
 	all := orgs{label: source.Label(), of: []org{{source: source}}}
-	for _, crm := range h.Further {
+	for _, crm := range further {
 		for _, other := range crm.Sources {
 			if other.Label() == all.label {
 				all.of = append(all.of, org{other, crm, crm.Org})

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -186,33 +185,6 @@ func (b *Bridge) logLimits(m config.MemoryLimit, goLimit int64, connections int)
 		return
 	}
 	b.Log.Info(fmt.Sprintf("memory is limited to %s by %s; Go keeps within %s; %s", config.Size(m.Limit), m.From, config.Size(goLimit), held))
-}
-
-// shortSecret is the length from which a secret can be masked wherever it stands.
-const shortSecret = 12
-
-// warnOfSecrets warns of sources whose secrets are missing, or too short. Of a first org nothing is missing where another one is
-// configured.
-func warnOfSecrets(crms CRMs, log *slog.Logger) {
-	configured := map[string]bool{}
-	for _, source := range crms.further().Sources() {
-		configured[source.Label()] = configured[source.Label()] || len(source.Secrets().Values) > 0
-	}
-	for _, crm := range crms {
-		log := log
-		if crm.Org != "" {
-			log = log.With("org", crm.Org)
-		}
-		for _, source := range crm.Sources {
-			label, values := source.Label(), source.Secrets().Values
-			if slices.ContainsFunc(values, func(secret string) bool { return len(secret) < shortSecret }) {
-				log.Warn("a secret of this source is short: it can be guessed, and cannot be masked inside other text", "source", label, "shorter_than", shortSecret)
-			}
-			if len(values) == 0 && (crm.Org != "" || !configured[label]) {
-				log.Warn("no secret is configured for this source: it answers 401 to everything", "source", label)
-			}
-		}
-	}
 }
 
 // Run answers callbacks until ctx ends, then drains: accepted requests are answered, what was published is

@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/schemas"
 	"github.com/crm-bridge/crm-bridge/transform"
@@ -23,14 +22,4 @@ func NewMapping(s config.Settings, own []string, crms CRMs) (*transform.Mapping,
 	return &transform.Mapping{
 		Schemas: set, Redact: transform.NewRedactor(secrets), PublicURL: s.BaseURL(), PerRecord: s.EventPer == "record",
 	}, nil
-}
-
-// ownSecrets are those of the bridge itself, which no callback should ever hold.
-func ownSecrets(s config.Settings, data *datadir.Dir) ([]string, error) {
-	password, err := data.Secret(datadir.OwnerSecret)
-	if err != nil {
-		return nil, err
-	}
-	token, err := data.Secret(datadir.AdminSecret)
-	return append(s.Secrets(), token, password), err
 }

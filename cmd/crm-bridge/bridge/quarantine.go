@@ -71,20 +71,6 @@ func (q *quarantine) show(_ context.Context, _ *http.Request, kept publish.Kept)
 	return json.RawMessage(kept.Body)
 }
 
-// accountIn returns the account of a quarantined callback, or of an event that the remote NATS rejected; empty: unknown.
-func accountIn(kept publish.Kept) string {
-	var was struct{ Account string }
-	if json.Unmarshal(kept.Body, &was) == nil && was.Account != "" {
-		return was.Account
-	}
-	event, err := kept.Event()
-	if err != nil {
-		return ""
-	}
-	account, _ := event.Extensions()["crmaccount"].(string)
-	return account
-}
-
 // lineTimeout bounds the work on one quarantined callback and the writing of its line.
 const lineTimeout = 30 * time.Second
 

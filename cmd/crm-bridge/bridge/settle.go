@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -66,3 +67,17 @@ func settledMeanwhile(err error) string {
 }
 
 func isDryRun(r *http.Request) bool { return r.URL.Query().Get("dry-run") == "true" }
+
+// accountIn returns the account of a quarantined callback, or of an event that the remote NATS rejected; empty: unknown.
+func accountIn(kept publish.Kept) string {
+	var was struct{ Account string }
+	if json.Unmarshal(kept.Body, &was) == nil && was.Account != "" {
+		return was.Account
+	}
+	event, err := kept.Event()
+	if err != nil {
+		return ""
+	}
+	account, _ := event.Extensions()["crmaccount"].(string)
+	return account
+}

@@ -178,20 +178,3 @@ func (o *Org) Load(into any) (err error) {
 
 // Rename returns a text about the CRM with the variables of the org in place of the first org's.
 func (o *Org) Rename(text string) string { return o.renames.Replace(text) }
-
-// unnamedOrg returns what to add to the problem of an unknown variable that could be one of an org; empty: it could not.
-func (e *Environment) unnamedOrg(name string) string {
-	for _, list := range e.Variables {
-		crm, isList := strings.CutSuffix(list.Name, "_ACCOUNTS")
-		if !isList || !strings.HasPrefix(name, crm+"_") {
-			continue
-		}
-		for _, v := range e.Variables {
-			short, isOf := strings.CutPrefix(v.Name, crm+"_")
-			if org, found := strings.CutSuffix(strings.TrimSuffix(name, "_FILE"), "_"+short); isOf && found && len(org) > len(crm)+1 {
-				return ", or its org is missing in " + list.Name
-			}
-		}
-	}
-	return ""
-}
