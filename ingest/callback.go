@@ -25,6 +25,16 @@ type Callback struct {
 	URI      string            // path and query as the sender wrote them, for signatures; behind a PublicURL's scheme and host it is the URL
 	Params   map[string]string // values of the route's path parameters, such as {module}
 	Body     []byte            // at most the handler's limit
+	Parsed   *Parsed           // for ParseOnce; nil: nothing is remembered
+	Org      string            // CRM.Org of the org that it is of, once it is authenticated
+	Account  string            // CRM.AccountOf it, for the copy in quarantine
+}
+
+// Parsed remembers what was parsed of a callback.
+type Parsed struct {
+	of    []byte // the body
+	value any
+	err   error
 }
 
 // Change is one thing that happened in a CRM, as a callback reports it, in the vocabulary of all CRMs.
@@ -32,6 +42,7 @@ type Change struct {
 	Source     string    // label of the source that decoded it; names the family of the event's schema
 	Provider   string    // the CRM's name: "acme"
 	Account    string    // whose data it is: an org's name in our configuration, or its id in the CRM
+	Org        string    // CRM.Org of the org whose callback it was; empty: the first, or it was no callback
 	Channel    string    // id of the subscription; empty if there is none
 	Module     string    // as the CRM's API writes it: "Deals", "Sales_Orders"
 	Operation  string    // "create", "edit", "delete", or the CRM's own word in camelCase

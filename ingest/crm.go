@@ -38,6 +38,11 @@ type CRM struct {
 	Settle time.Duration
 	// Simulate returns a CRM in memory for the command demo, with the lifetime of its subscriptions; nil: there is none.
 	Simulate func(life time.Duration) *Simulation
+
+	// The bridge sets these, which are about the org that it has opened the CRM for: its package knows of one org alone.
+	Org     string                   // a token of [a-z0-9_] that names the org; empty: the first
+	Account string                   // the org's name in events; empty: callbacks name their accounts
+	Rename  func(text string) string // puts the org's variables in place of the first org's; nil: it is the first
 }
 
 // Words are a CRM's names in the texts of commands.
@@ -69,8 +74,10 @@ func (c *CRM) Secrets() map[string]Secrets {
 
 // Setup is what the bridge provides to a CRM when it is opened.
 type Setup struct {
-	// Env fills a config struct from the environment.
+	// Env fills a config struct from the environment: with the variables of one org.
 	Env func(into any) error
+	// Account is the org's name in events where neither a variable of the CRM nor a callback says one; empty: "default".
+	Account string
 	// MadeSecret returns a random secret that is made at the first call and kept in the data folder under name, so that a bridge without
 	// configuration works and rejects others. It returns "" with a remote NATS, because each replica would make its own.
 	MadeSecret func(name string) (string, error)

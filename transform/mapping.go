@@ -35,7 +35,7 @@ func (m *Mapping) Events(change ingest.Change) ([]event.Event, error) {
 
 func (m *Mapping) events(change ingest.Change) ([]event.Event, error) {
 	sent := nativeOf(&change)
-	clean := m.Redact.cleaner(change.Source, change.Secrets, []string{change.Account, change.Channel}, sent.body, sent.query, sent.xml)
+	clean := m.Redact.cleaner(change.Source, change.Org, change.Secrets, []string{change.Account, change.Channel}, sent.body, sent.query, sent.xml)
 	if err := clean.routable(&change); err != nil {
 		return nil, err
 	}

@@ -20,6 +20,8 @@ import (
 type Quarantined struct {
 	ID          string            `json:"id"`
 	Source      string            `json:"source"`
+	Org         string            `json:"org,omitempty"`     // ingest.CRM.Org of the org whose secret authenticated it
+	Account     string            `json:"account,omitempty"` // whose data it is, where that is known
 	Reason      string            `json:"reason"`
 	ReceivedAt  time.Time         `json:"receivedAt"`
 	Method      string            `json:"method"`
@@ -40,7 +42,7 @@ func (q Quarantined) Callback() ingest.Callback {
 		body = q.BodyBase64
 	}
 	return ingest.Callback{
-		Source: q.Source, At: q.ReceivedAt, Method: q.Method, Path: q.Path, Params: q.Params, Query: q.Query, RawQuery: q.RawQuery,
+		Source: q.Source, Org: q.Org, At: q.ReceivedAt, Method: q.Method, Path: q.Path, Params: q.Params, Query: q.Query, RawQuery: q.RawQuery,
 		Header: http.Header{"Content-Type": {q.ContentType}}, Body: body,
 	}
 }
@@ -50,7 +52,7 @@ func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]by
 	cb = searchable(cb)
 	clean := r.quarantining(cb)
 	q := Quarantined{
-		ID: id, Source: cb.Source, Reason: clean.maskText(reason.Error()), ReceivedAt: cb.At, Method: cb.Method, Path: clean.maskText(cb.Path),
+		ID: id, Source: cb.Source, Org: cb.Org, Account: clean.maskText(cb.Account), Reason: clean.maskText(reason.Error()), ReceivedAt: cb.At, Method: cb.Method, Path: clean.maskText(cb.Path),
 		Params: map[string]string{}, Query: url.Values{}, RawQuery: clean.maskForm(cb.RawQuery, clean.hidesInURL),
 		ContentType: clean.maskText(cb.Header.Get("Content-Type")), TraceParent: ingest.TraceParent(cb.Header),
 	}
@@ -84,7 +86,7 @@ func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]by
 // quarantining returns a cleaner that knows every secret that cb shows or that is derived for it. It never fails: secrets beyond maxFound
 // are removed where they are, but not searched elsewhere.
 func (r *Redactor) quarantining(cb ingest.Callback) *cleaner {
-	c := &cleaner{rules: r.of(cb.Source), looks: r.looks, configured: r.secrets}
+	c := &cleaner{rules: r.of(cb.Source, cb.Org), looks: r.looks, configured: r.secrets}
 	shown := c.find(string(cb.Body), c.rules.namedIn(string(cb.Body)))
 	if looksLikeForm(cb.Body) {
 		shown = append(shown, shownBy(string(cb.Body), c.hides)...)
@@ -139,6 +141,7 @@ func searchable(cb ingest.Callback) ingest.Callback {
 		cb.Body = []byte(text)
 		cb.Header = http.Header{"Content-Type": {mediaType + "; charset=utf-8"}, "Traceparent": cb.Header["Traceparent"]}
 	}
+	cb.Parsed = nil // it is another query, too
 	cb.Body = bytes.ReplaceAll(cb.Body, []byte{0}, nil)
 	cb.RawQuery = escaped(cb.RawQuery)
 	return cb

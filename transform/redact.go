@@ -30,7 +30,7 @@ type Redactor struct {
 	looks   looks
 }
 
-// NewRedactor returns a redactor for the secrets of all sources, by source label.
+// NewRedactor returns a redactor for the secrets of all sources, by source label, those of further orgs by OfOrg.
 func NewRedactor(secrets map[string]ingest.Secrets) *Redactor {
 	r := &Redactor{sources: map[string]*rules{}}
 	var values []string
@@ -55,8 +55,8 @@ type cleaner struct {
 
 // cleaner returns a cleaner for a callback that knows the configured secrets, the callback's other credentials, and the values of secret
 // names in its JSON texts, unless they are plain, such as its account.
-func (r *Redactor) cleaner(source string, credentials, plain []string, texts ...string) *cleaner {
-	c := &cleaner{rules: r.of(source), looks: r.looks, configured: r.secrets}
+func (r *Redactor) cleaner(source, org string, credentials, plain []string, texts ...string) *cleaner {
+	c := &cleaner{rules: r.of(source, org), looks: r.looks, configured: r.secrets}
 	shown := slices.Clone(credentials)
 	for _, text := range texts {
 		if text != "" {
@@ -67,9 +67,21 @@ func (r *Redactor) cleaner(source string, credentials, plain []string, texts ...
 	return c
 }
 
-func (r *Redactor) of(source string) *rules {
-	if known := r.sources[source]; known != nil {
-		return known
+// OfOrg names the secrets of a source of an org for NewRedactor; the first org's name is empty.
+func OfOrg(source, org string) string {
+	if org == "" {
+		return source
+	}
+	return source + "\n" + org
+}
+
+// of returns the rules of a source of an org, else those of the first org: what a source removes may depend on its configuration, and
+// configured secrets are masked everywhere.
+func (r *Redactor) of(source, org string) *rules {
+	for _, name := range []string{OfOrg(source, org), source} {
+		if known := r.sources[name]; known != nil {
+			return known
+		}
 	}
 	return &rules{}
 }

@@ -16,7 +16,7 @@ import (
 )
 
 func backfillCommand() *cobra.Command {
-	var module, entity, since, until string
+	var module, entity, account, since, until string
 	var dryRun, again, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "backfill PROVIDER",
@@ -47,11 +47,12 @@ that it holds are not duplicated. After an interruption run the same command to 
 			if err != nil {
 				return err
 			}
-			return runBackfill(cmd, args[0], module, asked, again, dryRun, asJSON)
+			return runBackfill(cmd, args[0], account, module, asked, again, dryRun, asJSON)
 		},
 	}
 	cmd.Flags().StringVar(&module, "module", "", "module as the CRM's API writes it, such as "+bridge.Known()[0].Words.Module)
 	cmd.Flags().StringVar(&entity, "entity", "", "the module in lower case; its first letter is capitalized")
+	cmd.Flags().StringVar(&account, "account", "", "only this account: an org's name in events, or a portal (default: all that are configured)")
 	cmd.Flags().StringVar(&since, "since", "", "from when: RFC 3339, a date, or a span back from now (36h, 7d)")
 	cmd.Flags().StringVar(&until, "until", "", "until when; empty: now")
 	cmd.Flags().BoolVar(&again, "again", false, "read the range even if it was read before, and publish what the stream does not hold")
@@ -79,8 +80,8 @@ func parsePeriod(since, until string, now time.Time) (p keep.Period, err error) 
 	return p, nil
 }
 
-func runBackfill(cmd *cobra.Command, provider, module string, asked keep.Period, again, dryRun, asJSON bool) error {
-	b, closeAll, err := client.OpenBackfill(cmd.Context(), provider, module)
+func runBackfill(cmd *cobra.Command, provider, account, module string, asked keep.Period, again, dryRun, asJSON bool) error {
+	b, closeAll, err := client.OpenBackfill(cmd.Context(), provider, account, module)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 )
 
 func channelsCommand() *cobra.Command {
+	var account string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "channels",
@@ -26,9 +26,10 @@ no callback were last read from the CRM.`,
 		Example: bridge.Known().Example("  crm-bridge channels\n  crm-bridge channels renew PROVIDER\n  crm-bridge channels disable PROVIDER MODULE"),
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return askAdmin(cmd, http.MethodGet, "/channels", nil, asJSON, noneYet(), printChannel)
+			return askAdmin(cmd, http.MethodGet, "/channels", accountQuery(account), asJSON, noneYet(), printChannel)
 		},
 	}
+	cmd.Flags().StringVar(&account, "account", "", "only those of this account: an org's name in events, or a portal")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
 	cmd.AddCommand(
 		channelsChange("enable", "Resume disabled subscriptions"),
@@ -39,6 +40,7 @@ no callback were last read from the CRM.`,
 }
 
 func channelsChange(word, short string) *cobra.Command {
+	var account string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: word + " PROVIDER [TARGET]", Short: short,
@@ -54,13 +56,15 @@ func channelsChange(word, short string) *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			query := url.Values{"provider": args[:1]}
+			query := accountQuery(account)
+			query.Set("provider", args[0])
 			if len(args) == 2 {
 				query.Set("target", args[1])
 			}
 			return askAdmin(cmd, http.MethodPost, "/channels/"+word, query, asJSON, noneYet(), printChannel)
 		},
 	}
+	cmd.Flags().StringVar(&account, "account", "", "only those of this account: an org's name in events, or a portal (default: all)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
 	return cmd
 }

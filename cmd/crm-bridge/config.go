@@ -47,11 +47,11 @@ func printConfig(out io.Writer, variables []config.Variable, asJSON bool) error 
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	terminal.Say(table, "VARIABLE\tVALUE\tFROM\tMEANING\n")
 	for i, v := range variables {
-		switch provider := v.Provider(providers); {
+		switch owner := v.Owner(providers); {
 		case i == 0:
 			terminal.Say(table, "crm-bridge\t\t\t\n")
-		case provider != variables[i-1].Provider(providers):
-			terminal.Say(table, "\t\t\t\n%s\t\t\t\n", provider)
+		case owner != variables[i-1].Owner(providers):
+			terminal.Say(table, "\t\t\t\n%s\t\t\t\n", owner)
 		}
 		terminal.Say(table, "%s\t%s\t%s\t%s\n", v.Name, v.Value, v.From, v.Meaning)
 	}

@@ -27,7 +27,7 @@ import (
 
 // finding is a line of "crm-bridge config check".
 type finding struct {
-	Check   string `json:"check"` // "variables", "nats", "certificates" or a CRM
+	Check   string `json:"check"` // "variables", "nats", "certificates", or a CRM, with an org beside its first: "acme.emea"
 	OK      bool   `json:"ok"`
 	Problem string `json:"problem,omitempty"`
 }
@@ -78,15 +78,14 @@ with 1 if there is one.`,
 func loadAll(env *config.Environment) (config.Settings, bridge.CRMs) {
 	s, _, _ := client.Load(env)
 	var state bridge.DeferredState // never opened: nothing is loaded from it
-	setup := ingest.Setup{Env: env.Collect, PublicURLs: s.PublicURL, State: state.State(), Log: slog.New(slog.DiscardHandler), MadeSecret: func(name string) (string, error) {
+	setup := ingest.Setup{PublicURLs: s.PublicURL, State: state.State(), Log: slog.New(slog.DiscardHandler), MadeSecret: func(name string) (string, error) {
 		secret, err := client.FoundSecret(s)(name)
 		if secret == "" && s.Embedded() {
 			secret = rand.Text() // serve makes one at its first start
 		}
 		return secret, err
 	}}
-	all, err := bridge.OpenCRMs(bridge.Openers, setup)
-	env.Problems.Add(err)
+	all, _ := bridge.Opening{Env: env, Setup: setup}.Open(bridge.Openers)
 	return s, all
 }
 
@@ -106,7 +105,7 @@ func connectAll(ctx context.Context, s config.Settings, crms bridge.CRMs, known 
 	}
 	for _, crm := range crms {
 		if crm.Reach != nil {
-			add(crm.Provider, strings.ToUpper(crm.Provider)+"_", crm.Reach)
+			add(crm.Key(), strings.ToUpper(strings.ReplaceAll(crm.Key(), ".", "_"))+"_", func(ctx context.Context) error { return crm.Explain(crm.Reach(ctx)) })
 		}
 	}
 	var mu sync.Mutex

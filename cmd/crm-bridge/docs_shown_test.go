@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
 )
 
 var (
@@ -64,9 +66,12 @@ func TestDocsShowCommandsThatExist(t *testing.T) {
 	}
 }
 
-// Each variable that a page names is one of the program.
+// Each variable that a page names is one of the program, or of the org emea of a CRM.
 func TestDocsNameVariablesThatExist(t *testing.T) {
 	clean(t)
+	for _, provider := range bridge.Known().Providers() {
+		t.Setenv("BRIDGE_"+strings.ToUpper(provider)+"_ACCOUNTS", "emea")
+	}
 	var out, errs bytes.Buffer
 	if code := run(t.Context(), []string{"config", "--json"}, &out, &errs); code != 0 {
 		t.Fatalf("exit %d: %s", code, errs.String())

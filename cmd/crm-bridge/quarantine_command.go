@@ -43,20 +43,24 @@ BRIDGE_ADMIN_LISTEN.`,
 }
 
 func quarantineList() *cobra.Command {
+	var account string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "list", Short: "List quarantine, oldest first", Example: "  crm-bridge quarantine list", Args: noArgs,
+		Use: "list", Short: "List quarantine, oldest first", Example: "  crm-bridge quarantine list\n  crm-bridge quarantine list --account emea", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return askAdmin(cmd, http.MethodGet, "/quarantine", url.Values{"all": {"true"}}, asJSON, quarantineEmpty, func(out io.Writer, line []byte) error {
+			query := accountQuery(account)
+			query.Set("all", "true")
+			return askAdmin(cmd, http.MethodGet, "/quarantine", query, asJSON, quarantineEmpty, func(out io.Writer, line []byte) error {
 				var one bridge.Listed
 				if err := json.Unmarshal(line, &one); err != nil {
 					return err
 				}
-				terminal.Say(out, "%s  %s  %-20s %7d bytes  %s\n", terminal.Visible(one.ID), one.ReceivedAt.Local().Format("2006-01-02 15:04:05"), terminal.Visible(one.Source), one.Bytes, terminal.Visible(one.Reason))
+				terminal.Say(out, "%s  %s  %-20s %s  %7d bytes  %s\n", terminal.Visible(one.ID), one.ReceivedAt.Local().Format("2006-01-02 15:04:05"), terminal.Visible(one.Source), terminal.Visible(cmp.Or(one.Account, "-")), one.Bytes, terminal.Visible(one.Reason))
 				return nil
 			})
 		},
 	}
+	cmd.Flags().StringVar(&account, "account", "", "only what is of this account")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
 	return cmd
 }
@@ -88,6 +92,7 @@ func oneArg(cmd *cobra.Command, args []string) error {
 // quarantineEach is a command that does something to one callback, or to all.
 func quarantineEach(name, short string, show func(io.Writer, []byte) error) *cobra.Command {
 	var all, dryRun, asJSON bool
+	var account string
 	cmd := &cobra.Command{
 		Use: name + " [ID]", Short: short, Example: "  crm-bridge quarantine " + name + " 01a1ffde-8fdb-7008-af5e-7d4c579dc0de\n  crm-bridge quarantine " + name + " --all",
 		Args: atMostOneArg,
@@ -95,7 +100,11 @@ func quarantineEach(name, short string, show func(io.Writer, []byte) error) *cob
 			if all == (len(args) == 1) || len(args) == 1 && args[0] == "" {
 				return fmt.Errorf("%w: give the id of a callback, or --all", terminal.ErrUsage)
 			}
-			query := url.Values{"all": {"true"}}
+			if account != "" && !all {
+				return fmt.Errorf("%w: --account belongs to --all", terminal.ErrUsage)
+			}
+			query := accountQuery(account)
+			query.Set("all", "true")
 			if len(args) == 1 {
 				query = url.Values{"id": args}
 			}
@@ -106,6 +115,7 @@ func quarantineEach(name, short string, show func(io.Writer, []byte) error) *cob
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "every callback in quarantine")
+	cmd.Flags().StringVar(&account, "account", "", "with --all: only what is of this account")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
 	if name == "redrive" {
 		cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would happen")

@@ -67,7 +67,7 @@ func (f replayFlags) plan(now time.Time) (p *replayPlan, err error) {
 	}
 	p.asked = replay.Request{
 		Stream: p.settings.Stream, Subjects: p.subjects, Since: f.since, Until: f.until, From: f.from, Upto: f.upto,
-		Record: f.selected.Record, Origin: f.selected.Origin, Target: f.to,
+		Record: f.selected.Record, Account: f.selected.Account, Origin: f.selected.Origin, Target: f.to,
 	}
 	if p.endpoint != nil {
 		p.asked.Target = replay.EndpointName(p.endpoint)

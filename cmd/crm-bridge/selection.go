@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +14,7 @@ import (
 
 func selectionFlags(cmd *cobra.Command, s *replay.Selection) {
 	cmd.Flags().StringVar(&s.Record, "record", "", "only events about the record with this id")
+	cmd.Flags().StringVar(&s.Account, "account", "", "only events of this account (crmaccount)")
 	cmd.Flags().StringVar(&s.Origin, "origin", "", "only events of this origin: live, backfill or repair")
 }
 
@@ -21,4 +23,13 @@ func checkSelection(s replay.Selection) error {
 		return fmt.Errorf("%w: --origin must be live, backfill or repair", terminal.ErrUsage)
 	}
 	return nil
+}
+
+// accountQuery is a query of the admin address that is limited to an account; empty: it is not.
+func accountQuery(account string) url.Values {
+	query := url.Values{}
+	if account != "" {
+		query.Set("account", account)
+	}
+	return query
 }

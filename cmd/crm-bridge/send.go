@@ -50,6 +50,7 @@ Kinds: ` + strings.Join(bridge.Known().Labels(), ", ") + `.`,
 	flags.StringVar(&o.Operation, "operation", "edit", "create, edit, delete or the CRM's own word")
 	flags.StringArrayVar(&o.IDs, "id", nil, "record id; may be given several times (default: a new one for each callback)")
 	flags.StringVar(&o.Channel, "channel", "", "channel id (default: one that a token is known for)")
+	flags.StringVar(&o.Account, "account", "", "org whose secrets authenticate the callback, by its name in events (default: the first)")
 	flags.StringVar(&o.Token, "token", "", "token that authenticates the callback (default: the configured one)")
 	flags.IntVar(&o.count, "count", 1, "how many callbacks")
 	flags.Float64Var(&o.rate, "rate", 0, "callbacks a second (default: one after the other)")
@@ -65,9 +66,12 @@ func send(cmd *cobra.Command, kind string, o sendOptions) error {
 	if err != nil {
 		return err
 	}
-	source := all.Source(kind)
-	if source == nil {
+	if _, source := all.Source(kind, ""); source == nil {
 		return fmt.Errorf("%w: there is no kind %q; the kinds are %s", terminal.ErrUsage, kind, strings.Join(all.Labels(), ", "))
+	}
+	crm, source := all.SourceOf(kind, o.Account)
+	if source == nil {
+		return fmt.Errorf("%w: no org of %s is called %q in events", terminal.ErrUsage, kind, o.Account)
 	}
 	if o.count < 1 || o.rate < 0 {
 		return fmt.Errorf("%w: --count must be at least 1, and --rate not negative", terminal.ErrUsage)
@@ -85,7 +89,7 @@ func send(cmd *cobra.Command, kind string, o sendOptions) error {
 	if err != nil {
 		return err
 	}
-	used := client.UsedSecret(settings, env, source, o.Token)
+	used := client.UsedSecret(settings, env, crm, source, o.Token)
 	if o.File != "" {
 		from := o.File
 		if from == "-" {
@@ -105,7 +109,7 @@ func send(cmd *cobra.Command, kind string, o sendOptions) error {
 		}
 		cb, err := next(i)
 		if err != nil {
-			return err
+			return crm.Explain(err)
 		}
 		if err := s.Post(cmd.Context(), cb); err != nil {
 			return err

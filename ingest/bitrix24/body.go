@@ -41,9 +41,12 @@ type field struct {
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// parse reads a body by its content: what starts with a brace is JSON whatever its header says, and an unknown charset counts as
+// parse is read, once for a body.
+func parse(cb ingest.Callback) (parsed, error) { return ingest.ParseOnce(cb, read) }
+
+// read reads a body by its content: what starts with a brace is JSON whatever its header says, and an unknown charset counts as
 // none. With an error, which wraps ErrMalformed, it returns what could be read, which is all that Verify needs.
-func parse(cb ingest.Callback) (parsed, error) {
+func read(cb ingest.Callback) (parsed, error) {
 	_, _, charset, _ := body.Content(cb.Header.Get("Content-Type"))
 	raw := bytes.TrimSpace(bytes.TrimPrefix(cb.Body, byteOrderMark))
 	if len(raw) > 0 && strings.IndexByte("{\x00\xfe\xff", raw[0]) >= 0 { // the last three may start UTF-16

@@ -17,11 +17,11 @@ const (
 // Config is what the environment says of Bitrix24.
 type Config struct {
 	Bitrix24 struct {
-		Tokens         ingest.Tokens     `split_words:"true" secret:"true" desc:"application tokens of portals: member_id:application_token,…; *:application_token for portals without a line of their own"`
-		WorkflowSecret ingest.SecretList `split_words:"true" secret:"true" desc:"secret in the URL of workflows' outgoing webhooks; a list while rotating"`
+		Tokens         ingest.Tokens     `split_words:"true" secret:"true" unshared:"true" desc:"application tokens of portals: member_id:application_token,…; *:application_token for portals without a line of their own"`
+		WorkflowSecret ingest.SecretList `split_words:"true" secret:"true" unshared:"true" desc:"secret in the URL of workflows' outgoing webhooks; a list while rotating"`
 		ClientID       string            `split_words:"true" desc:"client_id of the application; set: the bridge binds its events itself and may backfill"`
 		ClientSecret   string            `split_words:"true" secret:"true" desc:"client_secret of the application"`
-		Portals        ingest.AccountIDs `split_words:"true" desc:"member_ids of the portals whose installation of the application is accepted, once the OAuth server has confirmed it"`
+		Portals        ingest.AccountIDs `split_words:"true" unshared:"true" desc:"member_ids of the portals whose installation of the application is accepted, once the OAuth server has confirmed it"`
 		OauthURL       ingest.BaseURL    `split_words:"true" default:"https://oauth.bitrix.info" desc:"Bitrix24's OAuth server; over http only for tests"`
 		Events         Wanted            `split_words:"true" desc:"events to bind: Deal.all,Contact.create,ONCRMLEADADD,…"`
 		Offline        bool              `split_words:"true" default:"false" desc:"poll the portals' offline queue instead of receiving callbacks"`

@@ -1,6 +1,7 @@
 package bitrix24
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -25,13 +26,14 @@ const secretParam = "secret"
 // no token, so a secret in its URL is all that can prove it.
 type workflows struct {
 	WorkflowSecret ingest.SecretList // the first is the one to use
+	Account        string            // of webhooks that do not name their portal
 }
 
 // openWorkflows configures the source. Without a secret it takes one that is kept in the data folder, where the bridge may
 // make one.
 func (c Config) openWorkflows(setup ingest.Setup) (*workflows, error) {
 	secrets, err := setup.SecretsOr(c.Bitrix24.WorkflowSecret, madeWorkflowSecret)
-	return &workflows{WorkflowSecret: secrets}, err
+	return &workflows{WorkflowSecret: secrets, Account: cmp.Or(setup.Account, "default")}, err
 }
 
 // Label implements ingest.Source.
@@ -94,9 +96,7 @@ func (w *workflows) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	if change.Account, err = memberOf(body); err != nil {
 		return nil, err
 	}
-	if change.Account == "" {
-		change.Account = "default"
-	}
+	change.Account = cmp.Or(change.Account, w.Account)
 	change.Collection = collection(body, module, workflowsPath)
 	return []ingest.Change{change}, nil
 }

@@ -82,8 +82,8 @@ func (d *down) Save(ctx context.Context, key string, value []byte, revision uint
 // opened returns a repairer whose CRM has an active channel, one with a queue, and a disabled one.
 func opened(t *testing.T) (*repairer, *down) {
 	t.Helper()
-	store := &down{}
-	if err := saveChannels(t.Context(), store, "crm", []ingest.Channel{
+	store, crm := &down{}, &ingest.CRM{Provider: "crm", Lister: lists{}}
+	if err := saveChannels(t.Context(), store, crm, []ingest.Channel{
 		{Account: "default", State: "active", Modules: []string{"Deals"}},
 		{Account: "queued", State: "active", Queued: true, Modules: []string{"Deals"}},
 		{Account: "off", State: "disabled", Modules: []string{"Deals"}},
@@ -91,7 +91,7 @@ func opened(t *testing.T) (*repairer, *down) {
 		t.Fatal(err)
 	}
 	return &repairer{
-		CRM: &ingest.CRM{Provider: "crm", Lister: lists{}}, shared: store, ready: func(context.Context) bool { return true }, missed: &missed{}, log: slog.New(slog.DiscardHandler),
+		CRM: crm, shared: store, ready: func(context.Context) bool { return true }, missed: &missed{}, log: slog.New(slog.DiscardHandler),
 	}, store
 }
 
@@ -100,7 +100,7 @@ type lists struct{ ingest.Lister }
 
 func gapsOf(t *testing.T, k *repairer) []job {
 	t.Helper()
-	r, _, err := repairsOf(k.shared, k.Provider, 0).Load(t.Context())
+	r, _, err := repairsOf(k.shared, k.CRM, 0).Load(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,5 @@
 // Package keep does what the bridge does by itself with a CRM's API: it keeps subscriptions alive, empties queues, and reads what
-// was missed. One replica at a time does it for a CRM.
+// was missed. One replica at a time does it for an org of a CRM. An org has its own state, under CRM.Key.
 package keep
 
 import (
@@ -27,14 +27,14 @@ type Keeper struct {
 	missed missed
 }
 
-// Missed notes that a callback of a provider was refused with 503 or 429: what it reported is lost, unless it is read from the CRM.
-func (k *Keeper) Missed(provider string, at time.Time) {
-	k.missed.add(provider, interval{at, at})
+// Missed notes that a callback of a CRM.Key was refused with 503 or 429: what it reported is lost, unless it is read from the CRM.
+func (k *Keeper) Missed(key string, at time.Time) {
+	k.missed.add(key, interval{at, at})
 }
 
-// Wake has every Watch called soon, by whichever replica holds the claim, as after an installation.
-func (k *Keeper) Wake(ctx context.Context) error {
-	_, err := k.wake().Update(ctx, func(word *string) error {
+// Wake has the Watch of a CRM called soon, by whichever replica holds the claim, as after an installation.
+func (k *Keeper) Wake(ctx context.Context, crm *ingest.CRM) error {
+	_, err := k.wake(crm).Update(ctx, func(word *string) error {
 		*word = rand.Text()
 		return nil
 	})
@@ -42,8 +42,8 @@ func (k *Keeper) Wake(ctx context.Context) error {
 }
 
 // wake is a word that changes with each Wake.
-func (k *Keeper) wake() rest.Value[string] {
-	return rest.Value[string]{Store: k.State.Shared, Key: "wake", Lenient: true}
+func (k *Keeper) wake(crm *ingest.CRM) rest.Value[string] {
+	return rest.Value[string]{Store: k.State.Shared, Key: "wake." + crm.Key(), Lenient: true}
 }
 
 const (
@@ -74,34 +74,20 @@ func (k *Keeper) Flush(ctx context.Context) {
 	}
 }
 
-// Remember stores how the channels of a provider are, for all replicas.
-func (k *Keeper) Remember(ctx context.Context, provider string, channels []ingest.Channel) error {
-	return saveChannels(ctx, k.State.Shared, provider, channels)
+// Remember stores how the channels of a CRM are, for all replicas.
+func (k *Keeper) Remember(ctx context.Context, crm *ingest.CRM, channels []ingest.Channel) error {
+	return saveChannels(ctx, k.State.Shared, crm, channels)
 }
 
-// Channels returns how all channels are, as the replica that keeps them last saw them.
-func (k *Keeper) Channels(ctx context.Context) ([]ingest.Channel, error) {
-	var all []ingest.Channel
-	for _, kept := range k.CRMs {
-		channels, err := loadChannels(ctx, k.State.Shared, kept.Provider)
-		if err != nil {
-			return all, err
-		}
-		all = append(all, channels...)
-	}
-	return all, nil
+// Channels returns how the channels of a CRM are, as the replica that keeps them last saw them.
+func (k *Keeper) Channels(ctx context.Context, crm *ingest.CRM) ([]ingest.Channel, error) {
+	return loadChannels(ctx, k.State.Shared, crm)
 }
 
 // Repaired returns when a gap of one of a channel's modules was last repaired; zero: none was.
-func (k *Keeper) Repaired(ctx context.Context, channel ingest.Channel) (last time.Time, err error) {
-	accounts := 0
-	for _, kept := range k.CRMs {
-		if kept.Provider == channel.Provider {
-			accounts = len(kept.Accounts)
-		}
-	}
-	for _, shard := range slices.Compact([]int{0, shardOf(channel.Account, accounts)}) {
-		r, _, err := repairsOf(k.State.Shared, channel.Provider, shard).Load(ctx)
+func (k *Keeper) Repaired(ctx context.Context, crm *ingest.CRM, channel ingest.Channel) (last time.Time, err error) {
+	for _, shard := range slices.Compact([]int{0, shardOf(channel.Account, len(crm.Accounts))}) {
+		r, _, err := repairsOf(k.State.Shared, crm, shard).Load(ctx)
 		if err != nil {
 			return last, err
 		}

@@ -23,10 +23,10 @@ type keeping struct {
 
 func newKeeping(k *Keeper, kept *ingest.CRM) *keeping {
 	return &keeping{
-		Keeper: k, claim: &claim{store: k.State.Shared, key: "claim." + kept.Provider, owner: k.Replica},
+		Keeper: k, claim: &claim{store: k.State.Shared, key: "claim." + kept.Key(), owner: k.Replica},
 		repairer: repairer{
 			CRM: kept, shared: k.State.Shared, accept: k.Accept, ready: k.Ready, settle: settleOf(kept), missed: &k.missed,
-			metrics: k.Metrics, log: k.Log.With("source", kept.Provider),
+			metrics: k.Metrics, log: k.Log.With("source", kept.Key()),
 		},
 	}
 }
@@ -40,7 +40,7 @@ func (k *keeping) run(ctx context.Context) {
 		if held {
 			k.keep(ctx)
 		} else {
-			said.log(k.log, err)
+			said.log(k.log, k.Explain(err))
 		}
 		if retry.Sleep(ctx, keepEvery) != nil {
 			break
@@ -66,7 +66,7 @@ func (k *keeping) keep(ctx context.Context) {
 			var said problem
 			for {
 				if err := do(ctx); ctx.Err() == nil {
-					said.log(k.log, err)
+					said.log(k.log, k.Explain(err))
 				}
 				if retry.Sleep(ctx, keepEvery) != nil {
 					return
@@ -136,7 +136,7 @@ func (k *keeping) repairWhenReady(ctx context.Context) error {
 
 // watchWhenDue calls Watch if it is time, or after a Wake.
 func (k *keeping) watchWhenDue(ctx context.Context) error {
-	word, _, err := k.wake().Load(ctx)
+	word, _, err := k.wake(k.CRM).Load(ctx)
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (k *keeping) drainWhenDue(ctx context.Context) error {
 		return nil
 	}
 	k.drained = time.Now()
-	return k.Drainer.Drain(ctx, k.State, k.Accept, k.noter(ctx))
+	return k.Drainer.Drain(ctx, k.State.OfOrg(k.Provider, k.Org), k.Accept, k.noter(ctx))
 }
 
 // noter returns what stores the gaps that a Watcher or a Drainer finds.
@@ -162,7 +162,7 @@ func (k *keeping) noter(ctx context.Context) func(ingest.Gap) error {
 }
 
 func (k *keeping) watch(ctx context.Context) error {
-	watched, err := k.Watcher.Watch(ctx, k.State, k.noter(ctx))
+	watched, err := k.Watcher.Watch(ctx, k.State.OfOrg(k.Provider, k.Org), k.noter(ctx))
 	if k.next = watched.Next; k.next.IsZero() || err != nil && k.next.After(time.Now().Add(10*watchRetry)) {
 		k.next = time.Now().Add(watchRetry)
 	}
@@ -170,5 +170,5 @@ func (k *keeping) watch(ctx context.Context) error {
 	if watched.Channels == nil {
 		return err
 	}
-	return errors.Join(err, k.Remember(ctx, k.Provider, watched.Channels))
+	return errors.Join(err, k.Remember(ctx, k.CRM, watched.Channels))
 }

@@ -14,26 +14,23 @@ type KeeperMetrics struct {
 	read    *prometheus.CounterVec
 }
 
-// NewKeeperMetrics registers the metrics of a Keeper. Their labels are the configured channels and modules.
+// NewKeeperMetrics registers the metrics of a Keeper. Their labels are the configured accounts, channels and modules.
 func NewKeeperMetrics(reg prometheus.Registerer) *KeeperMetrics {
 	m := &KeeperMetrics{
 		expires: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "crm_bridge", Name: "channel_expiry_timestamp_seconds", Help: "When the CRM ends a channel, unless it is renewed; 0 where it is not alive, +Inf where it never ends.",
-		}, []string{"provider", "channel"}),
+		}, []string{"provider", "account", "channel"}),
 		read: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "crm_bridge", Name: "backfill_records_total", Help: "Records read from the CRM's API and stored as events.",
-		}, []string{"provider", "module"}),
+		}, []string{"provider", "account", "module"}),
 	}
 	reg.MustRegister(m.expires, m.read)
 	return m
 }
 
-// expiry sets when channels expire. Channels of several accounts may have one id: the earliest
-// expiry counts.
+// expiry sets when channels expire.
 func (m *KeeperMetrics) expiry(channels []ingest.Channel) {
-	first := map[[2]string]float64{}
 	for _, c := range channels {
-		name := [2]string{c.Provider, c.ID}
 		ends := 0.0
 		switch {
 		case c.State == "active" && c.Expires.IsZero():
@@ -41,17 +38,12 @@ func (m *KeeperMetrics) expiry(channels []ingest.Channel) {
 		case c.State == "active":
 			ends = float64(c.Expires.Unix())
 		}
-		if soonest, ok := first[name]; !ok || ends < soonest {
-			first[name] = ends
-		}
-	}
-	for name, ends := range first {
-		m.expires.WithLabelValues(name[0], name[1]).Set(ends)
+		m.expires.WithLabelValues(c.Provider, c.Account, c.ID).Set(ends)
 	}
 }
 
 func (m *KeeperMetrics) records(changes []ingest.Change) {
 	for _, change := range changes {
-		m.read.WithLabelValues(change.Provider, change.Module).Inc()
+		m.read.WithLabelValues(change.Provider, change.Account, change.Module).Inc()
 	}
 }

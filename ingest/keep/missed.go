@@ -8,20 +8,20 @@ import (
 // interval is from the first to the last moment at which something happened.
 type interval struct{ first, last time.Time }
 
-// missed are the callbacks that were refused and of which no gap is made yet, by provider.
+// missed are the callbacks that were refused and of which no gap is made yet, by CRM.Key.
 type missed struct {
 	mu sync.Mutex
 	of map[string]interval
 }
 
-// add adds refused callbacks of a provider.
-func (m *missed) add(provider string, more interval) {
+// add adds refused callbacks of a CRM.
+func (m *missed) add(key string, more interval) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.of == nil {
 		m.of = map[string]interval{}
 	}
-	if have, ok := m.of[provider]; ok {
+	if have, ok := m.of[key]; ok {
 		if have.first.Before(more.first) {
 			more.first = have.first
 		}
@@ -29,14 +29,14 @@ func (m *missed) add(provider string, more interval) {
 			more.last = have.last
 		}
 	}
-	m.of[provider] = more
+	m.of[key] = more
 }
 
-// take returns the refused callbacks of a provider, and forgets them.
-func (m *missed) take(provider string) (taken interval, ok bool) {
+// take returns the refused callbacks of a CRM, and forgets them.
+func (m *missed) take(key string) (taken interval, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	taken, ok = m.of[provider]
-	delete(m.of, provider)
+	taken, ok = m.of[key]
+	delete(m.of, key)
 	return taken, ok
 }

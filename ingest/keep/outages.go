@@ -17,11 +17,11 @@ func (k *repairer) noteOutage(ctx context.Context) error {
 	now, before := time.Now().UTC(), k.lastReady
 	k.lastReady = now
 	if k.Watcher == nil { // which will add no channels
-		if channels, err := loadChannels(ctx, k.shared, k.Provider); err != nil || len(channels) == 0 {
+		if channels, err := loadChannels(ctx, k.shared, k.CRM); err != nil || len(channels) == 0 {
 			return err
 		}
 	}
-	r, _, err := repairsOf(k.shared, k.Provider, 0).Load(ctx)
+	r, _, err := repairsOf(k.shared, k.CRM, 0).Load(ctx)
 	if err != nil {
 		return err
 	}
@@ -43,12 +43,12 @@ func (k *repairer) noteOutage(ctx context.Context) error {
 
 // noteMissed makes a gap of the time in which callbacks were refused.
 func (k *repairer) noteMissed(ctx context.Context) {
-	missed, ok := k.missed.take(k.Provider)
+	missed, ok := k.missed.take(k.Key())
 	if !ok || k.Lister == nil {
 		return
 	}
 	if _, err := k.addAll(ctx, missed, "callbacks were refused"); err != nil {
-		k.missed.add(k.Provider, missed) // it is tried again at the next look
+		k.missed.add(k.Key(), missed) // it is tried again at the next look
 		return
 	}
 	k.log.Warn("callbacks were refused; reading from the CRM what changed meanwhile", "since", missed.first, "until", missed.last)
@@ -56,7 +56,7 @@ func (k *repairer) noteMissed(ctx context.Context) {
 
 // addAll adds a gap for each module of all channels, and returns how many.
 func (k *repairer) addAll(ctx context.Context, s interval, why string) (added int, err error) {
-	channels, err := loadChannels(ctx, k.shared, k.Provider)
+	channels, err := loadChannels(ctx, k.shared, k.CRM)
 	if err != nil {
 		return 0, err
 	}

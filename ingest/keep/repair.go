@@ -37,7 +37,7 @@ type repairer struct {
 
 // change changes a shard of the state of repairs; f may be called again where another replica was faster.
 func (k *repairer) change(ctx context.Context, shard int, f func(*repairs)) error {
-	_, err := repairsOf(k.shared, k.Provider, shard).Update(ctx, func(r *repairs) error {
+	_, err := repairsOf(k.shared, k.CRM, shard).Update(ctx, func(r *repairs) error {
 		f(r)
 		return nil
 	})
@@ -49,7 +49,7 @@ const repairers = 8
 
 // repair continues with the gaps that are due, for about a minute.
 func (k *repairer) repair(ctx context.Context) error {
-	r, _, err := repairsOf(k.shared, k.Provider, 0).Load(ctx)
+	r, _, err := repairsOf(k.shared, k.CRM, 0).Load(ctx)
 	if err != nil || !r.Sharded {
 		return errors.Join(err, k.repairShard(ctx, 0, time.Now()))
 	}
@@ -179,7 +179,7 @@ func (k *repairer) failed(ctx context.Context, now job, cause error) error {
 	}
 	if errors.Is(cause, ingest.ErrNoList) {
 		k.log.Error("a gap cannot be repaired; changes in it are lost", "account", now.Account, "module", now.Module,
-			"since", now.Since, "until", now.Until, "error", cause)
+			"since", now.Since, "until", now.Until, "error", k.Explain(cause))
 		return nil
 	}
 	return fmt.Errorf("repair %s from %s: %w", now.Module, now.Since.Format(time.RFC3339), cause)

@@ -21,6 +21,8 @@ import (
 // result is what is logged and counted of one callback.
 type result struct {
 	source        string
+	orgs          orgs // that it may be of
+	org           org  // that it is of, once it is authenticated
 	at            time.Time
 	from          netip.Addr
 	limit         *rate.Limiter
@@ -188,6 +190,9 @@ func (h *Handler) report(r *result, panicked any) {
 func (h *Handler) logLine(r *result, took time.Duration) {
 	attrs := make([]slog.Attr, 0, 12)
 	attrs = append(attrs, slog.String("source", r.source), slog.Int("status", r.status), slog.Float64("ms", float64(took.Microseconds())/1000))
+	if r.org.crm != nil {
+		attrs = append(attrs, slog.String("org", r.org.key))
+	}
 	if len(r.changes) > 0 && r.err == nil { // a refused callback may contain a secret anywhere
 		change := r.changes[0]
 		attrs = append(attrs, slog.String("module", change.Module), slog.String("operation", change.Operation), slog.Int("records", len(change.IDs)))

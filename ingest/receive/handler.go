@@ -22,7 +22,8 @@ import (
 
 // Handler answers callbacks: each is read, verified, decoded and stored before its 200. Set the fields once, then serve it.
 type Handler struct {
-	Sources    []ingest.Source
+	Sources    []ingest.Source // of the CRMs' first orgs
+	Further    []*ingest.CRM   // further orgs of the same CRMs, whose callbacks come to the same routes
 	Accept     ingest.Accept
 	Quarantine ingest.Quarantine
 
@@ -40,8 +41,8 @@ type Handler struct {
 	Allow          ingest.Networks // where callbacks may come from; empty: anywhere
 	TrustedProxies ingest.Networks // peers whose X-Forwarded-For is trusted
 
-	Missed  func(provider string, at time.Time) // called for refused callbacks that the CRM may not repeat (DESIGN.md, 12); nil: not called
-	Public  map[string]Page                     // documents that everyone may GET, by path pattern
+	Missed  func(key string, at time.Time) // called with the CRM.Key of refused callbacks that the CRM may not repeat (DESIGN.md, 12); nil: not called
+	Public  map[string]Page                // documents that everyone may GET, by path pattern
 	Log     *slog.Logger
 	Metrics *Metrics
 
@@ -74,10 +75,10 @@ func (h *Handler) HTTP() http.Handler {
 	limits, capacity := h.limiters(), h.capacity()
 
 	for _, source := range h.Sources {
-		label := source.Label()
+		all := orgsOf(source, h.Further)
 		for _, route := range source.Routes() {
 			e.Add(route.Method, pathParam.ReplaceAllString(route.Path, ":$1"), func(c echo.Context) error {
-				return h.answer(c, label, source, limits[label], capacity)
+				return h.answer(c, all, limits[all.label], capacity)
 			})
 		}
 	}
@@ -109,16 +110,16 @@ func (h *Handler) HTTP() http.Handler {
 const maxReaders = 64
 
 // answer handles one callback from its first byte to its answer.
-func (h *Handler) answer(c echo.Context, label string, source ingest.Source, limit *rate.Limiter, capacity *capacity) error {
+func (h *Handler) answer(c echo.Context, all orgs, limit *rate.Limiter, capacity *capacity) error {
 	start := time.Now()
-	outcome := &result{source: label, at: start, from: h.client(c.Request()), limit: limit}
+	outcome := &result{source: all.label, orgs: all, at: start, from: h.client(c.Request()), limit: limit}
 	defer func() { h.report(outcome, recover()) }()
 
-	err := h.receive(c, source, capacity, outcome)
+	err := h.receive(c, all, capacity, outcome)
 	if outcome.status, outcome.err = fate(err), err; err == nil {
 		return writeAnswer(c, outcome)
 	}
-	if _, forgiving := source.(ingest.Forgiving); forgiving && outcome.isQuarantined() {
+	if _, forgiving := all.of[0].source.(ingest.Forgiving); forgiving && outcome.isQuarantined() {
 		outcome.status = http.StatusOK
 	}
 	if outcome.status == http.StatusRequestTimeout {
@@ -128,7 +129,7 @@ func (h *Handler) answer(c echo.Context, label string, source ingest.Source, lim
 }
 
 // receive admits, reads and processes a callback, and releases what it holds.
-func (h *Handler) receive(c echo.Context, source ingest.Source, capacity *capacity, into *result) error {
+func (h *Handler) receive(c echo.Context, all orgs, capacity *capacity, into *result) error {
 	if err := h.admit(into.from); err != nil {
 		return err
 	}
@@ -138,7 +139,8 @@ func (h *Handler) receive(c echo.Context, source ingest.Source, capacity *capaci
 	}
 	cb.From = into.from
 	r := c.Request()
-	into.authenticated = source.Verify(r.Context(), cb) == nil // the body may still show that it is forged
+	into.org, err = all.verify(r.Context(), cb)
+	into.authenticated = err == nil // the body may still show that it is forged
 	control := http.NewResponseController(c.Response())
 	reservation, err := capacity.enter(into.authenticated, func() { _ = control.SetReadDeadline(time.Now()) })
 	if err != nil {
@@ -163,7 +165,7 @@ func (h *Handler) receive(c echo.Context, source ingest.Source, capacity *capaci
 	// A CRM that closes the connection has still reported a change, and may not repeat it: only the timeout ends the work.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), h.AnswerTimeout)
 	defer cancel()
-	return h.take(ctx, source, cb, capacity, into)
+	return h.take(ctx, all, cb, capacity, into)
 }
 
 // head returns the Callback of a request, without its body.
@@ -187,7 +189,7 @@ func head(c echo.Context, label string, at time.Time) (ingest.Callback, error) {
 	}
 	return ingest.Callback{
 		Source: label, At: at.UTC(), Method: r.Method, Host: r.Host, Path: r.URL.Path, Header: r.Header,
-		Query: body.Values(r.URL.RawQuery), RawQuery: r.URL.RawQuery, URI: uriOf(r), Params: params,
+		Query: body.Values(r.URL.RawQuery), RawQuery: r.URL.RawQuery, URI: uriOf(r), Params: params, Parsed: &ingest.Parsed{},
 	}, nil
 }
 

@@ -2,7 +2,6 @@ package receive
 
 import (
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 )
@@ -16,10 +15,10 @@ import (
 //   - One that is not authenticated is not reported.
 type misses struct {
 	mu sync.Mutex
-	of map[string]*unverified // by provider
+	of map[string]*unverified // by CRM.Key
 }
 
-// unverified are the callbacks of a provider that were refused before they could be verified.
+// unverified are the callbacks of an org that were refused before they could be verified.
 type unverified struct {
 	reported    time.Time // when Missed was last called for them
 	first, last time.Time // of those that wait for the end of the hour; zero: none
@@ -31,34 +30,35 @@ const missesEvery = time.Hour
 
 // note has Missed called for a refused callback that the CRM may not repeat.
 func (h *Handler) note(r *result) {
-	provider, _, _ := strings.Cut(r.source, "-")
 	switch {
 	case h.Missed == nil:
 	case r.authenticated:
 		switch r.status {
 		case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable:
-			h.Missed(provider, r.at)
+			h.Missed(r.orgs.keyOf(r.org), r.at)
 		}
 	case r.turnedAway:
-		h.misses.add(provider, r.at, h.Missed)
+		for _, one := range r.orgs.of { // it may be of any
+			h.misses.add(r.orgs.keyOf(one), r.at, h.Missed)
+		}
 	}
 }
 
-func (m *misses) add(provider string, at time.Time, missed func(string, time.Time)) {
+func (m *misses) add(key string, at time.Time, missed func(string, time.Time)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.of == nil {
 		m.of = map[string]*unverified{}
 	}
-	u := m.of[provider]
+	u := m.of[key]
 	if u == nil {
 		u = &unverified{}
-		m.of[provider] = u
+		m.of[key] = u
 	}
 	wait := missesEvery - time.Since(u.reported)
 	if u.first.IsZero() && (u.reported.IsZero() || wait <= 0) {
 		u.reported = time.Now()
-		missed(provider, at)
+		missed(key, at)
 		return
 	}
 	if u.first.IsZero() {
@@ -66,7 +66,7 @@ func (m *misses) add(provider string, at time.Time, missed func(string, time.Tim
 		u.timer = time.AfterFunc(wait, func() {
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			u.report(provider, missed)
+			u.report(key, missed)
 		})
 	}
 	if at.Before(u.first) {
@@ -81,18 +81,18 @@ func (m *misses) add(provider string, at time.Time, missed func(string, time.Tim
 func (m *misses) flush(missed func(string, time.Time)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for provider, u := range m.of {
-		u.report(provider, missed)
+	for key, u := range m.of {
+		u.report(key, missed)
 	}
 }
 
 // report has Missed called for those that wait.
-func (u *unverified) report(provider string, missed func(string, time.Time)) {
+func (u *unverified) report(key string, missed func(string, time.Time)) {
 	if u.first.IsZero() {
 		return
 	}
 	u.timer.Stop()
-	missed(provider, u.first)
-	missed(provider, u.last)
+	missed(key, u.first)
+	missed(key, u.last)
 	u.reported, u.first, u.last = time.Now(), time.Time{}, time.Time{}
 }

@@ -13,17 +13,18 @@ import (
 )
 
 // take verifies and decodes a callback, stores its changes, and then what is malformed of it, in quarantine.
-func (h *Handler) take(ctx context.Context, source ingest.Source, cb ingest.Callback, capacity *capacity, into *result) error {
+func (h *Handler) take(ctx context.Context, all orgs, cb ingest.Callback, capacity *capacity, into *result) error {
 	done, err := capacity.begin(ctx, len(cb.Body), 1, into.authenticated)
 	if err != nil {
 		into.turnedAway = true
 		return err
 	}
 	defer func() { done() }()
-	if err := h.verify(ctx, source, cb, into); err != nil {
+	if err := h.verify(ctx, all, cb, into); err != nil {
 		return err
 	}
-	changes, malformed, err := decode(source, cb)
+	cb.Org = into.org.key
+	changes, malformed, err := decode(into.org.source, cb)
 	if into.ignored = errors.Is(err, ingest.ErrIgnored); into.ignored {
 		return nil
 	}
@@ -60,8 +61,8 @@ func (h *Handler) take(ctx context.Context, source ingest.Source, cb ingest.Call
 }
 
 // verify returns nil for an authenticated callback within the rate of its source.
-func (h *Handler) verify(ctx context.Context, source ingest.Source, cb ingest.Callback, into *result) error {
-	err := source.Verify(ctx, cb)
+func (h *Handler) verify(ctx context.Context, all orgs, cb ingest.Callback, into *result) (err error) {
+	into.org, err = all.verify(ctx, cb)
 	into.authenticated = err == nil
 	into.turnedAway = errors.Is(err, ingest.ErrUnasked)
 	if err != nil {
@@ -98,7 +99,7 @@ func decode(source ingest.Source, cb ingest.Callback) (changes []ingest.Change, 
 func (h *Handler) store(ctx context.Context, cb ingest.Callback, changes []ingest.Change, into *result) (invalid ingest.Partly, err error) {
 	trace, batch := ingest.TraceParent(cb.Header), len(changes) > 1
 	for i := range changes {
-		changes[i].TraceParent = trace
+		changes[i].TraceParent, changes[i].Org = trace, cb.Org
 		batch = batch && changes[i].Alone != nil
 	}
 	into.changes = changes
@@ -161,6 +162,6 @@ func (h *Handler) keep(ctx context.Context, cb ingest.Callback, part ingest.Part
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	cb.Body = part.Body
+	cb.Body, cb.Parsed = part.Body, nil // other parts are read at the same time
 	return h.Quarantine(ctx, cb, part.Reason)
 }

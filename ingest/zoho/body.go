@@ -17,9 +17,12 @@ type notification struct {
 	raw json.RawMessage
 }
 
-// parse reads JSON by content: which Content-Type Zoho sends is not documented, so its charset counts only where the body is not
+// parse is readNotification, once for a body.
+func parse(cb ingest.Callback) (notification, error) { return ingest.ParseOnce(cb, readNotification) }
+
+// readNotification reads JSON by content: which Content-Type Zoho sends is not documented, so its charset counts only where the body is not
 // UTF-8. With an error, which wraps ErrMalformed, it returns what could be read, which is all that Verify needs.
-func parse(cb ingest.Callback) (notification, error) {
+func readNotification(cb ingest.Callback) (notification, error) {
 	raw, err := body.Object(cb)
 	b := notification{raw: raw}
 	for name, value := range jsontext.Members(b.raw) { // names are case-sensitive, and the last of a name wins

@@ -37,6 +37,9 @@ func (d delivery) native() (body, query json.RawMessage) {
 	return d.body, query
 }
 
+// deliveryOf is readDelivery, once for a body.
+func deliveryOf(cb ingest.Callback) (delivery, error) { return ingest.ParseOnce(cb, readDelivery) }
+
 // readDelivery reads the URL and the body. With an error, which wraps ErrMalformed, it returns what could be read, which is all that
 // Verify needs.
 func readDelivery(cb ingest.Callback) (delivery, error) {

@@ -77,7 +77,7 @@ func (w *Webhooks) Verify(_ context.Context, cb ingest.Callback) error {
 			shown = append(shown, strings.TrimSpace(token))
 		}
 	}
-	d, _ := readDelivery(cb) // what cannot be read hides nothing that can
+	d, _ := deliveryOf(cb) // what cannot be read hides nothing that can
 	shown = append(append(shown, d.all(secretParam)...), d.shown...)
 	if len(shown) == 0 {
 		return fmt.Errorf("%w: it shows no secret", ingest.ErrForged)
@@ -103,7 +103,7 @@ func (w *Webhooks) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	if change.Operation, err = ingest.Operation(change.NativeOperation); err != nil {
 		return nil, err
 	}
-	d, err := readDelivery(cb)
+	d, err := deliveryOf(cb)
 	if err != nil {
 		return nil, err
 	}

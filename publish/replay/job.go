@@ -146,6 +146,7 @@ type Request struct {
 	From     uint64   `json:"from,omitempty"`
 	Upto     uint64   `json:"to,omitempty"`
 	Record   string   `json:"record,omitempty"`
+	Account  string   `json:"account,omitempty"`
 	Origin   string   `json:"origin,omitempty"`
 	Target   string   `json:"target"` // without secrets
 }
@@ -166,6 +167,7 @@ func (r Request) Differences(now Request) (all []Difference) {
 		{"from-sequence", number(r.From), number(now.From)},
 		{"to-sequence", number(r.Upto), number(now.Upto)},
 		{"record", r.Record, now.Record},
+		{"account", r.Account, now.Account},
 		{"origin", r.Origin, now.Origin},
 		{"to", r.Target, now.Target},
 	} {

@@ -2,7 +2,7 @@
      backquotes, so that Helm leaves them alone. A counter with labels is born with its first count, so that increase()
      sees nothing of it: that is what "unless … offset" is for. */}}
 {{- define "crm-bridge.alerts" -}}
-{{- $expires := printf "max by (provider, channel) (crm_bridge_channel_expiry_timestamp_seconds{%s})" .from -}}
+{{- $expires := printf "max by (provider, account, channel) (crm_bridge_channel_expiry_timestamp_seconds{%s})" .from -}}
 {{- /* Within five days a channel that lives a week had six days left when it has one, and one that lives a day had a day. */}}
 {{- $least := printf "clamp_min(max_over_time((%s - time())[5d:10m]) / 6, 14400)" $expires -}}
 {{- if .expiry -}}{{- $least = int64 .expiry -}}{{- end -}}
@@ -35,12 +35,12 @@
   severity: warning
   for: 10m
   expr: '{{ $expires }} - time() < {{ $least }} and {{ $expires }} > 0'
-  summary: 'Channel {{`{{ $labels.channel }}`}} of {{`{{ $labels.provider }}`}} ends in {{`{{ $value | humanizeDuration }}`}} and is not renewed.'
+  summary: 'Channel {{`{{ $labels.channel }}`}} of {{`{{ $labels.provider }}`}}, account {{`{{ $labels.account }}`}}, ends in {{`{{ $value | humanizeDuration }}`}} and is not renewed.'
 - alert: CrmBridgeChannelDead
   severity: critical
   for: 5m
   expr: '{{ $expires }} == 0'
-  summary: 'Channel {{`{{ $labels.channel }}`}} of {{`{{ $labels.provider }}`}} is not alive: nothing is heard of its changes.'
+  summary: 'Channel {{`{{ $labels.channel }}`}} of {{`{{ $labels.provider }}`}}, account {{`{{ $labels.account }}`}}, is not alive: nothing is heard of its changes.'
 - alert: CrmBridgeQuarantineGrowing
   severity: warning
   expr: 'sum by (source) (increase(crm_bridge_quarantined_total{ {{- .from -}} }[1h])) > 0 or sum by (source) (crm_bridge_quarantined_total{ {{- .from -}} } unless crm_bridge_quarantined_total{ {{- .from -}} } offset 1h) > 0'

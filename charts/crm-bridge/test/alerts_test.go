@@ -46,6 +46,7 @@ func TestAlertsFire(t *testing.T) {
 		{"CrmBridgeChannelExpiring", "the replica that renewed it before shows an old end", "crm_bridge_channel_expiry_timestamp_seconds{channel=\"1\",POD-0} 10800x120\ncrm_bridge_channel_expiry_timestamp_seconds{channel=\"1\",POD-1} 180000x120", false},
 		{"CrmBridgeChannelExpiring", "it is dead, for which there is another alert", `crm_bridge_channel_expiry_timestamp_seconds{channel="1",POD-0} 0x120`, false},
 		{"CrmBridgeChannelDead", "it is dead", `crm_bridge_channel_expiry_timestamp_seconds{channel="1",POD-0} 0x120`, true},
+		{"CrmBridgeChannelDead", "another account's of that name is alive", "crm_bridge_channel_expiry_timestamp_seconds{account=\"one\",channel=\"1\",POD-0} 0x120\ncrm_bridge_channel_expiry_timestamp_seconds{account=\"two\",channel=\"1\",POD-0} 180000x120", true},
 		{"CrmBridgeChannelDead", "it never ends", `crm_bridge_channel_expiry_timestamp_seconds{channel="events",POD-0}` + strings.Repeat(" Inf", 120), false},
 		{"CrmBridgeChannelExpiring", "it never ends", `crm_bridge_channel_expiry_timestamp_seconds{channel="events",POD-0}` + strings.Repeat(" Inf", 120), false},
 		{"CrmBridgeChannelDead", "another replica has healed it", "crm_bridge_channel_expiry_timestamp_seconds{channel=\"1\",POD-0} 0x120\ncrm_bridge_channel_expiry_timestamp_seconds{channel=\"1\",POD-1} 180000x120", false},

@@ -85,6 +85,9 @@ func TestProgramRefusesWhatTheChartCannotJudge(t *testing.T) {
 		"events without an address":     {embedded + client + "settings: { BRIDGE_ZOHO_CLIENT_ID: '1', BRIDGE_ZOHO_EVENTS: [Deals.all] }", []string{"BRIDGE_PUBLIC_URL must be set beside BRIDGE_ZOHO_EVENTS"}},
 		"half an application":           {embedded + "settings: { BRIDGE_BITRIX24_CLIENT_ID: '1' }", []string{"BRIDGE_BITRIX24_CLIENT_ID and BRIDGE_BITRIX24_CLIENT_SECRET belong together", "BRIDGE_BITRIX24_PORTALS is empty"}},
 		"an offline queue of nothing":   {embedded + "settings: { BRIDGE_BITRIX24_CLIENT_ID: '1', BRIDGE_BITRIX24_OFFLINE: true, BRIDGE_BITRIX24_PORTALS: [a] }\nsecrets: { BRIDGE_BITRIX24_CLIENT_SECRET: { value: s } }", []string{"BRIDGE_BITRIX24_OFFLINE is set, but"}},
+		"an org":                        {embedded + "settings: { BRIDGE_ZOHO_ACCOUNTS: [emea, us-east], BRIDGE_ZOHO_US_EAST_DC: us }\nsecrets: { BRIDGE_ZOHO_TOKENS: { value: '1:a-token' }, BRIDGE_ZOHO_EMEA_TOKENS: { value: '1:another-token' } }", nil},
+		"an org that is not named":      {embedded + "secrets: { BRIDGE_ZOHO_EMEA_TOKENS: { value: '1:a-token' } }", []string{"BRIDGE_ZOHO_EMEA_TOKENS_FILE is not a variable"}},
+		"two orgs with one token":       {embedded + "settings: { BRIDGE_ZOHO_ACCOUNTS: emea }\nsecrets: { BRIDGE_ZOHO_TOKENS: { value: '1:a-token' }, BRIDGE_ZOHO_EMEA_TOKENS: { value: '1:a-token' } }", []string{"BRIDGE_ZOHO_TOKENS_FILE and BRIDGE_ZOHO_EMEA_TOKENS_FILE hold the same value"}},
 		"a client without token secret": {valid + "stateKey: { value: k }\nsettings: { BRIDGE_ZOHO_CLIENT_ID: '1', BRIDGE_ZOHO_CLIENT_SECRET_FILE: SECRETS/zoho-tokens, BRIDGE_ZOHO_REFRESH_TOKEN_FILE: SECRETS/zoho-tokens }", []string{"BRIDGE_ZOHO_TOKEN_SECRET must be set"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -55,10 +54,11 @@ func Open(ctx context.Context, s config.Settings, crms []Opener, log *slog.Logge
 		}
 	}
 	var shared DeferredState
-	setup := ingest.Setup{
-		Env: (&config.Environment{}).Load, MadeSecret: b.madeSecret, PublicURLs: s.PublicURL, State: shared.State(), Wake: b.wake, Log: log,
+	opening := Opening{
+		Env: &config.Environment{}, Wake: b.wake,
+		Setup: ingest.Setup{MadeSecret: b.madeSecret, PublicURLs: s.PublicURL, State: shared.State(), Log: log},
 	}
-	if b.CRMs, err = OpenCRMs(crms, setup); err != nil {
+	if b.CRMs, err = opening.Open(crms); err != nil {
 		return b, err
 	}
 	if b.Store, err = openStore(ctx, s, b.data, b.CRMs, registry, log); err != nil {
@@ -70,7 +70,7 @@ func Open(ctx context.Context, s config.Settings, crms []Opener, log *slog.Logge
 	if err = b.listen(ctx); err != nil {
 		return b, err
 	}
-	warnOfSecrets(b.CRMs.Sources(), log)
+	warnOfSecrets(b.CRMs, log)
 	return b, nil
 }
 
@@ -101,7 +101,7 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 	one := settler{&sync.Mutex{}, log}
 	kept := &quarantine{store: b.Store, refused: &refused{b.Store.Refused, one}, crms: b.CRMs, mapping: mapping, accept: accept, settler: one}
 	b.handler = &receive.Handler{
-		Sources: b.CRMs.Sources(), Accept: accept, Quarantine: kept.keep, Log: log, Metrics: receive.NewMetrics(registry),
+		Sources: b.CRMs.first().Sources(), Further: b.CRMs.further(), Accept: accept, Quarantine: kept.keep, Log: log, Metrics: receive.NewMetrics(registry),
 		MaxBody: int64(s.MaxBody), AnswerTimeout: time.Duration(s.AnswerTimeout), PerRecord: s.EventPer == "record",
 		Rate: float64(s.Rate), Allow: s.Allow, TrustedProxies: s.TrustedProxies,
 		Public: map[string]receive.Page{"/schemas/v1/{family}": schemaOf(mapping.Schemas), "/asyncapi.yaml": api.document, "/asyncapi.html": api.page},
@@ -150,11 +150,11 @@ func (b *Bridge) openKeeper(ctx context.Context, shared *DeferredState) (err err
 // wakeTimeout bounds how long an installation waits until the replica that keeps subscriptions can see it.
 const wakeTimeout = 5 * time.Second
 
-// wake has subscriptions checked soon, for example after an installation.
-func (b *Bridge) wake() {
+// wake has the subscriptions of a CRM checked soon, for example after an installation.
+func (b *Bridge) wake(crm *ingest.CRM) {
 	ctx, cancel := context.WithTimeout(context.Background(), wakeTimeout)
 	defer cancel()
-	if err := b.Keeper.Wake(ctx); err != nil {
+	if err := b.Keeper.Wake(ctx, crm); err != nil {
 		b.Log.Warn("subscriptions were not checked right after an installation; the next check covers it", "error", err)
 	}
 }
@@ -185,22 +185,6 @@ func (b *Bridge) logLimits(m config.MemoryLimit, goLimit int64, connections int)
 		return
 	}
 	b.Log.Info(fmt.Sprintf("memory is limited to %s by %s; Go keeps within %s; %s", config.Size(m.Limit), m.From, config.Size(goLimit), held))
-}
-
-// shortSecret is the length from which a secret can be masked wherever it stands.
-const shortSecret = 12
-
-// warnOfSecrets warns of sources whose secrets are missing, or too short.
-func warnOfSecrets(sources []ingest.Source, log *slog.Logger) {
-	for _, source := range sources {
-		label, values := source.Label(), source.Secrets().Values
-		if slices.ContainsFunc(values, func(secret string) bool { return len(secret) < shortSecret }) {
-			log.Warn("a secret of this source is short: it can be guessed, and cannot be masked inside other text", "source", label, "shorter_than", shortSecret)
-		}
-		if len(values) == 0 {
-			log.Warn("no secret is configured for this source: it answers 401 to everything", "source", label)
-		}
-	}
 }
 
 // Run answers callbacks until ctx ends, then drains: accepted requests are answered, what was published is

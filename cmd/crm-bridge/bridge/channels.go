@@ -54,66 +54,104 @@ func (c *channels) routes() map[string]http.HandlerFunc {
 		}
 	}
 	return map[string]http.HandlerFunc{
-		"GET /channels": kept(func(w http.ResponseWriter, r *http.Request) { c.listChannels(r.Context(), w) }),
+		"GET /channels": kept(func(w http.ResponseWriter, r *http.Request) {
+			c.listChannels(r.Context(), w, r.URL.Query().Get("account"))
+		}),
 		"POST /channels/{change}": kept(func(w http.ResponseWriter, r *http.Request) {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), changeTimeout)
 			defer cancel()
 			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(changeTimeout + lineTimeout))
-			if err := c.changeChannels(ctx, r.PathValue("change"), r.URL.Query().Get("provider"), r.URL.Query().Get("target")); err != nil {
+			query := r.URL.Query()
+			if err := c.changeChannels(ctx, r.PathValue("change"), query.Get("provider"), query.Get("account"), query.Get("target")); err != nil {
 				writeJSON(w, http.StatusBadGateway, map[string]string{"error": terminal.Plainly(err)})
 				return
 			}
-			c.listChannels(ctx, w)
+			c.listChannels(ctx, w, query.Get("account"))
 		}),
 	}
 }
 
-func (c *channels) listChannels(ctx context.Context, w http.ResponseWriter) {
+// listChannels writes the channels of an account, or all if it is empty.
+func (c *channels) listChannels(ctx context.Context, w http.ResponseWriter, account string) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	encoder := terminal.JSONEncoder(w)
-	channels, err := c.keeper.Channels(ctx)
-	for _, channel := range channels {
-		line := ChannelLine{Channel: channel, LastCallback: c.last.of(channel)}
-		if at, failed := c.keeper.Repaired(ctx, channel); failed == nil && !at.IsZero() {
-			line.LastRepair = &at
+	for _, crm := range c.crms.kept() {
+		channels, err := c.keeper.Channels(ctx, crm)
+		for _, channel := range channels {
+			if account != "" && account != channel.Account && account != crm.Account {
+				continue
+			}
+			line := ChannelLine{Channel: channel, LastCallback: c.last.of(channel)}
+			if at, failed := c.keeper.Repaired(ctx, crm, channel); failed == nil && !at.IsZero() {
+				line.LastRepair = &at
+			}
+			_ = encoder.Encode(line)
 		}
-		_ = encoder.Encode(line)
-	}
-	if err != nil {
-		_ = encoder.Encode(map[string]string{"error": terminal.Plainly(err)})
+		if err != nil {
+			_ = encoder.Encode(map[string]string{"error": terminal.Plainly(err)})
+			return
+		}
 	}
 }
 
-// changeChannels enables, renews or disables the channels of a target of a CRM's, or all of them.
-func (c *channels) changeChannels(ctx context.Context, word, provider, target string) error {
-	crm := c.crms.CRM(provider)
-	if crm == nil || !crm.Keeps() {
+// changeChannels enables, renews or disables the channels of a target in a CRM, or all of them, in the orgs that an account names, or
+// in all.
+func (c *channels) changeChannels(ctx context.Context, word, provider, account, target string) error {
+	orgs := c.crms.kept().OfProvider(provider)
+	if len(orgs) == 0 {
 		return fmt.Errorf("this bridge keeps no subscriptions of %q", provider)
 	}
-	change, ok := crm.Changes[word]
-	if !ok {
-		return fmt.Errorf("subscriptions of %s have no %s", provider, word)
+	named := orgs.OfAccount(account)
+	if len(named) == 0 {
+		return fmt.Errorf("%s has no account %q whose subscriptions this bridge keeps; it has %s", provider, account, orgs.Accounts())
 	}
-	c.log.Info("channels are changed by hand", "change", word, "provider", provider, "target", target)
-	channels, err := change(ctx, target)
-	if channels == nil && err == nil {
-		channels, err = c.expected(ctx, word, provider, target)
+	var errs []error
+	for _, crm := range named {
+		of, err := targetOf(crm, account, target)
+		if err == nil {
+			err = c.changeOrg(ctx, crm, word, of)
+		}
+		if errs = append(errs, crm.Explain(err)); err != nil && len(named) > 1 {
+			errs[len(errs)-1] = fmt.Errorf("account %s: %w", strings.Join(accountsOf(crm), ", "), crm.Explain(err))
+		}
 	}
-	if len(channels) > 0 {
-		err = errors.Join(err, c.keeper.Remember(ctx, provider, channels))
-	}
-	return errors.Join(err, c.keeper.Wake(ctx))
+	return errors.Join(errs...)
 }
 
-// expected returns the channels of a provider as they are after a change of a portal's, or of all portals', until the next Watch
+// targetOf returns the target of a change for an account, which where an org has several is one of them.
+func targetOf(crm *ingest.CRM, account, target string) (string, error) {
+	switch {
+	case account == "" || account == crm.Account || len(crm.Accounts) < 2 || account == target:
+		return target, nil
+	case target == "":
+		return account, nil
+	}
+	return "", fmt.Errorf("%q is not the account %q: name one of them", target, account)
+}
+
+func (c *channels) changeOrg(ctx context.Context, crm *ingest.CRM, word, target string) error {
+	change, ok := crm.Changes[word]
+	if !ok {
+		return fmt.Errorf("subscriptions of %s have no %s", crm.Provider, word)
+	}
+	c.log.Info("channels are changed by hand", "change", word, "source", crm.Key(), "target", target)
+	channels, err := change(ctx, target)
+	if channels == nil && err == nil {
+		channels, err = c.expected(ctx, crm, word, target)
+	}
+	if len(channels) > 0 {
+		err = errors.Join(err, c.keeper.Remember(ctx, crm, channels))
+	}
+	return errors.Join(err, c.keeper.Wake(ctx, crm))
+}
+
+// expected returns the channels of a CRM as they are after a change of a portal's, or of all portals', until the next Watch
 // reports them.
-func (c *channels) expected(ctx context.Context, word, provider, target string) (expected []ingest.Channel, err error) {
-	all, err := c.keeper.Channels(ctx)
+func (c *channels) expected(ctx context.Context, crm *ingest.CRM, word, target string) (expected []ingest.Channel, err error) {
+	all, err := c.keeper.Channels(ctx, crm)
 	for _, channel := range all {
 		changed := target == "" || target == channel.Account
 		switch {
-		case channel.Provider != provider:
-			continue
 		case changed && word == "disable":
 			channel.State, channel.Problem = "disabled", ""
 		case changed && word == "enable" && channel.State == "disabled":

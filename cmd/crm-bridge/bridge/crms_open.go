@@ -1,132 +1,94 @@
 package bridge
 
 import (
-	"slices"
-	"strings"
+	"log/slog"
 	"sync"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// CRMs are open CRMs, as they are configured.
-type CRMs []*ingest.CRM
+// Opening opens CRMs as an environment configures them. Set the fields once.
+type Opening struct {
+	Env   *config.Environment
+	Setup ingest.Setup      // for every org; its Env and Wake are set for each
+	Wake  func(*ingest.CRM) // has the subscriptions of a CRM checked soon; nil: nothing does
+}
 
-// OpenCRMs opens CRMs, in their order. It returns all problems, each of which names its variable, and the CRMs that have none.
-func OpenCRMs(crms []Opener, setup ingest.Setup) (CRMs, error) {
-	var all CRMs
-	var found config.Problems
+// Open opens CRMs, in their order: each for its first org, which is there even if nothing is configured for it, and for each further org
+// that BRIDGE_<CRM>_ACCOUNTS names. It returns all problems, also those that Env had before, and the CRMs that have none.
+func (o Opening) Open(crms []Opener) (all CRMs, err error) {
 	for _, open := range crms {
-		crm, err := open(setup)
-		if found.Add(err); err == nil {
+		orgs := &config.Orgs{Env: o.Env}
+		crm, err := o.open(open, func(setup *ingest.Setup) { setup.Env = orgs.First })
+		if o.Env.Problems.Add(err); err == nil {
+			crm.Account = orgs.Account()
 			all = append(all, crm)
 		}
+		for _, org := range orgs.Further() {
+			crm, err := o.open(open, func(setup *ingest.Setup) { ofOrg(setup, orgs.Provider(), org) })
+			if err != nil {
+				o.Env.Problems.Add(renamed(org, err))
+				continue
+			}
+			crm.Org, crm.Account, crm.Rename = org.Key(), org.Account(), org.Rename
+			rename(crm)
+			all = append(all, crm)
+		}
+		o.Env.Problems.Add(orgs.Check())
 	}
-	return all, found.Err()
+	return all, o.Env.Problems.Err()
+}
+
+// open opens a CRM with a Setup of its own.
+func (o Opening) open(open Opener, change func(*ingest.Setup)) (crm *ingest.CRM, err error) {
+	setup := o.Setup
+	if o.Wake != nil {
+		setup.Wake = func() { o.Wake(crm) }
+	}
+	change(&setup)
+	crm, err = open(setup)
+	return crm, err
+}
+
+// ofOrg makes a Setup that of a further org: its own variables, secrets, state and log.
+func ofOrg(setup *ingest.Setup, provider string, org *config.Org) {
+	made := setup.MadeSecret
+	setup.Env, setup.Account = org.Load, org.Name
+	setup.MadeSecret = func(name string) (string, error) { return made(ingest.OrgFile(name, org.Key())) }
+	setup.State = setup.State.OfOrg(provider, org.Key())
+	if setup.Log != nil {
+		setup.Log = setup.Log.With(slog.String("org", org.Key()))
+	}
+}
+
+// renamed returns the problems of an org's configuration with the variables of the org.
+func renamed(org *config.Org, err error) error {
+	crm := &ingest.CRM{Rename: org.Rename}
+	var found config.Problems
+	for _, one := range config.Each(err) {
+		found.Add(crm.Explain(one))
+	}
+	return found.Err()
+}
+
+// rename puts the variables of the CRM's org in place of the first org's in its words.
+func rename(crm *ingest.CRM) {
+	words := make([]string, len(crm.Words.Credentials))
+	for i, variable := range crm.Words.Credentials {
+		words[i] = crm.Rename(variable)
+	}
+	crm.Words.Credentials, crm.Words.Wanted = words, crm.Rename(crm.Words.Wanted)
 }
 
 // Known returns the CRMs with nothing configured, for what does not depend on it, such as help texts.
-var Known = sync.OnceValue(func() CRMs {
-	all, err := OpenCRMs(Openers, ingest.Setup{
-		Env: func(any) error { return nil }, MadeSecret: func(string) (string, error) { return "", nil },
-	})
-	if err != nil {
-		panic(err) // a fault of the program itself
+var Known = sync.OnceValue(func() (all CRMs) {
+	for _, open := range Openers {
+		crm, err := open(ingest.Setup{Env: func(any) error { return nil }, MadeSecret: func(string) (string, error) { return "", nil }})
+		if err != nil {
+			panic(err) // a fault of the program itself
+		}
+		all = append(all, crm)
 	}
 	return all
 })
-
-// Sources returns the sources of all CRMs.
-func (c CRMs) Sources() []ingest.Source {
-	var all []ingest.Source
-	for _, crm := range c {
-		all = append(all, crm.Sources...)
-	}
-	return all
-}
-
-// Source returns the source of that label; nil: there is none.
-func (c CRMs) Source(label string) ingest.Source {
-	for _, source := range c.Sources() {
-		if source.Label() == label {
-			return source
-		}
-	}
-	return nil
-}
-
-// CRM returns the CRM of that name; nil: there is none.
-func (c CRMs) CRM(provider string) *ingest.CRM {
-	for _, crm := range c {
-		if crm.Provider == provider {
-			return crm
-		}
-	}
-	return nil
-}
-
-// Providers returns the names of the CRMs, sorted.
-func (c CRMs) Providers() []string {
-	var names []string
-	for _, crm := range c {
-		names = append(names, crm.Provider)
-	}
-	slices.Sort(names)
-	return names
-}
-
-// Callable returns the CRMs whose API the bridge can call, once it has credentials.
-func (c CRMs) Callable() CRMs {
-	return slices.DeleteFunc(slices.Clone(c), func(crm *ingest.CRM) bool { return len(crm.Words.Credentials) == 0 })
-}
-
-// Subscribable returns the CRMs whose subscriptions the bridge can keep, once it has credentials.
-func (c CRMs) Subscribable() CRMs {
-	return slices.DeleteFunc(slices.Clone(c), func(crm *ingest.CRM) bool { return crm.Words.Wanted == "" })
-}
-
-// kept returns the CRMs for which the bridge keeps subscriptions, repairs or empties queues.
-func (c CRMs) kept() CRMs {
-	return slices.DeleteFunc(slices.Clone(c), func(crm *ingest.CRM) bool { return !crm.Keeps() })
-}
-
-// Labels returns the labels of the sources, sorted.
-func (c CRMs) Labels() []string {
-	var names []string
-	for _, source := range c.Sources() {
-		names = append(names, source.Label())
-	}
-	slices.Sort(names)
-	return names
-}
-
-// Proofs returns the variables whose values authenticate samples.
-func (c CRMs) Proofs() []string {
-	var names []string
-	for _, source := range c.Sources() {
-		if sampler, ok := source.(ingest.Sampler); ok {
-			variable, _ := sampler.Proof()
-			names = append(names, variable)
-		}
-	}
-	return names
-}
-
-// Example writes a text with the names of the first CRM: PROVIDER, MODULE, LABEL of its first source, PROOF for the variable that
-// authenticates what that one gets, and LAST for the provider and module of the last CRM.
-func (c CRMs) Example(text string) string {
-	first, last := c[0], c[len(c)-1]
-	return strings.NewReplacer(
-		"PROVIDER", first.Provider, "MODULE", first.Words.Module, "LABEL", first.Sources[0].Label(), "PROOF", c.Proofs()[0],
-		"LAST", last.Provider+"."+last.Words.Module,
-	).Replace(text)
-}
-
-// Enumerate joins words as a sentence does.
-func Enumerate(words []string, conjunction string) string {
-	if len(words) < 2 {
-		return strings.Join(words, "")
-	}
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " " + conjunction + " " + words[last]
-}

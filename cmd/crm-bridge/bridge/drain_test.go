@@ -47,7 +47,7 @@ func TestMissedCallbacksOutliveTheBridge(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	if err := b.Keeper.Remember(t.Context(), "acme", []ingest.Channel{{Provider: "acme", Account: "one", ID: "1", Modules: []string{"Deals"}, State: "active"}}); err != nil {
+	if err := b.Keeper.Remember(t.Context(), b.CRMs[0], []ingest.Channel{{Provider: "acme", Account: "one", ID: "1", Modules: []string{"Deals"}, State: "active"}}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())

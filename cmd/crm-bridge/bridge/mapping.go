@@ -1,10 +1,7 @@
 package bridge
 
 import (
-	"maps"
-
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/schemas"
 	"github.com/crm-bridge/crm-bridge/transform"
@@ -18,19 +15,11 @@ func NewMapping(s config.Settings, own []string, crms CRMs) (*transform.Mapping,
 	}
 	secrets := map[string]ingest.Secrets{"": {Values: own}}
 	for _, crm := range crms {
-		maps.Copy(secrets, crm.Secrets())
+		for label, of := range crm.Secrets() {
+			secrets[transform.OfOrg(label, crm.Org)] = of
+		}
 	}
 	return &transform.Mapping{
 		Schemas: set, Redact: transform.NewRedactor(secrets), PublicURL: s.BaseURL(), PerRecord: s.EventPer == "record",
 	}, nil
-}
-
-// ownSecrets are those of the bridge itself, which no callback should ever hold.
-func ownSecrets(s config.Settings, data *datadir.Dir) ([]string, error) {
-	password, err := data.Secret(datadir.OwnerSecret)
-	if err != nil {
-		return nil, err
-	}
-	token, err := data.Secret(datadir.AdminSecret)
-	return append(s.Secrets(), token, password), err
 }

@@ -47,6 +47,9 @@ func (q *quarantine) keep(ctx context.Context, cb ingest.Callback, reason error)
 	if err != nil {
 		return "", err
 	}
+	if crm, source := q.crms.Source(cb.Source, cb.Org); crm != nil {
+		cb.Account = crm.AccountOf(source, cb)
+	}
 	body, err := q.mapping.Redact.Quarantine(id.String(), cb, reason)
 	if err != nil {
 		return "", err
@@ -59,7 +62,9 @@ func (q *quarantine) list(_ context.Context, _ *http.Request, kept publish.Kept)
 	if err := json.Unmarshal(kept.Body, &was); err != nil {
 		return Listed{ID: kept.ID, Reason: "cannot be read: " + terminal.Plainly(err), ReceivedAt: kept.At}
 	}
-	return Listed{ID: kept.ID, Source: was.Source, Reason: was.Reason, ReceivedAt: was.ReceivedAt, Bytes: len(was.Body) + len(was.BodyBase64)}
+	return Listed{
+		ID: kept.ID, Source: was.Source, Account: was.Account, Reason: was.Reason, ReceivedAt: was.ReceivedAt, Bytes: len(was.Body) + len(was.BodyBase64),
+	}
 }
 
 func (q *quarantine) show(_ context.Context, _ *http.Request, kept publish.Kept) any {
@@ -72,9 +77,9 @@ const lineTimeout = 30 * time.Second
 // errFound ends a search that has found what it was for.
 var errFound = errors.New("found")
 
-// each answers with one JSON line for each callback that the query names: by id, or all.
+// each answers with one JSON line for each callback that the query names: by id, or all, or all of an account.
 func (q *quarantine) each(w http.ResponseWriter, r *http.Request, callback, refused settle) {
-	id := r.URL.Query().Get("id")
+	id, account := r.URL.Query().Get("id"), r.URL.Query().Get("account")
 	if id == "" && r.URL.Query().Get("all") != "true" {
 		writeJSON(w, http.StatusBadRequest, map[string]string{"error": "name a callback by id, or say all=true"})
 		return
@@ -83,7 +88,7 @@ func (q *quarantine) each(w http.ResponseWriter, r *http.Request, callback, refu
 	writer, encoder := http.NewResponseController(w), terminal.JSONEncoder(w)
 	found := false
 	each := func(do settle, kept publish.Kept) error {
-		if id != "" && kept.ID != id {
+		if id != "" && kept.ID != id || account != "" && accountIn(kept) != account {
 			return nil
 		}
 		found = true
@@ -141,16 +146,19 @@ func (q *quarantine) redecode(ctx context.Context, kept publish.Kept, dryRun boo
 	if err := json.Unmarshal(kept.Body, &was); err != nil {
 		return nil, err
 	}
-	source := q.crms.Source(was.Source)
-	if source == nil {
+	crm, source := q.crms.Source(was.Source, was.Org)
+	switch {
+	case crm == nil && was.Org != "":
+		return nil, fmt.Errorf("this bridge has no source %s of the org %s: name the org in BRIDGE_<CRM>_ACCOUNTS again", was.Source, was.Org)
+	case crm == nil:
 		return nil, fmt.Errorf("this bridge has no source %s", was.Source)
 	}
 	changes, err := source.Decode(was.Callback())
 	if err != nil {
-		return nil, err
+		return nil, crm.Explain(err)
 	}
 	for i := range changes {
-		changes[i].TraceParent = was.TraceParent
+		changes[i].TraceParent, changes[i].Org = was.TraceParent, was.Org
 		if changes[i].GivenID = kept.ID; i > 0 {
 			changes[i].GivenID += ":" + strconv.Itoa(i)
 		}

@@ -20,7 +20,7 @@ type refused struct {
 
 func (r *refused) list(_ context.Context, _ *http.Request, kept publish.Kept) any {
 	return Listed{
-		ID: kept.ID, Source: "refused", Subject: r.Subject(kept), Reason: r.Reason(kept),
+		ID: kept.ID, Source: "refused", Account: accountIn(kept), Subject: r.Subject(kept), Reason: r.Reason(kept),
 		ReceivedAt: kept.At, Bytes: len(kept.Body),
 	}
 }

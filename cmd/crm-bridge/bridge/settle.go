@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -16,6 +17,7 @@ import (
 type Listed struct {
 	ID         string    `json:"id"`
 	Source     string    `json:"source"`            // "refused" where the remote NATS refused it
+	Account    string    `json:"account,omitempty"` // whose data it is, where that is known
 	Subject    string    `json:"subject,omitempty"` // of what was refused
 	Reason     string    `json:"reason"`
 	ReceivedAt time.Time `json:"receivedAt,omitzero"`
@@ -65,3 +67,17 @@ func settledMeanwhile(err error) string {
 }
 
 func isDryRun(r *http.Request) bool { return r.URL.Query().Get("dry-run") == "true" }
+
+// accountIn returns the account of a quarantined callback, or of an event that the remote NATS rejected; empty: unknown.
+func accountIn(kept publish.Kept) string {
+	var was struct{ Account string }
+	if json.Unmarshal(kept.Body, &was) == nil && was.Account != "" {
+		return was.Account
+	}
+	event, err := kept.Event()
+	if err != nil {
+		return ""
+	}
+	account, _ := event.Extensions()["crmaccount"].(string)
+	return account
+}

@@ -20,23 +20,23 @@ import (
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
-// OpenBackfill connects to the CRM and to the stream. What it returns closes all of it.
-func OpenBackfill(ctx context.Context, provider, module string) (b *keep.Backfill, closeAll func(), err error) {
-	env := &config.Environment{}
-	s, _, err := Load(env)
+// OpenBackfill connects to the CRM and to the stream, for one account of the CRM, or for all if it is empty. What it returns closes all
+// of it.
+func OpenBackfill(ctx context.Context, provider, account, module string) (b *keep.Backfill, closeAll func(), err error) {
+	s, _, err := Load(&config.Environment{})
 	if err != nil {
 		return nil, nil, err
 	}
 	var shared bridge.DeferredState
-	all, err := bridge.OpenCRMs(bridge.Openers, ingest.Setup{
-		Env: env.Load, MadeSecret: FoundSecret(s), PublicURLs: s.PublicURL, State: shared.State(), Log: slog.New(slog.DiscardHandler),
-	})
+	all, err := bridge.Opening{Env: &config.Environment{}, Setup: ingest.Setup{
+		MadeSecret: FoundSecret(s), PublicURLs: s.PublicURL, State: shared.State(), Log: slog.New(slog.DiscardHandler),
+	}}.Open(bridge.Openers)
 	if err != nil {
 		return nil, nil, err
 	}
-	crm := all.CRM(provider)
-	if crm.Lister == nil {
-		return nil, nil, fmt.Errorf("no credentials for the API of %s: set %s", provider, bridge.Enumerate(crm.Words.Credentials, "and"))
+	listed, err := listersOf(all.OfProvider(provider), account)
+	if err != nil {
+		return nil, nil, err
 	}
 	mapping, err := bridge.NewMapping(s, s.Secrets(), all)
 	if err != nil {
@@ -59,7 +59,7 @@ func OpenBackfill(ctx context.Context, provider, module string) (b *keep.Backfil
 		return nil, nil, err
 	}
 	b = newBackfill(provider, module, mapping, publisher)
-	b.Accounts, b.State, b.Lister = crm.Accounts, state.Shared, crm.Lister
+	b.Accounts, b.State, b.Lister = listed.accounts, state.Shared, listed
 	return b, conn.Close, nil
 }
 

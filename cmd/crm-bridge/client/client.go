@@ -20,8 +20,7 @@ import (
 func Load(env *config.Environment) (config.Settings, bridge.CRMs, error) {
 	s, err := config.Load(env)
 	env.Problems.Add(err)
-	all, err := bridge.OpenCRMs(bridge.Openers, ingest.Setup{Env: env.Collect, MadeSecret: FoundSecret(s), PublicURLs: s.PublicURL})
-	env.Problems.Add(err)
+	all, _ := bridge.Opening{Env: env, Setup: ingest.Setup{MadeSecret: FoundSecret(s), PublicURLs: s.PublicURL}}.Open(bridge.Openers)
 	env.Problems.Add(env.CheckUnknown())
 	return s, all, env.Problems.Err()
 }

@@ -8,17 +8,16 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// UsedSecret returns which secret authenticated a sample of a source, and which variable sets it; never its value. token is that
-// of --token; empty: the source's own.
-func UsedSecret(s config.Settings, env *config.Environment, source ingest.Source, token string) string {
-	sampler, ok := source.(ingest.Sampler)
+// UsedSecret returns which secret authenticated a sample of a CRM's source, and which variable sets it; never its value. token is
+// that of --token; empty: the source's own.
+func UsedSecret(s config.Settings, env *config.Environment, crm *ingest.CRM, source ingest.Source, token string) string {
+	variable, file, ok := crm.Proof(source)
 	switch {
 	case token != "":
 		return "the value of --token; leave it out to use what is configured"
 	case !ok:
 		return "what is configured"
 	}
-	variable, file := sampler.Proof()
 	for _, v := range env.Variables {
 		switch {
 		case v.Name != variable:

@@ -20,59 +20,81 @@ type Variable struct {
 	From    string `json:"from"`  // "default", "environment" or "file <path>"
 	Default string `json:"default"`
 	Meaning string `json:"meaning"`
-	secret  bool
-	list    bool // entries are separated by commas
+
+	secret   bool
+	list     bool   // entries are separated by commas
+	keyed    bool   // entries are id:value
+	unshared bool   // no two orgs of a CRM may have the same value
+	org      string // name of the org beside a CRM's first; empty: none
 }
 
 // Environment fills config structs with envconfig, and knows every variable that any of them reads.
 type Environment struct {
 	Variables []Variable
-	Problems  Problems // of what Collect has loaded
+	Problems  Problems // of what Orgs have loaded
 }
 
 // Load fills into, a pointer to a struct. NAME_FILE stands in for NAME; an empty variable counts as not set. It returns all
 // problems; each names its variable and never shows its value, which may be a secret. What cannot be read is not set.
 func (e *Environment) Load(into any) error {
-	variables, err := describe(into)
+	_, err := e.load(Prefix, into, "")
+	return err
+}
+
+// load is Load with a prefix, for the org of a name, which is the default of its ACCOUNT; empty: none. It returns the variables.
+func (e *Environment) load(prefix string, into any, org string) ([]Variable, error) {
+	variables, err := describe(prefix, into)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var found Problems
 	for i := range variables {
 		v := &variables[i]
+		v.org = org
+		named := org != "" && v.Name == prefix+"_ACCOUNT"
+		if named {
+			v.Default = org
+		}
 		restore, err := v.resolve()
 		defer restore()
 		if err != nil {
 			found.Add(invalid{v.Name, err})
 			defer hide(v.Name)()
+		} else if named && v.From == "default" { // which no tag of the struct says
+			defer show(v.Name, org)()
 		}
 	}
 	e.Variables = append(e.Variables, variables...)
 	for {
-		err := envconfig.Process(Prefix, into)
+		err := envconfig.Process(prefix, into)
 		var parse *envconfig.ParseError
 		if !errors.As(err, &parse) || found.invalid(parse.KeyName) {
 			found.Add(err)
-			return found.Err()
+			return variables, found.Err()
 		}
 		found.Add(invalid{parse.KeyName, fmt.Errorf("%s %s", parse.KeyName, reason(parse.Err))})
 		defer hide(parse.KeyName)()
 	}
 }
 
-// Collect is Load that adds the problems to e.Problems and returns none, so that its caller finds the others too.
-func (e *Environment) Collect(into any) error {
-	e.Problems.Add(e.Load(into))
-	return nil
-}
-
-// hide unsets a variable until it is shown again.
-func hide(name string) (show func()) {
+// hide unsets a variable until it is restored.
+func hide(name string) (restore func()) {
 	value, isSet := os.LookupEnv(name)
 	_ = os.Unsetenv(name)
 	return func() {
 		if isSet {
 			_ = os.Setenv(name, value)
+		}
+	}
+}
+
+// show sets a variable until it is restored.
+func show(name, value string) (restore func()) {
+	before, isSet := os.LookupEnv(name)
+	_ = os.Setenv(name, value) // its text was checked
+	return func() {
+		if _ = os.Unsetenv(name); isSet {
+			_ = os.Setenv(name, before)
 		}
 	}
 }
@@ -90,10 +112,10 @@ func reason(err error) string {
 }
 
 // describe lists the variables that envconfig reads into a struct.
-func describe(into any) ([]Variable, error) {
+func describe(prefix string, into any) ([]Variable, error) {
 	var text strings.Builder
-	err := envconfig.Usagef(Prefix, into, &text,
-		`{{range .}}{{usage_key .}}{{"\t"}}{{usage_default .}}{{"\t"}}{{usage_description .}}{{"\t"}}{{.Tags.Get "secret"}}{{"\t"}}{{.Tags.Get "list"}}{{.Field.Kind}}{{"\n"}}{{end}}`)
+	err := envconfig.Usagef(prefix, into, &text,
+		`{{range .}}{{usage_key .}}{{"\t"}}{{usage_default .}}{{"\t"}}{{usage_description .}}{{"\t"}}{{.Tags.Get "secret"}}{{"\t"}}{{.Tags.Get "list"}}{{.Field.Kind}}{{"\t"}}{{.Tags.Get "unshared"}}{{"\n"}}{{end}}`)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +123,10 @@ func describe(into any) ([]Variable, error) {
 	for line := range strings.Lines(text.String()) {
 		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
 		list := slices.Contains([]string{"slice", "map", "truestring"}, fields[4])
-		variables = append(variables, Variable{Name: fields[0], Default: fields[1], Meaning: fields[2], secret: fields[3] == "true", list: list})
+		variables = append(variables, Variable{
+			Name: fields[0], Default: fields[1], Meaning: fields[2],
+			secret: fields[3] == "true", list: list, keyed: fields[4] == "map", unshared: fields[5] == "true",
+		})
 	}
 	return variables, nil
 }
@@ -135,11 +160,24 @@ func (v *Variable) resolve() (restore func(), err error) {
 	if v.Value = parsed; path == "" && !v.list {
 		v.Value = text // white space around it may belong to it
 	}
-	restore = func() { _ = os.Unsetenv(v.Name) }
-	if isSet {
-		restore = func() { _ = os.Setenv(v.Name, value) }
+	return show(v.Name, v.Value), nil
+}
+
+// entries are the values of the variable: of a list each entry, of entries with an id what follows it.
+func (v Variable) entries() []string {
+	if !v.list {
+		return slices.DeleteFunc([]string{v.Value}, func(value string) bool { return value == "" })
 	}
-	return restore, os.Setenv(v.Name, v.Value)
+	var all []string
+	for entry := range strings.SplitSeq(v.Value, ",") {
+		if _, value, ok := strings.Cut(entry, ":"); ok && v.keyed {
+			entry = value
+		}
+		if entry = strings.TrimSpace(entry); entry != "" {
+			all = append(all, entry)
+		}
+	}
+	return all
 }
 
 // SetBy is the name of the variable by which it was set.
@@ -160,65 +198,4 @@ func (v Variable) shown() Variable {
 	}
 	v.Value = publish.HideUser(v.Value)
 	return v
-}
-
-// kubernetes matches what Kubernetes injects for a Service in the pod's namespace.
-var (
-	kubernetes     = regexp.MustCompile(`_SERVICE_HOST$|_SERVICE_PORT(_|$)|_PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$`)
-	kubernetesPort = regexp.MustCompile(`_PORT(_|$)`)
-)
-
-func injected(name, value string) bool {
-	return kubernetes.MatchString(name) ||
-		kubernetesPort.MatchString(name) && (strings.HasPrefix(value, "tcp://") || strings.HasPrefix(value, "udp://"))
-}
-
-// CheckUnknown returns a problem for each variable with our prefix that nothing reads, with the known one that is most like
-// it. Call it after every struct is loaded.
-func (e *Environment) CheckUnknown() error {
-	var found Problems
-	environ := os.Environ()
-	slices.Sort(environ)
-	for _, entry := range environ {
-		name, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, Prefix+"_") || injected(name, value) || e.knows(strings.TrimSuffix(name, "_FILE")) || e.knows(name) {
-			continue
-		}
-		found.Add(invalid{name, fmt.Errorf("%s is not a variable of crm-bridge; the nearest is %s (crm-bridge config lists them all)", name, e.nearest(name))})
-	}
-	return found.Err()
-}
-
-func (e *Environment) knows(name string) bool {
-	return slices.ContainsFunc(e.Variables, func(v Variable) bool { return v.Name == name })
-}
-
-func (e *Environment) nearest(name string) string {
-	best, least := "", len(name)+100
-	for _, v := range e.Variables {
-		if d := distance(name, v.Name); d < least {
-			best, least = v.Name, d
-		}
-	}
-	return best
-}
-
-// distance is the number of characters to insert, delete or replace to make b of a (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j]+1, row[j+1]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }

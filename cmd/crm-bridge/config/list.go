@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// All returns each variable once, as it may be printed: those of the bridge itself, then those of each CRM, each in the
+// All returns each variable once, as it may be printed: those of the bridge itself, then those of each CRM's orgs, each in the
 // order of their names.
 func (e *Environment) All(providers []string) []Variable {
 	var list []Variable
@@ -16,7 +16,7 @@ func (e *Environment) All(providers []string) []Variable {
 		}
 	}
 	slices.SortFunc(list, func(a, b Variable) int {
-		return cmp.Or(strings.Compare(a.Provider(providers), b.Provider(providers)), strings.Compare(a.Name, b.Name))
+		return cmp.Or(strings.Compare(a.Provider(providers), b.Provider(providers)), strings.Compare(a.org, b.org), strings.Compare(a.Name, b.Name))
 	})
 	return list
 }
@@ -29,4 +29,9 @@ func (v Variable) Provider(providers []string) string {
 		}
 	}
 	return ""
+}
+
+// Owner is whom a variable belongs to: the CRM, with the name of an org beside its first; empty: the bridge itself.
+func (v Variable) Owner(providers []string) string {
+	return strings.TrimSpace(v.Provider(providers) + " " + v.org)
 }

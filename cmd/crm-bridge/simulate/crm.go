@@ -143,7 +143,7 @@ func (h *crmDemo) watch(ctx context.Context) error {
 }
 
 func (h *crmDemo) channels(ctx context.Context) error {
-	channels, err := h.bridge.Keeper.Channels(ctx)
+	channels, err := h.bridge.Keeper.Channels(ctx, h.bridge.CRMs[0])
 	for _, one := range channels {
 		terminal.Say(h.out, "   channel %s  %s  %s  expires in %s\n", one.ID, strings.Join(one.Modules, ","), one.State, time.Until(one.Expires).Round(time.Second))
 	}

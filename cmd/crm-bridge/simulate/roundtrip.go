@@ -65,16 +65,16 @@ func (r Roundtrip) Run(ctx context.Context, out io.Writer, asJSON bool) error {
 	if r.client, err = CallbackClient(r.settings, r.URL); err != nil {
 		return err
 	}
-	cb, source, err := testCallback(all)
+	crm, source, cb, err := testCallback(all)
 	if err != nil {
 		return err
 	}
-	t := roundtripResult{Kind: cb.Source, Stream: r.settings.Stream}
+	t := roundtripResult{Kind: source.Label(), Stream: r.settings.Stream}
 	before := r.position(ctx)
 	began := time.Now()
 	ack, err := r.send(ctx, cb, source)
 	if errors.Is(err, errRejected) {
-		err = fmt.Errorf("%s: %w", publish.HideUser(r.URL), client.Rejected(client.UsedSecret(r.settings, env, source, "")))
+		err = fmt.Errorf("%s: %w", publish.HideUser(r.URL), client.Rejected(client.UsedSecret(r.settings, env, crm, source, "")))
 	}
 	if err != nil {
 		return fmt.Errorf("sending the test callback failed after %s: %w", since(began), err)
@@ -100,24 +100,26 @@ func milliseconds(start time.Time) float64 {
 }
 
 // testCallback is a callback about a record that no CRM has, with the proof of the first source that is configured.
-func testCallback(all bridge.CRMs) (ingest.Callback, ingest.Source, error) {
+func testCallback(all bridge.CRMs) (*ingest.CRM, ingest.Source, ingest.Callback, error) {
 	id, err := rand.Int(rand.Reader, big.NewInt(9e17))
 	if err != nil {
-		return ingest.Callback{}, nil, err
+		return nil, nil, ingest.Callback{}, err
 	}
 	now := time.Now().UTC()
 	change := ingest.Change{Module: testModule, Operation: "edit", IDs: []string{id.Add(id, big.NewInt(1e17)).String()}, OccurredAt: now, ReceivedAt: now}
-	for _, source := range all.Sources() {
-		maker, ok := source.(ingest.Sampler)
-		if !ok {
-			continue
-		}
-		if cb, err := maker.Sample(change, ""); err == nil {
-			cb.Source = source.Label()
-			return cb, source, nil
+	for _, crm := range all {
+		for _, source := range crm.Sources {
+			maker, ok := source.(ingest.Sampler)
+			if !ok {
+				continue
+			}
+			if cb, err := maker.Sample(change, ""); err == nil {
+				cb.Source = source.Label()
+				return crm, source, cb, nil
+			}
 		}
 	}
-	return ingest.Callback{}, nil, fmt.Errorf("no source has a secret here, so no callback can be authenticated: set %s as the bridge has it, or run it where BRIDGE_DATA_DIR is the folder of the running bridge", bridge.Enumerate(all.Proofs(), "or"))
+	return nil, nil, ingest.Callback{}, fmt.Errorf("no source has a secret here, so no callback can be authenticated: set %s as the bridge has it, or run it where BRIDGE_DATA_DIR is the folder of the running bridge", bridge.Enumerate(all.Proofs(), "or"))
 }
 
 var (

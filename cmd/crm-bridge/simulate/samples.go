@@ -25,6 +25,7 @@ type Spec struct {
 	Module, Operation, Channel string
 	IDs                        []string // a new one for each callback where there is none
 	Token                      string   // authenticates it in place of the configured secret
+	Account                    string   // of which org it is: its name in events; empty: the first
 	File                       string   // its body as it is; - for standard input
 	ContentType                string   // of the file
 }

@@ -1,0 +1,46 @@
+package bridge
+
+import (
+	"log/slog"
+	"slices"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
+)
+
+// ownSecrets are those of the bridge itself, which no callback should ever hold.
+func ownSecrets(s config.Settings, data *datadir.Dir) ([]string, error) {
+	password, err := data.Secret(datadir.OwnerSecret)
+	if err != nil {
+		return nil, err
+	}
+	token, err := data.Secret(datadir.AdminSecret)
+	return append(s.Secrets(), token, password), err
+}
+
+// shortSecret is the length from which a secret can be masked wherever it stands.
+const shortSecret = 12
+
+// warnOfSecrets warns of sources whose secrets are missing, or too short. Of a first org nothing is missing where another one is
+// configured.
+func warnOfSecrets(crms CRMs, log *slog.Logger) {
+	configured := map[string]bool{}
+	for _, source := range crms.further().Sources() {
+		configured[source.Label()] = configured[source.Label()] || len(source.Secrets().Values) > 0
+	}
+	for _, crm := range crms {
+		log := log
+		if crm.Org != "" {
+			log = log.With("org", crm.Org)
+		}
+		for _, source := range crm.Sources {
+			label, values := source.Label(), source.Secrets().Values
+			if slices.ContainsFunc(values, func(secret string) bool { return len(secret) < shortSecret }) {
+				log.Warn("a secret of this source is short: it can be guessed, and cannot be masked inside other text", "source", label, "shorter_than", shortSecret)
+			}
+			if len(values) == 0 && (crm.Org != "" || !configured[label]) {
+				log.Warn("no secret is configured for this source: it answers 401 to everything", "source", label)
+			}
+		}
+	}
+}

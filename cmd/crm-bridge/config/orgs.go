@@ -1,0 +1,180 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Orgs reads the variables of one CRM: BRIDGE_ACME_… of its first org, and BRIDGE_ACME_EMEA_… of each further org that
+// BRIDGE_ACME_ACCOUNTS names.
+type Orgs struct {
+	Env *Environment
+
+	first   Org
+	further []*Org
+}
+
+// Org is an org of a CRM.
+type Org struct {
+	Name string // as BRIDGE_ACME_ACCOUNTS has it; empty: the first
+
+	prefix    string // BRIDGE_ACME_EMEA
+	variables []Variable
+	renames   *strings.Replacer // nil: nothing is renamed
+	env       *Environment
+}
+
+// orgNames are the names of further orgs.
+type orgNames struct {
+	Accounts []string `split_words:"true" desc:"names of further orgs, such as emea,us; each has every variable of this CRM for itself, with its name after the CRM's"`
+}
+
+// maxOrgs bounds the further orgs of a CRM: the proof of a callback is compared with the secrets of each.
+const maxOrgs = 50
+
+var orgName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`)
+
+// errOrgName says what the name of an org may be. It does not quote it: a value may be a secret in the wrong place.
+const errOrgName = "must be 1 to 40 of the characters A-Z a-z 0-9 _ -"
+
+// First fills the struct of a CRM for its first org: a struct with one field, which has the CRM's name and its variables. It reads the
+// names of the further orgs too. Problems are added to Env.
+func (o *Orgs) First(into any) (err error) {
+	o.first.prefix = Prefix + "_" + strings.ToUpper(reflect.TypeOf(into).Elem().Field(0).Name)
+	o.first.variables, err = o.Env.load(Prefix, into, "")
+	o.Env.Problems.Add(err)
+	var more orgNames
+	_, err = o.Env.load(o.first.prefix, &more, "")
+	o.Env.Problems.Add(err)
+	o.Env.Problems.Add(o.name(more.Accounts))
+	return nil
+}
+
+// name checks the names of further orgs, and takes those that can be used.
+func (o *Orgs) name(accounts []string) error {
+	var found Problems
+	list := o.first.prefix + "_ACCOUNTS"
+	if len(accounts) > maxOrgs {
+		found.Add(fmt.Errorf("%s holds more than %d names", list, maxOrgs))
+		accounts = accounts[:maxOrgs]
+	}
+	for i, name := range accounts {
+		org := &Org{Name: strings.TrimSpace(name), env: o.Env}
+		if org.Name == "" {
+			continue
+		}
+		org.prefix = o.first.prefix + "_" + org.word()
+		if err := o.collides(org); err != nil {
+			found.Add(fmt.Errorf("%s entry %d %w", list, i+1, err))
+			continue
+		}
+		org.renames = renames(o.first, org.prefix)
+		o.further = append(o.further, org)
+	}
+	return found.Err()
+}
+
+// collides returns why an org cannot have its name.
+func (o *Orgs) collides(org *Org) error {
+	if !orgName.MatchString(org.Name) {
+		return errors.New(errOrgName)
+	}
+	if org.word() == "ACCOUNTS" {
+		return errors.New("is the word of the variable itself: choose another name")
+	}
+	for _, v := range o.first.variables {
+		if first, _, _ := strings.Cut(o.first.short(v), "_"); first == org.word() {
+			return fmt.Errorf("is the first word of %s: choose another name", v.Name)
+		}
+	}
+	if slices.ContainsFunc(o.further, func(other *Org) bool { return other.prefix == org.prefix }) {
+		return fmt.Errorf("would have the same variables as an entry before it, %s_…: names must differ in more than case, - and _", org.prefix)
+	}
+	return nil
+}
+
+// renames replaces the variables of the first org by those of another, the longest first: one may begin with another.
+func renames(first Org, to string) *strings.Replacer {
+	variables := slices.Clone(first.variables)
+	slices.SortFunc(variables, func(a, b Variable) int { return len(b.Name) - len(a.Name) })
+	var pairs []string
+	for _, v := range variables {
+		pairs = append(pairs, v.Name, to+"_"+first.short(v))
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+// Provider is the CRM's name, as the variables have it; empty: none were read.
+func (o *Orgs) Provider() string {
+	return strings.ToLower(strings.TrimPrefix(o.first.prefix, Prefix+"_"))
+}
+
+// Account is the first org's name in events; empty: callbacks of this CRM name their accounts.
+func (o *Orgs) Account() string { return o.first.Account() }
+
+// Further returns the further orgs, in the order of the variable that names them.
+func (o *Orgs) Further() []*Org { return o.further }
+
+// Check returns a problem for each account name that is not one, and for each value that only one org may have, because callbacks of
+// two could be confused: secrets that authenticate them, and accounts. Call it after every org is loaded.
+func (o *Orgs) Check() error {
+	var found Problems
+	type user struct{ org, variable string }
+	users := map[[2]string]user{}
+	for _, org := range append([]*Org{&o.first}, o.further...) {
+		for _, v := range org.variables {
+			if org.short(v) == "ACCOUNT" && !orgName.MatchString(v.Value) {
+				found.Add(invalid{v.Name, errors.New(v.Name + " " + errOrgName)})
+			}
+			if !v.unshared {
+				continue
+			}
+			kind := "" // a secret may be of any variable
+			if !v.secret {
+				kind = org.short(v)
+			}
+			for _, value := range v.entries() {
+				at := [2]string{kind, value}
+				if other, taken := users[at]; !taken {
+					users[at] = user{org.prefix, v.SetBy()}
+				} else if other.org != org.prefix {
+					found.Add(fmt.Errorf("%s and %s hold the same value, and their orgs could be confused: give each org its own", other.variable, v.SetBy()))
+				}
+			}
+		}
+	}
+	return found.Err()
+}
+
+// word is the name as it stands in variables.
+func (o *Org) word() string { return strings.ReplaceAll(strings.ToUpper(o.Name), "-", "_") }
+
+// short is the name of a variable of the org without its prefix.
+func (o *Org) short(v Variable) string { return strings.TrimPrefix(v.Name, o.prefix+"_") }
+
+// Key names what belongs to the org, such as its files and its shared state. Names with the same variables have the same key.
+func (o *Org) Key() string { return strings.ToLower(o.word()) }
+
+// Account is the org's name in events. Where callbacks of the CRM name their accounts it is the Name.
+func (o *Org) Account() string {
+	for _, v := range o.variables {
+		if o.short(v) == "ACCOUNT" {
+			return v.Value
+		}
+	}
+	return o.Name
+}
+
+// Load fills the struct of the CRM for the org. Problems are added to Orgs.Env.
+func (o *Org) Load(into any) (err error) {
+	o.variables, err = o.env.load(o.prefix, reflect.ValueOf(into).Elem().Field(0).Addr().Interface(), o.Name)
+	o.env.Problems.Add(err)
+	return nil
+}
+
+// Rename returns a text about the CRM with the variables of the org in place of the first org's.
+func (o *Org) Rename(text string) string { return o.renames.Replace(text) }

@@ -1,0 +1,92 @@
+package receive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+)
+
+// orgs are the sources of one label: of a CRM's first org, and of its further ones. Their callbacks come to the same routes, and what
+// authenticates one says of which org it is.
+type orgs struct {
+	label string
+	of    []org // never empty, the first org first
+}
+
+// org is the source of one org.
+type org struct {
+	source ingest.Source
+	crm    *ingest.CRM // nil: the first
+	key    string      // CRM.Org; empty: the first
+}
+
+// orgsOf returns the sources of the label of a first org's source.
+func orgsOf(source ingest.Source, further []*ingest.CRM) orgs {
+	all := orgs{label: source.Label(), of: []org{{source: source}}}
+	for _, crm := range further {
+		for _, other := range crm.Sources {
+			if other.Label() == all.label {
+				all.of = append(all.of, org{other, crm, crm.Org})
+			}
+		}
+	}
+	return all
+}
+
+// verify returns the org whose source authenticates a callback. Every source is asked, also behind one that has accepted, so that the
+// duration shows no more than the number of orgs. A callback that two accept is refused: it does not say of which org it is.
+func (o orgs) verify(ctx context.Context, cb ingest.Callback) (accepted org, err error) {
+	found, failed := 0, []error(nil)
+	for _, one := range o.of {
+		err := one.source.Verify(ctx, cb)
+		if err == nil {
+			accepted, found = one, found+1
+			continue
+		}
+		if one.crm != nil {
+			err = one.crm.Explain(err)
+		}
+		failed = append(failed, err)
+	}
+	switch {
+	case found == 1:
+		return accepted, nil
+	case found > 1:
+		return org{}, fmt.Errorf("%w: %d orgs accept it; give each org secrets of its own", ingest.ErrForged, found)
+	}
+	return org{}, o.refusal(failed)
+}
+
+// maxReasons bounds the reasons in the error of a callback that no org accepts.
+const maxReasons = 3
+
+// refusal is the error of a callback that no org accepts; failed are those of all orgs. One that could not be judged may be genuine.
+func (o orgs) refusal(failed []error) error {
+	if i := slices.IndexFunc(failed, func(err error) bool { return !errors.Is(err, ingest.ErrForged) }); i >= 0 {
+		return failed[i]
+	}
+	var reasons []string
+	for _, err := range failed {
+		reason := strings.TrimPrefix(err.Error(), ingest.ErrForged.Error()+": ")
+		if len(reasons) < maxReasons && !slices.Contains(reasons, reason) {
+			reasons = append(reasons, reason)
+		}
+	}
+	if len(reasons) == 1 {
+		return failed[0]
+	}
+	return fmt.Errorf("%w: none of %d orgs accepts it: %s", ingest.ErrForged, len(failed), strings.Join(reasons, "; "))
+}
+
+// keyOf returns the CRM.Key of an org.
+func (o orgs) keyOf(one org) string {
+	if one.crm != nil {
+		return one.crm.Key()
+	}
+	provider, _, _ := strings.Cut(o.label, "-")
+	return provider
+}

@@ -1,0 +1,47 @@
+package replay
+
+import (
+	"testing"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// An account selects its own events alone, in both content modes, together with what else is selected; what is not an event is of no
+// account.
+func TestSelectionByAccount(t *testing.T) {
+	e := event.New()
+	e.SetID("1")
+	e.SetType("crm.zoho.Deals.edit")
+	e.SetSource("https://crm.test/Deals")
+	e.SetExtension("crmaccount", "emea")
+	e.SetExtension("crmorigin", "live")
+	if err := e.SetData(event.ApplicationJSON, map[string]any{"ids": []string{"7"}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range []publish.Mode{publish.Structured, publish.Binary} {
+		message, err := publish.Message("crm.zoho.Deals.edit", e, mode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored := publish.Stored{Header: message.Header, Data: message.Data}
+		for selected, want := range map[Selection]bool{
+			{}:                                    true,
+			{Account: "emea"}:                     true,
+			{Account: "em"}:                       false,
+			{Account: "default"}:                  false,
+			{Account: "emea", Record: "7"}:        true,
+			{Account: "emea", Record: "8"}:        false,
+			{Account: "emea", Origin: "backfill"}: false,
+			{Account: "us", Origin: "live"}:       false,
+		} {
+			if got := selected.Matches(stored); got != want {
+				t.Errorf("%s: %+v selects it: %v", mode, selected, got)
+			}
+		}
+	}
+	if (Selection{Account: "emea"}).Matches(publish.Stored{Data: []byte(`{"crmaccount":"emea"}`)}) {
+		t.Error("what is not an event is selected")
+	}
+}
