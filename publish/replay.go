@@ -72,9 +72,6 @@ func (s *Sending) Settled() bool {
 	return len(s.future.Ok()) > 0 || len(s.future.Err()) > 0
 }
 
-// settles is how long an acknowledgement may take.
-const settles = 10 * time.Second
-
 // Wait returns when the stream has acknowledged the message. The error is ErrTooLarge for a message that it never takes,
 // ErrFull where it has no room; after any other the message may still be stored.
 func (s *Sending) Wait(ctx context.Context) (Ack, error) {

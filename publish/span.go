@@ -85,30 +85,6 @@ func (c *Conn) LastSequence(ctx context.Context, stream string) (uint64, error) 
 	return have.CachedInfo().State.LastSeq, nil
 }
 
-// sequenceAt returns the sequence of the first message that a stream took at a time or later, or of the next that it will
-// take. A consumer with several filters must not begin at a time: the server (2.15.2) takes it to the first message of a
-// subject that the stream had not held before that time, past those of the others.
-func (c *Conn) sequenceAt(ctx context.Context, stream string, at time.Time) (uint64, error) {
-	consumer, err := c.look(ctx, stream, jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &at})
-	if err != nil {
-		return 0, err
-	}
-	return consumer.Delivered.Stream + 1, nil
-}
-
-// look makes a consumer for a look at where it stands.
-func (c *Conn) look(ctx context.Context, stream string, config jetstream.ConsumerConfig) (*jetstream.ConsumerInfo, error) {
-	config.InactiveThreshold = time.Minute
-	info, err := c.consumer(ctx, stream, config)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.js.DeleteConsumer(ctx, stream, info.Name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return nil, err
-	}
-	return info, nil
-}
-
 // Count returns how many messages of the span there are from a sequence on; a few less where the stream takes very many.
 func (s *Span) Count(ctx context.Context, from uint64) (uint64, error) {
 	if from = max(from, s.First); from > s.Last {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/embedded"
 )
 
 // journal keeps events in a local stream, from where they are forwarded to a remote NATS.
@@ -23,7 +24,7 @@ type journal struct {
 
 // openJournal opens the journal. The remote need not be reachable now; where it is, its streams must fit.
 func openJournal(ctx context.Context, s *EventStore, c *streams, metrics *publish.Metrics) error {
-	l, err := openLocal(ctx, c, publish.ServerConfig{
+	l, err := openLocal(ctx, c, embedded.Config{
 		Dir: c.Server.Dir, OwnerPass: c.Server.OwnerPass, Sync: c.Server.Sync, Log: c.Log,
 		MaxPayload: publish.MaxPayload, // it may hold what was taken under a larger limit of bodies
 	})

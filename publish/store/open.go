@@ -15,7 +15,7 @@ func Open(ctx context.Context, c Config) (*EventStore, error) {
 	open := openJournal
 	switch {
 	case c.embedded():
-		open = openEmbedded
+		open = openStandalone
 	case c.Direct:
 		open = openDirect
 	}

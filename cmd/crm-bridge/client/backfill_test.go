@@ -14,6 +14,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/embedded"
 )
 
 // againWorld is a CRM, a stream that forgets ids at once, and what backfills remember.
@@ -27,7 +28,7 @@ type againWorld struct {
 }
 
 func newAgainWorld(t *testing.T) *againWorld {
-	server, err := publish.OpenServer(t.Context(), publish.ServerConfig{Dir: filepath.Join(t.TempDir(), "data"), OwnerPass: "owner", MaxPayload: 1 << 20, Log: slog.New(slog.DiscardHandler)})
+	server, err := embedded.Open(t.Context(), embedded.Config{Dir: filepath.Join(t.TempDir(), "data"), OwnerPass: "owner", MaxPayload: 1 << 20, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
