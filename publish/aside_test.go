@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/crm-bridge/crm-bridge/publish"
-	"github.com/crm-bridge/crm-bridge/publish/publishtest"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 // besides has e's forwarder ensure a stream of quarantined callbacks too, unless unusable says why it cannot.

@@ -14,7 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/crm-bridge/crm-bridge/publish"
-	"github.com/crm-bridge/crm-bridge/publish/publishtest"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 // quarantineOf quarantines callbacks through e's journal; the remote's stream of them is full after one.

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/crm-bridge/crm-bridge/publish"
-	"github.com/crm-bridge/crm-bridge/publish/publishtest"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 func openBucket(t *testing.T) *publish.Bucket {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/publish"
-	"github.com/crm-bridge/crm-bridge/publish/publishtest"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 // What a stream holds is known by its repeatable ids, of one module, within bounds, and only as many as fit the memory that is

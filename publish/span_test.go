@@ -15,8 +15,8 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/publish/embedded"
-	"github.com/crm-bridge/crm-bridge/publish/publishtest"
 	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 // fill publishes messages of these sizes on crm.a and crm.b in turns.

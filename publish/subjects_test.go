@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/crm-bridge/crm-bridge/publish/publishtest"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 // Subjects returns those that match a filter and have messages; a stream with too many subjects is not scanned, and a missing one is an

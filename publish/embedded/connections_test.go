@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/crm-bridge/crm-bridge/publish/embedded"
-	"github.com/crm-bridge/crm-bridge/publish/publishtest"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 // Readers get no more connections than they may have, and never keep the bridge out.

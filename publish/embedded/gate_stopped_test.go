@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/publish/embedded"
-	"github.com/crm-bridge/crm-bridge/publish/publishtest"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 // The bytes that wait in the server for each reader that has stopped reading are bounded, however much it requested, and the log names
