@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -74,6 +75,15 @@ func (c *Conn) NATS() *nats.Conn { return c.nats }
 
 // JetStream returns JetStream on the connection.
 func (c *Conn) JetStream() jetstream.JetStream { return c.js }
+
+// stream looks a stream up.
+func (c *Conn) stream(ctx context.Context, name string) (jetstream.Stream, error) {
+	stream, err := c.js.Stream(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", name, err)
+	}
+	return stream, nil
+}
 
 // Close closes the connection; what is not acknowledged by then is not safe.
 func (c *Conn) Close() { c.nats.Close() }

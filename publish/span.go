@@ -36,12 +36,12 @@ type Bounds struct {
 
 // OpenSpan finds the part of a stream that lies within bounds; it ends at the latest with the stream's last message of now.
 func (c *Conn) OpenSpan(ctx context.Context, stream string, subjects []string, bounds Bounds) (*Span, error) {
-	have, err := c.js.Stream(ctx, stream)
+	have, err := c.stream(ctx, stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, missing(stream)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("stream %s: %w", stream, err)
+		return nil, err
 	}
 	info := have.CachedInfo()
 	for _, filter := range uncovered(info.Config, subjects) {
@@ -74,15 +74,6 @@ func (c *Conn) OpenSpan(ctx context.Context, stream string, subjects []string, b
 		s.Last = min(s.Last, until-1)
 	}
 	return s, nil
-}
-
-// LastSequence returns the sequence of a stream's last message.
-func (c *Conn) LastSequence(ctx context.Context, stream string) (uint64, error) {
-	have, err := c.js.Stream(ctx, stream)
-	if err != nil {
-		return 0, fmt.Errorf("stream %s: %w", stream, err)
-	}
-	return have.CachedInfo().State.LastSeq, nil
 }
 
 // Count returns how many messages of the span there are from a sequence on; a few less where the stream takes very many.

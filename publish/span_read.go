@@ -28,9 +28,9 @@ const (
 
 // read reads from a place on, until there is nothing more, something fails or the consumer falls silent.
 func (s *Span) read(ctx context.Context, at *reading) error {
-	stream, err := s.Conn.js.Stream(ctx, s.Stream)
+	stream, err := s.Conn.stream(ctx, s.Stream)
 	if err != nil {
-		return fmt.Errorf("stream %s: %w", s.Stream, err)
+		return err
 	}
 	if made := stream.CachedInfo().Created; !made.Equal(s.Made) {
 		return misfit("stream %s is not the one it was: it was recreated on %s", s.Stream, made.Format(time.RFC3339))

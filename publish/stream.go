@@ -70,11 +70,20 @@ func (c *Conn) Lacks(ctx context.Context, stream string) bool {
 
 // MaxBytes returns how many bytes a stream may hold; at most 0: no limit.
 func (c *Conn) MaxBytes(ctx context.Context, stream string) (int64, error) {
-	have, err := c.js.Stream(ctx, stream)
+	have, err := c.stream(ctx, stream)
 	if err != nil {
-		return 0, fmt.Errorf("stream %s: %w", stream, err)
+		return 0, err
 	}
 	return have.CachedInfo().Config.MaxBytes, nil
+}
+
+// LastSequence returns the sequence of a stream's last message.
+func (c *Conn) LastSequence(ctx context.Context, stream string) (uint64, error) {
+	have, err := c.stream(ctx, stream)
+	if err != nil {
+		return 0, err
+	}
+	return have.CachedInfo().State.LastSeq, nil
 }
 
 // noOther returns an error if a stream other than config's holds some of its subjects.
