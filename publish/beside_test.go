@@ -77,7 +77,7 @@ func TestFullQuarantineBlocksNothing(t *testing.T) {
 	var aside, kept []string
 	err := e.refused.Each(t.Context(), func(message publish.Kept) error {
 		aside = append(aside, message.ID)
-		_, err := e.refused.Again(t.Context(), message, e.forwarder.Journal)
+		_, err := e.refused.Again(t.Context(), message)
 		return err
 	})
 	if err != nil || fmt.Sprint(aside) != "[kept-1 kept-2]" {

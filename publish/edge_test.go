@@ -39,14 +39,14 @@ func openEdge(t *testing.T, url string, maxBytes int64) *edge {
 	}
 	m := publishtest.Metrics()
 	e.publisher = &publish.Publisher{Conn: e.conn, Stream: "CRM", Journal: "CRM_JOURNAL", Prefix: "crm", MaxBytes: maxBytes, Metrics: m}
-	e.refused = &publish.Refused{Shelf: publish.Shelf{Stream: "CRM_REFUSED", Reach: func() (*publish.Conn, error) { return e.conn, nil }}, Conn: e.conn}
+	e.refused = &publish.Refused{Journal: &publish.Journal{Conn: e.conn, Stream: "CRM_JOURNAL"}, Shelf: publish.Shelf{Stream: "CRM_REFUSED", Reach: func() (*publish.Conn, error) { return e.conn, nil }}, Conn: e.conn}
 	e.forwarder = e.newForwarder(url, m)
 	return e
 }
 
 func (e *edge) newForwarder(url string, m *publish.Metrics) *publish.Forwarder {
 	return &publish.Forwarder{
-		Journal: &publish.Journal{Conn: e.conn, Stream: "CRM_JOURNAL"}, Refused: e.refused, Remote: publish.Address{URL: url},
+		Journal: e.refused.Journal, Refused: e.refused, Remote: publish.Address{URL: url},
 		Ensure: func(ctx context.Context, remote *publish.Conn) (map[string]publish.Stream, error) {
 			stream, _, err := remote.EnsureStream(ctx, publishtest.Stream("CRM", "crm.>"))
 			return map[string]publish.Stream{"CRM": stream}, err

@@ -165,7 +165,7 @@ func TestRefused(t *testing.T) {
 			if kept.ID == "3" {
 				return nil
 			}
-			_, err := e.refused.Again(t.Context(), kept, e.forwarder.Journal)
+			_, err := e.refused.Again(t.Context(), kept)
 			if err == nil {
 				err = e.refused.Drop(t.Context(), kept)
 			}

@@ -62,18 +62,18 @@ func (j *journal) wire(ctx context.Context, s *EventStore, metrics *publish.Metr
 	s.publisher = &publish.Publisher{
 		Conn: j.conn, Stream: j.Stream, Journal: stream.Name, Prefix: j.Prefix, Mode: j.Mode, MaxBytes: stream.MaxBytes, Metrics: metrics, Commit: onward.commit,
 	}
-	refused := &publish.Refused{
-		Shelf: publish.Shelf{Stream: j.refusedStream(), Reach: j.reach, CommitAll: aside.all}, Conn: j.conn, Commit: aside.commit,
+	journal := &publish.Journal{Conn: j.conn, Stream: stream.Name, Commit: onward.commit}
+	s.Refused = &publish.Refused{
+		Journal: journal, Shelf: publish.Shelf{Stream: j.refusedStream(), Reach: j.reach, CommitAll: aside.all}, Conn: j.conn, Commit: aside.commit,
 	}
 	j.forwarder = &publish.Forwarder{
-		Journal: &publish.Journal{Conn: j.conn, Stream: stream.Name, Commit: onward.commit}, Refused: refused, Remote: j.Remote,
+		Journal: journal, Refused: s.Refused, Remote: j.Remote,
 		Ensure: j.ensureRemote, Metrics: metrics, Log: j.Log,
 	}
 	s.URL, s.Replica = publish.HideUser(j.Remote.URL), rand.Text()
 	s.Quarantine = &publish.Quarantine{
 		Shelf: publish.Shelf{Stream: j.quarantineStream(), Reach: j.forwarder.Reach}, Conn: j.conn, Journal: stream.Name, Prefix: j.Prefix, Commit: onward.commit,
 	}
-	s.Refused = Refused{refused, j.forwarder.Journal}
 	registerPending(j.Registry, j.forwarder.Pending)
 	return nil
 }
