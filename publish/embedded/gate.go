@@ -37,9 +37,9 @@ type gate struct {
 	workers     sync.WaitGroup
 	creating    sync.Mutex // one at a time, so that the count holds
 	scheduler   scheduler
-	recent      recentConsumers
-	lastReplies lastReplies
-	sizes       sizes
+	seen        recents[time.Time]  // when a consumer was last seen
+	lastReplies recents[string]     // inbox of a consumer's last pull request, which shows what a cut connection read
+	sizes       recents[streamSize] // of streams
 	ended       chan struct{}
 	closing     sync.Once
 }
@@ -190,7 +190,7 @@ func (g *gate) relay(call apiCall) {
 		request.Header = nats.Header{server.JSRequiredApiLevel: {level}}
 	}
 	answer, err := g.owner.NATS().RequestMsgWithContext(ctx, request)
-	g.recent.forget(call.stream, call.consumer) // it may be deleted
+	g.seen.forget(call.stream + "." + call.consumer) // it may be deleted
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
 		g.fail(call, server.ApiError{Code: 404, ErrCode: 10014, Description: "consumer not found"})

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -14,36 +13,20 @@ import (
 )
 
 const (
-	// lastRepliesMost is how many consumers are remembered.
-	lastRepliesMost = 4096
 	// cutSubscriptions is how many subscriptions of a cut connection are compared with their inboxes.
 	cutSubscriptions = 64
 	// cutKnown is how long the server takes at most to list a connection that it cut.
 	cutKnown = 2 * time.Second
 )
 
-// lastReplies holds the inbox of each consumer's last pull request. It shows which consumers a cut connection read from.
-type lastReplies struct {
-	mu      sync.Mutex
-	inboxes map[string]string // by consumer
-}
-
-func (l *lastReplies) note(consumer, reply string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.inboxes) >= lastRepliesMost || l.inboxes == nil {
-		l.inboxes = map[string]string{}
-	}
-	l.inboxes[consumer] = reply
-}
-
 // listening returns the consumers whose last inbox matches one of the subscriptions, sorted.
-func (l *lastReplies) listening(subscriptions []string) []string {
+func (g *gate) listening(subscriptions []string) []string {
+	l := &g.lastReplies
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var found []string
 	for _, subject := range subscriptions[:min(len(subscriptions), cutSubscriptions)] {
-		for consumer, reply := range l.inboxes {
+		for consumer, reply := range l.values {
 			if server.SubjectsCollide(subject, reply) && !slices.Contains(found, consumer) {
 				found = append(found, consumer)
 			}
@@ -77,7 +60,7 @@ func (g *gate) consumersOf(cid uint64) string {
 	for begun := time.Now(); time.Since(begun) < cutKnown; {
 		found, err := g.server.Connz(&server.ConnzOptions{CID: cid, State: server.ConnAll, Subscriptions: true})
 		if err == nil && len(found.Conns) > 0 && len(found.Conns[0].Subs) > 0 {
-			return strings.Join(g.lastReplies.listening(found.Conns[0].Subs), ", ")
+			return strings.Join(g.listening(found.Conns[0].Subs), ", ")
 		}
 		select {
 		case <-g.ended:

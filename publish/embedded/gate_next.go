@@ -11,6 +11,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
+// seenFor is how long a consumer is assumed to exist after it was seen.
+const seenFor = 2 * time.Second
+
 // next handles a request for messages.
 func (g *gate) next(call apiCall) {
 	of, err := decodeNext(call.msg.Data)
@@ -18,9 +21,9 @@ func (g *gate) next(call apiCall) {
 		g.status.send(call.msg.Reply, "400 Bad Request - "+statusText(err))
 		return
 	}
-	g.lastReplies.note(call.consumer, call.msg.Reply)
+	g.lastReplies.set(call.consumer, call.msg.Reply)
 	p := pull{stream: call.stream, consumer: call.consumer, reply: call.msg.Reply, of: of}
-	if of.Batch <= 1 && g.recent.lately(call.stream, call.consumer) {
+	if of.Batch <= 1 && time.Since(g.seen.get(call.stream+"."+call.consumer)) < seenFor {
 		g.pass(p)
 		return
 	}
@@ -73,10 +76,10 @@ func (g *gate) pull(p pull) {
 		return
 	}
 	if err == nil {
-		g.recent.note(p.stream, p.consumer)
+		g.seen.set(p.stream+"."+p.consumer, time.Now())
 	}
 	if err == nil && waiting > 1 && p.of.Batch > 1 {
-		p.delivered, p.at, p.whole = delivered, time.Now(), p.of.Batch > fewMessages && g.sizes.isSmall(ctx, g.owner.JetStream(), p.stream)
+		p.delivered, p.at, p.whole = delivered, time.Now(), p.of.Batch > fewMessages && g.isSmall(ctx, p.stream)
 		g.scheduler.wait(p)
 		return
 	}

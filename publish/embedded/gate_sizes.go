@@ -2,10 +2,7 @@ package embedded
 
 import (
 	"context"
-	"sync"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 const (
@@ -16,35 +13,23 @@ const (
 	sizeFor, largeFor = 100 * time.Millisecond, 5 * time.Second
 )
 
-// sizes remembers which streams are small. A fetch from one gets as many messages as it requests at once, even on a busy machine.
-type sizes struct {
-	mu sync.Mutex
-	of map[string]streamSize
-}
-
+// streamSize is whether a stream is small. A fetch from a small one gets as many messages as it requests at once, even on a busy machine.
 type streamSize struct {
 	small bool
-	until time.Time
+	until time.Time // it is remembered
 }
 
 // isSmall reports whether a stream holds at most smallStream bytes; false if that is unknown.
-func (s *sizes) isSmall(ctx context.Context, js jetstream.JetStream, stream string) bool {
-	s.mu.Lock()
-	known := s.of[stream]
-	s.mu.Unlock()
-	if time.Now().Before(known.until) {
-		return known.small
+func (g *gate) isSmall(ctx context.Context, stream string) bool {
+	size := g.sizes.get(stream)
+	if time.Now().Before(size.until) {
+		return size.small
 	}
-	found, err := js.Stream(ctx, stream)
-	known.small = err == nil && found.CachedInfo().State.Bytes <= smallStream
-	if known.until = time.Now().Add(sizeFor); !known.small {
-		known.until = time.Now().Add(largeFor)
+	found, err := g.owner.JetStream().Stream(ctx, stream)
+	size.small = err == nil && found.CachedInfo().State.Bytes <= smallStream
+	if size.until = time.Now().Add(sizeFor); !size.small {
+		size.until = time.Now().Add(largeFor)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.of == nil {
-		s.of = map[string]streamSize{}
-	}
-	s.of[stream] = known
-	return known.small
+	g.sizes.set(stream, size)
+	return size.small
 }
