@@ -38,7 +38,7 @@ func (r *run) bringBack(ctx context.Context) {
 	if r.noneAside {
 		return
 	}
-	waits, err := r.Refused.bringBack(ctx, r.Journal, r.streams)
+	waits, err := r.Refused.bringBack(ctx, r.streams)
 	if err != nil {
 		r.Log.Warn("messages stay set aside: they cannot be returned to the journal", "error", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 // besides has e's forwarder ensure a stream of quarantined callbacks too, unless unusable says why it cannot.
@@ -23,7 +24,7 @@ func besides(e *edge, unusable *atomic.Pointer[error]) *publish.Quarantine {
 		quarantine := publish.Stream{Name: "CRM_QUARANTINE"}
 		if reason := unusable.Load(); reason != nil {
 			quarantine.Unusable = *reason
-		} else if quarantine, _, err = conn.EnsureStream(ctx, streamConfig("CRM_QUARANTINE", "crm-quarantine.>")); err != nil {
+		} else if quarantine, _, err = conn.EnsureStream(ctx, publishtest.Stream("CRM_QUARANTINE", "crm-quarantine.>")); err != nil {
 			return nil, err
 		}
 		quarantine.Beside = true
@@ -39,7 +40,7 @@ func besides(e *edge, unusable *atomic.Pointer[error]) *publish.Quarantine {
 func keep(t *testing.T, q *publish.Quarantine, ids ...string) {
 	t.Helper()
 	for _, id := range ids {
-		if err := q.Keep(t.Context(), "zoho-notifications", id, []byte("{}")); err != nil {
+		if err := q.Keep(t.Context(), "acme-notifications", id, []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -105,7 +106,7 @@ func TestSetAsideComesBack(t *testing.T) {
 	}
 	unusable.Store(nil)
 	stop()
-	e.forwarder = e.newForwarder(remote.server.ClientURL(), metrics()) // as a new connection would
+	e.forwarder = e.newForwarder(remote.server.ClientURL(), publishtest.Metrics()) // as a new connection would
 	q = besides(e, unusable)
 	run(t, e.forwarder)
 	until(t, func() bool { return onShelf(t, e.refused.Shelf) == "[]" })

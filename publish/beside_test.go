@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 // quarantineOf quarantines callbacks through e's journal; the remote's stream of them is full after one.
@@ -42,10 +43,10 @@ func TestRedrivenIsNotDuplicate(t *testing.T) {
 	remote := openRemote(t)
 	e := openEdge(t, remote.server.ClientURL(), 1<<26)
 	q := quarantineOf(t, e, remote)
-	if err := q.Keep(t.Context(), "zoho-notifications", "an-id", []byte("{}")); err != nil {
+	if err := q.Keep(t.Context(), "acme-notifications", "an-id", []byte("{}")); err != nil {
 		t.Fatal(err)
 	}
-	acks, err := e.publisher.Publish(t.Context(), publish.Event{Event: newEvent(t, "an-id"), Repeatable: true})
+	acks, err := e.publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event(t, "an-id"), Repeatable: true})
 	if err != nil || acks[0].Duplicate {
 		t.Fatalf("%v %v", acks, err)
 	}
@@ -62,7 +63,7 @@ func TestFullQuarantineBlocksNothing(t *testing.T) {
 	e := openEdge(t, remote.server.ClientURL(), 1<<26)
 	q := quarantineOf(t, e, remote)
 	for i := range 3 {
-		if err := q.Keep(t.Context(), "zoho-notifications", fmt.Sprint("kept-", i), []byte("{}")); err != nil {
+		if err := q.Keep(t.Context(), "acme-notifications", fmt.Sprint("kept-", i), []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -76,7 +77,7 @@ func TestFullQuarantineBlocksNothing(t *testing.T) {
 	var aside, kept []string
 	err := e.refused.Each(t.Context(), func(message publish.Kept) error {
 		aside = append(aside, message.ID)
-		_, err := e.refused.Again(t.Context(), message, e.forwarder.Journal)
+		_, err := e.refused.Again(t.Context(), message)
 		return err
 	})
 	if err != nil || fmt.Sprint(aside) != "[kept-1 kept-2]" {
@@ -125,12 +126,12 @@ func TestMisplacedSecretIsNotShown(t *testing.T) {
 		"BRIDGE_NATS_CREDS": {Creds: secret}, "BRIDGE_NATS_NKEY": {Nkey: secret}, "BRIDGE_NATS_CA": {CA: secret}, "BRIDGE_NATS_KEY": {Cert: os.DevNull, Key: secret},
 	} {
 		address.URL = "nats://127.0.0.1:1"
-		_, err := address.Dial(discard)
+		_, err := address.Dial(publishtest.Log)
 		if misfit := publish.MisfitError(""); !errors.As(err, &misfit) || !strings.Contains(err.Error(), variable) || strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: %v", variable, err)
 		}
 	}
-	if _, err := (publish.Address{URL: "nats://127.0.0.1:1", CA: filepath.Join(t.TempDir(), "missing.pem")}).Dial(discard); err == nil {
+	if _, err := (publish.Address{URL: "nats://127.0.0.1:1", CA: filepath.Join(t.TempDir(), "missing.pem")}).Dial(publishtest.Log); err == nil {
 		t.Error("a missing file is ignored")
 	}
 }

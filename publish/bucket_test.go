@@ -8,11 +8,12 @@ import (
 	"testing"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 func openBucket(t *testing.T) *publish.Bucket {
 	t.Helper()
-	_, conn := bare(t, nil)
+	_, conn := publishtest.Serve(t, nil)
 	return &publish.Bucket{Reach: func() (*publish.Conn, error) { return conn, nil }, Name: "CRM_STATE", Replicas: 1}
 }
 

@@ -52,7 +52,7 @@ func TestNothingIsSentLater(t *testing.T) {
 	for conn.nats.Status() != nats.RECONNECTING {
 		time.Sleep(time.Millisecond)
 	}
-	if err := conn.nats.Publish("crm.zoho.Deals.edit", []byte("late")); err == nil {
+	if err := conn.nats.Publish("crm.acme.Deals.edit", []byte("late")); err == nil {
 		t.Error("it is buffered")
 	}
 	second := start()

@@ -11,6 +11,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/embedded"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 // edge is a journal on a server of its own, with its publisher, forwarder and refused messages.
@@ -26,7 +28,7 @@ type edge struct {
 func openEdge(t *testing.T, url string, maxBytes int64) *edge {
 	t.Helper()
 	e := &edge{dir: t.TempDir()}
-	_, e.conn = bare(t, func(c *publish.ServerConfig) { c.Dir, c.Listen, c.MaxPayload = e.dir, "", 8<<20 })
+	_, e.conn = publishtest.Serve(t, func(c *embedded.Config) { c.Dir, c.Listen, c.MaxPayload = e.dir, "", 8<<20 })
 	for _, config := range []publish.StreamConfig{
 		{Name: "CRM_JOURNAL", Subjects: []string{"CRM_JOURNAL.>"}, MaxBytes: maxBytes, Replicas: 1, Duplicates: time.Minute, DiscardNew: true, WorkQueue: true},
 		{Name: "CRM_REFUSED", Subjects: []string{"CRM_REFUSED.>"}, MaxBytes: 1 << 28, Replicas: 1, Duplicates: time.Minute, DiscardNew: true},
@@ -35,21 +37,21 @@ func openEdge(t *testing.T, url string, maxBytes int64) *edge {
 			t.Fatal(err)
 		}
 	}
-	m := metrics()
+	m := publishtest.Metrics()
 	e.publisher = &publish.Publisher{Conn: e.conn, Stream: "CRM", Journal: "CRM_JOURNAL", Prefix: "crm", MaxBytes: maxBytes, Metrics: m}
-	e.refused = &publish.Refused{Shelf: publish.Shelf{Stream: "CRM_REFUSED", Reach: func() (*publish.Conn, error) { return e.conn, nil }}, Conn: e.conn}
+	e.refused = &publish.Refused{Journal: &publish.Journal{Conn: e.conn, Stream: "CRM_JOURNAL"}, Shelf: publish.Shelf{Stream: "CRM_REFUSED", Reach: func() (*publish.Conn, error) { return e.conn, nil }}, Conn: e.conn}
 	e.forwarder = e.newForwarder(url, m)
 	return e
 }
 
 func (e *edge) newForwarder(url string, m *publish.Metrics) *publish.Forwarder {
 	return &publish.Forwarder{
-		Journal: &publish.Journal{Conn: e.conn, Stream: "CRM_JOURNAL"}, Refused: e.refused, Remote: publish.Address{URL: url},
+		Journal: e.refused.Journal, Refused: e.refused, Remote: publish.Address{URL: url},
 		Ensure: func(ctx context.Context, remote *publish.Conn) (map[string]publish.Stream, error) {
-			stream, _, err := remote.EnsureStream(ctx, streamConfig("CRM", "crm.>"))
+			stream, _, err := remote.EnsureStream(ctx, publishtest.Stream("CRM", "crm.>"))
 			return map[string]publish.Stream{"CRM": stream}, err
 		},
-		Metrics: m, Log: discard,
+		Metrics: m, Log: publishtest.Log,
 	}
 }
 
@@ -57,7 +59,7 @@ func (e *edge) newForwarder(url string, m *publish.Metrics) *publish.Forwarder {
 func (e *edge) publish(t *testing.T, first, last int) {
 	t.Helper()
 	for i := first; i <= last; i++ {
-		if _, err := e.publisher.Publish(t.Context(), publish.Event{Event: newEvent(t, fmt.Sprint(i))}); err != nil {
+		if _, err := e.publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event(t, fmt.Sprint(i))}); err != nil {
 			t.Fatal(err)
 		}
 	}

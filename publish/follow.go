@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest/retry"
@@ -27,8 +25,9 @@ type Follower struct {
 }
 
 const (
-	// followLast is the longest wait between two attempts to reach the stream; the first is retryFirst.
-	followLast = 2 * time.Second
+	// followFirst and followLast are the waits between two attempts to reach the stream, doubling from the first to the second.
+	followFirst = 100 * time.Millisecond
+	followLast  = 2 * time.Second
 	// followBatch is how many messages a follower asks for at once.
 	followBatch = 128
 	// followExpires is when the server must have said something: one that keeps its connections and says nothing is found so.
@@ -59,9 +58,9 @@ func (f *Follower) Follow(ctx context.Context, each func(Stored) error) error {
 	var said string // why nothing can be read; empty: it can
 	var since time.Time
 	begun := false
-	for wait := retryFirst; ; wait = min(2*wait, followLast) {
+	for wait := followFirst; ; wait = min(2*wait, followLast) {
 		err := f.attempt(ctx, &at, each, func(remark string) {
-			wait = retryFirst
+			wait = followFirst
 			if f.Back != nil && (said != "" || remark != "") {
 				f.Back(remark)
 			}
@@ -195,50 +194,6 @@ func (f *Follower) because(ctx context.Context, err error) error {
 		err = cause
 	}
 	return fmt.Errorf("read stream %s: %w", f.Stream, err)
-}
-
-// uncovered returns the filters that can match nothing of what a stream takes.
-func uncovered(stream jetstream.StreamConfig, filters []string) []string {
-	if len(stream.Subjects) == 0 || stream.Mirror != nil || len(stream.Sources) > 0 {
-		return nil // another stream's subjects are in it
-	}
-	var foreign []string
-	for _, filter := range filters {
-		if !slices.ContainsFunc(stream.Subjects, func(held string) bool { return overlap(held, filter) }) {
-			foreign = append(foreign, filter)
-		}
-	}
-	return foreign
-}
-
-func uncoveredError(stream jetstream.StreamConfig, filter string) error {
-	return fmt.Errorf("stream %s holds %s: nothing in it can have the subject %s", stream.Name, strings.Join(stream.Subjects, ", "), filter)
-}
-
-// overlap reports whether a subject could match both filters.
-func overlap(a, b string) bool {
-	as, bs := strings.Split(a, "."), strings.Split(b, ".")
-	for i := range min(len(as), len(bs)) {
-		switch {
-		case as[i] == ">" || bs[i] == ">":
-			return true
-		case as[i] != "*" && bs[i] != "*" && as[i] != bs[i]:
-			return false
-		}
-	}
-	return len(as) == len(bs)
-}
-
-// apart returns the filters without those that another one covers, for the server takes no such pair.
-func apart(filters []string) []string {
-	var kept []string
-	for i, filter := range filters {
-		others := slices.Concat(kept, filters[i+1:])
-		if !slices.ContainsFunc(others, func(other string) bool { return covers(other, filter) }) {
-			kept = append(kept, filter)
-		}
-	}
-	return kept
 }
 
 func orClosed(err error) error {

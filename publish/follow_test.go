@@ -99,7 +99,7 @@ func (f *followed) says(t *testing.T, want string) {
 func put(t *testing.T, js jetstream.JetStream, first, last int) {
 	t.Helper()
 	for i := first; i <= last; i++ {
-		if _, err := js.Publish(t.Context(), "crm.zoho.Deals.edit", []byte(fmt.Sprint(i))); err != nil {
+		if _, err := js.Publish(t.Context(), "crm.acme.Deals.edit", []byte(fmt.Sprint(i))); err != nil {
 			t.Error(err) // and not Fatal: it also runs beside the test
 			return
 		}
@@ -229,11 +229,11 @@ func TestSeveralSubjectsSince(t *testing.T) {
 	remote, js := followedRemote(t, 1)
 	since := time.Now()
 	put(t, js, 2, 3)
-	if _, err := js.Publish(t.Context(), "crm.zoho.Leads.edit", []byte("4")); err != nil {
+	if _, err := js.Publish(t.Context(), "crm.acme.Leads.edit", []byte("4")); err != nil {
 		t.Fatal(err)
 	}
 	put(t, js, 5, 5)
-	subjects := []string{"crm.zoho.Deals.edit", "crm.zoho.Leads.edit"}
+	subjects := []string{"crm.acme.Deals.edit", "crm.acme.Leads.edit"}
 	reach := func(ctx context.Context) (*publish.Conn, error) {
 		return publish.Address{URL: remote.server.ClientURL()}.Reach(ctx, slog.New(slog.DiscardHandler))
 	}

@@ -187,7 +187,7 @@ func (r *run) settleOne(ctx context.Context, p passing) error {
 	case err == nil:
 		return nil
 	case tooLarge(err), errors.As(err, new(permanentError)):
-		if err := r.Refused.keep(ctx, r.Journal.Stream, p.sequence, p.msg, err, ""); err != nil {
+		if err := r.Refused.keep(ctx, p.sequence, p.msg, err, ""); err != nil {
 			return err
 		}
 		r.Metrics.refused.Inc()
@@ -196,7 +196,7 @@ func (r *run) settleOne(ctx context.Context, p passing) error {
 		return nil
 	case r.waitsAside(p, err):
 		stream := p.msg.Header.Get(forStream)
-		if err := r.Refused.keep(ctx, r.Journal.Stream, p.sequence, p.msg, err, stream); err != nil {
+		if err := r.Refused.keep(ctx, p.sequence, p.msg, err, stream); err != nil {
 			return err
 		}
 		r.retryAside()

@@ -9,6 +9,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 // Events that are larger than what a request for messages asks for are forwarded in their turn, from a backlog and as they come,
@@ -23,7 +24,7 @@ func TestForwardLarge(t *testing.T) {
 	e.forwarder.Log = slog.New(slog.NewTextHandler(&log, nil))
 	put := func(first, last int) {
 		for i := first; i <= last; i++ {
-			one := newEvent(t, fmt.Sprint(i))
+			one := publishtest.Event(t, fmt.Sprint(i))
 			if i%10 == 3 || i%10 == 4 {
 				if err := one.SetData(event.ApplicationJSON, strings.Repeat("x", 5<<20)); err != nil {
 					t.Fatal(err)

@@ -78,7 +78,7 @@ func (f *Forwarder) attempt(ctx context.Context) (forwarded bool, err error) {
 		}
 		end(err)
 	}
-	conn, err := f.Remote.with(f.cluster).dialWithin(ctx, append(connOptions(f.Log), nats.NoReconnect(), nats.FlusherTimeout(forwardTimeout/2),
+	conn, err := f.Remote.with(f.cluster).dialWithin(ctx, append(ConnOptions(f.Log), nats.NoReconnect(), nats.FlusherTimeout(forwardTimeout/2),
 		nats.DisconnectErrHandler(nil), nats.ClosedHandler(lost)))
 	if err != nil {
 		return false, err

@@ -15,17 +15,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 // An event is forwarded as it was published, with its id, on its own subject, and is removed from the journal.
 func TestForward(t *testing.T) {
 	remote := openRemote(t)
 	e := openEdge(t, remote.server.ClientURL(), 1<<26)
-	acks, err := e.publisher.Publish(t.Context(), publish.Event{Event: newEvent(t, "1")})
+	acks, err := e.publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event(t, "1")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := acks[0]; got.Stream != "CRM_JOURNAL" || got.Subject != "crm.zoho.Deals.edit" || got.Sequence != 1 {
+	if got := acks[0]; got.Stream != "CRM_JOURNAL" || got.Subject != "crm.acme.Deals.edit" || got.Sequence != 1 {
 		t.Errorf("acknowledged as %+v", got)
 	}
 	pending(t, e.forwarder, 1)
@@ -39,7 +40,7 @@ func TestForward(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if raw.Subject != "crm.zoho.Deals.edit" || raw.Header.Get(nats.MsgIdHdr) != "1" {
+	if raw.Subject != "crm.acme.Deals.edit" || raw.Header.Get(nats.MsgIdHdr) != "1" {
 		t.Errorf("the remote has it on %s with %v", raw.Subject, raw.Header)
 	}
 	for name := range raw.Header {
@@ -48,7 +49,7 @@ func TestForward(t *testing.T) {
 		}
 	}
 	got, err := publish.ParseEvent(raw.Header, raw.Data)
-	if err != nil || got.String() != newEvent(t, "1").String() {
+	if err != nil || got.String() != publishtest.Event(t, "1").String() {
 		t.Errorf("%v: the remote has %s", err, got)
 	}
 	stop()
@@ -84,7 +85,7 @@ func TestForwardSurvives(t *testing.T) {
 
 	e.publish(t, last+1, last+each)
 	stop()
-	e.forwarder = e.newForwarder(remote.server.ClientURL(), metrics())
+	e.forwarder = e.newForwarder(remote.server.ClientURL(), publishtest.Metrics())
 	run(t, e.forwarder)
 	pending(t, e.forwarder, 0)
 	remote.holdsJust(t, last+each)
@@ -100,7 +101,7 @@ func TestForwardBacklog(t *testing.T) {
 	for first := 1; first <= all; first += 500 {
 		var events []publish.Event
 		for i := first; i < first+500; i++ {
-			events = append(events, publish.Event{Event: newEvent(t, fmt.Sprint(i))})
+			events = append(events, publish.Event{Event: publishtest.Event(t, fmt.Sprint(i))})
 		}
 		if _, err := e.publisher.Publish(t.Context(), events...); err != nil {
 			t.Fatal(err)
@@ -143,11 +144,11 @@ func TestRefused(t *testing.T) {
 	e := openEdge(t, remote.server.ClientURL(), 1<<26)
 	registry := prometheus.NewRegistry()
 	e.forwarder.Metrics = publish.NewMetrics(registry)
-	large := newEvent(t, "2")
+	large := publishtest.Event(t, "2")
 	large.SetExtension("large", strings.Repeat("x", 5000))
-	huge := newEvent(t, "3") // beyond max_payload of the whole server
+	huge := publishtest.Event(t, "3") // beyond max_payload of the whole server
 	huge.SetExtension("large", strings.Repeat("x", 2<<20))
-	if _, err := e.publisher.Publish(t.Context(), publish.Event{Event: newEvent(t, "1")}, publish.Event{Event: large, Repeatable: true}, publish.Event{Event: huge}, publish.Event{Event: newEvent(t, "4")}); err != nil {
+	if _, err := e.publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event(t, "1")}, publish.Event{Event: large, Repeatable: true}, publish.Event{Event: huge}, publish.Event{Event: publishtest.Event(t, "4")}); err != nil {
 		t.Fatal(err)
 	}
 	run(t, e.forwarder)
@@ -158,13 +159,13 @@ func TestRefused(t *testing.T) {
 	again := func() (ids []string) {
 		err := e.refused.Each(t.Context(), func(kept publish.Kept) error {
 			ids = append(ids, kept.ID)
-			if reason := e.refused.Reason(kept); !strings.Contains(reason, "exceed") || e.refused.Subject(kept) != "crm.zoho.Deals.edit" {
+			if reason := e.refused.Reason(kept); !strings.Contains(reason, "exceed") || e.refused.Subject(kept) != "crm.acme.Deals.edit" {
 				t.Errorf("%s on %s is kept because %q", kept.ID, e.refused.Subject(kept), reason)
 			}
 			if kept.ID == "3" {
 				return nil
 			}
-			_, err := e.refused.Again(t.Context(), kept, e.forwarder.Journal)
+			_, err := e.refused.Again(t.Context(), kept)
 			if err == nil {
 				err = e.refused.Drop(t.Context(), kept)
 			}
@@ -216,7 +217,7 @@ func TestJournalIsBounded(t *testing.T) {
 	e := openEdge(t, remote.server.ClientURL(), 20<<20)
 	var taken atomic.Int64
 	for range 20000 {
-		large := newEvent(t, fmt.Sprint(taken.Load()+1))
+		large := publishtest.Event(t, fmt.Sprint(taken.Load()+1))
 		large.SetExtension("large", strings.Repeat("x", 100<<10))
 		if _, err := e.publisher.Publish(t.Context(), publish.Event{Event: large}); err != nil {
 			break

@@ -56,9 +56,9 @@ type Journal struct {
 
 // pending returns how many messages the journal holds, and when the oldest was stored.
 func (j *Journal) pending(ctx context.Context) (n uint64, oldest time.Time, err error) {
-	stream, err := j.Conn.js.Stream(ctx, j.Stream)
+	stream, err := j.Conn.stream(ctx, j.Stream)
 	if err != nil {
-		return 0, oldest, fmt.Errorf("stream %s: %w", j.Stream, err)
+		return 0, oldest, err
 	}
 	state := stream.CachedInfo().State
 	return state.Msgs, state.FirstTime, nil
@@ -66,9 +66,9 @@ func (j *Journal) pending(ctx context.Context) (n uint64, oldest time.Time, err 
 
 // last returns the sequence of the journal's last message; 0 if it is empty.
 func (j *Journal) last(ctx context.Context) (uint64, error) {
-	stream, err := j.Conn.js.Stream(ctx, j.Stream)
+	stream, err := j.Conn.stream(ctx, j.Stream)
 	if err != nil {
-		return 0, fmt.Errorf("stream %s: %w", j.Stream, err)
+		return 0, err
 	}
 	if state := stream.CachedInfo().State; state.Msgs > 0 {
 		return state.LastSeq, nil
@@ -92,9 +92,9 @@ func (j *Journal) put(ctx context.Context, subject string, header nats.Header, d
 
 // after returns when the first message after a sequence was stored; zero if there is none.
 func (j *Journal) after(ctx context.Context, sequence uint64) (time.Time, error) {
-	stream, err := j.Conn.js.Stream(ctx, j.Stream)
+	stream, err := j.Conn.stream(ctx, j.Stream)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("stream %s: %w", j.Stream, err)
+		return time.Time{}, err
 	}
 	msg, err := stream.GetMsg(ctx, sequence+1, jetstream.WithGetMsgSubject(">"))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {

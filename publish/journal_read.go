@@ -38,10 +38,13 @@ func (j *Journal) renewConsumer(ctx context.Context) error {
 		return err
 	}
 	_, err = j.Conn.js.CreateConsumer(ctx, j.Stream, jetstream.ConsumerConfig{
-		Durable: forwarding, AckPolicy: jetstream.AckExplicitPolicy, AckWait: never, MaxAckPending: -1, MemoryStorage: true,
+		Durable: forwarding, AckPolicy: jetstream.AckExplicitPolicy, AckWait: noRedelivery, MaxAckPending: -1, MemoryStorage: true,
 	})
 	return err
 }
+
+// noRedelivery is longer than any process runs.
+const noRedelivery = 10 * 365 * 24 * time.Hour
 
 // forwarding is the journal's only consumer.
 const forwarding = "forwarder"

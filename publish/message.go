@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/textproto"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -174,24 +175,12 @@ func percentEncode(value string) string {
 
 func mustEncode(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '%' }
 
-// percentDecode reads what percentEncode wrote; a percent sign without two hexadecimal digits is kept.
-func percentDecode(value string) string {
-	if !strings.Contains(value, "%") {
-		return value
+// unescaped reads what percentEncode wrote; a value that holds any other percent sign is kept.
+func unescaped(value string) string {
+	if text, err := url.PathUnescape(value); err == nil {
+		return text
 	}
-	to := make([]byte, 0, len(value))
-	for i := 0; i < len(value); i++ {
-		var b byte
-		if value[i] == '%' && i+2 < len(value) {
-			if n, err := fmt.Sscanf(value[i+1:i+3], "%02x", &b); n == 1 && err == nil {
-				to = append(to, b)
-				i += 2
-				continue
-			}
-		}
-		to = append(to, value[i])
-	}
-	return string(to)
+	return value
 }
 
 // ParseEvent reads an event of either content mode.
@@ -214,7 +203,7 @@ func ParseEvent(header map[string][]string, data []byte) (event.Event, error) {
 	}
 	for key, values := range header {
 		if name, ok := strings.CutPrefix(strings.ToLower(key), attributePrefix); ok && len(values) > 0 {
-			setAttribute(&e, name, percentDecode(values[0]))
+			setAttribute(&e, name, unescaped(values[0]))
 		}
 	}
 	err := e.SetData(get(contentType), data)

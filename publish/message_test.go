@@ -11,12 +11,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 // A structured message is, byte for byte, what the CloudEvents SDK writes, except for bytes that are not UTF-8, and the SDK reads back
 // the event.
 func FuzzStructured(f *testing.F) {
-	f.Add("id-1", "https://www.zohoapis.com/crm/v2/Deals", "5725767000003000010", "urn:a:b", "default", "application/json", []byte(`{"big":12345678901234567890.10}`), int64(1718115953625), uint8(0))
+	f.Add("id-1", "https://www.acme.example/crm/v2/Deals", "5725767000003000010", "urn:a:b", "default", "application/json", []byte(`{"big":12345678901234567890.10}`), int64(1718115953625), uint8(0))
 	f.Add("0", "0", "0", "", "0", "application/json", []byte("{"), int64(1), uint8(0))
 	for kind := range uint8(6) {
 		f.Add("a \"b\"\\\x01\x7f\n\r\t", "/a?b=%20ü&c", "ä\u2028\xff<&>", "", "\x00", "text/plain", []byte(`{"a":[]}`), int64(-1), kind)
@@ -24,7 +25,7 @@ func FuzzStructured(f *testing.F) {
 	f.Fuzz(func(t *testing.T, id, source, subject, schema, text, contentType string, data []byte, milliseconds int64, kind uint8) {
 		e := event.New()
 		e.SetID(id)
-		e.SetType("crm.zoho.Deals.edit")
+		e.SetType("crm.acme.Deals.edit")
 		e.SetSource(source)
 		e.SetSubject(subject)
 		e.SetDataSchema(schema)
@@ -54,7 +55,7 @@ func FuzzStructured(f *testing.F) {
 		if err := event.WriteJson(&e, &want); err != nil {
 			return
 		}
-		msg, err := publish.Message("crm.zoho.Deals.edit", e, publish.Structured)
+		msg, err := publish.Message("crm.acme.Deals.edit", e, publish.Structured)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,10 +67,10 @@ func FuzzStructured(f *testing.F) {
 
 // The SDK's own reader reads every value of an event back unchanged, whatever needs escapes.
 func TestStructuredIsReadBack(t *testing.T) {
-	want := newEvent(t, "a \"b\"\\\x01\x7f\n\r\t ü\u2028 <&>")
+	want := publishtest.Event(t, "a \"b\"\\\x01\x7f\n\r\t ü\u2028 <&>")
 	want.SetSubject("\"1\"")
 	want.SetExtension("crmorigin", "repair\\")
-	msg, err := publish.Message("crm.zoho.Deals.edit", want, publish.Structured)
+	msg, err := publish.Message("crm.acme.Deals.edit", want, publish.Structured)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,13 +90,13 @@ func TestStructuredIsReadBack(t *testing.T) {
 func TestTraceParentIsAHeader(t *testing.T) {
 	const trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 	for _, mode := range []publish.Mode{publish.Structured, publish.Binary} {
-		e := newEvent(t, "id")
-		msg, err := publish.Message("crm.zoho.Deals.edit", e, mode)
+		e := publishtest.Event(t, "id")
+		msg, err := publish.Message("crm.acme.Deals.edit", e, mode)
 		if err != nil || msg.Header["traceparent"] != nil {
 			t.Errorf("%s without a trace: %v %v", mode, msg.Header, err)
 		}
 		e.SetExtension("traceparent", trace)
-		if msg, err = publish.Message("crm.zoho.Deals.edit", e, mode); err != nil || !slices.Equal(msg.Header["traceparent"], []string{trace}) {
+		if msg, err = publish.Message("crm.acme.Deals.edit", e, mode); err != nil || !slices.Equal(msg.Header["traceparent"], []string{trace}) {
 			t.Errorf("%s: %v %v", mode, msg.Header, err)
 		}
 		stored := publish.Stored{Header: msg.Header, Data: msg.Data}

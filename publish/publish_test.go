@@ -13,42 +13,34 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/embedded"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
-func metrics() *publish.Metrics { return publish.NewMetrics(prometheus.NewRegistry()) }
-
-func newEvent(t testing.TB, id string) event.Event {
+func count(t *testing.T, server *embedded.Server, stream string) uint64 {
 	t.Helper()
-	e := event.New()
-	e.SetID(id)
-	e.SetType("crm.zoho.Deals.edit")
-	e.SetSource("https://www.zohoapis.com/crm/v2/Deals")
-	e.SetSubject("5725767000003000010")
-	e.SetTime(time.UnixMilli(1718115953625))
-	e.SetDataSchema("urn:crm-bridge:schema:v1:zoho-notifications")
-	e.SetExtension("crmaccount", "default")
-	if err := e.SetData(event.ApplicationJSON, []byte(`{"big":12345678901234567890.10}`)); err != nil {
+	_, js := publishtest.Connect(t, server)
+	s, err := js.Stream(t.Context(), stream)
+	if err != nil {
 		t.Fatal(err)
 	}
-	e.DataBase64 = false
-	return e
+	return s.CachedInfo().State.Msgs
 }
 
 // In both content modes the CloudEvents SDK's NATS reader and ours read back the event that was written.
 func TestModesAreReadBack(t *testing.T) {
 	for _, mode := range []publish.Mode{publish.Structured, publish.Binary} {
 		t.Run(string(mode), func(t *testing.T) {
-			server, conn := openServer(t, nil)
-			publisher := &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", Mode: mode, Metrics: metrics()}
-			want := newEvent(t, "id-1")
+			server, conn := publishtest.Open(t, nil)
+			publisher := &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", Mode: mode, Metrics: publishtest.Metrics()}
+			want := publishtest.Event(t, "id-1")
 			acks, err := publisher.Publish(t.Context(), publish.Event{Event: want, Repeatable: true})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff([]publish.Ack{{Subject: "crm.zoho.Deals.edit", Stream: "CRM", Sequence: 1}}, acks); diff != "" {
+			if diff := cmp.Diff([]publish.Ack{{Subject: "crm.acme.Deals.edit", Stream: "CRM", Sequence: 1}}, acks); diff != "" {
 				t.Error(diff)
 			}
 			msg := stored(t, server, 1)
@@ -80,13 +72,13 @@ func TestModesAreReadBack(t *testing.T) {
 
 // Header names and values are those of the NATS binding: lower case, percent-encoded.
 func TestBinaryHeaders(t *testing.T) {
-	e := newEvent(t, "50% \"ü\"")
-	msg, err := publish.Message("crm.zoho.Deals.edit", e, publish.Binary)
+	e := publishtest.Event(t, "50% \"ü\"")
+	msg, err := publish.Message("crm.acme.Deals.edit", e, publish.Binary)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]string{
-		"content-type": "application/json", "ce-specversion": "1.0", "ce-type": "crm.zoho.Deals.edit", "ce-id": "50%25%20%22%C3%BC%22",
+		"content-type": "application/json", "ce-specversion": "1.0", "ce-type": "crm.acme.Deals.edit", "ce-id": "50%25%20%22%C3%BC%22",
 		"ce-crmaccount": "default", "ce-time": "2024-06-11T14:25:53.625Z",
 	}
 	for name, value := range want {
@@ -97,7 +89,7 @@ func TestBinaryHeaders(t *testing.T) {
 	if back, err := publish.ParseEvent(msg.Header, msg.Data); err != nil || back.ID() != e.ID() {
 		t.Errorf("read back as %q: %v", back.ID(), err)
 	}
-	structured, err := publish.Message("crm.zoho.Deals.edit", e, publish.Structured)
+	structured, err := publish.Message("crm.acme.Deals.edit", e, publish.Structured)
 	if err != nil || structured.Header["content-type"][0] != "application/cloudevents+json" {
 		t.Errorf("%v %v", structured.Header, err)
 	}
@@ -109,11 +101,11 @@ func TestBinaryHeaders(t *testing.T) {
 
 // A repeat is acknowledged with the first one's sequence; an id that cannot repeat costs the stream no memory.
 func TestRepeats(t *testing.T) {
-	server, conn := openServer(t, nil)
-	publisher := &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", Metrics: metrics()}
+	server, conn := publishtest.Open(t, nil)
+	publisher := publishtest.Publisher(conn)
 	var acks []publish.Ack
 	for range 2 {
-		more, err := publisher.Publish(t.Context(), publish.Event{Event: newEvent(t, "same"), Repeatable: true})
+		more, err := publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event(t, "same"), Repeatable: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,14 +114,14 @@ func TestRepeats(t *testing.T) {
 	if acks[0].Sequence != 1 || acks[1].Sequence != 1 || acks[0].Duplicate || !acks[1].Duplicate {
 		t.Errorf("acknowledged as %+v", acks)
 	}
-	if _, err := publisher.Publish(t.Context(), publish.Event{Event: newEvent(t, "fresh")}); err != nil {
+	if _, err := publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event(t, "fresh")}); err != nil {
 		t.Fatal(err)
 	}
 	if msg := stored(t, server, 2); msg.Header.Get(nats.MsgIdHdr) != "" {
 		t.Error("a fresh id was sent as Nats-Msg-Id")
 	}
 	publisher.AllIDs = true
-	if _, err := publisher.Publish(t.Context(), publish.Event{Event: newEvent(t, "fresh-2")}); err != nil {
+	if _, err := publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event(t, "fresh-2")}); err != nil {
 		t.Fatal(err)
 	}
 	if msg := stored(t, server, 3); msg.Header.Get(nats.MsgIdHdr) != "fresh-2" {
@@ -139,9 +131,9 @@ func TestRepeats(t *testing.T) {
 
 // A permanent rejection is distinguished from a temporary one; nothing is sent after the call has failed.
 func TestPublishFails(t *testing.T) {
-	server, conn := openServer(t, func(c *publish.ServerConfig) { c.MaxPayload = 4096 })
-	publisher := &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", Metrics: metrics()}
-	large := newEvent(t, "large")
+	server, conn := publishtest.Open(t, func(c *embedded.Config) { c.MaxPayload = 4096 })
+	publisher := publishtest.Publisher(conn)
+	large := publishtest.Event(t, "large")
 	large.DataEncoded = []byte(`"` + strings.Repeat("x", 5000) + `"`)
 	if _, err := publisher.Publish(t.Context(), publish.Event{Event: large}); !errors.Is(err, publish.ErrTooLarge) {
 		t.Errorf("too large: %v", err)
@@ -149,7 +141,7 @@ func TestPublishFails(t *testing.T) {
 	if err := publisher.Ready(t.Context()); err != nil {
 		t.Errorf("not ready: %v", err)
 	}
-	small := publish.Event{Event: newEvent(t, "small"), Repeatable: true}
+	small := publish.Event{Event: publishtest.Event(t, "small"), Repeatable: true}
 	if _, err := publisher.Publish(t.Context(), small, publish.Event{Event: large}); !errors.Is(err, publish.ErrTooLarge) || errors.Is(err, publish.ErrPartly) {
 		t.Errorf("one of two too large: %v", err)
 	}
@@ -159,7 +151,7 @@ func TestPublishFails(t *testing.T) {
 	server.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	if _, err := publisher.Publish(ctx, publish.Event{Event: newEvent(t, "late")}); err == nil || errors.Is(err, publish.ErrTooLarge) {
+	if _, err := publisher.Publish(ctx, publish.Event{Event: publishtest.Event(t, "late")}); err == nil || errors.Is(err, publish.ErrTooLarge) {
 		t.Errorf("with the server gone: %v", err)
 	}
 	if err := publisher.Ready(ctx); err == nil {
@@ -169,10 +161,10 @@ func TestPublishFails(t *testing.T) {
 
 // A follower gives the events since a moment, or from a sequence on, in order, and goes on with those that come.
 func TestFollowSince(t *testing.T) {
-	server, conn := openServer(t, nil)
-	publisher := &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", Metrics: metrics()}
+	server, conn := publishtest.Open(t, nil)
+	publisher := publishtest.Publisher(conn)
 	send := func(id string) {
-		if _, err := publisher.Publish(t.Context(), publish.Event{Event: newEvent(t, id)}); err != nil {
+		if _, err := publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event(t, id)}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -180,7 +172,7 @@ func TestFollowSince(t *testing.T) {
 	send("b")
 	follower := publish.Follower{
 		Reach:  func(context.Context) (*publish.Conn, error) { return server.Connect() },
-		Stream: "CRM", Subjects: []string{"crm.zoho.Deals.*"}, Since: time.Now().Add(-time.Hour),
+		Stream: "CRM", Subjects: []string{"crm.acme.Deals.*"}, Since: time.Now().Add(-time.Hour),
 	}
 	var got []string
 	enough := errors.New("enough")
@@ -217,9 +209,9 @@ func TestFollowSince(t *testing.T) {
 	}
 }
 
-func stored(t *testing.T, server *publish.Server, sequence uint64) *nats.Msg {
+func stored(t *testing.T, server *embedded.Server, sequence uint64) *nats.Msg {
 	t.Helper()
-	_, js := independent(t, server)
+	_, js := publishtest.Connect(t, server)
 	stream, err := js.Stream(t.Context(), "CRM")
 	if err != nil {
 		t.Fatal(err)

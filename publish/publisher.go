@@ -16,44 +16,11 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Event is a CloudEvent to publish.
-type Event struct {
-	event.Event
-	Repeatable bool // a repeated callback has the same id
-}
-
-// Ack says where an event is stored.
-type Ack struct {
-	Subject   string
-	Stream    string
-	Sequence  uint64
-	Duplicate bool // the stream already held an event of this id, at Sequence
-}
-
-// ErrTooLarge is returned for an event that the stream rejects permanently.
-var ErrTooLarge = errors.New("larger than the stream takes")
-
-// ErrPartly is wrapped beside ErrTooLarge if the stream rejected one of several events: the others may be stored.
-var ErrPartly = errors.New("others that came with it may be stored")
-
-// ErrUnanswered is wrapped by Publish's error if NATS' client still holds an event because it was not answered.
-var ErrUnanswered = errors.New("NATS has not answered")
-
-// maxPending bounds the unacknowledged events; one more waits a moment, then fails.
-const maxPending = 16384
-
-// ackTimeout is when the client drops an unacknowledged event; its callback was answered long before.
-const ackTimeout = time.Minute
-
 // doubt is how long Ready reports a failed publish that no successful one has followed.
 const doubt = 5 * time.Second
 
 // storedOverhead is an upper bound of what a stream stores of a message beside its subject, headers and data.
 const storedOverhead = 256
-
-var errSilent = errors.New("no acknowledgement")
-
-var errNotConnected = errors.New("not connected to NATS")
 
 // Publisher publishes events to a stream, over a connection that it does not own. Set the fields once.
 type Publisher struct {

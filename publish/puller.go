@@ -51,6 +51,9 @@ const (
 	statuses = 16
 )
 
+// errStale says that a consumer yields nothing more, and that another one may.
+var errStale = errors.New("no more messages")
+
 // pull begins to read a stream from a sequence on, with a consumer that acknowledges nothing, which the server forgets when it
 // has not been used for so long as config says. pending is how many messages there are now.
 func (c *Conn) pull(ctx context.Context, stream string, from uint64, config jetstream.ConsumerConfig, batch int, expires time.Duration) (p *puller, pending uint64, err error) {
@@ -72,14 +75,8 @@ func (c *Conn) pull(ctx context.Context, stream string, from uint64, config jets
 	return p, info.NumPending, nil
 }
 
-// consumer makes a consumer that acknowledges nothing and is kept in memory.
-func (c *Conn) consumer(ctx context.Context, stream string, config jetstream.ConsumerConfig) (*jetstream.ConsumerInfo, error) {
-	config.AckPolicy, config.MemoryStorage, config.Replicas, config.Name = jetstream.AckNonePolicy, true, 1, c.consumerName()
-	consumer, err := c.js.CreateConsumer(ctx, stream, config)
-	if err != nil {
-		return nil, err
-	}
-	return consumer.CachedInfo(), nil
+func nextRequest(stream, consumer string) string {
+	return "$JS.API.CONSUMER.MSG.NEXT." + stream + "." + consumer
 }
 
 // puller begins to read a consumer.

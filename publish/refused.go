@@ -15,7 +15,8 @@ import (
 // have now.
 type Refused struct {
 	Shelf
-	Conn *Conn
+	Journal *Journal // the messages come from it, and return to its end; nil: there are none
+	Conn    *Conn
 	// Commit syncs what is kept to disk; nil if the acknowledgement already guarantees that.
 	Commit func(ctx context.Context) error
 }
@@ -25,9 +26,9 @@ const (
 	waitsHeader  = "crm-bridge-waits"   // the stream that it waits for; without it the message was rejected permanently
 )
 
-// keep stores a journal's message with the reason, and the stream that it waits for. It returns nil only when the copy would survive a
+// keep stores a message of the journal with the reason, and the stream that it waits for. It returns nil only when the copy would survive a
 // power cut.
-func (r *Refused) keep(ctx context.Context, journal string, sequence uint64, msg *nats.Msg, reason error, waits string) error {
+func (r *Refused) keep(ctx context.Context, sequence uint64, msg *nats.Msg, reason error, waits string) error {
 	header := maps.Clone(msg.Header)
 	id := header.Get(ownID)
 	header[reasonHeader] = []string{headerText(reason.Error())}
@@ -37,7 +38,7 @@ func (r *Refused) keep(ctx context.Context, journal string, sequence uint64, msg
 	header[nats.ExpectedStreamHdr] = []string{r.Stream}
 	// Not the bare id: a message that was retried and rejected again must not count as a repeat.
 	header[nats.MsgIdHdr] = []string{fmt.Sprintf("%s:%d", id, sequence)}
-	kept := &nats.Msg{Subject: r.Stream + "." + strings.TrimPrefix(msg.Subject, journal+"."), Header: header, Data: msg.Data}
+	kept := &nats.Msg{Subject: r.Stream + "." + strings.TrimPrefix(msg.Subject, r.Journal.Stream+"."), Header: header, Data: msg.Data}
 	_, err := r.Conn.js.PublishMsg(ctx, kept, jetstream.WithRetryAttempts(0))
 	if err == nil && r.Commit != nil {
 		err = r.Commit(ctx)
@@ -51,6 +52,14 @@ func (r *Refused) keep(ctx context.Context, journal string, sequence uint64, msg
 // headerText returns text in one line, for a header.
 func headerText(text string) string { return strings.Join(strings.Fields(text), " ") }
 
+// Each calls f for every kept message, oldest first. It returns the first error of f.
+func (r *Refused) Each(ctx context.Context, f func(Kept) error) error {
+	if r.Journal == nil {
+		return nil
+	}
+	return r.Shelf.Each(ctx, f)
+}
+
 // Reason returns why the remote rejected a message that Each passed.
 func (r *Refused) Reason(kept Kept) string { return kept.header.Get(reasonHeader) }
 
@@ -58,16 +67,16 @@ func (r *Refused) Reason(kept Kept) string { return kept.header.Get(reasonHeader
 func (r *Refused) Subject(kept Kept) string { return strings.TrimPrefix(kept.Subject, r.Stream+".") }
 
 // Again appends a refused message to the journal, to be sent again. It stays on the shelf: drop it when this returns nil.
-func (r *Refused) Again(ctx context.Context, kept Kept, journal *Journal) (Ack, error) {
+func (r *Refused) Again(ctx context.Context, kept Kept) (Ack, error) {
 	header := maps.Clone(kept.header)
 	for _, name := range []string{reasonHeader, waitsHeader, nats.MsgIdHdr} {
 		delete(header, name)
 	}
-	return journal.put(ctx, r.Subject(kept), header, kept.Body)
+	return r.Journal.put(ctx, r.Subject(kept), header, kept.Body)
 }
 
 // bringBack moves messages whose streams are usable now to the end of the journal. It reports whether any still wait.
-func (r *Refused) bringBack(ctx context.Context, journal *Journal, streams map[string]Stream) (waits bool, err error) {
+func (r *Refused) bringBack(ctx context.Context, streams map[string]Stream) (waits bool, err error) {
 	err = r.Each(ctx, func(kept Kept) error {
 		stream, known := streams[kept.header.Get(waitsHeader)]
 		switch {
@@ -77,7 +86,7 @@ func (r *Refused) bringBack(ctx context.Context, journal *Journal, streams map[s
 			waits = true
 			return nil //nolint:nilerr // it is kept here
 		}
-		if _, err := r.Again(ctx, kept, journal); err != nil {
+		if _, err := r.Again(ctx, kept); err != nil {
 			return err
 		}
 		return r.Drop(ctx, kept)

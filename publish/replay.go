@@ -72,9 +72,6 @@ func (s *Sending) Settled() bool {
 	return len(s.future.Ok()) > 0 || len(s.future.Err()) > 0
 }
 
-// settles is how long an acknowledgement may take.
-const settles = 10 * time.Second
-
 // Wait returns when the stream has acknowledged the message. The error is ErrTooLarge for a message that it never takes,
 // ErrFull where it has no room; after any other the message may still be stored.
 func (s *Sending) Wait(ctx context.Context) (Ack, error) {
@@ -106,9 +103,9 @@ func explainReplay(subject string, err error) error {
 // Last returns the sequence of the last message of the stream that takes the job's, and when the job's own last was taken;
 // zero: it holds none.
 func (r *Replay) Last(ctx context.Context) (sequence uint64, own time.Time, err error) {
-	stream, err := r.Conn.js.Stream(ctx, r.Stream)
+	stream, err := r.Conn.stream(ctx, r.Stream)
 	if err != nil {
-		return 0, own, fmt.Errorf("stream %s: %w", r.Stream, err)
+		return 0, own, err
 	}
 	last, err := stream.GetLastMsgForSubject(ctx, r.Subjects())
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -143,9 +140,9 @@ func (r *Replay) Held(ctx context.Context, after uint64) (map[uint64]bool, error
 // Forget removes all that the job has replayed, and returns from when on its ids may be used once more: before, the
 // duplicates window would swallow them.
 func (r *Replay) Forget(ctx context.Context) (free time.Time, err error) {
-	stream, err := r.Conn.js.Stream(ctx, r.Stream)
+	stream, err := r.Conn.stream(ctx, r.Stream)
 	if err != nil {
-		return free, fmt.Errorf("stream %s: %w", r.Stream, err)
+		return free, err
 	}
 	_, own, err := r.Last(ctx)
 	if err != nil || own.IsZero() {

@@ -39,11 +39,7 @@ func (s *Shelf) open(ctx context.Context) (jetstream.Stream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", s.Stream, err)
 	}
-	stream, err := conn.js.Stream(ctx, s.Stream)
-	if err != nil {
-		return nil, fmt.Errorf("stream %s: %w", s.Stream, err)
-	}
-	return stream, nil
+	return conn.stream(ctx, s.Stream)
 }
 
 // Each calls f for every message that is on the shelf now, oldest first. It returns the first error of f.

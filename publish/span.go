@@ -36,12 +36,12 @@ type Bounds struct {
 
 // OpenSpan finds the part of a stream that lies within bounds; it ends at the latest with the stream's last message of now.
 func (c *Conn) OpenSpan(ctx context.Context, stream string, subjects []string, bounds Bounds) (*Span, error) {
-	have, err := c.js.Stream(ctx, stream)
+	have, err := c.stream(ctx, stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, missing(stream)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("stream %s: %w", stream, err)
+		return nil, err
 	}
 	info := have.CachedInfo()
 	for _, filter := range uncovered(info.Config, subjects) {
@@ -74,39 +74,6 @@ func (c *Conn) OpenSpan(ctx context.Context, stream string, subjects []string, b
 		s.Last = min(s.Last, until-1)
 	}
 	return s, nil
-}
-
-// LastSequence returns the sequence of a stream's last message.
-func (c *Conn) LastSequence(ctx context.Context, stream string) (uint64, error) {
-	have, err := c.js.Stream(ctx, stream)
-	if err != nil {
-		return 0, fmt.Errorf("stream %s: %w", stream, err)
-	}
-	return have.CachedInfo().State.LastSeq, nil
-}
-
-// sequenceAt returns the sequence of the first message that a stream took at a time or later, or of the next that it will
-// take. A consumer with several filters must not begin at a time: the server (2.15.2) takes it to the first message of a
-// subject that the stream had not held before that time, past those of the others.
-func (c *Conn) sequenceAt(ctx context.Context, stream string, at time.Time) (uint64, error) {
-	consumer, err := c.look(ctx, stream, jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &at})
-	if err != nil {
-		return 0, err
-	}
-	return consumer.Delivered.Stream + 1, nil
-}
-
-// look makes a consumer for a look at where it stands.
-func (c *Conn) look(ctx context.Context, stream string, config jetstream.ConsumerConfig) (*jetstream.ConsumerInfo, error) {
-	config.InactiveThreshold = time.Minute
-	info, err := c.consumer(ctx, stream, config)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.js.DeleteConsumer(ctx, stream, info.Name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return nil, err
-	}
-	return info, nil
 }
 
 // Count returns how many messages of the span there are from a sequence on; a few less where the stream takes very many.

@@ -84,11 +84,11 @@ func TestSpanOfAStreamWithCopies(t *testing.T) {
 	defer conn.Close()
 	for i := range 100 {
 		for range 5 {
-			if _, err := js.Publish(t.Context(), "crm.zoho.Deals.edit", nil); err != nil {
+			if _, err := js.Publish(t.Context(), "crm.acme.Deals.edit", nil); err != nil {
 				t.Fatal(err)
 			}
 		}
-		span, err := conn.OpenSpan(t.Context(), "CRM", []string{"crm.zoho.>", "crm.bitrix24.>"}, publish.Bounds{From: uint64(5*i + 1), Until: time.Now().Add(time.Minute)})
+		span, err := conn.OpenSpan(t.Context(), "CRM", []string{"crm.acme.>", "crm.bitrix24.>"}, publish.Bounds{From: uint64(5*i + 1), Until: time.Now().Add(time.Minute)})
 		if err != nil {
 			t.Fatal(err)
 		}

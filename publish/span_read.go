@@ -2,7 +2,6 @@ package publish
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -27,14 +26,11 @@ const (
 	spanExpires = 2 * time.Second
 )
 
-// errStale says that a consumer yields nothing more, and that another one may.
-var errStale = errors.New("no more messages")
-
 // read reads from a place on, until there is nothing more, something fails or the consumer falls silent.
 func (s *Span) read(ctx context.Context, at *reading) error {
-	stream, err := s.Conn.js.Stream(ctx, s.Stream)
+	stream, err := s.Conn.stream(ctx, s.Stream)
 	if err != nil {
-		return fmt.Errorf("stream %s: %w", s.Stream, err)
+		return err
 	}
 	if made := stream.CachedInfo().Created; !made.Equal(s.Made) {
 		return misfit("stream %s is not the one it was: it was recreated on %s", s.Stream, made.Format(time.RFC3339))
@@ -110,29 +106,4 @@ func (s *Span) end(ctx context.Context, at *reading) error {
 	}
 	at.done = true
 	return nil
-}
-
-// next returns the sequence of the first message on a subject, from a sequence on, that the stream's leader has; 0: none.
-func (c *Conn) next(ctx context.Context, stream, filter string, from uint64) (uint64, error) {
-	request, err := json.Marshal(map[string]any{"seq": from, "next_by_subj": filter})
-	if err != nil {
-		return 0, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, settles)
-	defer cancel()
-	answer, err := c.nats.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, request) // not a direct one, which any copy answers
-	if err != nil {
-		return 0, err
-	}
-	var of struct {
-		Message struct{ Seq uint64 }
-		Error   *jetstream.APIError
-	}
-	if err := json.Unmarshal(answer.Data, &of); err != nil {
-		return 0, err
-	}
-	if of.Error != nil && of.Error.ErrorCode != jetstream.JSErrCodeMessageNotFound {
-		return 0, of.Error
-	}
-	return of.Message.Seq, nil
 }

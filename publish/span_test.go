@@ -14,7 +14,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/embedded"
 	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 // fill publishes messages of these sizes on crm.a and crm.b in turns.
@@ -47,7 +49,7 @@ func openSpan(t *testing.T, conn *publish.Conn, bounds publish.Bounds, subjects 
 
 // Messages of any size that the server takes are read, large ones among small ones, each once.
 func TestSpanReadsLargeMessages(t *testing.T) {
-	server, conn := openServer(t, func(c *publish.ServerConfig) { c.MaxPayload = 8 << 20 })
+	server, conn := publishtest.Open(t, func(c *embedded.Config) { c.MaxPayload = 8 << 20 })
 	js := administrator(t, server)
 	sizes := append(append(sizesOf(1500, 100), 7<<20, 10, 5<<20, 5<<20), sizesOf(20, 600<<10)...)
 	fill(t, js, sizes...)
@@ -66,7 +68,7 @@ func TestSpanReadsLargeMessages(t *testing.T) {
 
 // A subject that the stream neither takes nor holds is a mistake, and named; one that it took once is none.
 func TestSpanNamesAForeignSubject(t *testing.T) {
-	server, conn := openServer(t, nil)
+	server, conn := publishtest.Open(t, nil)
 	js := administrator(t, server)
 	fill(t, js, 10, 10)
 	for _, subjects := range [][]string{{"crn.>"}, {"crm.a", "crn.a"}} {
@@ -84,7 +86,7 @@ func TestSpanNamesAForeignSubject(t *testing.T) {
 
 // What comes later is not in a span, and what leaves the stream does not keep it from its end.
 func TestSpanEnds(t *testing.T) {
-	server, conn := openServer(t, nil)
+	server, conn := publishtest.Open(t, nil)
 	js := administrator(t, server)
 	fill(t, js, sizesOf(6000, 100)...)
 	span := openSpan(t, conn, publish.Bounds{From: 3}, "crm.a", "crm.*", "crm.b")
@@ -128,7 +130,7 @@ func TestSpanEnds(t *testing.T) {
 
 // A span begins and ends where it is told to, in sequences and in time, for several subjects too.
 func TestSpanBounds(t *testing.T) {
-	server, conn := openServer(t, nil)
+	server, conn := publishtest.Open(t, nil)
 	js := administrator(t, server)
 	fill(t, js, sizesOf(20, 10)...)
 	stream, err := js.Stream(t.Context(), "CRM")

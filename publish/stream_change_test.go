@@ -9,11 +9,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 // own is a bridge's configuration of a stream, with the names of its variables.
 func own() publish.StreamConfig {
-	config := streamConfig("CRM", "crm.>")
+	config := publishtest.Stream("CRM", "crm.>")
 	config.MaxAge, config.MaxBytes = 48*time.Hour, 2<<30
 	config.AgeVariable, config.BytesVariable = "BRIDGE_STREAM_MAX_AGE", "BRIDGE_STREAM_MAX_BYTES"
 	return config
@@ -33,14 +34,14 @@ func TestShrinkingTakesApply(t *testing.T) {
 		{"both", func(c *publish.StreamConfig) { c.MaxAge, c.MaxBytes = time.Hour, 1000000 }, []string{"max_age from 48h to 1h, max_bytes from 2GiB to 1000000B", "BRIDGE_STREAM_MAX_AGE and BRIDGE_STREAM_MAX_BYTES"}, []string{"max_age 48h 1h", "max_bytes 2GiB 1000000B"}},
 		{"less age, more bytes", func(c *publish.StreamConfig) { c.MaxAge, c.MaxBytes = time.Hour, 3<<30 }, []string{"max_age from 48h to 1h"}, []string{"max_age 48h 1h", "max_bytes 2GiB 3GiB"}},
 		{"another prefix", func(c *publish.StreamConfig) { c.Subjects = []string{"sales.>"} }, []string{"stream CRM has the subjects crm.>", "BRIDGE_SUBJECT_PREFIX asks for sales.>", "BRIDGE_STREAM"}, []string{"subjects crm.> sales.>"}},
-		{"fewer subjects", func(c *publish.StreamConfig) { c.Subjects = []string{"crm.zoho.>"} }, []string{"asks for crm.zoho.>"}, []string{"subjects crm.> crm.zoho.>"}},
+		{"fewer subjects", func(c *publish.StreamConfig) { c.Subjects = []string{"crm.acme.>"} }, []string{"asks for crm.acme.>"}, []string{"subjects crm.> crm.acme.>"}},
 		{"no limit", func(c *publish.StreamConfig) { c.MaxAge = 0 }, nil, []string{"max_age 48h unlimited"}},
 		{"more of both", func(c *publish.StreamConfig) { c.MaxAge, c.MaxBytes = 72*time.Hour, 3<<30 }, nil, []string{"max_age 48h 72h", "max_bytes 2GiB 3GiB"}},
 		{"another window and policy", func(c *publish.StreamConfig) { c.Duplicates, c.DiscardNew = 30*time.Second, true }, nil, []string{"duplicate_window 1m 30s", "discard DiscardOld DiscardNew"}},
 		{"a default in place of a limit", func(c *publish.StreamConfig) { c.MaxBytes, c.DefaultMaxBytes = 0, func() int64 { return 1 << 20 } }, nil, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			server, conn := bare(t, nil)
+			server, conn := publishtest.Serve(t, nil)
 			if _, _, err := conn.EnsureStream(t.Context(), own()); err != nil {
 				t.Fatal(err)
 			}

@@ -101,7 +101,7 @@ const leastRoom = 4 << 20
 const leastPart = 4
 
 // makeStream makes a stream that does not exist. A default that the server has no room for is halved, down to a quarter, with a
-// warning.
+// warning. The error is jetstream.ErrStreamNameAlreadyInUse if another replica was faster, with another default.
 func (c *Conn) makeStream(ctx context.Context, config StreamConfig) (Stream, []string, error) {
 	wanted := config.apply(config.fresh())
 	var least int64
@@ -122,9 +122,6 @@ func (c *Conn) makeStream(ctx context.Context, config StreamConfig) (Stream, []s
 	for noRoom(err) && least > 0 && wanted.MaxBytes/2 >= least {
 		wanted.MaxBytes /= 2
 		stream, err = c.js.CreateStream(ctx, wanted)
-	}
-	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another replica was faster, with another default
-		return c.EnsureStream(ctx, config)
 	}
 	if err != nil {
 		return Stream{}, nil, c.explainRoom(ctx, config, wanted.MaxBytes, fmt.Errorf("make stream %s: %w", config.Name, err))

@@ -8,20 +8,21 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/embedded"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 // administrator connects as the owner with nothing but nats.go, to make streams as somebody else would.
-func administrator(t *testing.T, server *publish.Server) jetstream.JetStream {
+func administrator(t *testing.T, server *embedded.Server) jetstream.JetStream {
 	t.Helper()
-	_, js := independent(t, server, nats.UserInfo("crm-bridge", password), nats.CustomInboxPrefix("_crm_bridge"))
+	_, js := publishtest.Connect(t, server, nats.UserInfo("crm-bridge", publishtest.Password), nats.CustomInboxPrefix("_crm_bridge"))
 	return js
 }
 
 // A stream that the bridge made follows its variables at every start; what drops events or moves the stream needs Apply.
 func TestOwnStreamFollows(t *testing.T) {
-	server, conn := bare(t, nil)
-	config := streamConfig("CRM", "crm.>")
+	server, conn := publishtest.Serve(t, nil)
+	config := publishtest.Stream("CRM", "crm.>")
 	config.MaxAge = 24 * time.Hour
 	if _, _, err := conn.EnsureStream(t.Context(), config); err != nil {
 		t.Fatal(err)
@@ -43,7 +44,7 @@ func TestOwnStreamFollows(t *testing.T) {
 // A limit that is computed from the free disk is set once: it must not shrink with each start as the stream fills the disk, nor
 // when a variable is not set any more.
 func TestDefaultLimitIsTakenOnce(t *testing.T) {
-	server, conn := bare(t, nil)
+	server, conn := publishtest.Serve(t, nil)
 	limit := func() int64 {
 		stream, err := administrator(t, server).Stream(t.Context(), "CRM")
 		if err != nil {
@@ -52,7 +53,7 @@ func TestDefaultLimitIsTakenOnce(t *testing.T) {
 		return stream.CachedInfo().Config.MaxBytes
 	}
 	for i, step := range []struct{ set, free, want int64 }{{0, 500 << 20, 500 << 20}, {0, 100 << 20, 500 << 20}, {1 << 30, 0, 1 << 30}, {0, 200 << 20, 1 << 30}, {0, 2 << 30, 1 << 30}} {
-		config := streamConfig("CRM", "crm.>")
+		config := publishtest.Stream("CRM", "crm.>")
 		config.MaxBytes, config.DefaultMaxBytes = step.set, func() int64 { return step.free }
 		if _, _, err := conn.EnsureStream(t.Context(), config); err != nil {
 			t.Fatal(err)
@@ -65,7 +66,7 @@ func TestDefaultLimitIsTakenOnce(t *testing.T) {
 
 // A stream that somebody else made is adopted and never changed; relevant differences are warnings that name them.
 func TestForeignStreamIsLeftAsItIs(t *testing.T) {
-	server, conn := bare(t, nil)
+	server, conn := publishtest.Serve(t, nil)
 	foreign := jetstream.StreamConfig{
 		Name: "CRM", Subjects: []string{"crm.>", "other.>"}, Retention: jetstream.InterestPolicy, Storage: jetstream.MemoryStorage,
 		Duplicates: time.Second, MaxMsgsPerSubject: 5, Description: "theirs",
@@ -74,7 +75,7 @@ func TestForeignStreamIsLeftAsItIs(t *testing.T) {
 	if _, err := js.CreateStream(t.Context(), foreign); err != nil {
 		t.Fatal(err)
 	}
-	config := streamConfig("CRM", "crm.>")
+	config := publishtest.Stream("CRM", "crm.>")
 	config.Replicas = 3
 	found, warnings, err := conn.EnsureStream(t.Context(), config)
 	if err != nil {
@@ -105,10 +106,10 @@ func TestSubjectsMustFit(t *testing.T) {
 		existing jetstream.StreamConfig
 		says     string
 	}{
-		{"gap", jetstream.StreamConfig{Name: "CRM", Subjects: []string{"crm.zoho.>"}}, "stream CRM does not cover crm.>"},
+		{"gap", jetstream.StreamConfig{Name: "CRM", Subjects: []string{"crm.acme.>"}}, "stream CRM does not cover crm.>"},
 		{"one level only", jetstream.StreamConfig{Name: "CRM", Subjects: []string{"crm.*"}}, "stream CRM does not cover crm.>"},
 		{"all of them elsewhere", jetstream.StreamConfig{Name: "SALES", Subjects: []string{"crm.>"}}, "stream SALES already holds"},
-		{"some of them elsewhere", jetstream.StreamConfig{Name: "SALES", Subjects: []string{"crm.zoho.Deals.*"}}, "stream SALES already holds"},
+		{"some of them elsewhere", jetstream.StreamConfig{Name: "SALES", Subjects: []string{"crm.acme.Deals.*"}}, "stream SALES already holds"},
 		{"by a wildcard elsewhere", jetstream.StreamConfig{Name: "SALES", Subjects: []string{"crm.*.Deals.>"}}, "stream SALES already holds"},
 		{"no acknowledgements", jetstream.StreamConfig{Name: "CRM", Subjects: []string{"crm.>"}, NoAck: true}, "acknowledges nothing"},
 		{"acknowledgements before the write", jetstream.StreamConfig{Name: "CRM", Subjects: []string{"crm.>"}, PersistMode: jetstream.AsyncPersistMode}, "persist_mode: async"},
@@ -118,11 +119,11 @@ func TestSubjectsMustFit(t *testing.T) {
 		{"covered by more", jetstream.StreamConfig{Name: "CRM", Subjects: []string{"*.>"}, NoAck: true}, "acknowledges nothing"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			server, conn := bare(t, nil)
+			server, conn := publishtest.Serve(t, nil)
 			if _, err := administrator(t, server).CreateStream(t.Context(), test.existing); err != nil {
 				t.Fatal(err)
 			}
-			if _, _, err := conn.EnsureStream(t.Context(), streamConfig("CRM", "crm.>")); err == nil || !strings.Contains(err.Error(), test.says) {
+			if _, _, err := conn.EnsureStream(t.Context(), publishtest.Stream("CRM", "crm.>")); err == nil || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("said %v", err)
 			}
 		})
@@ -130,7 +131,7 @@ func TestSubjectsMustFit(t *testing.T) {
 }
 
 // The warnings about a foreign stream do not contradict each other: what happens to an event depends on the retention, and at a limit
-// on the discard policy.
+// on the publishtest.Log policy.
 func TestForeignStreamIsDescribedAsItIs(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -146,7 +147,7 @@ func TestForeignStreamIsDescribedAsItIs(t *testing.T) {
 		{"as the bridge would make it", jetstream.StreamConfig{MaxAge: 48 * time.Hour, MaxBytes: 2 << 30}, nil, []string{"stream"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			server, conn := bare(t, nil)
+			server, conn := publishtest.Serve(t, nil)
 			test.have.Name, test.have.Subjects, test.have.Duplicates = "CRM", []string{"crm.>"}, time.Minute
 			if _, err := administrator(t, server).CreateStream(t.Context(), test.have); err != nil {
 				t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 // certified makes a certificate for this machine, and returns it with the file of its authority.
@@ -78,7 +79,7 @@ func TestTLSFirst(t *testing.T) {
 			url, ca := overTLS(t, test.server)
 			for scheme, ca := range map[string]string{"tls": ca, "nats": ca} {
 				address := publish.Address{URL: strings.Replace(url, "nats://", scheme+"://", 1), CA: ca, TLSFirst: test.ours}
-				conn, err := address.Reach(t.Context(), discard)
+				conn, err := address.Reach(t.Context(), publishtest.Log)
 				if err == nil {
 					conn.Close()
 				}

@@ -2,7 +2,6 @@ package publish
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -125,8 +124,6 @@ func (u *Upkeep) known() error {
 	}
 	return errNotAsked
 }
-
-var errNotAsked = errors.New("the streams of the remote NATS are not known yet")
 
 // ask has Run ensure the streams if an error says that one may be missing.
 func (u *Upkeep) ask(err error) {

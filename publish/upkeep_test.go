@@ -14,19 +14,20 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 // straight publishes to a remote without a journal, and counts how often its streams are ensured.
 func straight(t *testing.T, remote *remoteServer) (p *publish.Publisher, asked *atomic.Int64) {
 	t.Helper()
-	conn, err := publish.Address{URL: remote.server.ClientURL()}.Await(discard)
+	conn, err := publish.Address{URL: remote.server.ClientURL()}.Await(publishtest.Log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	asked = &atomic.Int64{}
-	upkeep := &publish.Upkeep{Conn: conn, Log: discard, Ensure: func(ctx context.Context, conn *publish.Conn) (map[string]publish.Stream, error) {
+	upkeep := &publish.Upkeep{Conn: conn, Log: publishtest.Log, Ensure: func(ctx context.Context, conn *publish.Conn) (map[string]publish.Stream, error) {
 		asked.Add(1)
-		stream, _, err := conn.EnsureStream(ctx, streamConfig("CRM", "crm.>"))
+		stream, _, err := conn.EnsureStream(ctx, publishtest.Stream("CRM", "crm.>"))
 		return map[string]publish.Stream{"CRM": stream}, err
 	}}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -40,7 +41,7 @@ func straight(t *testing.T, remote *remoteServer) (p *publish.Publisher, asked *
 		<-done
 		conn.Close()
 	})
-	return &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", AllIDs: true, Metrics: metrics(), Upkeep: upkeep}, asked
+	return &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", AllIDs: true, Metrics: publishtest.Metrics(), Upkeep: upkeep}, asked
 }
 
 // publishAll publishes events with the ids from first to last concurrently, each with a timeout.
@@ -51,7 +52,7 @@ func publishAll(t *testing.T, p *publish.Publisher, first, last int, within time
 		all.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), within)
 			defer cancel()
-			acks, err := p.Publish(ctx, publish.Event{Event: newEvent(t, fmt.Sprint(i))})
+			acks, err := p.Publish(ctx, publish.Event{Event: publishtest.Event(t, fmt.Sprint(i))})
 			if err != nil || acks[0].Duplicate {
 				t.Errorf("event %d: %v %+v", i, err, acks)
 			}
@@ -118,7 +119,7 @@ func TestNothingIsSentAfterwards(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	_, err := p.Publish(ctx, publish.Event{Event: newEvent(t, "late")})
+	_, err := p.Publish(ctx, publish.Event{Event: publishtest.Event(t, "late")})
 	if err == nil || !publish.Temporary(err) {
 		t.Errorf("without a remote: %v", err)
 	}
@@ -198,16 +199,16 @@ func TestSilenceIsAskedOnceMore(t *testing.T) {
 // Publish reports whether NATS' client still holds a failed event: an unanswered one, but not a rejected one.
 func TestWhatIsHeldAfterAnError(t *testing.T) {
 	remote := openRemote(t)
-	conn, err := publish.Address{URL: remote.server.ClientURL()}.Await(discard)
+	conn, err := publish.Address{URL: remote.server.ClientURL()}.Await(publishtest.Log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	p := &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", AllIDs: true, Metrics: metrics()}
+	p := &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", AllIDs: true, Metrics: publishtest.Metrics()}
 	again := func(id string) error {
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
-		_, err := p.Publish(ctx, publish.Event{Event: newEvent(t, id)})
+		_, err := p.Publish(ctx, publish.Event{Event: publishtest.Event(t, id)})
 		return err
 	}
 	if err := again("refused"); err == nil || errors.Is(err, publish.ErrUnanswered) {

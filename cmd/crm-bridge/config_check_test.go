@@ -15,7 +15,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/ingest/zoho/zohotest"
-	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/embedded"
 )
 
 // configCheck runs the command in an environment and returns what it finds.
@@ -111,7 +111,7 @@ func TestConfigCheckOffline(t *testing.T) {
 
 // What is configured is connected to: each that is wrong is a line of its own, with what to fix.
 func TestConfigCheckConnects(t *testing.T) {
-	server, err := publish.OpenServer(t.Context(), publish.ServerConfig{
+	server, err := embedded.Open(t.Context(), embedded.Config{
 		Dir: t.TempDir(), Listen: "127.0.0.1:0", User: "reader", Pass: planted, Readable: []string{"NONE_YET"}, OwnerPass: "owner", MaxPayload: 1 << 20, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

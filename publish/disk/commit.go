@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -57,12 +56,6 @@ const (
 
 // errClosed is returned by a closed Committer.
 var errClosed = errors.New("the committer is closed")
-
-// finalError is an error after which it is unknown what is on disk: a later sync may succeed without what this one lost. Any other
-// error, such as a lack of file descriptors, lost nothing.
-type finalError struct{ error }
-
-func (e finalError) Unwrap() error { return e.error }
 
 // lateError says that a sync did not finish before its caller's context ended, and why, if known.
 type lateError struct{ delay, cause error }
@@ -230,21 +223,4 @@ func OpenCommitter(dir, stream string, options Options) (*Committer, error) {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
-}
-
-// flush syncs a file's data and the metadata to find it, or a folder's entries, to disk. Its errors are final.
-func flush(file *os.File) error {
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	if info.IsDir() {
-		err = file.Sync()
-	} else {
-		err = datasync(file)
-	}
-	if err != nil {
-		return finalError{err}
-	}
-	return nil
 }

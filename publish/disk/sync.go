@@ -15,6 +15,29 @@ func blocksOf(dir, stream string) string {
 // SyncStream syncs a stream of the server whose folder is dir to disk.
 func SyncStream(dir, stream string) error { return syncTree(blocksOf(dir, stream), flush) }
 
+// finalError is an error after which it is unknown what is on disk: a later sync may succeed without what this one lost. Any other
+// error, such as a lack of file descriptors, lost nothing.
+type finalError struct{ error }
+
+func (e finalError) Unwrap() error { return e.error }
+
+// flush syncs a file's data and the metadata to find it, or a folder's entries, to disk. Its errors are final.
+func flush(file *os.File) error {
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		err = file.Sync()
+	} else {
+		err = datasync(file)
+	}
+	if err != nil {
+		return finalError{err}
+	}
+	return nil
+}
+
 // syncFile syncs a file's data or a folder's entries to disk.
 func syncFile(path string, flush func(*os.File) error) error {
 	file, err := os.Open(path)

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/embedded"
 	"github.com/crm-bridge/crm-bridge/publish/replay"
 )
 
@@ -23,7 +24,7 @@ func Example() {
 	dir, err := os.MkdirTemp("", "replay")
 	check(err)
 	defer func() { _ = os.RemoveAll(dir) }()
-	server, err := publish.OpenServer(ctx, publish.ServerConfig{Dir: dir + "/data", OwnerPass: "secret", MaxPayload: 1 << 20, Log: slog.New(slog.DiscardHandler)})
+	server, err := embedded.Open(ctx, embedded.Config{Dir: dir + "/data", OwnerPass: "secret", MaxPayload: 1 << 20, Log: slog.New(slog.DiscardHandler)})
 	check(err)
 	defer server.Close()
 	conn, err := server.Connect()

@@ -4,26 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 // openStream returns a connection to a server with a stream that takes replayed events.
 func openStream(t *testing.T) *publish.Conn {
 	t.Helper()
-	server, err := publish.OpenServer(t.Context(), publish.ServerConfig{Dir: t.TempDir(), OwnerPass: "owner", MaxPayload: 1 << 20, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
-	conn, err := server.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
+	_, conn := publishtest.Serve(t, nil)
 	config := publish.StreamConfig{Name: "CRM_REPLAY", Subjects: []string{"crm-replay.>"}, MaxBytes: 1 << 30, Replicas: 1, Duplicates: 100 * time.Millisecond}
 	if _, _, err := conn.EnsureStream(t.Context(), config); err != nil {
 		t.Fatal(err)

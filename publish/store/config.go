@@ -11,13 +11,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/embedded"
 )
 
 // Config says where events go, and what streams should be like.
 type Config struct {
 	// Server is the embedded server. Without a remote its Listen, TLS, User, Pass, MaxReaders and MaxUnread are for consumers;
 	// in front of a remote it is reached from this process alone. Its Dir is the data folder, which the caller has locked.
-	Server publish.ServerConfig
+	Server embedded.Config
 	Remote publish.Address // without URL: the embedded server keeps the stream
 	Direct bool            // with a remote: there is no journal, and nothing is written here
 

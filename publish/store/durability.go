@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/embedded"
 )
 
 // acknowledged begins what a 200 guarantees with direct delivery.
@@ -14,7 +15,7 @@ const acknowledged = "a 200 guarantees: acknowledged by the remote NATS, "
 const forwarded = "; it is then forwarded to the remote NATS, "
 
 // describe returns what a 200 guarantees, in one line. The stream is the one whose acknowledgement is waited for.
-func describe(stream publish.Stream, folder string, sync publish.Sync) string {
+func describe(stream publish.Stream, folder string, sync embedded.Sync) string {
 	how := "group commit"
 	switch {
 	case stream.Interest:

@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/embedded"
 )
 
 // What a store says of an answer is what an answer of it means.
 func TestDurabilityIsSaidAsItIs(t *testing.T) {
-	local := func(stream publish.Stream, sync publish.Sync) string { return describe(stream, "data", sync) }
+	local := func(stream publish.Stream, sync embedded.Sync) string { return describe(stream, "data", sync) }
 	far := func(stream publish.Stream) *remote {
 		r := &remote{}
 		r.seen(stream, publish.Stream{})
@@ -22,18 +23,18 @@ func TestDurabilityIsSaidAsItIs(t *testing.T) {
 		says string
 		not  string
 	}{
-		{"embedded", &embedded{promise: local(publish.Stream{Replicas: 1}, publish.Sync{})}, "fsynced", "page cache"},
-		{"embedded, group commit", &embedded{promise: local(publish.Stream{Replicas: 1}, publish.Sync{})}, "group commit", "each event"},
-		{"embedded, the server syncs", &embedded{promise: local(publish.Stream{Replicas: 1}, publish.Sync{Server: true})}, "each event on its own", "group commit"},
-		{"embedded, no sync", &embedded{promise: local(publish.Stream{Replicas: 1}, publish.Sync{Every: time.Second})}, "page cache", "fsynced"},
-		{"embedded, somebody's stream in memory", &embedded{promise: local(publish.Stream{Replicas: 1, Memory: true}, publish.Sync{Server: true})}, "in the memory", "fsynced"},
-		{"embedded, somebody's stream that drops what nobody wants", &embedded{promise: local(publish.Stream{Name: "CRM", Replicas: 1, Interest: true}, publish.Sync{})}, "not stored", "fsynced"},
+		{"embedded", &standalone{promise: local(publish.Stream{Replicas: 1}, embedded.Sync{})}, "fsynced", "page cache"},
+		{"embedded, group commit", &standalone{promise: local(publish.Stream{Replicas: 1}, embedded.Sync{})}, "group commit", "each event"},
+		{"embedded, the server syncs", &standalone{promise: local(publish.Stream{Replicas: 1}, embedded.Sync{Server: true})}, "each event on its own", "group commit"},
+		{"embedded, no sync", &standalone{promise: local(publish.Stream{Replicas: 1}, embedded.Sync{Every: time.Second})}, "page cache", "fsynced"},
+		{"embedded, somebody's stream in memory", &standalone{promise: local(publish.Stream{Replicas: 1, Memory: true}, embedded.Sync{Server: true})}, "in the memory", "fsynced"},
+		{"embedded, somebody's stream that drops what nobody wants", &standalone{promise: local(publish.Stream{Name: "CRM", Replicas: 1, Interest: true}, embedded.Sync{})}, "not stored", "fsynced"},
 		{
-			"journal", &journal{promise: local(publish.Stream{Name: "CRM_JOURNAL", Replicas: 1}, publish.Sync{}), remote: far(publish.Stream{Name: "CRM", Replicas: 3})},
+			"journal", &journal{promise: local(publish.Stream{Name: "CRM_JOURNAL", Replicas: 1}, embedded.Sync{}), remote: far(publish.Stream{Name: "CRM", Replicas: 3})},
 			"fsynced", "acknowledged by the remote",
 		},
 		{
-			"journal, then it is forwarded", &journal{promise: local(publish.Stream{Name: "CRM_JOURNAL", Replicas: 1}, publish.Sync{}), remote: far(publish.Stream{Name: "CRM", Replicas: 3})},
+			"journal, then it is forwarded", &journal{promise: local(publish.Stream{Name: "CRM_JOURNAL", Replicas: 1}, embedded.Sync{}), remote: far(publish.Stream{Name: "CRM", Replicas: 3})},
 			"the remote NATS, stream CRM, 3 replica(s)", "could not be asked",
 		},
 		{"journal, the remote was not seen yet", &journal{remote: &remote{}}, "could not be reached yet", "replica"},

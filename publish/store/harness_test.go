@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/embedded"
 	"github.com/crm-bridge/crm-bridge/publish/store"
 )
 
@@ -20,7 +21,7 @@ import (
 func config(t *testing.T) store.Config {
 	log := slog.New(slog.DiscardHandler)
 	return store.Config{
-		Server: publish.ServerConfig{Dir: t.TempDir(), OwnerPass: "owner", Listen: "127.0.0.1:0", Log: log},
+		Server: embedded.Config{Dir: t.TempDir(), OwnerPass: "owner", Listen: "127.0.0.1:0", Log: log},
 		Stream: "CRM", Prefix: "crm", Mode: publish.Structured, MaxBody: 1 << 20, MaxAge: time.Hour, MaxBytes: 1 << 20, Replicas: 1, Duplicates: time.Minute,
 		JournalBytes: 1 << 20, QuarantineBytes: 1 << 20,
 		Probe:     func(context.Context) error { return nil },

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/embedded"
 )
 
 // journal keeps events in a local stream, from where they are forwarded to a remote NATS.
@@ -23,7 +24,7 @@ type journal struct {
 
 // openJournal opens the journal. The remote need not be reachable now; where it is, its streams must fit.
 func openJournal(ctx context.Context, s *EventStore, c *streams, metrics *publish.Metrics) error {
-	l, err := openLocal(ctx, c, publish.ServerConfig{
+	l, err := openLocal(ctx, c, embedded.Config{
 		Dir: c.Server.Dir, OwnerPass: c.Server.OwnerPass, Sync: c.Server.Sync, Log: c.Log,
 		MaxPayload: publish.MaxPayload, // it may hold what was taken under a larger limit of bodies
 	})
@@ -61,18 +62,18 @@ func (j *journal) wire(ctx context.Context, s *EventStore, metrics *publish.Metr
 	s.publisher = &publish.Publisher{
 		Conn: j.conn, Stream: j.Stream, Journal: stream.Name, Prefix: j.Prefix, Mode: j.Mode, MaxBytes: stream.MaxBytes, Metrics: metrics, Commit: onward.commit,
 	}
-	refused := &publish.Refused{
-		Shelf: publish.Shelf{Stream: j.refusedStream(), Reach: j.reach, CommitAll: aside.all}, Conn: j.conn, Commit: aside.commit,
+	journal := &publish.Journal{Conn: j.conn, Stream: stream.Name, Commit: onward.commit}
+	s.Refused = &publish.Refused{
+		Journal: journal, Shelf: publish.Shelf{Stream: j.refusedStream(), Reach: j.reach, CommitAll: aside.all}, Conn: j.conn, Commit: aside.commit,
 	}
 	j.forwarder = &publish.Forwarder{
-		Journal: &publish.Journal{Conn: j.conn, Stream: stream.Name, Commit: onward.commit}, Refused: refused, Remote: j.Remote,
+		Journal: journal, Refused: s.Refused, Remote: j.Remote,
 		Ensure: j.ensureRemote, Metrics: metrics, Log: j.Log,
 	}
 	s.URL, s.Replica = publish.HideUser(j.Remote.URL), rand.Text()
 	s.Quarantine = &publish.Quarantine{
 		Shelf: publish.Shelf{Stream: j.quarantineStream(), Reach: j.forwarder.Reach}, Conn: j.conn, Journal: stream.Name, Prefix: j.Prefix, Commit: onward.commit,
 	}
-	s.Refused = Refused{refused, j.forwarder.Journal}
 	registerPending(j.Registry, j.forwarder.Pending)
 	return nil
 }

@@ -7,11 +7,12 @@ import (
 	"testing"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/embedded"
 )
 
 // The log says to keep the folder also where it is unknown what its journal holds.
 func TestEndWarnsOfAJournalThatCannotBeAsked(t *testing.T) {
-	server, err := publish.OpenServer(t.Context(), publish.ServerConfig{Dir: t.TempDir(), OwnerPass: "owner", MaxPayload: 1 << 20, Log: slog.New(slog.DiscardHandler)})
+	server, err := embedded.Open(t.Context(), embedded.Config{Dir: t.TempDir(), OwnerPass: "owner", MaxPayload: 1 << 20, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +26,7 @@ func TestEndWarnsOfAJournalThatCannotBeAsked(t *testing.T) {
 	j := &journal{
 		local: &local{
 			streams: &streams{Config: Config{Log: slog.New(slog.NewTextHandler(&log, nil))}},
-			serves:  publish.ServerConfig{Dir: "/data"},
+			serves:  embedded.Config{Dir: "/data"},
 		},
 		forwarder: &publish.Forwarder{Journal: &publish.Journal{Conn: conn, Stream: "CRM_JOURNAL"}},
 	}

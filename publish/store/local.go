@@ -12,13 +12,14 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/publish/disk"
+	"github.com/crm-bridge/crm-bridge/publish/embedded"
 )
 
 // local is an embedded server, and what syncs its streams.
 type local struct {
 	*streams
-	serves     publish.ServerConfig
-	server     *publish.Server
+	serves     embedded.Config
+	server     *embedded.Server
 	conn       *publish.Conn
 	committers []*disk.Committer
 	broke      atomic.Pointer[string] // why the store takes nothing more; nil: it does
@@ -28,13 +29,13 @@ type local struct {
 const streamsTimeout = 15 * time.Second
 
 // openLocal starts the server. The caller closes what it returns, even after an error.
-func openLocal(ctx context.Context, s *streams, serves publish.ServerConfig) (*local, error) {
+func openLocal(ctx context.Context, s *streams, serves embedded.Config) (*local, error) {
 	l := &local{streams: s, serves: serves}
 	return l, l.open(ctx)
 }
 
 func (l *local) open(ctx context.Context) (err error) {
-	if l.server, err = publish.OpenServer(ctx, l.serves); err != nil {
+	if l.server, err = embedded.Open(ctx, l.serves); err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
 			err = fmt.Errorf("cannot listen on %s: address already in use; stop what listens there, or set BRIDGE_NATS_LISTEN to a free address", l.serves.Listen)
 		}
@@ -63,7 +64,7 @@ func (l *local) ensure(ctx context.Context, config publish.StreamConfig) (publis
 }
 
 // commits reports whether Committers sync streams; else the server does, or nothing.
-func (l *local) commits() bool { return l.serves.Sync == publish.Sync{} }
+func (l *local) commits() bool { return l.serves.Sync == embedded.Sync{} }
 
 // onDisk syncs a stream, after an acknowledgement and after a deletion; nil where the acknowledgement already means that, or
 // nothing is synced.
@@ -111,7 +112,7 @@ func (l *local) checkLayout(ctx context.Context) error {
 	l.Log.Warn("the layout of the embedded server's store is not the expected one: each event is synced on its own, which is slower", "error", err)
 	l.conn.Close()
 	l.server.Close()
-	l.serves.Sync = publish.Sync{Server: true}
+	l.serves.Sync = embedded.Sync{Server: true}
 	return l.open(ctx)
 }
 

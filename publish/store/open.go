@@ -15,11 +15,11 @@ func Open(ctx context.Context, c Config) (*EventStore, error) {
 	open := openJournal
 	switch {
 	case c.embedded():
-		open = openEmbedded
+		open = openStandalone
 	case c.Direct:
 		open = openDirect
 	}
-	s := &EventStore{Refused: Refused{Refused: &publish.Refused{}}}
+	s := &EventStore{Refused: &publish.Refused{}}
 	if err := open(ctx, s, &streams{Config: c}, publish.NewMetrics(c.Registry)); err != nil {
 		s.Close()
 		return nil, err

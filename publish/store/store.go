@@ -16,9 +16,9 @@ import (
 type EventStore struct {
 	mode
 	Quarantine *publish.Quarantine // callbacks that could not be parsed; Keep adds one
-	Refused    Refused
-	URL        string // where consumers connect, without credentials
-	Replica    string // this process among those that share the State; the same after a restart where no other can have it
+	Refused    *publish.Refused    // messages that a remote NATS rejected permanently
+	URL        string              // where consumers connect, without credentials
+	Replica    string              // this process among those that share the State; the same after a restart where no other can have it
 
 	publisher *publish.Publisher
 	end       func(context.Context) // of what Run has begun
@@ -149,23 +149,4 @@ func begin(ctx context.Context, do func(context.Context)) (end func()) {
 		cancel()
 		running.Wait()
 	}
-}
-
-// Refused are the messages that a remote NATS rejected permanently.
-type Refused struct {
-	*publish.Refused
-	journal *publish.Journal // nil: nothing is forwarded, so there are none
-}
-
-// Each calls f for every refused message, oldest first, until f returns an error, which it returns.
-func (r Refused) Each(ctx context.Context, f func(publish.Kept) error) error {
-	if r.journal == nil {
-		return nil
-	}
-	return r.Refused.Each(ctx, f)
-}
-
-// Again puts a message at the end of the journal, to be sent once more. It stays refused: drop it when this returns nil.
-func (r Refused) Again(ctx context.Context, kept publish.Kept) (publish.Ack, error) {
-	return r.Refused.Again(ctx, kept, r.journal)
 }

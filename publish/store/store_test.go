@@ -15,6 +15,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/publish/disk"
+	"github.com/crm-bridge/crm-bridge/publish/embedded"
 	"github.com/crm-bridge/crm-bridge/publish/store"
 )
 
@@ -68,7 +69,7 @@ func TestEventsReachTheStream(t *testing.T) {
 
 // However the disk is synced, events are taken, what is said of them is true, and a value of the state survives a restart.
 func TestSyncModes(t *testing.T) {
-	for says, sync := range map[string]publish.Sync{
+	for says, sync := range map[string]embedded.Sync{
 		"group commit":          {},
 		"each event on its own": {Server: true},
 		"in the page cache":     {Every: time.Second},
@@ -90,7 +91,7 @@ func TestSyncModes(t *testing.T) {
 			for of, commits := range map[string]bool{
 				"state": state.Commit != nil, "quarantine": s.Quarantine.Commit != nil, "deletions": s.Quarantine.CommitAll != nil,
 			} {
-				if commits != (sync == publish.Sync{}) {
+				if commits != (sync == embedded.Sync{}) {
 					t.Errorf("%s: it commits: %t", of, commits)
 				}
 			}
@@ -113,7 +114,7 @@ func TestSyncModes(t *testing.T) {
 // Where the store on the disk is not as group commit expects it, the server syncs each event itself, and that is said.
 func TestOddStoreIsSyncedByTheServer(t *testing.T) {
 	c := config(t)
-	c.Server.Sync = publish.Sync{Server: true}
+	c.Server.Sync = embedded.Sync{Server: true}
 	s := open(t, c)
 	js := owner(t, s)
 	probe := jetstream.StreamConfig{Name: "CRM_PROBE", Subjects: []string{"_crm_bridge_probe.CRM_PROBE"}, Storage: jetstream.FileStorage}
@@ -127,7 +128,7 @@ func TestOddStoreIsSyncedByTheServer(t *testing.T) {
 	}
 	s.Close()
 	var log strings.Builder
-	c.Server.Sync, c.Log, c.Registry = publish.Sync{}, slog.New(slog.NewTextHandler(&log, nil)), prometheus.NewRegistry()
+	c.Server.Sync, c.Log, c.Registry = embedded.Sync{}, slog.New(slog.NewTextHandler(&log, nil)), prometheus.NewRegistry()
 	s = open(t, c)
 	if !strings.Contains(s.Durability(), "each event on its own") || !strings.Contains(log.String(), "is not the expected one") {
 		t.Errorf("it says %q, and the log is %s", s.Durability(), log.String())

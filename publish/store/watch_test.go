@@ -6,14 +6,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/embedded"
 )
 
 // A store that has broken answers at once, and is opened again when there is room, or when everything in it was forwarded.
 func TestBrokenStore(t *testing.T) {
 	full := errors.New("no space left on device")
-	l := &local{serves: publish.ServerConfig{Dir: t.TempDir()}, streams: &streams{Config: Config{Probe: func(context.Context) error { return full }}}}
-	s := &EventStore{mode: &embedded{local: l}}
+	l := &local{serves: embedded.Config{Dir: t.TempDir()}, streams: &streams{Config: Config{Probe: func(context.Context) error { return full }}}}
+	s := &EventStore{mode: &standalone{local: l}}
 	reason := "a write failed"
 	l.broke.Store(&reason)
 	_, err := s.Publish(t.Context())

@@ -9,12 +9,11 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
-	"github.com/crm-bridge/crm-bridge/publish/store"
 )
 
 // refused are the events that the remote NATS rejected permanently.
 type refused struct {
-	store.Refused
+	*publish.Refused
 	settler
 }
 

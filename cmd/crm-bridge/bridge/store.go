@@ -10,14 +10,14 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
-	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/embedded"
 	"github.com/crm-bridge/crm-bridge/publish/store"
 )
 
 // storeConfig says where events go, and what the streams are like, as the settings have it.
 func storeConfig(s config.Settings) store.Config {
 	return store.Config{
-		Server: publish.ServerConfig{Dir: s.DataDir, Sync: s.Sync, Listen: s.NATS.Listen, User: s.NATS.ListenUser, Pass: s.NATS.ListenPassword},
+		Server: embedded.Config{Dir: s.DataDir, Sync: s.Sync, Listen: s.NATS.Listen, User: s.NATS.ListenUser, Pass: s.NATS.ListenPassword},
 		Remote: s.NATS.Remote(), Direct: s.Direct(),
 		Stream: s.Stream, Prefix: s.SubjectPrefix, Mode: s.EventMode, MaxBody: int64(s.MaxBody),
 		MaxAge: time.Duration(s.StreamMaxAge), MaxBytes: int64(s.StreamMaxBytes), Replicas: s.StreamReplicas, Duplicates: time.Duration(s.StreamDuplicates),

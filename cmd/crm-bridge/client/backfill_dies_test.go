@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"log/slog"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -19,6 +17,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 var day = time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
@@ -96,16 +95,7 @@ func windowPasses(t *testing.T, clock *publish.Publisher) {
 
 // Wherever a backfill dies, the next one resumes there, and in the end the stream holds every event once.
 func TestBackfillDiesAnywhere(t *testing.T) {
-	server, err := publish.OpenServer(t.Context(), publish.ServerConfig{Dir: filepath.Join(t.TempDir(), "data"), OwnerPass: "owner", MaxPayload: 1 << 20, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
-	conn, err := server.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	_, conn := publishtest.Serve(t, nil)
 	// The window is so short that only the ledger keeps a second copy out.
 	stream := publish.StreamConfig{Name: "CRM", Subjects: []string{"crm.>"}, MaxBytes: 1 << 30, Replicas: 1, Duplicates: 100 * time.Millisecond}
 	if _, _, err := conn.EnsureStream(t.Context(), stream); err != nil {

@@ -1,8 +1,6 @@
 package client
 
 import (
-	"log/slog"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +12,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 // againWorld is a CRM, a stream that forgets ids at once, and what backfills remember.
@@ -27,16 +26,7 @@ type againWorld struct {
 }
 
 func newAgainWorld(t *testing.T) *againWorld {
-	server, err := publish.OpenServer(t.Context(), publish.ServerConfig{Dir: filepath.Join(t.TempDir(), "data"), OwnerPass: "owner", MaxPayload: 1 << 20, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
-	conn, err := server.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
+	_, conn := publishtest.Serve(t, nil)
 	publisher := func(stream, prefix string) *publish.Publisher {
 		config := publish.StreamConfig{Name: stream, Subjects: []string{prefix + ".>"}, MaxBytes: 1 << 30, Replicas: 1, Duplicates: 100 * time.Millisecond}
 		if _, _, err := conn.EnsureStream(t.Context(), config); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/embedded"
 )
 
 // Settings are the variables of the bridge itself; each source brings its own.
@@ -22,9 +23,9 @@ type Settings struct {
 
 	NATS NATS
 
-	Delivery        string       `split_words:"true" default:"journal" desc:"with BRIDGE_NATS_URL: journal: answer when an event is in the local journal, and forward it at once; direct: answer on the remote's acknowledgement, no disk"`
-	JournalMaxBytes Size         `split_words:"true" desc:"how much the journal holds; full: 503; unset: 10GiB, or 60% of the free disk if that is less"`
-	Sync            publish.Sync `split_words:"true" default:"commit" desc:"of the embedded stream or the journal: commit: group commit, one fsync for all answers in flight; server: one fsync for each event; a duration: an fsync that often, and none before an answer"`
+	Delivery        string        `split_words:"true" default:"journal" desc:"with BRIDGE_NATS_URL: journal: answer when an event is in the local journal, and forward it at once; direct: answer on the remote's acknowledgement, no disk"`
+	JournalMaxBytes Size          `split_words:"true" desc:"how much the journal holds; full: 503; unset: 10GiB, or 60% of the free disk if that is less"`
+	Sync            embedded.Sync `split_words:"true" default:"commit" desc:"of the embedded stream or the journal: commit: group commit, one fsync for all answers in flight; server: one fsync for each event; a duration: an fsync that often, and none before an answer"`
 
 	Stream           string       `split_words:"true" default:"CRM" desc:"name of the stream"`
 	SubjectPrefix    string       `split_words:"true" default:"crm" desc:"first token of subjects"`

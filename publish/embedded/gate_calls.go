@@ -1,0 +1,171 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"strings"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// apiCall is a request to JetStream's API.
+type apiCall struct {
+	msg      *nats.Msg
+	kind     *callKind // nil: not permitted to readers
+	words    string    // the operation, such as STREAM.INFO
+	stream   string
+	consumer string
+	rest     string // tokens after the stream, of a direct get
+}
+
+// callKind is a kind of request that reading needs.
+type callKind struct {
+	least, most int // tokens after the words; a negative most: no limit
+	answer      string
+	changes     bool // changes a consumer, which must not be the bridge's
+	limited     bool // makes a consumer
+	handle      func(*gate, apiCall)
+	encode      func(*gate, apiCall) ([]byte, *server.ApiError)
+}
+
+// callKinds are the requests that readers may make, by their words.
+var callKinds = map[string]*callKind{
+	"INFO":                    {0, 0, server.JSApiAccountInfoResponseType, false, false, (*gate).queue, empty},
+	"STREAM.NAMES":            {0, 0, server.JSApiStreamNamesResponseType, false, false, (*gate).queue, reencode[server.JSApiStreamNamesRequest]},
+	"STREAM.LIST":             {0, 0, server.JSApiStreamListResponseType, false, false, (*gate).queue, reencode[server.JSApiStreamListRequest]},
+	"STREAM.INFO":             {1, 1, server.JSApiStreamInfoResponseType, false, false, (*gate).queue, reencode[server.JSApiStreamInfoRequest]},
+	"STREAM.MSG.GET":          {1, 1, server.JSApiMsgGetResponseType, false, false, (*gate).get, reencode[server.JSApiMsgGetRequest]},
+	"DIRECT.GET":              {1, -1, server.JSApiMsgGetResponseType, false, false, (*gate).direct, nil},
+	"CONSUMER.CREATE":         {1, -1, server.JSApiConsumerCreateResponseType, true, true, (*gate).queue, (*gate).consumer},
+	"CONSUMER.DURABLE.CREATE": {2, 2, server.JSApiConsumerCreateResponseType, true, true, (*gate).queue, (*gate).consumer},
+	"CONSUMER.NAMES":          {1, 1, server.JSApiConsumerNamesResponseType, false, false, (*gate).queue, reencode[server.JSApiConsumersRequest]},
+	"CONSUMER.LIST":           {1, 1, server.JSApiConsumerListResponseType, false, false, (*gate).queue, reencode[server.JSApiConsumersRequest]},
+	"CONSUMER.INFO":           {2, 2, server.JSApiConsumerInfoResponseType, false, false, (*gate).queue, empty},
+	"CONSUMER.DELETE":         {2, 2, server.JSApiConsumerDeleteResponseType, true, false, (*gate).queue, empty},
+	"CONSUMER.PAUSE":          {2, 2, server.JSApiConsumerPauseResponseType, true, false, (*gate).queue, reencode[server.JSApiConsumerPauseRequest]},
+	"CONSUMER.RESET":          {2, 2, server.JSApiConsumerResetResponseType, true, false, (*gate).queue, (*gate).reset},
+	"CONSUMER.UNPIN":          {2, 2, server.JSApiConsumerUnpinResponseType, true, false, (*gate).queue, reencode[server.JSApiConsumerUnpinRequest]},
+	"CONSUMER.MSG.NEXT":       {2, 2, server.JSApiSystemResponseType, true, false, (*gate).next, nil},
+}
+
+// parseCall reads the subject of a request as the server does: the words, then the stream, then the consumer.
+func parseCall(subject string) apiCall {
+	tokens := strings.Split(strings.TrimPrefix(subject, apiPrefix), ".")
+	call := apiCall{words: strings.Join(tokens[:min(2, len(tokens))], ".")}
+	for n := min(3, len(tokens)); n > 0; n-- {
+		words := strings.Join(tokens[:n], ".")
+		kind, args := callKinds[words], tokens[n:]
+		if kind == nil || len(args) < kind.least || kind.most >= 0 && len(args) > kind.most || hasEmpty(tokens) {
+			continue
+		}
+		call.kind, call.words = kind, words
+		if len(args) > 0 {
+			call.stream, call.rest = args[0], strings.Join(args[1:], ".")
+		}
+		if len(args) > 1 && words != "DIRECT.GET" {
+			call.consumer = args[1]
+		}
+		if strings.ContainsAny(call.consumer, "*>") {
+			call.kind = nil
+		}
+		return call
+	}
+	return call
+}
+
+func hasEmpty(tokens []string) bool {
+	for _, token := range tokens {
+		if token == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// refusedTypes are the types of answers to rejected requests; all others have the system's type.
+var refusedTypes = map[string]string{
+	"STREAM.CREATE": server.JSApiStreamCreateResponseType, "STREAM.UPDATE": server.JSApiStreamUpdateResponseType,
+	"STREAM.DELETE": server.JSApiStreamDeleteResponseType, "STREAM.PURGE": server.JSApiStreamPurgeResponseType,
+	"STREAM.MSG": server.JSApiMsgDeleteResponseType, "STREAM.SNAPSHOT": server.JSApiStreamSnapshotResponseType,
+	"STREAM.RESTORE": server.JSApiStreamRestoreResponseType, "ACCOUNT.PURGE": server.JSApiAccountPurgeResponseType,
+}
+
+// response is the type of the answer to a call.
+func (c apiCall) response() string {
+	if c.kind != nil {
+		return c.kind.answer
+	}
+	if name := refusedTypes[c.words]; name != "" {
+		return name
+	}
+	return server.JSApiSystemResponseType
+}
+
+// empty encodes a request that has no body.
+func empty(*gate, apiCall) ([]byte, *server.ApiError) { return nil, nil }
+
+// reencode decodes a body as the server does and returns the encoding of the members that it knows; an empty body stays empty.
+func reencode[request any](_ *gate, call apiCall) ([]byte, *server.ApiError) {
+	if len(bytes.TrimSpace(call.msg.Data)) == 0 {
+		return nil, nil
+	}
+	var of request
+	if err := json.Unmarshal(call.msg.Data, &of); err != nil {
+		return nil, server.NewJSInvalidJSONError(err)
+	}
+	return encoded(of)
+}
+
+// reset encodes a request to reset a consumer. The server does not answer one for a consumer that does not exist.
+func (g *gate) reset(call apiCall) ([]byte, *server.ApiError) {
+	ctx, cancel := context.WithTimeout(context.Background(), gateTimeout)
+	defer cancel()
+	if _, _, err := g.waiting(ctx, call.stream, call.consumer); err != nil {
+		return nil, server.NewJSConsumerNotFoundError()
+	}
+	return reencode[server.JSApiConsumerResetRequest](g, call)
+}
+
+func encoded(request any) ([]byte, *server.ApiError) {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return nil, server.NewJSInvalidJSONError(err)
+	}
+	return body, nil
+}
+
+// get forwards a request for one message; the server answers the reader itself.
+func (g *gate) get(call apiCall) {
+	body, failed := call.kind.encode(g, call)
+	if failed != nil {
+		g.fail(call, *failed)
+		return
+	}
+	_ = g.readers.PublishRequest(g.key+"."+wayGet+"."+call.stream, call.msg.Reply, body)
+}
+
+// direct forwards a request for one message, or for a batch, which it bounds.
+func (g *gate) direct(call apiCall) {
+	subject := g.key + "." + wayDirect + "." + call.stream
+	var body []byte
+	if call.rest != "" { // the last message of a subject
+		subject += "." + call.rest
+	} else if len(bytes.TrimSpace(call.msg.Data)) > 0 {
+		var of server.JSApiMsgGetRequest
+		if err := json.Unmarshal(call.msg.Data, &of); err != nil {
+			g.fail(call, *server.NewJSInvalidJSONError(err))
+			return
+		}
+		if of.Batch > 1 || len(of.MultiLastFor) > 0 {
+			of.MaxBytes = bounded(of.MaxBytes)
+		}
+		var failed *server.ApiError
+		if body, failed = encoded(of); failed != nil {
+			g.fail(call, *failed)
+			return
+		}
+	}
+	_ = g.readers.PublishRequest(subject, call.msg.Reply, body)
+}

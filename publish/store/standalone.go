@@ -1,0 +1,76 @@
+package store
+
+import (
+	"context"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// standalone keeps the stream itself, and consumers connect to it.
+type standalone struct {
+	*local
+	promise string
+}
+
+func openStandalone(ctx context.Context, s *EventStore, c *streams, metrics *publish.Metrics) error {
+	serves := c.Server
+	serves.MaxPayload = maxPayload(c.MaxBody)
+	serves.Readable = []string{c.Stream, c.quarantineStream(), c.replayStream()}
+	l, err := openLocal(ctx, c, serves)
+	e := &standalone{local: l}
+	s.mode = e
+	if err != nil {
+		return err
+	}
+	// Only from here: before, the server may have had to read every block of a large store after a power cut.
+	asking, cancel := context.WithTimeout(ctx, streamsTimeout)
+	defer cancel()
+	stream, err := l.ensure(asking, c.events(func() { _, _ = l.ensure(asking, c.quarantine()) }))
+	if err != nil {
+		return err
+	}
+	if _, err := l.ensure(asking, c.quarantine()); err != nil {
+		return err
+	}
+	events, aside, err := l.openCommitters(asking, stream, c.quarantineStream(), metrics)
+	if err != nil {
+		return err
+	}
+	s.publisher = &publish.Publisher{
+		Conn: l.conn, Stream: c.Stream, Prefix: c.Prefix, Mode: c.Mode, MaxBytes: stream.MaxBytes, Metrics: metrics, Commit: events.commit,
+	}
+	e.promise = describe(stream, serves.Dir, l.serves.Sync)
+	s.URL, s.Replica = l.server.ClientURL(), "embedded"
+	s.Quarantine = &publish.Quarantine{
+		Shelf: publish.Shelf{Stream: c.quarantineStream(), Reach: l.reach, CommitAll: aside.all}, Conn: l.conn, Prefix: c.Prefix, Commit: aside.commit,
+	}
+	return l.warnOfLeftovers(ctx, c.Stream, c.quarantineStream(), c.replayStream(), "KV_"+c.stateBucket())
+}
+
+// maxPayload leaves room for what an event holds beside a body, which may grow when it is written as JSON.
+func maxPayload(maxBody int64) int32 {
+	return int32(min(7*maxBody+64<<10, publish.MaxPayload))
+}
+
+func (e *standalone) Durability() string { return e.promise }
+
+func (e *standalone) Reach() (*publish.Conn, error) { return e.reach() }
+
+func (e *standalone) Status(context.Context) Status { return Status{} }
+
+func (e *standalone) State(ctx context.Context) (*publish.Bucket, error) {
+	state := e.Config.State(e.reach)
+	if err := state.Open(ctx); err != nil {
+		return nil, err
+	}
+	bucket, err := e.committer("KV_"+state.Name, nil)
+	state.Commit = bucket.all // a value takes the place of an older one, somewhere inside
+	return state, err
+}
+
+func (e *standalone) start(ctx context.Context, lost func(error)) (end func(context.Context)) {
+	stopWatch := begin(ctx, func(ctx context.Context) {
+		lost(e.watch(ctx, []string{e.Stream, e.quarantineStream()}, func(context.Context) bool { return false }))
+	})
+	return func(context.Context) { stopWatch() }
+}
