@@ -37,6 +37,9 @@ type Change struct {
 	// is known.
 	OccurredAt time.Time `json:"occurredAt,omitzero"`
 
+	// ChangedBy is the CRM's id of who changed it. Empty where the CRM did not say.
+	ChangedBy string `json:"changedBy,omitzero"`
+
 	// Fields are the names of the fields that changed, by record id. Nil where unknown, which does not mean that none changed.
 	Fields map[string][]string `json:"fields,omitzero"`
 
@@ -44,6 +47,10 @@ type Change struct {
 	// came: decode it into a struct of your own. Of a family <provider>-records it is the whole record as it was when it was read.
 	// Nil where the CRM sent none.
 	Values map[string]json.RawMessage `json:"values,omitzero"`
+
+	// Previous are the old values of the fields that changed, by record id; of a deletion, what is known of the record's last state. Each
+	// is a JSON object. Nil where the CRM did not tell them.
+	Previous map[string]json.RawMessage `json:"previous,omitzero"`
 
 	// Native is what the CRM sent.
 	Native Native `json:"native"`
