@@ -48,6 +48,10 @@ type Change struct {
 	// Nil where the CRM sent none.
 	Values map[string]json.RawMessage `json:"values,omitzero"`
 
+	// Previous are the old values of the fields that changed, by record id; of a deletion, what is known of the record's last state. Each
+	// is a JSON object. Nil where the CRM did not tell them.
+	Previous map[string]json.RawMessage `json:"previous,omitzero"`
+
 	// Native is what the CRM sent.
 	Native Native `json:"native"`
 }

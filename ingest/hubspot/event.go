@@ -1,0 +1,180 @@
+package hubspot
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/body"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
+)
+
+type rawJSON = json.RawMessage
+
+// members are those of an event, which may have any shape. Of a repeated name the last counts.
+type members map[string]rawJSON
+
+// readMembers reads an event.
+func readMembers(raw rawJSON) (members, error) {
+	if err := jsontext.Check(raw); err != nil {
+		return nil, fmt.Errorf("%w: the event is %w", ingest.ErrMalformed, err)
+	}
+	if len(raw) == 0 || raw[0] != '{' {
+		return nil, fmt.Errorf("%w: the event is not an object", ingest.ErrMalformed)
+	}
+	all := make(members, 16)
+	for name, value := range jsontext.Members(raw) {
+		if all[string(name)] = value; string(value) == "null" {
+			delete(all, string(name)) // as if it were not there
+		}
+	}
+	return all, nil
+}
+
+// text returns a string; empty where there is none.
+func (m members) text(name string) string {
+	text, _ := jsontext.StringOf(m[name])
+	return text
+}
+
+// id returns a whole number with every digit, or a string, as ids may be written; empty where there is neither.
+func (m members) id(name string) string {
+	if text, ok := jsontext.StringOf(m[name]); ok {
+		return text
+	}
+	plain, ok := body.Decimal(m[name])
+	if !ok || strings.ContainsAny(plain, "-.") {
+		return ""
+	}
+	return plain
+}
+
+// first returns the first id of these names that is there.
+func (m members) first(names ...string) string {
+	for _, name := range names {
+		if id := m.id(name); id != "" {
+			return id
+		}
+	}
+	return ""
+}
+
+// moment returns a time: milliseconds since 1970, or RFC 3339; zero where there is none.
+func (m members) moment(name string) time.Time {
+	if plain, ok := body.Decimal(m[name]); ok {
+		return body.SinceEpoch(plain, time.Millisecond)
+	}
+	return parseTime(m.text(name))
+}
+
+// parseTime parses a time of the API; zero where it is none.
+func parseTime(text string) time.Time {
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil || at.Year() < 1 || at.Year() > 9999 {
+		return time.Time{}
+	}
+	return at.UTC()
+}
+
+// words translates HubSpot's operations; the others are kept.
+var words = map[string]string{"creation": "create", "propertyChange": "edit", "deletion": "delete"}
+
+// decode converts an event of a callback. ErrIgnored: its portal is not one of those that are accepted.
+func decode(raw rawJSON, portals Portals) (change ingest.Change, err error) {
+	m, err := readMembers(raw)
+	if err != nil {
+		return change, err
+	}
+	change = ingest.Change{
+		Source: WebhooksLabel, Provider: Provider, Origin: ingest.Live, Account: m.id("portalId"), Channel: m.id("subscriptionId"),
+		OccurredAt: m.moment("occurredAt"), NativeOperation: m.text("subscriptionType"), NativeBody: raw,
+	}
+	if !portalID.MatchString(change.Account) {
+		return change, fmt.Errorf("%w: portalId is missing or not a number", ingest.ErrMalformed)
+	}
+	if !portals.accept(change.Account) {
+		return change, ingest.ErrIgnored
+	}
+	kind, operation, _ := strings.Cut(change.NativeOperation, ".")
+	if word, ok := words[operation]; ok {
+		operation = word
+	}
+	if change.Operation, err = ingest.Operation(operation); err != nil {
+		return change, fmt.Errorf("%w: subscriptionType is missing or not of the form object.operation", ingest.ErrMalformed)
+	}
+	if kind == "object" {
+		if kind = m.text("objectTypeId"); kind == "" {
+			kind = m.text("fromObjectTypeId")
+		}
+	}
+	return change, m.complete(&change, kind)
+}
+
+// complete adds what is about the record of an event, whose module is of a kind: a name or an objectTypeId.
+func (m members) complete(change *ingest.Change, kind string) error {
+	of, _ := objectOf(kind)
+	change.Module, change.Collection = of.module, of.collection()
+	if err := ingest.CheckModule(of.module); err != nil {
+		return err
+	}
+	var id string
+	switch change.Operation {
+	case "merge":
+		id = m.first("newObjectId", "primaryObjectId", "objectId")
+	case "associationChange":
+		id = m.first("fromObjectId", "objectId")
+	default:
+		id = m.id("objectId")
+	}
+	if id == "" {
+		return fmt.Errorf("%w: the id of the record is missing or not a number", ingest.ErrMalformed)
+	}
+	if err := ingest.CheckRecordID(id); err != nil {
+		return err
+	}
+	change.IDs = []string{id}
+	if who, ok := strings.CutPrefix(m.text("sourceId"), "userId:"); ok {
+		change.ChangedBy = who
+	}
+	if name := m.text("propertyName"); name != "" {
+		change.Fields = map[string][]string{id: {name}}
+		change.Values = valuesOf(id, map[string]rawJSON{name: m["propertyValue"]}, string(m["isSensitive"]) == "true")
+	}
+	change.Mark = m.mark(change)
+	return nil
+}
+
+// valuesOf returns the values of a record's properties that HubSpot tells: it replaces those that are sensitive. nil: it tells none.
+func valuesOf(id string, properties map[string]rawJSON, sensitive bool) map[string]rawJSON {
+	told := rawJSON{'{'}
+	for _, name := range slices.Sorted(maps.Keys(properties)) {
+		if value := properties[name]; len(value) > 0 && !sensitive && string(value) != `"REDACTED"` {
+			told = append(jsontext.AppendName(told, name), value...)
+		}
+	}
+	if len(told) == 1 {
+		return nil
+	}
+	return map[string]rawJSON{id: append(told, '}')}
+}
+
+// mark distinguishes an event from others; a repeated delivery has the same. HubSpot does not promise that eventId alone is unique.
+// Empty where a part is missing without which equal-looking events could not be told apart.
+func (m members) mark(change *ingest.Change) string {
+	event, at := m.id("eventId"), change.OccurredAt
+	if event == "" || change.Channel == "" || at.IsZero() {
+		return ""
+	}
+	record, about := m.id("objectId"), m.text("propertyName")
+	if change.Operation == "associationChange" {
+		record = m.id("fromObjectId") + ">" + m.id("toObjectId") + " " + m.id("associationTypeId") + m.text("associationType")
+	}
+	if message := m.id("messageId"); message != "" {
+		about = message
+	}
+	return strings.Join([]string{change.Channel, event, fmt.Sprint(at.UnixMilli()), record, about}, "/")
+}
