@@ -74,6 +74,23 @@ func (q Query) Contains(at time.Time) bool {
 	return !at.IsZero() && !at.Before(q.Since) && (q.Until.IsZero() || at.Before(q.Until))
 }
 
+// Lists reports whether the answer holds a record that was created and last modified at these times, as which operation, and when that
+// happened. A record shows only its last change: a backfill misses an edit in the span if a later one followed it. A repair lists such a
+// record with the later time, since that change was reported live and this one was not. A record that was created in the span is always
+// listed.
+func (q Query) Lists(created, modified time.Time) (operation string, at time.Time, ok bool) {
+	later := !modified.IsZero() && !q.Until.IsZero() && !modified.Before(q.Until)
+	switch made := q.Contains(created); {
+	case made && later:
+		return "create", created, true
+	case made:
+		return "create", modified, true
+	case q.Contains(modified), later && q.Origin == Repair && created.Before(q.Until):
+		return "edit", modified, true
+	}
+	return "", time.Time{}, false
+}
+
 // Page is a part of what changed.
 type Page struct {
 	Changes []Change

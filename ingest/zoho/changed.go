@@ -35,10 +35,8 @@ type cursor struct {
 	Token   string    `json:"token,omitempty"` // of the page, past the first 2,000 records
 }
 
-// changed lists what changed, as ingest.Lister. Zoho's times have whole seconds, so a span is widened to whole ones. A record shows
-// only its last change: a backfill misses an edit in the span if a later one followed it. A repair lists such a record with the
-// later time, since that change was reported live and this one was not. A record that was created in the span is always listed. A
-// record may be listed twice, with the same Mark.
+// changed lists what changed, as ingest.Lister. Zoho's times have whole seconds, so a span is widened to whole ones. A record may be
+// listed twice, with the same Mark.
 func (c *Client) changed(ctx context.Context, account string, q ingest.Query) iter.Seq2[ingest.Page, error] {
 	return func(yield func(ingest.Page, error) bool) {
 		list := &lister{Client: c, account: account, query: q}

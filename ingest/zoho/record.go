@@ -92,29 +92,26 @@ func timeIn(raw json.RawMessage) time.Time {
 
 // change converts a record of a collection, read at a moment; ok is false where it is outside the query.
 func (r record) change(q ingest.Query, account, collection string, read time.Time) (change ingest.Change, ok bool) {
-	made := q.Contains(r.created) && !r.deleted
-	later := !r.at.Before(q.Until) && !r.at.IsZero()
-	hidden := later && q.Origin == ingest.Repair && !r.deleted && r.created.Before(q.Until)
-	if !made && !hidden && !q.Contains(r.at) && !r.at.IsZero() {
+	operation, at, ok := q.Lists(r.created, r.at)
+	switch {
+	case r.deleted:
+		operation, at, ok = "delete", r.at, q.Contains(r.at) || r.at.IsZero()
+	case r.at.IsZero() && !ok:
+		operation, ok = "edit", true
+	}
+	if !ok {
 		return change, false
 	}
 	change = ingest.Change{
-		Source: RecordsLabel, Provider: Provider, Account: account, Module: q.Module, Operation: "edit", IDs: []string{r.id},
-		Collection: collection, OccurredAt: r.at, ChangedBy: r.by, ReceivedAt: read, Origin: q.Origin, NativeBody: r.raw,
+		Source: RecordsLabel, Provider: Provider, Account: account, Module: q.Module, Operation: operation, IDs: []string{r.id},
+		Collection: collection, OccurredAt: at, ChangedBy: r.by, ReceivedAt: read, Origin: q.Origin, NativeOperation: operation, NativeBody: r.raw,
 	}
-	switch {
-	case r.deleted:
-		change.Operation = "delete"
-	case made:
-		change.Operation = "create"
-		if later {
-			change.OccurredAt, change.ChangedBy = r.created, r.maker
-		}
+	if operation == "create" && !at.Equal(r.at) { // it was changed by somebody later
+		change.ChangedBy = r.maker
 	}
 	if !r.deleted {
 		change.Values = map[string]json.RawMessage{r.id: r.raw}
 	}
-	change.NativeOperation = change.Operation
 	if !r.at.IsZero() {
 		change.Mark = strconv.FormatInt(r.at.UnixMilli(), 10)
 	}
