@@ -1,7 +1,6 @@
 package bitrix24
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -102,16 +101,10 @@ func (c *Client) post(ctx context.Context, portal *portal, have credentials, met
 	fields := make(map[string]any, len(params)+1)
 	maps.Copy(fields, params)
 	fields["auth"] = have.AccessToken
-	body, err := json.Marshal(fields)
+	request, err := rest.NewRequest(ctx, http.MethodPost, have.Endpoint+method, fields)
 	if err != nil {
 		return nil, 0, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, have.Endpoint+method, bytes.NewReader(body))
-	if err != nil {
-		return nil, 0, errors.New("the portal's address is not a URL")
-	}
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Accept", "application/json")
 	sent := time.Now()
 	defer func() {
 		if noAnswer(err) {

@@ -1,13 +1,10 @@
 package zoho
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -96,27 +93,15 @@ func (c *Client) do(ctx context.Context, call call) (got answer, err error) {
 
 // attempt sends a call once.
 func (c *Client) attempt(ctx context.Context, call call, token string) (answer, error) {
-	var body io.Reader
-	if call.body != nil {
-		raw, err := json.Marshal(call.body)
-		if err != nil {
-			return answer{}, err
-		}
-		body = bytes.NewReader(raw)
-	}
 	address := c.APIURL + "/crm/" + string(c.Version) + "/" + call.path
 	if len(call.query) > 0 {
 		address += "?" + call.query.Encode()
 	}
-	request, err := http.NewRequestWithContext(ctx, call.method, address, body)
+	request, err := rest.NewRequest(ctx, call.method, address, call.body)
 	if err != nil {
-		return answer{}, errors.New("the URL of the API is not valid")
+		return answer{}, err
 	}
 	request.Header.Set("Authorization", "Zoho-oauthtoken "+token)
-	request.Header.Set("Accept", "application/json")
-	if body != nil {
-		request.Header.Set("Content-Type", "application/json")
-	}
 	if !call.since.IsZero() {
 		request.Header.Set("If-Modified-Since", formatTime(call.since))
 	}
