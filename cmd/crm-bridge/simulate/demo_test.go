@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The README shows what demo prints, and what a bridge guarantees when it starts; only times, ids and folders differ.
+// The README shows what demo prints, and what a bridge guarantees when it starts; only times, ids, sequences and folders differ.
 func TestReadmeShowsTheDemo(t *testing.T) {
 	readme, err := os.ReadFile("../../../README.md")
 	if err != nil {
@@ -18,7 +18,7 @@ func TestReadmeShowsTheDemo(t *testing.T) {
 	if err := Demo(t.Context(), &out); err != nil {
 		t.Fatal(err)
 	}
-	varies := regexp.MustCompile(` +[0-9.]+ ms|id \S+|fsynced to \S+`)
+	varies := regexp.MustCompile(` +[0-9.]+ ms|id \S+|sequence \d+|fsynced to \S+`)
 	same := func(text string) string { return varies.ReplaceAllString(text, " *") }
 	printed := same(out.String())
 	_, block, _ := strings.Cut(string(readme), "$ crm-bridge demo\n")
