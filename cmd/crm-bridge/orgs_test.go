@@ -120,7 +120,9 @@ func TestOrgsHaveAccounts(t *testing.T) {
 	}
 	var got []string
 	for _, crm := range all {
-		got = append(got, crm.Key()+"="+crm.Account)
+		if crm.Provider == "zoho" || crm.Provider == "bitrix24" {
+			got = append(got, crm.Key()+"="+crm.Account)
+		}
 	}
 	want := []string{"zoho=default", "zoho.emea_1=Emea-1", "zoho.us=America", "bitrix24=", "bitrix24.agency=agency"}
 	if !slices.Equal(got, want) {
