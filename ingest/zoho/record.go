@@ -102,12 +102,13 @@ func (r record) change(q ingest.Query, account, collection string, read time.Tim
 	if !ok {
 		return change, false
 	}
+	by := r.by
+	if !at.Equal(r.at) {
+		by = r.maker
+	}
 	change = ingest.Change{
 		Source: RecordsLabel, Provider: Provider, Account: account, Module: q.Module, Operation: operation, IDs: []string{r.id},
-		Collection: collection, OccurredAt: at, ChangedBy: r.by, ReceivedAt: read, Origin: q.Origin, NativeOperation: operation, NativeBody: r.raw,
-	}
-	if operation == "create" && !at.Equal(r.at) { // it was changed by somebody later
-		change.ChangedBy = r.maker
+		Collection: collection, OccurredAt: at, ChangedBy: by, ReceivedAt: read, Origin: q.Origin, NativeOperation: operation, NativeBody: r.raw,
 	}
 	if !r.deleted {
 		change.Values = map[string]json.RawMessage{r.id: r.raw}
