@@ -13,20 +13,26 @@ const (
 	// abreast is how many portals are called at once: most of the time of a call is the portal's.
 	abreast = 32
 	// portalFor is how long one portal may take in a turn, so that it does not keep the others waiting; the next turn continues.
-	portalFor = time.Minute
+	// silentPortalFor is that of one that did not answer.
+	portalFor       = 30 * time.Second
+	silentPortalFor = 10 * time.Second
 	// maxErrors is how many portals an error names.
 	maxErrors = 5
 )
 
-// eachPortal calls do for every portal, several at once, each with portalFor, and returns when all are done. The errors are joined in the
+// eachPortal calls do for every portal, several at once, each with its time, and returns when all are done. The errors are joined in the
 // order of the portals; the first five are named, and the others counted.
-func eachPortal(ctx context.Context, portals []string, do func(ctx context.Context, i int) error) error {
+func (c *Client) eachPortal(ctx context.Context, portals []string, do func(ctx context.Context, i int) error) error {
 	failures, next := make([]error, len(portals)), make(chan int)
 	var all sync.WaitGroup
 	for range min(abreast, len(portals)) {
 		all.Go(func() {
 			for i := range next {
-				one, cancel := context.WithTimeout(ctx, portalFor)
+				patience := portalFor
+				if c.portal(portals[i]).isSilent() {
+					patience = silentPortalFor
+				}
+				one, cancel := context.WithTimeout(ctx, patience)
 				failures[i] = do(one, i)
 				cancel()
 			}

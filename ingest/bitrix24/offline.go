@@ -26,10 +26,10 @@ type Offline struct {
 // warnAgain is how often the warning about a licence without reservation is logged.
 const warnAgain = 24 * time.Hour
 
-// Drain implements ingest.Drainer: it empties the queues of many portals at once, each for about a minute. A portal's failure is in the
+// Drain implements ingest.Drainer: it empties the queues of many portals at once, each for half a minute at most. A portal's failure is in the
 // error; the other queues are emptied all the same.
 func (o *Offline) Drain(ctx context.Context, state ingest.State, accept ingest.Accept, _ func(ingest.Gap) error) error {
-	return eachPortal(ctx, o.Portals, func(ctx context.Context, i int) error {
+	return o.Client.eachPortal(ctx, o.Portals, func(ctx context.Context, i int) error {
 		member := o.Portals[i]
 		o.mu.Lock()
 		queue := &queue{client: o.Client, member: member, accept: accept, clean: o.clean[member], warn: func() { o.warn(member) }}

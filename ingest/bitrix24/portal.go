@@ -47,6 +47,13 @@ func (p *portal) mayCall() error {
 	return nil
 }
 
+// isSilent reports whether the portal has not answered for a while, whether or not it is called now.
+func (p *portal) isSilent() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pause > 0
+}
+
 // heard notes that a portal answered an attempt that began at a moment, or with an error that it did not.
 func (p *portal) heard(began time.Time, silent error) {
 	p.mu.Lock()

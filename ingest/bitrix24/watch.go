@@ -16,7 +16,7 @@ import (
 // so that an installation in one portal calls no other.
 func (s *Subscriptions) Watch(ctx context.Context, state ingest.State, note func(ingest.Gap) error) (ingest.Watched, error) {
 	checked := make([]checkedPortal, len(s.Portals))
-	err := eachPortal(ctx, s.Portals, func(ctx context.Context, i int) error {
+	err := s.Client.eachPortal(ctx, s.Portals, func(ctx context.Context, i int) error {
 		checked[i] = s.check(ctx, state.Shared, s.Portals[i], note)
 		return checked[i].failure
 	})

@@ -14,7 +14,7 @@ const (
 	pageChannels = 200
 	// fewAccounts is up to how many accounts the repairs of a CRM are one value. Those of more are divided among shards, by account.
 	fewAccounts = 32
-	shards      = 64
+	shards      = 256
 )
 
 // channelsOf is a page of a CRM's channels as the last Watch found them, in the shared state. The last page is not full.
