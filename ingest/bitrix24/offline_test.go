@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +19,7 @@ import (
 // taken is an Accept that keeps what it took, by the id of its event.
 type taken struct {
 	t      *testing.T
+	mu     sync.Mutex
 	events map[string]ingest.Change
 	again  int // events that it had already
 	batch  []int
@@ -25,6 +27,8 @@ type taken struct {
 }
 
 func (k *taken) accept(_ context.Context, changes []ingest.Change) ([]ingest.Ack, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if k.fail != nil {
 		if err := k.fail(changes); err != nil {
 			return nil, err
