@@ -110,23 +110,24 @@ func (e envelope) example(f family, binary bool) (example, error) {
 	if err := json.Unmarshal(f.event, &event); err != nil {
 		return example{}, err
 	}
-	one := example{Name: event.Type, Summary: fmt.Sprintf("%s of %s in %s.", event.Operation, event.Module, event.Provider), Headers: map[string]string{"content-type": structuredType}}
-	var err error
-	if !binary {
-		one.Payload, err = node(f.event)
-		return one, err
+	one := example{
+		Name: event.Type, Summary: fmt.Sprintf("%s of %s in %s.", event.Operation, event.Module, event.Provider),
+		Headers: map[string]string{"content-type": structuredType}, raw: f.event,
 	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(f.event, &members); err != nil {
-		return one, err
-	}
-	one.Headers["content-type"] = dataType
-	for name, raw := range members {
-		var text string
-		if name != "data" && name != "datacontenttype" && json.Unmarshal(raw, &text) == nil {
-			one.Headers["ce-"+name] = text
+	if binary {
+		var members map[string]json.RawMessage
+		if err := json.Unmarshal(f.event, &members); err != nil {
+			return one, err
+		}
+		one.Headers["content-type"], one.raw = dataType, members["data"]
+		for name, raw := range members {
+			var text string
+			if name != "data" && name != "datacontenttype" && json.Unmarshal(raw, &text) == nil {
+				one.Headers["ce-"+name] = text
+			}
 		}
 	}
-	one.Payload, err = node(members["data"])
+	var err error
+	one.Payload, err = node(one.raw)
 	return one, err
 }

@@ -1,6 +1,10 @@
 package asyncapi
 
-import "go.yaml.in/yaml/v3"
+import (
+	"encoding/json"
+
+	"go.yaml.in/yaml/v3"
+)
 
 // Document is an AsyncAPI 3.1 document: of that format, what the bridge has to say. Maps are written sorted.
 type Document struct {
@@ -109,6 +113,7 @@ type example struct {
 	Summary string            `yaml:"summary"`
 	Headers map[string]string `yaml:"headers"`
 	Payload *yaml.Node        `yaml:"payload"`
+	raw     json.RawMessage   // the payload as the bridge writes it
 }
 
 type components struct {

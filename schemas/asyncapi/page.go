@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"html/template"
 	"maps"
@@ -127,13 +128,13 @@ func (p *page) addChannels(channels map[string]channel) {
 
 // text is an example as a reader would see the message: its headers, where they tell something, and its JSON.
 func (e example) text() string {
-	var out strings.Builder
+	var out bytes.Buffer
 	if len(e.Headers) > 1 {
 		for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
 			fmt.Fprintf(&out, "%s: %s\n", name, e.Headers[name])
 		}
 		out.WriteString("\n")
 	}
-	writeJSON(&out, e.Payload, "")
-	return out.String()
+	_ = json.Indent(&out, e.raw, "", "  ") // it was parsed before
+	return strings.TrimSpace(out.String())
 }

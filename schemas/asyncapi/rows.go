@@ -5,8 +5,6 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-
-	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // members are what a schema says, as a table.
@@ -73,54 +71,4 @@ func textOf(schema *yaml.Node, keyword string) string {
 		return n.Value
 	}
 	return ""
-}
-
-// writeJSON writes a node as JSON for a reader: its members in their order, its numbers as they are written, and what is short
-// on one line.
-func writeJSON(to *strings.Builder, n *yaml.Node, indent string) {
-	const width = 100
-	if short := oneLine(n); len(n.Content) == 0 || len(indent)+len(short) <= width && indent != "" {
-		to.WriteString(short)
-		return
-	}
-	open, end, step := "{", "}", 2
-	if n.Kind == yaml.SequenceNode {
-		open, end, step = "[", "]", 1
-	}
-	to.WriteString(open)
-	for i := 0; i < len(n.Content); i += step {
-		if i > 0 {
-			to.WriteString(",")
-		}
-		to.WriteString("\n" + indent + "  ")
-		if step == 2 {
-			to.WriteString(oneLine(n.Content[i]) + ": ")
-		}
-		writeJSON(to, n.Content[i+step-1], indent+"  ")
-	}
-	to.WriteString("\n" + indent + end)
-}
-
-// oneLine is a node as JSON on one line.
-func oneLine(n *yaml.Node) string {
-	var parts []string
-	switch n.Kind {
-	case yaml.MappingNode:
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			parts = append(parts, oneLine(n.Content[i])+": "+oneLine(n.Content[i+1]))
-		}
-		if parts == nil {
-			return "{}"
-		}
-		return "{ " + strings.Join(parts, ", ") + " }"
-	case yaml.SequenceNode:
-		for _, one := range n.Content {
-			parts = append(parts, oneLine(one))
-		}
-		return "[" + strings.Join(parts, ", ") + "]"
-	}
-	if n.Tag != "!!str" {
-		return n.Value
-	}
-	return string(jsontext.Quote(n.Value))
 }
