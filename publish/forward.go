@@ -26,29 +26,6 @@ const (
 	patienceFor = time.Second
 )
 
-// run is forwarding over one connection.
-type run struct {
-	*Forwarder
-	remote    *Conn
-	streams   map[string]Stream
-	known     map[uint64]bool // what the remote has stored out of order in earlier runs
-	settled   uint64          // the last message that was settled; 0: none in this run
-	settledAt time.Time
-	end       context.CancelCauseFunc
-	again     *time.Timer // ends the run to retry what is set aside; nil: nothing is
-}
-
-// passing is a message in flight.
-type passing struct {
-	msg      *nats.Msg
-	sequence uint64 // in the journal
-	bytes    int64
-	at       time.Time
-	future   jetstream.PubAckFuture // nil: it was not sent
-	stored   bool                   // the remote has stored it in an earlier run
-	err      error                  // why it was not sent
-}
-
 // forward sends and settles messages until something fails, which it returns.
 func (r *run) forward(ctx context.Context) error {
 	messages, err := r.Journal.read(ctx)
@@ -124,12 +101,6 @@ func (r *run) publish(msg *nats.Msg) (jetstream.PubAckFuture, error) {
 	}
 	return r.remote.js.PublishMsgAsync(out, jetstream.WithRetryAttempts(0))
 }
-
-// permanentError is an error that every further attempt meets too.
-type permanentError struct{ error }
-
-// streamError is an error that stops only the messages of one stream, until the stream is repaired.
-type streamError struct{ error }
 
 // settle removes what the remote has acknowledged from the journal, in order. It returns when the window is closed or, with an error,
 // when a message was not acknowledged.

@@ -11,6 +11,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/retry"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Forwarder sends the messages of a journal to a remote NATS: in order, at least once, each with its id. It removes each from the
@@ -37,77 +38,34 @@ type Forwarder struct {
 	asideWait time.Duration   // the last wait before what is set aside was retried
 }
 
-// The waits between two attempts to reach the remote, doubling from the first to the second.
-const (
-	retryFirst = 100 * time.Millisecond
-	retryLast  = 5 * time.Second
-)
-
-// Run forwards until ctx ends. It resumes whenever the remote is reachable again.
-func (f *Forwarder) Run(ctx context.Context) {
-	wait := retryFirst
-	for {
-		forwarded, err := f.attempt(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		if errors.Is(err, errRetryAside) {
-			forwarded = true
-		} else {
-			f.interrupted(err)
-		}
-		if forwarded {
-			wait = retryFirst
-		}
-		if retry.Sleep(ctx, wait) != nil {
-			return
-		}
-		wait = min(2*wait, retryLast)
-	}
+// run is forwarding over one connection.
+type run struct {
+	*Forwarder
+	remote    *Conn
+	streams   map[string]Stream
+	known     map[uint64]bool // what the remote has stored out of order in earlier runs
+	settled   uint64          // the last message that was settled; 0: none in this run
+	settledAt time.Time
+	end       context.CancelCauseFunc
+	again     *time.Timer // ends the run to retry what is set aside; nil: nothing is
 }
 
-// attempt forwards over one connection until something fails: a connection that reconnects by itself could send a later message
-// before an earlier one. It reports whether anything was forwarded.
-func (f *Forwarder) attempt(ctx context.Context) (forwarded bool, err error) {
-	ctx, end := context.WithCancelCause(ctx)
-	defer end(nil)
-	lost := func(nc *nats.Conn) {
-		err := nc.LastError()
-		if err == nil {
-			err = errors.New("connection lost")
-		}
-		end(err)
-	}
-	conn, err := f.Remote.with(f.cluster).dialWithin(ctx, append(ConnOptions(f.Log), nats.NoReconnect(), nats.FlusherTimeout(forwardTimeout/2),
-		nats.DisconnectErrHandler(nil), nats.ClosedHandler(lost)))
-	if err != nil {
-		return false, err
-	}
-	defer conn.Close()
-	f.cluster = conn.nats.Servers()
-	streams, err := f.Ensure(ctx, conn)
-	if err != nil {
-		return false, err
-	}
-	f.conn.Store(conn)
-	defer f.conn.Store(nil)
-	f.reason.Store(nil)
-	if n, _, err := f.Journal.pending(ctx); n == 0 && err == nil {
-		f.resumed()
-	}
-	run := &run{Forwarder: f, remote: conn, streams: streams, known: f.stored, end: end}
-	run.bringBack(ctx)
-	err = run.forward(ctx)
-	if run.again == nil {
-		f.asideWait = 0
-	} else {
-		run.again.Stop()
-	}
-	if cause := context.Cause(ctx); cause != nil {
-		err = cause
-	}
-	return run.settled > 0, err
+// passing is a message in flight.
+type passing struct {
+	msg      *nats.Msg
+	sequence uint64 // in the journal
+	bytes    int64
+	at       time.Time
+	future   jetstream.PubAckFuture // nil: it was not sent
+	stored   bool                   // the remote has stored it in an earlier run
+	err      error                  // why it was not sent
 }
+
+// permanentError is an error that every further attempt meets too.
+type permanentError struct{ error }
+
+// streamError is an error that stops only the messages of one stream, until the stream is repaired.
+type streamError struct{ error }
 
 // interrupted logs why forwarding is interrupted, once per distinct error.
 func (f *Forwarder) interrupted(err error) {

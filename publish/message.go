@@ -64,28 +64,6 @@ func Message(subject string, e event.Event, mode Mode) (*nats.Msg, error) {
 	return msg, nil
 }
 
-// In returns the stored event in a content mode: headers, content-type among them, and body. The headers are those of CloudEvents'
-// HTTP binding too, which encodes values in the same way.
-func (s Stored) In(mode Mode) (header map[string][]string, body []byte, err error) {
-	if mode == Structured {
-		body, err := s.JSON()
-		header := map[string][]string{contentType: {format.JSON.MediaType()}}
-		if trace := s.Header[traceParent]; len(trace) > 0 {
-			header[traceParent] = trace
-		}
-		return header, body, err
-	}
-	e, err := s.Event()
-	if err != nil {
-		return nil, nil, err
-	}
-	msg, err := Message("", e, mode)
-	if err != nil {
-		return nil, nil, err
-	}
-	return msg.Header, msg.Data, nil
-}
-
 // structured returns e as the SDK writes it, byte for byte: written here where its data is JSON and its extensions are strings, which
 // is much faster, else by the SDK. Attributes that are not UTF-8 become so here.
 func structured(e *event.Event) ([]byte, error) {

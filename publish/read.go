@@ -26,6 +26,28 @@ type Stored struct {
 // Event reads the message, in whatever mode it was stored.
 func (s Stored) Event() (event.Event, error) { return ParseEvent(s.Header, s.Data) }
 
+// In returns the stored event in a content mode: headers, content-type among them, and body. The headers are those of CloudEvents'
+// HTTP binding too, which encodes values in the same way.
+func (s Stored) In(mode Mode) (header map[string][]string, body []byte, err error) {
+	if mode == Structured {
+		body, err := s.JSON()
+		header := map[string][]string{contentType: {format.JSON.MediaType()}}
+		if trace := s.Header[traceParent]; len(trace) > 0 {
+			header[traceParent] = trace
+		}
+		return header, body, err
+	}
+	e, err := s.Event()
+	if err != nil {
+		return nil, nil, err
+	}
+	msg, err := Message("", e, mode)
+	if err != nil {
+		return nil, nil, err
+	}
+	return msg.Header, msg.Data, nil
+}
+
 // written is how the bridge, and the SDK, begin an event in the structured mode.
 const written = `{"specversion":"1.0","id":"`
 

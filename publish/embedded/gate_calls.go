@@ -7,28 +7,7 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
 )
-
-// apiCall is a request to JetStream's API.
-type apiCall struct {
-	msg      *nats.Msg
-	kind     *callKind // nil: not permitted to readers
-	words    string    // the operation, such as STREAM.INFO
-	stream   string
-	consumer string
-	rest     string // tokens after the stream, of a direct get
-}
-
-// callKind is a kind of request that reading needs.
-type callKind struct {
-	least, most int // tokens after the words; a negative most: no limit
-	answer      string
-	changes     bool // changes a consumer, which must not be the bridge's
-	limited     bool // makes a consumer
-	handle      func(*gate, apiCall)
-	encode      func(*gate, apiCall) ([]byte, *server.ApiError)
-}
 
 // callKinds are the requests that readers may make, by their words.
 var callKinds = map[string]*callKind{
@@ -75,34 +54,6 @@ func parseCall(subject string) apiCall {
 	return call
 }
 
-func hasEmpty(tokens []string) bool {
-	for _, token := range tokens {
-		if token == "" {
-			return true
-		}
-	}
-	return false
-}
-
-// refusedTypes are the types of answers to rejected requests; all others have the system's type.
-var refusedTypes = map[string]string{
-	"STREAM.CREATE": server.JSApiStreamCreateResponseType, "STREAM.UPDATE": server.JSApiStreamUpdateResponseType,
-	"STREAM.DELETE": server.JSApiStreamDeleteResponseType, "STREAM.PURGE": server.JSApiStreamPurgeResponseType,
-	"STREAM.MSG": server.JSApiMsgDeleteResponseType, "STREAM.SNAPSHOT": server.JSApiStreamSnapshotResponseType,
-	"STREAM.RESTORE": server.JSApiStreamRestoreResponseType, "ACCOUNT.PURGE": server.JSApiAccountPurgeResponseType,
-}
-
-// response is the type of the answer to a call.
-func (c apiCall) response() string {
-	if c.kind != nil {
-		return c.kind.answer
-	}
-	if name := refusedTypes[c.words]; name != "" {
-		return name
-	}
-	return server.JSApiSystemResponseType
-}
-
 // empty encodes a request that has no body.
 func empty(*gate, apiCall) ([]byte, *server.ApiError) { return nil, nil }
 
@@ -126,14 +77,6 @@ func (g *gate) reset(call apiCall) ([]byte, *server.ApiError) {
 		return nil, server.NewJSConsumerNotFoundError()
 	}
 	return reencode[server.JSApiConsumerResetRequest](g, call)
-}
-
-func encoded(request any) ([]byte, *server.ApiError) {
-	body, err := json.Marshal(request)
-	if err != nil {
-		return nil, server.NewJSInvalidJSONError(err)
-	}
-	return body, nil
 }
 
 // get forwards a request for one message; the server answers the reader itself.

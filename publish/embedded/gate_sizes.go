@@ -13,12 +13,6 @@ const (
 	sizeFor, largeFor = 100 * time.Millisecond, 5 * time.Second
 )
 
-// streamSize is whether a stream is small. A fetch from a small one gets as many messages as it requests at once, even on a busy machine.
-type streamSize struct {
-	small bool
-	until time.Time // it is remembered
-}
-
 // isSmall reports whether a stream holds at most smallStream bytes; false if that is unknown.
 func (g *gate) isSmall(ctx context.Context, stream string) bool {
 	size := g.sizes.get(stream)

@@ -48,11 +48,6 @@ func (d Document) YAML() ([]byte, error) {
 	return out.Bytes(), encoder.Close()
 }
 
-// subject is a subject of events, without its prefix.
-type subject struct{ provider, module, operation string }
-
-func (s subject) name() string { return s.provider + "." + s.module + "." + s.operation }
-
 // subjects returns those that have a channel, each once, sorted, and how many more there are.
 func (b Facts) subjects(all []family) (found []subject, more int) {
 	for _, text := range b.Subjects {

@@ -6,11 +6,7 @@ import (
 	"strings"
 )
 
-const (
-	home           = "https://github.com/crm-bridge/crm-bridge"
-	structuredType = "application/cloudevents+json"
-	dataType       = "application/json"
-)
+const home = "https://github.com/crm-bridge/crm-bridge"
 
 // New describes a bridge. The same bridge has the same document, to the byte.
 func New(b Facts) (Document, error) {

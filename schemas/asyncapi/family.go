@@ -72,6 +72,11 @@ func readFamily(name string, raw []byte) (f family, err error) {
 	return f, err
 }
 
+// subject is a subject of events, without its prefix.
+type subject struct{ provider, module, operation string }
+
+func (s subject) name() string { return s.provider + "." + s.module + "." + s.operation }
+
 // takes reports whether a family's schema allows events of the subject.
 func (f family) takes(s subject) bool {
 	return f.provider == s.provider && f.module.MatchString(s.module) && f.operation.MatchString(s.operation)

@@ -10,6 +10,12 @@ import (
 	"github.com/crm-bridge/crm-bridge/schemas"
 )
 
+// The content types of messages.
+const (
+	structuredType = "application/cloudevents+json"
+	dataType       = "application/json"
+)
+
 // envelope is the schema of an event in the structured mode, and what the messages of both modes are made from.
 type envelope struct {
 	schema   *yaml.Node

@@ -18,9 +18,6 @@ var (
 	ErrDepth   = fmt.Errorf("nested deeper than %d levels", MaxDepth)
 )
 
-// Text is a type that a JSON text may have.
-type Text interface{ ~string | ~[]byte }
-
 // Kind is a type of JSON values, by a byte with which one may begin.
 type Kind byte
 

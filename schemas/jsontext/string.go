@@ -6,6 +6,9 @@ import (
 	"unicode/utf8"
 )
 
+// Text is a type that a JSON text may have.
+type Text interface{ ~string | ~[]byte }
+
 // What a string has.
 const (
 	escape    = 1 << iota // a backslash
