@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
 )
 
 // reading is how far the reading of a span has come.
@@ -17,6 +19,47 @@ type reading struct {
 	each   func(Stored) error
 	failed error // what each returned
 }
+
+// Each calls each for every message of the span, in order, each once, until each returns an error, which it returns. It
+// goes on after a lost connection where it was. The data of a message is valid for good.
+func (s *Span) Each(ctx context.Context, each func(Stored) error) error {
+	at := &reading{next: s.First, each: each}
+	good := time.Now()
+	for at.next <= s.Last && !at.done {
+		before := at.next
+		err := s.read(ctx, at)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case at.failed != nil:
+			return at.failed
+		case errors.As(err, new(MisfitError)), errors.Is(err, jetstream.ErrStreamNotFound):
+			return err
+		}
+		if at.next > before {
+			good = time.Now()
+		}
+		if err == nil && !at.done && at.next == before {
+			err = fmt.Errorf("read stream %s: the server says that there is more, and sends nothing", s.Stream)
+		}
+		if err == nil {
+			continue
+		}
+		if time.Since(good) > s.Patience {
+			return err
+		}
+		if s.Failed != nil && (!errors.Is(err, errBehind) || time.Since(good) > time.Second) { // a moment is usual
+			s.Failed(err)
+		}
+		if err := retry.Sleep(ctx, retryEvery); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// retryEvery is the time between two attempts to read.
+const retryEvery = 250 * time.Millisecond
 
 // consumerRests is how long the server keeps a consumer that is not used.
 const consumerRests = 5 * time.Minute

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -83,38 +82,4 @@ func (c StreamConfig) report(changes []settingChange) {
 			c.Changed(one.setting, one.from, one.to)
 		}
 	}
-}
-
-// short formats a duration as people write it: 720h, 2m, 1m30s.
-func short(d time.Duration) string {
-	text := d.String()
-	for _, zero := range []string{"m0s", "h0m"} {
-		if strings.HasSuffix(text, zero) {
-			text = text[:len(text)-2]
-		}
-	}
-	return text
-}
-
-// byteText formats a number of bytes without loss: 10GiB, 1536MiB, 1000000B; at most 0 is no limit.
-func byteText(n int64) string {
-	if n <= 0 {
-		return "unlimited"
-	}
-	for i, unit := range []string{"TiB", "GiB", "MiB", "KiB"} {
-		if size := int64(1) << (40 - 10*i); n%size == 0 {
-			return strconv.FormatInt(n/size, 10) + unit
-		}
-	}
-	return strconv.FormatInt(n, 10) + "B"
-}
-
-// RoundBytes is a number of bytes to one decimal: 10GiB, 1.5GiB, 976.6KiB.
-func RoundBytes(n int64) string {
-	for i, unit := range []string{"TiB", "GiB", "MiB", "KiB"} {
-		if size := int64(1) << (40 - 10*i); n >= size {
-			return strings.TrimSuffix(strconv.FormatFloat(float64(n)/float64(size), 'f', 1, 64), ".0") + unit
-		}
-	}
-	return strconv.FormatInt(n, 10) + "B"
 }

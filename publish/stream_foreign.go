@@ -3,7 +3,6 @@ package publish
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -68,12 +67,4 @@ func (c StreamConfig) warnOfLimits(have jetstream.StreamConfig, warn func(differ
 	warn(!refuses && c.DiscardNew, "discard", have.Discard, jetstream.DiscardNew, "stored messages are dropped to make room for new ones")
 	warn(have.MaxMsgs > 0, "max_msgs", have.MaxMsgs, "unlimited", full)
 	warn(have.MaxMsgsPerSubject > 0, "max_msgs_per_subject", have.MaxMsgsPerSubject, "unlimited", fullSubject)
-}
-
-// age formats how long a stream keeps messages.
-func age(d time.Duration) string {
-	if d <= 0 {
-		return "unlimited"
-	}
-	return short(d)
 }

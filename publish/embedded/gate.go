@@ -124,15 +124,6 @@ func (c apiCall) response() string {
 	return server.JSApiSystemResponseType
 }
 
-func hasEmpty(tokens []string) bool {
-	for _, token := range tokens {
-		if token == "" {
-			return true
-		}
-	}
-	return false
-}
-
 func encoded(request any) ([]byte, *server.ApiError) {
 	body, err := json.Marshal(request)
 	if err != nil {

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -39,7 +40,7 @@ func (g *gate) ack(msg *nats.Msg) {
 func acknowledged(subject string) (stream, consumer string, ok bool) {
 	tokens := strings.Split(strings.TrimPrefix(subject, ackPrefix), ".")
 	switch {
-	case hasEmpty(tokens) || strings.ContainsAny(subject, "*>"):
+	case slices.Contains(tokens, "") || strings.ContainsAny(subject, "*>"):
 		return "", "", false
 	case len(tokens) == 7:
 		return tokens[0], tokens[1], true

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -36,7 +37,7 @@ func parseCall(subject string) apiCall {
 	for n := min(3, len(tokens)); n > 0; n-- {
 		words := strings.Join(tokens[:n], ".")
 		kind, args := callKinds[words], tokens[n:]
-		if kind == nil || len(args) < kind.least || kind.most >= 0 && len(args) > kind.most || hasEmpty(tokens) {
+		if kind == nil || len(args) < kind.least || kind.most >= 0 && len(args) > kind.most || slices.Contains(tokens, "") {
 			continue
 		}
 		call.kind, call.words = kind, words

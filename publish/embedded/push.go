@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -11,7 +12,7 @@ import (
 )
 
 // removePushConsumers deletes the push consumers that earlier versions let readers store, on every stream of the server.
-func (s *Server) removePushConsumers(ctx context.Context, conn *publish.Conn) error {
+func removePushConsumers(ctx context.Context, conn *publish.Conn, log *slog.Logger) error {
 	streams := conn.JetStream().StreamNames(ctx)
 	for name := range streams.Name() {
 		stream, err := conn.JetStream().Stream(ctx, name)
@@ -32,7 +33,7 @@ func (s *Server) removePushConsumers(ctx context.Context, conn *publish.Conn) er
 			if err := stream.DeleteConsumer(ctx, consumer); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 				return fmt.Errorf("delete push consumer %s of stream %s: %w", consumer, name, err)
 			}
-			s.config.Log.Warn("push consumer deleted: only pull consumers are permitted", "stream", name, "consumer", consumer)
+			log.Warn("push consumer deleted: only pull consumers are permitted", "stream", name, "consumer", consumer)
 		}
 	}
 	return streams.Err()

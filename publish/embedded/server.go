@@ -84,7 +84,7 @@ func (s *Server) admit(ctx context.Context, key, password string) error {
 	if err != nil {
 		return err
 	}
-	err = s.removePushConsumers(ctx, conn)
+	err = removePushConsumers(ctx, conn, s.config.Log)
 	conn.Close()
 	if err != nil || s.config.Listen == "" {
 		return err
