@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -22,8 +23,7 @@ type Bucket struct {
 	Replicas int
 	// MaxBytes returns the limit of the bucket, if it has to be made; nil: 64 MiB.
 	MaxBytes func() int64
-	// Commit syncs what is saved to disk; nil if the acknowledgement already guarantees that.
-	Commit func(ctx context.Context) error
+	Commit   Commit // of what is saved
 }
 
 // open returns the bucket, and makes it if it is missing.
@@ -75,6 +75,8 @@ func (s *Bucket) Load(ctx context.Context, key string) ([]byte, uint64, error) {
 type Saved struct {
 	Value []byte
 	At    time.Time // when it was saved, by the server's clock
+
+	revision uint64
 }
 
 // List returns the values below prefix, which ends with a dot, by their keys. It does not make a bucket that is missing.
@@ -97,7 +99,7 @@ func (s *Bucket) List(ctx context.Context, prefix string) (map[string]Saved, err
 	values := map[string]Saved{}
 	for _, key := range keys {
 		if entry, err := bucket.Get(ctx, key); err == nil {
-			values[key] = Saved{entry.Value(), entry.Created()}
+			values[key] = Saved{entry.Value(), entry.Created(), entry.Revision()}
 		}
 	}
 	return values, ctx.Err()
@@ -141,31 +143,15 @@ func (s *Bucket) Save(ctx context.Context, key string, value []byte, revision ui
 	case err != nil:
 		return 0, fmt.Errorf("bucket %s, key %s: %w", s.Name, key, err)
 	}
-	if s.Commit != nil {
-		err = s.Commit(ctx)
-	}
-	return saved, err
+	return saved, s.Commit.after(ctx, nil)
 }
 
 // Prune removes the values below prefix, which ends with a dot, that were not saved since a time, and leaves no delete markers.
 func (s *Bucket) Prune(ctx context.Context, prefix string, since time.Time) error {
-	bucket, err := s.open(ctx)
-	if err != nil {
+	saved, err := s.List(ctx, prefix)
+	maps.DeleteFunc(saved, func(_ string, one Saved) bool { return !one.At.Before(since) })
+	if err != nil || len(saved) == 0 {
 		return err
-	}
-	keys, err := bucket.ListKeysFiltered(ctx, prefix+">")
-	if err != nil {
-		return fmt.Errorf("bucket %s: %w", s.Name, err)
-	}
-	old := map[string]uint64{} // their revisions, by key
-	for key := range keys.Keys() {
-		entry, err := bucket.Get(ctx, key)
-		if err == nil && entry.Created().Before(since) {
-			old[key] = entry.Revision()
-		}
-	}
-	if len(old) == 0 {
-		return nil
 	}
 	conn, err := s.Reach()
 	if err != nil {
@@ -175,13 +161,10 @@ func (s *Bucket) Prune(ctx context.Context, prefix string, since time.Time) erro
 	if err != nil {
 		return fmt.Errorf("bucket %s: %w", s.Name, err)
 	}
-	for key, revision := range old {
-		if err := stream.Purge(ctx, jetstream.WithPurgeSubject("$KV."+s.Name+"."+key), jetstream.WithPurgeSequence(revision+1)); err != nil {
+	for key, one := range saved {
+		if err := stream.Purge(ctx, jetstream.WithPurgeSubject("$KV."+s.Name+"."+key), jetstream.WithPurgeSequence(one.revision+1)); err != nil {
 			return fmt.Errorf("bucket %s, key %s: %w", s.Name, key, err)
 		}
 	}
-	if s.Commit != nil {
-		return s.Commit(ctx)
-	}
-	return nil
+	return s.Commit.after(ctx, nil)
 }

@@ -1,6 +1,10 @@
 package publish
 
-import "github.com/cloudevents/sdk-go/v2/event"
+import (
+	"context"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+)
 
 // Event is a CloudEvent to publish.
 type Event struct {
@@ -14,4 +18,15 @@ type Ack struct {
 	Stream    string
 	Sequence  uint64
 	Duplicate bool // the stream already held an event of this id, at Sequence
+}
+
+// Commit syncs what a stream has acknowledged to disk; nil: the acknowledgement already guarantees that it would survive a power cut.
+type Commit func(ctx context.Context) error
+
+// after calls c, unless what it should sync has failed with err.
+func (c Commit) after(ctx context.Context, err error) error {
+	if err != nil || c == nil {
+		return err
+	}
+	return c(ctx)
 }

@@ -50,8 +50,7 @@ func onward(journal, subject string, header nats.Header, data []byte) (*nats.Msg
 type Journal struct {
 	Conn   *Conn
 	Stream string
-	// Commit syncs what the stream has acknowledged to disk; nil if the acknowledgement already guarantees that.
-	Commit func(ctx context.Context) error
+	Commit Commit // of what is put at its end
 }
 
 // pending returns how many messages the journal holds, and when the oldest was stored.
@@ -81,10 +80,7 @@ func (j *Journal) put(ctx context.Context, subject string, header nats.Header, d
 	msg := &nats.Msg{Subject: j.Stream + "." + subject, Header: header, Data: data}
 	msg.Header[nats.ExpectedStreamHdr] = []string{j.Stream}
 	ack, err := j.Conn.js.PublishMsg(ctx, msg, jetstream.WithRetryAttempts(0))
-	if err == nil && j.Commit != nil {
-		err = j.Commit(ctx)
-	}
-	if err != nil {
+	if err = j.Commit.after(ctx, err); err != nil {
 		return Ack{}, fmt.Errorf("publish %s: %w", subject, err)
 	}
 	return Ack{Subject: subject, Stream: j.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil

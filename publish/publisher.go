@@ -36,8 +36,7 @@ type Publisher struct {
 	// Upkeep ensures the stream if events go directly to a remote NATS. Publish then retries until ctx ends, and takes MaxBytes from
 	// there; nil: it tries once.
 	Upkeep *Upkeep
-	// Commit syncs acknowledged events to disk; nil if the acknowledgement already guarantees that.
-	Commit func(ctx context.Context) error
+	Commit Commit // of acknowledged events
 
 	calls  sync.WaitGroup // Publish calls in progress
 	failed atomic.Int64   // when an event last could not be stored, in Unix nanoseconds; 0: one was stored since
@@ -50,10 +49,7 @@ func (p *Publisher) Publish(ctx context.Context, events ...Event) ([]Ack, error)
 	p.calls.Add(1)
 	defer p.calls.Done()
 	acks, err := p.publish(ctx, events)
-	if err == nil && p.Commit != nil {
-		err = p.Commit(ctx)
-	}
-	if err != nil {
+	if err = p.Commit.after(ctx, err); err != nil {
 		if !errors.Is(err, ErrTooLarge) && (p.Upkeep == nil || !Temporary(err)) { // Ready itself detects temporary errors of a remote
 			p.failed.Store(time.Now().UnixNano())
 		}

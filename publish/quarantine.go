@@ -16,8 +16,7 @@ type Quarantine struct {
 	Prefix  string // first token of the events' subjects
 	// Upkeep ensures the stream if it is on a remote NATS. Keep then retries until ctx ends; nil: it tries once.
 	Upkeep *Upkeep
-	// Commit syncs what is kept to disk; nil if the acknowledgement already guarantees that.
-	Commit func(ctx context.Context) error
+	Commit Commit // of what is kept
 }
 
 // Keep stores body, a callback without its secrets, under id. It returns nil only when the copy would survive a power cut.
@@ -40,8 +39,5 @@ func (q *Quarantine) Keep(ctx context.Context, source, id string, body []byte) e
 	if err != nil {
 		return fmt.Errorf("keep callback %s: %w", id, err)
 	}
-	if q.Commit != nil {
-		return q.Commit(ctx)
-	}
-	return nil
+	return q.Commit.after(ctx, nil)
 }

@@ -17,8 +17,7 @@ type Refused struct {
 	Shelf
 	Journal *Journal // the messages come from it, and return to its end; nil: there are none
 	Conn    *Conn
-	// Commit syncs what is kept to disk; nil if the acknowledgement already guarantees that.
-	Commit func(ctx context.Context) error
+	Commit  Commit // of what is kept
 }
 
 const (
@@ -40,10 +39,7 @@ func (r *Refused) keep(ctx context.Context, sequence uint64, msg *nats.Msg, reas
 	header[nats.MsgIdHdr] = []string{fmt.Sprintf("%s:%d", id, sequence)}
 	kept := &nats.Msg{Subject: r.Stream + "." + strings.TrimPrefix(msg.Subject, r.Journal.Stream+"."), Header: header, Data: msg.Data}
 	_, err := r.Conn.js.PublishMsg(ctx, kept, jetstream.WithRetryAttempts(0))
-	if err == nil && r.Commit != nil {
-		err = r.Commit(ctx)
-	}
-	if err != nil {
+	if err = r.Commit.after(ctx, err); err != nil {
 		return fmt.Errorf("set %s aside in %s: %w", id, r.Stream, err)
 	}
 	return nil

@@ -15,9 +15,8 @@ import (
 type Shelf struct {
 	Stream string
 	// Reach returns the connection to the server that has the stream, or why there is none now.
-	Reach func() (*Conn, error)
-	// CommitAll syncs a deletion to disk; nil if the acknowledgement already guarantees that.
-	CommitAll func(ctx context.Context) error
+	Reach     func() (*Conn, error)
+	CommitAll Commit // of a deletion
 }
 
 // idHeader holds the id of a kept message, so that one is found without reading its body.
@@ -93,8 +92,5 @@ func (s *Shelf) Drop(ctx context.Context, kept Kept) error {
 	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
 		return fmt.Errorf("drop %s: %w", kept.ID, err)
 	}
-	if s.CommitAll != nil {
-		return s.CommitAll(ctx)
-	}
-	return nil
+	return s.CommitAll.after(ctx, nil)
 }

@@ -66,11 +66,8 @@ func (l *local) ensure(ctx context.Context, config publish.StreamConfig) (publis
 // commits reports whether Committers sync streams; else the server does, or nothing.
 func (l *local) commits() bool { return l.serves.Sync == embedded.Sync{} }
 
-// onDisk syncs a stream, after an acknowledgement and after a deletion; nil where the acknowledgement already means that, or
-// nothing is synced.
-type onDisk struct {
-	commit, all func(ctx context.Context) error
-}
+// onDisk syncs a stream, after an acknowledgement and after a deletion.
+type onDisk struct{ commit, all publish.Commit }
 
 // openCommitters returns what syncs a stream that takes events, and the one beside it.
 func (l *local) openCommitters(ctx context.Context, stream publish.Stream, beside string, metrics *publish.Metrics) (first, second onDisk, err error) {
