@@ -35,13 +35,7 @@ func configCommand() *cobra.Command {
 
 func printConfig(out io.Writer, variables []config.Variable, asJSON bool) error {
 	if asJSON {
-		encoder := terminal.JSONEncoder(out)
-		for _, v := range variables {
-			if err := encoder.Encode(v); err != nil {
-				return err
-			}
-		}
-		return nil
+		return terminal.WriteJSONLines(out, variables)
 	}
 	providers := bridge.Known().Providers()
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)

@@ -172,13 +172,7 @@ func findingsOf(check string, err error) []finding {
 
 func printFindings(out io.Writer, findings []finding, asJSON bool) error {
 	if asJSON {
-		encoder := terminal.JSONEncoder(out)
-		for _, one := range findings {
-			if err := encoder.Encode(one); err != nil {
-				return err
-			}
-		}
-		return nil
+		return terminal.WriteJSONLines(out, findings)
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, one := range findings {

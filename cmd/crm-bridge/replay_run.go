@@ -127,14 +127,10 @@ func (p *replayPlan) count(cmd *cobra.Command, span *publish.Span, bar *terminal
 // showCounts prints a dry run: as a table, or as JSON lines.
 func showCounts(out io.Writer, all []replay.SubjectCount, asJSON bool) error {
 	if asJSON {
-		for _, one := range all {
-			var line bytes.Buffer
-			if err := terminal.JSONEncoder(&line).Encode(one); err != nil {
-				return err
-			}
-			terminal.Say(out, "%s", terminal.VisibleJSON(line.Bytes()))
-		}
-		return nil
+		var lines bytes.Buffer
+		err := terminal.WriteJSONLines(&lines, all)
+		terminal.Say(out, "%s", terminal.VisibleJSON(lines.Bytes()))
+		return err
 	}
 	table := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	terminal.Say(table, "SUBJECT\tEVENTS\tFIRST\tLAST\n")

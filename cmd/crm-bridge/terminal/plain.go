@@ -51,6 +51,17 @@ func Plainly(err error) string {
 	return strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(text)
 }
 
+// WriteJSONLines writes each of all as a line of JSON.
+func WriteJSONLines[of any](out io.Writer, all []of) error {
+	encoder := JSONEncoder(out)
+	for _, one := range all {
+		if err := encoder.Encode(one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // JSONEncoder writes JSON as people read it: < > and & as they are.
 func JSONEncoder(out io.Writer) *json.Encoder {
 	encoder := json.NewEncoder(out)
