@@ -12,8 +12,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Follower reads the events of a stream as they come: each once and in order, whatever becomes of the connection, the server
-// or the stream in between. Set the fields once.
+// Follower reads the events of a stream as they arrive, each once and in order, across losses of the connection, the server or the
+// stream. Set the fields once.
 type Follower struct {
 	Reach    func(ctx context.Context) (*Conn, error) // connects; called again after each loss, because a password may have changed
 	Stream   string
@@ -28,31 +28,31 @@ const (
 	// followFirst and followLast are the waits between two attempts to reach the stream, doubling from the first to the second.
 	followFirst = 100 * time.Millisecond
 	followLast  = 2 * time.Second
-	// followBatch is how many messages a follower asks for at once.
+	// followBatch is how many messages a follower requests at once.
 	followBatch = 128
-	// followExpires is when the server must have said something: one that keeps its connections and says nothing is found so.
+	// followExpires is when the server must have answered, so that a silent one is noticed.
 	followExpires = 5 * time.Second
-	// followQuiet is how long after a loss other reasons are not told: a server that starts has, for a moment, no stream.
+	// followQuiet is how long after a loss further reasons are not reported: a starting server has no stream for a moment.
 	followQuiet = 3 * time.Second
-	// followKept is how long the server remembers a follower that is gone without a word.
+	// followKept is how long the server keeps the consumer of a follower that has died.
 	followKept = time.Minute
 )
 
-// position is where a follower stands in its stream.
+// position is that of a follower in its stream.
 type position struct {
 	made  time.Time // when the stream was made; zero: it was not seen yet
 	next  uint64    // sequence to go on with; 0: that of the first message since a time
 	since time.Time // that time
 	last  uint64    // sequence of the last message that was read; 0: none was
 	seen  time.Time // when the stream took it; before the first: when reading began
-	news  string    // what is not as it was and was not told yet
+	news  string    // what has changed and was not reported yet
 }
 
 // halt is the error with which the reader of the messages ended it.
 type halt struct{ error }
 
-// Follow calls each for every message until ctx ends or each returns an error, which it returns. A stream that cannot be
-// reached at the first attempt is an error; later it is waited for, as long as it takes.
+// Follow calls each for every message until ctx ends or each returns an error, which it returns. If the stream cannot be reached at the
+// first attempt, it returns an error; later it waits for it.
 func (f *Follower) Follow(ctx context.Context, each func(Stored) error) error {
 	var at position
 	var said string // why nothing can be read; empty: it can
@@ -93,8 +93,8 @@ func (f *Follower) lost(why error) {
 	}
 }
 
-// attempt reads over one connection with one consumer, for as long as everything goes well. The client library would go on
-// by itself, but after a stream was recreated it would wait for sequences that come in a year.
+// attempt reads over one connection with one consumer until anything fails. The client library would resume by itself, but after a
+// stream was recreated it would wait for the old sequences.
 func (f *Follower) attempt(ctx context.Context, at *position, each func(Stored) error, opened func(remark string)) error {
 	ctx, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
@@ -161,7 +161,7 @@ func (p *position) isIn(ctx context.Context, stream jetstream.Stream) bool {
 	return err != nil || msg.Time.Equal(p.seen)
 }
 
-// stand finds the place to go on in a stream, and notes what is not as it was.
+// stand finds the position to resume at, and notes what has changed.
 func (f *Follower) stand(at *position, info *jetstream.StreamInfo, asRead bool) error {
 	state := info.State
 	switch {

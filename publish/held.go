@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// IDSet is which repeatable ids a stream held when it was asked. Eight bytes of a digest are kept of each: that
-// any of four million new ids is taken for another of as many has a chance of one in a million.
+// IDSet holds the repeatable ids that a stream held, eight bytes of a digest of each: with four million of them the chance that any of
+// four million others is mistaken for one is one in a million.
 type IDSet struct{ digests []uint64 } // sorted
 
 // MaxHeld is how many ids fit 32 MiB.
@@ -35,8 +35,8 @@ func digestOf(id string) uint64 {
 // randomID is how long an id is that no event repeats.
 const randomID = len("0198c1f0-0000-7000-8000-000000000000")
 
-// Held returns the ids of the events on a subject, which may have wildcards, that the stream holds within bounds. It reads
-// headers alone. The error is ErrTooManyHeld where there are more than limit; 0: no limit.
+// Held returns the ids of the events on a subject, which may have wildcards, that the stream holds within bounds. It reads headers
+// only. The error is ErrTooManyHeld if there are more than limit; 0: no limit.
 func (p *Publisher) Held(ctx context.Context, subject string, bounds Bounds, limit int) (*IDSet, error) {
 	held := &IDSet{}
 	span, err := p.Conn.OpenSpan(ctx, p.Stream, []string{subject}, bounds)

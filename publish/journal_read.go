@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	// pullBatch is how many of the journal's messages a request asks for; pullExpires is when it ends without them.
+	// pullBatch is how many of the journal's messages are requested at once; pullExpires is when a request ends without them.
 	pullBatch   = 256
 	pullExpires = 30 * time.Second
 )
 
-// read begins to read the journal from its first message, each message once and none left out.
+// read begins to read the journal from its first message, each once and without gaps.
 func (j *Journal) read(ctx context.Context) (*puller, error) {
 	err := j.renewConsumer(ctx)
 	if err != nil {
@@ -29,9 +29,9 @@ func (j *Journal) read(ctx context.Context) (*puller, error) {
 	return p, nil
 }
 
-// renewConsumer recreates the journal's only consumer, so that it begins with the first message, whatever an earlier one
-// was given: the journal holds just what the remote has not acknowledged. Messages leave the journal in the order in which
-// they are acknowledged: only so does the server not rewrite finished blocks, which no Committer would sync.
+// renewConsumer recreates the journal's only consumer, so that it begins with the first message: the journal holds just what the remote
+// has not acknowledged. Messages leave the journal in the order of their acknowledgements. In any other order the server would rewrite
+// finished blocks, which no Committer syncs.
 func (j *Journal) renewConsumer(ctx context.Context) error {
 	err := j.Conn.js.DeleteConsumer(ctx, j.Stream, forwarding)
 	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {

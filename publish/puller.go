@@ -13,24 +13,22 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// puller asks a consumer for messages: of the journal, of a Span and of a Follower. nats.go's own reading has no room for the
-// word with which the server ends a request that bounds bytes ("409 Batch Completed"): it drops a message in its place, and
-// leaves that to a redelivery, which would come out of order.
+// puller pulls messages from a consumer: of the journal, of a Span and of a Follower. nats.go's own reading drops a message for the
+// status that ends a request with a bound of bytes ("409 Batch Completed"), and its redelivery would come out of order.
 //
-// It has at most two requests open, so that the next messages are on their way while
-// the last ones are used, and each request bounds bytes: however large messages are, no more of them waits than the server
-// lets wait for a connection.
+// At most two requests are open, so that the next messages are in flight while the last ones are used. Each bounds bytes, so that
+// large messages do not exceed what the server lets wait for a connection.
 type puller struct {
 	conn     *nats.Conn
 	sub      *nats.Subscription
 	subject  string // of requests for more
-	inbox    string // below it each request has a subject of its own, for what the server says of it
+	inbox    string // each request has a subject below it, for its status
 	messages chan *nats.Msg
 	open     []pullRequest
 	batch    int // messages that a request asks for
 	expires  time.Duration
-	waits    bool // for messages, however long they take to come; else next returns errStale
-	large    bool // the next message is larger than a request asks for
+	waits    bool // for messages, for as long as it takes; else next returns errStale
+	large    bool // the next message is larger than pullBytes
 	requests int
 	got      uint64 // messages that have come
 	remove   func() // removes the consumer; nil: it stays
@@ -44,18 +42,17 @@ type pullRequest struct {
 }
 
 const (
-	// pullBytes is more than a thousand usual events. A message that is larger is asked for alone.
+	// pullBytes bounds a request, in bytes: more than a thousand usual events. A larger message is requested alone.
 	pullBytes = 4 << 20
-	// statuses is room for what the server says of a request besides its messages. It ends each with a word, also one that
-	// was served in full.
+	// statuses is room for the status that ends each request, even one that was served in full.
 	statuses = 16
 )
 
-// errStale says that a consumer yields nothing more, and that another one may.
+// errStale says that a consumer delivers nothing more, and that another one may.
 var errStale = errors.New("no more messages")
 
-// pull begins to read a stream from a sequence on, with a consumer that acknowledges nothing, which the server forgets when it
-// has not been used for so long as config says. pending is how many messages there are now.
+// pull begins to read a stream from a sequence on, with a consumer that acknowledges nothing and that the server removes after
+// config.InactiveThreshold. pending is how many messages there are now.
 func (c *Conn) pull(ctx context.Context, stream string, from uint64, config jetstream.ConsumerConfig, batch int, expires time.Duration) (p *puller, pending uint64, err error) {
 	config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, from
 	info, err := c.consumer(ctx, stream, config)
@@ -65,7 +62,7 @@ func (c *Conn) pull(ctx context.Context, stream string, from uint64, config jets
 	if p, err = c.puller(stream, info.Name, batch, expires); err != nil {
 		return nil, 0, err
 	}
-	p.remove = func() { // a courtesy: the server forgets it anyway
+	p.remove = func() { // otherwise the server removes it later
 		gone, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		if c.nats.IsConnected() {
@@ -123,11 +120,11 @@ func (p *puller) next(ctx context.Context, idle func()) (*nats.Msg, error) {
 	}
 }
 
-// askForMore keeps the next messages on their way.
+// askForMore requests the next messages before the last ones are used up.
 func (p *puller) askForMore() error {
 	switch {
 	case p.large && len(p.open) > 0:
-		return nil // the large message must come alone
+		return nil // the large message is requested alone
 	case p.large:
 		p.large = false
 		return p.ask(1, MaxPayload+1<<20)
@@ -154,19 +151,19 @@ func (p *puller) handleStatus(subject, status, description string) error {
 		return nil
 	case status == "409" && strings.Contains(description, "batch completed"):
 		return nil
-	case status == "503": // the consumer is gone: it was not used for too long
+	case status == "503": // the consumer was removed: it was not used for too long
 		return errStale
 	case status == "408" || status == "404":
-		// A bridge's server ends a request early that brings much at once.
+		// The gate of an embedded server ends large requests early.
 		if !p.waits && len(p.open) == 0 && of.number > 0 && of.got == p.got && time.Since(of.at) >= p.expires/2 {
-			return errStale // what was to come has left the stream
+			return errStale // what was expected has left the stream
 		}
 		return nil
 	}
 	return fmt.Errorf("the server says %s %s", status, description)
 }
 
-// ask asks for messages of so many bytes.
+// ask requests messages, up to a number of bytes.
 func (p *puller) ask(batch, bytes int) error {
 	request, err := json.Marshal(map[string]any{"batch": batch, "max_bytes": bytes, "expires": p.expires.Nanoseconds()})
 	if err != nil {
@@ -201,8 +198,7 @@ func (p *puller) receive(ctx context.Context, idle func()) (*nats.Msg, error) {
 	}
 }
 
-// received reads where a message of the consumer stands in the stream, or returns an error where one that was sent before it has
-// not come.
+// received returns a message of the consumer with its position in the stream, or an error if one that was sent before it is missing.
 func (p *puller) received(msg *nats.Msg) (Stored, error) {
 	meta, err := msg.Metadata()
 	if err != nil {

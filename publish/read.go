@@ -13,17 +13,17 @@ import (
 	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
-// Stored is a message as it stands in a stream.
+// Stored is a message of a stream.
 type Stored struct {
 	Subject  string
 	Sequence uint64
-	At       time.Time // when the stream took it
-	Pending  uint64    // how many of the messages that are read came behind it, when the server sent it
+	At       time.Time // when it was stored
+	Pending  uint64    // messages to read that were stored after it, when the server sent it
 	Header   map[string][]string
 	Data     []byte
 }
 
-// Event reads the message, in whatever mode it was stored.
+// Event decodes the message, in either content mode.
 func (s Stored) Event() (event.Event, error) { return ParseEvent(s.Header, s.Data) }
 
 // In returns the stored event in a content mode: headers, content-type among them, and body. The headers are those of CloudEvents'
@@ -51,7 +51,7 @@ func (s Stored) In(mode Mode) (header map[string][]string, body []byte, err erro
 // written is how the bridge, and the SDK, begin an event in the structured mode.
 const written = `{"specversion":"1.0","id":"`
 
-// JSON returns the event in the structured mode, on one line. One that was stored so is checked to be JSON, and not decoded.
+// JSON returns the event in the structured mode, on one line. If it was stored so, it is only checked to be JSON.
 func (s Stored) JSON() (json.RawMessage, error) {
 	if s.structured() && bytes.HasPrefix(s.Data, []byte(written)) && isOneLine(s.Data) {
 		return s.Data, nil
@@ -84,8 +84,8 @@ func (s Stored) IsEvent() bool {
 	return s.structured() || len(s.Header[attributePrefix+"specversion"]) > 0
 }
 
-// AppendLine appends the message as a line of JSON: {"subject","sequence","storedAt","event"}. Where it is not an event, the
-// line has its error in place of the event, in the words of plain, and the error is returned too.
+// AppendLine appends the message as a line of JSON: {"subject","sequence","storedAt","event"}. If it is not an event, the line has
+// the error, in the words of plain, in place of the event, and the error is returned too.
 func (s Stored) AppendLine(to []byte, plain func(error) string) ([]byte, error) {
 	event, err := s.JSON()
 	to = jsontext.AppendMember(append(to, '{'), "subject", s.Subject)

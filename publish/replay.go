@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Replay publishes messages of a stream once more, on subjects of a job's own in another stream.
+// Replay publishes messages of a stream again, on a job's own subjects in another stream.
 type Replay struct {
 	Conn   *Conn
 	Stream string // the one that takes them
@@ -20,10 +20,10 @@ type Replay struct {
 	Job    string // a token of subjects
 }
 
-// ErrFull says that a stream refuses what would push out what it holds.
+// ErrFull says that a full stream rejects new messages.
 var ErrFull = errors.New("the stream is full")
 
-// replayedFrom is the header of a replayed message that tells the sequence of the one that it repeats.
+// replayedFrom is the header with the sequence of the message that a replayed one repeats.
 const replayedFrom = "crm-replay-sequence"
 
 // Subjects are those of the job.
@@ -34,7 +34,7 @@ func (r *Replay) Subject(live string) string {
 	return r.Prefix + "-replay." + r.Job + "." + strings.TrimPrefix(live, r.Prefix+".")
 }
 
-// message is a stored message as it is replayed: as it stands, but for what the server understands of its headers.
+// message returns a stored message as it is replayed: verbatim, but without headers that the server would interpret.
 func (r *Replay) message(m Stored, id string) *nats.Msg {
 	header := make(nats.Header, len(m.Header)+3)
 	for name, values := range m.Header {
@@ -48,7 +48,7 @@ func (r *Replay) message(m Stored, id string) *nats.Msg {
 	return &nats.Msg{Subject: r.Subject(m.Subject), Header: header, Data: m.Data}
 }
 
-// Sending is a message on its way.
+// Sending is a message in flight.
 type Sending struct {
 	subject string
 	future  jetstream.PubAckFuture
@@ -72,8 +72,8 @@ func (s *Sending) Settled() bool {
 	return len(s.future.Ok()) > 0 || len(s.future.Err()) > 0
 }
 
-// Wait returns when the stream has acknowledged the message. The error is ErrTooLarge for a message that it never takes,
-// ErrFull where it has no room; after any other the message may still be stored.
+// Wait returns when the stream has acknowledged the message. The error is ErrTooLarge if the stream rejects it permanently, ErrFull if
+// the stream is full; after any other error the message may still be stored.
 func (s *Sending) Wait(ctx context.Context) (Ack, error) {
 	late := time.NewTimer(settles)
 	defer late.Stop()
@@ -117,8 +117,7 @@ func (r *Replay) Last(ctx context.Context) (sequence uint64, own time.Time, err 
 	return stream.CachedInfo().State.LastSeq, last.Time, nil
 }
 
-// Held returns the sequences of the messages that were replayed already, as far as they stand behind a sequence of the
-// stream that takes them.
+// Held returns the sequences of the messages that were replayed already, after a sequence of the stream that holds the replayed ones.
 func (r *Replay) Held(ctx context.Context, after uint64) (map[uint64]bool, error) {
 	held := map[uint64]bool{}
 	span, err := r.Conn.OpenSpan(ctx, r.Stream, []string{r.Subjects()}, Bounds{From: after + 1})
@@ -137,8 +136,8 @@ func (r *Replay) Held(ctx context.Context, after uint64) (map[uint64]bool, error
 	return held, err
 }
 
-// Forget removes all that the job has replayed, and returns from when on its ids may be used once more: before, the
-// duplicates window would swallow them.
+// Forget removes all that the job has replayed, and returns when its ids can be used again: until then the stream would drop them as
+// duplicates.
 func (r *Replay) Forget(ctx context.Context) (free time.Time, err error) {
 	stream, err := r.Conn.stream(ctx, r.Stream)
 	if err != nil {

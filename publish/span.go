@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Span is a part of a stream that has an end: what is stored later is not in it. It is read without a trace on the server.
+// Span is a part of a stream that has an end: what is stored later is not in it. Reading it leaves nothing on the server.
 type Span struct {
 	Conn        *Conn
 	Stream      string
@@ -21,11 +21,11 @@ type Span struct {
 	Patience time.Duration
 	// Idle is called before Each waits for messages; nil: nothing is.
 	Idle func()
-	// Failed is told why reading failed and is tried again; nil: nobody is.
+	// Failed is called with why reading failed and is retried; nil: it is not.
 	Failed func(error)
 }
 
-// Bounds say where a span begins and ends; what is zero does not bound it.
+// Bounds limit a span; zero values do not.
 type Bounds struct {
 	Since    time.Time // stored then or later
 	Until    time.Time // stored before
@@ -43,7 +43,7 @@ func (c *Conn) OpenSpan(ctx context.Context, stream string, subjects []string, b
 	}
 	info := have.CachedInfo()
 	for _, filter := range uncovered(info.Config, subjects) {
-		// The stream's subjects may have been others once, and what it took then is still there.
+		// Messages of a stream's former subjects may still be in it.
 		if held, err := have.Info(ctx, jetstream.WithSubjectFilter(filter)); err != nil {
 			return nil, fmt.Errorf("read stream %s: %w", stream, err)
 		} else if len(held.State.Subjects) == 0 {
@@ -74,13 +74,13 @@ func (c *Conn) OpenSpan(ctx context.Context, stream string, subjects []string, b
 	return s, nil
 }
 
-// Count returns how many messages of the span there are from a sequence on; a few less where the stream takes very many.
+// Count returns how many messages of the span there are from a sequence on; a few less while the stream stores hundreds a second.
 func (s *Span) Count(ctx context.Context, from uint64) (uint64, error) {
 	if from = max(from, s.First); from > s.Last {
 		return 0, nil
 	}
 	least := uint64(0)
-	for range 10 { // what is stored between the questions would count
+	for range 10 { // what is stored between the requests would count
 		behind, err := s.pending(ctx, s.Last+1)
 		if err != nil {
 			return 0, err

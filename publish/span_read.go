@@ -20,8 +20,8 @@ type reading struct {
 	failed error // what each returned
 }
 
-// Each calls each for every message of the span, in order, each once, until each returns an error, which it returns. It
-// goes on after a lost connection where it was. The data of a message is valid for good.
+// Each calls each once for every message of the span, in order, until each returns an error, which it returns. It resumes after a lost
+// connection. The data of a message stays valid.
 func (s *Span) Each(ctx context.Context, each func(Stored) error) error {
 	at := &reading{next: s.First, each: each}
 	good := time.Now()
@@ -40,7 +40,7 @@ func (s *Span) Each(ctx context.Context, each func(Stored) error) error {
 			good = time.Now()
 		}
 		if err == nil && !at.done && at.next == before {
-			err = fmt.Errorf("read stream %s: the server says that there is more, and sends nothing", s.Stream)
+			err = fmt.Errorf("read stream %s: the server reports more messages and sends none", s.Stream)
 		}
 		if err == nil {
 			continue
@@ -96,7 +96,7 @@ func (s *Span) read(ctx context.Context, at *reading) error {
 	return nil
 }
 
-// pull gives messages to at.each until it has seen the last of the span.
+// pull passes messages to at.each up to the last of the span.
 func (s *Span) pull(ctx context.Context, p *puller, at *reading) error {
 	for {
 		msg, err := p.next(ctx, s.Idle)
@@ -128,8 +128,8 @@ func (s *Span) pull(ctx context.Context, p *puller, at *reading) error {
 // errBehind says that the copy of the stream that was read lacks what others have.
 var errBehind = errors.New("the server's copy is behind")
 
-// end notes that there is nothing more, where a consumer has said so. Of several copies only the leader's is complete: what
-// was acknowledged may reach the others a moment later, and one that comes back long after.
+// end notes that there is nothing more, as the consumer reports. Of several copies only the leader's is complete: the others may get
+// an acknowledged message later.
 func (s *Span) end(ctx context.Context, at *reading) error {
 	filters := s.Subjects
 	if len(filters) == 0 {
