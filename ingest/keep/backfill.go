@@ -17,7 +17,7 @@ type Backfill struct {
 	State            ingest.Store // of the ledgers
 	Lister           ingest.Lister
 	Accept           ingest.Accept
-	Stream           Stream
+	Stream           Contents
 	DryRun           bool // read and count, but accept nothing
 	Again            bool // read what was read before, too
 
@@ -27,8 +27,8 @@ type Backfill struct {
 	ReadBefore func(ReadSpan)      // called with each span that is left out because it was read
 }
 
-// Stream is what a Backfill asks of the stream that takes its events.
-type Stream struct {
+// Contents are what a Backfill asks of the stream that takes its events.
+type Contents struct {
 	// IDs returns the ids of the events that Accept makes of a change, or the error with which it rejects it.
 	IDs func(change ingest.Change) ([]string, error)
 	// Last returns the sequence of the last event.

@@ -62,12 +62,12 @@ func (a *accepted) accept(_ context.Context, changes []ingest.Change) (acks []in
 	return acks, nil
 }
 
-func (a *accepted) stream() keep.Stream {
+func (a *accepted) stream() keep.Contents {
 	behind := func(n int) (keep.Held, error) {
 		held := slices.Clone(a.ids[n:])
 		return func(id string) bool { return slices.Contains(held, id) }, nil
 	}
-	return keep.Stream{
+	return keep.Contents{
 		IDs: func(change ingest.Change) ([]string, error) {
 			if change.IDs[0] == a.refuses {
 				return nil, ingest.ErrMalformed

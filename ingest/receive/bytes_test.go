@@ -149,7 +149,7 @@ func TestBodyAsLongAsTheBudget(t *testing.T) {
 func TestReadersOfDocumentsAreBounded(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
 	b := open(func(h *receive.Handler) {
-		h.Public = map[string]receive.Page{"/page": func(string) (http.Header, []byte, bool) {
+		h.Public = map[string]receive.PublicFile{"/page": func(string) (http.Header, []byte, bool) {
 			entered <- struct{}{}
 			<-release
 			return http.Header{}, nil, true

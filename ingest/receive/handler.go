@@ -42,7 +42,7 @@ type Handler struct {
 	TrustedProxies ingest.Networks // peers whose X-Forwarded-For is trusted
 
 	Missed  func(key string, at time.Time) // called with the CRM.Key of refused callbacks that the CRM may not repeat (DESIGN.md, 12); nil: not called
-	Public  map[string]Page                // documents that everyone may GET, by path pattern
+	Public  map[string]PublicFile          // documents that everyone may GET, by path pattern
 	Log     *slog.Logger
 	Metrics *Metrics
 
@@ -50,9 +50,9 @@ type Handler struct {
 	misses   misses
 }
 
-// Page returns the document at a path, with the headers of its answer; ok is false if there is none. It may be cached for an hour
+// PublicFile returns the document at a path, with the headers of its answer; ok is false if there is none. It may be cached for an hour
 // unless its Cache-Control says otherwise.
-type Page func(path string) (header http.Header, body []byte, ok bool)
+type PublicFile func(path string) (header http.Header, body []byte, ok bool)
 
 var pathParam = regexp.MustCompile(`\{([a-z]+)\}`)
 

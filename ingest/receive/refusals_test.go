@@ -112,7 +112,7 @@ func (hungUp) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
 // Clients that hang up before their answer write nothing to the log.
 func TestHangUpsAreNotLogged(t *testing.T) {
 	b := open(func(h *receive.Handler) {
-		h.Public = map[string]receive.Page{"/page": func(string) (http.Header, []byte, bool) { return http.Header{}, []byte("page"), true }}
+		h.Public = map[string]receive.PublicFile{"/page": func(string) (http.Header, []byte, bool) { return http.Header{}, []byte("page"), true }}
 	})
 	for _, path := range []string{"/page", "/elsewhere"} {
 		b.HTTP().ServeHTTP(hungUp{httptest.NewRecorder()}, httptest.NewRequest(http.MethodGet, path, nil))

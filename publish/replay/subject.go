@@ -23,13 +23,13 @@ type Subject struct {
 
 	held     map[uint64]bool // sequences beyond the job's own that were replayed
 	most     uint64          // the greatest of them
-	inFlight []delivery      // in order
+	inFlight []sentMessage   // in order
 	size     int             // bytes in flight
 	reported Report          // what is done and was not reported yet
 }
 
-// delivery is a message in flight, and those behind it that need not be.
-type delivery struct {
+// sentMessage is a message in flight, and those behind it that need not be.
+type sentMessage struct {
 	sequence uint64
 	counts   Tally
 	size     int
@@ -79,7 +79,7 @@ func (t *Subject) Deliver(ctx context.Context, m publish.Stored) (Report, error)
 	case err != nil:
 		return Report{}, LostError{err}
 	}
-	t.inFlight = append(t.inFlight, delivery{sequence: m.Sequence, counts: Tally{Read: 1, Events: 1}, size: len(m.Data), sending: sending, refused: refused})
+	t.inFlight = append(t.inFlight, sentMessage{sequence: m.Sequence, counts: Tally{Read: 1, Events: 1}, size: len(m.Data), sending: sending, refused: refused})
 	t.size += len(m.Data)
 	return t.await(ctx, func() bool { return len(t.inFlight) >= atOnce || t.size >= bytesAtOnce || t.settled() })
 }
@@ -161,7 +161,7 @@ func (t *Subject) Skip(ctx context.Context, sequence uint64, counts Tally) (Repo
 		last.sequence = sequence
 		last.counts.add(counts)
 	default:
-		t.inFlight = append(t.inFlight, delivery{sequence: sequence, counts: counts})
+		t.inFlight = append(t.inFlight, sentMessage{sequence: sequence, counts: counts})
 	}
 	return t.await(ctx, t.settled)
 }

@@ -190,7 +190,7 @@ func briefly(contentType string) http.Header {
 }
 
 // schemaOf serves the schemas of families.
-func schemaOf(set schemas.Set) receive.Page {
+func schemaOf(set schemas.Set) receive.PublicFile {
 	return func(path string) (http.Header, []byte, bool) {
 		contentType, body, ok := set.Document(path)
 		return http.Header{"Content-Type": {contentType}}, body, ok

@@ -74,7 +74,7 @@ func newBackfill(provider, module string, mapping *transform.Mapping, publisher 
 	to, of := bridge.Pipeline{Mapping: mapping, Publisher: publisher}, publisher.Prefix+"."+provider+"."
 	return &keep.Backfill{
 		Provider: provider, Module: module, Accept: to.Accept,
-		Stream: keep.Stream{
+		Stream: keep.Contents{
 			IDs:  to.IDs,
 			Last: func(ctx context.Context) (uint64, error) { return publisher.Conn.LastSequence(ctx, publisher.Stream) },
 			HeldBehind: func(ctx context.Context, sequence uint64) (keep.Held, error) {
