@@ -219,7 +219,7 @@ func OpenCommitter(dir, stream string, options Options) (*Committer, error) {
 	c := &Committer{Options: options, files: blockFiles{folder: blocksOf(dir, stream), flush: flush, holds: options.Holds, index: -1}}
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
 	defer cancel()
-	if err := c.Commit(ctx); err != nil {
+	if err := c.Ready(ctx); err != nil { // not Commit: no callback waits for it
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
