@@ -5,9 +5,7 @@ package hubspot
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -35,38 +33,17 @@ type Config struct {
 	Hubspot struct {
 		ClientSecret ingest.SecretList `split_words:"true" secret:"true" desc:"client secret of the app, which signs its webhooks; a list while rotating"`
 		ClientID     string            `split_words:"true" desc:"client id of the app; needed for the journal alone"`
-		Portals      Portals           `split_words:"true" desc:"ids of the portals (accounts) whose changes are accepted; those of others are ignored; empty: all that the app's signature authenticates"`
+		Portals      ingest.AccountIDs `split_words:"true" desc:"ids of the portals (accounts) whose changes are accepted; those of others are ignored; empty: all that the app's signature authenticates"`
 		AccessToken  AccessTokens      `split_words:"true" secret:"true" desc:"access token of a private app, for backfills and repairs; of several portals: portal:token,…"`
 		Journal      Wanted            `split_words:"true" desc:"what to read from the webhooks journal: object types, each with the properties whose changes are reported: contact:email+phone,deal:amount+dealstage,2-3508482"`
 		API          struct {
-			URL APIURL `default:"https://api.hubapi.com" desc:"HubSpot's API and OAuth server; over http only for tests"`
+			URL ingest.BaseURL `default:"https://api.hubapi.com" desc:"HubSpot's API and OAuth server; over http only for tests"`
 		}
 	}
 }
 
-// Portals are ids of portals, separated by commas.
-type Portals []string
-
+// portalID is a portal's id.
 var portalID = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
-
-// Decode reads portals from an environment variable.
-func (p *Portals) Decode(value string) error {
-	var portals Portals
-	for entry := range strings.SplitSeq(value, ",") {
-		if entry = strings.TrimSpace(entry); entry == "" {
-			continue
-		}
-		if !portalID.MatchString(entry) {
-			return errors.New("must be portal ids such as 44001122, separated by commas")
-		}
-		portals = append(portals, entry)
-	}
-	*p = portals
-	return nil
-}
-
-// accept reports whether changes of a portal are accepted.
-func (p Portals) accept(portal string) bool { return len(p) == 0 || slices.Contains(p, portal) }
 
 // AccessTokens are access tokens by portal; that of "" is of the only portal, which is not named.
 type AccessTokens map[string]string
@@ -93,18 +70,5 @@ func (a *AccessTokens) Decode(value string) error {
 		return errors.New("must name the portal of each token: portal:token,portal:token")
 	}
 	*a = tokens
-	return nil
-}
-
-// APIURL is the address of the API.
-type APIURL string
-
-// Decode reads the address from an environment variable.
-func (a *APIURL) Decode(value string) error {
-	u, err := url.Parse(strings.TrimSpace(value))
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return errors.New("must be a URL such as https://api.hubapi.com")
-	}
-	*a = APIURL(strings.TrimRight(u.String(), "/"))
 	return nil
 }

@@ -103,7 +103,7 @@ func TestCRM(t *testing.T) {
 func lister(t *testing.T, s schemas.Change) ingest.Lister {
 	t.Helper()
 	setup := setup(func(c *hubspot.Config) {
-		c.Hubspot.AccessToken, c.Hubspot.Portals = hubspot.AccessTokens{"": accessToken}, hubspot.Portals{s.Account}
+		c.Hubspot.AccessToken, c.Hubspot.Portals = hubspot.AccessTokens{"": accessToken}, ingest.AccountIDs{s.Account}
 	})
 	setup.State = ingesttest.State()
 	crm, err := hubspot.Open(setup)

@@ -84,7 +84,7 @@ func parseTime(text string) time.Time {
 var words = map[string]string{"creation": "create", "propertyChange": "edit", "deletion": "delete"}
 
 // decode converts an event of a callback. ErrIgnored: its portal is not one of those that are accepted.
-func decode(raw rawJSON, portals Portals) (change ingest.Change, err error) {
+func decode(raw rawJSON, portals ingest.AccountIDs) (change ingest.Change, err error) {
 	m, err := readMembers(raw)
 	if err != nil {
 		return change, err
@@ -96,7 +96,7 @@ func decode(raw rawJSON, portals Portals) (change ingest.Change, err error) {
 	if !portalID.MatchString(change.Account) {
 		return change, fmt.Errorf("%w: portalId is missing or not a number", ingest.ErrMalformed)
 	}
-	if !portals.accept(change.Account) {
+	if !portals.Accepts(change.Account) {
 		return change, ingest.ErrIgnored
 	}
 	kind, operation, _ := strings.Cut(change.NativeOperation, ".")

@@ -14,7 +14,7 @@ import (
 // journal empties an app's webhooks journal, as ingest.Drainer. It holds the changes of all portals for three days.
 type journal struct {
 	app     *app
-	portals Portals
+	portals ingest.AccountIDs
 	wanted  Wanted
 	log     *slog.Logger
 }

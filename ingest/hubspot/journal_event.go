@@ -13,7 +13,7 @@ import (
 )
 
 // decodeJournal converts an event of the journal. ErrIgnored: its portal is not one of those that are accepted.
-func decodeJournal(raw rawJSON, portals Portals) (change ingest.Change, err error) {
+func decodeJournal(raw rawJSON, portals ingest.AccountIDs) (change ingest.Change, err error) {
 	m, err := readMembers(raw)
 	if err != nil {
 		return change, err
@@ -25,7 +25,7 @@ func decodeJournal(raw rawJSON, portals Portals) (change ingest.Change, err erro
 	if !portalID.MatchString(change.Account) {
 		return change, fmt.Errorf("%w: portalId is missing or not a number", ingest.ErrMalformed)
 	}
-	if !portals.accept(change.Account) {
+	if !portals.Accepts(change.Account) {
 		return change, ingest.ErrIgnored
 	}
 	kind := m.text("type") // crmObject, association, …

@@ -53,10 +53,11 @@ func (a *app) fetch(ctx context.Context, offset string) (got *file, err error) {
 		if at.CurrentOffset == "" || at.CurrentOffset == offset {
 			return false, 0, errors.New("the journal returned a file without an offset of its own")
 		}
-		return true, 0, a.download(ctx, at, got)
+		err = a.download(ctx, at, got)
+		return true, 0, err
 	})
 	if got != nil && got.broken != nil {
-		return got, nil
+		err = nil // it is told by the file
 	}
 	return got, err
 }

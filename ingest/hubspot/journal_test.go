@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	cloudevents "github.com/cloudevents/sdk-go/v2/event"
+
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/hubspot"
 	"github.com/crm-bridge/crm-bridge/ingest/hubspot/hubspottest"
@@ -19,7 +21,7 @@ import (
 
 // taker accepts what is valid, as the bridge does.
 type taker struct {
-	t      *testing.T
+	events func(ingest.Change) ([]cloudevents.Event, error)
 	fail   int // of the next batches
 	taken  []ingest.Change
 	gaps   []ingest.Gap
@@ -32,7 +34,7 @@ func (k *taker) accept(_ context.Context, changes []ingest.Change) ([]ingest.Ack
 		return nil, ingest.ErrRetry
 	}
 	for _, change := range changes {
-		if _, err := mapping(k.t).Events(change); err != nil {
+		if _, err := k.events(change); err != nil {
 			return nil, err
 		}
 		if strings.Contains(string(change.NativeBody), "unacceptable") {
@@ -58,7 +60,7 @@ func (k *taker) note(gap ingest.Gap) error {
 func subscribed(t *testing.T, crm *hubspottest.CRM, more ...func(*hubspot.Config)) (*ingest.CRM, ingest.State, *taker) {
 	t.Helper()
 	opened, state := connected(t, crm, more...)
-	k := &taker{t: t}
+	k := &taker{events: mapping(t).Events}
 	if _, err := opened.Watcher.Watch(t.Context(), state, k.note); err != nil {
 		t.Fatal(err)
 	}

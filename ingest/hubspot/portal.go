@@ -28,11 +28,11 @@ type tokens struct {
 }
 
 // openTokens names the portal of each access token: the only one that is configured, where the token names none.
-func openTokens(c *client, all AccessTokens, portals Portals) (*tokens, error) {
+func openTokens(c *client, all AccessTokens, portals ingest.AccountIDs) (*tokens, error) {
 	t := &tokens{client: c, byName: map[string]string{}, known: map[string]string{}}
 	for portal, token := range all {
 		switch {
-		case portal != "" && !portals.accept(portal):
+		case portal != "" && !portals.Accepts(portal):
 			return nil, fmt.Errorf("BRIDGE_HUBSPOT_ACCESS_TOKEN has a token of portal %s, which BRIDGE_HUBSPOT_PORTALS does not name", portal)
 		case portal == "" && len(portals) > 1:
 			return nil, errors.New("BRIDGE_HUBSPOT_ACCESS_TOKEN must name the portal of its token, because BRIDGE_HUBSPOT_PORTALS names several: portal:token,portal:token")

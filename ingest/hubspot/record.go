@@ -46,7 +46,6 @@ func readRecord(of object, raw rawJSON) (record, error) {
 // change converts a record of a portal; ok is false where it is outside the query. A repair also has what was modified later, because the
 // later change was reported and what it hides was not.
 func (r record) change(q ingest.Query, of object, portal string) (change ingest.Change, ok bool) {
-	within := func(at time.Time) bool { return !at.Before(q.Since) && at.Before(q.Until) }
 	change = ingest.Change{
 		Source: RecordsLabel, Provider: Provider, Account: portal, Module: of.module, Operation: "edit", IDs: []string{r.id},
 		Collection: of.collection(), OccurredAt: r.modified, ReceivedAt: time.Now().UTC(), Origin: q.Origin,
@@ -56,14 +55,14 @@ func (r record) change(q ingest.Query, of object, portal string) (change ingest.
 		change.Operation, change.NativeOperation, change.OccurredAt = "delete", "archived", r.archived
 		change.Previous = map[string]json.RawMessage{r.id: r.properties}
 		change.Mark = mark(r.archived)
-		return change, within(r.archived)
+		return change, q.Contains(r.archived)
 	}
 	change.Values = map[string]json.RawMessage{r.id: r.properties}
 	change.Mark = mark(r.modified)
-	if within(r.created) {
+	if q.Contains(r.created) {
 		change.Operation = "create"
 	}
-	return change, within(r.modified) || q.Origin == ingest.Repair && r.created.Before(q.Until) && !r.modified.Before(q.Since)
+	return change, q.Contains(r.modified) || q.Origin == ingest.Repair && r.created.Before(q.Until) && !r.modified.Before(q.Since)
 }
 
 func mark(at time.Time) string { return at.Format(time.RFC3339Nano) }

@@ -36,6 +36,9 @@ func (r *records) list(ctx context.Context, q ingest.Query, yield func(ingest.Pa
 	if !listable(q.Module) {
 		return errNoList
 	}
+	if q.Until.IsZero() {
+		q.Until = time.Now().Add(-settle)
+	}
 	portals := r.tokens.names()
 	if q.Account != "" {
 		portals = []string{q.Account}

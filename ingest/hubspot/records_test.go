@@ -28,7 +28,7 @@ func connected(t testing.TB, to http.Handler, more ...func(*hubspot.Config)) (*i
 	t.Helper()
 	s := setup(func(c *hubspot.Config) {
 		c.Hubspot.ClientID, c.Hubspot.ClientSecret = "app-client-id", ingest.SecretList{secret}
-		c.Hubspot.AccessToken, c.Hubspot.Portals = hubspot.AccessTokens{"": accessToken}, hubspot.Portals{"44001122"}
+		c.Hubspot.AccessToken, c.Hubspot.Portals = hubspot.AccessTokens{"": accessToken}, ingest.AccountIDs{"44001122"}
 		c.Hubspot.API.URL = "http://api.test"
 		if err := c.Hubspot.Journal.Decode("deal:amount+dealstage,contact"); err != nil {
 			t.Fatal(err)
@@ -62,7 +62,7 @@ func list(ctx context.Context, lister ingest.Lister, q ingest.Query) (all []inge
 func TestEveryRecordIsListed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		crm := fake()
-		crm.Crowded = 1000
+		crm.Crowded = 400
 		lister, _ := connected(t, crm)
 		began := time.Now().UTC()
 		want := map[string]bool{}
@@ -73,10 +73,10 @@ func TestEveryRecordIsListed(t *testing.T) {
 		}
 		crm.CreateAt("deals", "0-3", map[string]string{"dealname": "before"}, began.Add(-time.Millisecond))
 		add(450, began)
-		for i := range 700 {
+		for i := range 450 {
 			add(1, began.Add(time.Duration(i)*time.Millisecond))
 		}
-		add(1500, began.Add(2*time.Second))
+		add(650, began.Add(2*time.Second))
 		add(3, began.Add(3*time.Second-time.Millisecond))
 		crm.CreateAt("deals", "0-3", map[string]string{"dealname": "after"}, began.Add(3*time.Second))
 		query := ingest.Query{Account: "44001122", Module: "deal", Since: began, Until: began.Add(3 * time.Second), Origin: ingest.Backfill}
@@ -218,7 +218,7 @@ func TestPortalOfAToken(t *testing.T) {
 		since := time.Now()
 		crm.Create("deals", "0-3", map[string]string{"amount": "1"})
 		query := ingest.Query{Module: "deal", Since: since, Until: since.Add(time.Minute)}
-		for _, portals := range []hubspot.Portals{nil, {"44001122"}, {"55003344"}} {
+		for _, portals := range []ingest.AccountIDs{nil, {"44001122"}, {"55003344"}} {
 			lister, _ := connected(t, crm, func(c *hubspot.Config) { c.Hubspot.Portals, c.Hubspot.Journal = portals, nil })
 			query.Account = lister.Accounts[0]
 			all, _, err := list(t.Context(), lister.Lister, query)
@@ -248,7 +248,7 @@ func TestSeveralPortals(t *testing.T) {
 			one.ServeHTTP(w, r)
 		}), func(c *hubspot.Config) {
 			c.Hubspot.AccessToken = hubspot.AccessTokens{"44001122": accessToken, "55003344": "pat-eu1-other"}
-			c.Hubspot.Portals, c.Hubspot.Journal = hubspot.Portals{"44001122", "55003344"}, nil
+			c.Hubspot.Portals, c.Hubspot.Journal = ingest.AccountIDs{"44001122", "55003344"}, nil
 		})
 		all, cursors, err := list(t.Context(), lister.Lister, ingest.Query{Module: "deal", Since: since, Until: since.Add(time.Minute)})
 		if err != nil || len(all) != 2 || all[0].Account != "44001122" || all[1].Account != "55003344" || fmt.Sprint(lister.Accounts) != "[44001122 55003344]" {

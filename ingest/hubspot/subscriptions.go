@@ -22,7 +22,7 @@ const (
 // subscriptions keeps what portals write to the journal, as ingest.Watcher. Subscriptions do not expire, but somebody may delete them.
 type subscriptions struct {
 	app     *app
-	portals Portals
+	portals ingest.AccountIDs
 	wanted  Wanted
 }
 
@@ -153,7 +153,7 @@ func (s *subscriptions) changes(store ingest.Store) map[string]func(context.Cont
 		return func(ctx context.Context, portal string) ([]ingest.Channel, error) {
 			portals := s.portals
 			if portal != "" {
-				portals = Portals{portal}
+				portals = ingest.AccountIDs{portal}
 			}
 			_, err := subscribedIn(store).Update(ctx, func(kept *subscribed) error {
 				for _, one := range portals {
@@ -169,14 +169,16 @@ func (s *subscriptions) changes(store ingest.Store) map[string]func(context.Cont
 			return nil, err
 		}
 	}
-	enable := func(kept *subscribed, portal string) error {
+	enable := func(kept *subscribed, portal string) {
 		kept.Disabled = slices.DeleteFunc(kept.Disabled, func(one string) bool { return one == portal })
-		return nil
 	}
 	return map[string]func(context.Context, string) ([]ingest.Channel, error){
-		"enable": each(enable),
+		"enable": each(func(kept *subscribed, portal string) error {
+			enable(kept, portal)
+			return nil
+		}),
 		"disable": each(func(kept *subscribed, portal string) error {
-			_ = enable(kept, portal) // it is named once
+			enable(kept, portal) // so that it is named once
 			kept.Disabled = append(kept.Disabled, portal)
 			return nil
 		}),

@@ -88,7 +88,7 @@ func TestDisable(t *testing.T) {
 func TestRefusedSubscription(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opened, state := connected(t, fake(), func(c *hubspot.Config) {
-			c.Hubspot.Portals = hubspot.Portals{"55003344", "44001122"}
+			c.Hubspot.Portals = ingest.AccountIDs{"55003344", "44001122"}
 			c.Hubspot.AccessToken = nil
 		})
 		watched, err := opened.Watcher.Watch(t.Context(), state, func(ingest.Gap) error { return nil })

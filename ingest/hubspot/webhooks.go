@@ -21,7 +21,7 @@ const maxBatch = 1000
 type Webhooks struct {
 	ClientSecrets ingest.SecretList // any of them may have signed; the first signs samples
 	PublicURLs    []string          // the app's target URL is below one of them; empty: below whatever host a request names
-	Portals       Portals           // whose events are accepted
+	Portals       ingest.AccountIDs // whose events are accepted
 	tokens        []string          // other secrets
 }
 
@@ -64,7 +64,7 @@ func (w *Webhooks) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 		case err != nil:
 			bad = append(bad, ingest.Part{Body: raw, Reason: err})
 		default:
-			change.ReceivedAt = cb.At
+			change.ReceivedAt, change.Alone = cb.At, raw
 			changes = append(changes, change)
 		}
 	}

@@ -121,7 +121,7 @@ func TestBadEventsAreParts(t *testing.T) {
 
 // Only events of portals that are configured are accepted; a callback of others alone is ignored.
 func TestPortals(t *testing.T) {
-	source := &hubspot.Webhooks{Portals: hubspot.Portals{"44001122", "55003344"}}
+	source := &hubspot.Webhooks{Portals: ingest.AccountIDs{"44001122", "55003344"}}
 	changes, err := source.Decode(callback("[" + event(44001122, 1, "") + "," + event(666, 2, "") + "," + event(55003344, 3, "") + "]"))
 	if got := records(changes); err != nil || !slices.Equal(got, []string{"1", "3"}) || changes[0].Account != "44001122" || changes[1].Account != "55003344" {
 		t.Errorf("%v, %v", got, err)
@@ -166,7 +166,8 @@ func TestMarks(t *testing.T) {
 		seen[one] = more
 	}
 	for _, unmarked := range []string{`,"eventId":null`, `,"occurredAt":null`, `,"subscriptionId":null`} {
-		if body := event(1, 1, unmarked); id(body) == id(body) {
+		body := event(1, 1, unmarked)
+		if one := id(body); one == id(body) {
 			t.Errorf("%s: two deliveries have one id, although nothing tells them apart", unmarked)
 		}
 	}

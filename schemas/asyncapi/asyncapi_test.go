@@ -213,7 +213,7 @@ func TestChannels(t *testing.T) {
 	b.Prefix, b.Stream = "sales", "SALES"
 	b.Subjects = []string{
 		"sales.zoho.Deals.edit", "sales.zoho.Deals.won", "sales.bitrix24.Deal.delete", "crm.zoho.Leads.edit", "sales.zoho.Leads", "sales.zoho.Leads.edit.more",
-		"sales.hubspot.Deals.edit", "sales.zoho.De als.edit", "sales.zoho.Deals.Edit", "sales.zoho.{module}.edit", "sales.zoho.<b>.edit", "",
+		"sales.acme.Deals.edit", "sales.zoho.De als.edit", "sales.zoho.Deals.Edit", "sales.zoho.{module}.edit", "sales.zoho.<b>.edit", "",
 	}
 	_, document := written(t, b)
 	got := map[string]string{}
