@@ -77,6 +77,16 @@ func (w *Webhooks) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	return changes, nil
 }
 
+// AccountOf implements ingest.NamesAccount: the portal of the first event.
+func (w *Webhooks) AccountOf(cb ingest.Callback) string {
+	events, _ := split(cb.Body)
+	for _, raw := range events {
+		m, _ := readMembers(raw)
+		return m.id("portalId")
+	}
+	return ""
+}
+
 // split returns the events of a body. Whether one that nests too deep is malformed is judged by itself.
 func split(raw []byte) (events []rawJSON, err error) {
 	text, err := body.Text(raw, nil)

@@ -129,6 +129,11 @@ func TestPortals(t *testing.T) {
 	if changes, err := source.Decode(callback("[" + event(666, 2, "") + "]")); !errors.Is(err, ingest.ErrIgnored) || len(changes) > 0 {
 		t.Errorf("%v, %v", changes, err)
 	}
+	for body, portal := range map[string]string{"[" + event(55003344, 3, "") + ",1]": "55003344", event(666, 1, ""): "666", "[]": "", "[1]": "", "": ""} {
+		if got := source.AccountOf(callback(body)); got != portal {
+			t.Errorf("%s is of portal %q", body, got)
+		}
+	}
 	var partly ingest.Partly
 	if _, err := source.Decode(callback("[" + event(666, 2, "") + ",1]")); !errors.As(err, &partly) || len(partly) != 1 {
 		t.Errorf("%v", err)
