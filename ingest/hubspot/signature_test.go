@@ -1,6 +1,9 @@
 package hubspot_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"strconv"
@@ -134,6 +137,24 @@ func TestPublicURLs(t *testing.T) {
 		cb.Host = test.host
 		if err := source.Verify(t.Context(), cb); (err == nil) != test.valid {
 			t.Errorf("%s, signed, came to %s%s, public %v: %v", test.signed, test.host, test.uri, test.public, err)
+		}
+	}
+}
+
+// HubSpot decodes these escapes of a URL before it signs it, in either case of their letters, and no others.
+func TestEscapesOfTheURL(t *testing.T) {
+	const timestamp = "1796040000456"
+	source := &hubspot.Webhooks{ClientSecrets: ingest.SecretList{secret}, PublicURLs: []string{public}}
+	for sent, signed := range map[string]string{
+		"%3A%2F%3F%40%21%24%27%28%29%2A%2C%3B": ":/?@!$'()*,;",
+		"%3a%2f%3f%40%21%24%27%28%29%2a%2c%3b": ":/?@!$'()*,;",
+		"%20%25%26%3D%2B%23%5B%c3%bc%252F":     "%20%25%26%3D%2B%23%5B%c3%bc%252F",
+	} {
+		mac := hmac.New(sha256.New, []byte(secret))
+		mac.Write([]byte("POST" + public + path + "?x=" + signed + contact + timestamp))
+		cb := signedCallback(path+"?x="+sent, timestamp, base64.StdEncoding.EncodeToString(mac.Sum(nil)), contact)
+		if err := source.Verify(t.Context(), cb); err != nil {
+			t.Errorf("%s: %v", sent, err)
 		}
 	}
 }

@@ -196,3 +196,22 @@ func TestNesting(t *testing.T) {
 		return all, err
 	})
 }
+
+// The value of a sensitive property is not told, whatever stands in its place; that of another is verbatim.
+func TestSensitiveValues(t *testing.T) {
+	source := open(t).Sources[0]
+	for more, want := range map[string]string{
+		`,"propertyName":"a","propertyValue":"1.10 <b>"`:              `{"a":"1.10 <b>"}`,
+		`,"propertyName":"a","propertyValue":"","isSensitive":false`:  `{"a":""}`,
+		`,"propertyName":"a","propertyValue":12345678901234567890.10`: `{"a":12345678901234567890.10}`,
+		`,"propertyName":"a","propertyValue":"x","isSensitive":true`:  "",
+		`,"propertyName":"a","propertyValue":"REDACTED"`:              "",
+		`,"propertyName":"a"`: "",
+		`,"propertyName":"a","propertyValue":null,"isSensitive":false`: "",
+	} {
+		changes, err := source.Decode(callback(event(1, 7, more)))
+		if err != nil || string(changes[0].Values["7"]) != want || !slices.Equal(changes[0].Fields["7"], []string{"a"}) {
+			t.Errorf("%s: %+v, %v", more, changes, err)
+		}
+	}
+}
