@@ -53,7 +53,7 @@ func (a *app) exchange(ctx context.Context, _ rest.Grant) (rest.Grant, error) {
 	asked := time.Now().UTC()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url+"/oauth/"+version+"/token", strings.NewReader(form.Encode()))
 	if err != nil {
-		return rest.Grant{}, errors.New("BRIDGE_HUBSPOT_API_URL is not a URL")
+		return rest.Grant{}, errors.New("the URL of the API is not valid")
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	got, err := rest.Sender{HTTP: a.http, MaxAnswer: 64 << 10}.Do(request)

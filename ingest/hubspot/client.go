@@ -1,12 +1,10 @@
 package hubspot
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -95,23 +93,11 @@ var pause = map[string]time.Duration{"TEN_SECONDLY_ROLLING": 10 * time.Second, "
 
 // send sends a request once.
 func (c *client) send(ctx context.Context, token, method, path string, body any) (rest.Answer, error) {
-	var content io.Reader
-	if body != nil {
-		raw, err := json.Marshal(body)
-		if err != nil {
-			return rest.Answer{}, err
-		}
-		content = bytes.NewReader(raw)
-	}
-	request, err := http.NewRequestWithContext(ctx, method, c.url+path, content)
+	request, err := rest.NewRequest(ctx, method, c.url+path, body)
 	if err != nil {
-		return rest.Answer{}, errors.New("BRIDGE_HUBSPOT_API_URL is not a URL")
+		return rest.Answer{}, err
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
-	request.Header.Set("Accept", "application/json")
-	if body != nil {
-		request.Header.Set("Content-Type", "application/json")
-	}
 	got, err := rest.Sender{HTTP: c.http, MaxAnswer: maxAnswer}.Do(request)
 	if err == nil && got.Status >= 300 {
 		err = refusal(got, token)

@@ -134,7 +134,7 @@ func (s *subscriptions) remove(ctx context.Context, kept *subscribed, have []sub
 		portal := one.Portal.String()
 		key := portal + "/" + of.module
 		wanted := slices.Contains(s.portals, portal) && slices.ContainsFunc(s.wanted, func(w WantedObject) bool { return w.Module == of.module })
-		if kept.Seen[key].IsZero() || wanted && !slices.Contains(kept.Disabled, portal) {
+		if one.Type != "OBJECT" || kept.Seen[key].IsZero() || wanted && !slices.Contains(kept.Disabled, portal) {
 			continue
 		}
 		_, err := s.app.call(ctx, s.app.bearer, http.MethodDelete, subscriptionsPath+"/"+one.ID.String(), nil, nil)
