@@ -3,8 +3,6 @@ package hubspot
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,8 +13,24 @@ import (
 
 type rawJSON = json.RawMessage
 
-// members are those of an event, which may have any shape. Of a repeated name the last counts.
-type members map[string]rawJSON
+// members are those of an event, which may have any shape. It is a list, because reading a map of so few costs more.
+type members []member
+
+type member struct{ name, value []byte }
+
+// of returns a member; nil where there is none or null. Of a repeated name the last counts.
+func (m members) of(name string) rawJSON {
+	for i := len(m) - 1; i >= 0; i-- {
+		if string(m[i].name) != name {
+			continue
+		}
+		if string(m[i].value) == "null" {
+			return nil
+		}
+		return m[i].value
+	}
+	return nil
+}
 
 // readMembers reads an event.
 func readMembers(raw rawJSON) (members, error) {
@@ -26,27 +40,26 @@ func readMembers(raw rawJSON) (members, error) {
 	if len(raw) == 0 || raw[0] != '{' {
 		return nil, fmt.Errorf("%w: the event is not an object", ingest.ErrMalformed)
 	}
-	all := make(members, 16)
+	all := make(members, 0, 16)
 	for name, value := range jsontext.Members(raw) {
-		if all[string(name)] = value; string(value) == "null" {
-			delete(all, string(name)) // as if it were not there
-		}
+		all = append(all, member{name, value})
 	}
 	return all, nil
 }
 
 // text returns a string; empty where there is none.
 func (m members) text(name string) string {
-	text, _ := jsontext.StringOf(m[name])
+	text, _ := jsontext.StringOf(m.of(name))
 	return text
 }
 
 // id returns a whole number with every digit, or a string, as ids may be written; empty where there is neither.
 func (m members) id(name string) string {
-	if text, ok := jsontext.StringOf(m[name]); ok {
+	raw := m.of(name)
+	if text, ok := body.TextOrInteger(raw); ok && (raw[0] != '-') {
 		return text
 	}
-	plain, ok := body.Decimal(m[name])
+	plain, ok := body.Decimal(raw)
 	if !ok || strings.ContainsAny(plain, "-.") {
 		return ""
 	}
@@ -65,7 +78,11 @@ func (m members) first(names ...string) string {
 
 // moment returns a time: milliseconds since 1970, or RFC 3339; zero where there is none.
 func (m members) moment(name string) time.Time {
-	if plain, ok := body.Decimal(m[name]); ok {
+	raw := m.of(name)
+	if body.IsInteger(raw) {
+		return body.SinceEpoch(string(raw), time.Millisecond)
+	}
+	if plain, ok := body.Decimal(raw); ok {
 		return body.SinceEpoch(plain, time.Millisecond)
 	}
 	return parseTime(m.text(name))
@@ -142,18 +159,18 @@ func (m members) complete(change *ingest.Change, kind string) error {
 	}
 	if name := m.text("propertyName"); name != "" {
 		change.Fields = map[string][]string{id: {name}}
-		change.Values = valuesOf(id, map[string]rawJSON{name: m["propertyValue"]}, string(m["isSensitive"]) == "true")
+		change.Values = valuesOf(id, members{{[]byte(name), m.of("propertyValue")}}, string(m.of("isSensitive")) == "true")
 	}
 	change.Mark = m.mark(change)
 	return nil
 }
 
 // valuesOf returns the values of a record's properties that HubSpot tells: it replaces those that are sensitive. nil: it tells none.
-func valuesOf(id string, properties map[string]rawJSON, sensitive bool) map[string]rawJSON {
+func valuesOf(id string, properties members, sensitive bool) map[string]rawJSON {
 	told := rawJSON{'{'}
-	for _, name := range slices.Sorted(maps.Keys(properties)) {
-		if value := properties[name]; len(value) > 0 && !sensitive && string(value) != `"REDACTED"` {
-			told = append(jsontext.AppendName(told, name), value...)
+	for _, one := range properties {
+		if len(one.value) > 0 && !sensitive && string(one.value) != `"REDACTED"` {
+			told = append(jsontext.AppendName(told, string(one.name)), one.value...)
 		}
 	}
 	if len(told) == 1 {

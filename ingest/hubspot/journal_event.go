@@ -3,8 +3,6 @@ package hubspot
 import (
 	"cmp"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -59,15 +57,15 @@ func decodeJournal(raw rawJSON, portals ingest.AccountIDs) (change ingest.Change
 
 // properties adds the properties of a record that have changed.
 func (m members) properties(change *ingest.Change, id string) {
-	changed := map[string]rawJSON{}
-	for name, value := range jsontext.Members(m["propertyChanges"]) {
-		changed[string(name)] = value
+	var changed members
+	var names []string
+	for name, value := range jsontext.Members(m.of("propertyChanges")) {
+		changed, names = append(changed, member{name, value}), append(names, string(name))
 	}
-	if len(changed) == 0 {
-		return
+	if len(changed) > 0 {
+		change.Fields = map[string][]string{id: names}
+		change.Values = valuesOf(id, changed, false)
 	}
-	change.Fields = map[string][]string{id: slices.Sorted(maps.Keys(changed))}
-	change.Values = valuesOf(id, changed, false)
 }
 
 // camel writes a word of capitals and underscores in camelCase; others stay.

@@ -1,6 +1,6 @@
 package hubspot
 
-import "strings"
+import "regexp"
 
 // object is a kind of record: its name in subscription types, its objectTypeId, and its name in the URLs of the API.
 type object struct{ module, typeID, path string }
@@ -44,10 +44,12 @@ func objectOf(name string) (o object, known bool) {
 	return object{name, name, name}, false
 }
 
+var objectTypeID = regexp.MustCompile(`^[0-9]{1,4}-[0-9]{1,19}$`)
+
 // listable reports whether the API lists the records of an object.
 func listable(name string) bool {
 	_, known := objectOf(name)
-	return known || strings.HasPrefix(name, "2-") || strings.HasPrefix(name, "0-")
+	return known || objectTypeID.MatchString(name)
 }
 
 // watermark is the property that holds when a record was last modified.

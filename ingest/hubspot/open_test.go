@@ -56,7 +56,7 @@ func TestConfig(t *testing.T) {
 	}
 	for value, want := range map[string]string{
 		"contact, deal:amount+dealstage ,2-3508482": "", "0-136": "",
-		"conversation": "entry 1", "contact,Deals": "entry 2", "deal:Deal Stage": "entry 1", "deal,0-3": "entry 2", "": "entry 1",
+		"conversation": "entry 1", "2-../x": "entry 1", "contact,Deals": "entry 2", "deal:Deal Stage": "entry 1", "deal,0-3": "entry 2", "": "entry 1",
 	} {
 		var wanted hubspot.Wanted
 		if err := wanted.Decode(value); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

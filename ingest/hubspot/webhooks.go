@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -38,7 +39,7 @@ func (w *Webhooks) ForgivesQuarantined() {}
 
 // Secrets implements ingest.Source. The body carries none; people may put one into a property or into the target URL.
 func (w *Webhooks) Secrets() ingest.Secrets {
-	return ingest.Secrets{Values: append(w.tokens, w.ClientSecrets...), Looks: looks}
+	return ingest.Secrets{Values: slices.Concat(w.tokens, w.ClientSecrets), Looks: looks}
 }
 
 // Verify implements ingest.Source: signature v3 over the method, the URL, the body and a timestamp of the last five minutes.
