@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 )
@@ -21,6 +22,68 @@ type secretive struct {
 }
 
 func (s secretive) Secrets() ingest.Secrets { return ingest.Secrets{Values: s.values} }
+
+// acmeConfig is what the environment says of a CRM.
+type acmeConfig struct {
+	Acme struct {
+		Token string `split_words:"true" secret:"true" unshared:"true" desc:"a token"`
+	}
+}
+
+// Each org is opened with its own variables, secrets, state and log, and wakes itself; the first as a CRM with one org is.
+func TestOrgsAreOpenedApart(t *testing.T) {
+	t.Setenv("BRIDGE_ACME_ACCOUNTS", "Us-East")
+	t.Setenv("BRIDGE_ACME_TOKEN", "first-token")
+	t.Setenv("BRIDGE_ACME_US_EAST_TOKEN", "further-token")
+	var setups []ingest.Setup
+	var tokens, woken []string
+	acme := func(setup ingest.Setup) (*ingest.CRM, error) {
+		var c acmeConfig
+		if err := setup.Env(&c); err != nil {
+			return nil, err
+		}
+		setups, tokens = append(setups, setup), append(tokens, c.Acme.Token)
+		return &ingest.CRM{Provider: "acme"}, nil
+	}
+	store, secret, log := &ingest.Memory{}, &ingest.Memory{}, &bytes.Buffer{}
+	crms, err := Opening{
+		Env: &config.Environment{}, Wake: func(crm *ingest.CRM) { woken = append(woken, crm.Key()) },
+		Setup: ingest.Setup{
+			State: ingest.State{Shared: store, Secret: secret}, Log: slog.New(slog.NewTextHandler(log, nil)), PublicURLs: []string{"https://crm.test"},
+			MadeSecret: func(name string) (string, error) { return "made for " + name, nil },
+		},
+	}.Open([]Opener{acme})
+	if err != nil || len(crms) != 2 || crms[1].Key() != "acme.us_east" || crms[1].Account != "Us-East" {
+		t.Fatalf("%v, %v", crms, err)
+	}
+	if diff := cmp.Diff([]string{"first-token", "further-token"}, tokens); diff != "" {
+		t.Error(diff)
+	}
+	for i, want := range []struct{ prefix, made, account, log string }{{"", "made for x", "", ""}, {"org.acme.us_east.", "made for x-us_east", "Us-East", "org=us_east"}} {
+		setup := setups[i]
+		for _, one := range []ingest.Store{setup.State.Shared, setup.State.Secret} {
+			if _, err := one.Save(t.Context(), "acme.key", nil, 0); err != nil {
+				t.Error(err)
+			}
+		}
+		if all := store.All(); len(all) != i+1 || len(secret.All()) != i+1 {
+			t.Errorf("the state of both is %v, %v", all, secret.All())
+		} else if _, ok := all[want.prefix+"acme.key"]; !ok {
+			t.Errorf("the state is %v", all)
+		}
+		if made, _ := setup.MadeSecret("x"); made != want.made || setup.Account != want.account || setup.PublicURL() != "https://crm.test" {
+			t.Errorf("%q, %+v", made, setup)
+		}
+		log.Reset()
+		if setup.Log.Info("x"); !strings.Contains(log.String(), want.log) {
+			t.Errorf("logged %s", log)
+		}
+		setup.Wake()
+	}
+	if diff := cmp.Diff([]string{"acme", "acme.us_east"}, woken); diff != "" {
+		t.Error(diff)
+	}
+}
 
 // A first org that is not configured beside others is not warned of; an org that has no secret is, by its name.
 func TestWarningsOfOrgs(t *testing.T) {
