@@ -209,7 +209,9 @@ func TestProofsAreUnshared(t *testing.T) {
 			list := "BRIDGE_" + strings.ToUpper(crm.Provider) + "_ACCOUNTS"
 			own := strings.TrimSuffix(variable, name) + "ORGTWO_" + name
 			env, _, _ := load(t, map[string]string{list: "orgtwo", variable: "1:" + planted, own: "1:" + planted})
-			if !slices.ContainsFunc(env.Problems, func(one error) bool { return strings.Contains(one.Error(), variable+" and "+own+" hold the same value") }) {
+			if !slices.ContainsFunc(env.Problems, func(one error) bool {
+				return strings.Contains(one.Error(), variable+" and "+own+" hold the same value")
+			}) {
 				t.Errorf("%s may be the same in two orgs: tag its field with unshared (%v)", variable, env.Problems)
 			}
 		}
