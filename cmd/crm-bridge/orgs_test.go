@@ -212,7 +212,7 @@ func TestProofsAreUnshared(t *testing.T) {
 			if !slices.ContainsFunc(env.Problems, func(one error) bool {
 				return strings.Contains(one.Error(), variable+" and "+own+" hold the same value")
 			}) {
-				t.Errorf("%s may be the same in two orgs: tag its field with unshared (%v)", variable, env.Problems)
+				t.Errorf("%s may be the same in two orgs: tag its field with unshared (%v)", variable, env.Problems.Err())
 			}
 		}
 	}
