@@ -37,12 +37,19 @@ type Parsed struct {
 	err   error
 }
 
+// Forget frees what was parsed; the next ParseOnce parses again.
+func (p *Parsed) Forget() {
+	if p != nil {
+		*p = Parsed{}
+	}
+}
+
 // Change is one thing that happened in a CRM, as a callback reports it, in the vocabulary of all CRMs.
 type Change struct {
 	Source     string    // label of the source that decoded it; names the family of the event's schema
 	Provider   string    // the CRM's name: "acme"
 	Account    string    // whose data it is: an org's name in our configuration, or its id in the CRM
-	Org        string    // CRM.Org of the org whose callback it was; empty: the first, or it was no callback
+	Org        string    // CRM.Org of the org that it is of; empty: the first
 	Channel    string    // id of the subscription; empty if there is none
 	Module     string    // as the CRM's API writes it: "Deals", "Sales_Orders"
 	Operation  string    // "create", "edit", "delete", or the CRM's own word in camelCase

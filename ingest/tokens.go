@@ -23,6 +23,9 @@ func (t *Tokens) Decode(value string) error {
 		if id == token {
 			return fmt.Errorf("entry %d uses the id as its token, which is not a secret", i+1)
 		}
+		if len(token) > maxSecret {
+			return fmt.Errorf("entry %d is longer than 8 KiB", i+1)
+		}
 		tokens[id] = append(tokens[id], token)
 	}
 	if len(tokens) == 0 {
@@ -58,13 +61,25 @@ func (l *SecretList) Decode(value string) error {
 	if len(list) == 0 {
 		return errors.New("holds no secret")
 	}
+	for i, secret := range list {
+		if len(secret) > maxSecret {
+			return fmt.Errorf("entry %d is longer than 8 KiB", i+1)
+		}
+	}
 	*l = list
 	return nil
 }
 
-// MatchesAny reports in constant time whether got is one of want; its duration reveals only how many candidates there are. An empty got
-// matches nothing.
+// maxSecret is the length in bytes of the longest secret that authenticates anything, so that a stranger's is not hashed for each org
+// whatever its length.
+const maxSecret = 8 << 10
+
+// MatchesAny reports in constant time whether got is one of want; its duration reveals only how many candidates there are. A got that is
+// empty, or longer than 8 KiB, matches nothing.
 func MatchesAny(got string, want []string) bool {
+	if len(got) > maxSecret {
+		return false
+	}
 	sum, found := sha256.Sum256([]byte(got)), 0
 	for _, candidate := range want {
 		other := sha256.Sum256([]byte(candidate))

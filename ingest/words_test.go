@@ -51,6 +51,9 @@ func TestMatchesAny(t *testing.T) {
 	if ingest.MatchesAny("", []string{""}) || ingest.MatchesAny("a", nil) || ingest.MatchesAny("a", []string{"b"}) {
 		t.Error("matched")
 	}
+	if long := strings.Repeat("a", 8<<10); !ingest.MatchesAny(long, []string{long}) || ingest.MatchesAny(long+"a", []string{long + "a"}) {
+		t.Error("the longest secret is 8 KiB")
+	}
 	if !ingest.MatchesAny("a", []string{"b", "a", "c"}) {
 		t.Error("did not match")
 	}

@@ -25,9 +25,19 @@ func newKeeping(k *Keeper, kept *ingest.CRM) *keeping {
 	return &keeping{
 		Keeper: k, claim: &claim{store: k.State.Shared, key: "claim." + kept.Key(), owner: k.Replica},
 		repairer: repairer{
-			CRM: kept, shared: k.State.Shared, accept: k.Accept, ready: k.Ready, settle: settleOf(kept), missed: &k.missed,
+			CRM: kept, shared: k.State.Shared, accept: k.acceptOf(kept), ready: k.Ready, settle: settleOf(kept), missed: &k.missed,
 			metrics: k.Metrics, log: k.Log.With("source", kept.Key()),
 		},
+	}
+}
+
+// acceptOf returns what accepts changes of a CRM's org.
+func (k *Keeper) acceptOf(crm *ingest.CRM) ingest.Accept {
+	return func(ctx context.Context, changes []ingest.Change) ([]ingest.Ack, error) {
+		for i := range changes {
+			changes[i].Org = crm.Org
+		}
+		return k.Accept(ctx, changes)
 	}
 }
 
@@ -153,7 +163,7 @@ func (k *keeping) drainWhenDue(ctx context.Context) error {
 		return nil
 	}
 	k.drained = time.Now()
-	return k.Drainer.Drain(ctx, k.State.OfOrg(k.Provider, k.Org), k.Accept, k.noter(ctx))
+	return k.Drainer.Drain(ctx, k.State.OfOrg(k.Provider, k.Org), k.accept, k.noter(ctx))
 }
 
 // noter returns what stores the gaps that a Watcher or a Drainer finds.

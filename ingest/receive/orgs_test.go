@@ -128,8 +128,8 @@ func TestEveryOrgIsAsked(t *testing.T) {
 // A callback that two orgs accept is of neither.
 func TestTwoOrgsAccept(t *testing.T) {
 	o := openOrgs(func(h *receive.Handler) { h.Further = append(h.Further, h.Further[0]) })
-	if answer := o.post("emea-secret ok"); answer.Code != http.StatusUnauthorized || len(o.changes) > 0 {
-		t.Errorf("answered %d %s", answer.Code, answer.Body)
+	if answer := o.post("emea-secret ok"); answer.Code != http.StatusUnauthorized || len(o.changes) > 0 || !strings.Contains(o.log.String(), "2 orgs accept it") {
+		t.Errorf("answered %d %s: %s", answer.Code, answer.Body, o.log.String())
 	}
 }
 
@@ -158,5 +158,37 @@ func TestOneOrgMisses(t *testing.T) {
 	})
 	if answer := o.post("emea-secret ok"); answer.Code != http.StatusServiceUnavailable || !slices.Equal(o.missed, []string{"plain.emea"}) {
 		t.Errorf("answered %d, missed by %v", answer.Code, o.missed)
+	}
+}
+
+// batch is a source of malformed parts, one for each word.
+type batch struct{ plain }
+
+func (batch) Decode(cb ingest.Callback) ([]ingest.Change, error) {
+	words, _ := ingest.ParseOnce(cb, func(cb ingest.Callback) ([]string, error) { return strings.Fields(string(cb.Body)), nil })
+	var parts ingest.Partly
+	for _, word := range words {
+		parts = append(parts, ingest.Part{Body: []byte(word), Reason: ingest.ErrMalformed})
+	}
+	return nil, parts
+}
+
+// Parts that are quarantined at the same time are each parsed as what they are.
+func TestPartsAreParsedApart(t *testing.T) {
+	words := strings.Repeat("ab cd ef ", 11)
+	b := open(func(h *receive.Handler) {
+		h.Sources = []ingest.Source{batch{}}
+		h.Quarantine = func(_ context.Context, cb ingest.Callback, _ error) (string, error) {
+			for range 2 {
+				text, _ := ingest.ParseOnce(cb, func(cb ingest.Callback) (string, error) { return string(cb.Body), nil })
+				if text != string(cb.Body) {
+					t.Errorf("%s is parsed as %s", cb.Body, text)
+				}
+			}
+			return "q1", nil
+		}
+	})
+	if answer := b.post(words); answer.Code != http.StatusBadRequest {
+		t.Errorf("answered %d %s", answer.Code, answer.Body)
 	}
 }

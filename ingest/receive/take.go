@@ -83,6 +83,7 @@ const maxParts = 200
 // decode returns the changes that a callback reports, and its malformed parts: those of a batch, or all of it.
 func decode(source ingest.Source, cb ingest.Callback) (changes []ingest.Change, malformed ingest.Partly, err error) {
 	changes, err = source.Decode(cb)
+	cb.Parsed.Forget() // storing may take long
 	var parts ingest.Partly
 	switch {
 	case err == nil:

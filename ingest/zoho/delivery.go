@@ -24,7 +24,11 @@ type delivery struct {
 	query  body.Params     // the URL's parameters beside a body, unless they are the secret alone
 	xml    json.RawMessage // an XML body as JSON, if that is lossless
 	shown  []string        // possible secrets in a body that cannot be read
+	proofs []string        // what may prove it
 }
+
+// maxProofs bounds how many of the secrets that a webhook shows are compared with those of each org. A webhook shows one or two.
+const maxProofs = 100
 
 // native returns the delivery as JSON: a form and the URL's parameters as one object, any other body with the parameters beside it.
 func (d delivery) native() (body, query json.RawMessage) {
@@ -37,8 +41,14 @@ func (d delivery) native() (body, query json.RawMessage) {
 	return d.body, query
 }
 
-// deliveryOf is readDelivery, once for a body.
-func deliveryOf(cb ingest.Callback) (delivery, error) { return ingest.ParseOnce(cb, readDelivery) }
+// deliveryOf is readDelivery, once for a body, with what may prove the delivery.
+func deliveryOf(cb ingest.Callback) (delivery, error) {
+	return ingest.ParseOnce(cb, func(cb ingest.Callback) (delivery, error) {
+		d, err := readDelivery(cb)
+		d.proofs = append(d.all(secretParam), d.shown...)
+		return d, err
+	})
+}
 
 // readDelivery reads the URL and the body. With an error, which wraps ErrMalformed, it returns what could be read, which is all that
 // Verify needs.

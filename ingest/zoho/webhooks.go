@@ -71,14 +71,15 @@ func (w *Webhooks) isCredential(name string) bool {
 // Verify implements ingest.Source: the secret may stand in a parameter of the URL or the body, in the header
 // X-Webhook-Secret, or in Authorization: Bearer. One that is right is enough: a field of the CRM's may have that name too.
 func (w *Webhooks) Verify(_ context.Context, cb ingest.Callback) error {
-	shown := cb.Header.Values("X-Webhook-Secret")
+	shown := slices.Clone(cb.Header.Values("X-Webhook-Secret"))
 	for _, value := range cb.Header.Values("Authorization") {
 		if scheme, token, ok := strings.Cut(value, " "); ok && strings.EqualFold(scheme, "Bearer") {
 			shown = append(shown, strings.TrimSpace(token))
 		}
 	}
 	d, _ := deliveryOf(cb) // what cannot be read hides nothing that can
-	shown = append(append(shown, d.all(secretParam)...), d.shown...)
+	shown = append(shown, d.proofs...)
+	shown = shown[:min(len(shown), maxProofs)]
 	if len(shown) == 0 {
 		return fmt.Errorf("%w: it shows no secret", ingest.ErrForged)
 	}

@@ -26,6 +26,8 @@ func TestWebhooksVerify(t *testing.T) {
 		{"beside broken percent-encoding", "", "disc=50%&u=%u041F&%zz&secret=the-webhook-secret&%", "", "", "", true},
 		{"beside bytes of no charset", "", "a=%ff&b=\xfc&secret=the-webhook-secret", "", "", "", true},
 		{"beside a semicolon", "", "a=1;b=2&secret=the-webhook-secret", "", "", "", true},
+		{"among other secrets", form, "", strings.Repeat("secret=x&", 50) + "secret=the-webhook-secret", "", "", true},
+		{"behind a hundred others", form, "", strings.Repeat("secret=x&", 100) + "secret=the-webhook-secret", "", "", false},
 		{"behind a thousand parameters", "", strings.Repeat("a=1&", 2000) + "secret=the-webhook-secret", "", "", "", true},
 		{"in a form, beside what cannot be read", form, "%", "a=50%&b=\xff%ff\x00&secret=the-webhook-secret", "", "", true},
 		{"in a form, behind a byte order mark", form, "", "\ufeffsecret=the-webhook-secret", "", "", true},

@@ -45,3 +45,11 @@ func TestSelectionByAccount(t *testing.T) {
 		t.Error("what is not an event is selected")
 	}
 }
+
+// A job of one account is not resumed with another.
+func TestJobKnowsItsAccount(t *testing.T) {
+	was, now := Request{Account: "emea"}, Request{Account: "us"}
+	if got := was.Differences(now); len(got) != 1 || got[0] != (Difference{"account", "emea", "us"}) {
+		t.Errorf("they differ in %v", got)
+	}
+}

@@ -17,11 +17,11 @@ import (
 type Listed struct {
 	ID         string    `json:"id"`
 	Source     string    `json:"source"`            // "refused" where the remote NATS refused it
-	Account    string    `json:"account,omitempty"` // whose data it is, where that is known
 	Subject    string    `json:"subject,omitempty"` // of what was refused
 	Reason     string    `json:"reason"`
 	ReceivedAt time.Time `json:"receivedAt,omitzero"`
 	Bytes      int       `json:"bytes"`
+	Account    string    `json:"account,omitempty"` // whose data it is, where that is known
 }
 
 // Redriven is what became of a quarantined callback that was decoded again.

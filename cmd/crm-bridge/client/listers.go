@@ -44,6 +44,9 @@ func (l *listers) Changed(ctx context.Context, q ingest.Query) iter.Seq2[ingest.
 	crm := l.of[q.Account]
 	return func(yield func(ingest.Page, error) bool) {
 		for page, err := range crm.Lister.Changed(ctx, q) {
+			for i := range page.Changes {
+				page.Changes[i].Org = crm.Org
+			}
 			if !yield(page, crm.Explain(err)) {
 				return
 			}

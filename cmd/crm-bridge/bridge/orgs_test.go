@@ -1,0 +1,153 @@
+package bridge
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/keep"
+)
+
+// secretive is a source with secrets, or none.
+type secretive struct {
+	unsure
+	values []string
+}
+
+func (s secretive) Secrets() ingest.Secrets { return ingest.Secrets{Values: s.values} }
+
+// acmeConfig is what the environment says of a CRM.
+type acmeConfig struct {
+	Acme struct {
+		Token string `split_words:"true" secret:"true" unshared:"true" desc:"a token"`
+	}
+}
+
+// Each org is opened with its own variables, secrets, state and log, and wakes itself; the first as a CRM with one org is.
+func TestOrgsAreOpenedApart(t *testing.T) {
+	t.Setenv("BRIDGE_ACME_ACCOUNTS", "Us-East")
+	t.Setenv("BRIDGE_ACME_TOKEN", "first-token")
+	t.Setenv("BRIDGE_ACME_US_EAST_TOKEN", "further-token")
+	var setups []ingest.Setup
+	var tokens, woken []string
+	acme := func(setup ingest.Setup) (*ingest.CRM, error) {
+		var c acmeConfig
+		if err := setup.Env(&c); err != nil {
+			return nil, err
+		}
+		setups, tokens = append(setups, setup), append(tokens, c.Acme.Token)
+		return &ingest.CRM{Provider: "acme"}, nil
+	}
+	store, secret, log := &ingest.Memory{}, &ingest.Memory{}, &bytes.Buffer{}
+	crms, err := Opening{
+		Env: &config.Environment{}, Wake: func(crm *ingest.CRM) { woken = append(woken, crm.Key()) },
+		Setup: ingest.Setup{
+			State: ingest.State{Shared: store, Secret: secret}, Log: slog.New(slog.NewTextHandler(log, nil)), PublicURLs: []string{"https://crm.test"},
+			MadeSecret: func(name string) (string, error) { return "made for " + name, nil },
+		},
+	}.Open([]Opener{acme})
+	if err != nil || len(crms) != 2 || crms[1].Key() != "acme.us_east" || crms[1].Account != "Us-East" {
+		t.Fatalf("%v, %v", crms, err)
+	}
+	if diff := cmp.Diff([]string{"first-token", "further-token"}, tokens); diff != "" {
+		t.Error(diff)
+	}
+	for i, want := range []struct{ prefix, made, account, log string }{{"", "made for x", "", ""}, {"org.acme.us_east.", "made for x-us_east", "Us-East", "org=us_east"}} {
+		setup := setups[i]
+		for _, one := range []ingest.Store{setup.State.Shared, setup.State.Secret} {
+			if _, err := one.Save(t.Context(), "acme.key", nil, 0); err != nil {
+				t.Error(err)
+			}
+		}
+		if all := store.All(); len(all) != i+1 || len(secret.All()) != i+1 {
+			t.Errorf("the state of both is %v, %v", all, secret.All())
+		} else if _, ok := all[want.prefix+"acme.key"]; !ok {
+			t.Errorf("the state is %v", all)
+		}
+		if made, _ := setup.MadeSecret("x"); made != want.made || setup.Account != want.account || setup.PublicURL() != "https://crm.test" {
+			t.Errorf("%q, %+v", made, setup)
+		}
+		log.Reset()
+		if setup.Log.Info("x"); !strings.Contains(log.String(), want.log) {
+			t.Errorf("logged %s", log)
+		}
+		setup.Wake()
+	}
+	if diff := cmp.Diff([]string{"acme", "acme.us_east"}, woken); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A first org that is not configured beside others is not warned of; an org that has no secret is, by its name.
+func TestWarningsOfOrgs(t *testing.T) {
+	org := func(name string, values ...string) *ingest.CRM {
+		return &ingest.CRM{Provider: "acme", Org: name, Sources: []ingest.Source{secretive{values: values}}}
+	}
+	for name, test := range map[string]struct {
+		crms CRMs
+		want []string // what the lines say
+	}{
+		"one org without a secret": {CRMs{org("")}, []string{"no secret is configured for this source"}},
+		"another org with one":     {CRMs{org(""), org("emea", "a-long-enough-secret")}, nil},
+		"another org without one":  {CRMs{org("", "a-long-enough-secret"), org("emea")}, []string{"org=emea"}},
+		"a short secret":           {CRMs{org("", "a-long-enough-secret"), org("emea", "short")}, []string{"org=emea"}},
+	} {
+		var log bytes.Buffer
+		warnOfSecrets(test.crms, slog.New(slog.NewTextHandler(&log, nil)))
+		if strings.Count(log.String(), "\n") != len(test.want) {
+			t.Errorf("%s: %s", name, log.String())
+		}
+		for _, text := range test.want {
+			if !strings.Contains(log.String(), text) {
+				t.Errorf("%s: %s", name, log.String())
+			}
+		}
+	}
+}
+
+// A change of channels is made in the orgs that the account names, or in all; one of several portals of an org is its target.
+func TestChangesOfOrgs(t *testing.T) {
+	checkChange(t, "", "", ":; emea:; ", "")
+	checkChange(t, "", "Deals", ":Deals; emea:Deals; ", "")
+	checkChange(t, "default", "Deals", ":Deals; ", "")
+	checkChange(t, "emea", "", "emea:; ", "")
+	checkChange(t, "portal-2", "", "emea:portal-2; ", "")
+	checkChange(t, "portal-2", "portal-2", "emea:portal-2; ", "")
+	checkChange(t, "portal-2", "portal-1", "", `"portal-1" is not the account "portal-2"`)
+	checkChange(t, "apac", "", "", `acme has no account "apac" whose subscriptions this bridge keeps; it has default, portal-1, portal-2`)
+}
+
+func checkChange(t *testing.T, account, target, want, says string) {
+	t.Helper()
+	changed := ""
+	org := func(name string) *ingest.CRM {
+		return &ingest.CRM{Provider: "acme", Org: name, Lister: unsure{}, Changes: map[string]func(context.Context, string) ([]ingest.Channel, error){
+			"renew": func(_ context.Context, target string) ([]ingest.Channel, error) {
+				changed += name + ":" + target + "; "
+				return []ingest.Channel{}, nil
+			},
+		}}
+	}
+	first, further := org(""), org("emea")
+	first.Account, first.Accounts = "default", []string{"default"}
+	further.Account, further.Accounts = "emea", []string{"portal-1", "portal-2"}
+	crms, store := CRMs{first, further}, &ingest.Memory{}
+	c := &channels{
+		crms: crms, log: slog.New(slog.DiscardHandler), last: &lastCallbacks{},
+		keeper: &keep.Keeper{CRMs: crms, State: ingest.State{Shared: store, Secret: store}, Metrics: keep.NewKeeperMetrics(prometheus.NewRegistry())},
+	}
+	err := c.changeChannels(t.Context(), "renew", "acme", account, target)
+	if diff := cmp.Diff(want, changed); diff != "" {
+		t.Errorf("account %q, target %q: %s", account, target, diff)
+	}
+	if says == "" && err != nil || says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
+		t.Errorf("account %q, target %q: %v", account, target, err)
+	}
+}
