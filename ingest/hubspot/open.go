@@ -95,7 +95,8 @@ func (c Config) checkJournal() error {
 		name string
 		set  bool
 	}{
-		{"BRIDGE_HUBSPOT_CLIENT_ID", hubspot.ClientID != ""}, {"BRIDGE_HUBSPOT_CLIENT_SECRET", len(hubspot.ClientSecret) > 0},
+		{"BRIDGE_HUBSPOT_CLIENT_ID", hubspot.ClientID != ""},
+		{"BRIDGE_HUBSPOT_CLIENT_SECRET", len(hubspot.ClientSecret) > 0},
 		{"BRIDGE_HUBSPOT_PORTALS", len(hubspot.Portals) > 0},
 	} {
 		if !one.set {
