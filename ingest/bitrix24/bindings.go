@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -38,7 +37,7 @@ type bindings struct {
 	Disabled bool          `json:"disabled,omitempty"`
 	Asked    string        `json:"asked,omitempty"` // a word that changes when somebody asks for a check, as by an installation
 	Ours     []seenBinding `json:"ours"`
-	Gaps     []ingest.Gap  `json:"gaps,omitempty"` // not noted yet
+	Gaps     ingest.Gaps   `json:"gaps,omitempty"` // not noted yet
 }
 
 // seenBinding is a binding of the bridge, and when it was last known to be there.
@@ -57,7 +56,7 @@ func (s seenBinding) binding() binding { return binding{s.Event, s.Handler, s.Of
 func (m *bindings) covered(t table, clock *ingest.Clock, member string, b binding, since time.Time) {
 	for _, ours := range m.Ours {
 		if ours.binding() == b && ours.Missing && !slices.Contains(lifecycle, b.event) {
-			m.gap(clock.Gap(member, t.moduleOf(b.event), clock.At(ours.Seen), clock.Now()))
+			m.Gaps.Add(clock.Gap(member, t.moduleOf(b.event), clock.At(ours.Seen), clock.Now()))
 		}
 	}
 	m.remove(b)
@@ -71,20 +70,6 @@ func (m *bindings) missing(b binding) {
 			m.Ours[i].Missing = true
 		}
 	}
-}
-
-// gap adds a gap, merged with another of the same module.
-func (m *bindings) gap(gap ingest.Gap) {
-	for i := range m.Gaps {
-		if other := &m.Gaps[i]; other.Module == gap.Module {
-			if gap.Since.Before(other.Since) {
-				other.Since = gap.Since
-			}
-			other.Until = gap.Until
-			return
-		}
-	}
-	m.Gaps = append(m.Gaps, gap)
 }
 
 func (m *bindings) remove(b binding) {
@@ -127,13 +112,7 @@ func bindingsOf(store ingest.Store, member string) rest.Value[bindings] {
 // noteGaps notes a portal's gaps, and forgets them.
 func noteGaps(ctx context.Context, store ingest.Store, member string, note func(ingest.Gap) error) error {
 	return remember(ctx, store, member, func(kept *bindings) error {
-		for len(kept.Gaps) > 0 {
-			if err := note(kept.Gaps[0]); err != nil {
-				return fmt.Errorf("note a gap of %s: %w", kept.Gaps[0].Module, err)
-			}
-			kept.Gaps = kept.Gaps[1:]
-		}
-		return nil
+		return kept.Gaps.Note(note)
 	})
 }
 

@@ -10,6 +10,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/crm-bridge/crm-bridge/schemas"
 )
 
 const perRecord = "BRIDGE_EVENT_PER=record"
@@ -32,9 +34,10 @@ func recordID(mark, i int) int { return 7000000000 + mark*10000 + i }
 
 // inStream is an event as it stands in a stream.
 type inStream struct {
-	ID, Subject, PartitionKey string
-	Sequence                  uint64
-	size                      int
+	ID, Subject, PartitionKey, CRMOrigin string
+	Data                                 schemas.Change
+	Sequence                             uint64
+	size                                 int
 }
 
 // events reads all that a stream holds, in its order.

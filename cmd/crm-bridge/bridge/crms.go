@@ -4,6 +4,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
 	"github.com/crm-bridge/crm-bridge/ingest/hubspot"
+	"github.com/crm-bridge/crm-bridge/ingest/pipedrive"
 	"github.com/crm-bridge/crm-bridge/ingest/zoho"
 )
 
@@ -12,6 +13,7 @@ var Openers = []Opener{
 	zoho.Open,
 	hubspot.Open,
 	bitrix24.Open,
+	pipedrive.Open,
 }
 
 // Opener opens a CRM as the environment configures it.

@@ -32,7 +32,7 @@ type Settings struct {
 	StreamMaxAge     Duration     `split_words:"true" default:"720h" desc:"how long a stream that the bridge makes keeps events"`
 	StreamMaxBytes   Size         `split_words:"true" desc:"how much a stream that the bridge makes keeps; unset: 10GiB, or 60% of the free disk, or of the account's free storage, if that is less"`
 	StreamReplicas   int          `split_words:"true" default:"1" desc:"servers that keep each event"`
-	StreamDuplicates Duration     `split_words:"true" desc:"how long a repeated id is recognised; unset: 2m, or 10m where webhooks are signed, 20m where they have an identity; never longer than BRIDGE_STREAM_MAX_AGE"`
+	StreamDuplicates Duration     `split_words:"true" desc:"how long a repeated id is recognised; unset: 2m, or for as long as a configured CRM repeats callbacks, up to 20m; never longer than BRIDGE_STREAM_MAX_AGE"`
 	StreamApply      bool         `split_words:"true" default:"false" desc:"at this start changed variables may shrink streams or move them to other subjects"`
 	EventMode        publish.Mode `split_words:"true" default:"structured" desc:"CloudEvents content mode: structured or binary"`
 	EventPer         string       `split_words:"true" default:"callback" desc:"callback: one event for each callback; record: one for each record"`

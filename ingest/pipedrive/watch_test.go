@@ -1,0 +1,415 @@
+package pipedrive_test
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/ingesttest"
+	"github.com/crm-bridge/crm-bridge/ingest/pipedrive"
+	"github.com/crm-bridge/crm-bridge/ingest/pipedrive/pipedrivetest"
+)
+
+const callbackURL = "https://crm.example/pipedrive/webhooks"
+
+func company() *pipedrivetest.CRM { return &pipedrivetest.CRM{Token: apiToken} }
+
+func clientOf(crm http.Handler) *pipedrive.Client {
+	return &pipedrive.Client{
+		HTTP: &http.Client{Transport: ingesttest.Direct(crm)}, URL: "https://api.pipedrive.com", Token: apiToken, Passwords: []string{password, older},
+	}
+}
+
+func subscriber(t *testing.T, crm http.Handler, events string) *pipedrive.Subscriber {
+	t.Helper()
+	s := &pipedrive.Subscriber{Client: clientOf(crm), URL: callbackURL, User: "crm-bridge", Password: password, Log: slog.New(slog.DiscardHandler)}
+	if err := s.Events.Decode(events); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// watch calls Watch, which must succeed, and returns the channels and the gaps.
+func watch(t *testing.T, s *pipedrive.Subscriber, state ingest.State) (watched ingest.Watched, gaps []ingest.Gap) {
+	t.Helper()
+	watched, err := s.Watch(t.Context(), state, func(gap ingest.Gap) error {
+		gaps = append(gaps, gap)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return watched, gaps
+}
+
+// shown returns what webhooks report, without their order: deal.change.
+func shown(crm *pipedrivetest.CRM) (all []string) {
+	for _, w := range crm.Webhooks() {
+		all = append(all, w.Object+"."+w.Action)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// covers fails unless a gap of each module is there, from a time or shortly before it until now.
+func covers(t *testing.T, gaps []ingest.Gap, since time.Time, modules ...string) {
+	t.Helper()
+	if len(gaps) != len(modules) {
+		t.Errorf("gaps of %s: %+v", modules, gaps)
+	}
+	for _, gap := range gaps {
+		if gap.Account != "10203040" || !slices.Contains(modules, gap.Module) || gap.Since.After(since) || gap.Since.Before(since.Add(-10*time.Minute)) || gap.Until.Before(time.Now()) {
+			t.Errorf("gap since %s: %+v", since, gap)
+		}
+	}
+}
+
+// Each wanted module has one webhook of version 2.0 with the credentials; all has one for everything. Looking again changes nothing.
+func TestWebhooksAreMadeOnce(t *testing.T) {
+	for events, want := range map[string][]string{
+		"deal.all,person.delete,person.create": {"deal.*", "person.create", "person.delete"},
+		"all":                                  {"*.*"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			crm, state := company(), ingesttest.State()
+			s := subscriber(t, crm, events)
+			for range 3 {
+				watched, gaps := watch(t, s, state)
+				if got := shown(crm); !slices.Equal(got, want) || len(gaps) > 0 || len(watched.Channels) != len(want) {
+					t.Errorf("%s: webhooks %s, channels %+v, gaps %v", events, got, watched.Channels, gaps)
+				}
+				for _, channel := range watched.Channels {
+					if channel.State != "active" || channel.Account != "10203040" || channel.ID == "" || len(channel.Modules) == 0 || channel.Problem != "" {
+						t.Errorf("channel %+v", channel)
+					}
+				}
+				time.Sleep(time.Until(watched.Next))
+			}
+			for _, w := range crm.Webhooks() {
+				if w.Version != "2.0" || w.URL != callbackURL || w.User != "crm-bridge" || w.Password != password {
+					t.Errorf("webhook %+v", w)
+				}
+			}
+		})
+	}
+}
+
+// A webhook that is gone, or suspended, is made again, and the time since it was last seen well is a gap, once. A suspended one is deleted.
+func TestWebhooksThatEndAreReplaced(t *testing.T) {
+	for name, end := range map[string]func(*pipedrivetest.CRM){
+		"deleted":   (*pipedrivetest.CRM).Lose,
+		"suspended": func(crm *pipedrivetest.CRM) { crm.Change(func(w *pipedrivetest.Webhook) { w.Active = false }) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			crm, state := company(), ingesttest.State()
+			watched, _ := watch(t, subscriber(t, crm, "deal.all,person.all"), state)
+			seen := time.Now()
+			time.Sleep(time.Until(watched.Next))
+			end(crm)
+			s := subscriber(t, crm, "deal.all,person.all") // another process
+			_, gaps := watch(t, s, state)
+			covers(t, gaps, seen, "deal", "person")
+			if got := shown(crm); !slices.Equal(got, []string{"deal.*", "person.*"}) {
+				t.Errorf("%s: webhooks %s", name, got)
+			}
+			if _, gaps = watch(t, s, state); len(gaps) > 0 {
+				t.Errorf("%s: noted again: %v", name, gaps)
+			}
+		})
+	}
+}
+
+// A gap that cannot be noted, or an API that fails in between, does not lose it.
+func TestGapsOutliveFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := company(), ingesttest.State()
+		s := subscriber(t, crm, "deal.all")
+		watch(t, s, state)
+		seen := time.Now()
+		time.Sleep(time.Hour)
+		crm.Lose()
+		crm.Refuse(pipedrivetest.Refusal{}, pipedrivetest.BadGate) // the list is answered, the POST is not
+		if _, err := s.Watch(t.Context(), state, func(ingest.Gap) error { return errors.New("the store is down") }); err == nil {
+			t.Error("no failure")
+		}
+		_, gaps := watch(t, subscriber(t, crm, "deal.all"), state)
+		covers(t, gaps, seen, "deal")
+	})
+}
+
+// Deliveries that fail are a gap from the last look, or from the last delivery, each time that more have failed, and once more when they
+// succeed again: what failed between the last look and then was not seen.
+func TestFailingDeliveriesAreGaps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := company(), ingesttest.State()
+		s := subscriber(t, crm, "deal.all")
+		watch(t, s, state)
+		delivered := func(status int) {
+			crm.Change(func(w *pipedrivetest.Webhook) { w.Delivered, w.Status = time.Now(), status })
+		}
+		look := func() []ingest.Gap {
+			time.Sleep(20 * time.Minute)
+			_, gaps := watch(t, s, state)
+			return gaps
+		}
+		delivered(200)
+		if gaps := look(); len(gaps) > 0 {
+			t.Errorf("after a success: %v", gaps)
+		}
+		seen := time.Now()
+		delivered(503)
+		covers(t, look(), seen, "deal")
+		if gaps := look(); len(gaps) > 0 {
+			t.Errorf("nothing was delivered since: %v", gaps)
+		}
+		failed := time.Now().Add(-20 * time.Minute) // nothing was seen well since
+		delivered(0)
+		covers(t, look(), failed, "deal")
+		seen = time.Now()
+		delivered(204)
+		covers(t, look(), seen, "deal")
+		if gaps := look(); len(gaps) > 0 {
+			t.Errorf("it works again: %v", gaps)
+		}
+		if got := len(crm.Webhooks()); got != 1 {
+			t.Errorf("%d webhooks", got)
+		}
+	})
+}
+
+// Of two webhooks for the same, one that works is enough.
+func TestOneWorkingWebhookIsEnough(t *testing.T) {
+	for _, status := range [][2]int{{200, 503}, {503, 200}} {
+		synctest.Test(t, func(t *testing.T) {
+			crm, state := company(), ingesttest.State()
+			s := subscriber(t, crm, "deal.all")
+			watch(t, s, state)
+			crm.Add(crm.Webhooks()[0])
+			at := 0
+			crm.Change(func(w *pipedrivetest.Webhook) { w.Delivered, w.Status, at = time.Now(), status[at], at+1 })
+			time.Sleep(time.Hour)
+			if _, gaps := watch(t, s, state); len(gaps) > 0 {
+				t.Errorf("%v: gaps %v", status, gaps)
+			}
+		})
+	}
+}
+
+// A webhook that somebody deleted once, and that is still listed, is neither a gap nor deleted again.
+func TestRemovedWebhooksAreHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := company(), ingesttest.State()
+		crm.Add(pipedrivetest.Webhook{URL: callbackURL, Object: "deal", Action: "*", Version: "2.0", Removed: true, Delivered: time.Now().Add(-9999 * time.Hour), Status: 200})
+		s := subscriber(t, crm, "deal.all")
+		for range 2 {
+			if _, gaps := watch(t, s, state); len(gaps) > 0 || len(crm.Webhooks()) != 2 {
+				t.Errorf("gaps %v, webhooks %+v", gaps, crm.Webhooks())
+			}
+		}
+	})
+}
+
+// A webhook whose POST was carried out, but not answered, is not made a second time.
+func TestLostAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := company(), ingesttest.State()
+		s := subscriber(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			crm.ServeHTTP(w, r)
+			if r.Method == http.MethodPost {
+				panic(http.ErrAbortHandler)
+			}
+		}), "deal.all")
+		if watched, err := s.Watch(t.Context(), state, nil); err == nil || len(crm.Webhooks()) != 1 || watched.Channels[0].State != "lapsed" || watched.Next.After(time.Now().Add(time.Minute)) {
+			t.Errorf("%v: %+v", err, watched)
+		}
+		watched, gaps := watch(t, s, state)
+		if len(crm.Webhooks()) != 1 || watched.Channels[0].State != "active" || len(gaps) > 0 {
+			t.Errorf("%d webhooks, %+v, gaps %v", len(crm.Webhooks()), watched.Channels, gaps)
+		}
+	})
+}
+
+// A rotated password, another public URL and a webhook of version 1.0 are replaced: the new webhook is made before the old one is deleted,
+// and there is no gap. Webhooks that post elsewhere stay.
+func TestOutdatedWebhooksAreReplaced(t *testing.T) {
+	for name, change := range map[string]func(*pipedrive.Subscriber, *pipedrivetest.CRM){
+		"password": func(s *pipedrive.Subscriber, _ *pipedrivetest.CRM) { s.Password = "the-next-password" },
+		"user":     func(s *pipedrive.Subscriber, _ *pipedrivetest.CRM) { s.User = "another" },
+		"URL": func(s *pipedrive.Subscriber, _ *pipedrivetest.CRM) {
+			s.URL = "https://new.example/pipedrive/webhooks"
+		},
+		"version": func(_ *pipedrive.Subscriber, crm *pipedrivetest.CRM) {
+			crm.Change(func(w *pipedrivetest.Webhook) { w.Version = "1.0" })
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			crm, state := company(), ingesttest.State()
+			watch(t, subscriber(t, crm, "deal.all"), state)
+			foreign := crm.Add(pipedrivetest.Webhook{URL: "https://other.example/hook", Object: "*", Action: "*", Version: "2.0", Active: true})
+			s := subscriber(t, crm, "deal.all")
+			change(s, crm)
+			crm.Requests()
+			_, gaps := watch(t, s, state)
+			requests := strings.Join(crm.Requests(), " ")
+			if len(gaps) > 0 || !strings.Contains(requests, "POST /v1/webhooks DELETE /v1/webhooks/88001") {
+				t.Errorf("%s: gaps %v, requests %s", name, gaps, requests)
+			}
+			hooks := crm.Webhooks()
+			if len(hooks) != 2 && name != "version" || hooks[len(hooks)-1].URL != s.URL || hooks[len(hooks)-1].Password != s.Password {
+				t.Errorf("%s: webhooks %+v", name, hooks)
+			}
+			if !slices.ContainsFunc(hooks, func(w pipedrivetest.Webhook) bool { return w.ID == foreign }) {
+				t.Errorf("%s: the webhook of somebody else is gone", name)
+			}
+		})
+	}
+}
+
+// Where the new webhook cannot be made, the old one stays.
+func TestOldWebhookStaysUntilThereIsANewOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := company(), ingesttest.State()
+		watch(t, subscriber(t, crm, "deal.all"), state)
+		for range 39 {
+			crm.Add(pipedrivetest.Webhook{URL: "https://other.example/hook", Object: "*", Action: "*", Version: "2.0", Active: true})
+		}
+		s := subscriber(t, crm, "deal.all")
+		s.Password = "the-next-password"
+		watched, err := s.Watch(t.Context(), state, nil)
+		if err == nil || watched.Channels[0].State != "refused" || !strings.Contains(watched.Channels[0].Problem, "limit") || len(crm.Webhooks()) != 40 {
+			t.Errorf("%v, %+v, %d webhooks", err, watched.Channels, len(crm.Webhooks()))
+		}
+	})
+}
+
+// A webhook that somebody made with the same URL and credentials is taken over, also where the API hides its password. What is no longer
+// wanted is deleted.
+func TestWebhooksAreTakenOver(t *testing.T) {
+	for _, hidden := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			crm, state := company(), ingesttest.State()
+			crm.HidesAuth = hidden
+			crm.Add(pipedrivetest.Webhook{URL: callbackURL, Object: "deal", Action: "*", User: "crm-bridge", Password: password, Version: "2.0", Active: true})
+			s := subscriber(t, crm, "deal.all")
+			watch(t, s, state)
+			watch(t, s, state)
+			if hooks := crm.Webhooks(); len(hooks) != 1 || hooks[0].ID != 88001 {
+				t.Errorf("hidden %t: %+v", hidden, hooks)
+			}
+			watch(t, subscriber(t, crm, "person.all"), state)
+			if got := shown(crm); !slices.Equal(got, []string{"person.*"}) {
+				t.Errorf("webhooks %s", got)
+			}
+		})
+	}
+}
+
+// Disabled webhooks are deleted and stay so, without a gap, until they are enabled; renewed ones are replaced.
+func TestChangesByHand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := company(), ingesttest.State()
+		s := subscriber(t, crm, "deal.all,person.all")
+		watch(t, s, state)
+		channels, err := s.Changes(state)["disable"](t.Context(), "deal")
+		if err != nil || channels[0].State != "disabled" || channels[1].State != "active" || !slices.Equal(shown(crm), []string{"person.*"}) {
+			t.Errorf("disabled: %v, %+v, %s", err, channels, shown(crm))
+		}
+		time.Sleep(time.Hour)
+		if _, gaps := watch(t, s, state); len(gaps) > 0 || len(crm.Webhooks()) != 1 {
+			t.Errorf("gaps %v", gaps)
+		}
+		if _, err := s.Changes(state)["renew"](t.Context(), "deal"); err == nil || !strings.Contains(err.Error(), "enable them first") {
+			t.Errorf("renewed: %v", err)
+		}
+		if _, err := s.Changes(state)["enable"](t.Context(), ""); err != nil || len(crm.Webhooks()) != 2 {
+			t.Errorf("enabled: %v", err)
+		}
+		before := crm.Webhooks()
+		if _, err := s.Changes(state)["renew"](t.Context(), ""); err != nil || len(crm.Webhooks()) != 2 || crm.Webhooks()[0].ID == before[0].ID {
+			t.Errorf("renewed: %v, %+v", err, crm.Webhooks())
+		}
+		if _, gaps := watch(t, s, state); len(gaps) > 0 {
+			t.Errorf("gaps %v", gaps)
+		}
+		if _, err := s.Changes(state)["enable"](t.Context(), "note"); err == nil || !strings.Contains(err.Error(), "names no events of the module note") {
+			t.Errorf("another module: %v", err)
+		}
+	})
+}
+
+// What an old replica drops while replicas are replaced is a gap, if it comes back soon.
+func TestDroppedForAMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := company(), ingesttest.State()
+		both, one := subscriber(t, crm, "deal.all,person.all"), subscriber(t, crm, "deal.all")
+		watch(t, both, state)
+		seen := time.Now()
+		watch(t, one, state)
+		time.Sleep(30 * time.Minute)
+		_, gaps := watch(t, both, state)
+		covers(t, gaps, seen, "person")
+		watch(t, one, state)
+		time.Sleep(3 * time.Hour)
+		if _, gaps := watch(t, both, state); len(gaps) > 0 {
+			t.Errorf("gaps after hours: %v", gaps)
+		}
+	})
+}
+
+// Rows are read whatever their members' types are: numbers as text, a flag as true, times with a space, no version, no company.
+func TestWebhooksOfOtherTypes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		status := "201"
+		s := subscriber(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodGet {
+				t.Errorf("%s %s", r.Method, r.URL)
+			}
+			if r.URL.Path != "/v1/webhooks" {
+				w.WriteHeader(http.StatusNotFound)
+				return
+			}
+			_, _ = io.WriteString(w, `{"data":[{"id":"88001","event_action":"*","event_object":"deal","subscription_url":"`+callbackURL+`","is_active":true,
+				"http_auth_user":"crm-bridge","http_auth_password":"`+password+`","last_delivery_time":"1999-12-31 23:00:00","last_http_status":"`+status+`"}]}`)
+		}), "deal.all")
+		s.Client.Companies = ingest.AccountIDs{"10203040"}
+		state := ingesttest.State()
+		if watched, gaps := watch(t, s, state); watched.Channels[0].ID != "88001" || watched.Channels[0].State != "active" || len(gaps) > 0 {
+			t.Errorf("%+v, %v", watched.Channels, gaps)
+		}
+		status = "500"
+		_, gaps := watch(t, s, state)
+		covers(t, gaps, time.Date(1999, 12, 31, 23, 0, 0, 0, time.UTC), "deal")
+	})
+}
+
+// Nothing is subscribed in a company that is not configured, and no secret is stored or shown.
+func TestTokenOfAnotherCompany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := company(), ingesttest.State()
+		s := subscriber(t, crm, "all")
+		s.Client.Companies = ingest.AccountIDs{"1", "2"}
+		if _, err := s.Watch(t.Context(), state, nil); err == nil || !strings.Contains(err.Error(), "of company 10203040, which BRIDGE_PIPEDRIVE_COMPANIES does not name") {
+			t.Errorf("%v", err)
+		}
+		if len(crm.Webhooks()) > 0 {
+			t.Error("a webhook was made")
+		}
+		s.Client.Companies = nil
+		watch(t, s, state)
+		for _, store := range []ingest.Store{state.Shared, state.Secret} {
+			dump := store.(*ingesttest.FailingMemory).Dump()
+			for _, secret := range []string{password, apiToken} {
+				if strings.Contains(dump, secret) {
+					t.Errorf("stored: %s", dump)
+				}
+			}
+		}
+	})
+}

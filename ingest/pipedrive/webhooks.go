@@ -1,0 +1,250 @@
+package pipedrive
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/body"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
+)
+
+// WebhooksLabel is the label of the source Webhooks.
+const WebhooksLabel = "pipedrive-webhooks"
+
+const webhooksPath = "/pipedrive/webhooks"
+
+// Webhooks understands the callbacks of Pipedrive's webhooks, version 2.0: each reports one change of one record. Pipedrive signs
+// nothing, so HTTP Basic is all that authenticates them (Guide for Webhooks v2).
+type Webhooks struct {
+	User      string
+	Passwords ingest.SecretList // the first is the one to use
+	Companies ingest.AccountIDs
+	APIToken  string // masked wherever it appears
+}
+
+// openWebhooks configures the source. Without a password it takes one that is kept in the data folder, where the bridge may make one.
+func (c Config) openWebhooks(setup ingest.Setup) (*Webhooks, error) {
+	w := &Webhooks{User: string(c.Pipedrive.User), Companies: c.Pipedrive.Companies, APIToken: c.Pipedrive.API.Token}
+	var err error
+	w.Passwords, err = setup.SecretsOr(c.Pipedrive.Password, madePassword)
+	return w, err
+}
+
+// Label implements ingest.Source.
+func (w *Webhooks) Label() string { return WebhooksLabel }
+
+// Routes implements ingest.Source.
+func (w *Webhooks) Routes() []ingest.Route {
+	return []ingest.Route{{Method: http.MethodPost, Path: webhooksPath}}
+}
+
+// ForgivesQuarantined implements ingest.Forgiving: Pipedrive suspends a webhook after ten failures in a row, and deletes it after three
+// days of them.
+func (w *Webhooks) ForgivesQuarantined() {}
+
+// Secrets implements ingest.Source. The records are the customer's own data: nothing in them is removed for its name.
+func (w *Webhooks) Secrets() ingest.Secrets {
+	s := ingest.Secrets{
+		Names: []string{"<secret>", "meta.<secret>"}, Records: []string{"data", "previous"}, ValuesAt: []string{"data"}, Values: w.Passwords,
+	}
+	for _, pair := range w.accepted() {
+		s.Values = append(s.Values, base64.StdEncoding.EncodeToString([]byte(pair)))
+	}
+	if w.APIToken != "" {
+		s.Values = append(s.Values, w.APIToken)
+	}
+	return s
+}
+
+// accepted returns the credentials that authenticate a callback: user:password.
+func (w *Webhooks) accepted() []string {
+	pairs := make([]string, len(w.Passwords))
+	for i, password := range w.Passwords {
+		pairs[i] = w.User + ":" + password
+	}
+	return pairs
+}
+
+// Verify implements ingest.Source: the Authorization header authenticates the callback, before its body is read.
+func (w *Webhooks) Verify(_ context.Context, cb ingest.Callback) error {
+	user, password, ok := (&http.Request{Header: cb.Header}).BasicAuth()
+	switch {
+	case len(w.Passwords) == 0:
+		return fmt.Errorf("%w: no password is configured for Pipedrive", ingest.ErrForged)
+	case !ok || len(cb.Header.Values("Authorization")) != 1:
+		return fmt.Errorf("%w: it brings no HTTP Basic credentials, or not once", ingest.ErrForged)
+	case !ingest.MatchesAny(user+":"+password, w.accepted()):
+		return fmt.Errorf("%w: wrong HTTP auth user or password", ingest.ErrForged)
+	}
+	return nil
+}
+
+// message is a callback's body.
+type message struct {
+	raw           json.RawMessage
+	members, meta map[string]json.RawMessage
+}
+
+func readMessage(cb ingest.Callback) (message, error) {
+	raw, err := body.Object(cb)
+	if err != nil {
+		return message{}, err
+	}
+	m := message{raw: raw, members: membersOf(raw)}
+	m.meta = membersOf(m.members["meta"])
+	return m, nil
+}
+
+// company returns the id of the company; empty where there is none.
+func (m message) company() string {
+	id, _ := body.TextOrInteger(m.meta["company_id"])
+	return id
+}
+
+// AccountOf implements ingest.NamesAccount: the company.
+func (w *Webhooks) AccountOf(cb ingest.Callback) string {
+	m, _ := ingest.ParseOnce(cb, readMessage) // of one that is broken nothing is known
+	return m.company()
+}
+
+// Decode implements ingest.Source.
+func (w *Webhooks) Decode(cb ingest.Callback) ([]ingest.Change, error) {
+	message, err := ingest.ParseOnce(cb, readMessage)
+	if err != nil {
+		return nil, err
+	}
+	if company := message.company(); company != "" && !w.Companies.Accepts(company) {
+		return nil, ingest.ErrIgnored
+	}
+	whole, meta := message.members, message.meta
+	if err := checkVersion(whole, meta); err != nil {
+		return nil, err
+	}
+	change := ingest.Change{
+		Source: WebhooksLabel, Provider: Provider, ReceivedAt: cb.At, Origin: ingest.Live, OccurredAt: timestamp(meta["timestamp"]), NativeBody: message.raw,
+	}
+	if err := identify(&change, meta); err != nil {
+		return nil, err
+	}
+	for _, one := range []struct {
+		name string
+		into *map[string]json.RawMessage
+	}{{"data", &change.Values}, {"previous", &change.Previous}} {
+		switch value := whole[one.name]; {
+		case absent(value):
+		case value[0] != '{':
+			return nil, fmt.Errorf("%w: %s must be an object or null", ingest.ErrMalformed, one.name)
+		default:
+			*one.into = map[string]json.RawMessage{change.IDs[0]: value}
+		}
+	}
+	if change.Operation == "delete" { // previous is the last state
+		change.Values = nil
+	} else if names := changedFields(whole["previous"]); len(names) > 0 {
+		change.Fields = map[string][]string{change.IDs[0]: names}
+	}
+	return []ingest.Change{change}, nil
+}
+
+// checkVersion returns ErrMalformed unless the callback is of version 2.0.
+func checkVersion(whole, meta map[string]json.RawMessage) error {
+	switch version, _ := jsontext.StringOf(meta["version"]); {
+	case version == "2.0" || string(meta["version"]) == "2.0":
+		return nil
+	case !absent(whole["v"]) || !absent(meta["object"]):
+		return fmt.Errorf("%w: this is a webhook of Pipedrive's old version 1.0; create it again with version 2.0", ingest.ErrMalformed)
+	}
+	return fmt.Errorf("%w: meta.version must be 2.0, the version of Pipedrive's webhooks that the bridge reads", ingest.ErrMalformed)
+}
+
+// identify fills in what meta says of a change: whose it is, of which record, and what happened.
+func identify(change *ingest.Change, meta map[string]json.RawMessage) (err error) {
+	id := ""
+	for _, one := range []struct {
+		name     string
+		into     *string
+		optional bool
+		check    func(string) error
+	}{
+		{"company_id", &change.Account, false, ingest.CheckID},
+		{"entity", &change.Module, false, ingest.CheckModule},
+		{"entity_id", &id, false, ingest.CheckRecordID},
+		{"action", &change.NativeOperation, false, ingest.CheckID},
+		{"webhook_id", &change.Channel, true, ingest.CheckID},
+		{"user_id", &change.ChangedBy, true, ingest.CheckID},
+		{"id", &change.Mark, true, ingest.CheckID},
+	} {
+		raw := meta[one.name]
+		if absent(raw) && one.optional {
+			continue
+		}
+		text, ok := body.TextOrInteger(raw)
+		switch {
+		case absent(raw):
+			return fmt.Errorf("%w: meta.%s is missing", ingest.ErrMalformed, one.name)
+		case !ok:
+			return fmt.Errorf("%w: meta.%s must be a string or a whole number", ingest.ErrMalformed, one.name)
+		case text == "" && one.optional:
+			continue
+		}
+		if err := one.check(text); err != nil {
+			return fmt.Errorf("%w (meta.%s)", err, one.name)
+		}
+		*one.into = text
+	}
+	change.IDs, change.Collection = []string{id}, collectionOf(change.Module)
+	if change.Operation = "edit"; !strings.EqualFold(change.NativeOperation, "change") {
+		change.Operation, err = ingest.Operation(change.NativeOperation)
+	}
+	return err
+}
+
+// collectionOf returns where the API keeps a module. It names no company, whose domain may change.
+func collectionOf(module string) string {
+	plural := module + "s"
+	if stem, ok := strings.CutSuffix(module, "y"); ok {
+		plural = stem + "ies"
+	}
+	return "https://api.pipedrive.com/v1/" + plural
+}
+
+// changedFields returns the names of the fields that changed: the members of previous, of custom fields one level deeper.
+func changedFields(previous json.RawMessage) (names []string) {
+	for name, value := range jsontext.Members(previous) {
+		if string(name) != "custom_fields" || value[0] != '{' {
+			names = append(names, string(name))
+			continue
+		}
+		for hash := range jsontext.Members(value) {
+			names = append(names, "custom_fields."+string(hash))
+		}
+	}
+	return names
+}
+
+// timestamp reads meta.timestamp: RFC 3339 was seen, seconds since 1970 are documented. Where it has another shape, the time is unknown.
+func timestamp(raw json.RawMessage) time.Time {
+	text, _ := jsontext.StringOf(raw)
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return at.UTC()
+	}
+	plain, _ := body.Decimal(raw)
+	return body.SinceEpoch(plain, time.Second)
+}
+
+// membersOf returns the members of an object, of several with one name the last.
+func membersOf(object json.RawMessage) map[string]json.RawMessage {
+	members := map[string]json.RawMessage{}
+	for name, value := range jsontext.Members(object) {
+		members[string(name)] = value
+	}
+	return members
+}
+
+func absent(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }

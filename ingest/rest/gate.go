@@ -1,0 +1,40 @@
+package rest
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
+)
+
+// Gate holds back requests to an API that wants none for a while. The zero value is open.
+type Gate struct {
+	mu     sync.Mutex
+	closed time.Time // until when
+}
+
+// Close closes the gate for a time, or longer if it is closed for longer already.
+func (g *Gate) Close(wait time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if until := time.Now().Add(wait); until.After(g.closed) {
+		g.closed = until
+	}
+}
+
+// Pass returns when the gate is open. If that takes longer than longest it returns an error at once.
+func (g *Gate) Pass(ctx context.Context, longest time.Duration) error {
+	g.mu.Lock()
+	until := g.closed
+	g.mu.Unlock()
+	switch wait := time.Until(until); {
+	case wait <= 0:
+		return nil
+	case wait > longest:
+		return fmt.Errorf("the API's limit was reached; nothing is asked until %s", until.UTC().Format(time.RFC3339))
+	default:
+		return retry.Sleep(ctx, wait)
+	}
+}
