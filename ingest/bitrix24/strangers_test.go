@@ -210,7 +210,7 @@ func TestStrangersBehindAProxy(t *testing.T) {
 		bridge := (&receive.Handler{
 			Sources: []ingest.Source{source},
 			MaxBody: 1 << 20, MaxInFlight: 1000, AnswerTimeout: answerTimeout, TrustedProxies: ingest.Networks{netip.MustParsePrefix("10.0.0.0/8")},
-			Missed: func(string, time.Time) { missed++ }, Log: slog.New(slog.DiscardHandler), Metrics: receive.NewMetrics(prometheus.NewRegistry()),
+			Missed: func(string, string, time.Time) { missed++ }, Log: slog.New(slog.DiscardHandler), Metrics: receive.NewMetrics(prometheus.NewRegistry()),
 		}).HTTP()
 		post := func(from, refresh string) int {
 			form := url.Values{"event": {"ONAPPINSTALL"}, "auth[member_id]": {member}, "auth[application_token]": {"a-token"}, "auth[refresh_token]": {refresh}}

@@ -3,7 +3,10 @@ package keep
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -110,13 +113,46 @@ func gapsOf(t *testing.T, k *repairer) []job {
 // Refused callbacks are not forgotten while the state is unreachable, and are no gap where the CRM keeps a queue.
 func TestMissedOutlivesTheStore(t *testing.T) {
 	k, store := opened(t)
-	k.missed.add("crm", interval{minute(1), minute(2)})
+	k.missed.add("crm", "", interval{minute(1), minute(2)})
 	store.is = true
 	k.noteMissed(t.Context())
 	store.is = false
 	k.noteMissed(t.Context())
 	if gaps := gapsOf(t, k); len(gaps) != 1 || gaps[0].Account != "default" || !gaps[0].Since.Equal(minute(1)) {
 		t.Errorf("gaps %+v", gaps)
+	}
+}
+
+// A refused callback of one account has no other account's records read; one whose account is unknown has all read.
+func TestMissedByAnAccount(t *testing.T) {
+	for account, want := range map[string]string{"a": "a", "": "a b", "unheard of": "a b"} {
+		k, store := opened(t)
+		if err := saveChannels(t.Context(), store, k.CRM, []ingest.Channel{
+			{Account: "a", State: "active", Modules: []string{"Deals"}}, {Account: "b", State: "active", Modules: []string{"Deals"}},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		k.missed.add("crm", account, interval{minute(1), minute(2)})
+		k.noteMissed(t.Context())
+		var read []string
+		for _, gap := range gapsOf(t, k) {
+			read = append(read, gap.Account)
+		}
+		slices.Sort(read)
+		if got := strings.Join(read, " "); got != want {
+			t.Errorf("refused for %q: gaps of %q", account, got)
+		}
+	}
+}
+
+// More accounts than are remembered apart are remembered together.
+func TestMissedByManyAccounts(t *testing.T) {
+	var m missed
+	for i := range 2 * maxMissed {
+		m.add("crm", fmt.Sprint(i), interval{minute(i % 60), minute(i % 60)})
+	}
+	if taken := m.take("crm"); len(taken) != maxMissed+1 || !taken[""].last.Equal(minute(59)) {
+		t.Errorf("%d accounts, together %v", len(taken), taken[""])
 	}
 }
 

@@ -27,9 +27,10 @@ type Keeper struct {
 	missed missed
 }
 
-// Missed notes that a callback of a CRM.Key was refused with 503 or 429: what it reported is lost, unless it is read from the CRM.
-func (k *Keeper) Missed(key string, at time.Time) {
-	k.missed.add(key, interval{at, at})
+// Missed notes that a callback of a CRM.Key was refused with 503 or 429: what it reported is lost, unless it is read from the CRM. An
+// empty account stands for all of the CRM's.
+func (k *Keeper) Missed(key, account string, at time.Time) {
+	k.missed.add(key, account, interval{at, at})
 }
 
 // Wake has the Watch of a CRM called soon, by whichever replica holds the claim, as after an installation.

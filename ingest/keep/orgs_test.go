@@ -79,7 +79,7 @@ func TestOrgsAreKeptApart(t *testing.T) {
 		if err := keeper.Wake(ctx, crms[1]); err != nil {
 			t.Error(err)
 		}
-		keeper.Missed("acme.emea", time.Now())
+		keeper.Missed("acme.emea", "", time.Now())
 		time.Sleep(time.Minute)
 		stop()
 		<-done

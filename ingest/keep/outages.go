@@ -2,6 +2,7 @@ package keep
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -30,7 +31,7 @@ func (k *repairer) noteOutage(ctx context.Context) error {
 		since = before // callbacks were accepted while the state was unreachable
 	}
 	if !r.Sure.IsZero() && (now.Sub(since) > outage || before.IsZero()) {
-		added, err := k.addAll(ctx, interval{since, now}, "the bridge could not accept callbacks")
+		added, err := k.addAll(ctx, "", interval{since, now}, "the bridge could not accept callbacks")
 		if err != nil {
 			return err
 		}
@@ -43,26 +44,30 @@ func (k *repairer) noteOutage(ctx context.Context) error {
 
 // noteMissed makes a gap of the time in which callbacks were refused.
 func (k *repairer) noteMissed(ctx context.Context) {
-	missed, ok := k.missed.take(k.Key())
-	if !ok || k.Lister == nil {
-		return
+	for account, missed := range k.missed.take(k.Key()) {
+		if k.Lister == nil {
+			return
+		}
+		if _, err := k.addAll(ctx, account, missed, "callbacks were refused"); err != nil {
+			k.missed.add(k.Key(), account, missed) // it is tried again at the next look
+			continue
+		}
+		k.log.Warn("callbacks were refused; reading from the CRM what changed meanwhile", "account", account, "since", missed.first, "until", missed.last)
 	}
-	if _, err := k.addAll(ctx, missed, "callbacks were refused"); err != nil {
-		k.missed.add(k.Key(), missed) // it is tried again at the next look
-		return
-	}
-	k.log.Warn("callbacks were refused; reading from the CRM what changed meanwhile", "since", missed.first, "until", missed.last)
 }
 
-// addAll adds a gap for each module of all channels, and returns how many.
-func (k *repairer) addAll(ctx context.Context, s interval, why string) (added int, err error) {
+// addAll adds a gap for each module of an account's channels, and returns how many; an empty account stands for all.
+func (k *repairer) addAll(ctx context.Context, account string, s interval, why string) (added int, err error) {
 	channels, err := loadChannels(ctx, k.shared, k.CRM)
 	if err != nil {
 		return 0, err
 	}
+	if !slices.ContainsFunc(channels, func(c ingest.Channel) bool { return c.Account == account }) {
+		account = "" // the callback named none, or one by another name
+	}
 	gaps := map[int][]job{} // by shard
 	for _, channel := range channels {
-		if channel.Queued || channel.State == "disabled" {
+		if channel.Queued || channel.State == "disabled" || account != "" && account != channel.Account {
 			continue
 		}
 		for _, module := range channel.Modules {

@@ -49,18 +49,18 @@ func TestRefusedCallbackIsRepaired(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.changed[id] = time.Now()
-		w.keeper.Missed("zoho", time.Now())
+		w.keeper.Missed("zoho", "", time.Now())
 		w.live(6 * time.Hour)
 		w.knowsAll()
 		before := w.origins[ingest.Repair]
-		w.keeper.Missed("zoho", time.Now())
+		w.keeper.Missed("zoho", "", time.Now())
 		w.live(time.Hour)
 		if read := w.origins[ingest.Repair] - before; read > 20 {
 			t.Errorf("for a second refusal hours later %d records were read: all that changed since the first", read)
 		}
 		w.live(time.Hour)
 		before = w.origins[ingest.Repair]
-		w.keeper.Missed("bitrix24", time.Now())
+		w.keeper.Missed("bitrix24", "", time.Now())
 		w.live(time.Hour)
 		if read := w.origins[ingest.Repair] - before; read > 0 {
 			t.Errorf("for a refusal of another CRM's callback %d records were read", read)
@@ -150,7 +150,7 @@ func TestRefusalsWithoutEnd(t *testing.T) {
 		time.Sleep(time.Minute)
 		w.crm.Requests()
 		for range 1200 {
-			w.keeper.Missed("zoho", time.Now())
+			w.keeper.Missed("zoho", "", time.Now())
 			time.Sleep(3 * time.Second)
 		}
 		lists := 0

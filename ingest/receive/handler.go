@@ -41,8 +41,10 @@ type Handler struct {
 	Allow          ingest.Networks // where callbacks may come from; empty: anywhere
 	TrustedProxies ingest.Networks // peers whose X-Forwarded-For is trusted
 
-	Missed  func(key string, at time.Time) // called with the CRM.Key of refused callbacks that the CRM may not repeat (DESIGN.md, 12); nil: not called
-	Public  map[string]PublicFile          // documents that everyone may GET, by path pattern
+	// Missed is called with the CRM.Key and the account of refused callbacks that the CRM may not repeat (DESIGN.md, 12); an empty
+	// account stands for all. nil: not called.
+	Missed  func(key, account string, at time.Time)
+	Public  map[string]PublicFile // documents that everyone may GET, by path pattern
 	Log     *slog.Logger
 	Metrics *Metrics
 

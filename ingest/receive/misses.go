@@ -2,6 +2,7 @@ package receive
 
 import (
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -35,13 +36,32 @@ func (h *Handler) note(r *result) {
 	case r.authenticated:
 		switch r.status {
 		case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable:
-			h.Missed(r.orgs.keyOf(r.org), r.at)
+			for _, account := range r.accounts() {
+				h.Missed(r.orgs.keyOf(r.org), account, r.at)
+			}
 		}
 	case r.turnedAway:
 		for _, one := range r.orgs.of { // it may be of any
-			h.misses.add(r.orgs.keyOf(one), r.at, h.Missed)
+			h.misses.add(r.orgs.keyOf(one), r.at, h.missedByAny)
 		}
 	}
+}
+
+// missedByAny calls Missed for all accounts of a CRM.
+func (h *Handler) missedByAny(key string, at time.Time) { h.Missed(key, "", at) }
+
+// accounts returns whose changes a callback reports: an empty one if it is not decoded.
+func (r *result) accounts() []string {
+	var all []string
+	for _, change := range r.changes {
+		if !slices.Contains(all, change.Account) {
+			all = append(all, change.Account)
+		}
+	}
+	if all == nil {
+		all = []string{""}
+	}
+	return all
 }
 
 func (m *misses) add(key string, at time.Time, missed func(string, time.Time)) {

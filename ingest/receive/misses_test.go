@@ -39,7 +39,7 @@ func TestOnlyAuthenticatedIsMissed(t *testing.T) {
 			missed := 0
 			b := open(func(h *receive.Handler) {
 				h.Sources = []ingest.Source{asked{}}
-				h.Missed = func(provider string, _ time.Time) {
+				h.Missed = func(provider, _ string, _ time.Time) {
 					if missed++; provider != "plain" {
 						t.Errorf("missed by %q", provider)
 					}
@@ -89,7 +89,7 @@ func TestCrowdIsMissedOnce(t *testing.T) {
 		}
 		b := open(func(h *receive.Handler) {
 			h.Sources = []ingest.Source{asked{}}
-			h.Missed = func(_ string, at time.Time) {
+			h.Missed = func(_, _ string, at time.Time) {
 				mu.Lock()
 				defer mu.Unlock()
 				missed = append(missed, at)

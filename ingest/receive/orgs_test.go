@@ -71,7 +71,7 @@ func openOrgs(change func(*receive.Handler)) *orgs {
 			o.kept = append(o.kept, cb)
 			return "q1", nil
 		}
-		h.Missed = func(key string, _ time.Time) { o.missed = append(o.missed, key) }
+		h.Missed = func(key, account string, _ time.Time) { o.missed = append(o.missed, key+"/"+account) }
 		if change != nil {
 			change(h)
 		}
@@ -146,17 +146,17 @@ func TestOneOrgCannotJudge(t *testing.T) {
 		t.Errorf("answered %d %s, missed by %v", answer.Code, answer.Body, o.missed)
 	}
 	o = openOrgs(unasked)
-	if answer := o.post("emea's x"); answer.Code != http.StatusServiceUnavailable || !slices.Equal(o.missed, []string{"plain", "plain.emea", "plain.us_east"}) {
+	if answer := o.post("emea's x"); answer.Code != http.StatusServiceUnavailable || !slices.Equal(o.missed, []string{"plain/", "plain.emea/", "plain.us_east/"}) {
 		t.Errorf("answered %d %s, missed by %v", answer.Code, answer.Body, o.missed)
 	}
 }
 
-// A callback that cannot be stored is missed by its own org alone.
+// A callback that cannot be stored is missed by its own org and account alone.
 func TestOneOrgMisses(t *testing.T) {
 	o := openOrgs(func(h *receive.Handler) {
 		h.Accept = func(context.Context, []ingest.Change) ([]ingest.Ack, error) { return nil, ingest.ErrRetry }
 	})
-	if answer := o.post("emea-secret ok"); answer.Code != http.StatusServiceUnavailable || !slices.Equal(o.missed, []string{"plain.emea"}) {
+	if answer := o.post("emea-secret ok"); answer.Code != http.StatusServiceUnavailable || !slices.Equal(o.missed, []string{"plain.emea/emea"}) {
 		t.Errorf("answered %d, missed by %v", answer.Code, o.missed)
 	}
 }

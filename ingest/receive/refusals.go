@@ -120,6 +120,6 @@ func clip(text string, most int) string {
 func (h *Handler) Flush() {
 	h.refusals.end(h.Log)
 	if h.Missed != nil {
-		h.misses.flush(h.Missed)
+		h.misses.flush(h.missedByAny)
 	}
 }
