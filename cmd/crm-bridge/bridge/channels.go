@@ -167,8 +167,9 @@ const maxLastCallbacks = 10000
 
 // lastCallbacks remembers when callbacks last came.
 type lastCallbacks struct {
-	mu sync.Mutex
-	at map[[3]string]time.Time // by provider, account and module
+	mu      sync.Mutex
+	at      map[[2]string]map[string]time.Time // by provider and account, then by module
+	modules int
 }
 
 // note remembers when callbacks reported changes.
@@ -176,13 +177,25 @@ func (l *lastCallbacks) note(changes []ingest.Change) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.at == nil {
-		l.at = map[[3]string]time.Time{}
+		l.at = map[[2]string]map[string]time.Time{}
 	}
 	for _, change := range changes {
-		key := [3]string{change.Provider, change.Account, change.Module}
-		if _, known := l.at[key]; change.Origin == ingest.Live && (known || len(l.at) < maxLastCallbacks) {
-			l.at[key] = change.ReceivedAt
+		if change.Origin != ingest.Live {
+			continue
 		}
+		account := [2]string{change.Provider, change.Account}
+		of := l.at[account]
+		if _, known := of[change.Module]; !known {
+			if l.modules == maxLastCallbacks {
+				continue
+			}
+			l.modules++
+		}
+		if of == nil {
+			of = map[string]time.Time{}
+			l.at[account] = of
+		}
+		of[change.Module] = change.ReceivedAt
 	}
 }
 
@@ -191,14 +204,10 @@ func (l *lastCallbacks) of(channel ingest.Channel) *time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var last time.Time
-	for key, at := range l.at {
-		if key[0] != channel.Provider || key[1] != channel.Account || !at.After(last) {
-			continue
-		}
-		for _, module := range channel.Modules {
-			if strings.EqualFold(module, key[2]) {
-				last = at
-			}
+	for module, at := range l.at[[2]string{channel.Provider, channel.Account}] {
+		is := func(one string) bool { return strings.EqualFold(one, module) }
+		if at.After(last) && slices.ContainsFunc(channel.Modules, is) {
+			last = at
 		}
 	}
 	if last.IsZero() {
