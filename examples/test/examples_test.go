@@ -20,7 +20,7 @@ import (
 
 const (
 	edits   = "crm.zoho.Deals.edit"
-	account = "100% Zoë" // in a header it is percent-encoded
+	account = "Zoe_100-1"
 )
 
 // consumer is one of the examples that handle each edit of a deal once.
