@@ -76,8 +76,9 @@ func (h *Handler) HTTP() http.Handler {
 	e.Use(h.recoverPanics)
 	limits, capacity := h.limiters(), h.capacity()
 
+	secrets := secretsOf(h.Sources, h.Further)
 	for _, source := range h.Sources {
-		all := orgsOf(source, h.Further)
+		all := orgsOf(source, h.Further, secrets)
 		for _, route := range source.Routes() {
 			e.Add(route.Method, pathParam.ReplaceAllString(route.Path, ":$1"), func(c echo.Context) error {
 				return h.answer(c, all, limits[all.label], capacity)

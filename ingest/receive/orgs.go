@@ -13,8 +13,9 @@ import (
 // orgs are the sources of one label: of a CRM's first org, and of its further ones. Their callbacks come to the same routes, and what
 // authenticates one says of which org it is.
 type orgs struct {
-	label string
-	of    []org // never empty, the first org first
+	label   string
+	of      []org    // never empty, the first org first
+	secrets []string // of all CRMs, which no error shows
 }
 
 // org is the source of one org.
@@ -25,14 +26,26 @@ type org struct {
 }
 
 // orgsOf returns the sources of the label of a first org's source.
-func orgsOf(source ingest.Source, further []*ingest.CRM) orgs {
-	all := orgs{label: source.Label(), of: []org{{source: source}}}
+func orgsOf(source ingest.Source, further []*ingest.CRM, secrets []string) orgs {
+	all := orgs{label: source.Label(), of: []org{{source: source}}, secrets: secrets}
 	for _, crm := range further {
 		for _, other := range crm.Sources {
 			if other.Label() == all.label {
 				all.of = append(all.of, org{other, crm, crm.Org})
 			}
 		}
+	}
+	return all
+}
+
+// secretsOf returns the configured secrets of all orgs: of sources, and of the further orgs'.
+func secretsOf(sources []ingest.Source, further []*ingest.CRM) (all []string) {
+	sources = slices.Clone(sources)
+	for _, crm := range further {
+		sources = append(sources, crm.Sources...)
+	}
+	for _, source := range sources {
+		all = append(all, source.Secrets().Values...)
 	}
 	return all
 }
@@ -71,13 +84,16 @@ func (o orgs) refusal(failed []error) error {
 	}
 	var reasons []string
 	for _, err := range failed {
-		reason := strings.TrimPrefix(err.Error(), ingest.ErrForged.Error()+": ")
-		if len(reasons) < maxReasons && !slices.Contains(reasons, reason) {
+		reason := strings.TrimPrefix(ingest.Show(err, o.secrets), ingest.ErrForged.Error()+": ")
+		if !slices.Contains(reasons, reason) {
 			reasons = append(reasons, reason)
+		}
+		if len(reasons) == maxReasons {
+			break
 		}
 	}
 	if len(reasons) == 1 {
-		return failed[0]
+		return fmt.Errorf("%w: %s", ingest.ErrForged, reasons[0])
 	}
 	return fmt.Errorf("%w: none of %d orgs accepts it: %s", ingest.ErrForged, len(failed), strings.Join(reasons, "; "))
 }

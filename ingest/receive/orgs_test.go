@@ -36,6 +36,8 @@ func (s secretive) Verify(_ context.Context, cb ingest.Callback) error {
 	return fmt.Errorf("%w: it shows no secret of BRIDGE_PLAIN_TOKENS", ingest.ErrForged)
 }
 
+func (s secretive) Secrets() ingest.Secrets { return ingest.Secrets{Values: []string{s.secret}} }
+
 func (s secretive) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	if strings.HasSuffix(string(cb.Body), "malformed") {
 		return nil, ingest.ErrMalformed
@@ -111,6 +113,26 @@ func TestNoOrgAccepts(t *testing.T) {
 	for _, variable := range []string{"BRIDGE_PLAIN_TOKENS", "BRIDGE_PLAIN_EMEA_TOKENS", "BRIDGE_PLAIN_US_EAST_TOKENS"} {
 		if !strings.Contains(o.log.String(), variable) {
 			t.Errorf("the log does not name %s: %s", variable, o.log.String())
+		}
+	}
+}
+
+// The log names what a callback claims to be, clipped, and shows no secret in its place, whichever org's it is.
+func TestClaimsHoldNoSecret(t *testing.T) {
+	long := strings.Repeat("x", 30) // what is clipped, too, must not hold a part of a secret
+	for claim, want := range map[string]string{
+		"7": `names no channel \"7\"`, strings.Repeat("a", 60): `names no channel \"` + strings.Repeat("a", 40) + `...\"`,
+		"default-secret": `names no channel \"***\"`, long + "emea-secret": `names no channel \"***\"`, long + "us_east-secret": `names no channel \"***\"`,
+	} {
+		o := openOrgs(func(h *receive.Handler) {
+			for _, crm := range h.Further {
+				source := crm.Sources[0].(secretive)
+				source.fails = ingest.Claimed{Err: fmt.Errorf("%w: BRIDGE_PLAIN_TOKENS names no channel", ingest.ErrForged), ID: claim}
+				crm.Sources[0] = source
+			}
+		})
+		if answer := o.post("guessed x"); answer.Code != http.StatusUnauthorized || !strings.Contains(o.log.String(), want) {
+			t.Errorf("%s: answered %d, and logged %s", claim, answer.Code, o.log.String())
 		}
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -128,12 +126,12 @@ func (n *Notifications) verifyToken(body notification) (present bool, err error)
 	}
 	own := n.Tokens.For(channel)
 	if len(own) == 0 && (channel == "" || len(n.TokenSecrets) == 0) {
-		return true, fmt.Errorf("%w: no token is configured for channel %s", ingest.ErrForged, n.quoted(channel))
+		return true, ingest.Claimed{Err: fmt.Errorf("%w: no token is configured for channel", ingest.ErrForged), ID: channel}
 	}
 	if ingest.MatchesAny(token, own) || channel != "" && n.derives(token, channel) {
 		return true, nil
 	}
-	return true, fmt.Errorf("%w: wrong token for channel %s", ingest.ErrForged, n.quoted(channel))
+	return true, ingest.Claimed{Err: fmt.Errorf("%w: wrong token for channel", ingest.ErrForged), ID: channel}
 }
 
 // derives reports whether token is that of the channel under one of the secrets.
@@ -222,21 +220,4 @@ func serverTime(raw []byte) (at time.Time, mark string) {
 		return time.Time{}, ""
 	}
 	return at, plain
-}
-
-// quoted is a channel as an error shows it: in quotes, clipped, without a secret that stands in its place.
-func (n *Notifications) quoted(channel string) string {
-	for _, secret := range append(n.Tokens.Values(), n.TokenSecrets...) {
-		if strings.Contains(channel, secret) {
-			return `"***"`
-		}
-	}
-	return strconv.Quote(clip(channel))
-}
-
-func clip(s string) string {
-	if len(s) > 40 {
-		return strings.ToValidUTF8(s[:40], "") + "…"
-	}
-	return s
 }
