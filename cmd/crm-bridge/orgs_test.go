@@ -102,6 +102,22 @@ func TestOrgsOfTheEnvironment(t *testing.T) {
 	}
 }
 
+// A secret that the bridge has made for one org authenticates nothing of another.
+func TestOrgsShareNoMadeSecret(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "zoho-webhook-secret"), []byte(planted), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	emea := map[string]string{"BRIDGE_DATA_DIR": dir, "BRIDGE_ZOHO_ACCOUNTS": "emea", "BRIDGE_ZOHO_EMEA_WEBHOOK_SECRET": planted}
+	_, _, err := load(t, emea)
+	if says := "the file zoho-webhook-secret in BRIDGE_DATA_DIR and BRIDGE_ZOHO_EMEA_WEBHOOK_SECRET hold the same value"; err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), planted) {
+		t.Errorf("said %v", err)
+	}
+	if _, _, err = load(t, emea, map[string]string{"BRIDGE_ZOHO_WEBHOOK_SECRET": "another-" + planted}); err != nil {
+		t.Errorf("the file is not used, and refused: %v", err)
+	}
+}
+
 // nameFile returns a file that holds names.
 func nameFile(t *testing.T, names string) string {
 	t.Helper()

@@ -20,13 +20,19 @@ type Opening struct {
 func (o Opening) Open(crms []Opener) (all CRMs, err error) {
 	for _, open := range crms {
 		orgs := &config.Orgs{Env: o.Env}
-		crm, err := o.open(open, func(setup *ingest.Setup) { setup.Env = orgs.First })
+		crm, err := o.open(open, func(setup *ingest.Setup) {
+			setup.Env = orgs.First
+			ofOrg(setup, orgs.FirstOrg())
+		})
 		if o.Env.Problems.Add(err); err == nil {
 			crm.Account = orgs.Account()
 			all = append(all, crm)
 		}
 		for _, org := range orgs.Further() {
-			crm, err := o.open(open, func(setup *ingest.Setup) { ofOrg(setup, orgs.Provider(), org) })
+			crm, err := o.open(open, func(setup *ingest.Setup) {
+				ofFurther(setup, orgs.Provider(), org)
+				ofOrg(setup, org)
+			})
 			if err != nil {
 				o.Env.Problems.Add(renamed(org, err))
 				continue
@@ -51,14 +57,23 @@ func (o Opening) open(open Opener, change func(*ingest.Setup)) (crm *ingest.CRM,
 	return crm, err
 }
 
-// ofOrg makes a Setup that of a further org: its own variables, secrets, state and log.
-func ofOrg(setup *ingest.Setup, provider string, org *config.Org) {
-	made := setup.MadeSecret
+// ofFurther makes a Setup that of a further org: its own variables, state and log.
+func ofFurther(setup *ingest.Setup, provider string, org *config.Org) {
 	setup.Env, setup.Account = org.Load, org.Name
-	setup.MadeSecret = func(name string) (string, error) { return made(ingest.OrgFile(name, org.Key())) }
 	setup.State = setup.State.OfOrg(provider, org.Key())
 	if setup.Log != nil {
 		setup.Log = setup.Log.With(slog.String("org", org.Key()))
+	}
+}
+
+// ofOrg has a Setup make the secrets of an org, and the org know them.
+func ofOrg(setup *ingest.Setup, org *config.Org) {
+	made := setup.MadeSecret
+	setup.MadeSecret = func(name string) (string, error) {
+		file := ingest.OrgFile(name, org.Key())
+		secret, err := made(file)
+		org.Made(file, secret)
+		return secret, err
 	}
 }
 

@@ -25,6 +25,7 @@ type Org struct {
 	prefix    string // BRIDGE_ACME_EMEA
 	variables []Variable
 	renames   *strings.Replacer // nil: nothing is renamed
+	made      []unshared        // secrets
 	env       *Environment
 }
 
@@ -116,6 +117,9 @@ func (o *Orgs) Provider() string {
 // Account is the first org's name in events; empty: callbacks of this CRM name their accounts.
 func (o *Orgs) Account() string { return o.first.Account() }
 
+// FirstOrg returns the first org, whose name is empty.
+func (o *Orgs) FirstOrg() *Org { return &o.first }
+
 // Further returns the further orgs, in the order of the variable that names them.
 func (o *Orgs) Further() []*Org { return o.further }
 
@@ -123,31 +127,52 @@ func (o *Orgs) Further() []*Org { return o.further }
 // two could be confused: secrets that authenticate them, and accounts. Call it after every org is loaded.
 func (o *Orgs) Check() error {
 	var found Problems
-	type user struct{ org, variable string }
+	type user struct{ org, by string }
 	users := map[[2]string]user{}
 	for _, org := range append([]*Org{&o.first}, o.further...) {
 		for _, v := range org.variables {
 			if org.short(v) == "ACCOUNT" && !orgName.MatchString(v.Value) {
 				found.Add(invalid{v.Name, errors.New(v.Name + " " + errOrgName)})
 			}
-			if !v.unshared {
-				continue
-			}
-			kind := "" // a secret may be of any variable
-			if !v.secret {
-				kind = org.short(v)
-			}
-			for _, value := range v.entries() {
-				at := [2]string{kind, value}
-				if other, taken := users[at]; !taken {
-					users[at] = user{org.prefix, v.SetBy()}
-				} else if other.org != org.prefix {
-					found.Add(fmt.Errorf("%s and %s hold the same value, and their orgs could be confused: give each org its own", other.variable, v.SetBy()))
-				}
+		}
+		for _, one := range org.unshared() {
+			if other, taken := users[one.at]; !taken {
+				users[one.at] = user{org.prefix, one.by}
+			} else if other.org != org.prefix {
+				found.Add(fmt.Errorf("%s and %s hold the same value, and their orgs could be confused: give each org its own", other.by, one.by))
 			}
 		}
 	}
 	return found.Err()
+}
+
+// unshared is a value that only one org may have.
+type unshared struct {
+	at [2]string // what kind of value it is, and the value
+	by string    // the variable or the file that holds it
+}
+
+// unshared returns the org's values that no other org may have. A secret may be of any variable, or made: its kind is empty.
+func (o *Org) unshared() (all []unshared) {
+	for _, v := range o.variables {
+		kind := ""
+		if !v.secret {
+			kind = o.short(v)
+		}
+		for _, value := range v.entries() {
+			if v.unshared {
+				all = append(all, unshared{[2]string{kind, value}, v.SetBy()})
+			}
+		}
+	}
+	return append(all, o.made...)
+}
+
+// Made notes a secret that the bridge has made for the org, in a file of the data folder; Check refuses it in another org.
+func (o *Org) Made(file, secret string) {
+	if secret != "" {
+		o.made = append(o.made, unshared{[2]string{"", secret}, "the file " + file + " in BRIDGE_DATA_DIR"})
+	}
 }
 
 // word is the name as it stands in variables.
