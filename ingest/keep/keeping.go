@@ -16,8 +16,9 @@ type keeping struct {
 	*Keeper
 	repairer
 	claim   *claim
-	next    time.Time // of Watch
-	woken   string    // the last Wake that was seen
+	next    time.Time        // of Watch
+	shown   []ingest.Channel // in the metrics
+	woken   string           // the last Wake that was seen
 	drained time.Time
 }
 
@@ -51,6 +52,9 @@ func (k *keeping) run(ctx context.Context) {
 			k.keep(ctx)
 		} else {
 			said.log(k.log, k.Explain(err))
+		}
+		if !held && err == nil { // another replica shows them
+			k.show(nil)
 		}
 		if retry.Sleep(ctx, keepEvery) != nil {
 			break
@@ -176,9 +180,15 @@ func (k *keeping) watch(ctx context.Context) error {
 	if k.next = watched.Next; k.next.IsZero() || err != nil && k.next.After(time.Now().Add(10*watchRetry)) {
 		k.next = time.Now().Add(watchRetry)
 	}
-	k.Metrics.expiry(watched.Channels)
 	if watched.Channels == nil {
 		return err
 	}
+	k.show(watched.Channels)
 	return errors.Join(err, k.Remember(ctx, k.CRM, watched.Channels))
+}
+
+// show shows channels in the metrics, and those that were shown no more.
+func (k *keeping) show(channels []ingest.Channel) {
+	k.Metrics.expiry(k.shown, channels)
+	k.shown = channels
 }

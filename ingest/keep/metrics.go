@@ -2,6 +2,7 @@ package keep
 
 import (
 	"math"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -28,8 +29,13 @@ func NewKeeperMetrics(reg prometheus.Registerer) *KeeperMetrics {
 	return m
 }
 
-// expiry sets when channels expire.
-func (m *KeeperMetrics) expiry(channels []ingest.Channel) {
+// expiry shows when channels expire, in place of those before.
+func (m *KeeperMetrics) expiry(before, channels []ingest.Channel) {
+	for _, c := range before {
+		if !slices.ContainsFunc(channels, func(other ingest.Channel) bool { return other.Account == c.Account && other.ID == c.ID }) {
+			m.expires.DeleteLabelValues(c.Provider, c.Account, c.ID)
+		}
+	}
 	for _, c := range channels {
 		ends := 0.0
 		switch {
