@@ -98,7 +98,7 @@ func decode(source ingest.Source, cb ingest.Callback) (changes []ingest.Change, 
 
 // store has changes accepted, and returns the parts of the callback that cannot become events. Of a batch the others are accepted.
 func (h *Handler) store(ctx context.Context, cb ingest.Callback, changes []ingest.Change, into *result) (invalid ingest.Partly, err error) {
-	trace, batch := ingest.TraceParent(cb.Header), len(changes) > 1
+	trace, batch := ingest.TraceParent(cb.Header), true
 	for i := range changes {
 		changes[i].TraceParent, changes[i].Org = trace, cb.Org
 		batch = batch && changes[i].Alone != nil
