@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -50,8 +51,17 @@ type Words struct {
 	Name        string   // as people write it
 	Module      string   // an example of a module, as the CRM's API writes it
 	Target      string   // what a change of subscriptions can be limited to, such as "module"; empty without subscriptions
-	Credentials []string // variables that let the bridge call the CRM's API
+	Credentials []string // variables that let the bridge read records from the CRM's API
+	Subscriber  []string // variables that let it subscribe, beside Wanted; empty: the Credentials
 	Wanted      string   // the variable that says what to subscribe to; empty without subscriptions
+}
+
+// Subscribing returns all variables that subscriptions need.
+func (w Words) Subscribing() []string {
+	if len(w.Subscriber) > 0 {
+		return append(slices.Clone(w.Subscriber), w.Wanted)
+	}
+	return append(slices.Clone(w.Credentials), w.Wanted)
 }
 
 // RecordsLabel is the label of changes that are read from the CRM's API.

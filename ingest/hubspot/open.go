@@ -31,7 +31,8 @@ func Open(setup ingest.Setup) (*ingest.CRM, error) {
 	crm := &ingest.CRM{
 		Provider: Provider, Sources: []ingest.Source{webhooks}, Records: webhooks.Secrets(), Settle: settle,
 		Words: ingest.Words{
-			Name: "HubSpot", Module: "contact", Target: "portal's id", Wanted: "BRIDGE_HUBSPOT_JOURNAL", Credentials: []string{"BRIDGE_HUBSPOT_ACCESS_TOKEN"},
+			Name: "HubSpot", Module: "contact", Target: "portal's id", Wanted: "BRIDGE_HUBSPOT_JOURNAL",
+			Credentials: []string{"BRIDGE_HUBSPOT_ACCESS_TOKEN"}, Subscriber: []string{"BRIDGE_HUBSPOT_CLIENT_ID", "BRIDGE_HUBSPOT_CLIENT_SECRET", "BRIDGE_HUBSPOT_PORTALS"},
 		},
 	}
 	if len(hubspot.ClientSecret) > 0 {

@@ -67,3 +67,22 @@ func TestConfig(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// The variables that crm-bridge channels asks for are all that the journal needs.
+func TestWordsNameWhatTheJournalNeeds(t *testing.T) {
+	crm, err := hubspot.Open(setup(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := setup(func(c *hubspot.Config) { c.Hubspot.Journal = hubspot.Wanted{{Module: "deal"}} })
+	s.State = ingesttest.State()
+	_, err = hubspot.Open(s)
+	for _, variable := range crm.Words.Subscribing() {
+		if err == nil || !strings.Contains(err.Error(), variable) {
+			t.Errorf("%s is asked for, but not missed: %v", variable, err)
+		}
+	}
+	if got := len(crm.Words.Subscribing()); got != 4 {
+		t.Errorf("%d variables are asked for", got)
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,7 +26,7 @@ type ChannelLine struct {
 func (c CRMs) noChannels() string {
 	var each []string
 	for _, crm := range c.Subscribable() {
-		each = append(each, crm.Provider+" "+Enumerate(append(slices.Clone(crm.Words.Credentials), crm.Words.Wanted), "and"))
+		each = append(each, crm.Provider+" "+Enumerate(crm.Words.Subscribing(), "and"))
 	}
 	return "this bridge keeps no subscriptions; set for " + strings.Join(each, "; for ")
 }
