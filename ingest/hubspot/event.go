@@ -113,8 +113,8 @@ func decode(raw rawJSON, portals ingest.AccountIDs) (change ingest.Change, err e
 	if !portalID.MatchString(change.Account) {
 		return change, fmt.Errorf("%w: portalId is missing or not a number", ingest.ErrMalformed)
 	}
-	if !portals.Accepts(change.Account) {
-		return change, ingest.ErrIgnored
+	if err := portals.Check(change.Account, "BRIDGE_HUBSPOT_PORTALS"); err != nil {
+		return change, err
 	}
 	kind, operation, _ := strings.Cut(change.NativeOperation, ".")
 	if word, ok := words[operation]; ok {

@@ -119,8 +119,10 @@ func (w *Webhooks) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	if company := message.company(); company != "" && !w.Companies.Accepts(company) {
-		return nil, ingest.ErrIgnored
+	if company := message.company(); company != "" {
+		if err := w.Companies.Check(company, "BRIDGE_PIPEDRIVE_COMPANIES"); err != nil {
+			return nil, err
+		}
 	}
 	whole, meta := message.members, message.meta
 	if err := checkVersion(whole, meta); err != nil {
