@@ -29,7 +29,7 @@ no callback were last read from the CRM.`,
 			return askAdmin(cmd, http.MethodGet, "/channels", accountQuery(account), asJSON, noneYet(), printChannel)
 		},
 	}
-	cmd.Flags().StringVar(&account, "account", "", "only those of this account: an org's name in events, or a portal")
+	cmd.Flags().StringVar(&account, "account", "", "only those of this account: an org's name, or the CRM's id of an account")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
 	cmd.AddCommand(
 		channelsChange("enable", "Resume disabled subscriptions"),
@@ -64,7 +64,7 @@ func channelsChange(word, short string) *cobra.Command {
 			return askAdmin(cmd, http.MethodPost, "/channels/"+word, query, asJSON, noneYet(), printChannel)
 		},
 	}
-	cmd.Flags().StringVar(&account, "account", "", "only those of this account: an org's name in events, or a portal (default: all)")
+	cmd.Flags().StringVar(&account, "account", "", "only those of this account: an org's name, or the CRM's id of an account (default: all)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
 	return cmd
 }
