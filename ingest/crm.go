@@ -19,7 +19,8 @@ type CRM struct {
 	// RepeatsWithin is how long after a callback the CRM may repeat it with the same Mark; zero: at most two minutes.
 	RepeatsWithin time.Duration
 
-	Accounts []string // orgs or portals whose API the bridge calls
+	Accounts []string // orgs or portals whose records Lister lists
+	Targets  []string // portals to which Changes can be limited; empty where they can be limited to something else, such as a module
 	Subjects []string // that it subscribes to: <Module>.<operation>
 	Watcher  Watcher  // keeps subscriptions alive
 	Lister   Lister   // lists what changed, for backfills and repairs

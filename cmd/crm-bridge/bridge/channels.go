@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -117,10 +118,10 @@ func (c *channels) changeChannels(ctx context.Context, word, provider, account, 
 	return errors.Join(errs...)
 }
 
-// targetOf returns the target of a change for an account, which where an org has several is one of them.
+// targetOf returns the target of a change for an account, which may be a target itself.
 func targetOf(crm *ingest.CRM, account, target string) (string, error) {
 	switch {
-	case account == "" || account == crm.Account || len(crm.Accounts) < 2 || account == target:
+	case account == crm.Account || account == target || !slices.Contains(crm.Targets, account):
 		return target, nil
 	case target == "":
 		return account, nil
