@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,9 +96,13 @@ func noneYet() string {
 
 // targets says what a change of channels may be limited to.
 func targets() string {
-	var each []string
+	providers := map[string][]string{}
 	for _, crm := range bridge.Known().Subscribable() {
-		each = append(each, "a "+crm.Words.Target+" ("+crm.Provider+")")
+		providers[crm.Words.Target] = append(providers[crm.Words.Target], crm.Provider)
+	}
+	var each []string
+	for _, target := range slices.Sorted(maps.Keys(providers)) {
+		each = append(each, "a "+target+" ("+strings.Join(slices.Sorted(slices.Values(providers[target])), ", ")+")")
 	}
 	return bridge.Enumerate(each, "or")
 }
