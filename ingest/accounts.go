@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 )
@@ -23,3 +24,14 @@ func (a *AccountIDs) Decode(value string) error {
 
 // Accepts reports whether an account is one of them, or none is named.
 func (a AccountIDs) Accepts(id string) bool { return len(a) == 0 || slices.Contains(a, id) }
+
+// Check returns an ErrIgnored unless an account is accepted. It says which account is missing from the variable that lists them.
+func (a AccountIDs) Check(id, variable string) error {
+	switch {
+	case a.Accepts(id):
+		return nil
+	case !accountID.MatchString(id): // it could not be configured
+		return ErrIgnored
+	}
+	return fmt.Errorf("%w: %s does not name %s", ErrIgnored, variable, id)
+}

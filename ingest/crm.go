@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -18,7 +19,8 @@ type CRM struct {
 	// RepeatsWithin is how long after a callback the CRM may repeat it with the same Mark; zero: at most two minutes.
 	RepeatsWithin time.Duration
 
-	Accounts []string // orgs or portals whose API the bridge calls
+	Accounts []string // orgs or portals whose records Lister lists
+	Targets  []string // portals to which Changes can be limited; empty where they can be limited to something else, such as a module
 	Subjects []string // that it subscribes to: <Module>.<operation>
 	Watcher  Watcher  // keeps subscriptions alive
 	Lister   Lister   // lists what changed, for backfills and repairs
@@ -50,8 +52,17 @@ type Words struct {
 	Name        string   // as people write it
 	Module      string   // an example of a module, as the CRM's API writes it
 	Target      string   // what a change of subscriptions can be limited to, such as "module"; empty without subscriptions
-	Credentials []string // variables that let the bridge call the CRM's API
+	Credentials []string // variables that let the bridge read records from the CRM's API
+	Subscriber  []string // variables that let it subscribe, beside Wanted; empty: the Credentials
 	Wanted      string   // the variable that says what to subscribe to; empty without subscriptions
+}
+
+// Subscribing returns all variables that subscriptions need.
+func (w Words) Subscribing() []string {
+	if len(w.Subscriber) > 0 {
+		return append(slices.Clone(w.Subscriber), w.Wanted)
+	}
+	return append(slices.Clone(w.Credentials), w.Wanted)
 }
 
 // RecordsLabel is the label of changes that are read from the CRM's API.

@@ -52,7 +52,7 @@ that it holds are not duplicated. After an interruption run the same command to 
 	}
 	cmd.Flags().StringVar(&module, "module", "", "module as the CRM's API writes it, such as "+bridge.Known()[0].Words.Module)
 	cmd.Flags().StringVar(&entity, "entity", "", "the module in lower case; its first letter is capitalized")
-	cmd.Flags().StringVar(&account, "account", "", "only this account: an org's name in events, or a portal (default: all that are configured)")
+	cmd.Flags().StringVar(&account, "account", "", "only this account: an org's name, or the CRM's id of an account (default: all that are configured)")
 	cmd.Flags().StringVar(&since, "since", "", "from when: RFC 3339, a date, or a span back from now (36h, 7d)")
 	cmd.Flags().StringVar(&until, "until", "", "until when; empty: now")
 	cmd.Flags().BoolVar(&again, "again", false, "read the range even if it was read before, and publish what the stream does not hold")

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +31,7 @@ no callback were last read from the CRM.`,
 			return askAdmin(cmd, http.MethodGet, "/channels", accountQuery(account), asJSON, noneYet(), printChannel)
 		},
 	}
-	cmd.Flags().StringVar(&account, "account", "", "only those of this account: an org's name in events, or a portal")
+	cmd.Flags().StringVar(&account, "account", "", "only those of this account: an org's name, or the CRM's id of an account")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
 	cmd.AddCommand(
 		channelsChange("enable", "Resume disabled subscriptions"),
@@ -64,7 +66,7 @@ func channelsChange(word, short string) *cobra.Command {
 			return askAdmin(cmd, http.MethodPost, "/channels/"+word, query, asJSON, noneYet(), printChannel)
 		},
 	}
-	cmd.Flags().StringVar(&account, "account", "", "only those of this account: an org's name in events, or a portal (default: all)")
+	cmd.Flags().StringVar(&account, "account", "", "only those of this account: an org's name, or the CRM's id of an account (default: all)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
 	return cmd
 }
@@ -94,9 +96,13 @@ func noneYet() string {
 
 // targets says what a change of channels may be limited to.
 func targets() string {
-	var each []string
+	providers := map[string][]string{}
 	for _, crm := range bridge.Known().Subscribable() {
-		each = append(each, "a "+crm.Words.Target+" ("+crm.Provider+")")
+		providers[crm.Words.Target] = append(providers[crm.Words.Target], crm.Provider)
+	}
+	var each []string
+	for _, target := range slices.Sorted(maps.Keys(providers)) {
+		each = append(each, "a "+target+" ("+strings.Join(slices.Sorted(slices.Values(providers[target])), ", ")+")")
 	}
 	return bridge.Enumerate(each, "or")
 }

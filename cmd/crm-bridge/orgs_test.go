@@ -233,3 +233,15 @@ func TestProofsAreUnshared(t *testing.T) {
 		}
 	}
 }
+
+// A command for an org that there is not names those that there are.
+func TestSendNamesTheOrgs(t *testing.T) {
+	for accounts, want := range map[string]string{"emea,us": `zoho has no org "eu"; it has default, emea, us`, "": `zoho has no org "eu"; it has default`} {
+		clean(t)
+		t.Setenv("BRIDGE_ZOHO_ACCOUNTS", accounts)
+		var out, errs bytes.Buffer
+		if code := run(t.Context(), []string{"send", "--account", "eu"}, &out, &errs); code != 2 || !strings.Contains(errs.String(), want) {
+			t.Errorf("with %q: exit %d: %s", accounts, code, errs.String())
+		}
+	}
+}

@@ -66,12 +66,13 @@ func send(cmd *cobra.Command, kind string, o sendOptions) error {
 	if err != nil {
 		return err
 	}
-	if _, source := all.Source(kind, ""); source == nil {
+	first, known := all.Source(kind, "")
+	if known == nil {
 		return fmt.Errorf("%w: there is no kind %q; the kinds are %s", terminal.ErrUsage, kind, strings.Join(all.Labels(), ", "))
 	}
 	crm, source := all.SourceOf(kind, o.Account)
 	if source == nil {
-		return fmt.Errorf("%w: no org of %s is called %q in events", terminal.ErrUsage, kind, o.Account)
+		return fmt.Errorf("%w: %s has no org %q; %s", terminal.ErrUsage, first.Provider, o.Account, namesOf(all.OfProvider(first.Provider)))
 	}
 	if o.count < 1 || o.rate < 0 {
 		return fmt.Errorf("%w: --count must be at least 1, and --rate not negative", terminal.ErrUsage)
@@ -125,4 +126,12 @@ func send(cmd *cobra.Command, kind string, o sendOptions) error {
 		return terminal.ErrSilent
 	}
 	return nil
+}
+
+// namesOf says which orgs of a CRM --account can name.
+func namesOf(orgs bridge.CRMs) string {
+	if names := orgs.Accounts(); names != "" {
+		return "it has " + names
+	}
+	return "it has one org: leave out --account"
 }

@@ -40,7 +40,8 @@ func Open(setup ingest.Setup) (*ingest.CRM, error) {
 		return crm, nil
 	}
 	events.Installations, app.Woken = app.Installations, setup.Wake
-	crm.Accounts, crm.Watcher, crm.Lister, crm.Clock = app.Subscriptions.Portals, app.Subscriptions, app.Records, app.Client.Clock
+	crm.Accounts, crm.Targets = app.Subscriptions.Portals, app.Subscriptions.Portals
+	crm.Watcher, crm.Lister, crm.Clock = app.Subscriptions, app.Records, app.Client.Clock
 	crm.Reach, crm.Records = app.Client.Reach, app.RecordsSecrets()
 	if len(app.Offline.Portals) > 0 {
 		crm.Drainer = app.Offline

@@ -58,7 +58,7 @@ func (w *workflows) Verify(_ context.Context, cb ingest.Callback) error {
 	case len(w.WorkflowSecret) == 0:
 		return fmt.Errorf("%w: no secret is configured for workflows", ingest.ErrForged)
 	case got == "":
-		return fmt.Errorf("%w: its URL brings no secret", ingest.ErrForged)
+		return fmt.Errorf("%w: its URL has no secret", ingest.ErrForged)
 	case !ingest.MatchesAny(got, w.WorkflowSecret):
 		return fmt.Errorf("%w: its URL brings a wrong secret", ingest.ErrForged)
 	}

@@ -113,8 +113,8 @@ func decode(raw rawJSON, portals ingest.AccountIDs) (change ingest.Change, err e
 	if !portalID.MatchString(change.Account) {
 		return change, fmt.Errorf("%w: portalId is missing or not a number", ingest.ErrMalformed)
 	}
-	if !portals.Accepts(change.Account) {
-		return change, ingest.ErrIgnored
+	if err := portals.Check(change.Account, "BRIDGE_HUBSPOT_PORTALS"); err != nil {
+		return change, err
 	}
 	kind, operation, _ := strings.Cut(change.NativeOperation, ".")
 	if word, ok := words[operation]; ok {
@@ -165,22 +165,22 @@ func (m members) complete(change *ingest.Change, kind string) error {
 	return nil
 }
 
-// valuesOf returns the values of a record's properties that HubSpot tells: it replaces those that are sensitive. nil: it tells none.
+// valuesOf returns the values of a record's properties, but for sensitive ones, whose values HubSpot replaces. nil: there are none.
 func valuesOf(id string, properties members, sensitive bool) map[string]rawJSON {
-	told := rawJSON{'{'}
+	values := rawJSON{'{'}
 	for _, one := range properties {
 		if len(one.value) > 0 && !sensitive && string(one.value) != `"REDACTED"` {
-			told = append(jsontext.AppendName(told, string(one.name)), one.value...)
+			values = append(jsontext.AppendName(values, string(one.name)), one.value...)
 		}
 	}
-	if len(told) == 1 {
+	if len(values) == 1 {
 		return nil
 	}
-	return map[string]rawJSON{id: append(told, '}')}
+	return map[string]rawJSON{id: append(values, '}')}
 }
 
 // mark distinguishes an event from others; a repeated delivery has the same. HubSpot does not promise that eventId alone is unique.
-// Empty where a part is missing without which equal-looking events could not be told apart.
+// Empty where a part is missing without which equal-looking events could not be distinguished.
 func (m members) mark(change *ingest.Change) string {
 	event, at := m.id("eventId"), change.OccurredAt
 	if event == "" || change.Channel == "" || at.IsZero() {

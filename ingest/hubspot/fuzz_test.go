@@ -80,7 +80,7 @@ type answering func(*http.Request) *http.Response
 
 func (a answering) RoundTrip(r *http.Request) (*http.Response, error) { return a(r), nil }
 
-// Whatever HubSpot answers, nothing panics or goes on without end, what is made of it can become events, and no error shows a secret of ours.
+// Whatever HubSpot answers, nothing panics or loops forever, what is made of it can become events, and no error shows a secret of ours.
 func FuzzAnswers(f *testing.F) {
 	for _, body := range []string{
 		`{"url":"https://files.test/1?X-Amz-Signature=a","expiresAt":"2026-11-20T09:15:02.418Z","currentOffset":"0190a1b2"}`,

@@ -57,7 +57,7 @@ func (a *app) fetch(ctx context.Context, offset string) (got *file, err error) {
 		return true, 0, err
 	})
 	if got != nil && got.broken != nil {
-		err = nil // it is told by the file
+		err = nil // the file reports it
 	}
 	return got, err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"golang.org/x/time/rate"
@@ -20,6 +21,9 @@ func Open(setup ingest.Setup) (*ingest.CRM, error) {
 		return nil, err
 	}
 	hubspot := config.Hubspot
+	if i := slices.IndexFunc(hubspot.Portals, func(id string) bool { return !portalID.MatchString(id) }); i >= 0 {
+		return nil, fmt.Errorf("BRIDGE_HUBSPOT_PORTALS entry %d is not the id of a portal, which is a number", i+1)
+	}
 	secrets, err := setup.SecretsOr(hubspot.ClientSecret, madeClientSecret)
 	if err != nil {
 		return nil, err
@@ -31,7 +35,8 @@ func Open(setup ingest.Setup) (*ingest.CRM, error) {
 	crm := &ingest.CRM{
 		Provider: Provider, Sources: []ingest.Source{webhooks}, Records: webhooks.Secrets(), Settle: settle,
 		Words: ingest.Words{
-			Name: "HubSpot", Module: "contact", Target: "portal's id", Wanted: "BRIDGE_HUBSPOT_JOURNAL", Credentials: []string{"BRIDGE_HUBSPOT_ACCESS_TOKEN"},
+			Name: "HubSpot", Module: "contact", Target: "portal's id", Wanted: "BRIDGE_HUBSPOT_JOURNAL",
+			Credentials: []string{"BRIDGE_HUBSPOT_ACCESS_TOKEN"}, Subscriber: []string{"BRIDGE_HUBSPOT_CLIENT_ID", "BRIDGE_HUBSPOT_CLIENT_SECRET", "BRIDGE_HUBSPOT_PORTALS"},
 		},
 	}
 	if len(hubspot.ClientSecret) > 0 {
@@ -69,7 +74,7 @@ func (c Config) openAPI(setup ingest.Setup, crm *ingest.CRM) error {
 	if len(hubspot.Journal) > 0 {
 		app := openApp(api, hubspot.ClientID, hubspot.ClientSecret[0], setup.State.Secret)
 		kept := &subscriptions{app: app, portals: hubspot.Portals, wanted: hubspot.Journal}
-		crm.Watcher, crm.Changes, crm.Subjects = kept, kept.changes(setup.State.Shared), hubspot.Journal.Subjects()
+		crm.Watcher, crm.Changes, crm.Targets, crm.Subjects = kept, kept.changes(setup.State.Shared), hubspot.Portals, hubspot.Journal.Subjects()
 		crm.Drainer = &journal{app: app, portals: hubspot.Portals, wanted: hubspot.Journal, log: log.With("source", WebhooksLabel)}
 		reach = append(reach, app.Reach)
 	}

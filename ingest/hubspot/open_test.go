@@ -31,7 +31,8 @@ func TestConfig(t *testing.T) {
 		set  func(*config)
 		says string
 	}{
-		"a journal alone": {func(c *config) { c.Hubspot.Journal = hubspot.Wanted{{Module: "deal"}} }, "BRIDGE_HUBSPOT_CLIENT_ID and BRIDGE_HUBSPOT_CLIENT_SECRET and BRIDGE_HUBSPOT_PORTALS must be set"},
+		"a journal alone":   {func(c *config) { c.Hubspot.Journal = hubspot.Wanted{{Module: "deal"}} }, "BRIDGE_HUBSPOT_CLIENT_ID and BRIDGE_HUBSPOT_CLIENT_SECRET and BRIDGE_HUBSPOT_PORTALS must be set"},
+		"a portal's domain": {func(c *config) { c.Hubspot.Portals = ingest.AccountIDs{"1", "acme-com"} }, "BRIDGE_HUBSPOT_PORTALS entry 2 is not the id of a portal"},
 		"a token of a stranger": {func(c *config) {
 			c.Hubspot.AccessToken, c.Hubspot.Portals = hubspot.AccessTokens{"2": accessToken}, ingest.AccountIDs{"1"}
 		}, "of portal 2, which BRIDGE_HUBSPOT_PORTALS does not name"},
@@ -65,5 +66,36 @@ func TestConfig(t *testing.T) {
 	}
 	if got := (hubspot.Wanted{{Module: "deal"}}).Subjects(); !slices.Equal(got, []string{"deal.create", "deal.delete", "deal.edit", "deal.merge", "deal.restore"}) {
 		t.Error(got)
+	}
+}
+
+// The variables that crm-bridge channels asks for are all that the journal needs.
+func TestWordsNameWhatTheJournalNeeds(t *testing.T) {
+	crm, err := hubspot.Open(setup(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := setup(func(c *hubspot.Config) { c.Hubspot.Journal = hubspot.Wanted{{Module: "deal"}} })
+	s.State = ingesttest.State()
+	_, err = hubspot.Open(s)
+	for _, variable := range crm.Words.Subscribing() {
+		if err == nil || !strings.Contains(err.Error(), variable) {
+			t.Errorf("%s is asked for, but not missed: %v", variable, err)
+		}
+	}
+	if got := len(crm.Words.Subscribing()); got != 4 {
+		t.Errorf("%d variables are asked for", got)
+	}
+}
+
+// A change of subscriptions can be limited to any portal of the journal, whichever of them has an access token.
+func TestPortalsOfTheJournalAreTargets(t *testing.T) {
+	s := setup(func(c *hubspot.Config) {
+		c.Hubspot.ClientID, c.Hubspot.ClientSecret, c.Hubspot.Journal = "app-id", ingest.SecretList{secret}, hubspot.Wanted{{Module: "deal"}}
+		c.Hubspot.Portals, c.Hubspot.AccessToken = ingest.AccountIDs{"1", "2"}, hubspot.AccessTokens{"1": accessToken}
+	})
+	s.State = ingesttest.State()
+	if crm, err := hubspot.Open(s); err != nil || !slices.Equal(crm.Targets, []string{"1", "2"}) || !slices.Equal(crm.Accounts, []string{"1"}) {
+		t.Errorf("%+v, %v", crm, err)
 	}
 }

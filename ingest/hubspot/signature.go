@@ -64,7 +64,7 @@ func verify(cb ingest.Callback, urls, secrets []string) error {
 		}
 	}
 	if !found || err != nil {
-		return fmt.Errorf("%w: its signature is not that of the app's client secret over the URL that BRIDGE_PUBLIC_URL says", ingest.ErrForged)
+		return fmt.Errorf("%w: its signature does not match: it must be made with BRIDGE_HUBSPOT_CLIENT_SECRET over the URL below BRIDGE_PUBLIC_URL", ingest.ErrForged)
 	}
 	return nil
 }

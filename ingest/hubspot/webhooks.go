@@ -1,6 +1,7 @@
 package hubspot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,12 +57,12 @@ func (w *Webhooks) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	}
 	changes := make([]ingest.Change, 0, len(events))
 	var bad ingest.Partly
-	ignored := 0
+	var ignored error // of the first event that is
 	for _, raw := range events {
 		change, err := decode(raw, w.Portals)
 		switch {
 		case errors.Is(err, ingest.ErrIgnored):
-			ignored++
+			ignored = cmp.Or(ignored, err)
 		case err != nil:
 			bad = append(bad, ingest.Part{Body: raw, Reason: err})
 		default:
@@ -72,8 +73,8 @@ func (w *Webhooks) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	switch {
 	case len(bad) > 0:
 		return changes, bad
-	case ignored > 0 && len(changes) == 0:
-		return nil, ingest.ErrIgnored
+	case len(changes) == 0:
+		return nil, ignored
 	}
 	return changes, nil
 }

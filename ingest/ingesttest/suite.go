@@ -80,7 +80,7 @@ func (s Suite) names(t *testing.T) {
 			t.Errorf("%s has no route", source.Label())
 		}
 	}
-	for _, variable := range append(slices.Clone(s.CRM.Words.Credentials), s.CRM.Words.Wanted) {
+	for _, variable := range slices.Concat(s.CRM.Words.Credentials, s.CRM.Words.Subscribing()) {
 		if variable != "" && !s.isVariable(variable) {
 			t.Errorf("%q is not a variable of the CRM", variable)
 		}

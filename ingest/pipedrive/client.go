@@ -72,7 +72,7 @@ type apiAnswer struct {
 	Info  any `json:"error_info"`
 }
 
-// offsetPage says whether a list that is paged by offset goes on.
+// offsetPage says whether a list that is paged by offset has another page.
 type offsetPage struct {
 	More *bool `json:"more_items_in_collection"`
 }

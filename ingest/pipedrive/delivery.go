@@ -16,7 +16,7 @@ type delivery struct {
 	Failing  bool      `json:"failing,omitempty"`  // deliveries failed since Seen
 	Failed   time.Time `json:"failed,omitzero"`    // the last failed delivery that was seen
 	Disabled bool      `json:"disabled,omitempty"` // by a person
-	Renew    bool      `json:"renew,omitempty"`    // a person wants a new webhook
+	Renew    bool      `json:"renew,omitempty"`    // a new webhook was requested
 	Dropped  time.Time `json:"dropped,omitzero"`   // since when no events of it are configured
 }
 

@@ -78,7 +78,7 @@ func (w *Webhooks) Verify(_ context.Context, cb ingest.Callback) error {
 	case len(w.Passwords) == 0:
 		return fmt.Errorf("%w: no password is configured for Pipedrive", ingest.ErrForged)
 	case !ok || len(cb.Header.Values("Authorization")) != 1:
-		return fmt.Errorf("%w: it brings no HTTP Basic credentials, or not once", ingest.ErrForged)
+		return fmt.Errorf("%w: it has no HTTP Basic credentials, or several", ingest.ErrForged)
 	case !ingest.MatchesAny(user+":"+password, w.accepted()):
 		return fmt.Errorf("%w: wrong HTTP auth user or password", ingest.ErrForged)
 	}
@@ -119,8 +119,10 @@ func (w *Webhooks) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	if company := message.company(); company != "" && !w.Companies.Accepts(company) {
-		return nil, ingest.ErrIgnored
+	if company := message.company(); company != "" {
+		if err := w.Companies.Check(company, "BRIDGE_PIPEDRIVE_COMPANIES"); err != nil {
+			return nil, err
+		}
 	}
 	whole, meta := message.members, message.meta
 	if err := checkVersion(whole, meta); err != nil {

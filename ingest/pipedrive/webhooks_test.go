@@ -135,7 +135,7 @@ func TestOnlyTheCredentialsAuthenticate(t *testing.T) {
 // A callback of a company that is not configured is ignored, in whatever version; without a list all that authenticate count.
 func TestCompaniesThatAreNotConfigured(t *testing.T) {
 	for _, name := range []string{"deal-change.json", "deal-product-change-numbers.json", "version-1.json"} {
-		if _, err := source("1", "102030").Decode(callback(read(t, name))); !errors.Is(err, ingest.ErrIgnored) {
+		if _, err := source("1", "102030").Decode(callback(read(t, name))); !errors.Is(err, ingest.ErrIgnored) || !strings.Contains(err.Error(), "BRIDGE_PIPEDRIVE_COMPANIES does not name 10203040") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -32,7 +32,7 @@ type result struct {
 	err           error
 	changes       []ingest.Change
 	acks          []ingest.Ack
-	ignored       bool          // it is of an account that is not configured
+	ignored       error         // an ErrIgnored: it is of an account that is not configured
 	kept          []quarantined // what is in quarantine of it: parts, or all of it
 }
 
@@ -164,7 +164,7 @@ func (h *Handler) report(r *result, panicked any) {
 		outcome = outcomes[http.StatusBadRequest]
 	case r.status == http.StatusBadRequest:
 		outcome = "unreadable"
-	case r.ignored:
+	case r.ignored != nil:
 		outcome = "ignored"
 	}
 	h.Metrics.callbacks.WithLabelValues(r.source, outcome).Inc()
@@ -215,8 +215,9 @@ func (h *Handler) logLine(r *result, took time.Duration) {
 	}
 	level, text := slog.LevelInfo, "callback accepted"
 	switch {
-	case r.ignored:
-		text = "callback ignored: its account is not configured"
+	case r.ignored != nil:
+		text = "callback ignored"
+		attrs = append(attrs, slog.String("reason", r.ignored.Error()))
 	case r.err == nil && len(r.kept) > 0:
 		level, text = slog.LevelWarn, "callback accepted in part"
 		attrs = append(attrs, slog.String("reason", r.kept[0].Detail))

@@ -112,7 +112,7 @@ func TestBatches(t *testing.T) {
 		{"keeping one panics", "1 bad1 bad-panic", forgiving{}, "", 503, []string{"1"}, []string{"bad1"}, "retry", "callback failed"},
 		{"partly foreign", "1 theirs", batches{}, "", 200, []string{"1"}, nil, "accepted", "callback accepted"},
 		{"partly foreign, the rest bad", "theirs bad1", batches{}, "", 400, nil, []string{"bad1"}, "malformed", "callback quarantined"},
-		{"all foreign", "theirs theirs", batches{}, "", 200, nil, nil, "ignored", "callback ignored"},
+		{"all foreign", "theirs theirs", batches{}, "", 200, nil, nil, "ignored", `reason="all of it is of an account`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			books := &books{full: test.full}

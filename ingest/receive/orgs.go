@@ -25,6 +25,14 @@ type org struct {
 	key    string      // CRM.Org; empty: the first
 }
 
+// explain returns an error with the variables of the org.
+func (o org) explain(err error) error {
+	if o.crm == nil {
+		return err
+	}
+	return o.crm.Explain(err)
+}
+
 // orgsOf returns the sources of the label of a first org's source.
 func orgsOf(source ingest.Source, further []*ingest.CRM, secrets []string) orgs {
 	all := orgs{label: source.Label(), of: []org{{source: source}}, secrets: secrets}
@@ -60,10 +68,7 @@ func (o orgs) verify(ctx context.Context, cb ingest.Callback) (accepted org, err
 			accepted, found = one, found+1
 			continue
 		}
-		if one.crm != nil {
-			err = one.crm.Explain(err)
-		}
-		failed = append(failed, err)
+		failed = append(failed, one.explain(err))
 	}
 	switch {
 	case found == 1:

@@ -25,7 +25,8 @@ func (h *Handler) take(ctx context.Context, all orgs, cb ingest.Callback, capaci
 	}
 	cb.Org = into.org.key
 	changes, malformed, err := decode(into.org.source, cb)
-	if into.ignored = errors.Is(err, ingest.ErrIgnored); into.ignored {
+	if errors.Is(err, ingest.ErrIgnored) {
+		into.ignored = into.org.explain(err)
 		return nil
 	}
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/retry"
 )
 
-// Gate holds back requests to an API that wants none for a while. The zero value is open.
+// Gate holds back requests to an API whose limit was reached, until it is reset. The zero value is open.
 type Gate struct {
 	mu     sync.Mutex
 	closed time.Time // until when

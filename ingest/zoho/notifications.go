@@ -145,7 +145,7 @@ func (n *Notifications) derives(token, channel string) bool {
 func (n *Notifications) verifyProof(query url.Values, channel, why string) error {
 	named := query.Get("channel")
 	if named == "" || query.Get("proof") == "" {
-		return fmt.Errorf("%w: %s, and its URL brings no channel and proof", ingest.ErrForged, why)
+		return fmt.Errorf("%w: %s, and its URL has no channel and proof", ingest.ErrForged, why)
 	}
 	if channel != "" && channel != named {
 		return fmt.Errorf("%w: %s, and its URL is that of another channel", ingest.ErrForged, why)

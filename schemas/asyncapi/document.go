@@ -110,13 +110,13 @@ func (d *Document) addProvider(b Facts, provider string, all []family) {
 	every := func(f family) bool { return f.provider == provider }
 	d.addChannel(provider, channel{
 		Address: b.Prefix + "." + provider + ".{module}.{operation}", Title: "Every change in " + provider, Parameters: parameters,
-		Description: fmt.Sprintf("Events of every module and operation of %s. Subscribe to `%s.%s.>` for all of them, or put `*` in the place of one.", provider, b.Prefix, provider),
+		Description: fmt.Sprintf("Events of every module and operation of %s. Subscribe to `%s.%s.>` for all of them, or put `*` instead of one.", provider, b.Prefix, provider),
 	}, b.Stream, provider, all, every)
 
-	replayed := map[string]parameter{"job": {"The name of the replay.", nil}, "module": parameters["module"], "operation": parameters["operation"]}
+	replayed := map[string]parameter{"job": {"The name of the replay job.", nil}, "module": parameters["module"], "operation": parameters["operation"]}
 	d.addChannel(provider+".replay", channel{
 		Address: b.Prefix + "-replay.{job}." + provider + ".{module}.{operation}", Title: "Changes in " + provider + ", replayed", Parameters: replayed,
-		Description: "Events that `crm-bridge replay --to subject` sent once more, for one job, with the ids that they have in the stream of events.",
+		Description: "Events that `crm-bridge replay --to subject` re-delivered, for one job, with the ids that they have in the stream of events.",
 	}, b.Stream+"_REPLAY", provider, all, every)
 }
 

@@ -69,7 +69,7 @@ type stringSchema struct {
 	Description string `yaml:"description"`
 }
 
-var messageID = stringSchema{"string", "", "The event's id, by which the stream tells a repetition; of a replay with the job before it. Absent where the id cannot come again."}
+var messageID = stringSchema{"string", "", "The event's id, by which the stream recognises a repeat; of a replay with the job before it. Absent where the id cannot come again."}
 
 var traceParent = stringSchema{"string", "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$", "The trace context of the callback's request; absent where it had none. The event has it as an extension, too."}
 

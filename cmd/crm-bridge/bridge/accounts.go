@@ -7,12 +7,14 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// accountsOf returns the accounts of a CRM: those whose API it calls, else its org's name.
+// accountsOf returns the accounts of a CRM, sorted: those whose API it calls, else its org's name.
 func accountsOf(crm *ingest.CRM) []string {
-	if len(crm.Accounts) == 0 && crm.Account != "" {
+	all := slices.Concat(crm.Accounts, crm.Targets)
+	if len(all) == 0 && crm.Account != "" {
 		return []string{crm.Account}
 	}
-	return crm.Accounts
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // OfProvider returns the orgs of a provider.
@@ -23,7 +25,7 @@ func (c CRMs) OfProvider(provider string) CRMs {
 // OfAccount returns the orgs that an account names: by their own name, or as one of theirs. An empty one names all.
 func (c CRMs) OfAccount(account string) CRMs {
 	return slices.DeleteFunc(slices.Clone(c), func(crm *ingest.CRM) bool {
-		return account != "" && account != crm.Account && !slices.Contains(crm.Accounts, account)
+		return account != "" && account != crm.Account && !slices.Contains(accountsOf(crm), account)
 	})
 }
 

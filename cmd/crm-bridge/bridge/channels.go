@@ -27,7 +27,7 @@ type ChannelLine struct {
 func (c CRMs) noChannels() string {
 	var each []string
 	for _, crm := range c.Subscribable() {
-		each = append(each, crm.Provider+" "+Enumerate(append(slices.Clone(crm.Words.Credentials), crm.Words.Wanted), "and"))
+		each = append(each, crm.Provider+" "+Enumerate(crm.Words.Subscribing(), "and"))
 	}
 	return "this bridge keeps no subscriptions; set for " + strings.Join(each, "; for ")
 }
@@ -118,10 +118,10 @@ func (c *channels) changeChannels(ctx context.Context, word, provider, account, 
 	return errors.Join(errs...)
 }
 
-// targetOf returns the target of a change for an account, which where an org has several is one of them.
+// targetOf returns the target of a change for an account, which may be a target itself.
 func targetOf(crm *ingest.CRM, account, target string) (string, error) {
 	switch {
-	case account == "" || account == crm.Account || len(crm.Accounts) < 2 || account == target:
+	case account == crm.Account || account == target || !slices.Contains(crm.Targets, account):
 		return target, nil
 	case target == "":
 		return account, nil

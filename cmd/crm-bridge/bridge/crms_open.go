@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
@@ -89,11 +90,14 @@ func renamed(org *config.Org, err error) error {
 
 // rename puts the variables of the CRM's org in place of the first org's in its words.
 func rename(crm *ingest.CRM) {
-	words := make([]string, len(crm.Words.Credentials))
-	for i, variable := range crm.Words.Credentials {
-		words[i] = crm.Rename(variable)
+	words := &crm.Words
+	for _, variables := range []*[]string{&words.Credentials, &words.Subscriber} {
+		*variables = slices.Clone(*variables)
+		for i, variable := range *variables {
+			(*variables)[i] = crm.Rename(variable)
+		}
 	}
-	crm.Words.Credentials, crm.Words.Wanted = words, crm.Rename(crm.Words.Wanted)
+	words.Wanted = crm.Rename(words.Wanted)
 }
 
 // Known returns the CRMs with nothing configured, for what does not depend on it, such as help texts.

@@ -121,7 +121,9 @@ func TestChangesOfOrgs(t *testing.T) {
 	checkChange(t, "portal-2", "", "emea:portal-2; ", "")
 	checkChange(t, "portal-2", "portal-2", "emea:portal-2; ", "")
 	checkChange(t, "portal-2", "portal-1", "", `"portal-1" is not the account "portal-2"`)
-	checkChange(t, "apac", "", "", `acme has no account "apac" whose subscriptions this bridge keeps; it has default, portal-1, portal-2`)
+	checkChange(t, "apac", "", "", `acme has no account "apac" whose subscriptions this bridge keeps; it has default, portal-1, portal-2, portal-3`)
+	checkChange(t, "portal-1", "", "emea:portal-1; ", "") // the only one whose records are listed
+	checkChange(t, "portal-3", "", "emea:portal-3; ", "") // its records are not
 }
 
 func checkChange(t *testing.T, account, target, want, says string) {
@@ -137,7 +139,7 @@ func checkChange(t *testing.T, account, target, want, says string) {
 	}
 	first, further := org(""), org("emea")
 	first.Account, first.Accounts = "default", []string{"default"}
-	further.Account, further.Accounts = "emea", []string{"portal-1", "portal-2"}
+	further.Account, further.Accounts, further.Targets = "emea", []string{"portal-1"}, []string{"portal-1", "portal-2", "portal-3"}
 	crms, store := CRMs{first, further}, &ingest.Memory{}
 	c := &channels{
 		crms: crms, log: slog.New(slog.DiscardHandler), last: &lastCallbacks{},

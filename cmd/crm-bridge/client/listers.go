@@ -20,6 +20,9 @@ type listers struct {
 func listersOf(orgs bridge.CRMs, account string) (*listers, error) {
 	all := &listers{of: map[string]*ingest.CRM{}}
 	named := orgs.OfAccount(account)
+	if len(named) == 0 && orgs.Accounts() == "" {
+		named = orgs // without credentials no account is known
+	}
 	if len(named) == 0 {
 		return nil, fmt.Errorf("%w: %s has no account %q; it has %s", terminal.ErrUsage, orgs[0].Provider, account, orgs.Accounts())
 	}

@@ -44,6 +44,13 @@ func TestBackfillOfAccounts(t *testing.T) {
 	if _, err := listersOf(crms, "us"); err == nil || !strings.Contains(err.Error(), "set BRIDGE_ACME_US_TOKEN") {
 		t.Error(err)
 	}
+	if _, err := listersOf(crms[:1:1], "four"); err == nil || !strings.Contains(err.Error(), "it has one, two") {
+		t.Error(err)
+	}
+	bare := bridge.CRMs{{Provider: "acme", Words: ingest.Words{Credentials: []string{"BRIDGE_ACME_TOKEN"}}}}
+	if _, err := listersOf(bare, "four"); err == nil || !strings.Contains(err.Error(), "set BRIDGE_ACME_TOKEN") {
+		t.Errorf("nothing is configured: %v", err)
+	}
 	all, err := listersOf(crms, "")
 	if err != nil {
 		t.Fatal(err)

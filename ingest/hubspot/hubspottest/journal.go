@@ -17,7 +17,7 @@ type journalFile struct {
 	content   any
 }
 
-// changed adds an event to the journal, if a subscription wants it.
+// changed adds an event to the journal, if a subscription covers it.
 func (c *CRM) changed(action, typeID string, of *row, properties map[string]string) {
 	at := of.modified
 	if action == "DELETE" {
@@ -119,7 +119,7 @@ func (c *CRM) pointer(r *http.Request, at int) answer {
 	}}
 }
 
-// file answers a download. What is signed for nobody refuses a second proof.
+// file answers a download. Like a presigned URL it refuses a request with an Authorization header.
 func (c *CRM) file(r *http.Request) answer {
 	if r.Header.Get("Authorization") != "" || r.URL.Query().Get("X-Amz-Signature") == "" {
 		return answer{http.StatusBadRequest, "Only one auth mechanism allowed"}
