@@ -185,6 +185,15 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%v: %s after %s", err, got, time.Since(began))
 		}
 	})
+	synctest.Test(t, func(t *testing.T) { // as milliseconds since 1970
+		crm := company()
+		reset := http.Header{"X-Ratelimit-Reset": {fmt.Sprint(time.Now().Add(5 * time.Second).UnixMilli())}}
+		crm.Refuse(pipedrivetest.Refusal{Status: http.StatusTooManyRequests, Header: reset, Body: `{"success":false}`})
+		began := time.Now()
+		if err := clientOf(crm).Reach(t.Context()); err != nil || time.Since(began) < 5*time.Second || time.Since(began) > 10*time.Second {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+	})
 	for says, refusal := range map[string]pipedrivetest.Refusal{
 		"daily API budget of the company is used up": pipedrivetest.Daily,
 		"after too many requests":                    pipedrivetest.Blocked,
