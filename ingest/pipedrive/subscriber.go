@@ -162,10 +162,14 @@ func (s *Subscriber) missed(ctx context.Context, d *deliveries, company string, 
 	}
 }
 
-// isCurrent reports whether a webhook is as the bridge would make it. Where the API does not show its password, that is taken for right.
+// isCurrent reports whether a webhook is as the bridge would make it. Where the API does not show its password, that is taken for right
+// unless its last delivery was not authenticated.
 func (s *Subscriber) isCurrent(row listedWebhook) bool {
-	return row.Alive && row.URL == s.URL && (row.Version == "" || strings.HasPrefix(row.Version, "2")) && row.User == s.User &&
-		(strings.Trim(row.Password, "*•") == "" || ingest.MatchesAny(row.Password, []string{s.Password}))
+	right := ingest.MatchesAny(row.Password, []string{s.Password})
+	if strings.Trim(row.Password, "*•") == "" {
+		right = row.Status != "401"
+	}
+	return right && row.Alive && row.URL == s.URL && (row.Version == "" || strings.HasPrefix(row.Version, "2")) && row.User == s.User
 }
 
 // ensure keeps a current webhook of a subscription, or makes one. Pipedrive has no update, so an outdated one is kept until then.

@@ -272,6 +272,25 @@ func TestOutdatedWebhooksAreReplaced(t *testing.T) {
 	}
 }
 
+// Where the API hides passwords, a webhook whose deliveries are not authenticated has another one: it is replaced, and what it could not
+// deliver is a gap.
+func TestHiddenPasswordIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := company(), ingesttest.State()
+		crm.HidesAuth = true
+		watch(t, subscriber(t, crm, "deal.all"), state)
+		seen := time.Now()
+		s := subscriber(t, crm, "deal.all")
+		s.Password = "the-next-password"
+		crm.Change(func(w *pipedrivetest.Webhook) { w.Delivered, w.Status = time.Now(), http.StatusUnauthorized })
+		_, gaps := watch(t, s, state)
+		covers(t, gaps, seen, "deal")
+		if hooks := crm.Webhooks(); len(hooks) != 1 || hooks[0].Password != s.Password {
+			t.Errorf("webhooks %+v", hooks)
+		}
+	})
+}
+
 // Where the new webhook cannot be made, the old one stays.
 func TestOldWebhookStaysUntilThereIsANewOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
