@@ -70,18 +70,25 @@ func (w *Webhooks) accepted() []string {
 	return pairs
 }
 
-// Verify implements ingest.Source: the Authorization header authenticates the callback, before its body is read.
+// Verify implements ingest.Source: the Authorization header authenticates the callback, before its body is read. Of several, as a proxy
+// may add one, one that is right is enough.
 func (w *Webhooks) Verify(_ context.Context, cb ingest.Callback) error {
-	user, password, ok := (&http.Request{Header: cb.Header}).BasicAuth()
-	switch {
-	case len(w.Passwords) == 0:
+	if len(w.Passwords) == 0 {
 		return fmt.Errorf("%w: no password is configured for Pipedrive", ingest.ErrForged)
-	case !ok || len(cb.Header.Values("Authorization")) != 1:
-		return fmt.Errorf("%w: it brings no HTTP Basic credentials, or not once", ingest.ErrForged)
-	case !ingest.MatchesAny(user+":"+password, w.accepted()):
-		return fmt.Errorf("%w: wrong HTTP auth user or password", ingest.ErrForged)
 	}
-	return nil
+	accepted, basic := w.accepted(), false
+	for _, value := range cb.Header.Values("Authorization") {
+		scheme, credentials, _ := strings.Cut(value, " ") // one space or more (RFC 9110, section 11.4)
+		request := http.Request{Header: http.Header{"Authorization": {scheme + " " + strings.TrimLeft(credentials, " ")}}}
+		user, password, ok := request.BasicAuth()
+		if basic = basic || ok; ok && ingest.MatchesAny(user+":"+password, accepted) {
+			return nil
+		}
+	}
+	if !basic {
+		return fmt.Errorf("%w: it brings no HTTP Basic credentials", ingest.ErrForged)
+	}
+	return fmt.Errorf("%w: wrong HTTP auth user or password", ingest.ErrForged)
 }
 
 // message is a callback's body.

@@ -111,7 +111,11 @@ func TestOnlyTheCredentialsAuthenticate(t *testing.T) {
 		"no header":                 {http.Header{}, false},
 		"nil":                       {nil, false},
 		"an empty header":           {http.Header{"Authorization": {""}}, false},
-		"two headers":               {http.Header{"Authorization": {"Basic " + basic, "Basic " + basic}}, false},
+		"more spaces":               {http.Header{"Authorization": {"Basic   " + basic}}, true},
+		"the second of two headers": {http.Header{"Authorization": {"Bearer x", "Basic " + basic}}, true},
+		"the first of two headers":  {http.Header{"Authorization": {"Basic " + basic, "Basic eDp5"}}, true},
+		"two wrong headers":         {http.Header{"Authorization": {"Basic eDp5", "Basic eDp5"}}, false},
+		"two in one header":         {http.Header{"Authorization": {"Basic eDp5, Basic " + basic}}, false},
 		"another user":              {pair("crm-bridge2", password), false},
 		"a colon moved to the user": {pair("crm-bridge:s3cret", "with-colon"), true}, // the same text, which Basic cannot tell apart
 		"a longer password":         {pair("crm-bridge", password+"x"), false},
