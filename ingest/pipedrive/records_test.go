@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -153,6 +154,31 @@ func TestListsResume(t *testing.T) {
 		q.Cursor = cursor
 		if _, _, err := changed(t, crm, q); !errors.Is(err, ingest.ErrCursor) {
 			t.Errorf("cursor %s: %v", cursor, err)
+		}
+	}
+}
+
+// A list whose pages do not move on is an error, not a list without end.
+func TestListsThatDoNotMove(t *testing.T) {
+	for module, answer := range map[string]string{
+		"lead":   `{"success":true,"data":[{"id":"a","update_time":"2026-11-20 09:15:02"}],"additional_data":{"pagination":{"start":0,"more_items_in_collection":true}}}`,
+		"person": `{"success":true,"data":[{"id":1,"update_time":"2026-11-20T09:15:02Z"}],"additional_data":{"next_cursor":"same"}}`,
+	} {
+		asked := 0
+		_, _, err := changed(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch asked++; {
+			case strings.HasSuffix(r.URL.Path, "/me"):
+				_, _ = io.WriteString(w, `{"success":true,"data":{"company_id":10203040}}`)
+			case strings.HasSuffix(r.URL.Path, "/webhooks"):
+				_, _ = io.WriteString(w, `{"success":true,"data":[]}`)
+			case asked > 10:
+				w.WriteHeader(http.StatusUnauthorized)
+			default:
+				_, _ = io.WriteString(w, answer)
+			}
+		}), ingest.Query{Module: module})
+		if err == nil || !strings.Contains(err.Error(), "does not go on") {
+			t.Errorf("%s: %v after %d requests", module, err, asked)
 		}
 	}
 }
