@@ -38,7 +38,7 @@ that it holds are not duplicated. After an interruption run the same command to 
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if module == "" && entity != "" {
-				module = strings.ToUpper(entity[:1]) + entity[1:] // deal is the module Deal
+				module = moduleOf(args[0], entity)
 			}
 			if module == "" || since == "" {
 				return fmt.Errorf("%w: --module (or --entity) and --since are needed", terminal.ErrUsage)
@@ -51,7 +51,7 @@ that it holds are not duplicated. After an interruption run the same command to 
 		},
 	}
 	cmd.Flags().StringVar(&module, "module", "", "module as the CRM's API writes it, such as "+bridge.Known()[0].Words.Module)
-	cmd.Flags().StringVar(&entity, "entity", "", "the module in lower case; its first letter is capitalized")
+	cmd.Flags().StringVar(&entity, "entity", "", "the module in lower case; capitalized where the CRM's modules are")
 	cmd.Flags().StringVar(&account, "account", "", "only this account: an org's name, or the CRM's id of an account (default: all that are configured)")
 	cmd.Flags().StringVar(&since, "since", "", "from when: RFC 3339, a date, or a span back from now (36h, 7d)")
 	cmd.Flags().StringVar(&until, "until", "", "until when; empty: now")
@@ -59,6 +59,14 @@ that it holds are not duplicated. After an interruption run the same command to 
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "read and count, but publish nothing")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "the result as JSON, also on a terminal")
 	return cmd
+}
+
+// moduleOf returns the module of an entity in lower case: deal is the module Deal, unless the modules of the CRM are in lower case.
+func moduleOf(provider, entity string) string {
+	if example := bridge.Known().Callable().CRM(provider).Words.Module; example == strings.ToLower(example) {
+		return entity
+	}
+	return strings.ToUpper(entity[:1]) + entity[1:]
 }
 
 func parsePeriod(since, until string, now time.Time) (p keep.Period, err error) {

@@ -118,3 +118,12 @@ func TestDemo(t *testing.T) {
 		t.Errorf("left behind: %v %v", left, err)
 	}
 }
+
+// An entity in lower case is the module as the CRM's API writes it.
+func TestEntities(t *testing.T) {
+	for provider, want := range map[string]string{"bitrix24": "Deal", "zoho": "Deal", "hubspot": "deal", "pipedrive": "deal"} {
+		if got := moduleOf(provider, "deal"); got != want {
+			t.Errorf("%s: the module is %s", provider, got)
+		}
+	}
+}

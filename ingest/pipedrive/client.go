@@ -145,7 +145,8 @@ func (c *Client) refusal(status int, broken error, answer apiAnswer) *apiError {
 	return &apiError{status, rest.Clean(text, append([]string{c.Token}, c.Passwords...))}
 }
 
-// resetAfter returns when the API's burst limit is reset: x-ratelimit-reset is in seconds, from now or since 1970.
+// resetAfter returns when the API's burst limit is reset: x-ratelimit-reset is in seconds, from now or since 1970. Milliseconds since 1970
+// are understood, too.
 func resetAfter(header http.Header) time.Duration {
 	reset, err := strconv.ParseInt(header.Get("X-Ratelimit-Reset"), 10, 64)
 	switch after := retry.After(header); {
@@ -153,6 +154,8 @@ func resetAfter(header http.Header) time.Duration {
 		return after
 	case err != nil || reset < 0:
 		return 2 * time.Second // the documented window
+	case reset > 1e11:
+		return max(0, time.Until(time.UnixMilli(reset)))
 	case reset > 1e9:
 		return max(0, time.Until(time.Unix(reset, 0)))
 	}

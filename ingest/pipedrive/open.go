@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -42,7 +43,7 @@ func Open(setup ingest.Setup) (*ingest.CRM, error) {
 		return crm, err
 	}
 	client := &Client{
-		URL: string(cmp.Or(config.Pipedrive.API.URL, "https://api.pipedrive.com")), Token: config.Pipedrive.API.Token,
+		URL: hostOf(cmp.Or(config.Pipedrive.API.URL, "https://api.pipedrive.com")), Token: config.Pipedrive.API.Token,
 		Companies: webhooks.Companies, Passwords: webhooks.Passwords,
 	}
 	name := cmp.Or(setup.Account, "default")
@@ -82,4 +83,15 @@ func (c Config) check(publicURL string, passwords ingest.SecretList) error {
 		wrong = append(wrong, fmt.Errorf("BRIDGE_PIPEDRIVE_EVENTS needs %d webhooks, and a user may have %d; write all, or module.all", n, maxWebhooks))
 	}
 	return errors.Join(wrong...)
+}
+
+// hostOf returns a URL of the API without the version, which differs between calls: Pipedrive's documents name https://api.pipedrive.com/v1
+// and https://<company>.pipedrive.com/api/v1.
+func hostOf(url ingest.BaseURL) string {
+	for _, version := range []string{"/api/v1", "/api/v2", "/v1"} {
+		if host, ok := strings.CutSuffix(string(url), version); ok {
+			return host
+		}
+	}
+	return string(url)
 }

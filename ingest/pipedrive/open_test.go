@@ -1,6 +1,7 @@
 package pipedrive_test
 
 import (
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -58,6 +59,23 @@ func TestOpen(t *testing.T) {
 		}
 		if (crm.Lister != nil) != test.lists || (crm.Watcher != nil) != test.watchs || test.lists && crm.Accounts[0] != test.account || (len(crm.Subjects) > 0) != test.watchs {
 			t.Errorf("%s: %+v", name, crm)
+		}
+	}
+}
+
+// The API's URL may be as Pipedrive's documents write it, with a version.
+func TestURLWithVersion(t *testing.T) {
+	api := httptest.NewServer(company())
+	defer api.Close()
+	for _, path := range []string{"", "/v1", "/api/v1", "/api/v2"} {
+		crm, err := pipedrive.Open(configured(t, ingesttest.State(), "", func(c *pipedrive.Config) {
+			c.Pipedrive.API.Token, c.Pipedrive.API.URL = apiToken, ingest.BaseURL(api.URL+path)
+		}))
+		if err == nil {
+			err = crm.Reach(t.Context())
+		}
+		if err != nil {
+			t.Errorf("%q: %v", path, err)
 		}
 	}
 }

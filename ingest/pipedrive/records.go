@@ -51,6 +51,7 @@ type listPosition struct {
 	List   int    `json:"list,omitempty"`
 	Cursor string `json:"cursor,omitempty"` // of the API
 	Start  int    `json:"start,omitempty"`  // of a list that is paged by offset
+	First  string `json:"first,omitempty"`  // of such a list the first record of the page before
 }
 
 // Changed implements ingest.Lister. Records are listed by their ids, so that one that changes meanwhile is neither missed nor listed
@@ -126,11 +127,14 @@ func (r *Records) page(ctx context.Context, query ingest.Query, list recordList,
 	if err := json.Unmarshal(answer.Data, &rows); err != nil {
 		return page, next, errors.New("pipedrive: the list of records is not of the documented shape")
 	}
-	var updated []time.Time
-	for _, raw := range rows {
+	first, updated := "", []time.Time(nil)
+	for i, raw := range rows {
 		row, err := readRow(raw)
 		if err != nil {
 			return page, next, err
+		}
+		if i == 0 {
+			first = row.id
 		}
 		updated = append(updated, row.updated)
 		if change, ok := row.change(query, list.deleted); ok {
@@ -139,8 +143,10 @@ func (r *Records) page(ctx context.Context, query ingest.Query, list recordList,
 	}
 	next = listPosition{List: at.List + 1}
 	switch {
+	case list.offset && first != "" && first == at.First:
+		return page, next, errors.New("pipedrive: the list of records does not go on: two pages begin with the same record")
 	case list.offset && answer.goesOn(len(rows)) && (!list.whole || !passed(updated, query.Since)):
-		next = listPosition{List: at.List, Start: at.Start + len(rows)}
+		next = listPosition{List: at.List, Start: at.Start + len(rows), First: first}
 	case !list.offset && answer.More.Cursor != "" && answer.More.Cursor == at.Cursor:
 		return page, next, errors.New("pipedrive: the list of records returned the same cursor twice; run the same command again to resume")
 	case !list.offset && answer.More.Cursor != "":

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -157,6 +158,31 @@ func TestListsResume(t *testing.T) {
 	}
 }
 
+// A list whose pages do not move on is an error, not a list without end.
+func TestListsThatDoNotMove(t *testing.T) {
+	for module, answer := range map[string]string{
+		"lead":   `{"success":true,"data":[{"id":"a","update_time":"2026-11-20 09:15:02"}],"additional_data":{"pagination":{"start":0,"more_items_in_collection":true}}}`,
+		"person": `{"success":true,"data":[{"id":1,"update_time":"2026-11-20T09:15:02Z"}],"additional_data":{"next_cursor":"same"}}`,
+	} {
+		asked := 0
+		_, _, err := changed(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch asked++; {
+			case strings.HasSuffix(r.URL.Path, "/me"):
+				_, _ = io.WriteString(w, `{"success":true,"data":{"company_id":10203040}}`)
+			case strings.HasSuffix(r.URL.Path, "/webhooks"):
+				_, _ = io.WriteString(w, `{"success":true,"data":[]}`)
+			case asked > 10:
+				w.WriteHeader(http.StatusUnauthorized)
+			default:
+				_, _ = io.WriteString(w, answer)
+			}
+		}), ingest.Query{Module: module})
+		if err == nil || !strings.Contains(err.Error(), "does not go on") {
+			t.Errorf("%s: %v after %d requests", module, err, asked)
+		}
+	}
+}
+
 // A module that has no list says which have one.
 func TestNoList(t *testing.T) {
 	_, _, err := changed(t, company(), ingest.Query{Module: "note"})
@@ -183,6 +209,15 @@ func TestLimits(t *testing.T) {
 		began := time.Now()
 		if got, _, err := changed(t, crm, q); err != nil || len(got) != 1 || time.Since(began) < 2*time.Second || time.Since(began) > 10*time.Second {
 			t.Errorf("%v: %s after %s", err, got, time.Since(began))
+		}
+	})
+	synctest.Test(t, func(t *testing.T) { // as milliseconds since 1970
+		crm := company()
+		reset := http.Header{"X-Ratelimit-Reset": {fmt.Sprint(time.Now().Add(5 * time.Second).UnixMilli())}}
+		crm.Refuse(pipedrivetest.Refusal{Status: http.StatusTooManyRequests, Header: reset, Body: `{"success":false}`})
+		began := time.Now()
+		if err := clientOf(crm).Reach(t.Context()); err != nil || time.Since(began) < 5*time.Second || time.Since(began) > 10*time.Second {
+			t.Errorf("%v after %s", err, time.Since(began))
 		}
 	})
 	for says, refusal := range map[string]pipedrivetest.Refusal{

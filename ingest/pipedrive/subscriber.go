@@ -44,10 +44,24 @@ func (s *Subscriber) Watch(ctx context.Context, state ingest.State, note func(in
 	return watched, err
 }
 
-// locked changes what is remembered, makes the webhooks so, and notes gaps; nil: they are left to the next Watch.
-func (s *Subscriber) locked(ctx context.Context, state ingest.State, change func(*deliveries) error, note func(ingest.Gap) error) ([]ingest.Channel, error) {
+// maxConflicts bounds how often the webhooks are compared again because another replica was faster each time.
+const maxConflicts = 5
+
+// locked changes what is remembered, makes the webhooks so, and notes gaps; nil: they are left to the next Watch. Where another replica
+// was faster it starts over.
+func (s *Subscriber) locked(ctx context.Context, state ingest.State, change func(*deliveries) error, note func(ingest.Gap) error) (channels []ingest.Channel, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for range maxConflicts {
+		if channels, err = s.once(ctx, state, change, note); !errors.Is(err, ingest.ErrConflict) {
+			return channels, err
+		}
+	}
+	return channels, fmt.Errorf("other replicas change the webhooks at the same time; try again: %w", err)
+}
+
+// once is one attempt of locked.
+func (s *Subscriber) once(ctx context.Context, state ingest.State, change func(*deliveries) error, note func(ingest.Gap) error) ([]ingest.Channel, error) {
 	d, err := loadDeliveries(ctx, state.Shared)
 	if err == nil {
 		err = change(d)
@@ -56,6 +70,9 @@ func (s *Subscriber) locked(ctx context.Context, state ingest.State, change func
 		return nil, err
 	}
 	channels, err := s.settle(ctx, d)
+	if errors.Is(err, ingest.ErrConflict) {
+		return channels, err
+	}
 	if err = errors.Join(err, d.save(ctx)); note != nil && len(d.Gaps) > 0 {
 		err = errors.Join(err, d.Gaps.Note(note), d.save(ctx))
 	}
@@ -145,10 +162,14 @@ func (s *Subscriber) missed(ctx context.Context, d *deliveries, company string, 
 	}
 }
 
-// isCurrent reports whether a webhook is as the bridge would make it. Where the API does not show its password, that is taken for right.
+// isCurrent reports whether a webhook is as the bridge would make it. Where the API does not show its password, that is taken for right
+// unless its last delivery was not authenticated.
 func (s *Subscriber) isCurrent(row listedWebhook) bool {
-	return row.Alive && row.URL == s.URL && (row.Version == "" || strings.HasPrefix(row.Version, "2")) && row.User == s.User &&
-		(strings.Trim(row.Password, "*•") == "" || ingest.MatchesAny(row.Password, []string{s.Password}))
+	right := ingest.MatchesAny(row.Password, []string{s.Password})
+	if strings.Trim(row.Password, "*•") == "" {
+		right = row.Status != "401"
+	}
+	return right && row.Alive && row.URL == s.URL && (row.Version == "" || strings.HasPrefix(row.Version, "2")) && row.User == s.User
 }
 
 // ensure keeps a current webhook of a subscription, or makes one. Pipedrive has no update, so an outdated one is kept until then.
@@ -201,45 +222,4 @@ func (s *Subscriber) tidy(ctx context.Context, d *deliveries, rows []listedWebho
 		}
 	}
 	return errors.Join(errs...)
-}
-
-var errDisabled = errors.New("disabled webhooks are not renewed; enable them first (crm-bridge channels enable pipedrive)")
-
-// Changes are those of ingest.CRM: of the webhooks of a module, or of all. enable makes webhooks, including disabled ones; renew replaces
-// them; disable deletes them until they are enabled again, and the time until then is not a gap.
-func (s *Subscriber) Changes(state ingest.State) map[string]func(ctx context.Context, module string) ([]ingest.Channel, error) {
-	all := map[string]func(ctx context.Context, module string) ([]ingest.Channel, error){}
-	for word, change := range map[string]func(*delivery) error{
-		"enable":  func(d *delivery) error { d.Disabled = false; return nil },
-		"disable": func(d *delivery) error { *d = delivery{Disabled: true}; return nil },
-		"renew": func(d *delivery) error {
-			if d.Renew = true; d.Disabled {
-				return errDisabled
-			}
-			return nil
-		},
-	} {
-		all[word] = func(ctx context.Context, module string) ([]ingest.Channel, error) {
-			return s.locked(ctx, state, func(d *deliveries) error { return s.each(d, module, change) }, nil)
-		}
-	}
-	return all
-}
-
-// each changes what is remembered of the subscriptions of a module, or of all.
-func (s *Subscriber) each(d *deliveries, module string, change func(*delivery) error) error {
-	found := false
-	for _, wanted := range s.Events.subscriptions() {
-		if module != "" && module != wanted.object {
-			continue
-		}
-		found = true
-		if err := change(d.of(wanted)); err != nil {
-			return err
-		}
-	}
-	if !found {
-		return fmt.Errorf("BRIDGE_PIPEDRIVE_EVENTS names no events of the module %s by itself", module)
-	}
-	return nil
 }

@@ -51,17 +51,6 @@ func readWebhook(raw json.RawMessage) (w listedWebhook, err error) {
 	return w, nil
 }
 
-// timeOf reads a time of the API: RFC 3339, or in UTC with a space; zero for anything else.
-func timeOf(raw json.RawMessage) time.Time {
-	text, _ := body.TextOrInteger(raw)
-	for _, layout := range []string{time.RFC3339, time.DateTime} {
-		if at, err := time.Parse(layout, text); err == nil {
-			return at.UTC()
-		}
-	}
-	return time.Time{}
-}
-
 // listWebhooks returns the company's webhooks (GET /v1/webhooks).
 func (c *Client) listWebhooks(ctx context.Context) (list []listedWebhook, err error) {
 	answer, err := c.call(ctx, http.MethodGet, c.version1("webhooks"), nil, nil)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/body"
@@ -71,18 +70,25 @@ func (w *Webhooks) accepted() []string {
 	return pairs
 }
 
-// Verify implements ingest.Source: the Authorization header authenticates the callback, before its body is read.
+// Verify implements ingest.Source: the Authorization header authenticates the callback, before its body is read. Of several, as a proxy
+// may add one, one that is right is enough.
 func (w *Webhooks) Verify(_ context.Context, cb ingest.Callback) error {
-	user, password, ok := (&http.Request{Header: cb.Header}).BasicAuth()
-	switch {
-	case len(w.Passwords) == 0:
+	if len(w.Passwords) == 0 {
 		return fmt.Errorf("%w: no password is configured for Pipedrive", ingest.ErrForged)
-	case !ok || len(cb.Header.Values("Authorization")) != 1:
-		return fmt.Errorf("%w: it has no HTTP Basic credentials, or several", ingest.ErrForged)
-	case !ingest.MatchesAny(user+":"+password, w.accepted()):
-		return fmt.Errorf("%w: wrong HTTP auth user or password", ingest.ErrForged)
 	}
-	return nil
+	accepted, basic := w.accepted(), false
+	for _, value := range cb.Header.Values("Authorization") {
+		scheme, credentials, _ := strings.Cut(value, " ") // one space or more (RFC 9110, section 11.4)
+		request := http.Request{Header: http.Header{"Authorization": {scheme + " " + strings.TrimLeft(credentials, " ")}}}
+		user, password, ok := request.BasicAuth()
+		if basic = basic || ok; ok && ingest.MatchesAny(user+":"+password, accepted) {
+			return nil
+		}
+	}
+	if !basic {
+		return fmt.Errorf("%w: it has no HTTP Basic credentials", ingest.ErrForged)
+	}
+	return fmt.Errorf("%w: wrong HTTP auth user or password", ingest.ErrForged)
 }
 
 // message is a callback's body.
@@ -165,7 +171,8 @@ func checkVersion(whole, meta map[string]json.RawMessage) error {
 	return fmt.Errorf("%w: meta.version must be 2.0, the version of Pipedrive's webhooks that the bridge reads", ingest.ErrMalformed)
 }
 
-// identify fills in what meta says of a change: whose it is, of which record, and what happened.
+// identify fills in what meta says of a change: whose it is, of which record, and what happened. What is optional and of another shape
+// counts as absent.
 func identify(change *ingest.Change, meta map[string]json.RawMessage) (err error) {
 	id := ""
 	for _, one := range []struct {
@@ -183,22 +190,18 @@ func identify(change *ingest.Change, meta map[string]json.RawMessage) (err error
 		{"id", &change.Mark, true, ingest.CheckID},
 	} {
 		raw := meta[one.name]
-		if absent(raw) && one.optional {
-			continue
-		}
 		text, ok := body.TextOrInteger(raw)
-		switch {
-		case absent(raw):
+		switch err := one.check(text); {
+		case absent(raw) && !one.optional:
 			return fmt.Errorf("%w: meta.%s is missing", ingest.ErrMalformed, one.name)
+		case ok && err == nil:
+			*one.into = text
+		case one.optional: // the change itself is understood
 		case !ok:
 			return fmt.Errorf("%w: meta.%s must be a string or a whole number", ingest.ErrMalformed, one.name)
-		case text == "" && one.optional:
-			continue
-		}
-		if err := one.check(text); err != nil {
+		default:
 			return fmt.Errorf("%w (meta.%s)", err, one.name)
 		}
-		*one.into = text
 	}
 	change.IDs, change.Collection = []string{id}, collectionOf(change.Module)
 	if change.Operation = "edit"; !strings.EqualFold(change.NativeOperation, "change") {
@@ -228,16 +231,6 @@ func changedFields(previous json.RawMessage) (names []string) {
 		}
 	}
 	return names
-}
-
-// timestamp reads meta.timestamp: RFC 3339 was seen, seconds since 1970 are documented. Where it has another shape, the time is unknown.
-func timestamp(raw json.RawMessage) time.Time {
-	text, _ := jsontext.StringOf(raw)
-	if at, err := time.Parse(time.RFC3339, text); err == nil {
-		return at.UTC()
-	}
-	plain, _ := body.Decimal(raw)
-	return body.SinceEpoch(plain, time.Second)
 }
 
 // membersOf returns the members of an object, of several with one name the last.

@@ -111,7 +111,11 @@ func TestOnlyTheCredentialsAuthenticate(t *testing.T) {
 		"no header":                 {http.Header{}, false},
 		"nil":                       {nil, false},
 		"an empty header":           {http.Header{"Authorization": {""}}, false},
-		"two headers":               {http.Header{"Authorization": {"Basic " + basic, "Basic " + basic}}, false},
+		"more spaces":               {http.Header{"Authorization": {"Basic   " + basic}}, true},
+		"the second of two headers": {http.Header{"Authorization": {"Bearer x", "Basic " + basic}}, true},
+		"the first of two headers":  {http.Header{"Authorization": {"Basic " + basic, "Basic eDp5"}}, true},
+		"two wrong headers":         {http.Header{"Authorization": {"Basic eDp5", "Basic eDp5"}}, false},
+		"two in one header":         {http.Header{"Authorization": {"Basic eDp5, Basic " + basic}}, false},
 		"another user":              {pair("crm-bridge2", password), false},
 		"a colon moved to the user": {pair("crm-bridge:s3cret", "with-colon"), true}, // the same text, which Basic cannot tell apart
 		"a longer password":         {pair("crm-bridge", password+"x"), false},
@@ -169,11 +173,12 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-// The time is RFC 3339 or seconds since 1970, as a number or as text; anything else leaves it unknown.
+// The time is RFC 3339, or seconds or milliseconds since 1970, as a number or as text; anything else leaves it unknown.
 func TestTimestamps(t *testing.T) {
 	want := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	for text, want := range map[string]time.Time{
 		`"2026-11-30T12:00:00.418Z"`: want.Add(418 * time.Millisecond), `"2026-11-30T13:00:00+01:00"`: want, `1796040000`: want, `"1796040000"`: want,
+		`1796040000418`: want.Add(418 * time.Millisecond), `"1796040000000"`: want, `"2026-11-30 12:00:00"`: want, `1e30`: {},
 		`"yesterday"`: {}, `null`: {}, `{}`: {}, `-1`: {},
 	} {
 		raw := strings.Replace(string(read(t, "deal-change.json")), `"2026-11-20T09:15:02.418Z"`, text, 1)
@@ -189,6 +194,24 @@ func TestOperations(t *testing.T) {
 		raw := strings.Replace(string(read(t, "deal-change.json")), `"action":"change"`, `"action":"`+native+`"`, 1)
 		if got := decode(t, raw); got.Operation != want || got.NativeOperation != native {
 			t.Errorf("%s is %s", native, got.Operation)
+		}
+	}
+}
+
+// What a change needs not have loses none for its shape: who made it, by which webhook, and the id of the event.
+func TestOptionalMembersOfOtherShapes(t *testing.T) {
+	change := string(read(t, "deal-change.json"))
+	for _, member := range []string{`"user_id":"501"`, `"webhook_id":"88001"`, `"id":"7c0e7f2e-4c9b-4f6e-9a53-0d2f5b1d8f10"`} {
+		name, _, _ := strings.Cut(member, ":")
+		for _, value := range []string{`{"id":501}`, `"an automation"`, `1.5`, `true`, `""`, `null`} {
+			if !strings.Contains(change, member) {
+				t.Fatalf("the callback has no %s", member)
+			}
+			got := decode(t, strings.Replace(change, member, name+":"+value, 1))
+			absent := map[string]string{`"user_id"`: got.ChangedBy, `"webhook_id"`: got.Channel, `"id"`: got.Mark}
+			if absent[name] != "" || got.IDs[0] != "4711" || got.Operation != "edit" {
+				t.Errorf("%s as %s: %+v", name, value, got)
+			}
 		}
 	}
 }

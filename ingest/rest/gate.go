@@ -15,11 +15,14 @@ type Gate struct {
 	closed time.Time // until when
 }
 
-// Close closes the gate for a time, or longer if it is closed for longer already.
+// longestClosed bounds how long a gate is closed, whatever an API says: limits are reset once a day or more often.
+const longestClosed = 24 * time.Hour
+
+// Close closes the gate for a time, at most a day, or longer if it is closed for longer already.
 func (g *Gate) Close(wait time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if until := time.Now().Add(wait); until.After(g.closed) {
+	if until := time.Now().Add(min(wait, longestClosed)); until.After(g.closed) {
 		g.closed = until
 	}
 }

@@ -25,3 +25,15 @@ func TestGate(t *testing.T) {
 		}
 	})
 }
+
+// An API that names an absurd time does not close the gate until the bridge is restarted.
+func TestGateOpensWithinADay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var gate Gate
+		gate.Close(1 << 62)
+		time.Sleep(24 * time.Hour)
+		if err := gate.Pass(t.Context(), 0); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -29,6 +29,11 @@ func (c CRMs) OfAccount(account string) CRMs {
 	})
 }
 
+// namesOrg reports whether an account names all accounts of an org: it is empty, the org's own name, or the only one of its accounts.
+func namesOrg(crm *ingest.CRM, account string) bool {
+	return account == "" || account == crm.Account || len(crm.Accounts) == 1 && account == crm.Accounts[0]
+}
+
 // SourceOf returns the source of a label for the org that is called account in events, or for the first if that is empty; nil: there
 // is none.
 func (c CRMs) SourceOf(label, account string) (*ingest.CRM, ingest.Source) {

@@ -78,7 +78,7 @@ func (c *channels) listChannels(ctx context.Context, w http.ResponseWriter, acco
 	for _, crm := range c.crms.kept() {
 		channels, err := c.keeper.Channels(ctx, crm)
 		for _, channel := range channels {
-			if account != "" && account != channel.Account && account != crm.Account {
+			if account != channel.Account && !namesOrg(crm, account) {
 				continue
 			}
 			line := ChannelLine{Channel: channel, LastCallback: c.last.of(channel)}
@@ -103,6 +103,9 @@ func (c *channels) changeChannels(ctx context.Context, word, provider, account, 
 	}
 	named := orgs.OfAccount(account)
 	if len(named) == 0 {
+		named = c.withChannels(ctx, orgs, account)
+	}
+	if len(named) == 0 {
 		return fmt.Errorf("%s has no account %q whose subscriptions this bridge keeps; it has %s", provider, account, orgs.Accounts())
 	}
 	var errs []error
@@ -116,6 +119,14 @@ func (c *channels) changeChannels(ctx context.Context, word, provider, account, 
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// withChannels returns the orgs that keep channels of an account, which some learn only from their CRM.
+func (c *channels) withChannels(ctx context.Context, orgs CRMs, account string) CRMs {
+	return slices.DeleteFunc(slices.Clone(orgs), func(crm *ingest.CRM) bool {
+		all, err := c.keeper.Channels(ctx, crm)
+		return err != nil || !slices.ContainsFunc(all, func(channel ingest.Channel) bool { return channel.Account == account })
+	})
 }
 
 // targetOf returns the target of a change for an account, which may be a target itself.

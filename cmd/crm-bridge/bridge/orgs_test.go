@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -151,5 +152,34 @@ func checkChange(t *testing.T, account, target, want, says string) {
 	}
 	if says == "" && err != nil || says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
 		t.Errorf("account %q, target %q: %v", account, target, err)
+	}
+}
+
+// A channel's account names its org, also where the org has another name until its CRM has told it; either name lists and changes it.
+func TestAccountOfChannels(t *testing.T) {
+	changed := 0
+	crm := &ingest.CRM{Provider: "acme", Accounts: []string{"default"}, Lister: unsure{}, Changes: map[string]func(context.Context, string) ([]ingest.Channel, error){
+		"renew": func(context.Context, string) ([]ingest.Channel, error) {
+			changed++
+			return []ingest.Channel{}, nil
+		},
+	}}
+	crms, store := CRMs{crm}, &ingest.Memory{}
+	c := &channels{
+		crms: crms, log: slog.New(slog.DiscardHandler), last: &lastCallbacks{},
+		keeper: &keep.Keeper{CRMs: crms, State: ingest.State{Shared: store, Secret: store}, Metrics: keep.NewKeeperMetrics(prometheus.NewRegistry())},
+	}
+	if err := c.keeper.Remember(t.Context(), crm, []ingest.Channel{{Provider: "acme", Account: "4711", ID: "c-1", State: "active"}}); err != nil {
+		t.Fatal(err)
+	}
+	for account, known := range map[string]bool{"": true, "4711": true, "default": true, "apac": false} {
+		changed = 0
+		if err := c.changeChannels(t.Context(), "renew", "acme", account, ""); (err == nil) != known || (changed == 1) != known {
+			t.Errorf("account %q: changed %d times, %v", account, changed, err)
+		}
+		listed := httptest.NewRecorder()
+		if c.listChannels(t.Context(), listed, account); strings.Contains(listed.Body.String(), "c-1") != known {
+			t.Errorf("account %q lists %q", account, listed.Body)
+		}
 	}
 }
