@@ -178,7 +178,7 @@ func (k *repairer) failed(ctx context.Context, now job, cause error) error {
 		return err
 	}
 	if errors.Is(cause, ingest.ErrNoList) {
-		k.log.Error("a gap cannot be repaired; changes in it are lost", "account", now.Account, "module", now.Module,
+		k.log.Warn("a gap cannot be repaired; what the CRM does not send again of it is lost", "account", now.Account, "module", now.Module,
 			"since", now.Since, "until", now.Until, "error", k.Explain(cause))
 		return nil
 	}

@@ -40,6 +40,7 @@ type Handler struct {
 
 	Allow          ingest.Networks // where callbacks may come from; empty: anywhere
 	TrustedProxies ingest.Networks // peers whose X-Forwarded-For is trusted
+	Prefixes       []string        // percent-encoded paths below which the routes are too: those of public URLs, which a proxy may keep
 
 	// Missed is called with the CRM.Key and the account of refused callbacks that the CRM may not repeat (DESIGN.md, 12); an empty
 	// account stands for all. nil: not called.
@@ -106,7 +107,7 @@ func (h *Handler) HTTP() http.Handler {
 			return c.Blob(http.StatusOK, header.Get("Content-Type"), body)
 		})
 	}
-	return e
+	return h.withoutPrefixes(e)
 }
 
 // maxReaders bounds how many requests for documents are answered at once.
