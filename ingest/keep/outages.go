@@ -48,11 +48,16 @@ func (k *repairer) noteMissed(ctx context.Context) {
 		if k.Lister == nil {
 			return
 		}
-		if _, err := k.addAll(ctx, account, missed, "callbacks were refused"); err != nil {
+		added, err := k.addAll(ctx, account, missed, "callbacks were refused")
+		log := k.log.With("account", account, "since", missed.first, "until", missed.last)
+		switch {
+		case err != nil:
 			k.missed.add(k.Key(), account, missed) // it is tried again at the next look
-			continue
+		case added > 0:
+			log.Warn("callbacks were refused; reading from the CRM what changed meanwhile")
+		default:
+			log.Warn("callbacks were refused; the bridge keeps no subscription of their modules, and repairs nothing: unless the CRM repeats them, run a backfill")
 		}
-		k.log.Warn("callbacks were refused; reading from the CRM what changed meanwhile", "account", account, "since", missed.first, "until", missed.last)
 	}
 }
 

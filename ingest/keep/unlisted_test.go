@@ -3,6 +3,7 @@ package keep_test
 import (
 	"bytes"
 	"context"
+	"iter"
 	"log/slog"
 	"strings"
 	"testing"
@@ -42,4 +43,30 @@ func TestGapThatNothingCanRepair(t *testing.T) {
 			t.Error(kept)
 		}
 	})
+}
+
+// Where the bridge keeps no subscription, it does not know what refused callbacks were about: the log says that nothing is read.
+func TestRefusalsWithoutSubscriptions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+		defer stop()
+		keeper := &keep.Keeper{
+			CRMs:  []*ingest.CRM{{Provider: "acme", Lister: nothing{}}},
+			State: ingesttest.State(), Ready: func(context.Context) bool { return true }, Replica: "one",
+			Metrics: keep.NewKeeperMetrics(prometheus.NewRegistry()), Log: slog.New(slog.NewTextHandler(&log, nil)),
+		}
+		keeper.Missed("acme", "", time.Now())
+		keeper.Run(ctx)
+		if text := log.String(); !strings.Contains(text, "run a backfill") || strings.Contains(text, "reading from the CRM") {
+			t.Error(text)
+		}
+	})
+}
+
+// nothing is a Lister of nothing.
+type nothing struct{}
+
+func (nothing) Changed(context.Context, ingest.Query) iter.Seq2[ingest.Page, error] {
+	return func(func(ingest.Page, error) bool) {}
 }
