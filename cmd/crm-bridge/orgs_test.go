@@ -161,6 +161,24 @@ func TestOrgsHaveAccounts(t *testing.T) {
 	}
 }
 
+// A text about an org names its own variables, however often it is rewritten, and whatever word the org's name begins with.
+func TestTextsNameTheVariablesOfTheOrg(t *testing.T) {
+	_, all, err := load(t, map[string]string{"BRIDGE_ZOHO_ACCOUNTS": "dc-2,account_of_us"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const text = "BRIDGE_ZOHO_TOKENS_FILE, BRIDGE_ZOHO_ACCOUNTS, BRIDGE_ZOHO_ACCOUNTS_URL and BRIDGE_ZOHO_DC beside BRIDGE_PUBLIC_URL"
+	for account, want := range map[string]string{
+		"dc-2":          "BRIDGE_ZOHO_DC_2_TOKENS_FILE, BRIDGE_ZOHO_ACCOUNTS, BRIDGE_ZOHO_DC_2_ACCOUNTS_URL and BRIDGE_ZOHO_DC_2_DC beside BRIDGE_PUBLIC_URL",
+		"account_of_us": "BRIDGE_ZOHO_ACCOUNT_OF_US_TOKENS_FILE, BRIDGE_ZOHO_ACCOUNTS, BRIDGE_ZOHO_ACCOUNT_OF_US_ACCOUNTS_URL and BRIDGE_ZOHO_ACCOUNT_OF_US_DC beside BRIDGE_PUBLIC_URL",
+	} {
+		crm, _ := all.SourceOf("zoho-webhooks", account)
+		if got := crm.Rename(crm.Rename(text)); got != want {
+			t.Errorf("%s: %s", account, got)
+		}
+	}
+}
+
 // config lists the variables of each org under its own heading, and masks its secrets.
 func TestConfigListsOrgs(t *testing.T) {
 	env, _, err := load(t, twoOrgs)

@@ -24,7 +24,7 @@ type Org struct {
 
 	prefix    string // BRIDGE_ACME_EMEA
 	variables []Variable
-	renames   *strings.Replacer // nil: nothing is renamed
+	renames   map[string]string // the first org's variables to its own
 	made      []unshared        // secrets
 	env       *Environment
 }
@@ -73,7 +73,10 @@ func (o *Orgs) name(accounts []string) error {
 			found.Add(fmt.Errorf("%s entry %d %w", list, i+1, err))
 			continue
 		}
-		org.renames = renames(o.first, org.prefix)
+		org.renames = map[string]string{}
+		for _, v := range o.first.variables {
+			org.renames[v.Name] = org.prefix + "_" + o.first.short(v)
+		}
 		o.further = append(o.further, org)
 	}
 	return found.Err()
@@ -96,17 +99,6 @@ func (o *Orgs) collides(org *Org) error {
 		return fmt.Errorf("would have the same variables as an entry before it, %s_…: names must differ in more than case, - and _", org.prefix)
 	}
 	return nil
-}
-
-// renames replaces the variables of the first org by those of another, the longest first: one may begin with another.
-func renames(first Org, to string) *strings.Replacer {
-	variables := slices.Clone(first.variables)
-	slices.SortFunc(variables, func(a, b Variable) int { return len(b.Name) - len(a.Name) })
-	var pairs []string
-	for _, v := range variables {
-		pairs = append(pairs, v.Name, to+"_"+first.short(v))
-	}
-	return strings.NewReplacer(pairs...)
 }
 
 // Provider is the CRM's name, as the variables have it; empty: none were read.
@@ -202,4 +194,12 @@ func (o *Org) Load(into any) (err error) {
 }
 
 // Rename returns a text about the CRM with the variables of the org in place of the first org's.
-func (o *Org) Rename(text string) string { return o.renames.Replace(text) }
+func (o *Org) Rename(text string) string {
+	return ours.ReplaceAllStringFunc(text, func(name string) string {
+		bare := strings.TrimSuffix(name, "_FILE")
+		if own, ok := o.renames[bare]; ok {
+			return own + name[len(bare):]
+		}
+		return name
+	})
+}
