@@ -148,7 +148,7 @@ func (r *Records) page(ctx context.Context, query ingest.Query, list recordList,
 	case list.offset && answer.goesOn(len(rows)) && (!list.whole || !passed(updated, query.Since)):
 		next = listPosition{List: at.List, Start: at.Start + len(rows), First: first}
 	case !list.offset && answer.More.Cursor != "" && answer.More.Cursor == at.Cursor:
-		return page, next, errors.New("pipedrive: the list of records returned the same cursor twice; run the same command again to resume")
+		return page, next, errors.New("pipedrive: the list of records does not go on: two pages have the same cursor; run the same command again to resume")
 	case !list.offset && answer.More.Cursor != "":
 		next = listPosition{List: at.List, Cursor: answer.More.Cursor}
 	}
