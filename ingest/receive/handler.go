@@ -40,6 +40,7 @@ type Handler struct {
 
 	Allow          ingest.Networks // where callbacks may come from; empty: anywhere
 	TrustedProxies ingest.Networks // peers whose X-Forwarded-For is trusted
+	Prefixes       []string        // percent-encoded paths below which the routes are too: those of public URLs, which a proxy may keep
 
 	Missed  func(key string, at time.Time) // called with the CRM.Key of refused callbacks that the CRM may not repeat (DESIGN.md, 12); nil: not called
 	Public  map[string]PublicFile          // documents that everyone may GET, by path pattern
@@ -103,7 +104,7 @@ func (h *Handler) HTTP() http.Handler {
 			return c.Blob(http.StatusOK, header.Get("Content-Type"), body)
 		})
 	}
-	return e
+	return withoutPrefixes(h.Prefixes, patternsOf(h.Sources, maps.Keys(h.Public)), e)
 }
 
 // maxReaders bounds how many requests for documents are answered at once.

@@ -103,7 +103,7 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 	b.handler = &receive.Handler{
 		Sources: b.CRMs.first().Sources(), Further: b.CRMs.further(), Accept: accept, Quarantine: kept.keep, Log: log, Metrics: receive.NewMetrics(registry),
 		MaxBody: int64(s.MaxBody), AnswerTimeout: time.Duration(s.AnswerTimeout), PerRecord: s.EventPer == "record",
-		Rate: float64(s.Rate), Allow: s.Allow, TrustedProxies: s.TrustedProxies,
+		Rate: float64(s.Rate), Allow: s.Allow, TrustedProxies: s.TrustedProxies, Prefixes: s.PublicURL.Paths(),
 		Public: map[string]receive.PublicFile{"/schemas/v1/{family}": schemaOf(mapping.Schemas), "/asyncapi.yaml": api.document, "/asyncapi.html": api.page},
 	}
 	b.health = &health{store: b.Store, stream: s.Stream}

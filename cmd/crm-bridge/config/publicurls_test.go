@@ -20,3 +20,14 @@ func TestPublicURLs(t *testing.T) {
 		}
 	}
 }
+
+// The paths are those of all URLs that have one, as a request has them: percent-encoded.
+func TestPathsOfPublicURLs(t *testing.T) {
+	var urls PublicURLs
+	if err := urls.Decode("https://crm.example.com,https://a.example.com/eu/x/,https://b.example.com/eu/x,https://c.example.com/a%20b"); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"/eu/x", "/a%20b"}; cmp.Diff(want, urls.Paths()) != "" {
+		t.Error(cmp.Diff(want, urls.Paths()))
+	}
+}

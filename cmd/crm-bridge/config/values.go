@@ -120,6 +120,16 @@ func (p *PublicURLs) Decode(value string) error {
 	return nil
 }
 
+// Paths returns the paths of the URLs that have one, percent-encoded and without a slash at the end.
+func (p PublicURLs) Paths() (paths []string) {
+	for _, one := range p {
+		if u, err := url.Parse(one); err == nil && u.EscapedPath() != "" && !slices.Contains(paths, u.EscapedPath()) {
+			paths = append(paths, u.EscapedPath())
+		}
+	}
+	return paths
+}
+
 // ParseWhen reads a moment: RFC 3339, a date (its midnight here), or a span back from now.
 func ParseWhen(value string, now time.Time) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, value); err == nil {
