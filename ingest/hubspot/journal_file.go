@@ -1,10 +1,13 @@
 package hubspot
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -72,6 +75,7 @@ func (a *app) download(ctx context.Context, at pointer, into *file) error {
 	if err != nil {
 		return errors.New("the journal's file is not at a URL")
 	}
+	request.Header.Set("Accept-Encoding", "gzip") // so that a file that is not valid gzip is told from a broken connection
 	got, err := rest.Sender{HTTP: a.http, Timeout: time.Minute, MaxAnswer: maxFile}.Do(request)
 	var away *rest.Unreachable
 	switch {
@@ -80,6 +84,9 @@ func (a *app) download(ctx context.Context, at pointer, into *file) error {
 	case err != nil:
 		into.broken = err
 		return err
+	case got.Status == http.StatusNotFound || got.Status == http.StatusGone:
+		into.broken = fmt.Errorf("its download was answered with %d", got.Status)
+		return into.broken
 	case got.Status != http.StatusOK: // its URL may have expired
 		return fmt.Errorf("download the journal's file: answered %d; its URL expires at %s", got.Status, at.ExpiresAt.Format(time.RFC3339))
 	}
@@ -87,10 +94,34 @@ func (a *app) download(ctx context.Context, at pointer, into *file) error {
 		Events    *[]rawJSON `json:"journalEvents"`
 		Published string     `json:"publishedAt"`
 	}
-	if json.Unmarshal(got.Body, &content) != nil || content.Events == nil {
+	text, err := unzip(got.Body)
+	if err != nil {
+		into.broken = err
+		return err
+	}
+	if json.Unmarshal(text, &content) != nil || content.Events == nil {
 		into.broken = errors.New("the journal's file is not of the documented shape")
 		return into.broken
 	}
 	into.events, into.published, into.broken = *content.Events, parseTime(content.Published), nil
 	return nil
+}
+
+// unzip returns what is compressed with gzip, whether or not a header said so; anything else as it is.
+func unzip(raw []byte) ([]byte, error) {
+	if !bytes.HasPrefix(raw, []byte{0x1f, 0x8b}) {
+		return raw, nil
+	}
+	var text []byte
+	zipped, err := gzip.NewReader(bytes.NewReader(raw))
+	if err == nil {
+		text, err = io.ReadAll(io.LimitReader(zipped, maxFile+1))
+	}
+	switch {
+	case err != nil:
+		return nil, errors.New("the journal's file is not valid gzip, or is cut")
+	case len(text) > maxFile:
+		return nil, fmt.Errorf("the journal's file has more than %d KiB", maxFile>>10)
+	}
+	return text, nil
 }

@@ -229,16 +229,3 @@ func TestAppToken(t *testing.T) {
 		}
 	})
 }
-
-// A file is downloaded over https alone, for it is not authenticated otherwise; in a test whose API is at http also over that.
-func TestJournalFilesAreEncrypted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		crm := fake() // its files are at http
-		opened, state, k := subscribed(t, crm, func(c *hubspot.Config) { c.Hubspot.API.URL = "https://api.test" })
-		crm.Create("deals", "0-3", map[string]string{"amount": "1"})
-		crm.Publish()
-		if err := opened.Drainer.Drain(t.Context(), state, k.accept, k.note); err == nil || !strings.Contains(err.Error(), "not at an https URL") || len(k.taken) > 0 {
-			t.Errorf("%d events, %v", len(k.taken), err)
-		}
-	})
-}

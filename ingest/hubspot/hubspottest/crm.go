@@ -97,7 +97,9 @@ func (c *CRM) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	got := c.answer(r)
 	w.Header().Set("Content-Type", "application/json;charset=utf-8")
 	w.WriteHeader(got.status)
-	if got.status != http.StatusNoContent {
+	if raw, ok := got.body.([]byte); ok {
+		_, _ = w.Write(raw)
+	} else if got.status != http.StatusNoContent {
 		_ = json.NewEncoder(w).Encode(got.body)
 	}
 }

@@ -51,7 +51,7 @@ func (c *CRM) Publish(more ...any) int {
 	return len(events)
 }
 
-// PublishFile writes a file of any content to the journal.
+// PublishFile writes a file to the journal: bytes as they are, anything else as JSON. One of nil is missing when it is downloaded.
 func (c *CRM) PublishFile(content any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,6 +127,9 @@ func (c *CRM) file(r *http.Request) answer {
 	at := slices.IndexFunc(c.files, func(one journalFile) bool { return "/files/"+one.offset == r.URL.Path })
 	if at < 0 {
 		return answer{http.StatusForbidden, "Request has expired"}
+	}
+	if c.files[at].content == nil {
+		return answer{http.StatusNotFound, "NoSuchKey"}
 	}
 	return answer{http.StatusOK, c.files[at].content}
 }
