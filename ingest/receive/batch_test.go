@@ -106,6 +106,8 @@ func TestBatches(t *testing.T) {
 		{"all bad, and a 400 is punished", "bad1 bad2", forgiving{}, "", 200, nil, []string{"bad1", "bad2"}, "malformed", "callback quarantined"},
 		{"one that is not a valid event", "1 invalid 2", batches{}, "", 200, []string{"1", "2"}, []string{"invalid"}, "accepted", "callback accepted in part"},
 		{"nothing is a valid event", "invalid invalid", forgiving{}, "", 200, nil, []string{"invalid", "invalid"}, "malformed", "callback quarantined"},
+		{"its only event is not valid, the rest is bad", "bad1 invalid", forgiving{}, "", 200, nil, []string{"bad1", "invalid"}, "malformed", "callback quarantined"},
+		{"its only event is not valid, the rest foreign", "theirs invalid", forgiving{}, "", 200, nil, []string{"invalid"}, "malformed", "callback quarantined"},
 		{"more bad parts than are kept apart", many + " 1", forgiving{}, "", 200, nil, []string{many + " 1"}, "malformed", "callback quarantined"},
 		{"no room for one bad part", "1 bad1 bad2", forgiving{}, "bad2", 503, []string{"1"}, []string{"bad1"}, "retry", "callback failed"},
 		{"keeping one panics", "1 bad1 bad-panic", forgiving{}, "", 503, []string{"1"}, []string{"bad1"}, "retry", "callback failed"},
