@@ -127,6 +127,9 @@ func decode(raw rawJSON, portals ingest.AccountIDs) (change ingest.Change, err e
 		if kind = m.text("objectTypeId"); kind == "" {
 			kind = m.text("fromObjectTypeId")
 		}
+		if kind == "" {
+			return change, fmt.Errorf("%w: objectTypeId is missing or not a string", ingest.ErrMalformed)
+		}
 	}
 	return change, m.complete(&change, kind)
 }

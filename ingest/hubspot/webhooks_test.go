@@ -100,6 +100,9 @@ func TestBadEventsAreParts(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
+		if name == "no object type" && !strings.Contains(partly[0].Reason.Error(), "objectTypeId is missing") {
+			t.Errorf("%s: its reason names no member of it: %v", name, partly[0].Reason)
+		}
 		if got := records(changes); !slices.Equal(got, []string{"10", "11"}) {
 			t.Errorf("%s: the others are %v", name, got)
 		}
