@@ -64,9 +64,9 @@ func (a *app) exchange(ctx context.Context, _ rest.Grant) (rest.Grant, error) {
 	switch {
 	case err != nil:
 	case got.Status >= 500:
-		err = &rest.Unreachable{Err: refusal(got, a.secret)}
+		err = &rest.Unreachable{Err: a.refusal(got, "")}
 	case got.Status != http.StatusOK || json.Unmarshal(got.Body, &body) != nil || body.Token == "":
-		err = refusal(got, a.secret)
+		err = a.refusal(got, "")
 	}
 	if err != nil {
 		return rest.Grant{}, fmt.Errorf("fetch an access token: %w", err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,9 +20,10 @@ const maxAnswer = 32 << 20
 
 // client calls HubSpot's API. Its errors show no token and no URL.
 type client struct {
-	url  string
-	http *http.Client // nil: http.DefaultClient
-	log  *slog.Logger
+	url     string
+	http    *http.Client // nil: http.DefaultClient
+	log     *slog.Logger
+	secrets []string // that an error must not show, whoever sent them
 }
 
 // bearer returns the access token of a call; stale is one that HubSpot has refused.
@@ -100,15 +102,16 @@ func (c *client) send(ctx context.Context, token, method, path string, body any)
 	request.Header.Set("Authorization", "Bearer "+token)
 	got, err := rest.Sender{HTTP: c.http, MaxAnswer: maxAnswer}.Do(request)
 	if err == nil && got.Status >= 300 {
-		err = refusal(got, token)
+		err = c.refusal(got, token)
 	}
 	return got, err
 }
 
-// refusal is the error of an answer that is no success, without secrets.
-func refusal(got rest.Answer, secrets ...string) *apiError {
+// refusal is the error of an answer that is no success, without secrets and the access token of its request, if it had one.
+func (c *client) refusal(got rest.Answer, token string) *apiError {
 	var says struct{ Category, Message, PolicyName, Error string }
 	_ = json.Unmarshal(got.Body, &says)
+	secrets := append(slices.Clone(c.secrets), token)
 	clean := func(text string) string { return rest.Clean(text, secrets, looks[0].Pattern) }
 	return &apiError{got.Status, clean(says.Category + says.Error), clean(says.Message), clean(says.PolicyName)}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -220,6 +221,11 @@ func TestAppToken(t *testing.T) {
 		crm.RevokeToken()
 		if err := opened.Drainer.Drain(t.Context(), state, k.accept, k.note); err != nil {
 			t.Error(err)
+		}
+		echo := hubspottest.Failure{Status: http.StatusForbidden, Body: `{"category":"MISSING_SCOPES","message":"of ` + secret + " and " + accessToken + `"}`}
+		crm.Fail(echo)
+		if err := opened.Drainer.Drain(t.Context(), state, k.accept, k.note); err == nil || !strings.Contains(err.Error(), "of *** and ***") {
+			t.Errorf("secrets of another request: %v", err)
 		}
 		crm.ClientSecret = "another"
 		crm.RevokeToken()

@@ -58,7 +58,7 @@ func (c Config) openAPI(setup ingest.Setup, crm *ingest.CRM) error {
 	if len(hubspot.ClientSecret) > 0 && len(setup.PublicURLs) == 0 && len(hubspot.Journal) == 0 {
 		log.Warn("BRIDGE_PUBLIC_URL is not set: HubSpot's signatures are checked against the host that each request names; set it to the URL that HubSpot calls")
 	}
-	api := &client{url: cmp.Or(string(hubspot.API.URL), "https://api.hubapi.com"), log: log}
+	api := &client{url: cmp.Or(string(hubspot.API.URL), "https://api.hubapi.com"), log: log, secrets: crm.Records.Values}
 	var reach []func(context.Context) error
 	if len(hubspot.AccessToken) > 0 {
 		tokens, err := openTokens(api, hubspot.AccessToken, hubspot.Portals)

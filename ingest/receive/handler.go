@@ -107,7 +107,7 @@ func (h *Handler) HTTP() http.Handler {
 			return c.Blob(http.StatusOK, header.Get("Content-Type"), body)
 		})
 	}
-	return h.withoutPrefixes(e)
+	return withoutPrefixes(h.Prefixes, patternsOf(h.Sources, maps.Keys(h.Public)), e)
 }
 
 // maxReaders bounds how many requests for documents are answered at once.

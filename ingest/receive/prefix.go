@@ -1,21 +1,23 @@
 package receive
 
 import (
+	"iter"
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// withoutPrefixes has the routes answered below Handler.Prefixes too: a proxy may keep the path of a public URL. A path that is a route as
-// it is stays. Request.RequestURI remains as the sender wrote it, for signatures.
-func (h *Handler) withoutPrefixes(next http.Handler) http.Handler {
-	if len(h.Prefixes) == 0 {
+// withoutPrefixes has the routes of next, whose paths are known, answered below prefixes too: a proxy may keep the path of a public URL. A
+// path that is a route as it is stays. Request.RequestURI remains as the sender wrote it, for signatures.
+func withoutPrefixes(prefixes []string, known patterns, next http.Handler) http.Handler {
+	if len(prefixes) == 0 {
 		return next
 	}
-	known := h.patterns()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if sent := r.URL.EscapedPath(); !known.match(sent) {
-			for _, prefix := range h.Prefixes {
+			for _, prefix := range prefixes {
 				rest, found := strings.CutPrefix(sent, prefix)
 				if path, err := url.PathUnescape(rest); found && err == nil && known.match(rest) {
 					below := *r
@@ -36,14 +38,14 @@ func (h *Handler) withoutPrefixes(next http.Handler) http.Handler {
 // patterns are the segments of the paths of routes.
 type patterns [][]string
 
-// patterns returns those of all routes.
-func (h *Handler) patterns() (all patterns) {
-	for _, source := range h.Sources {
+// patternsOf returns those of the routes of sources, and of other paths.
+func patternsOf(sources []ingest.Source, others iter.Seq[string]) (all patterns) {
+	for _, source := range sources {
 		for _, route := range source.Routes() {
 			all = append(all, strings.Split(route.Path, "/"))
 		}
 	}
-	for path := range h.Public {
+	for path := range others {
 		all = append(all, strings.Split(path, "/"))
 	}
 	return all
