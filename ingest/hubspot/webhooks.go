@@ -1,6 +1,7 @@
 package hubspot
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -64,7 +65,7 @@ func (w *Webhooks) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 		case errors.Is(err, ingest.ErrIgnored):
 			ignored = cmp.Or(ignored, err)
 		case err != nil:
-			bad = append(bad, ingest.Part{Body: raw, Reason: err})
+			bad = append(bad, ingest.Part{Body: alone(raw), Reason: err})
 		default:
 			change.ReceivedAt, change.Alone = cb.At, raw
 			changes = append(changes, change)
@@ -77,6 +78,14 @@ func (w *Webhooks) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 		return nil, ignored
 	}
 	return changes, nil
+}
+
+// alone returns a body of one event of a list: a list in the place of an event stays in one, or redriving it would read its events.
+func alone(raw rawJSON) []byte {
+	if !bytes.HasPrefix(raw, []byte("[")) {
+		return raw
+	}
+	return slices.Concat([]byte("["), raw, []byte("]"))
 }
 
 // AccountOf implements ingest.NamesAccount: the portal of the first event.

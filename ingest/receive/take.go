@@ -112,14 +112,10 @@ func (h *Handler) store(ctx context.Context, cb ingest.Callback, changes []inges
 		return invalid, err
 	}
 	into.acks, err = h.Accept(ctx, changes)
-	if !errors.Is(err, ingest.ErrMalformed) {
-		return nil, err
+	if errors.Is(err, ingest.ErrMalformed) {
+		return ingest.Partly{{Body: cb.Body, Reason: err}}, nil
 	}
-	part := ingest.Part{Body: cb.Body, Reason: err}
-	if len(changes) == 1 && changes[0].Alone != nil { // what is beside it is bad by itself, or foreign
-		part.Body = changes[0].Alone
-	}
-	return ingest.Partly{part}, nil
+	return nil, err
 }
 
 // inQuarantine is the error of a callback of which nothing was stored but what is in quarantine.
