@@ -26,6 +26,14 @@ type Subscriptions struct {
 	checked map[string]checkedPortal
 }
 
+// checkedPortal is the last check of a portal by this process.
+type checkedPortal struct {
+	channel ingest.Channel
+	asked   string    // what bindings.Asked was then
+	next    time.Time // when the next one is due
+	failure error
+}
+
 // How often bindings are checked.
 const (
 	lookEvery = time.Hour

@@ -55,14 +55,6 @@ func (s *Subscriptions) check(ctx context.Context, store ingest.Store, member st
 	return one
 }
 
-// checkedPortal is the last check of a portal by this process.
-type checkedPortal struct {
-	channel ingest.Channel
-	asked   string    // what bindings.Asked was then
-	next    time.Time // when the next one is due
-	failure error
-}
-
 // lastCheck returns the last check of a portal, and whether another is due or was asked for, or gaps were left.
 func (s *Subscriptions) lastCheck(ctx context.Context, store ingest.Store, member string) (last checkedPortal, isDue bool) {
 	s.mu.Lock()
