@@ -16,12 +16,10 @@ import (
 const (
 	// fewMessages are sent in one go.
 	fewMessages = 6
-	// slice is how long the server may serve a request while more than a few messages wait. If nothing was delivered in one, the
-	// machine is busy, and the next is twice as long, up to sliceMost: in that time the server reads no more than may wait for a
-	// connection.
-	slice, sliceMost = 2 * time.Millisecond, 8 * time.Millisecond
-	// serveMost is how long a slice may bring nothing before the next request is forwarded.
-	serveMost = 128 * time.Millisecond
+	// slice is how long the server may serve a request while more than a few messages wait: in that time it reads no more than may wait
+	// for a connection. On a busy machine a slice may bring nothing. After emptySlices of them in a row each is twice as long as the one
+	// before it, up to sliceMost, so that a reader is served at last.
+	slice, emptySlices, sliceMost = 2 * time.Millisecond, 16, 128 * time.Millisecond
 	// nudgeAfter is when the status is repeated for a client that has sent no further request: nats.go (1.55) misses a status that
 	// arrives while it is still sending the request.
 	nudgeAfter = time.Second

@@ -33,7 +33,7 @@ type scheduler struct {
 // lastSlice is a consumer's last slice.
 type lastSlice struct {
 	delivered uint64 // before it
-	length    time.Duration
+	empty     int    // slices before it, in a row, that brought nothing
 	end       time.Time
 }
 
@@ -125,13 +125,17 @@ func (t *scheduler) length(p pull) time.Duration {
 	if len(t.slices) >= turnConns {
 		clear(t.slices)
 	}
-	name, is := p.stream+"."+p.consumer, lastSlice{delivered: p.delivered, length: slice}
+	name, is := p.stream+"."+p.consumer, lastSlice{delivered: p.delivered}
 	if last, known := t.slices[name]; known && last.delivered == p.delivered && p.at.After(last.end) {
-		is.length = min(2*last.length, sliceMost)
+		is.empty = last.empty + 1
 	}
-	is.end = time.Now().Add(is.length)
+	length := slice
+	for i := emptySlices; i < is.empty && length < sliceMost; i++ {
+		length *= 2
+	}
+	is.end = time.Now().Add(length)
 	t.slices[name] = is
-	return is.length
+	return length
 }
 
 // nudge repeats the status that ends a slice for a client that has sent no request since. An inbox with only one request may belong to
@@ -170,7 +174,7 @@ func (t *scheduler) calm(cid uint64, last connQueue) (sent int64, ok bool) {
 		come := sent - last.sent
 		served := last.batch == 0 || 2*come >= last.batch || come > 0 && time.Now().After(last.over)
 		switch waited := time.Since(begun); {
-		case pending <= calmBytes && (served || waited > serveMost):
+		case pending <= calmBytes && (served || waited > sliceMost):
 			return sent, true
 		case waited > turnMost:
 			return 0, false
