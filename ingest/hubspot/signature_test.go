@@ -102,13 +102,30 @@ func TestOldSignatures(t *testing.T) {
 	} {
 		cb := signedCallback("/webhook_uri", "1693657560000", test.mac, test.body)
 		if err := source.Verify(t.Context(), cb); !errors.Is(err, ingest.ErrForged) {
-			t.Errorf("%s in the place of v3: %v", test.version, err)
+			t.Errorf("%s instead of v3: %v", test.version, err)
 		}
 		cb.Header.Del("X-HubSpot-Signature-v3")
 		cb.Header.Set("X-HubSpot-Signature", test.mac)
 		cb.Header.Set("X-HubSpot-Signature-Version", test.version)
 		if err := source.Verify(t.Context(), cb); !errors.Is(err, ingest.ErrForged) {
 			t.Errorf("%s: %v", test.version, err)
+		}
+	}
+}
+
+// A signature that cannot be read, beside the right one, does not hide it; two wrong ones are rejected.
+func TestSeveralSignatures(t *testing.T) {
+	source := &hubspot.Webhooks{ClientSecrets: ingest.SecretList{sdkSecret}, PublicURLs: []string{"https://www.example.com"}}
+	right := "K36dawei4A+QBNolUOqo7s91KQDWQ5MXZ/QufNYuk/Y="
+	for _, sent := range [][]string{{"%%%", right}, {right, "%%%"}, {"", right}} {
+		cb := signedCallback("/webhook_uri", "1693657560000", "", `{'example_field':'example_value'}`)
+		cb.Header["X-Hubspot-Signature-V3"] = sent
+		if err := source.Verify(t.Context(), cb); err != nil {
+			t.Errorf("%q: %v", sent, err)
+		}
+		cb.Body = []byte("another body")
+		if err := source.Verify(t.Context(), cb); !errors.Is(err, ingest.ErrForged) {
+			t.Errorf("%q of another body: %v", sent, err)
 		}
 	}
 }
