@@ -83,7 +83,7 @@ func TestOrgsOfTheEnvironment(t *testing.T) {
 		{"a shared OAuth client", map[string]string{"BRIDGE_ZOHO_ACCOUNTS": "emea", "BRIDGE_ZOHO_CLIENT_SECRET": planted, "BRIDGE_ZOHO_EMEA_CLIENT_SECRET": planted}, ""},
 		{"a shared account", map[string]string{"BRIDGE_ZOHO_ACCOUNTS": "emea", "BRIDGE_ZOHO_ACCOUNT": "emea"}, "BRIDGE_ZOHO_ACCOUNT and BRIDGE_ZOHO_EMEA_ACCOUNT hold the same value"},
 		{"the account of the first org", map[string]string{"BRIDGE_ZOHO_ACCOUNTS": "default"}, "BRIDGE_ZOHO_ACCOUNT and BRIDGE_ZOHO_DEFAULT_ACCOUNT hold the same value"},
-		{"an account that is none", map[string]string{"BRIDGE_ZOHO_ACCOUNT": "the org"}, "BRIDGE_ZOHO_ACCOUNT must be 1 to 40 of the characters"},
+		{"an account that is not a name", map[string]string{"BRIDGE_ZOHO_ACCOUNT": "the org"}, "BRIDGE_ZOHO_ACCOUNT must be 1 to 40 of the characters"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			env, _, err := load(t, test.env)

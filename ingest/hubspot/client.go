@@ -107,7 +107,7 @@ func (c *client) send(ctx context.Context, token, method, path string, body any)
 	return got, err
 }
 
-// refusal is the error of an answer that is no success, without secrets and the access token of its request, if it had one.
+// refusal is the error of an answer that is not a success, without secrets and the access token of its request, if it had one.
 func (c *client) refusal(got rest.Answer, token string) *apiError {
 	var says struct{ Category, Message, PolicyName, Error string }
 	_ = json.Unmarshal(got.Body, &says)

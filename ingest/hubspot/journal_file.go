@@ -75,7 +75,7 @@ func (a *app) download(ctx context.Context, at pointer, into *file) error {
 	if err != nil {
 		return errors.New("the journal's file is not at a URL")
 	}
-	request.Header.Set("Accept-Encoding", "gzip") // so that a file that is not valid gzip is told from a broken connection
+	request.Header.Set("Accept-Encoding", "gzip") // so that a file that is not valid gzip is distinguished from a broken connection
 	got, err := rest.Sender{HTTP: a.http, Timeout: time.Minute, MaxAnswer: maxFile}.Do(request)
 	var away *rest.Unreachable
 	switch {

@@ -80,7 +80,7 @@ func (w *Webhooks) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	return changes, nil
 }
 
-// alone returns a body of one event of a list: a list in the place of an event stays in one, or redriving it would read its events.
+// alone returns a body of one event of a list: a list instead of an event stays in one, or redriving it would read its events.
 func alone(raw rawJSON) []byte {
 	if !bytes.HasPrefix(raw, []byte("[")) {
 		return raw
