@@ -14,12 +14,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// gatherTime bounds how long acknowledged calls wait for others that are in flight to share their commit.
-const gatherTime = time.Millisecond
-
-// gatherShare is how many acknowledged messages outweigh one in flight: with fewer in flight a commit begins at once. A lone caller
-// never waits.
-const gatherShare = 4
+// A commit waits for further acknowledgements, up to gatherTime, while more than one message is in flight for gatherShare acknowledged
+// ones. A lone caller never waits, and from gatherMost acknowledged messages on nobody does.
+const (
+	gatherTime  = time.Millisecond
+	gatherShare = 4
+	gatherMost  = 2048
+)
 
 // group is acknowledged calls that are committed together.
 type group struct {
@@ -61,6 +62,9 @@ func (s *sender) collect(msg *nats.Msg, late *time.Timer) *group {
 	waits := false
 	for {
 		inFlight := s.accept(g, msg)
+		if len(g.calls) > 0 && g.acked >= gatherMost {
+			return g
+		}
 		select {
 		case msg = <-s.acks:
 			continue
@@ -182,7 +186,8 @@ func parseAck(data []byte, stream string) (ack Ack, ok bool) {
 		digits++
 	}
 	ack.Stream, ack.Duplicate = stream, string(rest[digits:]) == `,"duplicate": true}`
-	return ack, digits > 0 && (ack.Duplicate || string(rest[digits:]) == "}")
+	plain := digits == 1 || digits > 1 && rest[0] != '0'
+	return ack, plain && (ack.Duplicate || string(rest[digits:]) == "}")
 }
 
 // maxDigits is how many digits of a sequence cannot overflow it.

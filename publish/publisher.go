@@ -35,7 +35,8 @@ type Publisher struct {
 	// Upkeep ensures the stream if events go directly to a remote NATS. Publish then retries until ctx ends, and takes MaxBytes from
 	// there; nil: it tries once.
 	Upkeep *Upkeep
-	Commit Commit // of acknowledged events
+	// Commit syncs acknowledged events, once for all calls that wait; its context ends when all of these have left. It may return later.
+	Commit Commit
 
 	open     sync.Once
 	sender   *sender

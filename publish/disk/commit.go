@@ -69,6 +69,27 @@ func (c *Committer) CommitAll(ctx context.Context) error {
 	return c.wait(ctx, true)
 }
 
+// CommitHere is Commit in the goroutine of its caller, unless a sync is in progress: it costs a lone caller no change of goroutines, and
+// returns only when its sync ends, even if ctx ends before.
+func (c *Committer) CommitHere(ctx context.Context) error {
+	c.mu.Lock()
+	if c.failed != nil || c.syncing {
+		c.mu.Unlock()
+		return c.Commit(ctx)
+	}
+	c.syncing = true
+	c.mu.Unlock()
+	err := c.sync(&group{}, func() bool { return ctx.Err() != nil })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.next == nil {
+		c.syncing = false
+	} else {
+		c.syncer.Go(c.syncGroups)
+	}
+	return err
+}
+
 // wait joins the next group, and returns when that is synced or ctx ends.
 func (c *Committer) wait(ctx context.Context, all bool) error {
 	c.mu.Lock()
@@ -105,7 +126,7 @@ func (c *Committer) syncGroups() {
 		if g == nil {
 			return
 		}
-		g.err = c.sync(g)
+		g.err = c.sync(g, func() bool { return c.left(g) })
 		close(g.done)
 	}
 }
@@ -119,11 +140,11 @@ func (c *Committer) take() *group {
 	return g
 }
 
-// sync syncs for a group. It repeats attempts that lost nothing while a caller waits.
-func (c *Committer) sync(g *group) error {
+// sync syncs for a group. It repeats attempts that lost nothing until all callers have left.
+func (c *Committer) sync(g *group, left func() bool) error {
 	for pause := repeatFirst; ; pause = min(2*pause, repeatMost) {
 		err := c.attempt(g)
-		if c.settle(err) || c.left(g) {
+		if c.settle(err) || left() {
 			return err
 		}
 		time.Sleep(pause)

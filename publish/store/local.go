@@ -66,8 +66,8 @@ func (l *local) ensure(ctx context.Context, config publish.StreamConfig) (publis
 // commits reports whether Committers sync streams; else the server does, or nothing.
 func (l *local) commits() bool { return l.serves.Sync == embedded.Sync{} }
 
-// onDisk syncs a stream, after an acknowledgement and after a deletion.
-type onDisk struct{ commit, all publish.Commit }
+// onDisk syncs a stream: after an acknowledgement, for a caller that waits for nothing else meanwhile, and after a deletion.
+type onDisk struct{ commit, here, all publish.Commit }
 
 // openCommitters returns what syncs a stream that takes events, and the one beside it.
 func (l *local) openCommitters(ctx context.Context, stream publish.Stream, beside string) (first, second onDisk, err error) {
@@ -93,7 +93,7 @@ func (l *local) committer(stream string) (onDisk, error) {
 		return onDisk{}, err
 	}
 	l.committers = append(l.committers, committer)
-	return onDisk{committer.Commit, committer.CommitAll}, nil
+	return onDisk{committer.Commit, committer.CommitHere, committer.CommitAll}, nil
 }
 
 // checkLayout checks that the store has the layout that a Committer expects. Where it has not, the server is opened again,
