@@ -13,19 +13,16 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"golang.org/x/time/rate"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // result is what is logged and counted of one callback.
 type result struct {
-	source        string
-	orgs          orgs // that it may be of
-	org           org  // that it is of, once it is authenticated
+	*intake
+	org           org // that it is of, once it is authenticated
 	at            time.Time
 	from          netip.Addr
-	limit         *rate.Limiter
 	authenticated bool // it was verified
 	turnedAway    bool // it was refused before it could be verified
 	status        int
@@ -167,15 +164,13 @@ func (h *Handler) report(r *result, panicked any) {
 	case r.ignored != nil:
 		outcome = "ignored"
 	}
-	h.Metrics.callbacks.WithLabelValues(r.source, outcome).Inc()
-	h.Metrics.duration.WithLabelValues(r.source).Observe(took.Seconds())
-	h.Metrics.quarantined.WithLabelValues(r.source).Add(float64(len(r.kept)))
+	r.metrics.count(outcome, took, len(r.kept))
 	if r.status == http.StatusRequestEntityTooLarge {
 		h.Metrics.limitHits.WithLabelValues("body").Inc()
 	}
 	for _, ack := range r.acks {
 		if ack.Duplicate {
-			h.Metrics.duplicates.WithLabelValues(r.source).Inc()
+			h.Metrics.duplicates.WithLabelValues(r.label).Inc()
 		}
 	}
 	h.note(r)
@@ -189,7 +184,7 @@ func (h *Handler) report(r *result, panicked any) {
 
 func (h *Handler) logLine(r *result, took time.Duration) {
 	attrs := make([]slog.Attr, 0, 12)
-	attrs = append(attrs, slog.String("source", r.source), slog.Int("status", r.status), slog.Float64("ms", float64(took.Microseconds())/1000))
+	attrs = append(attrs, slog.String("source", r.label), slog.Int("status", r.status), slog.Float64("ms", float64(took.Microseconds())/1000))
 	if r.org.crm != nil {
 		attrs = append(attrs, slog.String("org", r.org.key))
 	}
