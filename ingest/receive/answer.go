@@ -41,25 +41,11 @@ type quarantined struct {
 
 // isQuarantined reports whether the callback is safe, but in quarantine alone.
 func (r *result) isQuarantined() bool {
+	if r.err == nil {
+		return false
+	}
 	var kept inQuarantine
 	return errors.As(r.err, &kept)
-}
-
-// answer is the body of a 200.
-type answer struct {
-	Events      []ingest.Ack  `json:"events"`
-	Quarantined []quarantined `json:"quarantined,omitempty"` // of a batch
-}
-
-func writeAnswer(c echo.Context, r *result) error {
-	if r.acks == nil {
-		r.acks = []ingest.Ack{} // an empty list, not null
-	}
-	body, err := json.Marshal(answer{r.acks, r.kept})
-	if err != nil {
-		return err
-	}
-	return c.JSONBlob(http.StatusOK, body)
 }
 
 // problem is a problem document (RFC 9457).
@@ -107,11 +93,12 @@ func writeProblem(c echo.Context, p problem) error {
 
 // fate maps the error of a callback to the status of its answer.
 func fate(err error) int {
+	if err == nil {
+		return 200
+	}
 	var http *echo.HTTPError
 	var kept inQuarantine
 	switch {
-	case err == nil:
-		return 200
 	case errors.As(err, &kept):
 		return 400
 	case errors.As(err, &http):

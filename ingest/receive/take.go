@@ -85,10 +85,11 @@ const maxParts = 200
 func decode(source ingest.Source, cb ingest.Callback) (changes []ingest.Change, malformed ingest.Partly, err error) {
 	changes, err = source.Decode(cb)
 	cb.Parsed.Forget() // storing may take long
+	if err == nil {
+		return changes, nil, nil
+	}
 	var parts ingest.Partly
 	switch {
-	case err == nil:
-		return changes, nil, nil
 	case errors.As(err, &parts) && len(parts) > 0 && len(parts) <= maxParts:
 		return changes, parts, nil
 	case errors.Is(err, ingest.ErrMalformed):
