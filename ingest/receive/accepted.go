@@ -2,17 +2,15 @@ package receive
 
 import (
 	"encoding/json"
-	"net/http"
 	"strconv"
-
-	"github.com/labstack/echo/v4"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// writeAnswer writes the 200 of a callback.
-func writeAnswer(c echo.Context, r *result) error {
-	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, acceptedBody(r.acks, r.kept))
+// quarantined is a callback in quarantine, or a part of one.
+type quarantined struct {
+	ID     string `json:"quarantineId"`
+	Detail string `json:"detail"`
 }
 
 // acceptedBody returns the body of a 200: the events, and of a batch what is in quarantine, as encoding/json writes them.

@@ -33,12 +33,6 @@ type result struct {
 	kept          []quarantined // what is in quarantine of it: parts, or all of it
 }
 
-// quarantined is a callback in quarantine, or a part of one.
-type quarantined struct {
-	ID     string `json:"quarantineId"`
-	Detail string `json:"detail"`
-}
-
 // isQuarantined reports whether the callback is safe, but in quarantine alone.
 func (r *result) isQuarantined() bool {
 	if r.err == nil {
@@ -46,6 +40,11 @@ func (r *result) isQuarantined() bool {
 	}
 	var kept inQuarantine
 	return errors.As(r.err, &kept)
+}
+
+// writeAnswer writes the 200 of a callback.
+func writeAnswer(c echo.Context, r *result) error {
+	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, acceptedBody(r.acks, r.kept))
 }
 
 // problem is a problem document (RFC 9457).
@@ -133,7 +132,7 @@ var details = map[int]string{
 }
 
 var outcomes = map[int]string{
-	200: "accepted", 400: "malformed", 401: "forged", 404: "not_found", 408: "slow", 413: "too_large", 415: "encoded", 429: "limited", 500: "failed", 503: "retry",
+	200: accepted, 400: "malformed", 401: "forged", 404: "not_found", 408: "slow", 413: "too_large", 415: "encoded", 429: "limited", 500: "failed", 503: "retry",
 }
 
 // report logs and counts a callback; panicked is what recover returned, and is raised again.

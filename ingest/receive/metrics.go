@@ -37,6 +37,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
+// accepted is the outcome of nearly all callbacks.
+const accepted = "accepted"
+
 // sourceMetrics are those of one source. Each appears with its first callback.
 type sourceMetrics struct {
 	source      string
@@ -50,7 +53,7 @@ type sourceMetrics struct {
 func (m *Metrics) of(source string) *sourceMetrics {
 	return &sourceMetrics{
 		source: source, callbacks: m.callbacks,
-		accepted:    sync.OnceValue(func() prometheus.Counter { return m.callbacks.WithLabelValues(source, outcomes[200]) }),
+		accepted:    sync.OnceValue(func() prometheus.Counter { return m.callbacks.WithLabelValues(source, accepted) }),
 		quarantined: sync.OnceValue(func() prometheus.Counter { return m.quarantined.WithLabelValues(source) }),
 		duration:    sync.OnceValue(func() prometheus.Observer { return m.duration.WithLabelValues(source) }),
 	}
@@ -58,7 +61,7 @@ func (m *Metrics) of(source string) *sourceMetrics {
 
 // count counts a callback, with what is in quarantine of it.
 func (m *sourceMetrics) count(outcome string, took time.Duration, quarantined int) {
-	if outcome == outcomes[200] {
+	if outcome == accepted {
 		m.accepted().Inc()
 	} else {
 		m.callbacks.WithLabelValues(m.source, outcome).Inc()
