@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -114,7 +113,7 @@ func (p *Publisher) send(ctx context.Context, events []Event, messages []*nats.M
 		if acks[i].Stream != "" {
 			continue
 		}
-		subject := p.Subject(events[i].Event)
+		subject := p.Subject(events[i])
 		if ctx.Err() != nil {
 			return futures, p.explain(subject, ctx.Err())
 		}
@@ -128,7 +127,7 @@ func (p *Publisher) send(ctx context.Context, events []Event, messages []*nats.M
 		if future == nil {
 			continue
 		}
-		subject := p.Subject(events[i].Event)
+		subject := p.Subject(events[i])
 		select {
 		case ack := <-future.Ok():
 			futures[i] = nil
@@ -170,18 +169,15 @@ func (p *Publisher) messages(events []Event) ([]*nats.Msg, error) {
 	}
 	all := make([]*nats.Msg, len(events))
 	for i, e := range events {
-		subject := p.Subject(e.Event)
-		msg, err := Message(subject, e.Event, p.Mode)
-		if err != nil {
-			return nil, err
-		}
+		subject := p.Subject(e)
+		msg := Message(subject, &e.Event, p.Mode)
 		if limit > 0 && int64(msg.Size()+storedOverhead) > limit {
 			return nil, p.explain(subject, ErrTooLarge)
 		}
 		if e.Repeatable || p.AllIDs {
-			msg.Header[nats.MsgIdHdr] = []string{e.ID()}
+			msg.Header[nats.MsgIdHdr] = []string{e.ID}
 		}
-		address(msg, p.Stream, p.Journal, e.ID())
+		address(msg, p.Stream, p.Journal, e.ID)
 		if most := p.Conn.nats.MaxPayload(); most > 0 && int64(msg.Size()-len(msg.Subject)) > most {
 			return nil, p.explain(subject, ErrTooLarge)
 		}
@@ -191,8 +187,8 @@ func (p *Publisher) messages(events []Event) ([]*nats.Msg, error) {
 }
 
 // Subject returns the subject of an event: its type under the configured prefix.
-func (p *Publisher) Subject(e event.Event) string {
-	_, rest, _ := strings.Cut(e.Type(), ".")
+func (p *Publisher) Subject(e Event) string {
+	_, rest, _ := strings.Cut(e.Type, ".")
 	return p.Prefix + "." + rest
 }
 
