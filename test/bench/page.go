@@ -2,9 +2,19 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 )
+
+// page writes a run as Markdown.
+type page struct {
+	plan
+	*results
+	to io.Writer
+}
+
+func (p page) write(format string, args ...any) { _, _ = fmt.Fprintf(p.to, format, args...) }
 
 // The marks around the part of a page that is generated.
 const (
