@@ -141,6 +141,8 @@ Type: cpu
              net.(*conn).Write
              net/http.(*conn).serve
 -----------+-------------------------------------------------------
+    stream:  CRM
+      type:  stream
      470ms   runtime.futex
              runtime.schedule
              runtime.mcall

@@ -42,7 +42,7 @@ func sharesOf(traces string) (shares map[string]float64, allocations float64, er
 	_, rest, _ := strings.Cut(traces, "-----------+-")
 	for sample := range strings.SplitSeq(rest, "-----------+-") {
 		_, sample, _ = strings.Cut(sample, "\n")
-		value, stack, _ := strings.Cut(strings.TrimSpace(sample), " ")
+		value, stack, _ := strings.Cut(withoutLabels(sample), " ")
 		if stack == "" {
 			continue
 		}
@@ -63,6 +63,18 @@ func sharesOf(traces string) (shares map[string]float64, allocations float64, er
 		shares[part] /= float64(total)
 	}
 	return shares, allocations / float64(total), nil
+}
+
+// withoutLabels removes the lines about a sample's labels, which come before its stack.
+func withoutLabels(sample string) string {
+	for {
+		sample = strings.TrimSpace(sample)
+		line, rest, _ := strings.Cut(sample, "\n")
+		if name, _, _ := strings.Cut(line, " "); !strings.HasSuffix(name, ":") {
+			return sample
+		}
+		sample = rest
+	}
 }
 
 // partOf returns the part of the program that a stack belongs to; its innermost function comes first.
