@@ -21,8 +21,8 @@ type choice struct {
 // parse reads the flags.
 func parse(args []string) (c choice, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.DurationVar(&c.load, "duration", 2500*time.Millisecond, "load of each measurement, after a warm-up")
-	flags.DurationVar(&c.warm, "warm", 700*time.Millisecond, "warm-up before each measurement")
+	flags.DurationVar(&c.load, "duration", 2*time.Second, "load of each measurement, after a warm-up")
+	flags.DurationVar(&c.warm, "warm", 500*time.Millisecond, "warm-up before each measurement")
 	flags.IntVar(&c.rounds, "rounds", 3, "measurements of each subject under each workload")
 	wanted := flags.String("parts", partTable, "comma-separated parts of the tables: "+strings.Join(parts, ", ")+", or all")
 	connections := flags.String("connections", "1,64,256", "connections that send at once")

@@ -18,7 +18,7 @@ func (p page) write(format string, args ...any) { _, _ = fmt.Fprintf(p.to, forma
 
 // The marks around the part of a page that is generated.
 const (
-	pageBegin = "<!-- measured by go run ./test/bench -write docs/performance.md: do not edit -->\n"
+	pageBegin = "<!-- measured by make bench-page: do not edit -->\n"
 	pageEnd   = "<!-- end of what was measured -->\n"
 )
 
