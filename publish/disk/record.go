@@ -69,3 +69,47 @@ func checkRecord(block string, want uint64) error {
 	}
 	return err
 }
+
+// firstLook is how much of a block is read to find its first message: records of deletions may come before it.
+const firstLook = 64 << 10
+
+// FirstSequences returns the sequence of the first message in each block of a stream of the server whose folder is dir, in the order of the
+// blocks. It leaves out a block of which that cannot be said.
+func FirstSequences(dir, stream string) ([]uint64, error) {
+	b := blockFiles{folder: blocksOf(dir, stream), index: -1}
+	indexes, err := b.newer()
+	if err != nil {
+		return nil, err
+	}
+	var firsts []uint64
+	for _, index := range indexes {
+		if first := firstSequence(filepath.Join(b.folder, blockName(index))); first > 0 {
+			firsts = append(firsts, first)
+		}
+	}
+	return firsts, nil
+}
+
+// firstSequence returns the sequence of the first message in a block, deleted or not; 0: it is not known.
+func firstSequence(path string) uint64 {
+	file, err := os.Open(path)
+	if err != nil {
+		return 0 // the server removed it meanwhile
+	}
+	defer func() { _ = file.Close() }()
+	content, err := io.ReadAll(io.LimitReader(file, firstLook))
+	if err != nil {
+		return 0
+	}
+	for len(content) >= recordHeader {
+		if sequence := binary.LittleEndian.Uint64(content[4:]); sequence&noMessage == 0 {
+			return sequence
+		}
+		size := binary.LittleEndian.Uint32(content) &^ withHeaders
+		if size < recordHeader || uint64(size) > uint64(len(content)) {
+			return 0
+		}
+		content = content[size:]
+	}
+	return 0
+}
