@@ -51,9 +51,9 @@ type Journal struct {
 	Conn   *Conn
 	Stream string
 	Commit Commit // of what is put at its end
-	// Blocks returns the sequences of the first messages of the stream's files, in order: settled messages leave by whole files then.
-	// nil: they leave one by one.
-	Blocks func() ([]uint64, error)
+	// Blocks returns the sequences of the first messages of the stream's files up to a sequence, in order: settled messages leave by
+	// whole files then. nil: they leave one by one.
+	Blocks func(upto uint64) ([]uint64, error)
 	// MaxSettled bounds the settled messages that wait for their file to be full, in bytes.
 	MaxSettled int64
 }

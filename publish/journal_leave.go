@@ -71,19 +71,11 @@ func (l *leaving) files() {
 	if l.Blocks == nil || len(l.messages) == 0 {
 		return
 	}
-	firsts, err := l.Blocks()
-	if err != nil {
-		l.log.Debug("the journal's files cannot be read: its messages are removed one by one", "error", err)
-		return
+	firsts, err := l.Blocks(l.messages[len(l.messages)-1].sequence)
+	if err != nil || len(firsts) == 0 {
+		return // they leave one by one
 	}
-	n := 0 // messages before the last file of which the first message is settled
-	last := l.messages[len(l.messages)-1].sequence
-	var keep uint64
-	for _, first := range firsts {
-		if first > l.messages[0].sequence && first <= last {
-			keep = first
-		}
-	}
+	keep, n := firsts[len(firsts)-1], 0
 	for n < len(l.messages) && l.messages[n].sequence < keep {
 		n++
 	}

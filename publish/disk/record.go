@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"fmt"
@@ -70,20 +71,20 @@ func checkRecord(block string, want uint64) error {
 	return err
 }
 
-// firstLook is how much of a block is read to find its first message: records of deletions may come before it.
-const firstLook = 64 << 10
-
-// FirstSequences returns the sequence of the first message in each block of a stream of the server whose folder is dir, in the order of the
-// blocks. It leaves out a block of which that cannot be said.
-func FirstSequences(dir, stream string) ([]uint64, error) {
+// FirstSequences returns the sequences of the first messages in the blocks of a stream of the server whose folder is dir, in the order of
+// the blocks, up to a sequence. It leaves out a block of which that cannot be said.
+func FirstSequences(dir, stream string, upto uint64) (firsts []uint64, err error) {
 	b := blockFiles{folder: blocksOf(dir, stream), index: -1}
 	indexes, err := b.newer()
 	if err != nil {
 		return nil, err
 	}
-	var firsts []uint64
 	for _, index := range indexes {
-		if first := firstSequence(filepath.Join(b.folder, blockName(index))); first > 0 {
+		first := firstSequence(filepath.Join(b.folder, blockName(index)))
+		if first > upto {
+			break
+		}
+		if first > 0 {
 			firsts = append(firsts, first)
 		}
 	}
@@ -94,22 +95,21 @@ func FirstSequences(dir, stream string) ([]uint64, error) {
 func firstSequence(path string) uint64 {
 	file, err := os.Open(path)
 	if err != nil {
-		return 0 // the server removed it meanwhile
+		return 0 // the server has removed it meanwhile
 	}
 	defer func() { _ = file.Close() }()
-	content, err := io.ReadAll(io.LimitReader(file, firstLook))
-	if err != nil {
-		return 0
-	}
-	for len(content) >= recordHeader {
-		if sequence := binary.LittleEndian.Uint64(content[4:]); sequence&noMessage == 0 {
-			return sequence
-		}
-		size := binary.LittleEndian.Uint32(content) &^ withHeaders
-		if size < recordHeader || uint64(size) > uint64(len(content)) {
+	records := bufio.NewReader(file)
+	for {
+		head, err := records.Peek(recordHeader)
+		if err != nil {
 			return 0
 		}
-		content = content[size:]
+		if sequence := binary.LittleEndian.Uint64(head[4:]); sequence&noMessage == 0 {
+			return sequence
+		}
+		size := binary.LittleEndian.Uint32(head) &^ withHeaders
+		if _, err := records.Discard(int(size)); err != nil || size < recordHeader {
+			return 0
+		}
 	}
-	return 0
 }

@@ -65,7 +65,7 @@ func (j *journal) wire(ctx context.Context, s *EventStore, metrics *publish.Metr
 	}
 	journal := &publish.Journal{
 		Conn: j.conn, Stream: stream.Name, Commit: onward.commit, MaxSettled: stream.MaxBytes / 8,
-		Blocks: func() ([]uint64, error) { return disk.FirstSequences(j.serves.Dir, stream.Name) },
+		Blocks: func(upto uint64) ([]uint64, error) { return disk.FirstSequences(j.serves.Dir, stream.Name, upto) },
 	}
 	s.Refused = &publish.Refused{
 		Journal: journal, Shelf: publish.Shelf{Stream: j.refusedStream(), Reach: j.reach, CommitAll: aside.all}, Conn: j.conn, Commit: aside.commit,
