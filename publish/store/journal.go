@@ -55,7 +55,7 @@ func (j *journal) wire(ctx context.Context, s *EventStore, metrics *publish.Metr
 	if _, err := j.ensure(ctx, j.Config.refused()); err != nil {
 		return err
 	}
-	onward, aside, err := j.openCommitters(ctx, stream, j.refusedStream(), metrics)
+	onward, aside, err := j.openCommitters(ctx, stream, j.refusedStream())
 	if err != nil {
 		return err
 	}

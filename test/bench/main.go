@@ -80,6 +80,18 @@ func parse(args []string) (p plan, page string, err error) {
 	names := flags.String("subjects", "", "comma-separated names of what to measure; all: "+strings.Join(namesOf(subjects), ", ")+"; default: "+strings.Join(namesOf(usual()), ", "))
 	kind := flags.String("callback", callbacks[0].name, "what to send: notification or webhook")
 	flags.StringVar(&page, "write", "", "page whose generated part to rewrite, such as docs/performance.md")
+	var beside []subject
+	flags.Func("beside", "NAME=FILE of another build of the bridge, to measure with the settings of "+committed+"; repeatable", func(value string) error {
+		name, file, ok := strings.Cut(value, "=")
+		if !ok || name == "" || slices.Contains(namesOf(slices.Concat(subjects, beside)), name) {
+			return errors.New("use NAME=FILE with a new name")
+		}
+		if _, err := exec.LookPath(file); err != nil {
+			return err
+		}
+		beside = append(beside, besideCommit(name, file))
+		return nil
+	})
 	flags.StringVar(&p.dir, "dir", "", "folder on the disk to measure; default: the one for temporary files")
 	if err := flags.Parse(args); err != nil {
 		return p, "", err
@@ -98,6 +110,7 @@ func parse(args []string) (p plan, page string, err error) {
 		return p, "", err
 	}
 	p.subjects, err = choose(*names)
+	p.subjects = append(p.subjects, beside...)
 	return p, page, err
 }
 

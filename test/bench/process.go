@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,7 +46,7 @@ func (p plan) launch(ctx context.Context, s subject, folder string) (front *proc
 		others = append(others, behind)
 		env = append(env, "BRIDGE_NATS_URL="+behind.nats)
 	}
-	if front, err = start(ctx, p.program, nil, env); err != nil {
+	if front, err = start(ctx, cmp.Or(s.built, p.program), nil, env); err != nil {
 		stop(others...)
 	}
 	return front, others, err

@@ -9,7 +9,8 @@ import (
 type subject struct {
 	name   string
 	means  string   // what its answers wait for
-	bridge bool     // the built crm-bridge; else a server of this program
+	bridge bool     // a crm-bridge; else a server of this program
+	built  string   // the file of the crm-bridge; empty: the one that this program builds
 	env    []string // of the bridge
 	args   []string // of this program's server
 	remote bool     // it has a NATS server in a process of its own

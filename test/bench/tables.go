@@ -47,6 +47,7 @@ func describe(ctx context.Context, to io.Writer, p plan, r *results) {
 		write("\n%s not answered with 200. The load took %s µs of CPU a request. `%s` had at most %s in the duplicates window.\n",
 			plural(refused, "request"), spreadOf(own, us).with("%.0f", ""), committed, plural(ids, "id"))
 	}
+	p.compare(to, r)
 	write("\n### A single caller, and an idle bridge\n\n| | |\n|---|---|\n")
 	write("| one publish, and fdatasync of the stream's block, p50 | %s |\n", spreadOf(r.lone, func(l lone) float64 { return ms(l.publish) }).with("%.2f", " ms"))
 	write("| one publish with SyncAlways, p50 | %s |\n", spreadOf(r.lone, func(l lone) float64 { return ms(l.always) }).with("%.2f", " ms"))

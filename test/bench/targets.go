@@ -12,12 +12,12 @@ type target struct {
 }
 
 var targets = []target{
-	{"requests/s at 256 connections / `floor`", ratio(256, floorNoSync, rate), 0.80, true, "%.2f", ""},
-	{"requests/s at 256 connections / `floor SyncAlways`", ratio(256, floorSynced, rate), 5, true, "%.1f", ""},
-	{"requests/s at 64 connections / `floor`", ratio(64, floorNoSync, rate), 0.55, true, "%.2f", ""},
-	{"requests/s at 64 connections / `floor SyncAlways`", ratio(64, floorSynced, rate), 4, true, "%.1f", ""},
+	{"requests/s at 256 connections / `floor`", ratio(256, committed, floorNoSync, rate), 0.80, true, "%.2f", ""},
+	{"requests/s at 256 connections / `floor SyncAlways`", ratio(256, committed, floorSynced, rate), 5, true, "%.1f", ""},
+	{"requests/s at 64 connections / `floor`", ratio(64, committed, floorNoSync, rate), 0.55, true, "%.2f", ""},
+	{"requests/s at 64 connections / `floor SyncAlways`", ratio(64, committed, floorSynced, rate), 4, true, "%.1f", ""},
 	{"p50 latency of 1 connection / one publish and fdatasync", againstLone, 1.5, false, "%.2f", ""},
-	{"CPU of a request at 256 connections / `floor`", ratio(256, floorNoSync, cpu), 1.3, false, "%.2f", ""},
+	{"CPU of a request at 256 connections / `floor`", ratio(256, committed, floorNoSync, cpu), 1.3, false, "%.2f", ""},
 	{"peak RSS at 256 connections, less 145 B for each id in the duplicates window", peakBeyondIDs, 120, false, "%.0f", " MB"},
 	{"RSS of an idle bridge", func(r *results) spread { return spreadOf(r.idle, mb) }, 40, false, "%.0f", " MB"},
 }
@@ -44,10 +44,10 @@ func (t target) verdict(have spread) string {
 func rate(m measurement) float64 { return m.rate }
 func cpu(m measurement) float64  { return us(m.cpu) }
 
-// ratio compares commit with another subject round by round, so that other load on the machine affects both.
-func ratio(connections int, other string, of func(measurement) float64) func(*results) spread {
+// ratio compares a subject with another round by round, so that other load on the machine affects both.
+func ratio(connections int, name, other string, of func(measurement) float64) func(*results) spread {
 	return func(r *results) spread {
-		above, below := r.measured[committed][connections], r.measured[other][connections]
+		above, below := r.measured[name][connections], r.measured[other][connections]
 		var ratios []float64
 		for round := range min(len(above), len(below)) {
 			if of(below[round]) > 0 {
