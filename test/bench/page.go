@@ -2,13 +2,23 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 )
 
+// page writes a run as Markdown.
+type page struct {
+	plan
+	*results
+	to io.Writer
+}
+
+func (p page) write(format string, args ...any) { _, _ = fmt.Fprintf(p.to, format, args...) }
+
 // The marks around the part of a page that is generated.
 const (
-	pageBegin = "<!-- measured by go run ./test/bench -write docs/performance.md: do not edit -->\n"
+	pageBegin = "<!-- measured by make bench-page: do not edit -->\n"
 	pageEnd   = "<!-- end of what was measured -->\n"
 )
 
