@@ -69,7 +69,7 @@ func (m *measuring) watch(ctx context.Context, l *liveLoad, url string, done fun
 	}
 	before := l.answered.Load()
 	for {
-		time.Sleep(5 * lookEvery)
+		time.Sleep(lookEvery)
 		answered := l.answered.Load()
 		state, err := look(ctx, url)
 		if err != nil {

@@ -146,8 +146,8 @@ func (m *measuring) plain(ctx context.Context, command, url string, more ...stri
 	return time.Duration(seconds * float64(time.Second)), err
 }
 
-// lookEvery is how often the remote's stream is looked at.
-const lookEvery = 10 * time.Millisecond
+// lookEvery is how often the remote's stream is looked at: rarely enough to cost nothing.
+const lookEvery = 100 * time.Millisecond
 
 // forward starts a bridge on the journal, and returns when the remote has all of it.
 func (m *measuring) forward(ctx context.Context, folder, url string) (cpu time.Duration, err error) {
