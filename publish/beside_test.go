@@ -46,7 +46,7 @@ func TestRedrivenIsNotDuplicate(t *testing.T) {
 	if err := q.Keep(t.Context(), "acme-notifications", "an-id", []byte("{}")); err != nil {
 		t.Fatal(err)
 	}
-	acks, err := e.publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event(t, "an-id"), Repeatable: true})
+	acks, err := e.publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event("an-id"), Repeatable: true})
 	if err != nil || acks[0].Duplicate {
 		t.Fatalf("%v %v", acks, err)
 	}

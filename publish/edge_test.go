@@ -59,7 +59,7 @@ func (e *edge) newForwarder(url string, m *publish.Metrics) *publish.Forwarder {
 func (e *edge) publish(t *testing.T, first, last int) {
 	t.Helper()
 	for i := first; i <= last; i++ {
-		if _, err := e.publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event(t, fmt.Sprint(i))}); err != nil {
+		if _, err := e.publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event(fmt.Sprint(i))}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -3,12 +3,12 @@ package publish
 import (
 	"context"
 
-	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/crm-bridge/crm-bridge/schemas/cloudevent"
 )
 
 // Event is a CloudEvent to publish.
 type Event struct {
-	event.Event
+	cloudevent.Event
 	Repeatable bool // a repeated callback has the same id
 }
 

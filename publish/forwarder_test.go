@@ -10,11 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/schemas/cloudevent"
 	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
@@ -22,7 +24,7 @@ import (
 func TestForward(t *testing.T) {
 	remote := openRemote(t)
 	e := openEdge(t, remote.server.ClientURL(), 1<<26)
-	acks, err := e.publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event(t, "1")})
+	acks, err := e.publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event("1")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,8 +51,11 @@ func TestForward(t *testing.T) {
 		}
 	}
 	got, err := publish.ParseEvent(raw.Header, raw.Data)
-	if err != nil || got.String() != publishtest.Event(t, "1").String() {
-		t.Errorf("%v: the remote has %s", err, got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(publishtest.Event("1"), publishtest.Read(t, got)); diff != "" {
+		t.Errorf("the remote has %s", diff)
 	}
 	stop()
 	if held, err := e.conn.Streams(t.Context()); held["CRM_JOURNAL"] != 0 || err != nil {
@@ -101,7 +106,7 @@ func TestForwardBacklog(t *testing.T) {
 	for first := 1; first <= all; first += 500 {
 		var events []publish.Event
 		for i := first; i < first+500; i++ {
-			events = append(events, publish.Event{Event: publishtest.Event(t, fmt.Sprint(i))})
+			events = append(events, publish.Event{Event: publishtest.Event(fmt.Sprint(i))})
 		}
 		if _, err := e.publisher.Publish(t.Context(), events...); err != nil {
 			t.Fatal(err)
@@ -144,11 +149,11 @@ func TestRefused(t *testing.T) {
 	e := openEdge(t, remote.server.ClientURL(), 1<<26)
 	registry := prometheus.NewRegistry()
 	e.forwarder.Metrics = publish.NewMetrics(registry)
-	large := publishtest.Event(t, "2")
-	large.SetExtension("large", strings.Repeat("x", 5000))
-	huge := publishtest.Event(t, "3") // beyond max_payload of the whole server
-	huge.SetExtension("large", strings.Repeat("x", 2<<20))
-	if _, err := e.publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event(t, "1")}, publish.Event{Event: large, Repeatable: true}, publish.Event{Event: huge}, publish.Event{Event: publishtest.Event(t, "4")}); err != nil {
+	large := publishtest.Event("2")
+	large.Extensions = []cloudevent.Extension{{Name: "large", Value: strings.Repeat("x", 5000)}}
+	huge := publishtest.Event("3") // beyond max_payload of the whole server
+	huge.Extensions = []cloudevent.Extension{{Name: "large", Value: strings.Repeat("x", 2<<20)}}
+	if _, err := e.publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event("1")}, publish.Event{Event: large, Repeatable: true}, publish.Event{Event: huge}, publish.Event{Event: publishtest.Event("4")}); err != nil {
 		t.Fatal(err)
 	}
 	run(t, e.forwarder)
@@ -217,8 +222,8 @@ func TestJournalIsBounded(t *testing.T) {
 	e := openEdge(t, remote.server.ClientURL(), 20<<20)
 	var taken atomic.Int64
 	for range 20000 {
-		large := publishtest.Event(t, fmt.Sprint(taken.Load()+1))
-		large.SetExtension("large", strings.Repeat("x", 100<<10))
+		large := publishtest.Event(fmt.Sprint(taken.Load() + 1))
+		large.Extensions = []cloudevent.Extension{{Name: "large", Value: strings.Repeat("x", 100<<10)}}
 		if _, err := e.publisher.Publish(t.Context(), publish.Event{Event: large}); err != nil {
 			break
 		}

@@ -21,7 +21,7 @@ func TestHeldIsBounded(t *testing.T) {
 		ids = append(ids, fmt.Sprint("id-", i))
 	}
 	for _, id := range ids {
-		if _, err := publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event(t, id)}); err != nil {
+		if _, err := publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event(id)}); err != nil {
 			t.Fatal(err)
 		}
 	}

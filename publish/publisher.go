@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/nats-io/nats.go"
 )
 
@@ -75,7 +74,7 @@ func (p *Publisher) publish(ctx context.Context, events []Event) ([]Ack, error) 
 	}
 	acks := make([]Ack, len(events))
 	for i, e := range events {
-		acks[i].Subject = p.Subject(e.Event)
+		acks[i].Subject = p.Subject(e)
 	}
 	var messages []*nats.Msg
 	err := p.Upkeep.persist(ctx, func() (err error) {
@@ -142,17 +141,14 @@ func (p *Publisher) messages(events []Event, acks []Ack) ([]*nats.Msg, error) {
 	all := make([]*nats.Msg, len(events))
 	for i, e := range events {
 		subject := acks[i].Subject
-		msg, err := Message(subject, e.Event, p.Mode)
-		if err != nil {
-			return nil, err
-		}
+		msg := Message(subject, &e.Event, p.Mode)
 		if limit > 0 && int64(msg.Size()+storedOverhead) > limit {
 			return nil, p.explain(subject, ErrTooLarge)
 		}
 		if e.Repeatable || p.AllIDs {
-			msg.Header[nats.MsgIdHdr] = []string{e.ID()}
+			msg.Header[nats.MsgIdHdr] = []string{e.ID}
 		}
-		address(msg, p.Stream, p.Journal, e.ID())
+		address(msg, p.Stream, p.Journal, e.ID)
 		if most := p.Conn.nats.MaxPayload(); most > 0 && int64(msg.Size()-len(msg.Subject)) > most {
 			return nil, p.explain(subject, ErrTooLarge)
 		}
@@ -162,8 +158,8 @@ func (p *Publisher) messages(events []Event, acks []Ack) ([]*nats.Msg, error) {
 }
 
 // Subject returns the subject of an event: its type under the configured prefix.
-func (p *Publisher) Subject(e event.Event) string {
-	_, rest, _ := strings.Cut(e.Type(), ".")
+func (p *Publisher) Subject(e Event) string {
+	_, rest, _ := strings.Cut(e.Type, ".")
 	return p.Prefix + "." + rest
 }
 

@@ -6,6 +6,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/crm-bridge/crm-bridge/schemas/cloudevent"
 )
 
 // Quarantine keeps authenticated callbacks that could not be parsed, in a stream of their own.
@@ -23,7 +25,7 @@ type Quarantine struct {
 func (q *Quarantine) Keep(ctx context.Context, source, id string, body []byte) error {
 	msg := &nats.Msg{
 		Subject: q.Prefix + "-quarantine." + source, Data: body,
-		Header: nats.Header{contentType: {"application/json"}, idHeader: {id}},
+		Header: nats.Header{cloudevent.ContentType: {cloudevent.DataMediaType}, idHeader: {id}},
 	}
 	if q.Journal == "" { // the event of a redriven callback has the same id, which the journal would take for a repeat
 		msg.Header[nats.MsgIdHdr] = []string{id}

@@ -3,13 +3,15 @@ package publish
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/cloudevents/sdk-go/v2/binding/format"
 	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/cloudevents/sdk-go/v2/types"
 
+	"github.com/crm-bridge/crm-bridge/schemas/cloudevent"
 	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
@@ -31,7 +33,7 @@ func (s Stored) Event() (event.Event, error) { return ParseEvent(s.Header, s.Dat
 func (s Stored) In(mode Mode) (header map[string][]string, body []byte, err error) {
 	if mode == Structured {
 		body, err := s.JSON()
-		header := map[string][]string{contentType: {format.JSON.MediaType()}}
+		header := map[string][]string{cloudevent.ContentType: {cloudevent.MediaType}}
 		if trace := s.Header[traceParent]; len(trace) > 0 {
 			header[traceParent] = trace
 		}
@@ -41,11 +43,23 @@ func (s Stored) In(mode Mode) (header map[string][]string, body []byte, err erro
 	if err != nil {
 		return nil, nil, err
 	}
-	msg, err := Message("", e, mode)
-	if err != nil {
-		return nil, nil, err
+	header, err = headersOf(e)
+	return header, e.Data(), err
+}
+
+// headersOf returns the headers of an event of another program, whose data may be anything, as those of the bridge's own.
+func headersOf(e event.Event) (map[string][]string, error) {
+	of := cloudevent.Event{ID: e.ID(), Source: e.Source(), Type: e.Type(), Subject: e.Subject(), DataSchema: e.DataSchema(), Time: e.Time()}
+	for name, value := range e.Extensions() {
+		text, err := types.Format(value)
+		if err != nil {
+			return nil, fmt.Errorf("extension %s: %w", name, err)
+		}
+		of.Extensions = append(of.Extensions, cloudevent.Extension{Name: name, Value: text})
 	}
-	return msg.Header, msg.Data, nil
+	msg := Message("", &of, Binary)
+	msg.Header[cloudevent.ContentType] = []string{e.DataContentType()}
+	return msg.Header, nil
 }
 
 // written is how the bridge, and the SDK, begin an event in the structured mode.
@@ -75,13 +89,13 @@ func isOneLine(text []byte) bool {
 
 // structured reports whether the message says that it is an event in the structured mode, in JSON.
 func (s Stored) structured() bool {
-	values := s.Header[contentType]
-	return len(values) > 0 && strings.HasPrefix(values[0], format.JSON.MediaType())
+	values := s.Header[cloudevent.ContentType]
+	return len(values) > 0 && strings.HasPrefix(values[0], cloudevent.MediaType)
 }
 
 // IsEvent reports whether, by the headers alone, the message is an event.
 func (s Stored) IsEvent() bool {
-	return s.structured() || len(s.Header[attributePrefix+"specversion"]) > 0
+	return s.structured() || len(s.Header[cloudevent.AttributePrefix+"specversion"]) > 0
 }
 
 // AppendLine appends the message as a line of JSON: {"subject","sequence","storedAt","event"}. If it is not an event, the line has

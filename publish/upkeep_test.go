@@ -52,7 +52,7 @@ func publishAll(t *testing.T, p *publish.Publisher, first, last int, within time
 		all.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), within)
 			defer cancel()
-			acks, err := p.Publish(ctx, publish.Event{Event: publishtest.Event(t, fmt.Sprint(i))})
+			acks, err := p.Publish(ctx, publish.Event{Event: publishtest.Event(fmt.Sprint(i))})
 			if err != nil || acks[0].Duplicate {
 				t.Errorf("event %d: %v %+v", i, err, acks)
 			}
@@ -119,7 +119,7 @@ func TestNothingIsSentAfterwards(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	_, err := p.Publish(ctx, publish.Event{Event: publishtest.Event(t, "late")})
+	_, err := p.Publish(ctx, publish.Event{Event: publishtest.Event("late")})
 	if err == nil || !publish.Temporary(err) {
 		t.Errorf("without a remote: %v", err)
 	}
@@ -208,7 +208,7 @@ func TestWhatIsHeldAfterAnError(t *testing.T) {
 	again := func(id string) error {
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
-		_, err := p.Publish(ctx, publish.Event{Event: publishtest.Event(t, id)})
+		_, err := p.Publish(ctx, publish.Event{Event: publishtest.Event(id)})
 		return err
 	}
 	if err := again("refused"); err == nil || errors.Is(err, publish.ErrUnanswered) {

@@ -36,7 +36,7 @@ func TestNativeBodyOfARecord(t *testing.T) {
 		`"body":{"a":[1,2],"ids":["5725767000003000010"],"other":"[no list]","affected_fields":[{"5725767000003000010":[]}],"affected_values":[],"z":{"ids":["1","22"]}},"query":{"ids":[],"x":"y"}`,
 	} {
 		var data struct{ Native json.RawMessage }
-		if err := json.Unmarshal(events[i].Data(), &data); err != nil {
+		if err := json.Unmarshal(events[i].Data, &data); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(`{"operation":"update",`+want+`}`, string(data.Native)); diff != "" {
@@ -44,8 +44,8 @@ func TestNativeBodyOfARecord(t *testing.T) {
 		}
 	}
 	m.PerRecord = false
-	if events, err = m.Events(c); err != nil || !strings.Contains(string(events[0].Data()), `"ids":["1",22,"5725767000003000010","9"]`) {
-		t.Errorf("with one event a callback: %s %v", events[0].Data(), err)
+	if events, err = m.Events(c); err != nil || !strings.Contains(string(events[0].Data), `"ids":["1",22,"5725767000003000010","9"]`) {
+		t.Errorf("with one event a callback: %s %v", events[0].Data, err)
 	}
 }
 
@@ -77,7 +77,7 @@ func TestRecordsShareTheCallback(t *testing.T) {
 		runtime.ReadMemStats(&after)
 		held := 0
 		for _, e := range events {
-			held += len(e.Data())
+			held += len(e.Data)
 		}
 		if grown := int(after.HeapAlloc) - int(before.HeapAlloc); held > 12<<20 || grown > 48<<20 {
 			t.Errorf("the events of %d records are %d KiB, and hold %d KiB", records, held>>10, grown>>10)

@@ -5,15 +5,12 @@ package transform
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
-	"github.com/cloudevents/sdk-go/v2/event"
-	"github.com/cloudevents/sdk-go/v2/types"
-
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/schemas"
+	"github.com/crm-bridge/crm-bridge/schemas/cloudevent"
 )
 
 // Mapping makes events of changes. Set the fields once.
@@ -25,7 +22,7 @@ type Mapping struct {
 }
 
 // Events returns the events of a change, in the order of its record ids. Its errors wrap ingest.ErrMalformed.
-func (m *Mapping) Events(change ingest.Change) ([]event.Event, error) {
+func (m *Mapping) Events(change ingest.Change) ([]cloudevent.Event, error) {
 	events, err := m.events(change)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ingest.ErrMalformed, err)
@@ -33,7 +30,7 @@ func (m *Mapping) Events(change ingest.Change) ([]event.Event, error) {
 	return events, nil
 }
 
-func (m *Mapping) events(change ingest.Change) ([]event.Event, error) {
+func (m *Mapping) events(change ingest.Change) ([]cloudevent.Event, error) {
 	sent := nativeOf(&change)
 	clean := m.Redact.cleaner(change.Source, change.Org, change.Secrets, []string{change.Account, change.Channel}, sent.body, sent.query, sent.xml)
 	if err := clean.routable(&change); err != nil {
@@ -45,14 +42,14 @@ func (m *Mapping) events(change ingest.Change) ([]event.Event, error) {
 	}
 	if !m.PerRecord {
 		one, err := m.event(&change, clean, native)
-		return []event.Event{one}, err
+		return []cloudevent.Event{one}, err
 	}
 	changes := split(change)
 	natives := divide(native, change.Divided)
 	if err := fits(changes, natives); err != nil {
 		return nil, err
 	}
-	events := make([]event.Event, len(changes))
+	events := make([]cloudevent.Event, len(changes))
 	for i := range changes {
 		if events[i], err = m.event(&changes[i], clean, natives.of(changes[i].IDs)); err != nil {
 			return nil, err
@@ -61,57 +58,51 @@ func (m *Mapping) events(change ingest.Change) ([]event.Event, error) {
 	return events, nil
 }
 
-func (m *Mapping) event(c *ingest.Change, clean *cleaner, native []byte) (event.Event, error) {
+func (m *Mapping) event(c *ingest.Change, clean *cleaner, native []byte) (cloudevent.Event, error) {
 	data, err := encode(c, clean, native)
 	if err != nil {
-		return event.Event{}, err
+		return cloudevent.Event{}, err
 	}
 	if err := m.Schemas.Check(c.Source, data); err != nil {
-		return event.Event{}, fmt.Errorf("the event's data violates its schema: %w", err)
+		return cloudevent.Event{}, fmt.Errorf("the event's data violates its schema: %w", err)
 	}
 	id, err := ID(*c)
 	if err != nil {
-		return event.Event{}, err
+		return cloudevent.Event{}, err
 	}
-	source, err := url.Parse(clean.text(c.Collection))
+	source, err := cloudevent.Reference(clean.text(c.Collection))
 	if err != nil {
-		return event.Event{}, errors.New("the collection is not a URI")
+		return cloudevent.Event{}, errors.New("the collection is not a URI")
 	}
-	schema, err := url.Parse(m.dataSchema(c.Source))
-	if err != nil {
-		return event.Event{}, fmt.Errorf("the schema's URI: %w", err)
-	}
-	attributes := &event.EventContextV1{
-		ID: id, Type: "crm." + c.Provider + "." + c.Module + "." + c.Operation, Source: types.URIRef{URL: *source},
-		DataContentType: event.StringOfApplicationJSON(), DataSchema: &types.URI{URL: *schema},
-		Extensions: extensions(c),
-	}
-	if at := eventTime(c); !at.IsZero() {
-		attributes.Time = &types.Timestamp{Time: at}
+	e := cloudevent.Event{
+		ID: id, Source: source, Type: "crm." + c.Provider + "." + c.Module + "." + c.Operation, DataSchema: m.dataSchema(c.Source), Time: eventTime(c), Data: data,
 	}
 	if len(c.IDs) == 1 {
-		if subject := strings.TrimSpace(c.IDs[0]); subject != "" {
-			attributes.Subject = &subject
-			if m.PerRecord {
-				attributes.Extensions["partitionkey"] = partitionKey(c, subject)
-			}
-		}
+		e.Subject = strings.TrimSpace(c.IDs[0])
 	}
-	e := event.Event{Context: attributes, DataEncoded: data}
+	e.Extensions = extensions(c, e.Subject, m.PerRecord)
 	return e, e.Validate()
 }
 
-func extensions(c *ingest.Change) map[string]any {
-	all := make(map[string]any, 8)
-	all["crmprovider"], all["crmmodule"], all["crmoperation"], all["crmorigin"] = c.Provider, c.Module, c.Operation, string(c.Origin)
+// extensions returns the extensions of an event of a record, in the order of their names.
+func extensions(c *ingest.Change, record string, perRecord bool) []cloudevent.Extension {
+	all := make([]cloudevent.Extension, 0, 8)
+	add := func(name, value string) { all = append(all, cloudevent.Extension{Name: name, Value: value}) }
 	if c.Account != "" {
-		all["crmaccount"] = c.Account
+		add("crmaccount", c.Account)
 	}
 	if c.Channel != "" {
-		all["crmchannel"] = c.Channel
+		add("crmchannel", c.Channel)
+	}
+	add("crmmodule", c.Module)
+	add("crmoperation", c.Operation)
+	add("crmorigin", string(c.Origin))
+	add("crmprovider", c.Provider)
+	if perRecord && record != "" {
+		add("partitionkey", partitionKey(c, record))
 	}
 	if c.TraceParent != "" {
-		all["traceparent"] = c.TraceParent
+		add("traceparent", c.TraceParent)
 	}
 	return all
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/schemas"
+	"github.com/crm-bridge/crm-bridge/schemas/cloudevent"
 	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 	"github.com/crm-bridge/crm-bridge/transform"
 )
@@ -49,7 +50,7 @@ func change() ingest.Change {
 func TestOneEventPerRecord(t *testing.T) {
 	m := mapping(t)
 	whole, err := m.Events(change())
-	if err != nil || len(whole) != 1 || whole[0].Subject() != "" {
+	if err != nil || len(whole) != 1 || whole[0].Subject != "" {
 		t.Fatalf("%d events: %v", len(whole), err)
 	}
 	m.PerRecord = true
@@ -57,24 +58,24 @@ func TestOneEventPerRecord(t *testing.T) {
 	if err != nil || len(each) != 2 {
 		t.Fatalf("%d events: %v", len(each), err)
 	}
-	ids := map[string]bool{whole[0].ID(): true}
+	ids := map[string]bool{whole[0].ID: true}
 	for i, e := range each {
-		ids[e.ID()] = true
+		ids[e.ID] = true
 		var data struct {
 			Channel string
 			IDs     []string
 			Fields  map[string][]string
 			Values  map[string]json.RawMessage
 		}
-		if err := json.Unmarshal(e.Data(), &data); err != nil {
+		if err := json.Unmarshal(e.Data, &data); err != nil {
 			t.Fatal(err)
 		}
 		if data.Channel != change().Channel {
 			t.Errorf("event %d is of channel %q", i, data.Channel)
 		}
 		record := change().IDs[i]
-		if e.Subject() != record || !cmp.Equal(data.IDs, []string{record}) || len(data.Fields) != 1 || data.Fields[record] == nil {
-			t.Errorf("event %d: subject %s, data %s", i, e.Subject(), e.Data())
+		if e.Subject != record || !cmp.Equal(data.IDs, []string{record}) || len(data.Fields) != 1 || data.Fields[record] == nil {
+			t.Errorf("event %d: subject %s, data %s", i, e.Subject, e.Data)
 		}
 		if (data.Values[record] != nil) != (record == "2") {
 			t.Errorf("event %d has the values %v", i, data.Values)
@@ -82,7 +83,7 @@ func TestOneEventPerRecord(t *testing.T) {
 	}
 	redriven := change()
 	redriven.GivenID, redriven.Mark = "01a22b12", ""
-	if each, err = m.Events(redriven); err != nil || each[0].ID() != "01a22b12:1" || each[1].ID() != "01a22b12:2" {
+	if each, err = m.Events(redriven); err != nil || each[0].ID != "01a22b12:1" || each[1].ID != "01a22b12:2" {
 		t.Errorf("records of a redriven callback: %v %v", each, err)
 	}
 	if len(ids) != 3 {
@@ -94,7 +95,7 @@ func TestOneEventPerRecord(t *testing.T) {
 // accounts count from one. It comes with the mode, not with the number of records.
 func TestPartitionKey(t *testing.T) {
 	m := mapping(t)
-	key := func(perRecord bool, spoil func(*ingest.Change)) any {
+	key := func(perRecord bool, spoil func(*ingest.Change)) string {
 		t.Helper()
 		c := change()
 		c.IDs = []string{"1"}
@@ -104,9 +105,9 @@ func TestPartitionKey(t *testing.T) {
 		if err != nil || len(events) != 1 {
 			t.Fatalf("%d events: %v", len(events), err)
 		}
-		return events[0].Extensions()["partitionkey"]
+		return events[0].Extension("partitionkey")
 	}
-	if got := key(false, func(*ingest.Change) {}); got != nil {
+	if got := key(false, func(*ingest.Change) {}); got != "" {
 		t.Errorf("with one event a callback it is %v", got)
 	}
 	first := key(true, func(*ingest.Change) {})
@@ -140,7 +141,7 @@ func TestRecordsOfACallback(t *testing.T) {
 	events, err := m.Events(c)
 	var subjects []string
 	for _, e := range events {
-		subjects = append(subjects, e.Subject())
+		subjects = append(subjects, e.Subject)
 	}
 	if diff := cmp.Diff([]string{"2", "1", "3"}, subjects); diff != "" || err != nil {
 		t.Errorf("%v %s", err, diff)
@@ -176,25 +177,30 @@ func TestAttributes(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := events[0]
-	want := map[string]any{
-		"crmprovider": "zoho", "crmmodule": "Deals", "crmoperation": "edit", "crmaccount": "default", "crmchannel": "7", "crmorigin": "live",
-		"traceparent": c.TraceParent,
+	want := []cloudevent.Extension{
+		{Name: "crmaccount", Value: "default"},
+		{Name: "crmchannel", Value: "7"},
+		{Name: "crmmodule", Value: "Deals"},
+		{Name: "crmoperation", Value: "edit"},
+		{Name: "crmorigin", Value: "live"},
+		{Name: "crmprovider", Value: "zoho"},
+		{Name: "traceparent", Value: c.TraceParent},
 	}
-	if diff := cmp.Diff(want, e.Extensions()); diff != "" {
+	if diff := cmp.Diff(want, e.Extensions); diff != "" {
 		t.Error(diff)
 	}
 	for name, pair := range map[string][2]string{
-		"type": {e.Type(), "crm.zoho.Deals.edit"}, "source": {e.Source(), "https://crm.example/Deals"}, "subject": {e.Subject(), "1"},
-		"dataschema": {e.DataSchema(), "https://bridge.example/schemas/v1/zoho-notifications.json"}, "datacontenttype": {e.DataContentType(), "application/json"},
-		"time": {e.Time().Format(time.RFC3339Nano), "2024-06-11T14:25:53.625Z"},
+		"type": {e.Type, "crm.zoho.Deals.edit"}, "source": {e.Source, "https://crm.example/Deals"}, "subject": {e.Subject, "1"},
+		"dataschema": {e.DataSchema, "https://bridge.example/schemas/v1/zoho-notifications.json"},
+		"time":       {e.Time.UTC().Format(time.RFC3339Nano), "2024-06-11T14:25:53.625Z"},
 	} {
 		if pair[0] != pair[1] {
 			t.Errorf("%s is %q, not %q", name, pair[0], pair[1])
 		}
 	}
 	c.OccurredAt = time.Time{}
-	if events, err = m.Events(c); err != nil || !events[0].Time().Equal(c.ReceivedAt) || strings.Contains(string(events[0].Data()), "occurredAt") {
-		t.Errorf("without a time of the CRM's: %s %v", events[0].Time(), err)
+	if events, err = m.Events(c); err != nil || !events[0].Time.Equal(c.ReceivedAt) || strings.Contains(string(events[0].Data), "occurredAt") {
+		t.Errorf("without a time of the CRM's: %s %v", events[0].Time, err)
 	}
 }
 
@@ -255,7 +261,7 @@ func TestNesting(t *testing.T) {
 			if err != nil {
 				continue
 			}
-			text, err := json.Marshal(map[string]json.RawMessage{"data": events[0].Data()})
+			text, err := json.Marshal(map[string]json.RawMessage{"data": events[0].Data})
 			if deepest := jsontext.Check(text); err != nil || deepest != nil {
 				t.Errorf("%d levels in %s: %v, %v", levels, part, err, deepest)
 			}

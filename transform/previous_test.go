@@ -26,7 +26,7 @@ func toldBy(t *testing.T, m *transform.Mapping, c ingest.Change) (all []told) {
 	}
 	for _, e := range events {
 		var one told
-		if err := json.Unmarshal(e.Data(), &one); err != nil {
+		if err := json.Unmarshal(e.Data, &one); err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, one)

@@ -117,16 +117,16 @@ func TestChangedMakesEvents(t *testing.T) {
 				}
 				change := changesOf(pages)[0]
 				events, err := m.Events(change)
-				if err != nil || events[0].Type() != want || events[0].Extensions()["crmorigin"] != "backfill" {
+				if err != nil || events[0].Type != want || events[0].Extension("crmorigin") != "backfill" {
 					t.Fatalf("%s: %v, %v", module, events, err)
 				}
-				if data := string(events[0].Data()); module == "Deal" && (!strings.Contains(data, "12345678901234567890.10") || strings.Count(data, "a customer's own") != 2) {
+				if data := string(events[0].Data); module == "Deal" && (!strings.Contains(data, "12345678901234567890.10") || strings.Count(data, "a customer's own") != 2) {
 					t.Errorf("the record has changed: %s", data)
 				}
 				if !json.Valid(change.Values[change.IDs[0]]) || change.OccurredAt.IsZero() || change.ChangedBy != "1" || change.Account != member {
 					t.Errorf("%+v", change)
 				}
-				ids[events[0].ID()] = true
+				ids[events[0].ID] = true
 			}
 		}
 		run()

@@ -58,7 +58,7 @@ func check(t *testing.T, s ingest.Source, m *transform.Mapping, cb ingest.Callba
 				reason = err
 				continue
 			}
-			checkOutput(t, events[0].Data(), append(planted, tokens(change.NativeBody)...))
+			checkOutput(t, events[0].Data, append(planted, tokens(change.NativeBody)...))
 		}
 	}
 	if reason == nil {

@@ -121,7 +121,7 @@ func TestWhatIsNoCredentialStays(t *testing.T) {
 		Values map[string]map[string]string
 		Native struct{ Body map[string]string }
 	}
-	if err := json.Unmarshal(events[0].Data(), &data); err != nil {
+	if err := json.Unmarshal(events[0].Data, &data); err != nil {
 		t.Fatal(err)
 	}
 	for name, value := range kept {

@@ -13,16 +13,15 @@ import (
 	"testing/synctest"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2/event"
-
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/hubspot"
 	"github.com/crm-bridge/crm-bridge/ingest/hubspot/hubspottest"
+	"github.com/crm-bridge/crm-bridge/schemas/cloudevent"
 )
 
 // taker accepts what is valid, as the bridge does.
 type taker struct {
-	events func(ingest.Change) ([]cloudevents.Event, error)
+	events func(ingest.Change) ([]cloudevent.Event, error)
 	fail   int // of the next batches
 	taken  []ingest.Change
 	gaps   []ingest.Gap

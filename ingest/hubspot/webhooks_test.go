@@ -42,11 +42,7 @@ func TestGoldenEvents(t *testing.T) {
 			if err != nil || len(events) != 1 {
 				t.Fatalf("%d events: %v", len(events), err)
 			}
-			text, err := json.Marshal(events[0])
-			if err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, text)
+			all = append(all, events[0].AppendJSON(nil))
 		}
 		golden := filepath.Join("testdata", name+".events.json")
 		got := indented(t, all)
@@ -157,7 +153,7 @@ func TestMarks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return events[0].ID()
+		return events[0].ID
 	}
 	if id(event(1, 1, `,"attemptNumber":0`)) != id(event(1, 1, `,"attemptNumber":7`)) {
 		t.Error("another attempt has another id")
@@ -195,7 +191,7 @@ func TestNesting(t *testing.T) {
 	}, func(change ingest.Change) (all [][]byte, err error) {
 		events, err := m.Events(change)
 		for _, e := range events {
-			all = append(all, e.Data())
+			all = append(all, e.Data)
 		}
 		return all, err
 	})

@@ -1,10 +1,7 @@
 package ingesttest
 
 import (
-	"bytes"
 	"testing"
-
-	"github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/schemas"
@@ -32,11 +29,7 @@ func encoded(m *transform.Mapping, change ingest.Change) ([][]byte, error) {
 			return nil, err
 		}
 		for i := range events {
-			var text bytes.Buffer
-			if err := event.WriteJson(&events[i], &text); err != nil {
-				return nil, err
-			}
-			all = append(all, text.Bytes())
+			all = append(all, events[i].AppendJSON(nil))
 		}
 	}
 	return all, nil

@@ -12,11 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/schemas"
+	"github.com/crm-bridge/crm-bridge/schemas/cloudevent"
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
@@ -65,7 +65,7 @@ func checkFamily(t *testing.T, m *transform.Mapping, family string, again func(e
 		if err != nil || len(events) != 1 {
 			t.Fatalf("%s: example %d becomes %d events: %v", family, i, len(events), err)
 		}
-		if diff := cmp.Diff(numbered(t, data), numbered(t, events[0].Data())); diff != "" {
+		if diff := cmp.Diff(numbered(t, data), numbered(t, events[0].Data)); diff != "" {
 			t.Errorf("%s: example %d: %s", family, i, diff)
 		}
 		if i == 0 {
@@ -127,16 +127,13 @@ func listed(t *testing.T, lister ingest.Lister, e example) ([]ingest.Change, err
 }
 
 // isInDocument holds an event against the one that the document shows of its family.
-func isInDocument(t *testing.T, family string, e event.Event) {
+func isInDocument(t *testing.T, family string, e cloudevent.Event) {
 	t.Helper()
-	if len(e.ID()) == 36 {
-		e.SetID("01a1ffe7-d82c-74e0-96a6-c3120620e684") // it is another one each time
+	if len(e.ID) == 36 {
+		e.ID = "01a1ffe7-d82c-74e0-96a6-c3120620e684" // it is another one each time
 	}
-	var compact, want bytes.Buffer
-	if err := event.WriteJson(&e, &compact); err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Indent(&want, compact.Bytes(), "", "  "); err != nil {
+	var want bytes.Buffer
+	if err := json.Indent(&want, e.AppendJSON(nil), "", "  "); err != nil {
 		t.Fatal(err)
 	}
 	want.WriteByte('\n')

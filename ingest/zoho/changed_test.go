@@ -130,12 +130,12 @@ func TestRecordsBecomeEvents(t *testing.T) {
 						t.Fatalf("%d events: %v", len(events), err)
 					}
 					e := events[0]
-					ids[e.ID()] = true
-					if e.Source() != "https://api.example/crm/v8/Deals" || e.Extensions()["crmorigin"] != "repair" || e.Extensions()["crmaccount"] != "default" {
-						t.Errorf("event: %s", e)
+					ids[e.ID] = true
+					if e.Source != "https://api.example/crm/v8/Deals" || e.Extension("crmorigin") != "repair" || e.Extension("crmaccount") != "default" {
+						t.Errorf("event: %s", e.AppendJSON(nil))
 					}
-					if change.IDs[0] == id && (e.Type() != "crm.zoho.Deals.create" || !strings.Contains(string(e.Data()), `"Amount":12345678901234567890.10`)) {
-						t.Errorf("event: %s", e)
+					if change.IDs[0] == id && (e.Type != "crm.zoho.Deals.create" || !strings.Contains(string(e.Data), `"Amount":12345678901234567890.10`)) {
+						t.Errorf("event: %s", e.AppendJSON(nil))
 					}
 				}
 			}

@@ -42,7 +42,7 @@ func FuzzNotification(f *testing.F) {
 				if err != nil {
 					continue
 				}
-				checkOutput(t, events[0].Data())
+				checkOutput(t, events[0].Data)
 			}
 		}
 		kept, err := m.Redact.Quarantine("id", cb, ingest.ErrMalformed)

@@ -91,11 +91,11 @@ func TestWebhookParametersThatStay(t *testing.T) {
 			t.Fatal(err)
 		}
 		events, err := m.Events(changes[0])
-		if err != nil || events[0].Subject() != "B-12" {
-			t.Fatalf("%v: subject %s", err, events[0].Subject())
+		if err != nil || events[0].Subject != "B-12" {
+			t.Fatalf("%v: subject %s", err, events[0].Subject)
 		}
 		var data struct{ Native json.RawMessage }
-		if err := json.Unmarshal(events[0].Data(), &data); err != nil {
+		if err := json.Unmarshal(events[0].Data, &data); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(`{"operation":"closed",`+test.native+`}`, string(data.Native)); diff != "" {

@@ -107,8 +107,8 @@ func TestTokensOfAnyCharacters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(string(events[0].Data()), `"note":"***"`) {
-			t.Errorf("%s: %s", token, events[0].Data())
+		if !strings.Contains(string(events[0].Data), `"note":"***"`) {
+			t.Errorf("%s: %s", token, events[0].Data)
 		}
 	}
 }
@@ -144,7 +144,7 @@ func TestRecordsKeepTheirPart(t *testing.T) {
 			var data struct {
 				Native struct{ Body json.RawMessage }
 			}
-			if err := json.Unmarshal(events[i].Data(), &data); err != nil {
+			if err := json.Unmarshal(events[i].Data, &data); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(want, string(data.Native.Body)); diff != "" {

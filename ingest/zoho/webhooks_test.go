@@ -1,14 +1,12 @@
 package zoho_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -119,14 +117,14 @@ func TestWebhooksDecode(t *testing.T) {
 				t.Fatal(err)
 			}
 			var data struct{ Native json.RawMessage }
-			if err := json.Unmarshal(events[0].Data(), &data); err != nil {
+			if err := json.Unmarshal(events[0].Data, &data); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(`{"operation":"closed",`+test.native+`}`, string(data.Native)); diff != "" {
 				t.Error(diff)
 			}
-			if events[0].Type() != "crm.zoho.Deals.closed" || events[0].Source() != "/zoho/webhooks/Deals" {
-				t.Errorf("type %s, source %s", events[0].Type(), events[0].Source())
+			if events[0].Type != "crm.zoho.Deals.closed" || events[0].Source != "/zoho/webhooks/Deals" {
+				t.Errorf("type %s, source %s", events[0].Type, events[0].Source)
 			}
 		})
 	}
@@ -193,11 +191,7 @@ func encoder(m *transform.Mapping) func(ingest.Change) ([][]byte, error) {
 		events = append(events, each...)
 		var all [][]byte
 		for i := range events {
-			var text bytes.Buffer
-			if err := event.WriteJson(&events[i], &text); err != nil {
-				return nil, err
-			}
-			all = append(all, text.Bytes())
+			all = append(all, events[i].AppendJSON(nil))
 		}
 		return all, err
 	}

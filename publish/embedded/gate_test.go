@@ -110,7 +110,7 @@ func publishEvents(t *testing.T, conn *publish.Conn, n int) {
 	t.Helper()
 	publisher := publishtest.Publisher(conn)
 	for i := range n {
-		if _, err := publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event(t, fmt.Sprint("id-", i))}); err != nil {
+		if _, err := publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event(fmt.Sprint("id-", i))}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -21,7 +21,7 @@ func TestConsumersMayRead(t *testing.T) {
 	server, conn := publishtest.Open(t, nil)
 	publisher := publishtest.Publisher(conn)
 	for i := range 20 {
-		if _, err := publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event(t, fmt.Sprint("id-", i))}); err != nil {
+		if _, err := publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event(fmt.Sprint("id-", i))}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -136,7 +136,7 @@ func TestServerReopens(t *testing.T) {
 	}
 	server, conn := open()
 	publisher := publishtest.Publisher(conn)
-	if _, err := publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event(t, "a")}, publish.Event{Event: publishtest.Event(t, "b")}); err != nil {
+	if _, err := publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event("a")}, publish.Event{Event: publishtest.Event("b")}); err != nil {
 		t.Fatal(err)
 	}
 	_, js := publishtest.Connect(t, server)

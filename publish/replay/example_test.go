@@ -9,12 +9,12 @@ import (
 	"os"
 	"time"
 
-	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/publish/embedded"
 	"github.com/crm-bridge/crm-bridge/publish/replay"
+	"github.com/crm-bridge/crm-bridge/schemas/cloudevent"
 )
 
 // A job posts what a stream holds to an endpoint, as CloudEvents in binary mode, and remembers in a file how far it got.
@@ -34,10 +34,7 @@ func Example() {
 	check(err)
 	publisher := &publish.Publisher{Conn: conn, Stream: "CRM", Prefix: "crm", Metrics: publish.NewMetrics(prometheus.NewRegistry())}
 	for _, id := range []string{"first", "second", "third"} {
-		e := event.New()
-		e.SetID(id)
-		e.SetType("crm.zoho.Deals.edit")
-		e.SetSource("https://www.zohoapis.com/crm/v8/Deals")
+		e := cloudevent.Event{ID: id, Type: "crm.zoho.Deals.edit", Source: "https://www.zohoapis.com/crm/v8/Deals"}
 		_, err = publisher.Publish(ctx, publish.Event{Event: e})
 		check(err)
 	}

@@ -3,28 +3,19 @@ package replay
 import (
 	"testing"
 
-	"github.com/cloudevents/sdk-go/v2/event"
-
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/schemas/cloudevent"
 )
 
 // An account selects its own events alone, in both content modes, together with what else is selected; what is not an event is of no
 // account.
 func TestSelectionByAccount(t *testing.T) {
-	e := event.New()
-	e.SetID("1")
-	e.SetType("crm.zoho.Deals.edit")
-	e.SetSource("https://crm.test/Deals")
-	e.SetExtension("crmaccount", "emea")
-	e.SetExtension("crmorigin", "live")
-	if err := e.SetData(event.ApplicationJSON, map[string]any{"ids": []string{"7"}}); err != nil {
-		t.Fatal(err)
+	e := cloudevent.Event{
+		ID: "1", Type: "crm.zoho.Deals.edit", Source: "https://crm.test/Deals", Data: []byte(`{"ids":["7"]}`),
+		Extensions: []cloudevent.Extension{{Name: "crmaccount", Value: "emea"}, {Name: "crmorigin", Value: "live"}},
 	}
 	for _, mode := range []publish.Mode{publish.Structured, publish.Binary} {
-		message, err := publish.Message("crm.zoho.Deals.edit", e, mode)
-		if err != nil {
-			t.Fatal(err)
-		}
+		message := publish.Message("crm.zoho.Deals.edit", &e, mode)
 		stored := publish.Stored{Header: message.Header, Data: message.Data}
 		for selected, want := range map[Selection]bool{
 			{}:                                    true,

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -15,6 +14,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/publish/embedded"
 	"github.com/crm-bridge/crm-bridge/publish/store"
+	"github.com/crm-bridge/crm-bridge/schemas/cloudevent"
 )
 
 // config is that of a store in a folder of its own.
@@ -71,13 +71,7 @@ func put(t *testing.T, s *store.EventStore, id string) error {
 
 func putData(t *testing.T, s *store.EventStore, id, data string) error {
 	t.Helper()
-	e := event.New()
-	e.SetID(id)
-	e.SetType("crm.zoho.Deals.edit")
-	e.SetSource("https://www.zohoapis.com/crm/v2/Deals")
-	if err := e.SetData(event.ApplicationJSON, []byte(data)); err != nil {
-		t.Fatal(err)
-	}
+	e := cloudevent.Event{ID: id, Type: "crm.zoho.Deals.edit", Source: "https://www.zohoapis.com/crm/v2/Deals", Data: []byte(data)}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	_, err := s.Publish(ctx, publish.Event{Event: e})

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cloudevents/sdk-go/v2/event"
-
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -64,7 +62,7 @@ func (s *EventStore) Publish(ctx context.Context, events ...publish.Event) ([]pu
 }
 
 // Subject returns the subject that an event is published on.
-func (s *EventStore) Subject(e event.Event) string { return s.publisher.Subject(e) }
+func (s *EventStore) Subject(e publish.Event) string { return s.publisher.Subject(e) }
 
 // Keep is publish.Quarantine.Keep, and fails at once where the store is broken.
 func (s *EventStore) Keep(ctx context.Context, source, id string, body []byte) error {

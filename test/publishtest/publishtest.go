@@ -3,6 +3,8 @@ package publishtest
 
 import (
 	"log/slog"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/publish/embedded"
+	"github.com/crm-bridge/crm-bridge/schemas/cloudevent"
 )
 
 // Password is that of the bridge's own user on the servers.
@@ -90,19 +93,27 @@ func Publisher(conn *publish.Conn) *publish.Publisher {
 func Metrics() *publish.Metrics { return publish.NewMetrics(prometheus.NewRegistry()) }
 
 // Event returns an event of a deal.
-func Event(t testing.TB, id string) event.Event {
+func Event(id string) cloudevent.Event {
+	return cloudevent.Event{
+		ID: id, Type: "crm.acme.Deals.edit", Source: "https://acme.example/Deals", Subject: "5725767000003000010", Time: time.UnixMilli(1718115953625),
+		DataSchema: "urn:crm-bridge:schema:v1:acme-notifications", Data: []byte(`{"big":12345678901234567890.10}`),
+		Extensions: []cloudevent.Extension{{Name: "crmaccount", Value: "default"}},
+	}
+}
+
+// Read returns what the CloudEvents SDK has read, as the bridge holds an event.
+func Read(t testing.TB, from event.Event) cloudevent.Event {
 	t.Helper()
-	e := event.New()
-	e.SetID(id)
-	e.SetType("crm.acme.Deals.edit")
-	e.SetSource("https://acme.example/Deals")
-	e.SetSubject("5725767000003000010")
-	e.SetTime(time.UnixMilli(1718115953625))
-	e.SetDataSchema("urn:crm-bridge:schema:v1:acme-notifications")
-	e.SetExtension("crmaccount", "default")
-	if err := e.SetData(event.ApplicationJSON, []byte(`{"big":12345678901234567890.10}`)); err != nil {
+	if err := from.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	e.DataBase64 = false
+	e := cloudevent.Event{ID: from.ID(), Source: from.Source(), Type: from.Type(), Subject: from.Subject(), DataSchema: from.DataSchema(), Time: from.Time().Local(), Data: from.Data()}
+	for _, name := range slices.Sorted(maps.Keys(from.Extensions())) {
+		value, ok := from.Extensions()[name].(string)
+		if !ok {
+			t.Fatalf("the extension %s is not a string", name)
+		}
+		e.Extensions = append(e.Extensions, cloudevent.Extension{Name: name, Value: value})
+	}
 	return e
 }

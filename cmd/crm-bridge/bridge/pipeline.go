@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/cloudevents/sdk-go/v2/event"
-
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/transform"
@@ -21,7 +19,7 @@ type Pipeline struct {
 // publisher stores events.
 type publisher interface {
 	Publish(ctx context.Context, events ...publish.Event) ([]publish.Ack, error)
-	Subject(e event.Event) string
+	Subject(e publish.Event) string
 }
 
 // Accept implements ingest.Accept.
@@ -36,7 +34,7 @@ func (p Pipeline) Accept(ctx context.Context, changes []ingest.Change) ([]ingest
 	}
 	acks := make([]ingest.Ack, len(published))
 	for i, ack := range published {
-		acks[i] = ingest.Ack{ID: events[i].ID(), Subject: ack.Subject, Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}
+		acks[i] = ingest.Ack{ID: events[i].ID, Subject: ack.Subject, Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}
 	}
 	return acks, nil
 }
@@ -72,7 +70,7 @@ func (p Pipeline) events(changes ...ingest.Change) (events []publish.Event, err 
 func (p Pipeline) IDs(change ingest.Change) (ids []string, err error) {
 	events, err := p.events(change)
 	for _, e := range events {
-		ids = append(ids, e.ID())
+		ids = append(ids, e.ID)
 	}
 	return ids, err
 }

@@ -169,7 +169,7 @@ func (q *quarantine) redecode(ctx context.Context, kept publish.Kept, dryRun boo
 	events, err := Pipeline{q.mapping, q.store}.events(changes...)
 	var would []ingest.Ack
 	for _, e := range events {
-		would = append(would, ingest.Ack{Subject: q.store.Subject(e.Event)})
+		would = append(would, ingest.Ack{Subject: q.store.Subject(e)})
 	}
 	return would, err
 }

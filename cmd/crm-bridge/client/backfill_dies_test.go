@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
@@ -17,6 +16,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/schemas/cloudevent"
 	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
@@ -78,10 +78,7 @@ func (f *failing) Save(ctx context.Context, key string, value []byte, revision u
 // windowPasses returns when a stream with the window of clock's has forgotten the ids of all that it holds now.
 func windowPasses(t *testing.T, clock *publish.Publisher) {
 	t.Helper()
-	tick := event.New()
-	tick.SetID(time.Now().String())
-	tick.SetType("crm.zoho.Deals.edit")
-	tick.SetSource("clock")
+	tick := cloudevent.Event{ID: time.Now().String(), Type: "crm.zoho.Deals.edit", Source: "clock"}
 	for first := true; ; first = false {
 		acks, err := clock.Publish(t.Context(), publish.Event{Event: tick})
 		if err != nil {

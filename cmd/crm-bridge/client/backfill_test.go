@@ -61,7 +61,7 @@ func (w *againWorld) events() (all []publish.Event) {
 	}
 	if err := span.Each(w.t.Context(), func(e publish.Stored) error {
 		one, err := e.Event()
-		all = append(all, publish.Event{Event: one, Repeatable: true})
+		all = append(all, publish.Event{Event: publishtest.Read(w.t, one), Repeatable: true})
 		return err
 	}); err != nil {
 		w.t.Fatal(err)
@@ -74,7 +74,7 @@ func (w *againWorld) ids() map[string]int {
 	w.t.Helper()
 	ids := map[string]int{}
 	for _, e := range w.events() {
-		ids[e.ID()]++
+		ids[e.ID]++
 	}
 	return ids
 }
