@@ -14,6 +14,11 @@ import (
 func FuzzJSONLines(f *testing.F) {
 	f.Add("callback accepted", "source", "zoho-notifications", int64(200), uint64(1<<63), 1.234, true, int64(1e18))
 	f.Add("<a \"b\" \\ & Zoë\u2028\xff\x00>", "", "\n\t\x7f\b", int64(math.MinInt64), uint64(0), 1e-7, false, int64(-1))
+	for _, special := range []string{`\`, `"`, "\x1f", "\x7f", "é", "\xff", "<"} {
+		f.Add("x", "key", special, int64(1), uint64(1), 1.0, true, int64(1))
+		f.Add(special, "key", "x", int64(1), uint64(1), 1.0, true, int64(1))
+		f.Add("x", special, "x", int64(1), uint64(1), 1.0, true, int64(1))
+	}
 	f.Add("x", "key ", "=", int64(-1), uint64(7), 1e21, false, int64(0))
 	f.Fuzz(func(t *testing.T, message, key, text string, whole int64, positive uint64, number float64, truth bool, nanos int64) {
 		var got, want bytes.Buffer
