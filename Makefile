@@ -25,6 +25,7 @@ bench: ## measure the bridge beside the least that any program could do
 bench-page: ## measure everything and rewrite docs/performance.md; PEER=FILE of Bento, which .ci/peer builds
 	go run ./test/bench -parts all $(if $(PEER),-peer $(PEER)) -write docs/performance.md
 	go run ./test/bench/replay -write docs/performance.md
+	go run ./test/bench/forward -write docs/performance.md
 
 bench-smoke: ## fail if the bridge is far slower than it was, in less than a minute
 	go run ./test/bench -smoke

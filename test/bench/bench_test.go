@@ -151,15 +151,3 @@ Type: cpu
 		t.Errorf("%v, %v, %v", shares, allocations, err)
 	}
 }
-
-// Rewriting a page keeps the text outside the marks, and rewriting it again changes nothing.
-func TestRewrite(t *testing.T) {
-	once, ok := between("before\n"+pageBegin+"old\n"+pageEnd+"after\n", "new")
-	twice, _ := between(once, "new")
-	if !ok || once != "before\n"+pageBegin+"\nnew\n"+pageEnd+"after\n" || once != twice {
-		t.Errorf("%q, then %q", once, twice)
-	}
-	if _, ok := between("no marks", "new"); ok {
-		t.Error("a page without marks is rewritten")
-	}
-}

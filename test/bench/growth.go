@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/crm-bridge/crm-bridge/test/bench/report"
 )
 
 // bodies shows what larger bodies cost.
@@ -18,9 +20,9 @@ func (p page) bodies() {
 	for _, w := range p.workloads(partBodies) {
 		for _, s := range p.measures(partBodies) {
 			all := p.measured[cell{s.name, w}]
-			perKiB := spreadOf(all, func(m measurement) float64 { return us(m.cpu) * 1024 / float64(w.size) })
-			p.write("| %s | `%s` | %s | %s | %s | %s |\n", sizeText(w.size), s.name, spreadOf(all, rate).with("%.0f", ""),
-				spreadOf(all, cpu).with("%.0f", ""), perKiB.with("%.1f", ""), spreadOf(all, peak).with("%.0f", ""))
+			perKiB := report.SpreadOf(all, func(m measurement) float64 { return us(m.cpu) * 1024 / float64(w.size) })
+			p.write("| %s | `%s` | %s | %s | %s | %s |\n", sizeText(w.size), s.name, report.SpreadOf(all, rate).With("%.0f", ""),
+				report.SpreadOf(all, cpu).With("%.0f", ""), perKiB.With("%.1f", ""), report.SpreadOf(all, peak).With("%.0f", ""))
 		}
 	}
 }
@@ -37,9 +39,9 @@ func (p page) records() {
 		}
 		for _, s := range p.measures(partRecords) {
 			all := p.measured[cell{s.name, w}]
-			perSecond := spreadOf(all, func(m measurement) float64 { return m.rate * float64(w.ids) })
-			p.write("| %d | `%s` | %s | %s | %s | %s |\n", w.ids, s.name, perSecond.with("%.0f", ""), spreadOf(all, each(cpu)).with("%.1f", ""),
-				spreadOf(all, each(func(m measurement) float64 { return m.disk })).with("%.0f", ""), spreadOf(all, peak).with("%.0f", ""))
+			perSecond := report.SpreadOf(all, func(m measurement) float64 { return m.rate * float64(w.ids) })
+			p.write("| %d | `%s` | %s | %s | %s | %s |\n", w.ids, s.name, perSecond.With("%.0f", ""), report.SpreadOf(all, each(cpu)).With("%.1f", ""),
+				report.SpreadOf(all, each(func(m measurement) float64 { return m.disk })).With("%.0f", ""), report.SpreadOf(all, peak).With("%.0f", ""))
 		}
 	}
 }

@@ -47,7 +47,6 @@ func (p plan) launch(ctx context.Context, s subject, w workload, folder string) 
 func (p plan) settings(data, behind string, w workload) []string {
 	env := append([]string{
 		"BRIDGE_DATA_DIR=" + data, "BRIDGE_LISTEN=127.0.0.1:0", "BRIDGE_ADMIN_LISTEN=127.0.0.1:0", "BRIDGE_NATS_LISTEN=127.0.0.1:0",
-		"BRIDGE_MAX_BODY=" + maxBody,
 	}, environment...)
 	if behind != "" {
 		env = append(env, "BRIDGE_NATS_URL="+behind)
@@ -57,6 +56,3 @@ func (p plan) settings(data, behind string, w workload) []string {
 	}
 	return env
 }
-
-// maxBody is above the largest body that is sent.
-const maxBody = "2MiB"

@@ -61,5 +61,5 @@ func run(ctx context.Context, args []string) (err error) {
 	if _, err := io.WriteString(os.Stdout, text.String()); err != nil || c.page == "" {
 		return err
 	}
-	return rewrite(c.page, text.String())
+	return generated.Rewrite(c.page, text.String())
 }

@@ -1,6 +1,10 @@
 package main
 
-import "time"
+import (
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/test/bench/report"
+)
 
 // measurement is one subject under one workload.
 type measurement struct {
@@ -44,14 +48,14 @@ func p50(m measurement) float64  { return ms(m.p50) }
 func peak(m measurement) float64 { return mb(m.peak) }
 
 // ratio compares a subject with another round by round, so that other load on the machine affects both.
-func (r *results) ratio(above, below cell, of func(measurement) float64) spread {
+func (r *results) ratio(above, below cell, of func(measurement) float64) report.Spread {
 	var ratios []float64
 	for round := range min(len(r.measured[above]), len(r.measured[below])) {
 		if divisor := of(r.measured[below][round]); divisor > 0 {
 			ratios = append(ratios, of(r.measured[above][round])/divisor)
 		}
 	}
-	return spreadOf(ratios, func(x float64) float64 { return x })
+	return report.SpreadOf(ratios, func(x float64) float64 { return x })
 }
 
 func us(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

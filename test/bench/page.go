@@ -3,9 +3,15 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
-	"strings"
+
+	"github.com/crm-bridge/crm-bridge/test/bench/report"
 )
+
+// generated is the part of docs/performance.md that this program writes.
+var generated = report.Part{
+	Begin: "<!-- measured by make bench-page: do not edit -->\n",
+	End:   "<!-- end of what was measured -->\n",
+}
 
 // page writes a run as Markdown.
 type page struct {
@@ -16,27 +22,9 @@ type page struct {
 
 func (p page) write(format string, args ...any) { _, _ = fmt.Fprintf(p.to, format, args...) }
 
-// The marks around the part of a page that is generated.
-const (
-	pageBegin = "<!-- measured by make bench-page: do not edit -->\n"
-	pageEnd   = "<!-- end of what was measured -->\n"
-)
-
-// rewrite replaces the text between the marks of a page.
-func rewrite(path, text string) error {
-	page, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("-write: %w", err)
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
 	}
-	fresh, ok := between(string(page), text)
-	if !ok {
-		return fmt.Errorf("-write: %s has no lines %q and %q", path, strings.TrimSpace(pageBegin), strings.TrimSpace(pageEnd))
-	}
-	return os.WriteFile(path, []byte(fresh), 0o644) //nolint:gosec // a page of the documentation
-}
-
-func between(page, text string) (string, bool) {
-	before, rest, begins := strings.Cut(page, pageBegin)
-	_, after, ends := strings.Cut(rest, pageEnd)
-	return before + pageBegin + "\n" + text + "\n" + pageEnd + after, begins && ends
+	return fmt.Sprintf("%d %ss", n, word)
 }

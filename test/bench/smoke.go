@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/test/bench/report"
 )
 
 // A smoke run is short.
@@ -25,15 +27,15 @@ func smoke(to io.Writer, r *results) error {
 	var failed error
 	for _, t := range smokeTargets {
 		have := t.of(r)
-		if !have.known() {
+		if !have.Known() {
 			_, _ = fmt.Fprintf(to, "commit: %s is unknown on this system\n", t.says)
 			continue
 		}
-		best := have.least
+		best := have.Least
 		if t.least {
-			best = have.greatest
+			best = have.Greatest
 		}
-		verdict := t.verdict(spread{middle: best})
+		verdict := t.verdict(report.Spread{Middle: best})
 		_, _ = fmt.Fprintf(to, "commit: %s: %s, best round; wanted %s: %s\n", t.says, fmt.Sprintf(t.verb, best), t.wants(), verdict)
 		if verdict != "reached" {
 			failed = errors.New("commit is far slower than it was: measure with make bench, and find what changed")

@@ -5,6 +5,8 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/test/bench/report"
 )
 
 // describe writes a run as Markdown: the machine, the results of each subject, and the targets.
@@ -30,7 +32,7 @@ func (p page) begin(ctx context.Context) {
 		p.write("- %s: %s\n", fact.name, fact.value)
 	}
 	if len(p.lone) > 0 {
-		p.write("- 1 KiB appended to a file and fdatasync: %s\n", spreadOf(p.lone, func(l lone) float64 { return ms(l.sync) }).with("%.2f", " ms"))
+		p.write("- 1 KiB appended to a file and fdatasync: %s\n", report.SpreadOf(p.lone, func(l lone) float64 { return ms(l.sync) }).With("%.2f", " ms"))
 	}
 	p.write("- the callback: a %s, whose body has %d bytes\n", p.callback.name, len(many(1).body()))
 	p.write("\nEvery cell is the median of %s of %s each, after a warm-up of %s, followed by the minimum and the maximum.\n", plural(p.rounds, "round"), p.load, p.warm)
@@ -50,7 +52,7 @@ func (p page) table(w workload) {
 	refused, own := 0, []time.Duration{}
 	for _, s := range p.subjects {
 		all := p.measured[cell{s.name, w}]
-		column := func(verb string, of func(measurement) float64) string { return spreadOf(all, of).with(verb, "") }
+		column := func(verb string, of func(measurement) float64) string { return report.SpreadOf(all, of).With(verb, "") }
 		p.write("| `%s` | %s | %s | %s | %s | %s | %s |\n", s.name, column("%.0f", rate), column("%.2f", p50),
 			column("%.2f", func(m measurement) float64 { return ms(m.p99) }), column("%.0f", cpu), column("%.0f", peak),
 			column("%.0f", func(m measurement) float64 { return m.disk }))
@@ -59,10 +61,10 @@ func (p page) table(w workload) {
 			own = append(own, m.own)
 		}
 	}
-	ids := spreadOf(p.measured[cell{committed, w}], func(m measurement) float64 { return float64(m.ids) })
-	p.write("\n%s not answered with 200. The load took %s µs of CPU a request.", plural(refused, "request"), spreadOf(own, us).with("%.0f", ""))
-	if ids.known() {
-		p.write(" `%s` had at most %.0f ids in the duplicates window.", committed, ids.greatest)
+	ids := report.SpreadOf(p.measured[cell{committed, w}], func(m measurement) float64 { return float64(m.ids) })
+	p.write("\n%s not answered with 200. The load took %s µs of CPU a request.", plural(refused, "request"), report.SpreadOf(own, us).With("%.0f", ""))
+	if ids.Known() {
+		p.write(" `%s` had at most %.0f ids in the duplicates window.", committed, ids.Greatest)
 	}
 	p.write("\n")
 }
@@ -83,7 +85,7 @@ func (p page) compare() {
 				begun = true
 			}
 			column := func(of func(measurement) float64) string {
-				return p.ratio(cell{s.name, t.workload}, cell{committed, t.workload}, of).with("%.3f", "")
+				return p.ratio(cell{s.name, t.workload}, cell{committed, t.workload}, of).With("%.3f", "")
 			}
 			p.write("| `%s` | %s | %s | %s | %s | %s |\n", s.name, t.workload, column(rate), column(cpu), column(p50), column(peak))
 		}
@@ -96,7 +98,7 @@ func (p page) alone() {
 		return
 	}
 	p.write("\n### A single caller, and an idle bridge\n\n| | |\n|---|---|\n")
-	p.write("| one publish, and fdatasync of the stream's block, p50 | %s |\n", spreadOf(p.lone, func(l lone) float64 { return ms(l.publish) }).with("%.2f", " ms"))
-	p.write("| one publish with SyncAlways, p50 | %s |\n", spreadOf(p.lone, func(l lone) float64 { return ms(l.always) }).with("%.2f", " ms"))
-	p.write("| RSS of an idle bridge after %s | %s |\n", restTime, spreadOf(p.idle, mb).with("%.0f", " MB"))
+	p.write("| one publish, and fdatasync of the stream's block, p50 | %s |\n", report.SpreadOf(p.lone, func(l lone) float64 { return ms(l.publish) }).With("%.2f", " ms"))
+	p.write("| one publish with SyncAlways, p50 | %s |\n", report.SpreadOf(p.lone, func(l lone) float64 { return ms(l.always) }).With("%.2f", " ms"))
+	p.write("| RSS of an idle bridge after %s | %s |\n", restTime, report.SpreadOf(p.idle, mb).With("%.0f", " MB"))
 }

@@ -3,12 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
+
+	"github.com/crm-bridge/crm-bridge/test/bench/report"
 )
 
 // target is a bound that is wanted.
 type target struct {
 	says       string
-	of         func(*results) spread
+	of         func(*results) report.Spread
 	bound      float64
 	least      bool // the bound is a minimum
 	verb, unit string
@@ -18,23 +20,25 @@ type target struct {
 func many(n int) workload { return workload{connections: n, ids: 1} }
 
 // against returns the ratio of a figure of a subject to another's.
-func against(name, other string, connections int, of func(measurement) float64) func(*results) spread {
-	return func(r *results) spread {
+func against(name, other string, connections int, of func(measurement) float64) func(*results) report.Spread {
+	return func(r *results) report.Spread {
 		return r.ratio(cell{name, many(connections)}, cell{other, many(connections)}, of)
 	}
 }
 
 // peakWith returns the memory of commit.
-func peakWith(connections int) func(*results) spread {
-	return func(r *results) spread { return spreadOf(r.measured[cell{committed, many(connections)}], peak) }
+func peakWith(connections int) func(*results) report.Spread {
+	return func(r *results) report.Spread {
+		return report.SpreadOf(r.measured[cell{committed, many(connections)}], peak)
+	}
 }
 
 // grows returns the ratio of commit's CPU time for a unit of work between two workloads of a part, named by their numbers of units.
-func grows(large, small workload, units func(workload) int) func(*results) spread {
-	return func(r *results) spread {
+func grows(large, small workload, units func(workload) int) func(*results) report.Spread {
+	return func(r *results) report.Spread {
 		ratio := r.ratio(cell{committed, large}, cell{committed, small}, cpu)
 		by := float64(units(small)) / float64(units(large))
-		return spread{ratio.least * by, ratio.middle * by, ratio.greatest * by}
+		return report.Spread{Least: ratio.Least * by, Middle: ratio.Middle * by, Greatest: ratio.Greatest * by}
 	}
 }
 
@@ -56,7 +60,7 @@ var targets = []target{
 	{"`commit`: p50 of 1 connection / one publish and fdatasync", againstLone, 1.5, false, "%.2f", ""},
 	{"`commit`: peak RSS at 256 connections", peakWith(256), 128, false, "%.0f", " MB"},
 	{"`commit`: peak RSS at 64 connections", peakWith(64), 110, false, "%.0f", " MB"},
-	{"RSS of an idle bridge", func(r *results) spread { return spreadOf(r.idle, mb) }, 40, false, "%.0f", " MB"},
+	{"RSS of an idle bridge", func(r *results) report.Spread { return report.SpreadOf(r.idle, mb) }, 40, false, "%.0f", " MB"},
 	{"`direct`: requests/s at 64 connections / `Bento`", against(direct, peer, 64, rate), 2, true, "%.2f", ""},
 	{"`direct`: CPU of a request at 64 connections / `Bento`", against(direct, peer, 64, cpu), 0.45, false, "%.2f", ""},
 	{"`journal`: requests/s at 64 connections / `Bento`", against(journaled, peer, 64, rate), 2, true, "%.2f", ""},
@@ -68,14 +72,14 @@ var targets = []target{
 }
 
 // againstLone compares the latency of one connection with one fsynced publish of the same round.
-func againstLone(r *results) spread {
+func againstLone(r *results) report.Spread {
 	var ratios []float64
 	for round, m := range r.measured[cell{committed, many(1)}] {
 		if round < len(r.lone) {
 			ratios = append(ratios, us(m.p50)/us(r.lone[round].publish))
 		}
 	}
-	return spreadOf(ratios, func(x float64) float64 { return x })
+	return report.SpreadOf(ratios, func(x float64) float64 { return x })
 }
 
 func (t target) wants() string {
@@ -87,8 +91,8 @@ func (t target) wants() string {
 }
 
 // verdict judges the median.
-func (t target) verdict(have spread) string {
-	if t.least && have.middle >= t.bound || !t.least && have.middle <= t.bound {
+func (t target) verdict(have report.Spread) string {
+	if t.least && have.Middle >= t.bound || !t.least && have.Middle <= t.bound {
 		return "reached"
 	}
 	return "**missed**"
@@ -99,13 +103,13 @@ func judge(to io.Writer, r *results) {
 	begun := false
 	for _, t := range targets {
 		have := t.of(r)
-		if !have.known() {
+		if !have.Known() {
 			continue
 		}
 		if !begun {
 			_, _ = fmt.Fprint(to, "\n### Targets\n\n| | target | this run | |\n|---|---|---|---|\n")
 			begun = true
 		}
-		_, _ = fmt.Fprintf(to, "| %s | %s | %s | %s |\n", t.says, t.wants(), have.with(t.verb, t.unit), t.verdict(have))
+		_, _ = fmt.Fprintf(to, "| %s | %s | %s | %s |\n", t.says, t.wants(), have.With(t.verb, t.unit), t.verdict(have))
 	}
 }

@@ -51,7 +51,7 @@ func announce(callbacks, nats string) error {
 // OpenNATS starts a NATS server in this process.
 func OpenNATS(dir string, always bool) (*server.Server, error) {
 	s, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: dir, SyncAlways: always,
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: dir, SyncAlways: always, MaxPayload: 8 << 20,
 	})
 	if err != nil {
 		return nil, err

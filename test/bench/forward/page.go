@@ -3,18 +3,17 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"runtime"
-	"slices"
-	"strings"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/test/bench/report"
 )
 
-// The marks around the part of a page that this program writes.
-const (
-	pageBegin = "<!-- measured by go run ./test/bench/forward -write docs/performance.md: do not edit -->\n"
-	pageEnd   = "<!-- end of what was measured of forwarding -->\n"
-)
+// generated is the part of docs/performance.md that this program writes.
+var generated = report.Part{
+	Begin: "<!-- measured by go run ./test/bench/forward -write docs/performance.md: do not edit -->\n",
+	End:   "<!-- end of what was measured of forwarding -->\n",
+}
 
 // describe writes a run as Markdown.
 func (m *measuring) describe(to io.Writer) {
@@ -30,8 +29,8 @@ func (m *measuring) describe(to io.Writer) {
 		{"`PublishMsgAsync` of the same messages from memory", m.memory},
 		{"`PublishMsgAsync` of the same messages, pulled from a journal", m.pull},
 	} {
-		write("| %s | %s | %s |\n", row.name, spread(row.all, func(m measurement) float64 { return m.rate }, "%.0f"),
-			spread(row.all, func(m measurement) float64 { return float64(m.cpu.Nanoseconds()) / 1e3 }, "%.1f"))
+		write("| %s | %s | %s |\n", row.name, report.SpreadOf(row.all, func(m measurement) float64 { return m.rate }).With("%.0f", ""),
+			report.SpreadOf(row.all, func(m measurement) float64 { return float64(m.cpu.Nanoseconds()) / 1e3 }).With("%.1f", ""))
 	}
 	for _, row := range []struct {
 		name string
@@ -41,7 +40,7 @@ func (m *measuring) describe(to io.Writer) {
 		for i, one := range m.bridge {
 			rates, cpu = append(rates, one.rate/row.than[i].rate), append(cpu, float64(one.cpu)/float64(row.than[i].cpu))
 		}
-		write("| %s, round by round | %s | %s |\n", row.name, spread(rates, itself, "%.2f"), spread(cpu, itself, "%.2f"))
+		write("| %s, round by round | %s | %s |\n", row.name, report.SpreadOf(rates, itself).With("%.2f", ""), report.SpreadOf(cpu, itself).With("%.2f", ""))
 	}
 	if len(m.beside) == 0 {
 		return
@@ -52,38 +51,14 @@ func (m *measuring) describe(to io.Writer) {
 		name string
 		all  []liveMeasurement
 	}{{fmt.Sprintf("until %d waiting events are caught up", m.events), m.beside}, {"afterwards", m.alone}} {
-		write("| %s | %s | %s | %s |\n", row.name, spread(row.all, func(m liveMeasurement) float64 { return m.answers }, "%.0f"),
-			spread(row.all, func(m liveMeasurement) float64 { return m.forwarded }, "%.0f"), spread(row.all, func(m liveMeasurement) float64 { return m.took.Seconds() }, "%.1f"))
+		write("| %s | %s | %s | %s |\n", row.name, report.SpreadOf(row.all, func(m liveMeasurement) float64 { return m.answers }).With("%.0f", ""),
+			report.SpreadOf(row.all, func(m liveMeasurement) float64 { return m.forwarded }).With("%.0f", ""), report.SpreadOf(row.all, func(m liveMeasurement) float64 { return m.took.Seconds() }).With("%.1f", ""))
 	}
 	var kept []float64
 	for i, one := range m.beside {
 		kept = append(kept, one.answers/m.alone[i].answers)
 	}
-	write("| ratio, round by round | %s | | |\n", spread(kept, itself, "%.2f"))
+	write("| ratio, round by round | %s | | |\n", report.SpreadOf(kept, itself).With("%.2f", ""))
 }
 
 func itself(value float64) float64 { return value }
-
-func spread[T any](all []T, of func(T) float64, verb string) string {
-	values := make([]float64, len(all))
-	for i, one := range all {
-		values[i] = of(one)
-	}
-	slices.Sort(values)
-	middle := (values[(len(values)-1)/2] + values[len(values)/2]) / 2
-	return fmt.Sprintf(verb+" ("+verb+"–"+verb+")", middle, values[0], values[len(values)-1])
-}
-
-// rewrite replaces the text between the marks of a page.
-func rewrite(path, text string) error {
-	page, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("-write: %w", err)
-	}
-	before, rest, begins := strings.Cut(string(page), pageBegin)
-	_, after, ends := strings.Cut(rest, pageEnd)
-	if !begins || !ends {
-		return fmt.Errorf("-write: %s has no lines %q and %q", path, strings.TrimSpace(pageBegin), strings.TrimSpace(pageEnd))
-	}
-	return os.WriteFile(path, []byte(before+pageBegin+"\n"+text+"\n"+pageEnd+after), 0o644) //nolint:gosec // a page of the documentation
-}
