@@ -227,7 +227,7 @@ func collection(raw []byte, module string) string {
 func isPlainURL(text string) bool {
 	rest, found := strings.CutPrefix(text, "https://")
 	return found && rest != "" && rest[0] != '/' && !strings.ContainsFunc(rest, func(r rune) bool {
-		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && strings.IndexRune("/.-_~", r) < 0
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && !strings.ContainsRune("/.-_~", r)
 	})
 }
 
