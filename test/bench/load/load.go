@@ -146,9 +146,11 @@ func (s *sender) read() (int, error) {
 var (
 	headerEnd     = []byte("\r\n\r\n")
 	contentLength = []byte("\r\nContent-Length: ")
+	chunked       = []byte("\r\nTransfer-Encoding: chunked\r\n")
+	lastChunk     = []byte("\r\n0\r\n\r\n") // no JSON of ours ends so
 )
 
-// answered returns the status of an answer, and its length with its header; length is 0 if the header is incomplete.
+// answered returns the status of an answer, and its length with its header; length is 0 if it is not known yet.
 func answered(answer []byte) (status, length int, err error) {
 	end := bytes.Index(answer, headerEnd)
 	if end < 0 {
@@ -162,6 +164,12 @@ func answered(answer []byte) (status, length int, err error) {
 		return 0, 0, fmt.Errorf("not an answer: %q", header)
 	}
 	at := bytes.Index(header, contentLength)
+	if at < 0 && bytes.Contains(header, chunked) {
+		if bytes.HasSuffix(answer, lastChunk) {
+			length = len(answer)
+		}
+		return status, length, nil
+	}
 	if at < 0 {
 		return 0, 0, fmt.Errorf("an answer without a Content-Length: %q", header)
 	}

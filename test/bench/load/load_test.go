@@ -19,7 +19,16 @@ func TestAnswerInPieces(t *testing.T) {
 	if status, length, err := answered([]byte(whole[:len(whole)-2])); status != 503 || length != len(whole) || err != nil {
 		t.Errorf("status %d, length %d, %v", status, length, err)
 	}
-	if _, _, err := answered([]byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")); err == nil {
+	const inChunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+	for n := range len(inChunks) {
+		if _, length, err := answered([]byte(inChunks[:n])); length != 0 || err != nil {
+			t.Fatalf("%q: length %d, %v", inChunks[:n], length, err)
+		}
+	}
+	if status, length, err := answered([]byte(inChunks)); status != 200 || length != len(inChunks) || err != nil {
+		t.Errorf("status %d, length %d, %v", status, length, err)
+	}
+	if _, _, err := answered([]byte("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")); err == nil {
 		t.Error("an answer of unknown length is taken for whole")
 	}
 }
