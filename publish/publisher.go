@@ -36,7 +36,8 @@ type Publisher struct {
 	// Upkeep ensures the stream if events go directly to a remote NATS. Publish then retries until ctx ends, and takes MaxBytes from
 	// there; nil: it tries once.
 	Upkeep *Upkeep
-	Commit Commit // of acknowledged events
+	Commit Commit  // of acknowledged events
+	Window *Window // of ids that an embedded server has to remember; nil: their number has no bound here
 
 	calls  sync.WaitGroup // Publish calls in progress
 	failed atomic.Int64   // when an event last could not be stored, in Unix nanoseconds; 0: one was stored since
@@ -179,7 +180,7 @@ func (p *Publisher) messages(events []Event) ([]*nats.Msg, error) {
 			return nil, p.explain(subject, ErrTooLarge)
 		}
 		if e.Repeatable || p.AllIDs {
-			msg.Header[nats.MsgIdHdr] = []string{e.ID()}
+			msg.Header[p.headerOfID()] = []string{e.ID()}
 		}
 		address(msg, p.Stream, p.Journal, e.ID())
 		if most := p.Conn.nats.MaxPayload(); most > 0 && int64(msg.Size()-len(msg.Subject)) > most {
@@ -188,6 +189,17 @@ func (p *Publisher) messages(events []Event) ([]*nats.Msg, error) {
 		all[i] = msg
 	}
 	return all, nil
+}
+
+// headerOfID returns the header for an id that may come again. Beyond the bound of the window it is one that the server ignores; Held
+// reads both.
+func (p *Publisher) headerOfID() string {
+	ok, held := p.Window.admit()
+	p.Metrics.identified(ok, held)
+	if !ok {
+		return ownID
+	}
+	return nats.MsgIdHdr
 }
 
 // Subject returns the subject of an event: its type under the configured prefix.
