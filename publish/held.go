@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -45,7 +46,7 @@ func (p *Publisher) Held(ctx context.Context, subject string, bounds Bounds, lim
 	}
 	span.HeadersOnly, span.Patience = true, settles
 	err = span.Each(ctx, func(m Stored) error {
-		id := nats.Header(m.Header).Get(nats.MsgIdHdr)
+		id := cmp.Or(nats.Header(m.Header).Get(nats.MsgIdHdr), nats.Header(m.Header).Get(ownID))
 		if id == "" || len(id) == randomID {
 			return nil
 		}

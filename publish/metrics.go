@@ -16,6 +16,8 @@ type Metrics struct {
 	batch  prometheus.Histogram
 
 	refused prometheus.Counter
+	ids     prometheus.Gauge
+	noID    prometheus.Counter
 
 	mu   sync.Mutex
 	seen map[string]prometheus.Counter // by subject
@@ -34,14 +36,28 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "crm_bridge", Name: "refused_total", Help: "Messages that the remote NATS rejected permanently, kept in the local <STREAM>_REFUSED.",
 		}),
+		ids: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: "crm_bridge", Name: "window_ids", Help: "Ids sent within the duplicates window of the embedded server's stream, since the start; each costs memory.",
+		}),
+		noID: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "crm_bridge", Name: "window_full_total", Help: "Events stored without an id to compare with, because the duplicates window was full: a repeat is stored too.",
+		}),
 		seen: map[string]prometheus.Counter{},
 	}
-	reg.MustRegister(m.events, m.batch, m.refused)
+	reg.MustRegister(m.events, m.batch, m.refused, m.ids, m.noID)
 	return m
 }
 
 // synced counts the callbacks whose events one sync brings to disk.
 func (m *Metrics) synced(callers int) { m.batch.Observe(float64(callers)) }
+
+// identified notes how many ids the duplicates window holds, and whether one more was admitted.
+func (m *Metrics) identified(ok bool, held int) {
+	m.ids.Set(float64(held))
+	if !ok {
+		m.noID.Inc()
+	}
+}
 
 // published counts an event by its subject, <prefix>.<provider>.<Module>.<operation>.
 func (m *Metrics) published(subject string) {

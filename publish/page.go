@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -24,15 +25,15 @@ const (
 	pageBytes    = 1 << 20
 )
 
-// page returns the next messages of a stream, oldest first, and whether there are more. It is a direct get, which needs no
-// consumer: a request that the client library does not have. A server before 2.11 returns pages of one.
+// page returns the next messages of a stream, oldest first, and whether there are more. It is a direct get of a batch, which needs no
+// consumer: a request that the client library does not have. With a filter of subjects the server (2.15) would count, for each page,
+// what is behind it.
 func (c *Conn) page(ctx context.Context, stream string, from pageFrom) (page []*nats.Msg, more bool, err error) {
 	request, err := json.Marshal(struct {
 		pageFrom
-		NextFor  string `json:"next_by_subj"` // makes the server skip what was deleted in between
-		Batch    int    `json:"batch"`
-		MaxBytes int    `json:"max_bytes"`
-	}{from, ">", pageMessages, pageBytes})
+		Batch    int `json:"batch"`
+		MaxBytes int `json:"max_bytes"`
+	}{from, pageMessages, pageBytes})
 	if err != nil {
 		return nil, false, err
 	}
@@ -58,7 +59,7 @@ func (c *Conn) page(ctx context.Context, stream string, from pageFrom) (page []*
 		switch status := msg.Header.Get("Status"); status {
 		case "":
 			if page = append(page, msg); msg.Header.Get(pendingHeader) == "" {
-				return page, true, nil
+				return nil, false, errNoBatch
 			}
 		case "204": // the end of a page
 			return page, msg.Header.Get(pendingHeader) != "0", nil
@@ -71,6 +72,9 @@ func (c *Conn) page(ctx context.Context, stream string, from pageFrom) (page []*
 		}
 	}
 }
+
+// errNoBatch says that a server answered a request for several messages with one.
+var errNoBatch = errors.New("the server does not serve direct gets of several messages: NATS 2.11 or later does")
 
 // pendingHeader says in a page how many messages follow it.
 const pendingHeader = "Nats-Num-Pending"

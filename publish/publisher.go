@@ -36,6 +36,7 @@ type Publisher struct {
 	Upkeep *Upkeep
 	// Commit syncs acknowledged events, once for all calls that wait; its context ends when all of these have left. It may return later.
 	Commit Commit
+	Window *Window // of ids that an embedded server has to remember; nil: their number has no bound here
 
 	open     sync.Once
 	sender   *sender
@@ -146,7 +147,7 @@ func (p *Publisher) messages(events []Event, acks []Ack) ([]*nats.Msg, error) {
 			return nil, p.explain(subject, ErrTooLarge)
 		}
 		if e.Repeatable || p.AllIDs {
-			msg.Header[nats.MsgIdHdr] = []string{e.ID}
+			msg.Header[p.headerOfID()] = []string{e.ID}
 		}
 		address(msg, p.Stream, p.Journal, e.ID)
 		if most := p.Conn.nats.MaxPayload(); most > 0 && int64(msg.Size()-len(msg.Subject)) > most {
@@ -155,6 +156,17 @@ func (p *Publisher) messages(events []Event, acks []Ack) ([]*nats.Msg, error) {
 		all[i] = msg
 	}
 	return all, nil
+}
+
+// headerOfID returns the header for an id that may come again. Beyond the bound of the window it is one that the server ignores; Held
+// reads both.
+func (p *Publisher) headerOfID() string {
+	ok, held := p.Window.admit()
+	p.Metrics.identified(ok, held)
+	if !ok {
+		return ownID
+	}
+	return nats.MsgIdHdr
 }
 
 // Subject returns the subject of an event: its type under the configured prefix.

@@ -56,6 +56,14 @@ func (r *Refused) Each(ctx context.Context, f func(Kept) error) error {
 	return r.Shelf.Each(ctx, f)
 }
 
+// Find returns the kept message with an id.
+func (r *Refused) Find(ctx context.Context, id string) (kept Kept, found bool, err error) {
+	if r.Journal == nil {
+		return Kept{}, false, nil
+	}
+	return r.Shelf.Find(ctx, id)
+}
+
 // Reason returns why the remote rejected a message that Each passed.
 func (r *Refused) Reason(kept Kept) string { return kept.header.Get(reasonHeader) }
 

@@ -93,6 +93,9 @@ func (s *Shelf) since(ctx context.Context, start time.Time, f func(Kept) error) 
 		return err
 	}
 	state := stream.CachedInfo().State
+	if state.Msgs == 0 {
+		return nil
+	}
 	next, paged := pageFrom{Sequence: state.FirstSeq}, stream.CachedInfo().Config.AllowDirect
 	if !start.IsZero() && paged {
 		next = pageFrom{Time: &start}

@@ -35,6 +35,7 @@ type Config struct {
 	MaxBytes        int64 // 0: a part of what is free
 	Replicas        int
 	Duplicates      time.Duration // how long a repeated id is recognised
+	MaxIDs          int           // that the embedded server remembers for so long; events beyond are stored without; 0: no bound
 	Apply           bool          // shrinks streams, or moves them to other subjects, if they are not as configured
 	JournalBytes    int64         // limit of the journal; 0: a part of the free disk
 	QuarantineBytes int64         // limit of the quarantine; 0: a part of what is free
@@ -58,6 +59,14 @@ const quarantineAge = 30 * 24 * time.Hour
 
 // room returns how much a stream takes by default, on the server that keeps the stream of events.
 func (c Config) room(of Room) func() int64 { return of.On(c.Server.Dir, c.embedded()) }
+
+// window bounds the ids that the embedded server remembers.
+func (c Config) window() *publish.Window {
+	if c.MaxIDs == 0 {
+		return nil
+	}
+	return &publish.Window{Most: c.MaxIDs, Length: c.Duplicates}
+}
 
 // State is the bucket beside the stream, on the server that reach returns a connection to. It is made when it is first used.
 func (c Config) State(reach func() (*publish.Conn, error)) *publish.Bucket {

@@ -61,7 +61,7 @@ func (j *journal) wire(ctx context.Context, s *EventStore, metrics *publish.Metr
 	}
 	j.promise = describe(stream, j.serves.Dir, j.serves.Sync)
 	s.publisher = &publish.Publisher{
-		Conn: j.conn, Stream: j.Stream, Journal: stream.Name, Prefix: j.Prefix, Mode: j.Mode, MaxBytes: stream.MaxBytes, Metrics: metrics, Commit: onward.here,
+		Conn: j.conn, Stream: j.Stream, Journal: stream.Name, Prefix: j.Prefix, Mode: j.Mode, MaxBytes: stream.MaxBytes, Metrics: metrics, Commit: onward.here, Window: j.window(),
 	}
 	journal := &publish.Journal{
 		Conn: j.conn, Stream: stream.Name, Commit: onward.commit, MaxSettled: stream.MaxBytes / 8,

@@ -37,7 +37,7 @@ func openStandalone(ctx context.Context, s *EventStore, c *streams, metrics *pub
 		return err
 	}
 	s.publisher = &publish.Publisher{
-		Conn: l.conn, Stream: c.Stream, Prefix: c.Prefix, Mode: c.Mode, MaxBytes: stream.MaxBytes, Metrics: metrics, Commit: events.here,
+		Conn: l.conn, Stream: c.Stream, Prefix: c.Prefix, Mode: c.Mode, MaxBytes: stream.MaxBytes, Metrics: metrics, Commit: events.here, Window: c.window(),
 	}
 	e.promise = describe(stream, serves.Dir, l.serves.Sync)
 	s.URL, s.Replica = l.server.ClientURL(), "embedded"

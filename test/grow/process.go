@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,8 @@ type bridge struct {
 	log              bytes.Buffer
 	took             time.Duration // from the start of the process to its first readiness
 	atReady          usage
+	token            string   // of the admin address
+	kept             []string // ids of callbacks in quarantine
 }
 
 // What authenticates the callbacks that this program sends.
@@ -120,18 +123,38 @@ func notification(n int) string {
 
 // post sends the n-th callback, and returns when it is answered with 200.
 func (b *bridge) post(ctx context.Context, n int) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+b.callbacks+"/zoho/notifications", strings.NewReader(notification(n)))
+	_, err := b.send(ctx, notification(n), http.StatusOK)
+	return err
+}
+
+// quarantine sends a callback that cannot be parsed, and remembers its id in quarantine.
+func (b *bridge) quarantine(ctx context.Context) error {
+	answer, err := b.send(ctx, `{"channel_id":"`+channel+`","token":"`+token+`","ids":7}`, http.StatusBadRequest)
 	if err != nil {
 		return err
+	}
+	var problem struct{ QuarantineID string }
+	if err := json.Unmarshal(answer, &problem); err != nil {
+		return err
+	}
+	b.kept = append(b.kept, problem.QuarantineID)
+	return nil
+}
+
+// send sends a callback, and returns its answer.
+func (b *bridge) send(ctx context.Context, body string, want int) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+b.callbacks+"/zoho/notifications", strings.NewReader(body))
+	if err != nil {
+		return nil, err
 	}
 	request.Header.Set("Content-Type", "application/json")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	answer, err := io.ReadAll(response.Body)
-	if err = errors.Join(err, response.Body.Close()); err == nil && response.StatusCode != http.StatusOK {
+	if err = errors.Join(err, response.Body.Close()); err == nil && response.StatusCode != want {
 		err = fmt.Errorf("a callback was answered %s: %s", response.Status, answer)
 	}
-	return err
+	return answer, err
 }

@@ -56,7 +56,7 @@ type made struct {
 const (
 	contractAge     = 5 * time.Second
 	contractTimeout = 2 * time.Second
-	maxSubjects     = 10_000
+	maxSubjects     = 20_000
 )
 
 // note remembers the subjects of published events.

@@ -74,9 +74,6 @@ func (q *quarantine) show(_ context.Context, _ *http.Request, kept publish.Kept)
 // lineTimeout bounds the work on one quarantined callback and the writing of its line.
 const lineTimeout = 30 * time.Second
 
-// errFound ends a search that has found what it was for.
-var errFound = errors.New("found")
-
 // each answers with one JSON line for each callback that the query names: by id, or all, or all of an account.
 func (q *quarantine) each(w http.ResponseWriter, r *http.Request, callback, refused settle) {
 	id, account := r.URL.Query().Get("id"), r.URL.Query().Get("account")
@@ -86,35 +83,49 @@ func (q *quarantine) each(w http.ResponseWriter, r *http.Request, callback, refu
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	writer, encoder := http.NewResponseController(w), terminal.JSONEncoder(w)
-	found := false
+	lines := 0
 	each := func(do settle, kept publish.Kept) error {
-		if id != "" && kept.ID != id || account != "" && accountIn(kept) != account {
+		if account != "" && accountIn(kept) != account {
 			return nil
 		}
-		found = true
 		// A client that disconnects must not leave a callback half settled.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), lineTimeout)
 		defer cancel()
 		line := do(ctx, r, kept)
-		if err := errors.Join(writer.SetWriteDeadline(time.Now().Add(lineTimeout)), encoder.Encode(line), writer.Flush()); err != nil {
+		if err := errors.Join(writer.SetWriteDeadline(time.Now().Add(lineTimeout)), encoder.Encode(line)); err != nil {
 			return err
 		}
-		if id != "" {
-			return errFound
+		if lines++; lines > 1 && r.Method == http.MethodGet {
+			return nil // a list is long, and each line of it has cost nothing
 		}
-		return nil
+		return writer.Flush()
 	}
-	err := q.refused.Each(r.Context(), func(kept publish.Kept) error { return each(refused, kept) })
-	if err == nil {
-		err = q.store.Quarantine.Each(r.Context(), func(kept publish.Kept) error { return each(callback, kept) })
+	of := func(shelf shelf, do settle) error {
+		if id == "" {
+			return shelf.Each(r.Context(), func(kept publish.Kept) error { return each(do, kept) })
+		}
+		kept, found, err := shelf.Find(r.Context(), id)
+		if err != nil || !found {
+			return err
+		}
+		return each(do, kept)
+	}
+	err := of(q.refused, refused)
+	if err == nil && (id == "" || lines == 0) {
+		err = of(q.store.Quarantine, callback)
 	}
 	switch {
-	case errors.Is(err, errFound):
 	case err != nil:
 		_ = encoder.Encode(map[string]string{"error": terminal.Plainly(err)})
-	case id != "" && !found:
+	case id != "" && lines == 0:
 		writeJSON(w, http.StatusNotFound, map[string]string{"error": "there is no callback " + id + " in quarantine"})
 	}
+}
+
+// shelf is where callbacks and refused events wait.
+type shelf interface {
+	Each(ctx context.Context, f func(publish.Kept) error) error
+	Find(ctx context.Context, id string) (kept publish.Kept, found bool, err error)
 }
 
 // redrive decodes a quarantined callback with today's code and publishes it as if it had just arrived, its original

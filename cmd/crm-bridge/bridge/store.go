@@ -38,7 +38,7 @@ func openStore(ctx context.Context, s config.Settings, data *datadir.Dir, crms C
 		return nil, err
 	}
 	memory := config.ProcessMemory()
-	c.Server.MaxUnread = memory.UnreadBytes()
+	c.Server.MaxUnread, c.MaxIDs = memory.UnreadBytes(), memory.IDs()
 	if c.Server.MaxReaders, err = s.Readers(memory, config.OpenFiles()); err != nil {
 		return nil, err
 	}

@@ -100,6 +100,20 @@ func (s Settings) Readers(m MemoryLimit, files int) (int, error) {
 	return max(16, most), err
 }
 
+const (
+	// mostIDs bounds the ids in the duplicates window of the embedded NATS, and idMemory is the memory for each.
+	mostIDs  = 1_000_000
+	idMemory = 160
+)
+
+// IDs is how many ids of events the embedded NATS may have to compare with: an eighth of the memory.
+func (m MemoryLimit) IDs() int {
+	if m.Limit > 0 {
+		return int(min(mostIDs, max(1, m.Limit/8/idMemory)))
+	}
+	return mostIDs
+}
+
 // UnreadBytes is how much may wait for all readers of the embedded NATS that do not read.
 func (m MemoryLimit) UnreadBytes() int64 {
 	if m.Limit > 0 {
