@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := run
-.PHONY: help run test lint bench bench-replay fuzz faults examples chart-test image sbom release
+.PHONY: help run test lint bench bench-page bench-smoke bench-replay fuzz faults examples chart-test image sbom release
 
 # What is stamped into the image: a tag of this commit, or the version that is being worked on.
 VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v*' 2>/dev/null)),0.1.0-dev)
@@ -20,7 +20,15 @@ lint: ## check Go and the workflows; installs the linters if missing
 	.ci/lint
 
 bench: ## measure the bridge beside the least that any program could do
-	go run ./test/bench
+	go run ./test/bench -parts all $(if $(PEER),-peer $(PEER))
+
+bench-page: ## measure everything and rewrite docs/performance.md; PEER=FILE of Bento, which .ci/peer builds
+	go run ./test/bench -parts all $(if $(PEER),-peer $(PEER)) -write docs/performance.md
+	go run ./test/bench/replay -write docs/performance.md
+	go run ./test/bench/forward -write docs/performance.md
+
+bench-smoke: ## fail if the bridge is far slower than it was, in less than a minute
+	go run ./test/bench -smoke
 
 bench-replay: ## replay 200,000 events to stdout, beside a bare ordered consumer
 	go run ./test/bench/replay

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,10 +21,7 @@ const ownerInbox = "_crm_bridge"
 // MaxPayload is the size of the largest message that an embedded server can accept, in bytes: NATS' own bound.
 const MaxPayload = 64 << 20
 
-// maxPending bounds the unacknowledged events; one more waits a moment, then fails.
-const maxPending = 16384
-
-// ackTimeout is when the client drops an unacknowledged event; its callback was answered long before.
+// ackTimeout is when the client drops an unacknowledged message.
 const ackTimeout = time.Minute
 
 // Conn is a connection to a NATS server with JetStream.
@@ -33,6 +31,8 @@ type Conn struct {
 	url  string
 	hint func(error) error      // what to set if a connection fails over TLS; nil, or a nil result: nothing
 	down *atomic.Pointer[error] // why the last attempt to connect failed
+
+	readers sync.WaitGroup // of acknowledgements, until the connection is closed
 }
 
 // Open connects with the given options.
@@ -86,7 +86,10 @@ func (c *Conn) stream(ctx context.Context, name string) (jetstream.Stream, error
 }
 
 // Close closes the connection; what is not acknowledged by then is not safe.
-func (c *Conn) Close() { c.nats.Close() }
+func (c *Conn) Close() {
+	c.nats.Close()
+	c.readers.Wait()
+}
 
 // pingEvery is the interval of pings; two without an answer end a dead connection. NATS' default takes four minutes.
 const pingEvery = 10 * time.Second

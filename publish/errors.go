@@ -18,7 +18,7 @@ var ErrTooLarge = errors.New("larger than the stream takes")
 // ErrPartly is wrapped beside ErrTooLarge if the stream rejected one of several events: the others may be stored.
 var ErrPartly = errors.New("others that came with it may be stored")
 
-// ErrUnanswered is wrapped by Publish's error if NATS' client still holds an event because it was not answered.
+// ErrUnanswered is wrapped by Publish's error if an event was sent and not answered: an embedded server may still hold it.
 var ErrUnanswered = errors.New("NATS has not answered")
 
 // Errors that pass by themselves.

@@ -8,20 +8,16 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/semaphore"
 )
 
 const (
 	// forwardWindow and forwardBytes bound what is in flight to the remote.
-	forwardWindow = 1024
+	forwardWindow = 2048
 	forwardBytes  = 32 << 20
 	// forwardTimeout is when a message that the remote has not acknowledged is sent again, since it was sent or the one before it was
 	// acknowledged: a slow remote is not unreachable.
 	forwardTimeout = 5 * time.Second
-	// holdFor is how long the journal keeps its last message after the remote has acknowledged it, if none follows. An empty journal
-	// begins a new file, which costs the next callback another sync.
-	holdFor = 3 * time.Second
 	// patienceFor is how long acknowledgements are awaited when forwarding ends or a message has failed.
 	patienceFor = time.Second
 )
@@ -45,6 +41,9 @@ func (r *run) forward(ctx context.Context) error {
 		})
 	})()
 
+	if r.answers, err = r.remote.openAnswers(forwardWindow + 2); err != nil { // one is being sent, and one awaited
+		return err
+	}
 	window, room := make(chan passing, forwardWindow), semaphore.NewWeighted(forwardBytes)
 	go func() {
 		defer close(window)
@@ -71,8 +70,8 @@ func (r *run) send(ctx context.Context, messages *puller, window chan<- passing,
 		if err := room.Acquire(ctx, p.bytes); err != nil {
 			return err
 		}
-		if p.stored = r.known[p.sequence]; !p.stored {
-			p.future, p.err = r.publish(msg)
+		if p.stored = p.sequence <= r.done.Load() || r.known[p.sequence]; !p.stored {
+			p.err = r.publish(msg, p.sequence)
 		}
 		p.at = time.Now()
 		select {
@@ -84,31 +83,32 @@ func (r *run) send(ctx context.Context, messages *puller, window chan<- passing,
 }
 
 // publish sends a message of the journal to the remote.
-func (r *run) publish(msg *nats.Msg) (jetstream.PubAckFuture, error) {
+func (r *run) publish(msg *nats.Msg, sequence uint64) error {
 	out, err := onward(r.Journal.Stream, msg.Subject, msg.Header, msg.Data)
 	if err != nil {
-		return nil, permanentError{err}
+		return permanentError{err}
 	}
 	stream, known := r.streams[msg.Header.Get(forStream)]
 	if stream.Unusable != nil {
-		return nil, streamError{stream.Unusable}
+		return streamError{stream.Unusable}
 	}
 	if known && !slices.ContainsFunc(stream.Subjects, func(filter string) bool { return covers(filter, out.Subject) }) {
-		return nil, permanentError{fmt.Errorf("stream %s has no subject %s (any more): has BRIDGE_SUBJECT_PREFIX changed?", stream.Name, out.Subject)}
+		return permanentError{fmt.Errorf("stream %s has no subject %s (any more): has BRIDGE_SUBJECT_PREFIX changed?", stream.Name, out.Subject)}
 	}
 	if stream.MaxBytes > 0 && int64(out.Size()+storedOverhead) > stream.MaxBytes {
-		return nil, permanentError{fmt.Errorf("it is larger than stream %s can hold", stream.Name)}
+		return permanentError{fmt.Errorf("it is larger than stream %s can hold", stream.Name)}
 	}
-	return r.remote.js.PublishMsgAsync(out, jetstream.WithRetryAttempts(0))
+	out.Reply = r.answers.reply(sequence)
+	return r.remote.nats.PublishMsg(out)
 }
 
 // settle removes what the remote has acknowledged from the journal, in order. It returns when the window is closed or, with an error,
 // when a message was not acknowledged.
 func (r *run) settle(ctx context.Context, window <-chan passing, room *semaphore.Weighted) error {
-	var held *nats.Msg // the remote has it; it leaves the journal with the next one, or when none follows
-	defer func() { r.release(held) }()
-	idle := time.NewTimer(holdFor)
-	defer idle.Stop()
+	leaving := leaving{Journal: r.Journal, log: r.Log}
+	defer leaving.all()
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
 	for {
 		select {
 		case p, ok := <-window:
@@ -118,42 +118,23 @@ func (r *run) settle(ctx context.Context, window <-chan passing, room *semaphore
 			if err := r.settleOne(ctx, p); err != nil {
 				return err
 			}
-			if held != nil {
-				if err := held.Respond(taken); err != nil {
-					return fmt.Errorf("remove %d from the journal: %w", r.held.Load(), err)
-				}
-			}
-			held = p.msg
 			if r.settled == 0 {
 				r.resumed()
 			}
 			r.settled, r.settledAt = p.sequence, time.Now()
-			r.done.Store(p.sequence)
-			r.held.Store(p.sequence)
+			r.done.Store(max(r.done.Load(), p.sequence))
 			room.Release(p.bytes)
-			idle.Reset(holdFor)
-		case <-idle.C:
-			r.release(held)
-			held = nil
+			leaving.add(p, r.settledAt)
+		case now := <-ticker.C:
+			leaving.due(now, r.settledAt)
 		}
 	}
-}
-
-// release removes the last settled message from the journal, and returns when it and all before it have left.
-func (r *run) release(held *nats.Msg) {
-	if held == nil {
-		return
-	}
-	if _, err := r.Journal.Conn.nats.Request(held.Reply, taken, 2*time.Second); err != nil {
-		r.Log.Warn("a forwarded event could not be removed from the journal and will be sent again", "error", err)
-	}
-	r.held.Store(0)
 }
 
 // settleOne returns nil when the remote has the message or it is set aside: permanently if the remote will never take it, else until
 // its stream does.
 func (r *run) settleOne(ctx context.Context, p passing) error {
-	err := p.wait(ctx, r.settledAt)
+	err := r.wait(ctx, p, r.settledAt)
 	switch {
 	case err == nil:
 		return nil
@@ -179,32 +160,22 @@ func (r *run) settleOne(ctx context.Context, p passing) error {
 }
 
 // wait returns nil when the remote has acknowledged the message. The one before it was settled at the given time.
-func (p passing) wait(ctx context.Context, before time.Time) error {
-	if p.stored {
+func (r *run) wait(ctx context.Context, p passing, before time.Time) error {
+	switch {
+	case p.stored:
 		return nil
-	}
-	if p.future == nil {
+	case p.err != nil:
 		return p.err
 	}
 	since := p.at
 	if before.After(since) {
 		since = before
 	}
-	late := time.NewTimer(time.Until(since.Add(forwardTimeout)))
-	defer late.Stop()
-	select {
-	case ack := <-p.future.Ok():
-		if want := p.msg.Header.Get(forStream); ack.Stream != want {
-			return fmt.Errorf("acknowledged by stream %q, not by %q", ack.Stream, want)
-		}
-		return nil
-	case err := <-p.future.Err():
+	answer, err := r.answers.of(ctx, p.sequence, since.Add(forwardTimeout))
+	if err != nil {
 		return err
-	case <-late.C:
-		return fmt.Errorf("no acknowledgement within %s", forwardTimeout)
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
+	return acknowledged(answer, p.msg.Header.Get(forStream))
 }
 
 // outOfOrder returns which messages after a failed one the remote has stored, so that they are not sent twice. It returns when the
@@ -217,7 +188,7 @@ func (r *run) outOfOrder(ctx context.Context, window <-chan passing) map[uint64]
 		}
 	}
 	for p := range window {
-		if p.future != nil && p.wait(ctx, time.Time{}) == nil {
+		if p.err == nil && r.wait(ctx, p, time.Time{}) == nil {
 			stored[p.sequence] = true
 		}
 	}

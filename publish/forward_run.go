@@ -65,7 +65,7 @@ func (f *Forwarder) attempt(ctx context.Context) (forwarded bool, err error) {
 	f.conn.Store(conn)
 	defer f.conn.Store(nil)
 	f.reason.Store(nil)
-	if n, _, err := f.Journal.pending(ctx); n == 0 && err == nil {
+	if n, _, err := f.Pending(ctx); n == 0 && err == nil {
 		f.resumed()
 	}
 	run := &run{Forwarder: f, remote: conn, streams: streams, known: f.stored, end: end}

@@ -11,7 +11,6 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/retry"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Forwarder sends the messages of a journal to a remote NATS: in order, at least once, each with its id. It removes each from the
@@ -29,7 +28,6 @@ type Forwarder struct {
 	reason atomic.Pointer[string] // why it is not
 	said   atomic.Pointer[string] // the interruption that was last logged; nil: it is over
 	done   atomic.Uint64          // the last message that was settled, as all before it; 0: none since the start
-	held   atomic.Uint64          // sequence of the settled message that is still in the journal; 0: none
 
 	cluster   []string        // servers known at the last connection, discovered ones too; only Run uses it, as those below
 	stored    map[uint64]bool // what the remote had stored out of order when the last run ended
@@ -42,6 +40,7 @@ type Forwarder struct {
 type run struct {
 	*Forwarder
 	remote    *Conn
+	answers   *answers
 	streams   map[string]Stream
 	known     map[uint64]bool // what the remote has stored out of order in earlier runs
 	settled   uint64          // the last message that was settled; 0: none in this run
@@ -56,9 +55,8 @@ type passing struct {
 	sequence uint64 // in the journal
 	bytes    int64
 	at       time.Time
-	future   jetstream.PubAckFuture // nil: it was not sent
-	stored   bool                   // the remote has stored it in an earlier run
-	err      error                  // why it was not sent
+	stored   bool  // the remote has stored it in an earlier run
+	err      error // why it was not sent
 }
 
 // permanentError is an error that every further attempt meets too.
@@ -96,22 +94,24 @@ func (f *Forwarder) Reach() (*Conn, error) {
 
 // Pending returns how many messages the remote has not acknowledged yet, and when the oldest of them was stored.
 func (f *Forwarder) Pending(ctx context.Context) (n uint64, oldest time.Time, err error) {
-	n, oldest, err = f.Journal.pending(ctx)
-	held := f.held.Load()
-	if err != nil || n == 0 || held == 0 {
-		return n, oldest, err
+	state, err := f.Journal.state(ctx)
+	done := f.done.Load() // settled messages may still be in the journal
+	switch {
+	case err != nil || state.Msgs == 0:
+		return 0, oldest, err
+	case done < state.FirstSeq:
+		return state.Msgs, state.FirstTime, nil
+	case done >= state.LastSeq:
+		return 0, oldest, nil
 	}
-	if n--; n == 0 {
-		return 0, time.Time{}, nil
-	}
-	oldest, err = f.Journal.after(ctx, held)
-	return n, oldest, err
+	oldest, err = f.Journal.after(ctx, done)
+	return min(state.Msgs, state.LastSeq-done), oldest, err
 }
 
 // Done reports whether everything in the journal is settled, even if nothing can be removed from it any more.
 func (f *Forwarder) Done(ctx context.Context) bool {
-	last, err := f.Journal.last(ctx)
-	return err == nil && f.done.Load() >= last
+	state, err := f.Journal.state(ctx)
+	return err == nil && (state.Msgs == 0 || f.done.Load() >= state.LastSeq)
 }
 
 // Empty returns when nothing is pending, the remote is not usable, or ctx has ended.

@@ -51,28 +51,20 @@ type Journal struct {
 	Conn   *Conn
 	Stream string
 	Commit Commit // of what is put at its end
+	// Blocks returns the sequences of the first messages of the stream's files up to a sequence, in order: settled messages leave by
+	// whole files then. nil: they leave one by one.
+	Blocks func(upto uint64) ([]uint64, error)
+	// MaxSettled bounds the settled messages that wait for their file to be full, in bytes.
+	MaxSettled int64
 }
 
-// pending returns how many messages the journal holds, and when the oldest was stored.
-func (j *Journal) pending(ctx context.Context) (n uint64, oldest time.Time, err error) {
+// state returns what the journal holds, settled messages among it.
+func (j *Journal) state(ctx context.Context) (state jetstream.StreamState, err error) {
 	stream, err := j.Conn.stream(ctx, j.Stream)
 	if err != nil {
-		return 0, oldest, err
+		return state, err
 	}
-	state := stream.CachedInfo().State
-	return state.Msgs, state.FirstTime, nil
-}
-
-// last returns the sequence of the journal's last message; 0 if it is empty.
-func (j *Journal) last(ctx context.Context) (uint64, error) {
-	stream, err := j.Conn.stream(ctx, j.Stream)
-	if err != nil {
-		return 0, err
-	}
-	if state := stream.CachedInfo().State; state.Msgs > 0 {
-		return state.LastSeq, nil
-	}
-	return 0, nil
+	return stream.CachedInfo().State, nil
 }
 
 // put stores a message that was in the journal before, at its end.

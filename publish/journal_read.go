@@ -11,7 +11,7 @@ import (
 
 const (
 	// pullBatch is how many of the journal's messages are requested at once; pullExpires is when a request ends without them.
-	pullBatch   = 256
+	pullBatch   = 512
 	pullExpires = 30 * time.Second
 )
 

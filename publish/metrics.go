@@ -40,8 +40,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
-// Synced counts the callbacks whose events one sync brought to disk.
-func (m *Metrics) Synced(callers int) { m.batch.Observe(float64(callers)) }
+// synced counts the callbacks whose events one sync brings to disk.
+func (m *Metrics) synced(callers int) { m.batch.Observe(float64(callers)) }
 
 // published counts an event by its subject, <prefix>.<provider>.<Module>.<operation>.
 func (m *Metrics) published(subject string) {

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // doubt is how long Ready reports a failed publish that no successful one has followed.
@@ -35,7 +34,12 @@ type Publisher struct {
 	// Upkeep ensures the stream if events go directly to a remote NATS. Publish then retries until ctx ends, and takes MaxBytes from
 	// there; nil: it tries once.
 	Upkeep *Upkeep
-	Commit Commit // of acknowledged events
+	// Commit syncs acknowledged events, once for all calls that wait; its context ends when all of these have left. It may return later.
+	Commit Commit
+
+	open     sync.Once
+	sender   *sender
+	unusable error // why there is no sender
 
 	calls  sync.WaitGroup // Publish calls in progress
 	failed atomic.Int64   // when an event last could not be stored, in Unix nanoseconds; 0: one was stored since
@@ -48,7 +52,7 @@ func (p *Publisher) Publish(ctx context.Context, events ...Event) ([]Ack, error)
 	p.calls.Add(1)
 	defer p.calls.Done()
 	acks, err := p.publish(ctx, events)
-	if err = p.Commit.after(ctx, err); err != nil {
+	if err != nil {
 		if !errors.Is(err, ErrTooLarge) && (p.Upkeep == nil || !Temporary(err)) { // Ready itself detects temporary errors of a remote
 			p.failed.Store(time.Now().UnixNano())
 		}
@@ -64,112 +68,79 @@ func (p *Publisher) Publish(ctx context.Context, events ...Event) ([]Ack, error)
 }
 
 func (p *Publisher) publish(ctx context.Context, events []Event) ([]Ack, error) {
+	p.open.Do(func() { p.sender, p.unusable = openSender(p.Conn, p.taker(), p.Commit, p.Metrics.synced) })
+	if p.unusable != nil {
+		return nil, p.unusable
+	}
 	acks := make([]Ack, len(events))
+	for i, e := range events {
+		acks[i].Subject = p.Subject(e)
+	}
 	var messages []*nats.Msg
-	var sent []jetstream.PubAckFuture
 	err := p.Upkeep.persist(ctx, func() (err error) {
 		if err := cmp.Or(p.Conn.Up(), p.Upkeep.known()); err != nil {
 			return err
 		}
-		again := messages != nil
-		if !again {
-			if messages, err = p.messages(events); err != nil {
-				return err
-			}
+		if messages != nil {
+			return p.sendAgain(ctx, events, messages, acks)
 		}
-		futures, err := p.send(ctx, events, messages, acks, again)
-		sent = append(sent, futures...)
-		return err
+		if messages, err = p.messages(events, acks); err != nil {
+			return err
+		}
+		silent, stop := p.patience(ctx)
+		defer stop()
+		return p.send(ctx, messages, acks, silent)
 	})
-	if err != nil && slices.ContainsFunc(sent, unanswered) {
-		err = fmt.Errorf("%w%w", err, silent{ErrUnanswered})
-	}
 	if err != nil {
 		return nil, err
 	}
 	return acks, nil
 }
 
-// unanswered reports whether NATS has not answered a message yet.
-func unanswered(future jetstream.PubAckFuture) bool {
-	if future == nil {
-		return false
+// send sends the messages that have no ack yet, and enters their acks.
+func (p *Publisher) send(ctx context.Context, messages []*nats.Msg, acks []Ack, silent <-chan time.Time) error {
+	failed, err := p.sender.send(ctx, messages, acks, silent)
+	if err == nil {
+		return nil
 	}
-	select {
-	case <-future.Ok():
-		return false
-	case err := <-future.Err():
-		return err == nil
-	default:
-		return true
+	if err = p.explain(acks[failed].Subject, err); errors.Is(err, ErrTooLarge) && len(messages) > 1 {
+		err = fmt.Errorf("%w: %w", err, ErrPartly)
 	}
+	return err
 }
 
-// send sends the messages that have no ack yet, and enters their acks, or returns the first error, with the futures of those without
-// an answer. The repeat of a fresh id can only be our own first attempt.
-func (p *Publisher) send(ctx context.Context, events []Event, messages []*nats.Msg, acks []Ack, again bool) (futures []jetstream.PubAckFuture, err error) {
-	futures = make([]jetstream.PubAckFuture, len(messages))
-	for i, msg := range messages {
-		if acks[i].Stream != "" {
-			continue
-		}
-		subject := p.Subject(events[i])
-		if ctx.Err() != nil {
-			return futures, p.explain(subject, ctx.Err())
-		}
-		if futures[i], err = p.Conn.js.PublishMsgAsync(msg, jetstream.WithRetryAttempts(0), jetstream.WithStallWait(time.Second)); err != nil {
-			return futures, p.explain(subject, err)
+// sendAgain is send of messages that may have been stored before: the repeat of a fresh id can only be our own first attempt.
+func (p *Publisher) sendAgain(ctx context.Context, events []Event, messages []*nats.Msg, acks []Ack) error {
+	before := slices.Clone(acks)
+	err := p.send(ctx, messages, acks, nil)
+	for i := range acks {
+		if before[i].Stream == "" && !events[i].Repeatable {
+			acks[i].Duplicate = false
 		}
 	}
-	silent, stop := p.patience(ctx, again)
-	defer stop()
-	for i, future := range futures {
-		if future == nil {
-			continue
-		}
-		subject := p.Subject(events[i])
-		select {
-		case ack := <-future.Ok():
-			futures[i] = nil
-			if ack.Stream != p.taker() {
-				return futures, p.explain(subject, fmt.Errorf("acknowledged by stream %q, not by %q", ack.Stream, p.taker()))
-			}
-			acks[i] = Ack{Subject: subject, Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate && (events[i].Repeatable || !again)}
-		case err := <-future.Err():
-			futures[i] = nil
-			if err = p.explain(subject, err); errors.Is(err, ErrTooLarge) && len(events) > 1 {
-				err = fmt.Errorf("%w: %w", err, ErrPartly)
-			}
-			return futures, err
-		case <-silent:
-			return futures, p.explain(subject, errSilent)
-		case <-ctx.Done():
-			return futures, p.explain(subject, ctx.Err())
-		}
-	}
-	return nil, nil
+	return err
 }
 
 // patience returns a channel that fires when an unacknowledged event is sent once more: a leader that steps down silently drops what
 // is in flight. That is once, after half of the time until ctx's deadline.
-func (p *Publisher) patience(ctx context.Context, again bool) (silent <-chan time.Time, stop func() bool) {
+func (p *Publisher) patience(ctx context.Context) (silent <-chan time.Time, stop func() bool) {
 	deadline, limited := ctx.Deadline()
-	if p.Upkeep == nil || again || !limited {
+	if p.Upkeep == nil || !limited {
 		return nil, func() bool { return false }
 	}
 	timer := time.NewTimer(time.Until(deadline) / 2)
 	return timer.C, timer.Stop
 }
 
-// messages returns the messages of events, or an error if one of them is too large.
-func (p *Publisher) messages(events []Event) ([]*nats.Msg, error) {
+// messages returns the messages of events on the subjects of their acks, or an error if one of them is too large.
+func (p *Publisher) messages(events []Event, acks []Ack) ([]*nats.Msg, error) {
 	limit := p.MaxBytes
 	if p.Upkeep != nil {
 		limit = p.Upkeep.stream(p.Stream).MaxBytes
 	}
 	all := make([]*nats.Msg, len(events))
 	for i, e := range events {
-		subject := p.Subject(e)
+		subject := acks[i].Subject
 		msg := Message(subject, &e.Event, p.Mode)
 		if limit > 0 && int64(msg.Size()+storedOverhead) > limit {
 			return nil, p.explain(subject, ErrTooLarge)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -33,47 +34,119 @@ type Kept struct {
 	header nats.Header
 }
 
-func (s *Shelf) open(ctx context.Context) (jetstream.Stream, error) {
+// open returns the stream, and a connection to its server.
+func (s *Shelf) open(ctx context.Context) (*Conn, jetstream.Stream, error) {
 	conn, err := s.Reach()
 	if err != nil {
-		return nil, fmt.Errorf("stream %s: %w", s.Stream, err)
+		return nil, nil, fmt.Errorf("stream %s: %w", s.Stream, err)
 	}
-	return conn.stream(ctx, s.Stream)
+	stream, err := conn.stream(ctx, s.Stream)
+	return conn, stream, err
 }
 
 // Each calls f for every message that is on the shelf now, oldest first. It returns the first error of f.
 func (s *Shelf) Each(ctx context.Context, f func(Kept) error) error {
-	stream, err := s.open(ctx)
+	return s.since(ctx, time.Time{}, f)
+}
+
+// errFound ends a search.
+var errFound = errors.New("found")
+
+// Find returns the message with an id. It reads from the moment on that an id of version 7 tells, as those of quarantined callbacks do,
+// and the whole shelf only where that has not found it.
+func (s *Shelf) Find(ctx context.Context, id string) (found Kept, ok bool, err error) {
+	starts := []time.Time{{}}
+	if made := madeAt(id); !made.IsZero() {
+		starts = []time.Time{made, {}}
+	}
+	for _, start := range starts {
+		err = s.since(ctx, start, func(kept Kept) error {
+			if kept.ID != id {
+				return nil
+			}
+			found = kept
+			return errFound
+		})
+		if err != nil {
+			break
+		}
+	}
+	if errors.Is(err, errFound) {
+		return found, true, nil
+	}
+	return Kept{}, false, err
+}
+
+// madeAt returns when an id was made; zero: it does not tell.
+func madeAt(id string) time.Time {
+	parsed, err := uuid.Parse(id)
+	if err != nil || parsed.Version() != 7 {
+		return time.Time{}
+	}
+	return time.Unix(parsed.Time().UnixTime()).Truncate(time.Millisecond)
+}
+
+// since calls f for every message that is on the shelf now and was put there at a time or later.
+func (s *Shelf) since(ctx context.Context, start time.Time, f func(Kept) error) error {
+	conn, stream, err := s.open(ctx)
 	if err != nil {
 		return err
 	}
-	last := stream.CachedInfo().State.LastSeq
-	for next := stream.CachedInfo().State.FirstSeq; next <= last; next++ {
-		// The subject makes the server skip what was dropped in between.
-		msg, err := stream.GetMsg(ctx, next, jetstream.WithGetMsgSubject(">"))
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			return nil
-		}
+	state := stream.CachedInfo().State
+	next, paged := pageFrom{Sequence: state.FirstSeq}, stream.CachedInfo().Config.AllowDirect
+	if !start.IsZero() && paged {
+		next = pageFrom{Time: &start}
+	}
+	for next.Time != nil || next.Sequence <= state.LastSeq {
+		page, more, err := s.page(ctx, conn, stream, next)
 		if err != nil {
 			return fmt.Errorf("read stream %s: %w", s.Stream, err)
 		}
-		if next = msg.Sequence; next > last {
+		for _, kept := range page {
+			if kept.Sequence > state.LastSeq {
+				return nil
+			}
+			if err := f(kept); err != nil {
+				return err
+			}
+			next = pageFrom{Sequence: kept.Sequence + 1}
+		}
+		if !more {
 			return nil
-		}
-		for _, name := range []string{jetstream.StreamHeader, jetstream.SequenceHeader, jetstream.TimeStampHeaer, jetstream.SubjectHeader, jetstream.LastSequenceHeader} {
-			delete(msg.Header, name) // of this read: they must not be sent on with the message
-		}
-		kept := Kept{ID: cmp.Or(msg.Header.Get(idHeader), msg.Header.Get(ownID)), Subject: msg.Subject, Sequence: msg.Sequence, At: msg.Time, Body: msg.Data, header: msg.Header}
-		if err := f(kept); err != nil {
-			return err
 		}
 	}
 	return nil
 }
 
+// page returns the next messages of the stream, and whether there may be more. A stream without direct get has pages of one.
+func (s *Shelf) page(ctx context.Context, conn *Conn, stream jetstream.Stream, from pageFrom) (page []Kept, more bool, err error) {
+	if stream.CachedInfo().Config.AllowDirect {
+		messages, more, err := conn.page(ctx, s.Stream, from)
+		for _, msg := range messages {
+			kept, failed := keptOf(msg)
+			if failed != nil {
+				return nil, false, failed
+			}
+			page = append(page, kept)
+		}
+		return page, more, err
+	}
+	// The subject makes the server skip what was dropped in between.
+	msg, err := stream.GetMsg(ctx, from.Sequence, jetstream.WithGetMsgSubject(">"))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	kept := Kept{Subject: msg.Subject, Sequence: msg.Sequence, At: msg.Time, Body: msg.Data, header: msg.Header}
+	kept.ID = cmp.Or(msg.Header.Get(idHeader), msg.Header.Get(ownID))
+	return []Kept{kept}, true, nil
+}
+
 // Holds reports whether a message is still on the shelf.
 func (s *Shelf) Holds(ctx context.Context, kept Kept) (bool, error) {
-	stream, err := s.open(ctx)
+	_, stream, err := s.open(ctx)
 	if err == nil {
 		_, err = stream.GetMsg(ctx, kept.Sequence)
 	}
@@ -85,7 +158,7 @@ func (s *Shelf) Holds(ctx context.Context, kept Kept) (bool, error) {
 
 // Drop removes a message permanently.
 func (s *Shelf) Drop(ctx context.Context, kept Kept) error {
-	stream, err := s.open(ctx)
+	_, stream, err := s.open(ctx)
 	if err == nil {
 		err = stream.DeleteMsg(ctx, kept.Sequence)
 	}

@@ -89,6 +89,11 @@ func Text(body []byte, charset encoding.Encoding) (string, error) {
 	return text, fmt.Errorf("%w: the text is not UTF-8", ingest.ErrMalformed)
 }
 
+// isText reports whether Text returns a body as it is, whatever its header says.
+func isText(body []byte) bool {
+	return marked(body) == nil && declared(body) == nil && utf8.Valid(body)
+}
+
 const byteOrderMark = "\ufeff"
 
 // decode returns text of a charset as UTF-8; ok is false where it is not in that charset.
@@ -123,7 +128,11 @@ var xmlDeclaration = regexp.MustCompile(`^\s*<\?xml(?:\s[^>]*?)?\sencoding\s*=\s
 // declared returns the charset that an XML declaration names (https://www.w3.org/TR/xml/#charencoding); nil where there is
 // none. One that can be read here is not in UTF-16, whatever it says.
 func declared(body []byte) encoding.Encoding {
-	parts := xmlDeclaration.FindSubmatch(body[:min(len(body), 256)])
+	start := body[:min(len(body), 256)]
+	if !bytes.HasPrefix(bytes.TrimLeft(start, "\t\n\f\r "), []byte("<?xml")) {
+		return nil
+	}
+	parts := xmlDeclaration.FindSubmatch(start)
 	if parts == nil {
 		return nil
 	}

@@ -20,6 +20,9 @@ func Decimal(raw []byte) (plain string, ok bool) {
 		text = said
 	}
 	text = strings.TrimSpace(text)
+	if len(text) <= maxDecimal && (text == "0" || isDigits(text) && text[0] != '0') {
+		return text, true
+	}
 	digits := strings.TrimPrefix(text, "-")
 	for len(digits) > 1 && digits[0] == '0' && '0' <= digits[1] && digits[1] <= '9' {
 		digits = digits[1:] // JSON has no such zeros, a string may
@@ -60,12 +63,17 @@ func Decimal(raw []byte) (plain string, ok bool) {
 // IsInteger reports whether a JSON value is a whole number of up to 30 digits.
 func IsInteger(raw []byte) bool {
 	digits := bytes.TrimPrefix(raw, []byte("-"))
-	for _, b := range digits {
-		if b < '0' || b > '9' {
+	return len(digits) <= 30 && isDigits(digits)
+}
+
+// isDigits reports whether text is one or more decimal digits.
+func isDigits[T ~string | ~[]byte](text T) bool {
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' {
 			return false
 		}
 	}
-	return len(digits) >= 1 && len(digits) <= 30
+	return len(text) > 0
 }
 
 // TextOrInteger returns a JSON string, or a whole number with all its digits: an id that a CRM sends as either. ok is false for anything

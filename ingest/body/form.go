@@ -61,8 +61,11 @@ func ParseQuery(query string, charset encoding.Encoding, proof func(name string)
 	return ParseFormWith(query, charset, proof)
 }
 
-// Values returns the parameters of a URL by name, as Pairs reads them, without a bound.
+// Values returns the parameters of a URL by name, as Pairs reads them, without a bound; nil where there are none.
 func Values(query string) url.Values {
+	if query == "" {
+		return nil
+	}
 	values := url.Values{}
 	for param := range Pairs(query, nil) {
 		values[param.Name] = append(values[param.Name], param.Value)

@@ -13,19 +13,16 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"golang.org/x/time/rate"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // result is what is logged and counted of one callback.
 type result struct {
-	source        string
-	orgs          orgs // that it may be of
-	org           org  // that it is of, once it is authenticated
+	*intake
+	org           org // that it is of, once it is authenticated
 	at            time.Time
 	from          netip.Addr
-	limit         *rate.Limiter
 	authenticated bool // it was verified
 	turnedAway    bool // it was refused before it could be verified
 	status        int
@@ -36,33 +33,18 @@ type result struct {
 	kept          []quarantined // what is in quarantine of it: parts, or all of it
 }
 
-// quarantined is a callback in quarantine, or a part of one.
-type quarantined struct {
-	ID     string `json:"quarantineId"`
-	Detail string `json:"detail"`
-}
-
 // isQuarantined reports whether the callback is safe, but in quarantine alone.
 func (r *result) isQuarantined() bool {
+	if r.err == nil {
+		return false
+	}
 	var kept inQuarantine
 	return errors.As(r.err, &kept)
 }
 
-// answer is the body of a 200.
-type answer struct {
-	Events      []ingest.Ack  `json:"events"`
-	Quarantined []quarantined `json:"quarantined,omitempty"` // of a batch
-}
-
+// writeAnswer writes the 200 of a callback.
 func writeAnswer(c echo.Context, r *result) error {
-	if r.acks == nil {
-		r.acks = []ingest.Ack{} // an empty list, not null
-	}
-	body, err := json.Marshal(answer{r.acks, r.kept})
-	if err != nil {
-		return err
-	}
-	return c.JSONBlob(http.StatusOK, body)
+	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, acceptedBody(r.acks, r.kept))
 }
 
 // problem is a problem document (RFC 9457).
@@ -110,11 +92,12 @@ func writeProblem(c echo.Context, p problem) error {
 
 // fate maps the error of a callback to the status of its answer.
 func fate(err error) int {
+	if err == nil {
+		return 200
+	}
 	var http *echo.HTTPError
 	var kept inQuarantine
 	switch {
-	case err == nil:
-		return 200
 	case errors.As(err, &kept):
 		return 400
 	case errors.As(err, &http):
@@ -149,7 +132,7 @@ var details = map[int]string{
 }
 
 var outcomes = map[int]string{
-	200: "accepted", 400: "malformed", 401: "forged", 404: "not_found", 408: "slow", 413: "too_large", 415: "encoded", 429: "limited", 500: "failed", 503: "retry",
+	200: accepted, 400: "malformed", 401: "forged", 404: "not_found", 408: "slow", 413: "too_large", 415: "encoded", 429: "limited", 500: "failed", 503: "retry",
 }
 
 // report logs and counts a callback; panicked is what recover returned, and is raised again.
@@ -167,15 +150,13 @@ func (h *Handler) report(r *result, panicked any) {
 	case r.ignored != nil:
 		outcome = "ignored"
 	}
-	h.Metrics.callbacks.WithLabelValues(r.source, outcome).Inc()
-	h.Metrics.duration.WithLabelValues(r.source).Observe(took.Seconds())
-	h.Metrics.quarantined.WithLabelValues(r.source).Add(float64(len(r.kept)))
+	r.metrics.count(outcome, took, len(r.kept))
 	if r.status == http.StatusRequestEntityTooLarge {
 		h.Metrics.limitHits.WithLabelValues("body").Inc()
 	}
 	for _, ack := range r.acks {
 		if ack.Duplicate {
-			h.Metrics.duplicates.WithLabelValues(r.source).Inc()
+			h.Metrics.duplicates.WithLabelValues(r.label).Inc()
 		}
 	}
 	h.note(r)
@@ -189,7 +170,7 @@ func (h *Handler) report(r *result, panicked any) {
 
 func (h *Handler) logLine(r *result, took time.Duration) {
 	attrs := make([]slog.Attr, 0, 12)
-	attrs = append(attrs, slog.String("source", r.source), slog.Int("status", r.status), slog.Float64("ms", float64(took.Microseconds())/1000))
+	attrs = append(attrs, slog.String("source", r.label), slog.Int("status", r.status), slog.Float64("ms", float64(took.Microseconds())/1000))
 	if r.org.crm != nil {
 		attrs = append(attrs, slog.String("org", r.org.key))
 	}

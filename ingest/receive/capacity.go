@@ -16,9 +16,25 @@ type capacity struct {
 // smallBody is the maximum size of an ordinary callback.
 const smallBody = 16 << 10
 
-// begin begins work in the lane of a callback.
-func (c *capacity) begin(ctx context.Context, body, events int, authenticated bool) (done func(), err error) {
-	return c.laneOf(body*events).begin(ctx, int64(body)*int64(workFactor+recordFactor*(events-1)), authenticated)
+// work is the memory that a callback holds in a lane beside its body; the zero value holds none.
+type work struct {
+	lane  *lane
+	bytes int64
+}
+
+// begin begins work in the lane of a callback. Call its end afterwards.
+func (c *capacity) begin(ctx context.Context, body, events int, authenticated bool) (work, error) {
+	begun := work{c.laneOf(body * events), int64(body) * int64(workFactor+recordFactor*(events-1))}
+	if err := begun.lane.begin(ctx, begun.bytes, authenticated); err != nil {
+		return work{}, err
+	}
+	return begun, nil
+}
+
+func (w work) end() {
+	if w.lane != nil {
+		w.lane.end(w.bytes)
+	}
 }
 
 func (c *capacity) laneOf(bytes int) *lane {

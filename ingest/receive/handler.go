@@ -3,7 +3,6 @@
 package receive
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"maps"
@@ -74,21 +73,20 @@ func (h *Handler) HTTP() http.Handler {
 		}
 		_ = writeProblem(c, problem{Status: http.Code, Detail: details[http.Code]})
 	}
-	e.Use(h.recoverPanics)
-	limits, capacity := h.limiters(), h.capacity()
-
+	limits, capacity, deadlines := h.limiters(), h.capacity(), &deadlines{timeout: h.AnswerTimeout}
 	secrets := secretsOf(h.Sources, h.Further)
 	for _, source := range h.Sources {
 		all := orgsOf(source, h.Further, secrets)
+		in := &intake{orgs: all, limit: limits[all.label], capacity: capacity, deadlines: deadlines, metrics: h.Metrics.of(all.label)}
 		for _, route := range source.Routes() {
-			e.Add(route.Method, pathParam.ReplaceAllString(route.Path, ":$1"), func(c echo.Context) error {
-				return h.answer(c, all, limits[all.label], capacity)
-			})
+			e.Add(route.Method, pathParam.ReplaceAllString(route.Path, ":$1"), recoverPanics(func(c echo.Context) error {
+				return h.answer(c, in)
+			}))
 		}
 	}
 	readers := make(chan struct{}, maxReaders)
 	for pattern, public := range h.Public {
-		e.Match([]string{http.MethodGet, http.MethodHead}, pathParam.ReplaceAllString(pattern, ":$1"), func(c echo.Context) error {
+		e.Match([]string{http.MethodGet, http.MethodHead}, pathParam.ReplaceAllString(pattern, ":$1"), recoverPanics(func(c echo.Context) error {
 			select {
 			case readers <- struct{}{}:
 				defer func() { <-readers }()
@@ -105,7 +103,7 @@ func (h *Handler) HTTP() http.Handler {
 			answer.Set("X-Content-Type-Options", "nosniff")
 			maps.Copy(answer, header)
 			return c.Blob(http.StatusOK, header.Get("Content-Type"), body)
-		})
+		}))
 	}
 	return withoutPrefixes(h.Prefixes, patternsOf(h.Sources, maps.Keys(h.Public)), e)
 }
@@ -113,17 +111,25 @@ func (h *Handler) HTTP() http.Handler {
 // maxReaders bounds how many requests for documents are answered at once.
 const maxReaders = 64
 
+// intake is what the callbacks of one source pass.
+type intake struct {
+	orgs
+	limit     *rate.Limiter // of authenticated ones; nil: none
+	capacity  *capacity     // of all sources
+	deadlines *deadlines
+	metrics   *sourceMetrics
+}
+
 // answer handles one callback from its first byte to its answer.
-func (h *Handler) answer(c echo.Context, all orgs, limit *rate.Limiter, capacity *capacity) error {
-	start := time.Now()
-	outcome := &result{source: all.label, orgs: all, at: start, from: h.client(c.Request()), limit: limit}
+func (h *Handler) answer(c echo.Context, in *intake) error {
+	outcome := &result{intake: in, at: time.Now(), from: h.client(c.Request())}
 	defer func() { h.report(outcome, recover()) }()
 
-	err := h.receive(c, all, capacity, outcome)
+	err := h.receive(c, outcome)
 	if outcome.status, outcome.err = fate(err), err; err == nil {
 		return writeAnswer(c, outcome)
 	}
-	if _, forgiving := all.of[0].source.(ingest.Forgiving); forgiving && outcome.isQuarantined() {
+	if _, forgiving := in.of[0].source.(ingest.Forgiving); forgiving && outcome.isQuarantined() {
 		outcome.status = http.StatusOK
 	}
 	if outcome.status == http.StatusRequestTimeout {
@@ -133,29 +139,28 @@ func (h *Handler) answer(c echo.Context, all orgs, limit *rate.Limiter, capacity
 }
 
 // receive admits, reads and processes a callback, and releases what it holds.
-func (h *Handler) receive(c echo.Context, all orgs, capacity *capacity, into *result) error {
+func (h *Handler) receive(c echo.Context, into *result) error {
 	if err := h.admit(into.from); err != nil {
 		return err
 	}
-	cb, err := head(c, into.source, into.at)
+	cb, err := head(c, into.label, into.at)
 	if err != nil {
 		return err
 	}
 	cb.From = into.from
 	r := c.Request()
-	into.org, err = all.verify(r.Context(), cb)
-	into.authenticated = err == nil // the body may still show that it is forged
-	control := http.NewResponseController(c.Response())
-	reservation, err := capacity.enter(into.authenticated, func() { _ = control.SetReadDeadline(time.Now()) })
+	into.org, into.authenticated = into.shown(r.Context(), cb)
+	first := h.firstBytes(r)
+	reservation, err := into.capacity.enter(into.authenticated, max(0, headerBytes(r)-firstRead)+first, func() {
+		_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now())
+	})
 	if err != nil {
 		into.turnedAway = true
 		h.discardRest(c)
 		return err
 	}
 	defer reservation.release()
-	if err = reservation.grow(max(0, headerBytes(r)-firstRead)); err == nil {
-		cb.Body, err = h.readBody(r, reservation)
-	}
+	cb.Body, err = h.readBody(r, reservation, first)
 	if cut := reservation.finish(); cut != nil {
 		err = cut
 	}
@@ -167,9 +172,7 @@ func (h *Handler) receive(c echo.Context, all orgs, capacity *capacity, into *re
 		return err
 	}
 	// A CRM that closes the connection has still reported a change, and may not repeat it: only the timeout ends the work.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), h.AnswerTimeout)
-	defer cancel()
-	return h.take(ctx, all, cb, capacity, into)
+	return h.take(into.deadlines.from(time.Now()), cb, into)
 }
 
 // head returns the Callback of a request, without its body.
@@ -178,8 +181,11 @@ func head(c echo.Context, label string, at time.Time) (ingest.Callback, error) {
 	if encoding := r.Header.Get(echo.HeaderContentEncoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return ingest.Callback{}, echo.ErrUnsupportedMediaType
 	}
-	params := make(map[string]string, len(c.ParamNames()))
+	var params map[string]string
 	for _, name := range c.ParamNames() {
+		if params == nil {
+			params = map[string]string{}
+		}
 		value := c.Param(name)
 		if r.URL.RawPath != "" { // then Echo does not unescape parameters
 			var err error
@@ -205,7 +211,7 @@ func uriOf(r *http.Request) string {
 	return r.URL.RequestURI() // without the host that a proxy was sent
 }
 
-func (h *Handler) recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
+func recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) (err error) {
 		defer func() {
 			if p := recover(); p != nil {

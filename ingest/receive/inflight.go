@@ -49,37 +49,44 @@ var (
 	errTooMuchHeld = fmt.Errorf("%w: bodies hold all that BRIDGE_MAX_IN_FLIGHT_BYTES allows", ingest.ErrRetry)
 )
 
-// enter counts a request, or returns an error that wraps ErrRetry. cut is called at most once, while the body is read.
-func (f *inFlight) enter(authenticated bool, cut func()) (*reservation, error) {
+// enter counts a request and reserves the first bytes of it, or returns an error that wraps ErrRetry. cut is called at most once, while
+// the body is read.
+func (f *inFlight) enter(authenticated bool, bytes int64, cut func()) (*reservation, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	now := time.Now()
+	s := &reservation{of: f, authenticated: authenticated, cut: cut, at: time.Now()}
 	if f.requests >= f.maxRequests {
 		f.hit("in_flight")
-		slowest := f.slowest(&reservation{authenticated: authenticated}, now)
-		if slowest == nil || slowest.lag(now) < patience {
+		slowest := f.slowest(s, s.at)
+		if slowest == nil || slowest.lag(s.at) < patience {
 			return nil, errTooMany
 		}
 		f.cut(slowest)
 	}
-	s := &reservation{of: f, authenticated: authenticated, cut: cut, at: now}
 	f.requests++
 	f.unfinished[s] = struct{}{}
+	if err := f.reserve(s, bytes); err != nil {
+		f.release(s)
+		return nil, err
+	}
 	return s, nil
 }
 
 // grow reserves n more bytes of a request, before they are allocated. It returns errCut if the request itself is the slowest, and an
 // error that wraps ErrRetry if nothing can be cut for it. A single request may hold any number of bytes.
 func (s *reservation) grow(n int64) error {
-	f := s.of
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	s.of.mu.Lock()
+	defer s.of.mu.Unlock()
 	if s.wasCut {
 		return errCut
 	}
-	for now := time.Now(); f.bytes > s.bytes && f.bytes+n > f.maxBytes; {
+	return s.of.reserve(s, n)
+}
+
+func (f *inFlight) reserve(s *reservation, n int64) error {
+	for f.bytes > s.bytes && f.bytes+n > f.maxBytes {
 		f.hit("in_flight_bytes")
-		switch slowest := f.slowest(s, now); slowest {
+		switch slowest := f.slowest(s, time.Now()); slowest {
 		case nil:
 			return errTooMuchHeld
 		case s:
@@ -94,7 +101,7 @@ func (s *reservation) grow(n int64) error {
 	return nil
 }
 
-// progress notes that n bytes of the body have arrived.
+// progress notes that n bytes of the body have arrived, and more are to come.
 func (s *reservation) progress(n int) error {
 	s.of.mu.Lock()
 	defer s.of.mu.Unlock()

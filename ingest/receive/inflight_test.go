@@ -17,7 +17,7 @@ func openInFlight(requests int, bytes int64) *inFlight {
 // enterBody enters a request of whose body some bytes have arrived.
 func enterBody(t *testing.T, f *inFlight, authenticated bool, bytes int64) *reservation {
 	t.Helper()
-	s, err := f.enter(authenticated, func() {})
+	s, err := f.enter(authenticated, 0, func() {})
 	if err == nil {
 		err = s.grow(bytes)
 	}
@@ -73,7 +73,7 @@ func TestAuthenticatedGoesFirst(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second)
 		theirs := enterBody(t, f, false, 400)
-		late, err := f.enter(false, func() {})
+		late, err := f.enter(false, 0, func() {})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,11 +105,11 @@ func TestNothingToCut(t *testing.T) {
 		if err := done.finish(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := f.enter(false, func() {}); !errors.Is(err, errTooMany) {
+		if _, err := f.enter(false, 0, func() {}); !errors.Is(err, errTooMany) {
 			t.Errorf("one request too many got %v", err)
 		}
 		time.Sleep(2 * time.Second)
-		if _, err := f.enter(false, func() {}); err != nil {
+		if _, err := f.enter(false, 0, func() {}); err != nil {
 			t.Errorf("it is not let in for one that has stalled: %v", err)
 		}
 	})
@@ -120,11 +120,10 @@ func TestAloneIsNeverRefused(t *testing.T) {
 	f := openInFlight(2, 10)
 	enterBody(t, f, false, 5000).release()
 	l := &lane{maxBytes: 10}
-	done, err := l.begin(t.Context(), 5000, false)
-	if err != nil {
+	if err := l.begin(t.Context(), 5000, false); err != nil {
 		t.Fatal(err)
 	}
-	done()
+	l.end(5000)
 }
 
 // Unacknowledged messages stay counted for a minute, because NATS' client holds them: a remote that hangs does not fill the memory, and
@@ -135,10 +134,8 @@ func TestUnacknowledgedStaysCounted(t *testing.T) {
 		begin := func(body int) error {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			done, err := c.begin(ctx, body, 1, true)
-			if err == nil {
-				done()
-			}
+			held, err := c.begin(ctx, body, 1, true)
+			held.end()
 			return err
 		}
 		for range 5 {
@@ -161,8 +158,7 @@ func TestUnacknowledgedStaysCounted(t *testing.T) {
 func TestWorkWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lane{maxBytes: 100}
-		first, err := l.begin(t.Context(), 80, false)
-		if err != nil {
+		if err := l.begin(t.Context(), 80, false); err != nil {
 			t.Fatal(err)
 		}
 		order := make(chan string, 3)
@@ -171,21 +167,20 @@ func TestWorkWaits(t *testing.T) {
 			authenticated bool
 		}{{"stranger", false}, {"ours", true}, {"also ours", true}} {
 			go func() {
-				done, err := l.begin(t.Context(), 80, one.authenticated)
-				if err != nil {
+				if err := l.begin(t.Context(), 80, one.authenticated); err != nil {
 					t.Error(err)
 				}
 				order <- one.name
-				done()
+				l.end(80)
 			}()
 			synctest.Wait()
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := l.begin(ctx, 80, false); !errors.Is(err, ingest.ErrRetry) {
+		if err := l.begin(ctx, 80, false); !errors.Is(err, ingest.ErrRetry) {
 			t.Errorf("what waited too long got %v", err)
 		}
-		first()
+		l.end(80)
 		for _, want := range []string{"ours", "also ours", "stranger"} {
 			if got := <-order; got != want {
 				t.Errorf("%s was begun in place of %s", got, want)

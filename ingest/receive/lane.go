@@ -26,10 +26,15 @@ type waiter struct {
 }
 
 // begin reserves bytes, or returns an error that wraps ErrRetry when ctx has ended. A single callback may reserve any number of bytes.
-// Call done afterwards.
-func (l *lane) begin(ctx context.Context, bytes int64, authenticated bool) (done func(), err error) {
-	one := &waiter{bytes: bytes, authenticated: authenticated, begin: make(chan struct{})}
+// Call end afterwards.
+func (l *lane) begin(ctx context.Context, bytes int64, authenticated bool) error {
 	l.mu.Lock()
+	if len(l.waiting) == 0 && l.fits(bytes) {
+		l.bytes += bytes
+		l.mu.Unlock()
+		return nil
+	}
+	one := &waiter{bytes: bytes, authenticated: authenticated, begin: make(chan struct{})}
 	at := len(l.waiting)
 	if authenticated {
 		if first := slices.IndexFunc(l.waiting, func(other *waiter) bool { return !other.authenticated }); first >= 0 {
@@ -41,7 +46,7 @@ func (l *lane) begin(ctx context.Context, bytes int64, authenticated bool) (done
 	l.mu.Unlock()
 	select {
 	case <-one.begin:
-		return func() { l.end(bytes) }, nil
+		return nil
 	case <-ctx.Done():
 	}
 	l.mu.Lock()
@@ -49,10 +54,13 @@ func (l *lane) begin(ctx context.Context, bytes int64, authenticated bool) (done
 	if i := slices.Index(l.waiting, one); i >= 0 {
 		l.waiting = slices.Delete(l.waiting, i, i+1)
 		l.next()
-		return nil, fmt.Errorf("%w: callbacks in flight use all that BRIDGE_MAX_IN_FLIGHT_BYTES allows", ingest.ErrRetry)
+		return fmt.Errorf("%w: callbacks in flight use all that BRIDGE_MAX_IN_FLIGHT_BYTES allows", ingest.ErrRetry)
 	}
-	return func() { l.end(bytes) }, nil // it could begin just now
+	return nil // it could begin just now
 }
+
+// fits reports whether bytes can be reserved now.
+func (l *lane) fits(bytes int64) bool { return l.bytes == 0 || l.bytes+bytes <= l.maxBytes }
 
 // add counts bytes that are in use already.
 func (l *lane) add(bytes int64) {
@@ -61,6 +69,7 @@ func (l *lane) add(bytes int64) {
 	l.bytes += bytes
 }
 
+// end releases what begin has reserved.
 func (l *lane) end(bytes int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -70,7 +79,7 @@ func (l *lane) end(bytes int64) {
 
 // next begins callbacks while there is room.
 func (l *lane) next() {
-	for len(l.waiting) > 0 && (l.bytes == 0 || l.bytes+l.waiting[0].bytes <= l.maxBytes) {
+	for len(l.waiting) > 0 && l.fits(l.waiting[0].bytes) {
 		l.bytes += l.waiting[0].bytes
 		close(l.waiting[0].begin)
 		l.waiting = slices.Delete(l.waiting, 0, 1)

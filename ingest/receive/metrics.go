@@ -1,6 +1,11 @@
 package receive
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // Metrics counts callbacks. Its label values are the configured sources and fixed words.
 type Metrics struct {
@@ -30,4 +35,37 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 	reg.MustRegister(m.duration)
 	return m
+}
+
+// accepted is the outcome of nearly all callbacks.
+const accepted = "accepted"
+
+// sourceMetrics are those of one source. Each appears with its first callback.
+type sourceMetrics struct {
+	source      string
+	callbacks   *prometheus.CounterVec
+	accepted    func() prometheus.Counter
+	quarantined func() prometheus.Counter
+	duration    func() prometheus.Observer
+}
+
+// of returns the metrics of a source.
+func (m *Metrics) of(source string) *sourceMetrics {
+	return &sourceMetrics{
+		source: source, callbacks: m.callbacks,
+		accepted:    sync.OnceValue(func() prometheus.Counter { return m.callbacks.WithLabelValues(source, accepted) }),
+		quarantined: sync.OnceValue(func() prometheus.Counter { return m.quarantined.WithLabelValues(source) }),
+		duration:    sync.OnceValue(func() prometheus.Observer { return m.duration.WithLabelValues(source) }),
+	}
+}
+
+// count counts a callback, with what is in quarantine of it.
+func (m *sourceMetrics) count(outcome string, took time.Duration, quarantined int) {
+	if outcome == accepted {
+		m.accepted().Inc()
+	} else {
+		m.callbacks.WithLabelValues(m.source, outcome).Inc()
+	}
+	m.duration().Observe(took.Seconds())
+	m.quarantined().Add(float64(quarantined))
 }

@@ -61,22 +61,39 @@ func secretsOf(sources []ingest.Source, further []*ingest.CRM) (all []string) {
 // verify returns the org whose source authenticates a callback. Every source is asked, also behind one that has accepted, so that the
 // duration shows no more than the number of orgs. A callback that two accept is refused: it does not say of which org it is.
 func (o orgs) verify(ctx context.Context, cb ingest.Callback) (accepted org, err error) {
-	found, failed := 0, []error(nil)
-	for _, one := range o.of {
-		err := one.source.Verify(ctx, cb)
-		if err == nil {
-			accepted, found = one, found+1
-			continue
-		}
-		failed = append(failed, one.explain(err))
-	}
+	accepted, found, failed := o.ask(ctx, cb)
 	switch {
 	case found == 1:
 		return accepted, nil
 	case found > 1:
 		return org{}, fmt.Errorf("%w: %d orgs accept it; give each org secrets of its own", ingest.ErrForged, found)
 	}
+	for i, one := range o.of {
+		failed[i] = one.explain(failed[i])
+	}
 	return org{}, o.refusal(failed)
+}
+
+// shown returns the org that the headers and the URL of a callback authenticate, if one does. The body may still show that it is forged.
+func (o orgs) shown(ctx context.Context, cb ingest.Callback) (of org, authenticated bool) {
+	accepted, found, _ := o.ask(ctx, cb)
+	if found != 1 {
+		return org{}, false
+	}
+	return accepted, true
+}
+
+// ask returns how many orgs accept a callback, one of them, and the errors of the others.
+func (o orgs) ask(ctx context.Context, cb ingest.Callback) (accepted org, found int, failed []error) {
+	for _, one := range o.of {
+		err := one.source.Verify(ctx, cb)
+		if err == nil {
+			accepted, found = one, found+1
+			continue
+		}
+		failed = append(failed, err)
+	}
+	return accepted, found, failed
 }
 
 // maxReasons bounds the reasons in the error of a callback that no org accepts.

@@ -21,9 +21,20 @@ const (
 	discardFor = time.Second
 )
 
-// readBody returns the whole body, or an echo.HTTPError, errCut, or an error that wraps ErrRetry. It never allocates more than twice of
-// what has arrived, and reserves it first.
-func (h *Handler) readBody(r *http.Request, s *reservation) ([]byte, error) {
+// firstBytes returns how much of a body is reserved and allocated before any of it has arrived.
+func (h *Handler) firstBytes(r *http.Request) int64 {
+	switch {
+	case r.ContentLength > h.MaxBody:
+		return 0
+	case r.ContentLength >= 0:
+		return min(firstRead, r.ContentLength)
+	}
+	return min(firstRead, h.MaxBody)
+}
+
+// readBody returns the whole body, or an echo.HTTPError, errCut, or an error that wraps ErrRetry. Of the body, first bytes are reserved
+// already. It never allocates more than twice of what has arrived, and reserves it first.
+func (h *Handler) readBody(r *http.Request, s *reservation, first int64) ([]byte, error) {
 	if r.ContentLength > h.MaxBody {
 		if r.Header.Get("Expect") == "" { // else it has not begun to send
 			discard(r.Body, maxDiscard)
@@ -34,10 +45,10 @@ func (h *Handler) readBody(r *http.Request, s *reservation) ([]byte, error) {
 	if r.ContentLength >= 0 {
 		most = r.ContentLength
 	}
-	var body []byte
+	body := make([]byte, 0, first)
 	for {
 		if len(body) == cap(body) && int64(cap(body)) < most {
-			larger := min(max(firstRead, 2*int64(cap(body))), most)
+			larger := min(2*int64(cap(body)), most)
 			if err := s.grow(larger - int64(cap(body))); err != nil {
 				return nil, err
 			}
@@ -54,13 +65,14 @@ func (h *Handler) readBody(r *http.Request, s *reservation) ([]byte, error) {
 			return nil, echo.ErrStatusRequestEntityTooLarge
 		}
 		body = body[:len(body)+n]
+		if errors.Is(err, io.EOF) { // finish says whether it was cut
+			return body, nil
+		}
 		if cut := s.progress(n); cut != nil {
 			return nil, cut
 		}
 		switch {
 		case err == nil:
-		case errors.Is(err, io.EOF):
-			return body, nil
 		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), isTimeout(err):
 			return nil, echo.ErrRequestTimeout
 		default:

@@ -49,7 +49,7 @@ func (k *refusals) repeats(h *Handler, r *result) bool {
 		return false
 	}
 	reason, _, _ := strings.Cut(r.err.Error(), "\n") // the stack of a panic follows
-	kind := refusalKind{r.source, r.status, strings.Clone(clip(quotation.ReplaceAllString(reason, `""`), 200))}
+	kind := refusalKind{r.label, r.status, strings.Clone(clip(quotation.ReplaceAllString(reason, `""`), 200))}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.kinds == nil {

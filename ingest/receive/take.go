@@ -13,14 +13,14 @@ import (
 )
 
 // take verifies and decodes a callback, stores its changes, and then what is malformed of it, in quarantine.
-func (h *Handler) take(ctx context.Context, all orgs, cb ingest.Callback, capacity *capacity, into *result) error {
-	done, err := capacity.begin(ctx, len(cb.Body), 1, into.authenticated)
+func (h *Handler) take(ctx context.Context, cb ingest.Callback, into *result) error {
+	held, err := into.capacity.begin(ctx, len(cb.Body), 1, into.authenticated)
 	if err != nil {
 		into.turnedAway = true
 		return err
 	}
-	defer func() { done() }()
-	if err := h.verify(ctx, all, cb, into); err != nil {
+	defer func() { held.end() }()
+	if err := h.verify(ctx, cb, into); err != nil {
 		return err
 	}
 	cb.Org = into.org.key
@@ -41,29 +41,29 @@ func (h *Handler) take(ctx context.Context, all orgs, cb ingest.Callback, capaci
 			events = wholeEvents(changes)
 		}
 		if events > 1 {
-			done() // holding it while waiting could deadlock
-			again, failed := capacity.begin(ctx, len(cb.Body), events, true)
-			if failed != nil {
-				done = func() {}
-				return failed
+			held.end() // holding it while waiting could deadlock
+			if held, err = into.capacity.begin(ctx, len(cb.Body), events, true); err != nil {
+				return err
 			}
-			done = again
 		}
 		invalid, err := h.store(ctx, cb, changes, into)
 		if errors.Is(err, ingest.ErrUnanswered) {
-			capacity.linger(len(cb.Body), events)
+			into.capacity.linger(len(cb.Body), events)
 		}
 		if err != nil {
 			return err
 		}
 		malformed = append(malformed, invalid...)
 	}
+	if len(malformed) == 0 {
+		return nil
+	}
 	return h.quarantine(ctx, cb, malformed, into)
 }
 
 // verify returns nil for an authenticated callback within the rate of its source.
-func (h *Handler) verify(ctx context.Context, all orgs, cb ingest.Callback, into *result) (err error) {
-	into.org, err = all.verify(ctx, cb)
+func (h *Handler) verify(ctx context.Context, cb ingest.Callback, into *result) (err error) {
+	into.org, err = into.orgs.verify(ctx, cb)
 	into.authenticated = err == nil
 	into.turnedAway = errors.Is(err, ingest.ErrUnasked)
 	if err != nil {
@@ -85,10 +85,11 @@ const maxParts = 200
 func decode(source ingest.Source, cb ingest.Callback) (changes []ingest.Change, malformed ingest.Partly, err error) {
 	changes, err = source.Decode(cb)
 	cb.Parsed.Forget() // storing may take long
+	if err == nil {
+		return changes, nil, nil
+	}
 	var parts ingest.Partly
 	switch {
-	case err == nil:
-		return changes, nil, nil
 	case errors.As(err, &parts) && len(parts) > 0 && len(parts) <= maxParts:
 		return changes, parts, nil
 	case errors.Is(err, ingest.ErrMalformed):
@@ -129,9 +130,6 @@ const quarantiners = 8
 // quarantine stores parts of a callback in quarantine. Where some of them cannot be stored, the error is ErrRetry, and those that were
 // stored are stored once more when the callback is repeated.
 func (h *Handler) quarantine(ctx context.Context, cb ingest.Callback, parts ingest.Partly, into *result) error {
-	if len(parts) == 0 {
-		return nil
-	}
 	ids, failures := make([]string, len(parts)), make([]error, len(parts))
 	var all sync.WaitGroup
 	for first := range min(quarantiners, len(parts)) {

@@ -14,27 +14,30 @@ import (
 type notification struct {
 	Module, Operation, IDs, ChannelID, Token, ResourceURI, ServerTime, AffectedFields, AffectedValues, QueryParams json.RawMessage
 
-	raw json.RawMessage
+	raw     json.RawMessage
+	channel string // of ChannelID; empty where the body has none
+	invalid error  // an ErrMalformed for a ChannelID that is not one
 }
 
 // parse is readNotification, once for a body.
-func parse(cb ingest.Callback) (notification, error) { return ingest.ParseOnce(cb, readNotification) }
+func parse(cb ingest.Callback) (*notification, error) { return ingest.ParseOnce(cb, readNotification) }
 
 // readNotification reads JSON by content: which Content-Type Zoho sends is not documented, so its charset counts only where the body is not
 // UTF-8. With an error, which wraps ErrMalformed, it returns what could be read, which is all that Verify needs.
-func readNotification(cb ingest.Callback) (notification, error) {
+func readNotification(cb ingest.Callback) (*notification, error) {
 	raw, err := body.Object(cb)
-	b := notification{raw: raw}
+	b := &notification{raw: raw}
 	for name, value := range jsontext.Members(b.raw) { // names are case-sensitive, and the last of a name wins
 		if err == nil || jsontext.Check(value) == nil {
-			b.set(string(name), value)
+			b.set(name, value)
 		}
 	}
+	b.channel, b.invalid = channelOf(b.ChannelID)
 	return b, err
 }
 
-func (b *notification) set(name string, value json.RawMessage) {
-	switch name {
+func (b *notification) set(name []byte, value json.RawMessage) {
+	switch string(name) {
 	case "module":
 		b.Module = value
 	case "operation":
@@ -72,7 +75,7 @@ func text(raw []byte, name string) (string, error) {
 }
 
 // tokenOf returns the token; present is false where it is null or absent.
-func tokenOf(b notification) (token string, present bool, err error) {
+func tokenOf(b *notification) (token string, present bool, err error) {
 	if absent(b.Token) {
 		return "", false, nil
 	}
@@ -89,13 +92,13 @@ func digits(raw []byte, name string) (string, error) {
 	return text, nil
 }
 
-// channelOf returns the channel id; empty where the body has none. Zoho sends a string; a number is accepted too, and negative ones
-// were seen.
-func channelOf(b notification) (string, error) {
-	if absent(b.ChannelID) {
+// channelOf returns the channel id of a channel_id; empty where there is none. Zoho sends a string; a number is accepted too, and
+// negative ones were seen.
+func channelOf(raw []byte) (string, error) {
+	if absent(raw) {
 		return "", nil
 	}
-	channel, err := digits(b.ChannelID, "channel_id")
+	channel, err := digits(raw, "channel_id")
 	if err != nil {
 		return "", err
 	}
@@ -106,7 +109,7 @@ func channelOf(b notification) (string, error) {
 }
 
 func recordIDs(raw []byte) ([]string, error) {
-	var ids []string
+	ids := make([]string, 0, 1)
 	for entry := range jsontext.Entries(raw) {
 		id, err := digits(entry, "a record id")
 		if err == nil {
@@ -139,7 +142,10 @@ func affectedFields(raw []byte) map[string][]string {
 			if fields == nil {
 				fields = map[string][]string{}
 			}
-			fields[string(id)] = append(fields[string(id)], some...)
+			if known := fields[string(id)]; known != nil {
+				some = append(known, some...)
+			}
+			fields[string(id)] = some
 		}
 	}
 	return fields
@@ -150,6 +156,7 @@ func stringsOf(raw []byte) (list []string, ok bool) {
 	if raw[0] != '[' {
 		return nil, false
 	}
+	list = make([]string, 0, 4)
 	for entry := range jsontext.Entries(raw) {
 		s, ok := jsontext.StringOf(entry)
 		if !ok && !absent(entry) {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -64,26 +65,28 @@ func (n *Notifications) derived(cb ingest.Callback) []string {
 	return n.derivedFor(body, cb)
 }
 
-// derivedFor is derived for a callback whose body is read.
-func (n *Notifications) derivedFor(body notification, cb ingest.Callback) []string {
+// derivedFor is derived for a callback whose body is read. Callers must not change the list.
+func (n *Notifications) derivedFor(body *notification, cb ingest.Callback) []string {
 	if len(n.TokenSecrets) == 0 {
 		return nil
+	}
+	if body.QueryParams == nil && len(cb.Query) == 0 && body.channel != "" {
+		return n.derivations.of(body.channel, n.TokenSecrets).all
 	}
 	channels := append(channelsOf(body), cb.Query.Get("channel"))
 	slices.Sort(channels)
 	var values []string
 	for _, channel := range slices.Compact(channels) {
 		if channel != "" {
-			values = append(values, n.derivations.of(channel, n.TokenSecrets)...)
+			values = append(values, n.derivations.of(channel, n.TokenSecrets).all...)
 		}
 	}
 	return values
 }
 
 // channelsOf returns the channels of a body: its own, and that of the notify URL whose query it echoes.
-func channelsOf(b notification) []string {
-	channel, _ := channelOf(b) // what is not one has no secrets
-	channels := []string{channel}
+func channelsOf(b *notification) []string {
+	channels := []string{b.channel} // what is not one has no secrets
 	for name, value := range jsontext.Members(b.QueryParams) {
 		if string(name) == "channel" {
 			named, _ := digits(value, "channel")
@@ -96,6 +99,9 @@ func channelsOf(b notification) []string {
 // Verify implements ingest.Source: the body's token proves the callback. Where Zoho sent none, the proof of the notify URL
 // does; it never stands in for a token that is wrong. Of a body that cannot be read as a whole, either is enough.
 func (n *Notifications) Verify(_ context.Context, cb ingest.Callback) error {
+	if cb.Body == nil { // it is not read yet
+		return n.verifyProof(cb.Query, "", "its body cannot be read")
+	}
 	body, err := parse(cb)
 	if err != nil {
 		if present, wrong := n.verifyToken(body); present && wrong == nil {
@@ -103,27 +109,26 @@ func (n *Notifications) Verify(_ context.Context, cb ingest.Callback) error {
 		}
 		return n.verifyProof(cb.Query, "", "its body cannot be read")
 	}
-	channel, err := channelOf(body)
-	if err != nil {
+	if body.invalid != nil {
 		return n.verifyProof(cb.Query, "", "its channel_id cannot be read")
 	}
 	present, err := n.verifyToken(body)
 	if !present {
-		return n.verifyProof(cb.Query, channel, "it has no token")
+		return n.verifyProof(cb.Query, body.channel, "it has no token")
 	}
 	return err
 }
 
 // verifyToken checks the token of a body against its channel; present is false where it is null or absent.
-func (n *Notifications) verifyToken(body notification) (present bool, err error) {
+func (n *Notifications) verifyToken(body *notification) (present bool, err error) {
 	token, present, err := tokenOf(body)
 	if err != nil {
 		return true, fmt.Errorf("%w: its token is not a string", ingest.ErrForged)
 	}
-	channel, err := channelOf(body)
-	if err != nil || !present {
-		return present, err
+	if body.invalid != nil || !present {
+		return present, body.invalid
 	}
+	channel := body.channel
 	own := n.Tokens.For(channel)
 	if len(own) == 0 && (channel == "" || len(n.TokenSecrets) == 0) {
 		return true, ingest.Claimed{Err: fmt.Errorf("%w: no token is configured for channel", ingest.ErrForged), ID: channel}
@@ -136,6 +141,9 @@ func (n *Notifications) verifyToken(body notification) (present bool, err error)
 
 // derives reports whether token is that of the channel under one of the secrets.
 func (n *Notifications) derives(token, channel string) bool {
+	if known := n.derivations.known(channel); known != nil {
+		return ingest.MatchesAny(token, known.tokens)
+	}
 	return slices.ContainsFunc(n.TokenSecrets, func(secret string) bool {
 		return ingest.MatchesAny(token, []string{channelToken(secret, channel)})
 	})
@@ -182,7 +190,7 @@ func (n *Notifications) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	if change.Operation, err = ingest.Operation(change.NativeOperation); err != nil {
 		return nil, err
 	}
-	if change.Channel, err = channelOf(body); err != nil {
+	if change.Channel, err = body.channel, body.invalid; err != nil {
 		return nil, err
 	}
 	if change.Channel == "" {
@@ -204,12 +212,23 @@ func (n *Notifications) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 // whatever the channel's version, so nothing is read from it.
 func collection(raw []byte, module string) string {
 	if uri, err := text(raw, "resource_uri"); err == nil {
+		if isPlainURL(uri) {
+			return uri
+		}
 		if u, err := url.Parse(uri); err == nil && (u.Path != "" || u.Host != "" || u.Opaque != "") {
 			u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment, u.User = "", false, "", "", nil
 			return u.String()
 		}
 	}
 	return notificationsPath + "/" + module
+}
+
+// isPlainURL reports whether text is a URL without a query whose host and path are unreserved characters alone: url.URL writes it as it is.
+func isPlainURL(text string) bool {
+	rest, found := strings.CutPrefix(text, "https://")
+	return found && rest != "" && rest[0] != '/' && !strings.ContainsFunc(rest, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && !strings.ContainsRune("/.-_~", r)
+	})
 }
 
 // serverTime reads server_time, milliseconds since 1970 in any notation, which distinguishes changes. Where it has

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -43,26 +44,40 @@ func derive(secret, text string) string {
 // maxDerivations bounds the channels in derivations.
 const maxDerivations = 1024
 
-// derivations caches the tokens and proofs of channels, which cost two HMACs for each secret; callbacks name few channels.
+// derivations caches the tokens and proofs of channels, which cost two HMACs for each secret; callbacks name few channels. Only those of
+// authenticated callbacks are added.
 type derivations struct {
 	mu       sync.Mutex
-	channels map[string][]string
+	channels map[string]*derived
 }
 
-// of returns the token and the proof of a channel under each secret. Callers must not change the list.
-func (d *derivations) of(channel string, secrets ingest.SecretList) []string {
+// derived are the tokens and proofs of a channel under each secret. Nobody changes them.
+type derived struct{ tokens, all []string }
+
+// known returns what is derived for a channel; nil if it is not in the cache.
+func (d *derivations) known(channel string) *derived {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if known, ok := d.channels[channel]; ok {
+	return d.channels[channel]
+}
+
+// of returns what is derived for a channel, and adds it to the cache.
+func (d *derivations) of(channel string, secrets ingest.SecretList) *derived {
+	if known := d.known(channel); known != nil {
 		return known
 	}
-	var values []string
+	made := &derived{}
 	for _, secret := range secrets {
-		values = append(values, channelToken(secret, channel), channelProof(secret, channel))
+		token := channelToken(secret, channel)
+		made.tokens = append(made.tokens, token)
+		made.all = append(made.all, token, channelProof(secret, channel))
 	}
+	made.all = slices.Clip(made.all) // it is handed out
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.channels == nil || len(d.channels) >= maxDerivations {
-		d.channels = map[string][]string{}
+		d.channels = map[string]*derived{}
 	}
-	d.channels[channel] = values
-	return values
+	d.channels[channel] = made
+	return made
 }

@@ -21,6 +21,7 @@ type blockFiles struct {
 	index    int       // its number; -1: none yet
 	listed   time.Time // modification time of the folder when all its entries were synced
 	unsynced bool      // the folder has entries that are not on the disk yet
+	names    names     // whether that must be looked up again
 
 	replaced *os.File  // the block that was current before another file took its name
 	size     int64     // of it
@@ -36,6 +37,18 @@ const absence = time.Second
 
 // sync syncs every block that may hold new messages to disk.
 func (b *blockFiles) sync() error {
+	if !b.names.same(b.current) {
+		return b.syncNamed()
+	}
+	if err := b.checkReplaced(); err != nil {
+		return err
+	}
+	return b.syncCurrent()
+}
+
+// syncNamed is sync that finds the blocks by their names.
+func (b *blockFiles) syncNamed() error {
+	b.names.begin(b.folder)
 	info, err := os.Stat(b.folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return b.vanished("the stream's folder %s is gone", b.folder)
@@ -56,8 +69,8 @@ func (b *blockFiles) sync() error {
 		if err := b.checkDropped(len(newer) > 0); err != nil {
 			return err
 		}
-	} else if err := b.flush(b.current); err != nil {
-		return fmt.Errorf("sync block %d: %w", b.index, err)
+	} else if err := b.syncCurrent(); err != nil {
+		return err
 	}
 	if err := b.follow(newer); err != nil {
 		return err
@@ -65,6 +78,15 @@ func (b *blockFiles) sync() error {
 	b.missed, b.listed = time.Time{}, info.ModTime()
 	if time.Since(b.listed) < settled {
 		b.listed = time.Time{} // list it again next time
+	}
+	b.names.end(info)
+	return nil
+}
+
+// syncCurrent syncs the current block to disk.
+func (b *blockFiles) syncCurrent() error {
+	if err := b.flush(b.current); err != nil {
+		return fmt.Errorf("sync block %d: %w", b.index, err)
 	}
 	return nil
 }
@@ -79,8 +101,8 @@ func (b *blockFiles) follow(newer []int) error {
 		case err != nil:
 			return err
 		}
-		if err := b.flush(b.current); err != nil {
-			return fmt.Errorf("sync block %d: %w", index, err)
+		if err := b.syncCurrent(); err != nil {
+			return err
 		}
 	}
 	if !b.unsynced {
@@ -221,6 +243,7 @@ func (b *blockFiles) close() error {
 		}
 	}
 	b.current, b.replaced = nil, nil
+	b.names.close()
 	return err
 }
 

@@ -26,7 +26,6 @@ type Committer struct {
 	mu      sync.Mutex
 	next    *group // gathers while the one before it is synced; nil: no caller waits
 	syncing bool
-	busy    int            // callers in the last group
 	delay   error          // why the sync in progress is repeated; nil: it is not
 	failed  error          // why it is unknown what is on disk; nil: it is known
 	syncer  sync.WaitGroup // the goroutine that syncs
@@ -35,18 +34,10 @@ type Committer struct {
 // group is the callers that share a sync.
 type group struct {
 	done    chan struct{}
-	callers int  // that publish
 	waiting int  // that have not left
 	all     bool // sync the whole stream, not only new messages
 	err     error
 }
-
-// gatherFrom is the number of callers from which a sync waits gatherTime for more callers: a sync takes about as long, and a lone
-// caller never waits.
-const (
-	gatherFrom = 48
-	gatherTime = 500 * time.Microsecond
-)
 
 // repeatFirst is the first pause before a sync that lost nothing is repeated; pauses double up to repeatMost.
 const (
@@ -71,18 +62,36 @@ func (e lateError) Unwrap() []error { return []error{e.cause, e.delay} }
 
 // Commit returns when all that the stream acknowledged before the call would survive a power cut. A sync that lost nothing is
 // repeated until ctx ends, and the next call may succeed. Any other error is final.
-func (c *Committer) Commit(ctx context.Context) error { return c.wait(ctx, group{callers: 1}) }
+func (c *Committer) Commit(ctx context.Context) error { return c.wait(ctx, false) }
 
 // CommitAll is Commit for a deletion inside the stream, after which the server may have rewritten any block.
 func (c *Committer) CommitAll(ctx context.Context) error {
-	return c.wait(ctx, group{callers: 1, all: true})
+	return c.wait(ctx, true)
 }
 
-// Ready returns nil when Commit would succeed now.
-func (c *Committer) Ready(ctx context.Context) error { return c.wait(ctx, group{}) }
+// CommitHere is Commit in the goroutine of its caller, unless a sync is in progress: it costs a lone caller no change of goroutines, and
+// returns only when its sync ends, even if ctx ends before.
+func (c *Committer) CommitHere(ctx context.Context) error {
+	c.mu.Lock()
+	if c.failed != nil || c.syncing {
+		c.mu.Unlock()
+		return c.Commit(ctx)
+	}
+	c.syncing = true
+	c.mu.Unlock()
+	err := c.sync(&group{}, func() bool { return ctx.Err() != nil })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.next == nil {
+		c.syncing = false
+	} else {
+		c.syncer.Go(c.syncGroups)
+	}
+	return err
+}
 
-// wait adds one to the next group, and returns when that is synced or ctx ends.
-func (c *Committer) wait(ctx context.Context, one group) error {
+// wait joins the next group, and returns when that is synced or ctx ends.
+func (c *Committer) wait(ctx context.Context, all bool) error {
 	c.mu.Lock()
 	if c.failed != nil {
 		defer c.mu.Unlock()
@@ -93,7 +102,7 @@ func (c *Committer) wait(ctx context.Context, one group) error {
 		g = &group{done: make(chan struct{})}
 		c.next = g
 	}
-	g.callers, g.waiting, g.all = g.callers+one.callers, g.waiting+1, g.all || one.all
+	g.waiting, g.all = g.waiting+1, g.all || all
 	if !c.syncing {
 		c.syncing = true
 		c.syncer.Go(c.syncGroups)
@@ -117,10 +126,7 @@ func (c *Committer) syncGroups() {
 		if g == nil {
 			return
 		}
-		if c.Synced != nil && g.callers > 0 {
-			c.Synced(g.callers)
-		}
-		g.err = c.sync(g)
+		g.err = c.sync(g, func() bool { return c.left(g) })
 		close(g.done)
 	}
 }
@@ -129,24 +135,16 @@ func (c *Committer) syncGroups() {
 func (c *Committer) take() *group {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.next != nil && c.busy >= gatherFrom {
-		c.mu.Unlock()
-		time.Sleep(gatherTime)
-		c.mu.Lock()
-	}
 	g := c.next
 	c.next, c.syncing = nil, g != nil
-	if g != nil {
-		c.busy = g.callers
-	}
 	return g
 }
 
-// sync syncs for a group. It repeats attempts that lost nothing while a caller waits.
-func (c *Committer) sync(g *group) error {
+// sync syncs for a group. It repeats attempts that lost nothing until all callers have left.
+func (c *Committer) sync(g *group, left func() bool) error {
 	for pause := repeatFirst; ; pause = min(2*pause, repeatMost) {
 		err := c.attempt(g)
-		if c.settle(err) || c.left(g) {
+		if c.settle(err) || left() {
 			return err
 		}
 		time.Sleep(pause)
@@ -205,7 +203,6 @@ func (c *Committer) Close() error {
 type Options struct {
 	Holds  func(sequence uint64) (bool, error) // reports whether the stream holds a message
 	Broken chan<- string                       // receives the first final error
-	Synced func(callers int)                   // called for each group that is synced
 }
 
 // openTimeout bounds how long the first sync of a stream is repeated if it fails without losing anything.
@@ -219,7 +216,7 @@ func OpenCommitter(dir, stream string, options Options) (*Committer, error) {
 	c := &Committer{Options: options, files: blockFiles{folder: blocksOf(dir, stream), flush: flush, holds: options.Holds, index: -1}}
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
 	defer cancel()
-	if err := c.Ready(ctx); err != nil { // not Commit: no callback waits for it
+	if err := c.Commit(ctx); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil

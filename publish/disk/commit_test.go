@@ -165,3 +165,40 @@ func TestCommitRemembersALateFailure(t *testing.T) {
 		}
 	}
 }
+
+// Those who come while another one syncs in its own goroutine share the next sync, which begins when that one has ended.
+func TestCommitHereHandsOver(t *testing.T) {
+	c, _, _ := committer(t)
+	hang, begun := make(chan struct{}), make(chan struct{}, 16)
+	c.files.flush = func(file *os.File) error {
+		begun <- struct{}{}
+		<-hang
+		return flush(file)
+	}
+	results := make(chan error)
+	go func() { results <- c.CommitHere(t.Context()) }()
+	<-begun
+	for range 3 {
+		go func() { results <- c.CommitHere(t.Context()) }()
+		go func() { results <- c.CommitAll(t.Context()) }()
+	}
+	for waiting := 0; waiting < 6; {
+		c.mu.Lock()
+		if c.next != nil {
+			waiting = c.next.waiting
+		}
+		c.mu.Unlock()
+	}
+	if len(begun) > 0 {
+		t.Error("two syncs at a time")
+	}
+	close(hang)
+	for range 7 {
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
+	}
+	if err := c.Close(); err != nil || len(begun) < 2 {
+		t.Errorf("%d syncs began: %v", len(begun), err)
+	}
+}

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"fmt"
@@ -68,4 +69,47 @@ func checkRecord(block string, want uint64) error {
 		err = fmt.Errorf("the last message in %s has sequence %d, not %d", block, got, want)
 	}
 	return err
+}
+
+// FirstSequences returns the sequences of the first messages in the blocks of a stream of the server whose folder is dir, in the order of
+// the blocks, up to a sequence. It leaves out a block of which that cannot be said.
+func FirstSequences(dir, stream string, upto uint64) (firsts []uint64, err error) {
+	b := blockFiles{folder: blocksOf(dir, stream), index: -1}
+	indexes, err := b.newer()
+	if err != nil {
+		return nil, err
+	}
+	for _, index := range indexes {
+		first := firstSequence(filepath.Join(b.folder, blockName(index)))
+		if first > upto {
+			break
+		}
+		if first > 0 {
+			firsts = append(firsts, first)
+		}
+	}
+	return firsts, nil
+}
+
+// firstSequence returns the sequence of the first message in a block, deleted or not; 0: it is not known.
+func firstSequence(path string) uint64 {
+	file, err := os.Open(path)
+	if err != nil {
+		return 0 // the server has removed it meanwhile
+	}
+	defer func() { _ = file.Close() }()
+	records := bufio.NewReader(file)
+	for {
+		head, err := records.Peek(recordHeader)
+		if err != nil {
+			return 0
+		}
+		if sequence := binary.LittleEndian.Uint64(head[4:]); sequence&noMessage == 0 {
+			return sequence
+		}
+		size := binary.LittleEndian.Uint32(head) &^ withHeaders
+		if _, err := records.Discard(int(size)); err != nil || size < recordHeader {
+			return 0
+		}
+	}
 }

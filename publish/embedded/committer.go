@@ -7,18 +7,12 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/publish/disk"
 )
 
-// Committer returns a Committer of a stream of the server, when everything that the stream holds is on disk. Its syncs are counted in
-// metrics, unless these are nil.
-func (s *Server) Committer(stream string, metrics *publish.Metrics) (*disk.Committer, error) {
-	options := disk.Options{Holds: s.holds(stream), Broken: s.broken}
-	if metrics != nil {
-		options.Synced = metrics.Synced
-	}
-	return disk.OpenCommitter(s.config.Dir, stream, options)
+// Committer returns a Committer of a stream of the server, when everything that the stream holds is on disk.
+func (s *Server) Committer(stream string) (*disk.Committer, error) {
+	return disk.OpenCommitter(s.config.Dir, stream, disk.Options{Holds: s.holds(stream), Broken: s.broken})
 }
 
 // holdsTimeout bounds the question whether a stream holds a message.

@@ -34,7 +34,7 @@ func openStream(t *testing.T, config jetstream.StreamConfig) (*disk.Committer, j
 	config.Name, config.Subjects, config.Storage = "CRM", []string{"crm.>"}, jetstream.FileStorage
 	stream, err := conn.JetStream().CreateStream(t.Context(), config)
 	must(t, err)
-	c, err := server.Committer("CRM", nil)
+	c, err := server.Committer("CRM")
 	must(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	return c, stream, func(bytes int) {

@@ -32,6 +32,11 @@ func (s *Server) Broken() <-chan string { return s.broken }
 
 // Open starts the embedded server and returns when its streams are recovered and it accepts connections.
 func Open(ctx context.Context, config Config) (*Server, error) {
+	if written, err := disk.Reindex(config.Dir); err != nil {
+		config.Log.Warn("the server reads whole streams, because their indexes cannot be written", "error", err)
+	} else if len(written) > 0 {
+		config.Log.Info("streams were indexed again, because the bridge was killed", "streams", written)
+	}
 	opts := &server.Options{
 		ServerName: "crm-bridge", NoSigs: true, NoLog: true,
 		JetStream: true, StoreDir: config.Dir, DisableJetStreamBanner: true,

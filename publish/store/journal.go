@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/disk"
 	"github.com/crm-bridge/crm-bridge/publish/embedded"
 )
 
@@ -54,15 +55,18 @@ func (j *journal) wire(ctx context.Context, s *EventStore, metrics *publish.Metr
 	if _, err := j.ensure(ctx, j.Config.refused()); err != nil {
 		return err
 	}
-	onward, aside, err := j.openCommitters(ctx, stream, j.refusedStream(), metrics)
+	onward, aside, err := j.openCommitters(ctx, stream, j.refusedStream())
 	if err != nil {
 		return err
 	}
 	j.promise = describe(stream, j.serves.Dir, j.serves.Sync)
 	s.publisher = &publish.Publisher{
-		Conn: j.conn, Stream: j.Stream, Journal: stream.Name, Prefix: j.Prefix, Mode: j.Mode, MaxBytes: stream.MaxBytes, Metrics: metrics, Commit: onward.commit,
+		Conn: j.conn, Stream: j.Stream, Journal: stream.Name, Prefix: j.Prefix, Mode: j.Mode, MaxBytes: stream.MaxBytes, Metrics: metrics, Commit: onward.here,
 	}
-	journal := &publish.Journal{Conn: j.conn, Stream: stream.Name, Commit: onward.commit}
+	journal := &publish.Journal{
+		Conn: j.conn, Stream: stream.Name, Commit: onward.commit, MaxSettled: stream.MaxBytes / 8,
+		Blocks: func(upto uint64) ([]uint64, error) { return disk.FirstSequences(j.serves.Dir, stream.Name, upto) },
+	}
 	s.Refused = &publish.Refused{
 		Journal: journal, Shelf: publish.Shelf{Stream: j.refusedStream(), Reach: j.reach, CommitAll: aside.all}, Conn: j.conn, Commit: aside.commit,
 	}

@@ -66,11 +66,11 @@ func (l *local) ensure(ctx context.Context, config publish.StreamConfig) (publis
 // commits reports whether Committers sync streams; else the server does, or nothing.
 func (l *local) commits() bool { return l.serves.Sync == embedded.Sync{} }
 
-// onDisk syncs a stream, after an acknowledgement and after a deletion.
-type onDisk struct{ commit, all publish.Commit }
+// onDisk syncs a stream: after an acknowledgement, for a caller that waits for nothing else meanwhile, and after a deletion.
+type onDisk struct{ commit, here, all publish.Commit }
 
 // openCommitters returns what syncs a stream that takes events, and the one beside it.
-func (l *local) openCommitters(ctx context.Context, stream publish.Stream, beside string, metrics *publish.Metrics) (first, second onDisk, err error) {
+func (l *local) openCommitters(ctx context.Context, stream publish.Stream, beside string) (first, second onDisk, err error) {
 	// Only now: when a server deletes its last stream it also removes the folder of all streams, which the next one needs.
 	if err = l.checkLayout(ctx); err != nil {
 		return first, second, err
@@ -78,22 +78,22 @@ func (l *local) openCommitters(ctx context.Context, stream publish.Stream, besid
 	if l.commits() && (stream.Packed || stream.Memory) {
 		return first, second, fmt.Errorf("BRIDGE_SYNC=commit needs stream %s in files and uncompressed: set BRIDGE_SYNC=server", stream.Name)
 	}
-	if first, err = l.committer(stream.Name, metrics); err == nil {
-		second, err = l.committer(beside, nil)
+	if first, err = l.committer(stream.Name); err == nil {
+		second, err = l.committer(beside)
 	}
 	return first, second, err
 }
 
-func (l *local) committer(stream string, metrics *publish.Metrics) (onDisk, error) {
+func (l *local) committer(stream string) (onDisk, error) {
 	if !l.commits() {
 		return onDisk{}, nil
 	}
-	committer, err := l.server.Committer(stream, metrics)
+	committer, err := l.server.Committer(stream)
 	if err != nil {
 		return onDisk{}, err
 	}
 	l.committers = append(l.committers, committer)
-	return onDisk{committer.Commit, committer.CommitAll}, nil
+	return onDisk{committer.Commit, committer.CommitHere, committer.CommitAll}, nil
 }
 
 // checkLayout checks that the store has the layout that a Committer expects. Where it has not, the server is opened again,
@@ -116,7 +116,7 @@ func (l *local) checkLayout(ctx context.Context) error {
 // ready returns nil when the disk would take an event now.
 func (l *local) ready(ctx context.Context) error {
 	for _, committer := range l.committers {
-		if err := committer.Ready(ctx); err != nil {
+		if err := committer.Commit(ctx); err != nil {
 			return err
 		}
 	}

@@ -32,12 +32,12 @@ func openStandalone(ctx context.Context, s *EventStore, c *streams, metrics *pub
 	if _, err := l.ensure(asking, c.quarantine()); err != nil {
 		return err
 	}
-	events, aside, err := l.openCommitters(asking, stream, c.quarantineStream(), metrics)
+	events, aside, err := l.openCommitters(asking, stream, c.quarantineStream())
 	if err != nil {
 		return err
 	}
 	s.publisher = &publish.Publisher{
-		Conn: l.conn, Stream: c.Stream, Prefix: c.Prefix, Mode: c.Mode, MaxBytes: stream.MaxBytes, Metrics: metrics, Commit: events.commit,
+		Conn: l.conn, Stream: c.Stream, Prefix: c.Prefix, Mode: c.Mode, MaxBytes: stream.MaxBytes, Metrics: metrics, Commit: events.here,
 	}
 	e.promise = describe(stream, serves.Dir, l.serves.Sync)
 	s.URL, s.Replica = l.server.ClientURL(), "embedded"
@@ -63,7 +63,7 @@ func (e *standalone) State(ctx context.Context) (*publish.Bucket, error) {
 	if err := state.Open(ctx); err != nil {
 		return nil, err
 	}
-	bucket, err := e.committer("KV_"+state.Name, nil)
+	bucket, err := e.committer("KV_" + state.Name)
 	state.Commit = bucket.all // a value takes the place of an older one, somewhere inside
 	return state, err
 }

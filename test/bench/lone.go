@@ -8,14 +8,9 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
-)
 
-// lone is the latencies of a single caller on an idle machine: medians.
-type lone struct {
-	sync    time.Duration // 1 KiB appended to a file, and fdatasync
-	publish time.Duration // a publish to a NATS server in the same process, and fdatasync of the stream's block
-	always  time.Duration // a publish to one with SyncAlways
-}
+	"github.com/crm-bridge/crm-bridge/test/bench/floor"
+)
 
 // times is how many measurements a median is of.
 const times = 400
@@ -35,11 +30,11 @@ func (p plan) publishAlone(ctx context.Context) (l lone, err error) {
 		return l, err
 	}
 	defer func() { _ = file.Close() }()
-	if l.sync, err = median(func() error {
+	if l.sync, err = medianOf(func() error {
 		if _, err := file.Write(make([]byte, 1024)); err != nil {
 			return err
 		}
-		return datasync(file)
+		return floor.Datasync(file)
 	}); err != nil {
 		return l, err
 	}
@@ -52,7 +47,7 @@ func (p plan) publishAlone(ctx context.Context) (l lone, err error) {
 
 // publishing returns how long one fsynced publish takes.
 func publishing(ctx context.Context, dir string, always bool) (time.Duration, error) {
-	s, err := openNATS(dir, always)
+	s, err := floor.OpenNATS(dir, always)
 	if err != nil {
 		return 0, err
 	}
@@ -60,37 +55,37 @@ func publishing(ctx context.Context, dir string, always bool) (time.Duration, er
 		s.Shutdown()
 		s.WaitForShutdown()
 	}()
-	conn, js, err := connect(ctx, s, false)
+	conn, js, err := floor.Connect(ctx, s, false)
 	if err != nil {
 		return 0, err
 	}
 	defer conn.Close()
 	event := bytes.Repeat([]byte("x"), eventSize)
 	publish := func() error {
-		_, err := js.Publish(ctx, eventSubject, event)
+		_, err := js.Publish(ctx, floor.Subject, event)
 		return err
 	}
 	if err := publish(); err != nil {
 		return 0, err
 	}
 	if always {
-		return median(publish)
+		return medianOf(publish)
 	}
-	block, err := os.OpenFile(filepath.Join(dir, "jetstream", "$G", "streams", "CRM", "msgs", "1.blk"), os.O_RDWR, 0)
+	block, err := os.OpenFile(floor.Block(dir, 1), os.O_RDWR, 0)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = block.Close() }()
-	return median(func() error {
+	return medianOf(func() error {
 		if err := publish(); err != nil {
 			return err
 		}
-		return datasync(block)
+		return floor.Datasync(block)
 	})
 }
 
-// median calls do many times, one after the other, and returns the median of its durations.
-func median(do func() error) (time.Duration, error) {
+// medianOf calls do many times, one after the other, and returns the median of its durations.
+func medianOf(do func() error) (time.Duration, error) {
 	all := make([]time.Duration, times)
 	for i := range all {
 		began := time.Now()

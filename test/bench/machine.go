@@ -14,11 +14,11 @@ import (
 type fact struct{ name, value string }
 
 // machine describes the machine, and the versions of the programs.
-func machine(ctx context.Context, p plan) []fact {
+func machine(ctx context.Context, dir string) []fact {
 	return []fact{
 		{"processor", fmt.Sprintf("%s, %d cores, shared by the server and the load", processor(), runtime.NumCPU())},
 		{"system", runtime.GOOS + "/" + runtime.GOARCH + kernel()},
-		{"file system of the data", fileSystem(p.dir)},
+		{"file system of the data", fileSystem(dir)},
 		{"Go", runtime.Version()},
 		{"nats-server", server.VERSION},
 		{"crm-bridge", revision(ctx)},

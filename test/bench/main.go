@@ -8,18 +8,15 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
-	"time"
+
+	"github.com/crm-bridge/crm-bridge/test/bench/floor"
 )
 
 func main() {
@@ -31,97 +28,38 @@ func main() {
 	}
 }
 
-// plan is what a run measures.
-type plan struct {
-	subjects    []subject
-	connections []int
-	rounds      int
-	warm, load  time.Duration
-	dir         string // that contains the folders of the servers
-	program     string // the built bridge
-	callback    callback
+// hidden are commands of this program that it starts itself.
+var hidden = map[string]func(ctx context.Context, args []string) error{
+	"floor":  floor.Serve,
+	"remote": floor.Remote,
 }
 
 func run(ctx context.Context, args []string) (err error) {
 	if len(args) > 0 && hidden[args[0]] != nil {
 		return hidden[args[0]](ctx, args[1:])
 	}
-	p, page, err := parse(args)
+	c, err := parse(args)
 	if err != nil {
 		return err
 	}
-	if p.dir, err = os.MkdirTemp(p.dir, "crm-bridge-bench-"); err != nil {
+	if c.dir, err = os.MkdirTemp(c.dir, "crm-bridge-bench-"); err != nil {
 		return fmt.Errorf("-dir: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(p.dir)) }()
-	p.program = filepath.Join(p.dir, "crm-bridge")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", p.program, "./cmd/crm-bridge").CombinedOutput(); err != nil {
-		return fmt.Errorf("build: %w: %s", err, out)
+	defer func() { err = errors.Join(err, os.RemoveAll(c.dir)) }()
+	if err := c.build(ctx, slices.Contains(c.parts, partProfile)); err != nil {
+		return err
 	}
-	seen, err := p.measure(ctx, os.Stderr)
+	seen, err := c.measure(ctx, os.Stderr)
 	if err != nil {
 		return err
 	}
+	if c.smoke {
+		return smoke(os.Stdout, seen)
+	}
 	var text strings.Builder
-	describe(ctx, &text, p, seen)
-	if _, err := io.WriteString(os.Stdout, text.String()); err != nil || page == "" {
+	describe(ctx, &text, c.plan, seen)
+	if _, err := io.WriteString(os.Stdout, text.String()); err != nil || c.page == "" {
 		return err
 	}
-	return rewrite(page, text.String())
-}
-
-// parse reads the flags.
-func parse(args []string) (p plan, page string, err error) {
-	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.DurationVar(&p.load, "duration", 3*time.Second, "load of each measurement, after a warm-up")
-	flags.DurationVar(&p.warm, "warm", 700*time.Millisecond, "warm-up before each measurement")
-	flags.IntVar(&p.rounds, "rounds", 3, "measurements of each subject with each number of connections")
-	connections := flags.String("connections", "1,64,256", "connections that send at once")
-	names := flags.String("subjects", "", "comma-separated names of what to measure; all: "+strings.Join(namesOf(subjects), ", ")+"; default: "+strings.Join(namesOf(usual()), ", "))
-	kind := flags.String("callback", callbacks[0].name, "what to send: notification or webhook")
-	flags.StringVar(&page, "write", "", "page whose generated part to rewrite, such as docs/performance.md")
-	flags.StringVar(&p.dir, "dir", "", "folder on the disk to measure; default: the one for temporary files")
-	if err := flags.Parse(args); err != nil {
-		return p, "", err
-	}
-	if p.rounds < 1 || p.load <= 0 {
-		return p, "", errors.New("-rounds and -duration must be positive")
-	}
-	for _, word := range splitList(*connections) {
-		n, err := strconv.Atoi(word)
-		if err != nil || n < 1 || n > 2000 {
-			return p, "", fmt.Errorf("-connections: %q is not a number from 1 to 2000", word)
-		}
-		p.connections = append(p.connections, n)
-	}
-	if p.callback, err = named(*kind); err != nil {
-		return p, "", err
-	}
-	p.subjects, err = choose(*names)
-	return p, page, err
-}
-
-// choose returns the subjects in a list of names, in the order of the table; the usual ones if it is empty.
-func choose(list string) ([]subject, error) {
-	if list == "" {
-		return usual(), nil
-	}
-	names := splitList(list)
-	if list == "all" {
-		names = namesOf(subjects)
-	}
-	for _, name := range names {
-		if !slices.Contains(namesOf(subjects), name) {
-			return nil, fmt.Errorf("-subjects: unknown subject %q; use %s", name, strings.Join(namesOf(subjects), ", "))
-		}
-	}
-	return slices.DeleteFunc(slices.Clone(subjects), func(s subject) bool { return !slices.Contains(names, s.name) }), nil
-}
-
-func splitList(list string) []string {
-	words := strings.Split(list, ",")
-	for i := range words {
-		words[i] = strings.TrimSpace(words[i])
-	}
-	return words
+	return generated.Rewrite(c.page, text.String())
 }

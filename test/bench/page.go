@@ -2,31 +2,29 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"strings"
+	"io"
+
+	"github.com/crm-bridge/crm-bridge/test/bench/report"
 )
 
-// The marks around the part of a page that is generated.
-const (
-	pageBegin = "<!-- measured by go run ./test/bench -write docs/performance.md: do not edit -->\n"
-	pageEnd   = "<!-- end of what was measured -->\n"
-)
-
-// rewrite replaces the text between the marks of a page.
-func rewrite(path, text string) error {
-	page, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("-write: %w", err)
-	}
-	fresh, ok := between(string(page), text)
-	if !ok {
-		return fmt.Errorf("-write: %s has no lines %q and %q", path, strings.TrimSpace(pageBegin), strings.TrimSpace(pageEnd))
-	}
-	return os.WriteFile(path, []byte(fresh), 0o644) //nolint:gosec // a page of the documentation
+// generated is the part of docs/performance.md that this program writes.
+var generated = report.Part{
+	Begin: "<!-- measured by make bench-page: do not edit -->\n",
+	End:   "<!-- end of what was measured -->\n",
 }
 
-func between(page, text string) (string, bool) {
-	before, rest, begins := strings.Cut(page, pageBegin)
-	_, after, ends := strings.Cut(rest, pageEnd)
-	return before + pageBegin + "\n" + text + "\n" + pageEnd + after, begins && ends
+// page writes a run as Markdown.
+type page struct {
+	plan
+	*results
+	to io.Writer
+}
+
+func (p page) write(format string, args ...any) { _, _ = fmt.Fprintf(p.to, format, args...) }
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
 }

@@ -2,97 +2,103 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"slices"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/test/bench/report"
 )
 
 // describe writes a run as Markdown: the machine, the results of each subject, and the targets.
 func describe(ctx context.Context, to io.Writer, p plan, r *results) {
-	write := func(format string, args ...any) { _, _ = fmt.Fprintf(to, format, args...) }
-	write("Measured on %s, on this machine:\n\n", r.began.UTC().Format("2006-01-02"))
-	for _, fact := range machine(ctx, p) {
-		write("- %s: %s\n", fact.name, fact.value)
-	}
-	write("- 1 KiB appended to a file and fdatasync: %s\n", spreadOf(r.lone, func(l lone) float64 { return ms(l.sync) }).with("%.2f", " ms"))
-	write("- the callback: a %s, whose body has %d bytes\n", p.callback.name, len(body))
-	write("\nEvery cell is the median of %s of %s each, after a warm-up of %s, followed by the minimum and the maximum.\n", plural(p.rounds, "round"), p.load, p.warm)
-	write("\n| subject | its answers wait for |\n|---|---|\n")
-	for _, s := range p.subjects {
-		write("| `%s` | %s |\n", s.name, s.means)
-	}
+	all := page{p, r, to}
+	all.begin(ctx)
 	for _, connections := range p.connections {
-		write("\n### %s\n\n", plural(connections, "connection"))
-		write("| subject | requests/s | p50 ms | p99 ms | server CPU µs/request | peak RSS MB | bytes on disk/event |\n|---|---|---|---|---|---|---|\n")
-		refused, ids, own := 0, 0, []time.Duration{}
-		for _, s := range p.subjects {
-			all := r.measured[s.name][connections]
-			cell := func(verb string, of func(measurement) float64) string { return spreadOf(all, of).with(verb, "") }
-			write("| `%s` | %s | %s | %s | %s | %s | %s |\n", s.name,
-				cell("%.0f", func(m measurement) float64 { return m.rate }),
-				cell("%.2f", func(m measurement) float64 { return ms(m.p50) }),
-				cell("%.2f", func(m measurement) float64 { return ms(m.p99) }),
-				cell("%.0f", func(m measurement) float64 { return us(m.cpu) }),
-				cell("%.0f", func(m measurement) float64 { return mb(m.peak) }),
-				cell("%.0f", func(m measurement) float64 { return m.disk }))
-			for _, m := range all {
-				refused += m.refused
-				own = append(own, m.own)
-				if s.name == committed {
-					ids = max(ids, m.ids)
-				}
-			}
+		if slices.Contains(p.parts, partTable) {
+			all.table(many(connections))
 		}
-		write("\n%s not answered with 200. The load took %s µs of CPU a request. `%s` had at most %s in the duplicates window.\n",
-			plural(refused, "request"), spreadOf(own, us).with("%.0f", ""), committed, plural(ids, "id"))
 	}
-	write("\n### A single caller, and an idle bridge\n\n| | |\n|---|---|\n")
-	write("| one publish, and fdatasync of the stream's block, p50 | %s |\n", spreadOf(r.lone, func(l lone) float64 { return ms(l.publish) }).with("%.2f", " ms"))
-	write("| one publish with SyncAlways, p50 | %s |\n", spreadOf(r.lone, func(l lone) float64 { return ms(l.always) }).with("%.2f", " ms"))
-	write("| RSS of an idle bridge after %s | %s |\n", restTime, spreadOf(r.idle, mb).with("%.0f", " MB"))
-	write("\n### Targets\n\n")
-	write("| of `%s` | target | this run | |\n|---|---|---|---|\n", committed)
-	for _, t := range targets {
-		have := t.of(r)
-		write("| %s | %s | %s | %s |\n", t.says, t.wants(), have.with(t.verb, t.unit), t.verdict(have))
+	all.compare()
+	all.alone()
+	all.bodies()
+	all.records()
+	judge(to, r)
+	all.profile()
+}
+
+func (p page) begin(ctx context.Context) {
+	p.write("Measured on %s, on this machine:\n\n", p.began.UTC().Format("2006-01-02"))
+	for _, fact := range machine(ctx, p.dir) {
+		p.write("- %s: %s\n", fact.name, fact.value)
+	}
+	if len(p.lone) > 0 {
+		p.write("- 1 KiB appended to a file and fdatasync: %s\n", report.SpreadOf(p.lone, func(l lone) float64 { return ms(l.sync) }).With("%.2f", " ms"))
+	}
+	p.write("- the callback: a %s, whose body has %d bytes\n", p.callback.name, len(many(1).body()))
+	p.write("\nEvery cell is the median of %s of %s each, after a warm-up of %s, followed by the minimum and the maximum.\n", plural(p.rounds, "round"), p.load, p.warm)
+	if !slices.Contains(p.parts, partTable) {
+		return
+	}
+	p.write("\n| subject | its answers wait for |\n|---|---|\n")
+	for _, s := range p.subjects {
+		p.write("| `%s` | %s |\n", s.name, s.means)
 	}
 }
 
-// spread is the range of a figure over several rounds.
-type spread struct{ least, middle, greatest float64 }
-
-// spreadOf returns the spread of a figure over all rounds; it is unknown without rounds, or if all are 0.
-func spreadOf[T any](rounds []T, of func(T) float64) spread {
-	if len(rounds) == 0 {
-		return spread{}
+// table shows all subjects under one workload.
+func (p page) table(w workload) {
+	p.write("\n### %s\n\n", plural(w.connections, "connection"))
+	p.write("| subject | requests/s | p50 ms | p99 ms | server CPU µs/request | peak RSS MB | bytes on disk/event |\n|---|---|---|---|---|---|---|\n")
+	refused, own := 0, []time.Duration{}
+	for _, s := range p.subjects {
+		all := p.measured[cell{s.name, w}]
+		column := func(verb string, of func(measurement) float64) string { return report.SpreadOf(all, of).With(verb, "") }
+		p.write("| `%s` | %s | %s | %s | %s | %s | %s |\n", s.name, column("%.0f", rate), column("%.2f", p50),
+			column("%.2f", func(m measurement) float64 { return ms(m.p99) }), column("%.0f", cpu), column("%.0f", peak),
+			column("%.0f", func(m measurement) float64 { return m.disk }))
+		for _, m := range all {
+			refused += m.refused
+			own = append(own, m.own)
+		}
 	}
-	values := make([]float64, len(rounds))
-	for i, round := range rounds {
-		values[i] = of(round)
+	ids := report.SpreadOf(p.measured[cell{committed, w}], func(m measurement) float64 { return float64(m.ids) })
+	p.write("\n%s not answered with 200. The load took %s µs of CPU a request.", plural(refused, "request"), report.SpreadOf(own, us).With("%.0f", ""))
+	if ids.Known() {
+		p.write(" `%s` had at most %.0f ids in the duplicates window.", committed, ids.Greatest)
 	}
-	slices.Sort(values)
-	middle := (values[(len(values)-1)/2] + values[len(values)/2]) / 2
-	return spread{values[0], middle, values[len(values)-1]}
+	p.write("\n")
 }
 
-func (s spread) known() bool { return s != spread{} }
-
-// with formats a spread with a verb for its numbers and a unit after its median.
-func (s spread) with(verb, unit string) string {
-	if !s.known() {
-		return "–"
+// compare shows what other builds reach of commit, round by round.
+func (p page) compare() {
+	begun := false
+	for _, s := range p.subjects {
+		if !s.bridge || s.file == "" {
+			continue
+		}
+		for _, t := range p.tests() {
+			if t.subject.name != s.name || len(p.measured[cell{committed, t.workload}]) == 0 {
+				continue
+			}
+			if !begun {
+				p.write("\n### Other builds / `%s`\n\n| build | workload | requests/s | CPU a request | p50 | peak RSS |\n|---|---|---|---|---|---|\n", committed)
+				begun = true
+			}
+			column := func(of func(measurement) float64) string {
+				return p.ratio(cell{s.name, t.workload}, cell{committed, t.workload}, of).With("%.3f", "")
+			}
+			p.write("| `%s` | %s | %s | %s | %s | %s |\n", s.name, t.workload, column(rate), column(cpu), column(p50), column(peak))
+		}
 	}
-	return fmt.Sprintf(verb+"%s ("+verb+"–"+verb+")", s.middle, unit, s.least, s.greatest)
 }
 
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-func us(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
-func mb(bytes int64) float64     { return float64(bytes) / 1e6 }
-
-func plural(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
+// alone shows a single caller, and an idle bridge.
+func (p page) alone() {
+	if len(p.lone) == 0 {
+		return
 	}
-	return fmt.Sprintf("%d %ss", n, word)
+	p.write("\n### A single caller, and an idle bridge\n\n| | |\n|---|---|\n")
+	p.write("| one publish, and fdatasync of the stream's block, p50 | %s |\n", report.SpreadOf(p.lone, func(l lone) float64 { return ms(l.publish) }).With("%.2f", " ms"))
+	p.write("| one publish with SyncAlways, p50 | %s |\n", report.SpreadOf(p.lone, func(l lone) float64 { return ms(l.always) }).With("%.2f", " ms"))
+	p.write("| RSS of an idle bridge after %s | %s |\n", restTime, report.SpreadOf(p.idle, mb).With("%.0f", " MB"))
 }

@@ -168,7 +168,7 @@ func (b *Bridge) listen(ctx context.Context) (err error) {
 	}
 	b.logLimits(memory, memory.LimitGo(), most)
 	b.handler.MaxInFlight, b.handler.MaxInFlightBytes = s.RequestsAtOnce(most), s.InFlightBytes(memory)
-	callbacks := &receive.Connections{Max: most, HeaderBytes: s.InFlightBytes(memory) / 4, Label: "connections", Metrics: b.handler.Metrics}
+	callbacks := &receive.Connections{Max: most, HeaderBytes: s.InFlightBytes(memory) / 4, Unwatched: true, Label: "connections", Metrics: b.handler.Metrics}
 	if b.Callbacks, err = listen(ctx, "BRIDGE_LISTEN", s.Listen, s.ListenCert, s.ListenKey, callbacks, b.Log); err != nil {
 		return err
 	}

@@ -60,5 +60,5 @@ func run(ctx context.Context, args []string) (err error) {
 	if _, err := io.WriteString(os.Stdout, text.String()); err != nil || *page == "" {
 		return err
 	}
-	return rewrite(*page, text.String())
+	return generated.Rewrite(*page, text.String())
 }

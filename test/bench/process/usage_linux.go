@@ -1,4 +1,4 @@
-package main
+package process
 
 import (
 	"fmt"
@@ -20,30 +20,30 @@ func widen(pipe *os.File) { _, _ = unix.FcntlInt(pipe.Fd(), unix.F_SETPIPE_SZ, p
 // tick is the unit of the times in /proc/<pid>/stat (USER_HZ is 100 on every architecture that Go runs on).
 const tick = 10 * time.Millisecond
 
-// usageOf returns what a process has used so far.
-func usageOf(pid int) (usage, error) {
+// UsageOf returns what a process has used so far.
+func UsageOf(pid int) (Usage, error) {
 	folder := filepath.Join("/proc", strconv.Itoa(pid))
 	stat, err := os.ReadFile(filepath.Join(folder, "stat"))
 	if err != nil {
-		return usage{}, err
+		return Usage{}, err
 	}
 	// The second field is the program's name in brackets, and may hold spaces; utime and stime are the 14th and 15th.
 	_, rest, _ := strings.Cut(string(stat), ") ")
 	fields := strings.Fields(rest)
 	if len(fields) < 13 {
-		return usage{}, fmt.Errorf("%s/stat is not as expected: %q", folder, stat)
+		return Usage{}, fmt.Errorf("%s/stat is not as expected: %q", folder, stat)
 	}
-	var u usage
+	var u Usage
 	for _, field := range fields[11:13] {
 		ticks, err := strconv.ParseInt(field, 10, 64)
 		if err != nil {
-			return usage{}, err
+			return Usage{}, err
 		}
-		u.cpu += time.Duration(ticks) * tick
+		u.CPU += time.Duration(ticks) * tick
 	}
 	status, err := os.ReadFile(filepath.Join(folder, "status"))
 	if err != nil {
-		return usage{}, err
+		return Usage{}, err
 	}
 	for line := range strings.Lines(string(status)) {
 		name, value, _ := strings.Cut(line, ":")
@@ -51,19 +51,10 @@ func usageOf(pid int) (usage, error) {
 		switch {
 		case err != nil:
 		case name == "VmHWM":
-			u.peak = kib << 10
+			u.Peak = kib << 10
 		case name == "VmRSS":
-			u.resident = kib << 10
+			u.Resident = kib << 10
 		}
 	}
 	return u, nil
-}
-
-// datasync syncs a file's data and the metadata to find it to disk.
-func datasync(file *os.File) error {
-	for {
-		if err := unix.Fdatasync(int(file.Fd())); err != unix.EINTR {
-			return err
-		}
-	}
 }

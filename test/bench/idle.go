@@ -7,30 +7,32 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/test/bench/process"
 )
 
 // restTime is how long a bridge is idle before its memory is read.
 const restTime = 3 * time.Second
 
-// idle returns the memory of an idle bridge.
-func (p plan) idle(ctx context.Context) (bytes int64, err error) {
+// idleMemory returns the memory of an idle bridge.
+func (p plan) idleMemory(ctx context.Context) (bytes int64, err error) {
 	folder, err := os.MkdirTemp(p.dir, "idle-")
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	bridge, _, err := p.launch(ctx, subjects[0], folder)
+	bridge, _, err := p.launch(ctx, subjects[0], workload{}, folder)
 	if err != nil {
 		return 0, err
 	}
-	defer stop(bridge)
+	defer process.Stop(bridge)
 	select {
 	case <-time.After(restTime):
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
-	u, err := usageOf(bridge.cmd.Process.Pid)
-	return u.resident, err
+	used, _, err := bridge.Usage()
+	return used.Resident, err
 }
 
 // size returns the bytes of all files below a folder.

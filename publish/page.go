@@ -1,0 +1,96 @@
+package publish
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// pageFrom is where a page of a stream begins.
+type pageFrom struct {
+	Sequence uint64     `json:"seq,omitempty"`
+	Time     *time.Time `json:"start_time,omitempty"` // instead of a sequence
+}
+
+// The bounds of a page. The server ends it with the message that reaches the second one.
+const (
+	pageMessages = 512
+	pageBytes    = 1 << 20
+)
+
+// page returns the next messages of a stream, oldest first, and whether there are more. It is a direct get, which needs no
+// consumer: a request that the client library does not have. A server before 2.11 returns pages of one.
+func (c *Conn) page(ctx context.Context, stream string, from pageFrom) (page []*nats.Msg, more bool, err error) {
+	request, err := json.Marshal(struct {
+		pageFrom
+		NextFor  string `json:"next_by_subj"` // makes the server skip what was deleted in between
+		Batch    int    `json:"batch"`
+		MaxBytes int    `json:"max_bytes"`
+	}{from, ">", pageMessages, pageBytes})
+	if err != nil {
+		return nil, false, err
+	}
+	inbox := c.nats.NewInbox()
+	answers, err := c.nats.SubscribeSync(inbox)
+	if err != nil {
+		return nil, false, err
+	}
+	defer func() { _ = answers.Unsubscribe() }()
+	if err := answers.SetPendingLimits(-1, -1); err != nil { // the request has bounds
+		return nil, false, err
+	}
+	if err := c.nats.PublishRequest("$JS.API.DIRECT.GET."+stream, inbox, request); err != nil {
+		return nil, false, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, settles)
+	defer cancel()
+	for {
+		msg, err := answers.NextMsgWithContext(ctx)
+		if err != nil {
+			return nil, false, err
+		}
+		switch status := msg.Header.Get("Status"); status {
+		case "":
+			if page = append(page, msg); msg.Header.Get(pendingHeader) == "" {
+				return page, true, nil
+			}
+		case "204": // the end of a page
+			return page, msg.Header.Get(pendingHeader) != "0", nil
+		case "404":
+			return page, false, nil
+		case "503":
+			return nil, false, nats.ErrNoResponders
+		default:
+			return nil, false, fmt.Errorf("the server says %s %s", status, msg.Header.Get("Description"))
+		}
+	}
+}
+
+// pendingHeader says in a page how many messages follow it.
+const pendingHeader = "Nats-Num-Pending"
+
+// keptOf returns a message of a page as it was kept.
+func keptOf(msg *nats.Msg) (Kept, error) {
+	header := msg.Header
+	sequence, err := strconv.ParseUint(header.Get(jetstream.SequenceHeader), 10, 64)
+	if err != nil {
+		return Kept{}, fmt.Errorf("a message without its sequence: %w", err)
+	}
+	at, err := time.Parse(time.RFC3339Nano, header.Get(jetstream.TimeStampHeaer))
+	if err != nil {
+		return Kept{}, fmt.Errorf("message %d: %w", sequence, err)
+	}
+	kept := Kept{
+		ID: cmp.Or(header.Get(idHeader), header.Get(ownID)), Subject: header.Get(jetstream.SubjectHeader), Sequence: sequence, At: at, Body: msg.Data, header: header,
+	}
+	for _, name := range []string{jetstream.StreamHeader, jetstream.SequenceHeader, jetstream.TimeStampHeaer, jetstream.SubjectHeader, jetstream.LastSequenceHeader, pendingHeader} {
+		delete(header, name) // of this read: they must not be sent on with the message
+	}
+	return kept, nil
+}
