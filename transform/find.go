@@ -61,8 +61,8 @@ func (f *finder) in(s string, found []needle) []needle {
 		return found
 	}
 	for end := headSize; end <= len(s); end++ {
-		if step := f.skips[pairOf(s[end-2], s[end-1])]; step > 0 {
-			end += int(step) - 1
+		if step := f.skips.step(s[end-2], s[end-1]); step > 0 {
+			end += step - 1
 			continue
 		}
 		head := headOf(s[end-headSize:])

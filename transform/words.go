@@ -5,22 +5,25 @@ import "strings"
 // skips says how far a search for any of several texts may step, by the last two bytes of a window as long as the shortest of them: as far
 // as these two bytes, in any letter case, are away from the end of the window in one of the texts (Wu and Manber, 1994). Most steps pass
 // the whole window, so that most bytes of a searched text are never read.
-type skips [1 << 10]uint8
+type skips struct {
+	size int            // of a window
+	last [1 << 10]uint8 // for each pair of bytes, where in a window it last ends in one of the texts, less one
+}
 
-// newSkips returns the steps for texts of which each has at least size bytes, which is at least two.
+// newSkips returns the steps for texts, each of at least size bytes, which are 2 to 256.
 func newSkips(size int, texts []string) *skips {
-	s := &skips{}
-	for i := range s {
-		s[i] = uint8(min(size-1, 255))
-	}
+	s := &skips{size: size}
 	for _, text := range texts {
 		for end := 2; end <= size; end++ {
 			pair := pairOf(text[end-2], text[end-1])
-			s[pair] = min(s[pair], uint8(min(size-end, 255)))
+			s.last[pair] = max(s.last[pair], uint8(end-1))
 		}
 	}
 	return s
 }
+
+// step returns how far a search may step when a window ends with two bytes; 0: the window may begin one of the texts.
+func (s *skips) step(a, b byte) int { return s.size - 1 - int(s.last[pairOf(a, b)]) }
 
 // pairOf returns a number for two bytes, the same in either letter case.
 func pairOf(a, b byte) int { return int(a&31)<<5 | int(b&31) }
@@ -44,8 +47,8 @@ func words(all ...string) *wordSet {
 // in reports whether s contains one of the words, in any letter case, or a character that regular expressions fold to k or s.
 func (w *wordSet) in(s string) bool {
 	for end := w.size; end <= len(s); {
-		if step := w.skips[pairOf(s[end-2], s[end-1])]; step > 0 {
-			end += int(step)
+		if step := w.skips.step(s[end-2], s[end-1]); step > 0 {
+			end += step
 			continue
 		}
 		for _, word := range w.words {
