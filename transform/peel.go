@@ -91,7 +91,8 @@ func (decode decoder) all(text string, first int, at []int32) (string, []int32) 
 		if from = next; from == len(text) {
 			break
 		}
-		before, size := len(plain), 0
+		before := len(plain)
+		var size int
 		if plain, size = decode(plain, text[from:]); size == 0 {
 			plain, size = append(plain, text[from]), 1
 		}
