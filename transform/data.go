@@ -97,18 +97,19 @@ func nativeOf(c *ingest.Change) native {
 	return native{c.NativeOperation, string(c.NativeBody), string(c.NativeQuery), string(c.NativeXML)}
 }
 
-// write returns what the CRM sent as JSON, without its secrets.
-func (n native) write(clean *cleaner) ([]byte, error) {
-	out := make([]byte, 0, 64+len(n.operation)+len(n.body)+len(n.query)+len(n.xml))
+// write returns what the CRM sent as JSON, without its secrets, and the values under secret names.
+func (n native) write(clean *cleaner) (out []byte, found []string, err error) {
+	out = make([]byte, 0, 64+len(n.operation)+len(n.body)+len(n.query)+len(n.xml))
 	out = jsontext.AppendMember(append(out, '{'), "operation", n.operation)
 	for _, part := range [...]struct{ name, text string }{{"body", n.body}, {"query", n.query}, {"xml", n.xml}} {
 		if part.text == "" {
 			continue
 		}
-		var err error
-		if out, err = clean.json(jsontext.AppendName(out, part.name), part.text); err != nil {
-			return nil, fmt.Errorf("native %s: %w", part.name, err)
+		var more []string
+		if out, more, err = clean.json(jsontext.AppendName(out, part.name), part.text); err != nil {
+			return nil, nil, fmt.Errorf("native %s: %w", part.name, err)
 		}
+		found = append(found, more...)
 	}
-	return append(out, '}'), nil
+	return append(out, '}'), found, nil
 }

@@ -9,6 +9,13 @@ import (
 	"unicode/utf8"
 )
 
+// A configured secret of at least inside characters is masked in any text, one of at least shortest only as a whole word. A value of a
+// secret name is masked elsewhere only if it is shaped like a token. Anything less would match the CRM's data by chance.
+const (
+	shortest = 6
+	inside   = 12
+)
+
 // needle is a spelling of a secret: plain, or the part of its base64 that does not depend on what surrounds it.
 type needle struct {
 	text   string
@@ -16,8 +23,9 @@ type needle struct {
 	head   uint64 // its first bytes
 }
 
-// finder finds any number of needles in one pass, by their first bytes.
+// finder finds any number of needles, by their first bytes.
 type finder struct {
+	skips   *skips
 	bits    [64]uint64 // one for each hash of a head
 	needles []needle   // sorted by head
 }
@@ -27,46 +35,47 @@ const headSize = shortest
 
 func newFinder(all []needle) *finder {
 	f := &finder{needles: all}
+	heads := make([]string, len(all))
 	for i := range all {
-		all[i].head = headOf(all[i].text)
+		heads[i], all[i].head = all[i].text[:headSize], headOf(all[i].text)
 		bit := hashOf(all[i].head)
 		f.bits[bit/64] |= 1 << (bit % 64)
 	}
+	f.skips = newSkips(headSize, heads)
 	slices.SortFunc(all, func(a, b needle) int { return cmp.Compare(a.head, b.head) })
 	return f
 }
 
 func headOf(s string) (head uint64) {
 	for i := range headSize {
-		head = follow(head, s[i])
+		head = head<<8 | uint64(s[i])
 	}
 	return head
 }
-
-// follow returns the head one byte later.
-func follow(head uint64, next byte) uint64 { return head>>8 | uint64(next)<<(8*(headSize-1)) }
 
 func hashOf(head uint64) uint64 { return head * 0x9e3779b97f4a7c15 >> (64 - 12) }
 
 // in appends to found the needles that s contains, each once.
 func (f *finder) in(s string, found []needle) []needle {
-	if f == nil || len(f.needles) == 0 || len(s) < headSize {
+	if f == nil || len(f.needles) == 0 {
 		return found
 	}
-	head := headOf(s)
-	for end := headSize; ; end++ {
-		if bit := hashOf(head); f.bits[bit/64]>>(bit%64)&1 == 1 {
-			for _, n := range f.headed(head) {
-				if strings.HasPrefix(s[end-headSize:], n.text) && !slices.Contains(found, n) {
-					found = append(found, n)
-				}
+	for end := headSize; end <= len(s); end++ {
+		if step := f.skips.step(s[end-2], s[end-1]); step > 0 {
+			end += step - 1
+			continue
+		}
+		head := headOf(s[end-headSize:])
+		if bit := hashOf(head); f.bits[bit/64]>>(bit%64)&1 == 0 {
+			continue
+		}
+		for _, n := range f.headed(head) {
+			if strings.HasPrefix(s[end-headSize:], n.text) && !slices.Contains(found, n) {
+				found = append(found, n)
 			}
 		}
-		if end == len(s) {
-			return found
-		}
-		head = follow(head, s[end])
 	}
+	return found
 }
 
 // headed returns the needles with a head.
@@ -81,7 +90,7 @@ func (f *finder) headed(head uint64) []needle {
 
 // has reports whether a value is a needle.
 func (f *finder) has(value string) bool {
-	return len(value) >= headSize && slices.ContainsFunc(f.headed(headOf(value)), func(n needle) bool { return n.text == value })
+	return f != nil && len(value) >= headSize && slices.ContainsFunc(f.headed(headOf(value)), func(n needle) bool { return n.text == value })
 }
 
 // needles returns the spellings of secrets in text whose escapes are decoded. With encoded set those of long enough secrets include
@@ -118,7 +127,7 @@ func inBase64(value string) []needle {
 }
 
 // spans appends to found where a layer contains the needle. A short one counts only as a whole word, unless anywhere is set.
-func (n needle) spans(l layer, anywhere bool, found []span) []span {
+func (n needle) spans(l *layer, anywhere bool, found []span) []span {
 	for from := 0; ; {
 		at := strings.Index(l.text[from:], n.text)
 		if at < 0 {
@@ -157,22 +166,3 @@ func partOfWord(s string, start, end int) bool {
 }
 
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
-
-// cut replaces each span of s by a mask, and overlapping ones by one.
-func cut(s string, spans []span) string {
-	if len(spans) == 0 {
-		return s
-	}
-	slices.SortFunc(spans, func(a, b span) int { return a.start - b.start })
-	var out strings.Builder
-	end := 0
-	for i, part := range spans {
-		if i == 0 || part.start >= end {
-			out.WriteString(s[end:part.start])
-			out.WriteString(mask)
-		}
-		end = max(end, part.end)
-	}
-	out.WriteString(s[end:])
-	return out.String()
-}

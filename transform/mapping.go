@@ -32,12 +32,12 @@ func (m *Mapping) Events(change ingest.Change) ([]cloudevent.Event, error) {
 
 func (m *Mapping) events(change ingest.Change) ([]cloudevent.Event, error) {
 	sent := nativeOf(&change)
-	clean := m.Redact.cleaner(change.Source, change.Org, change.Secrets, []string{change.Account, change.Channel}, sent.body, sent.query, sent.xml)
-	if err := clean.routable(&change); err != nil {
+	clean := m.Redact.cleaner(change.Source, change.Org)
+	native, err := clean.clean(change.Secrets, []string{change.Account, change.Channel}, func() ([]byte, []string, error) { return sent.write(clean) })
+	if err != nil {
 		return nil, err
 	}
-	native, err := sent.write(clean)
-	if err != nil {
+	if err := clean.routable(&change); err != nil {
 		return nil, err
 	}
 	if !m.PerRecord {

@@ -91,6 +91,16 @@ func (p *rules) named(text string, found []span) []span {
 	return found
 }
 
+// valuesAt returns the values at spans of the text of a body, without what encloses them.
+func valuesAt(text string, spans []span) []string {
+	values := make([]string, len(spans))
+	for i, at := range spans {
+		value := strings.TrimSpace(text[at.start:at.end])
+		values[i] = strings.TrimSuffix(strings.TrimPrefix(value, "<![CDATA["), "]]>")
+	}
+	return values
+}
+
 func compilePattern(text string) namePath {
 	var p namePath
 	for step := range strings.SplitSeq(text, ".") {
@@ -149,29 +159,12 @@ func (p namePath) matches(steps []string) bool {
 	return true
 }
 
-// namedIn returns the values of secret names in the text of a body, without what encloses them.
-func (p *rules) namedIn(text string) []string {
-	var values []string
-	for _, at := range p.named(text, nil) {
-		value := strings.TrimSpace(text[at.start:at.end])
-		values = append(values, strings.TrimSuffix(strings.TrimPrefix(value, "<![CDATA["), "]]>"))
+// unquoted returns a part of a text without the quotes around it, so that the text stays well-formed.
+func unquoted(text string, start, end int) span {
+	if quote := text[start]; quote == '"' || quote == '\'' {
+		if start++; end > start && text[end-1] == quote {
+			end--
+		}
 	}
-	return values
+	return span{start, end}
 }
-
-// secretName reports whether the value of a name, the last of steps, is secret; object is set if that is an object.
-func (c *cleaner) secretName(name string, steps []string, object bool) bool {
-	switch p := c.rules; {
-	case isCredentialName(name):
-		return true
-	case len(steps) == 1 && slices.Contains(p.Params, name):
-		return false
-	case p.Hides != nil && p.Hides(steps, object):
-		return true
-	default:
-		return matchesAny(p.names, steps)
-	}
-}
-
-// hides reports whether the value of a name in a form or a URL is secret.
-func (c *cleaner) hides(name string) bool { return c.secretName(name, []string{step(name)}, false) }

@@ -67,7 +67,7 @@ func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]by
 			q.Query.Add(clean.text(name), clean.text(value))
 		}
 	}
-	body, err := clean.json(nil, string(cb.Body))
+	body, _, err := clean.json(nil, string(cb.Body))
 	switch {
 	case err == nil:
 	case isForm(cb):
@@ -86,10 +86,11 @@ func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]by
 // quarantining returns a cleaner that knows every secret that cb shows or that is derived for it. It never fails: secrets beyond maxFound
 // are removed where they are, but not searched elsewhere.
 func (r *Redactor) quarantining(cb ingest.Callback) *cleaner {
-	c := &cleaner{rules: r.of(cb.Source, cb.Org), looks: r.looks, configured: r.secrets}
-	shown := c.find(string(cb.Body), c.rules.namedIn(string(cb.Body)))
+	c, text := r.cleaner(cb.Source, cb.Org), string(cb.Body)
+	_, shown, _ := c.json(nil, text)
+	shown = append(shown, valuesAt(text, c.rules.named(text, nil))...)
 	if looksLikeForm(cb.Body) {
-		shown = append(shown, shownBy(string(cb.Body), c.hides)...)
+		shown = append(shown, shownBy(text, c.hides)...)
 	}
 	derived := shownBy(cb.RawQuery, c.hidesInURL)
 	for name, list := range cb.Query {

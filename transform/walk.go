@@ -7,44 +7,36 @@ import (
 	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
-// walk scans a JSON text once. It writes what may be kept to out; when finding it writes nothing, and collects the values under
-// secret names.
+// walk scans a JSON text once. It writes what may be kept to out, and collects the values under secret names.
 type walk struct {
 	jsontext.Scanner[string]
 
 	cleaner *cleaner
-	present []needle // secrets that the text contains
 	out     []byte
 	steps   []string // names from the root to here, as patterns see them
-	finding bool
 	found   []string
-	secret  bool // below a secret name
+	secret  bool // below a secret name: nothing is written
 	record  bool // in a record of the CRM
 }
 
 const byteOrderMark = "\ufeff"
 
-// write appends what may be kept of a JSON text to out: a body, or the values of a record.
-func (c *cleaner) write(out []byte, text string, values bool) ([]byte, error) {
+// json appends a JSON text to out: compact, without the members that hold secrets, with known secrets masked. Every number keeps its
+// digits and every other member its place. It returns the values under secret names too, also those before an error.
+func (c *cleaner) json(out []byte, text string) (cleaned []byte, found []string, err error) {
 	var steps [8]string
-	w := walk{Scanner: scanner(text), cleaner: c, present: c.inJSON(text), out: out, steps: steps[:0]}
-	if values {
-		w.steps = append(w.steps, c.rules.ValuesAt...)
-		w.record = len(w.steps) == 0 || matchesAny(c.rules.records, w.steps)
-	}
+	w := walk{Scanner: scanner(text), cleaner: c, out: out, steps: steps[:0]}
 	w.value()
-	if err := w.End(); err != nil {
-		return nil, err
-	}
-	return w.out, nil
+	return w.out, w.found, w.End()
 }
 
-// find appends to found the values under secret names in the text. What is found before an error counts too.
-func (c *cleaner) find(text string, found []string) []string {
-	var steps [8]string
-	w := walk{Scanner: scanner(text), cleaner: c, steps: steps[:0], finding: true, found: found}
+// record appends raw, the values of a record, to out. No name in it is a secret's, except what the source hides where records stand in a
+// body.
+func (c *cleaner) record(out, raw []byte) ([]byte, error) {
+	w := walk{Scanner: scanner(string(raw)), cleaner: c, out: out, steps: slices.Clone(c.rules.ValuesAt)}
+	w.record = len(w.steps) == 0 || matchesAny(c.rules.records, w.steps)
 	w.value()
-	return w.found
+	return w.out, w.End()
 }
 
 func scanner(text string) jsontext.Scanner[string] {
@@ -66,7 +58,7 @@ func (w *walk) value() {
 }
 
 func (w *walk) object() {
-	w.write('{')
+	w.out = append(w.out, '{')
 	for w.Enter(); w.More(); {
 		raw, name := w.Name()
 		if w.Err() != nil {
@@ -77,9 +69,9 @@ func (w *walk) object() {
 		w.record = record || matchesAny(w.cleaner.rules.records, w.steps)
 		w.secret = outer || !w.record && w.cleaner.secretName(name, w.steps, w.Kind() == jsontext.Object)
 		if !w.secret {
-			w.comma()
+			w.out = jsontext.AppendComma(w.out)
 			w.text(raw, name, w.Depth == 1)
-			w.write(':')
+			w.out = append(w.out, ':')
 		}
 		w.value()
 		if w.secret {
@@ -87,16 +79,16 @@ func (w *walk) object() {
 		}
 		w.secret, w.record, w.steps = outer, record, w.steps[:len(w.steps)-1]
 	}
-	w.write('}')
+	w.out = append(w.out, '}')
 }
 
 func (w *walk) list() {
-	w.write('[')
+	w.out = append(w.out, '[')
 	for w.Enter(); w.More(); {
-		w.comma()
+		w.out = jsontext.AppendComma(w.out)
 		w.value()
 	}
-	w.write(']')
+	w.out = append(w.out, ']')
 }
 
 // literal copies a number, true, false or null; a number that is a known secret is masked.
@@ -104,10 +96,9 @@ func (w *walk) literal() {
 	raw := w.Literal()
 	switch {
 	case w.Err() != nil:
-	case w.finding && w.secret:
+	case w.secret:
 		w.found = append(w.found, raw)
-	case w.finding:
-	case slices.ContainsFunc(w.present, func(n needle) bool { return n.text == raw }):
+	case w.cleaner.configured.has(raw) || w.cleaner.shown.has(raw):
 		w.out = jsontext.AppendString(w.out, mask)
 	default:
 		w.out = append(w.out, raw...)
@@ -118,37 +109,22 @@ func (w *walk) literal() {
 // object.
 func (w *walk) text(raw, decoded string, outermost bool) {
 	switch {
-	case w.Err() != nil, w.secret && !w.finding: // nothing below a secret name is kept
+	case w.Err() != nil:
 		return
-	case w.finding:
-		if w.secret && decoded != "" {
+	case w.secret:
+		if decoded != "" {
 			w.found = append(w.found, decoded)
-		}
-		if outermost {
-			w.found = append(w.found, w.cleaner.rules.namedIn(decoded)...)
 		}
 		return
 	}
 	var spans []span
 	if outermost {
-		spans = w.cleaner.rules.named(decoded, spans)
+		spans = w.cleaner.rules.named(decoded, nil)
+		w.found = append(w.found, valuesAt(decoded, spans)...)
 	}
-	each(decoded, func(l layer) { spans = l.secrets(w.cleaner.looks, w.present, false, spans) })
-	if len(spans) > 0 {
+	if spans = w.cleaner.secrets(decoded, false, spans); len(spans) > 0 {
 		w.out = jsontext.AppendString(w.out, cut(decoded, spans))
 		return
 	}
 	w.out = append(w.out, raw...)
-}
-
-func (w *walk) write(b byte) {
-	if !w.finding {
-		w.out = append(w.out, b)
-	}
-}
-
-func (w *walk) comma() {
-	if !w.finding {
-		w.out = jsontext.AppendComma(w.out)
-	}
 }

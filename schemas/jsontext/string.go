@@ -98,9 +98,12 @@ func hex4[T Text](text T) rune {
 func unescape[T Text](inner T) T {
 	out := make([]byte, 0, len(inner))
 	for at := 0; at < len(inner); at++ {
-		if inner[at] != '\\' {
-			out = append(out, inner[at])
-			continue
+		start := at
+		for at < len(inner) && inner[at] != '\\' {
+			at++
+		}
+		if out = append(out, inner[start:at]...); at == len(inner) {
+			break
 		}
 		at++
 		switch b := inner[at]; b {

@@ -1,0 +1,59 @@
+package transform
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Words and needles are found wherever they stand, as a search at every byte finds them.
+func FuzzFind(f *testing.F) {
+	f.Add("no secrets here, only their authors and a TOKEN", "planted-secret")
+	f.Add("xplanted-secretplanted-secret", "planted-secret")
+	f.Add("aaaaaaaaaaaaaa", "aaaaaa")
+	f.Add("to\u212aen", "abcdef")
+	f.Add("1000.pass%41", "configured-secret")
+	words := words("auth", "token", "secret", "1000.", "/rest/", "key")
+	f.Fuzz(func(t *testing.T, text, secret string) {
+		want := strings.Contains(text, "\u212a") || strings.Contains(text, "\u017f")
+		for at := range len(text) {
+			want = want || slices.ContainsFunc(words.words, func(word string) bool { return startsWith(text[at:], word) })
+		}
+		if words.in(text) != want {
+			t.Errorf("words in %q: %v", text, !want)
+		}
+		find := newFinder(needles([]string{secret, "configured-secret", "planted-1", "planted-2"}, true))
+		found := find.in(text, nil)
+		for _, n := range find.needles {
+			if slices.Contains(found, n) != strings.Contains(text, n.text) {
+				t.Errorf("%q in %q: %v", n.text, text, slices.Contains(found, n))
+			}
+		}
+	})
+}
+
+// Each part of a decoded text comes from the part of the original that decodes to it.
+func FuzzOrigin(f *testing.F) {
+	f.Add("50%25 &amp;#38; \\u00e4 %41%42 %e2%82%ac x", 3, 5)
+	f.Add("%2541&amp;lt;", 0, 1)
+	f.Fuzz(func(t *testing.T, text string, start, size int) {
+		for l := (&layer{text: text}); l != nil; l = l.below() {
+			if start < 0 || size <= 0 || start > len(l.text) || size > len(l.text)-start {
+				return
+			}
+			at := l.origin(start, start+size)
+			if at.start < 0 || at.end > len(text) || at.start >= at.end {
+				t.Fatalf("%q at %d of %q is %v of %q", l.text[start:start+size], start, l.text, at, text)
+			}
+			part := &layer{text: text[at.start:at.end]}
+			for o := l.outer; o != nil; o = o.outer {
+				if part = part.peel(escape); part == nil {
+					return // what decodes it stands around it
+				}
+			}
+			if strings.Contains(l.text[start:start+size], "plain") && !strings.Contains(part.text, "plain") {
+				t.Fatalf("%q comes from %q", l.text[start:start+size], text[at.start:at.end])
+			}
+		}
+	})
+}
