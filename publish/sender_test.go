@@ -46,7 +46,7 @@ func (a *answerer) start(t *testing.T, within time.Duration, ids ...string) <-ch
 	t.Helper()
 	events := make([]publish.Event, len(ids))
 	for i, id := range ids {
-		events[i] = publish.Event{Event: publishtest.Event(t, id)}
+		events[i] = publish.Event{Event: publishtest.Event(id)}
 	}
 	done := make(chan result, 1)
 	go func() {
@@ -218,7 +218,7 @@ func TestEachCallerHasItsOwnSequence(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range callers {
 		all.Go(func() {
-			acks, err := p.Publish(t.Context(), publish.Event{Event: publishtest.Event(t, fmt.Sprint("event-", i))})
+			acks, err := p.Publish(t.Context(), publish.Event{Event: publishtest.Event(fmt.Sprint("event-", i))})
 			if err != nil {
 				t.Error(err)
 				return
