@@ -1,17 +1,13 @@
 package publish
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // A commit waits for further acknowledgements, up to gatherTime, while more than one message is in flight for gatherShare acknowledged
@@ -126,7 +122,7 @@ func (s *sender) lose() {
 // last of its messages. An acknowledgement for a caller that has left is ignored.
 func (s *sender) accept(g *group, msg *nats.Msg) (inFlight int) {
 	number, err := strconv.ParseUint(strings.TrimPrefix(msg.Subject, s.inbox), 10, 64)
-	ack, failed := s.parse(msg)
+	ack, failed := acknowledgement(msg, s.stream)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, ok := s.take(number)
@@ -144,51 +140,3 @@ func (s *sender) accept(g *group, msg *nats.Msg) (inFlight int) {
 	}
 	return len(s.pending)
 }
-
-// parse returns what the answer to a message says: that the stream has it, or why not.
-func (s *sender) parse(msg *nats.Msg) (Ack, error) {
-	if ack, ok := parseAck(msg.Data, s.stream); ok {
-		return ack, nil
-	}
-	if len(msg.Data) == 0 && msg.Header.Get("Status") == "503" {
-		return Ack{}, jetstream.ErrNoStreamResponse
-	}
-	var answer struct {
-		Stream    string
-		Seq       uint64
-		Duplicate bool
-		Error     *jetstream.APIError
-	}
-	switch err := json.Unmarshal(msg.Data, &answer); {
-	case err != nil, answer.Error == nil && answer.Stream == "":
-		return Ack{}, jetstream.ErrInvalidJSAck
-	case answer.Error != nil:
-		return Ack{}, answer.Error
-	case answer.Stream != s.stream:
-		return Ack{}, fmt.Errorf("acknowledged by stream %q, not by %q", answer.Stream, s.stream)
-	}
-	return Ack{Stream: s.stream, Sequence: answer.Seq, Duplicate: answer.Duplicate}, nil
-}
-
-// parseAck reads an acknowledgement of a stream as the server writes it, {"stream":"CRM","seq":7} or with ,"duplicate": true; ok is false
-// for anything else.
-func parseAck(data []byte, stream string) (ack Ack, ok bool) {
-	rest, ok := bytes.CutPrefix(data, []byte(`{"stream":"`))
-	if !ok || len(rest) < len(stream) || string(rest[:len(stream)]) != stream {
-		return ack, false
-	}
-	if rest, ok = bytes.CutPrefix(rest[len(stream):], []byte(`","seq":`)); !ok {
-		return ack, false
-	}
-	digits := 0
-	for digits < len(rest) && digits < maxDigits && '0' <= rest[digits] && rest[digits] <= '9' {
-		ack.Sequence = 10*ack.Sequence + uint64(rest[digits]-'0')
-		digits++
-	}
-	ack.Stream, ack.Duplicate = stream, string(rest[digits:]) == `,"duplicate": true}`
-	plain := digits == 1 || digits > 1 && rest[0] != '0'
-	return ack, plain && (ack.Duplicate || string(rest[digits:]) == "}")
-}
-
-// maxDigits is how many digits of a sequence cannot overflow it.
-const maxDigits = 19

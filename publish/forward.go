@@ -175,7 +175,8 @@ func (r *run) wait(ctx context.Context, p passing, before time.Time) error {
 	if err != nil {
 		return err
 	}
-	return acknowledged(answer, p.msg.Header.Get(forStream))
+	_, err = acknowledgement(answer, p.msg.Header.Get(forStream))
+	return err
 }
 
 // outOfOrder returns which messages after a failed one the remote has stored, so that they are not sent twice. It returns when the
