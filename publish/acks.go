@@ -122,7 +122,7 @@ func (s *sender) lose() {
 // last of its messages. An acknowledgement for a caller that has left is ignored.
 func (s *sender) accept(g *group, msg *nats.Msg) (inFlight int) {
 	number, err := strconv.ParseUint(strings.TrimPrefix(msg.Subject, s.inbox), 10, 64)
-	ack, failed := s.parse(msg)
+	ack, failed := parseAnswer(msg, s.stream)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, ok := s.take(number)
@@ -141,9 +141,9 @@ func (s *sender) accept(g *group, msg *nats.Msg) (inFlight int) {
 	return len(s.pending)
 }
 
-// parse returns what the answer to a message says: that the stream has it, or why not.
-func (s *sender) parse(msg *nats.Msg) (Ack, error) {
-	if ack, ok := parseAck(msg.Data, s.stream); ok {
+// parseAnswer returns what the answer to a message says: that the stream has it, or why not.
+func parseAnswer(msg *nats.Msg, stream string) (Ack, error) {
+	if ack, ok := parseAck(msg.Data, stream); ok {
 		return ack, nil
 	}
 	if len(msg.Data) == 0 && msg.Header.Get("Status") == "503" {
@@ -160,10 +160,10 @@ func (s *sender) parse(msg *nats.Msg) (Ack, error) {
 		return Ack{}, jetstream.ErrInvalidJSAck
 	case answer.Error != nil:
 		return Ack{}, answer.Error
-	case answer.Stream != s.stream:
-		return Ack{}, fmt.Errorf("acknowledged by stream %q, not by %q", answer.Stream, s.stream)
+	case answer.Stream != stream:
+		return Ack{}, fmt.Errorf("acknowledged by stream %q, not by %q", answer.Stream, stream)
 	}
-	return Ack{Stream: s.stream, Sequence: answer.Seq, Duplicate: answer.Duplicate}, nil
+	return Ack{Stream: stream, Sequence: answer.Seq, Duplicate: answer.Duplicate}, nil
 }
 
 // parseAck reads an acknowledgement of a stream as the server writes it, {"stream":"CRM","seq":7} or with ,"duplicate": true; ok is false

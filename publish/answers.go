@@ -1,15 +1,12 @@
 package publish
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // answers are a server's answers to messages that were sent over one connection, each with a number. One goroutine awaits them, in the
@@ -69,27 +66,4 @@ func (a *answers) next(ctx context.Context, until time.Time) (*nats.Msg, error) 
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-}
-
-// acknowledged returns nil if an answer says that a stream has stored the message.
-func acknowledged(answer *nats.Msg, stream string) error {
-	if rest, ok := bytes.CutPrefix(answer.Data, []byte(`{"stream":"`)); ok && bytes.HasPrefix(rest, []byte(stream+`","seq":`)) && !bytes.Contains(rest, []byte(`error`)) {
-		return nil
-	}
-	if len(answer.Data) == 0 && answer.Header.Get("Status") == "503" {
-		return jetstream.ErrNoStreamResponse
-	}
-	var is struct {
-		Stream string
-		Error  *jetstream.APIError
-	}
-	switch err := json.Unmarshal(answer.Data, &is); {
-	case err != nil:
-		return jetstream.ErrInvalidJSAck
-	case is.Error != nil:
-		return is.Error
-	case is.Stream != stream:
-		return fmt.Errorf("acknowledged by stream %q, not by %q", is.Stream, stream)
-	}
-	return nil
 }
