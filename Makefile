@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := run
-.PHONY: help run test lint bench bench-replay fuzz faults examples chart-test image sbom release
+.PHONY: help run test lint bench bench-replay bench-forward fuzz faults examples chart-test image sbom release
 
 # What is stamped into the image: a tag of this commit, or the version that is being worked on.
 VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v*' 2>/dev/null)),0.1.0-dev)
@@ -24,6 +24,9 @@ bench: ## measure the bridge beside the least that any program could do
 
 bench-replay: ## replay 200,000 events to stdout, beside a bare ordered consumer
 	go run ./test/bench/replay
+
+bench-forward: ## forward a journal of 100,000 events, beside plain asynchronous publish
+	go run ./test/bench/forward
 
 fuzz: ## fuzz every parser for an hour in all; FUZZTIME=10m for less
 	.ci/fuzz $(or $(FUZZTIME),60m)
