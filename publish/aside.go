@@ -20,7 +20,7 @@ func (r *run) waitsAside(p passing, err error) bool {
 	if errors.As(err, new(streamError)) {
 		return true
 	}
-	if !r.streams[p.msg.Header.Get(forStream)].Beside || code(err) == 0 && !gone(err) {
+	if !r.streams[p.stream].Beside || code(err) == 0 && !gone(err) {
 		return false
 	}
 	again := r.failed == p.sequence

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/disk"
 	"github.com/crm-bridge/crm-bridge/publish/embedded"
 	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
@@ -39,7 +40,10 @@ func openEdge(t *testing.T, url string, maxBytes int64) *edge {
 	}
 	m := publishtest.Metrics()
 	e.publisher = &publish.Publisher{Conn: e.conn, Stream: "CRM", Journal: "CRM_JOURNAL", Prefix: "crm", MaxBytes: maxBytes, Metrics: m}
-	e.refused = &publish.Refused{Journal: &publish.Journal{Conn: e.conn, Stream: "CRM_JOURNAL"}, Shelf: publish.Shelf{Stream: "CRM_REFUSED", Reach: func() (*publish.Conn, error) { return e.conn, nil }}, Conn: e.conn}
+	e.refused = &publish.Refused{Journal: &publish.Journal{
+		Conn: e.conn, Stream: "CRM_JOURNAL", MaxSettled: maxBytes / 8,
+		Blocks: func(upto uint64) ([]uint64, error) { return disk.FirstSequences(e.dir, "CRM_JOURNAL", upto) },
+	}, Shelf: publish.Shelf{Stream: "CRM_REFUSED", Reach: func() (*publish.Conn, error) { return e.conn, nil }}, Conn: e.conn}
 	e.forwarder = e.newForwarder(url, m)
 	return e
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -66,12 +65,17 @@ func (r *run) send(ctx context.Context, messages *puller, window chan<- passing,
 		if err != nil {
 			return fmt.Errorf("read the journal: %w", err)
 		}
-		p := passing{msg: msg, sequence: stored.Sequence, bytes: min(int64(len(msg.Data)), forwardBytes)}
+		p := passing{ack: msg.Reply, sequence: stored.Sequence, bytes: min(int64(len(msg.Data)), forwardBytes)}
+		p.stream, p.id, err = onward(r.Journal.Stream, msg)
+		p.msg = msg
 		if err := room.Acquire(ctx, p.bytes); err != nil {
 			return err
 		}
-		if p.stored = p.sequence <= r.done.Load() || r.known[p.sequence]; !p.stored {
-			p.err = r.publish(msg, p.sequence)
+		switch p.stored = p.sequence <= r.done.Load() || r.known[p.sequence]; {
+		case err != nil:
+			p.err = permanentError{err}
+		case !p.stored:
+			p.err = r.publish(p)
 		}
 		p.at = time.Now()
 		select {
@@ -82,24 +86,20 @@ func (r *run) send(ctx context.Context, messages *puller, window chan<- passing,
 	}
 }
 
-// publish sends a message of the journal to the remote.
-func (r *run) publish(msg *nats.Msg, sequence uint64) error {
-	out, err := onward(r.Journal.Stream, msg.Subject, msg.Header, msg.Data)
-	if err != nil {
-		return permanentError{err}
-	}
-	stream, known := r.streams[msg.Header.Get(forStream)]
+// publish sends a message to the remote.
+func (r *run) publish(p passing) error {
+	stream, known := r.streams[p.stream]
 	if stream.Unusable != nil {
 		return streamError{stream.Unusable}
 	}
-	if known && !slices.ContainsFunc(stream.Subjects, func(filter string) bool { return covers(filter, out.Subject) }) {
-		return permanentError{fmt.Errorf("stream %s has no subject %s (any more): has BRIDGE_SUBJECT_PREFIX changed?", stream.Name, out.Subject)}
+	if known && !slices.ContainsFunc(stream.Subjects, func(filter string) bool { return covers(filter, p.msg.Subject) }) {
+		return permanentError{fmt.Errorf("stream %s has no subject %s (any more): has BRIDGE_SUBJECT_PREFIX changed?", stream.Name, p.msg.Subject)}
 	}
-	if stream.MaxBytes > 0 && int64(out.Size()+storedOverhead) > stream.MaxBytes {
+	if stream.MaxBytes > 0 && int64(p.msg.Size()+storedOverhead) > stream.MaxBytes {
 		return permanentError{fmt.Errorf("it is larger than stream %s can hold", stream.Name)}
 	}
-	out.Reply = r.answers.reply(sequence)
-	return r.remote.nats.PublishMsg(out)
+	p.msg.Reply = r.answers.reply(p.sequence)
+	return r.remote.nats.PublishMsg(p.msg)
 }
 
 // settle removes what the remote has acknowledged from the journal, in order. It returns when the window is closed or, with an error,
@@ -139,24 +139,23 @@ func (r *run) settleOne(ctx context.Context, p passing) error {
 	case err == nil:
 		return nil
 	case tooLarge(err), errors.As(err, new(permanentError)):
-		if err := r.Refused.keep(ctx, p.sequence, p.msg, err, ""); err != nil {
+		if err := r.Refused.keep(ctx, p, err, ""); err != nil {
 			return err
 		}
 		r.Metrics.refused.Inc()
 		r.Log.Warn("the remote NATS rejects an event permanently: it is set aside, see crm-bridge quarantine",
-			"id", p.msg.Header.Get(ownID), "stream", r.Refused.Stream, "reason", err.Error())
+			"id", p.id, "stream", r.Refused.Stream, "reason", err.Error())
 		return nil
 	case r.waitsAside(p, err):
-		stream := p.msg.Header.Get(forStream)
-		if err := r.Refused.keep(ctx, p.sequence, p.msg, err, stream); err != nil {
+		if err := r.Refused.keep(ctx, p, err, p.stream); err != nil {
 			return err
 		}
 		r.retryAside()
 		r.Log.Warn("a quarantined callback is set aside until the remote's stream takes it; events do not wait for it",
-			"id", p.msg.Header.Get(ownID), "stream", stream, "reason", err.Error())
+			"id", p.id, "stream", p.stream, "reason", err.Error())
 		return nil
 	}
-	return fmt.Errorf("forward %s: %w", p.msg.Header.Get(ownID), err)
+	return fmt.Errorf("forward %s: %w", p.id, err)
 }
 
 // wait returns nil when the remote has acknowledged the message. The one before it was settled at the given time.
@@ -175,7 +174,7 @@ func (r *run) wait(ctx context.Context, p passing, before time.Time) error {
 	if err != nil {
 		return err
 	}
-	_, err = acknowledgement(answer, p.msg.Header.Get(forStream))
+	_, err = acknowledgement(answer, p.stream)
 	return err
 }
 

@@ -41,3 +41,33 @@ func TestForwardLarge(t *testing.T) {
 		t.Errorf("forwarding was interrupted: %s", log.String())
 	}
 }
+
+// Under load forwarded events leave the journal by whole files: those in the newest file are still there, and are not pending. A while later
+// they have left too.
+func TestForwardedEventsLeaveByFiles(t *testing.T) {
+	remote := openRemote(t)
+	e := openEdge(t, remote.server.ClientURL(), 1<<28)
+	const all = 300
+	for i := 1; i <= all; i++ {
+		one := publishtest.Event(fmt.Sprint(i))
+		one.Data = []byte(`"` + strings.Repeat("x", 100<<10) + `"`)
+		if _, err := e.publisher.Publish(t.Context(), publish.Event{Event: one}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := blocks(t, e.dir)
+	run(t, e.forwarder)
+	pending(t, e.forwarder, 0)
+	held, err := e.conn.Streams(t.Context())
+	if n := held["CRM_JOURNAL"]; err != nil || n == 0 || n >= all/2 {
+		t.Errorf("the journal holds %d of %d forwarded events: %v", n, all, err)
+	}
+	if after := blocks(t, e.dir); after == 0 || after >= before/2 {
+		t.Errorf("its files have %d bytes of %d", after, before)
+	}
+	remote.holdsJust(t, all)
+	until(t, func() bool {
+		held, err := e.conn.Streams(t.Context())
+		return err == nil && held["CRM_JOURNAL"] == 0
+	})
+}

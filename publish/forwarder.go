@@ -51,8 +51,11 @@ type run struct {
 
 // passing is a message in flight.
 type passing struct {
-	msg      *nats.Msg
+	msg      *nats.Msg // as it is sent to the remote
+	stream   string    // of the remote
+	id       string
 	sequence uint64 // in the journal
+	ack      string // the subject of its acknowledgement to the journal
 	bytes    int64
 	at       time.Time
 	stored   bool  // the remote has stored it in an earlier run

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"time"
 
@@ -30,20 +29,19 @@ func address(msg *nats.Msg, stream, journal, id string) {
 	msg.Header[forStream], msg.Header[ownID] = []string{stream}, []string{id}
 }
 
-// onward returns a journal's message as it is sent to the remote stream, with its id as Nats-Msg-Id: sent twice within the duplicates
+// onward makes a journal's message the one that is sent to the remote stream, with its id as Nats-Msg-Id: sent twice within the duplicates
 // window it is stored once.
-func onward(journal, subject string, header nats.Header, data []byte) (*nats.Msg, error) {
-	stream, id := header.Get(forStream), header.Get(ownID)
-	subject, ok := strings.CutPrefix(subject, journal+".")
+func onward(journal string, msg *nats.Msg) (stream, id string, err error) {
+	stream, id = msg.Header.Get(forStream), msg.Header.Get(ownID)
+	subject, ok := strings.CutPrefix(msg.Subject, journal+".")
 	if stream == "" || id == "" || !ok {
-		return nil, errors.New("it is not a message of the journal")
+		return stream, id, errors.New("it is not a message of the journal")
 	}
-	to := make(nats.Header, len(header)+1)
-	maps.Copy(to, header)
-	delete(to, forStream)
-	delete(to, ownID)
-	to[nats.ExpectedStreamHdr], to[nats.MsgIdHdr] = []string{stream}, []string{id}
-	return &nats.Msg{Subject: subject, Header: to, Data: data}, nil
+	msg.Subject = subject
+	msg.Header[nats.ExpectedStreamHdr], msg.Header[nats.MsgIdHdr] = msg.Header[forStream], msg.Header[ownID]
+	delete(msg.Header, forStream)
+	delete(msg.Header, ownID)
+	return stream, id, nil
 }
 
 // Journal is a local stream of messages for a remote one. Each stays until the remote has acknowledged it.

@@ -45,7 +45,7 @@ func (l *leaving) add(p passing, at time.Time) {
 	if len(l.messages) == 0 {
 		l.since = at
 	}
-	l.messages = append(l.messages, leavingMessage{p.sequence, p.msg.Reply, p.bytes})
+	l.messages = append(l.messages, leavingMessage{p.sequence, p.ack, p.bytes})
 	if l.bytes += p.bytes; l.bytes-l.looked < leaveEvery {
 		return
 	}

@@ -27,20 +27,21 @@ const (
 
 // keep stores a message of the journal with the reason, and the stream that it waits for. It returns nil only when the copy would survive a
 // power cut.
-func (r *Refused) keep(ctx context.Context, sequence uint64, msg *nats.Msg, reason error, waits string) error {
-	header := maps.Clone(msg.Header)
-	id := header.Get(ownID)
+func (r *Refused) keep(ctx context.Context, p passing, reason error, waits string) error {
+	header := nats.Header{}
+	maps.Copy(header, p.msg.Header)
+	header[forStream], header[ownID] = []string{p.stream}, []string{p.id}
 	header[reasonHeader] = []string{headerText(reason.Error())}
 	if waits != "" {
 		header[waitsHeader] = []string{waits}
 	}
 	header[nats.ExpectedStreamHdr] = []string{r.Stream}
 	// Not the bare id: a message that was retried and rejected again must not count as a repeat.
-	header[nats.MsgIdHdr] = []string{fmt.Sprintf("%s:%d", id, sequence)}
-	kept := &nats.Msg{Subject: r.Stream + "." + strings.TrimPrefix(msg.Subject, r.Journal.Stream+"."), Header: header, Data: msg.Data}
+	header[nats.MsgIdHdr] = []string{fmt.Sprintf("%s:%d", p.id, p.sequence)}
+	kept := &nats.Msg{Subject: r.Stream + "." + strings.TrimPrefix(p.msg.Subject, r.Journal.Stream+"."), Header: header, Data: p.msg.Data}
 	_, err := r.Conn.js.PublishMsg(ctx, kept, jetstream.WithRetryAttempts(0))
 	if err = r.Commit.after(ctx, err); err != nil {
-		return fmt.Errorf("set %s aside in %s: %w", id, r.Stream, err)
+		return fmt.Errorf("set %s aside in %s: %w", p.id, r.Stream, err)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func TestFullWindowStoresWithoutID(t *testing.T) {
 	publisher.Metrics, publisher.Window = publish.NewMetrics(registry), &publish.Window{Most: 2, Length: time.Minute}
 	sequence := uint64(0)
 	for _, id := range []string{"first", "second", "third", "third", "first"} {
-		acks, err := publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event(t, id), Repeatable: true})
+		acks, err := publisher.Publish(t.Context(), publish.Event{Event: publishtest.Event(id), Repeatable: true})
 		if err != nil || acks[0].Duplicate || acks[0].Sequence != sequence+1 {
 			t.Fatalf("%s: %+v %v", id, acks, err)
 		}

@@ -26,11 +26,13 @@ events in flight. The ids of events are unchanged, so idempotent consumers stay 
 --to subject            to <prefix>-replay.<job>.<provider>.<Module>.<operation>, in the stream <STREAM>_REPLAY, which keeps
                         them for seven days: crm.PROVIDER.MODULE.edit becomes crm-replay.<job>.PROVIDER.MODULE.edit.
 --to https://…          as CloudEvents over HTTP, one at a time and in order. No answer, 408, 425, 429 and 5xx are retried, with
-                        Retry-After observed; any other status but 2xx stops the job. Redirects are not followed.
+                        Retry-After observed; any other status but 2xx stops the job. Redirects are not followed. With
+                        --parallel several at a time, and in order for each record; events that name no record keep the order
+                        of their module.
 
 To a subject or an endpoint it is a job with a name. After an interruption, even kill -9, run the same command with the same
---job to resume: to a subject without gaps or duplicates, to an endpoint with at most one post repeated. Times relative to now
-keep the meaning that they had when the job started.`),
+--job to resume: to a subject without gaps or duplicates, to an endpoint with at most one post repeated, with --parallel at most
+24 for each. Times relative to now keep the meaning that they had when the job started.`),
 		Example: bridge.Known().Example(`  crm-bridge replay --subject 'crm.PROVIDER.MODULE.>' --since 2026-11-01 --until 2026-11-08 > deals.jsonl
   crm-bridge replay --subject 'crm.*.Deals.*' --since 7d --dry-run
   crm-bridge replay --record 5725767000003000010 --to stdout | jq .event.data
@@ -68,6 +70,7 @@ keep the meaning that they had when the job started.`),
 	flags.StringVar(&f.state, "state", "", "with an endpoint: keep the job in this file instead of the stream's bucket, for users who may only read")
 	flags.StringVar(&f.contentMode, "content-mode", "structured", "of posts: structured, or binary: attributes in headers")
 	flags.StringVar(&f.headerFile, "header-file", "", "file with a header of every post on each line, such as Authorization: Bearer …")
+	flags.IntVar(&f.parallel, "parallel", 1, "with an endpoint: posts at once, up to 64; the events of a record stay in order")
 	flags.StringVar(&f.rate, "rate", "", "events a second, at most (default: as fast as the target takes them)")
 	flags.DurationVar(&f.retryFor, "retry-for", 15*time.Minute, "how long to retry an unreachable endpoint or NATS")
 	flags.BoolVar(&f.skipRefused, "skip-refused", false, "skip events that the target rejects permanently, and count them")

@@ -20,6 +20,9 @@ const (
 	subjectTarget = "subject"
 )
 
+// mostParallel is how many posts of a replay may be under way at once.
+const mostParallel = 64
+
 // replayFlags are the command's.
 type replayFlags struct {
 	subjects     []string
@@ -28,6 +31,7 @@ type replayFlags struct {
 	selected     replay.Selection
 
 	to, job, state, contentMode, headerFile, rate string
+	parallel                                      int
 	retryFor                                      time.Duration
 	skipRefused, restart, dryRun, asJSON          bool
 }
@@ -114,7 +118,7 @@ func (p *replayPlan) checkTarget() (err error) {
 	for _, flag := range []struct {
 		given bool
 		name  string
-	}{{p.state != "", "--state"}, {p.headerFile != "", "--header-file"}, {p.mode != publish.Structured, "--content-mode"}} {
+	}{{p.state != "", "--state"}, {p.headerFile != "", "--header-file"}, {p.mode != publish.Structured, "--content-mode"}, {p.parallel != 1, "--parallel"}} {
 		if flag.given && !posts {
 			return fmt.Errorf("%w: %s is for --to https://… alone", terminal.ErrUsage, flag.name)
 		}
@@ -124,6 +128,9 @@ func (p *replayPlan) checkTarget() (err error) {
 	}
 	if !posts {
 		return nil
+	}
+	if p.parallel < 1 || p.parallel > mostParallel {
+		return fmt.Errorf("%w: --parallel must be 1 to %d", terminal.ErrUsage, mostParallel)
 	}
 	if p.endpoint, err = replay.ParseEndpoint(p.to); err != nil {
 		return fmt.Errorf("%w: --to must be stdout, subject, or an http or https URL", terminal.ErrUsage)

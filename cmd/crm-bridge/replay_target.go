@@ -50,7 +50,7 @@ func (p *replayPlan) openTarget(ctx context.Context, conn *publish.Conn, r *repl
 	}
 	if r.Job, err = p.openJob(ctx, jobs, r.Span); err == nil && p.endpoint != nil {
 		r.Target = &replay.Endpoint{
-			URL: p.endpoint.String(), Header: p.header, Mode: p.mode, SkipRefused: p.skipRefused, Patience: p.retryFor, Again: bar.Retrying,
+			URL: p.endpoint.String(), Header: p.header, Mode: p.mode, SkipRefused: p.skipRefused, Patience: p.retryFor, Again: bar.Retrying, Parallel: p.parallel,
 		}
 		err = r.Job.Claim(ctx)
 	} else if err == nil {

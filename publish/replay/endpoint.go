@@ -17,16 +17,22 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// Endpoint is a target that posts events, one after the other. The job is saved after each, so that a run that died repeats
-// at most the post that was under way. Set the fields once.
+// Endpoint is a target that posts events, several at once where Parallel says so. The events of a record are posted in order, each when
+// all before it were taken; those that name no record, in the order of their module. Set the exported fields once.
+//
+// The job notes the sequence up to which all is taken. A run that died repeats at most what was posted beyond that: with one post
+// at once that one, else 24 for each.
 type Endpoint struct {
-	immediate
 	URL         string
 	Header      http.Header // of every post
 	Mode        publish.Mode
 	SkipRefused bool          // leave out events that the endpoint rejects permanently
 	Patience    time.Duration // how long a post that fails is tried again
-	Again       func(error)   // called with why a post is tried again; nil: nothing is
+	Again       func(error)   // called with why a post is tried again, by one goroutine at a time; nil: nothing is
+	Parallel    int           // posts at once; 0: one
+
+	client  *http.Client
+	posting postings
 }
 
 const (
@@ -39,13 +45,32 @@ const (
 	answerRead = 64 << 10
 )
 
-// client does not follow redirects: the headers that it would send on may be secret.
-var client = &http.Client{
-	Timeout:       postTimeout,
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+// newClient returns a client that keeps so many connections. It does not follow redirects: the headers that it would send on may be
+// secret.
+func newClient(connections int) *http.Client {
+	client := &http.Client{
+		Timeout:       postTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if usual, ok := http.DefaultTransport.(*http.Transport); ok {
+		transport := usual.Clone()
+		transport.MaxIdleConnsPerHost = connections
+		client.Transport = transport
+	}
+	return client
 }
 
-// Deliver implements Target.
+// Begin implements Target.
+func (t *Endpoint) Begin(ctx context.Context, _, _ uint64) error {
+	parallel := max(1, t.Parallel)
+	if t.client == nil {
+		t.client = newClient(parallel)
+	}
+	t.posting.begin(ctx, parallel)
+	return nil
+}
+
+// Deliver implements Target. It waits behind the event until there is room for another one.
 func (t *Endpoint) Deliver(ctx context.Context, m publish.Stored) (Report, error) {
 	event, err := m.Event()
 	if err != nil {
@@ -55,22 +80,40 @@ func (t *Endpoint) Deliver(ctx context.Context, m publish.Stored) (Report, error
 	if err != nil {
 		return Report{}, NotEventError{err}
 	}
-	result := done(m.Sequence, Tally{Read: 1, Events: 1})
-	if err := t.post(ctx, header, body); err != nil {
-		refused := RefusedError{event.ID(), m.Subject, m.Sequence, err}
-		switch {
+	id := event.ID()
+	t.posting.add(len(body), recordsOf(event), func(ctx context.Context) (Report, error) {
+		result := done(m.Sequence, Tally{Read: 1, Events: 1})
+		err := t.post(ctx, header, body)
+		switch refused := (RefusedError{id, m.Subject, m.Sequence, err}); {
+		case err == nil:
+			return result, nil
 		case ctx.Err() != nil:
 			return Report{}, err
 		case !errors.As(err, new(refusal)):
-			return Report{}, about(event.ID(), m.Subject, m.Sequence, err)
+			return Report{}, about(id, m.Subject, m.Sequence, err)
 		case !t.SkipRefused:
 			return Report{}, refused
+		default:
+			result.Counts, result.Skipped = Tally{Read: 1, Refused: 1}, []RefusedError{refused}
+			return result, nil
 		}
-		result.Counts, result.Skipped = Tally{Read: 1, Refused: 1}, []RefusedError{refused}
-	}
-	result.Save = true
-	return result, nil
+	})
+	return t.posting.await(ctx, t.posting.full)
 }
+
+// Skip implements Target: what need not be posted is done when all before it is.
+func (t *Endpoint) Skip(ctx context.Context, sequence uint64, counts Tally) (Report, error) {
+	t.posting.skip(sequence, counts)
+	return t.posting.await(ctx, t.posting.full)
+}
+
+// Flush implements Target.
+func (t *Endpoint) Flush(ctx context.Context) (Report, error) {
+	return t.posting.await(ctx, func() bool { return true })
+}
+
+// Sync implements Target.
+func (t *Endpoint) Sync(context.Context) error { return nil }
 
 // refusal is an answer that another attempt would not change.
 type refusal struct{ status string }
@@ -91,12 +134,18 @@ func (t *Endpoint) post(ctx context.Context, header map[string][]string, body []
 		if took := time.Since(began); later > t.Patience-took {
 			return fmt.Errorf("tried for %s, and the next attempt would be %s later: %w", took.Round(time.Second), later.Round(time.Second), err)
 		}
-		if t.Again != nil {
-			t.Again(err)
-		}
+		t.again(err)
 		if err := retry.Sleep(ctx, later); err != nil {
 			return err
 		}
+	}
+}
+
+func (t *Endpoint) again(err error) {
+	if t.Again != nil {
+		t.posting.mu.Lock()
+		defer t.posting.mu.Unlock()
+		t.Again(err)
 	}
 }
 
@@ -119,7 +168,7 @@ func (t *Endpoint) once(ctx context.Context, header map[string][]string, body []
 			request.Header.Set(name, values[0])
 		}
 	}
-	response, err := client.Do(request)
+	response, err := t.client.Do(request)
 	if err != nil {
 		return 0, withoutURL(err)
 	}

@@ -52,6 +52,9 @@ func TestRetryAfterIsTooLate(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	to := Endpoint{URL: endpoint.URL, Patience: time.Minute}
+	if err := to.Begin(ctx, 0, 0); err != nil {
+		t.Fatal(err)
+	}
 	if err := to.post(ctx, nil, nil); ctx.Err() != nil || err == nil || !strings.Contains(err.Error(), "the next attempt would be") {
 		t.Error(err)
 	}
