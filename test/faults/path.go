@@ -65,7 +65,7 @@ func lostPath(d delivery, toxics ...string) play { return brokenPath(d, false, t
 
 // maxInFlight is how many events the bridge forwards without an acknowledgement: a full window, one whose acknowledgement is awaited,
 // and one that waits to enter the window.
-const maxInFlight = 1024 + 2
+const maxInFlight = 2048 + 2
 
 // forgottenPath breaks the path for longer than the duplicates window. Events that the remote stored and could not acknowledge are then
 // stored twice.
