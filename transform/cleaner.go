@@ -15,13 +15,19 @@ const maxFound = 64
 type cleaner struct {
 	rules             *rules
 	looks             looks
-	configured, shown *finder         // shown: by this callback; nil: none
-	named             map[string]bool // values of secret names, and whether each is long and not a number
-	err               error           // why it cannot be cleaned
+	configured, shown *finder  // shown: by this callback; nil: none
+	named             []string // values of secret names, sorted
+	unsearched        bool     // it searches no text: what is made of the callback is searched as a whole
+	err               error    // why it cannot be cleaned
 }
 
 // text masks known secrets in s, and what looks like a credential.
-func (c *cleaner) text(s string) string { return cut(s, c.secrets(s, false, nil)) }
+func (c *cleaner) text(s string) string {
+	if c.unsearched {
+		return s
+	}
+	return cut(s, c.secrets(s, false, nil))
+}
 
 // secrets appends to found where s contains known secrets, in whatever spelling, and what looks like a credential. A short secret counts
 // only as a whole word, unless anywhere is set.
@@ -54,7 +60,7 @@ func (c *cleaner) clean(credentials, plain []string, write func() (out []byte, f
 	if c.know(slices.DeleteFunc(append(found, credentials...), isPlain), nil); c.err != nil {
 		return nil, c.err
 	}
-	if c.shown != nil && (bytes.Contains(out, []byte(mask)) || c.isShownIn(string(out))) {
+	if c.shown != nil && !c.unsearched && (bytes.Contains(out, []byte(mask)) || c.isShownIn(string(out))) {
 		out, _, err = write()
 	}
 	return out, err
@@ -84,19 +90,30 @@ func (c *cleaner) know(shown, derived []string) {
 			shown = append(shown, strings.TrimSpace(token))
 		}
 	}
-	c.named = make(map[string]bool, len(shown))
-	for _, value := range shown {
-		c.named[value] = len(value) >= shortest && strings.Trim(value, "-.0123456789") != ""
-	}
-	shown = slices.DeleteFunc(shown, func(value string) bool { return !tokenShaped(value) })
 	slices.Sort(shown)
-	if shown = slices.Compact(shown); len(shown) > maxFound {
-		shown, c.err = shown[:maxFound], errors.New("too many different secrets in one callback")
+	c.named = slices.Compact(shown)
+	tokens := make([]string, 0, len(c.named)+len(derived))
+	for _, value := range c.named {
+		if tokenShaped(value) {
+			tokens = append(tokens, value)
+		}
 	}
-	shown = slices.DeleteFunc(append(shown, derived...), c.configured.has)
-	if len(shown) > 0 {
-		c.shown = newFinder(needles(shown, false))
+	if len(tokens) > maxFound {
+		tokens, c.err = tokens[:maxFound], errors.New("too many different secrets in one callback")
 	}
+	tokens = slices.DeleteFunc(append(tokens, derived...), c.configured.has)
+	if len(tokens) > 0 {
+		c.shown = newFinder(needles(tokens, false))
+	}
+}
+
+// isNamed reports whether text is the value of a secret name, and long and not a number.
+func (c *cleaner) isNamed(text string) bool {
+	if len(text) < shortest || strings.Trim(text, "-.0123456789") == "" {
+		return false
+	}
+	_, named := slices.BinarySearch(c.named, text)
+	return named
 }
 
 // isScheme reports whether a word stands before a credential.
