@@ -71,3 +71,22 @@ func TestForwardedEventsLeaveByFiles(t *testing.T) {
 		return err == nil && held["CRM_JOURNAL"] == 0
 	})
 }
+
+// A small journal is not full of events that are forwarded already.
+func TestASmallJournalIsNotFullOfForwardedEvents(t *testing.T) {
+	remote := openRemote(t)
+	e := openEdge(t, remote.server.ClientURL(), 1<<20)
+	run(t, e.forwarder)
+	const all, at = 600, 50
+	for i := 1; i <= all; i++ {
+		one := publishtest.Event(fmt.Sprint(i))
+		one.Data = []byte(`"` + strings.Repeat("x", 4<<10) + `"`)
+		if _, err := e.publisher.Publish(t.Context(), publish.Event{Event: one}); err != nil {
+			t.Fatalf("event %d: %v", i, err)
+		}
+		if i%at == 0 {
+			pending(t, e.forwarder, 0)
+		}
+	}
+	remote.holdsJust(t, all)
+}

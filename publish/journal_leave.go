@@ -46,11 +46,11 @@ func (l *leaving) add(p passing, at time.Time) {
 		l.since = at
 	}
 	l.messages = append(l.messages, leavingMessage{p.sequence, p.ack, p.bytes})
-	if l.bytes += p.bytes; l.bytes-l.looked < leaveEvery {
-		return
+	if l.bytes += p.bytes; l.bytes-l.looked >= leaveEvery {
+		l.files()
+		l.looked = l.bytes
 	}
-	l.files()
-	if l.looked = l.bytes; l.bytes > l.MaxSettled {
+	if l.bytes > l.MaxSettled {
 		l.first(len(l.messages) - 1)
 	}
 }

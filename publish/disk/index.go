@@ -3,6 +3,8 @@ package disk
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -38,6 +40,27 @@ func isCurrent(folder string, newest int) bool {
 	}
 	last, err := tail(filepath.Join(folder, blockName(newest)), checksumSize)
 	return err == nil && slices.Equal(index[:checksumSize], last)
+}
+
+// remembers returns the last sequence of which the index of a stream knows, which may be beyond what its blocks hold after a power cut;
+// 0: there is no index. It is not checked whether the index is damaged.
+func remembers(folder string) (last uint64, err error) {
+	index, err := os.ReadFile(filepath.Join(folder, stateFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil || len(index) < 2 || index[0] != stateMagic {
+		return 0, err
+	}
+	rest := index[2:]
+	for range 5 { // messages, bytes, the first sequence and its time, and the last; a time takes as many bytes as a number
+		number, n := binary.Uvarint(rest)
+		if n <= 0 {
+			return 0, nil
+		}
+		last, rest = number, rest[n:]
+	}
+	return last, nil
 }
 
 // tail returns the last n bytes of a file.

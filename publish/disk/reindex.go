@@ -18,7 +18,7 @@ const reindexFrom = 64 << 20
 // Reindex writes the indexes of large streams again that the server whose folder is dir did not write when it ended, as after a kill.
 // Without an index it would read every block twice, one after the other, and hold every subject of every block in memory. The index
 // is that which the server itself writes of such blocks; a stream in which it finds more than messages without gaps, each with its
-// right checksum, is left to the server. The server must not run. It returns the names of the streams whose index it has written.
+// right checksum, or of which an earlier index knows later messages, is left to the server. The server must not run. It returns the names of the streams whose index it has written.
 func Reindex(dir string) (written []string, err error) {
 	streams := filepath.Join(dir, "jetstream", "$G", "streams")
 	entries, err := os.ReadDir(streams)
@@ -62,6 +62,10 @@ func reindex(folder, stream string, from int64) (bool, error) {
 		if blocks[i+1].first != blocks[i].last+1 {
 			return false, nil
 		}
+	}
+	// Else the server would give sequences again that consumers have seen.
+	if last, err := remembers(folder); err != nil || last > blocks[len(blocks)-1].last {
+		return false, err
 	}
 	return true, writeIndex(folder, stream, blocks, subjects)
 }

@@ -187,6 +187,20 @@ func TestReindexLeavesToTheServer(t *testing.T) {
 	}
 }
 
+// Where an earlier index knows of messages that a power cut took, the server gives none of their sequences again: consumers may have seen
+// them.
+func TestReindexKeepsTheLastSequence(t *testing.T) {
+	dir := t.TempDir()
+	folder := filled(t, dir, 3, 20<<20, jetstream.NoCompression)
+	remove(t, newestBlock(t, folder))
+	if done, err := reindex(folder, "CRM", 0); done || err != nil {
+		t.Errorf("written: %t, %v", done, err)
+	}
+	if state, _ := stateOf(t, dir); state.LastSeq != 2000 || state.Msgs >= 2000 {
+		t.Errorf("the last sequence is not that of the 2000th message: %+v", state)
+	}
+}
+
 // A store without streams, and a small stream, need no index.
 func TestReindexNeedsALargeStream(t *testing.T) {
 	if written, err := Reindex(t.TempDir()); len(written) > 0 || err != nil {
