@@ -73,13 +73,16 @@ func openSender(conn *Conn, stream string, commit Commit, synced func(callers in
 
 // send sends the messages that have no ack yet. It returns when the stream has acknowledged all of them and they are committed, or
 // with the first error and the index of its message; errSilent when silent fires. It enters the acks that have arrived. Nothing is
-// sent after it has returned.
+// sent after it has returned. Messages that all have an ack are only committed.
 func (s *sender) send(ctx context.Context, messages []*nats.Msg, acks []Ack, silent <-chan time.Time) (failed int, err error) {
 	c := &call{acks: acks, done: make(chan struct{})}
 	for _, ack := range acks {
 		if ack.Stream == "" {
 			c.left++
 		}
+	}
+	if c.left == 0 {
+		return 0, s.commit.after(ctx, nil)
 	}
 	for i, msg := range messages {
 		if acks[i].Stream != "" {

@@ -54,6 +54,9 @@ type Event struct {
 	// PartitionKey is the same for all events of a record. Only BRIDGE_EVENT_PER=record sets it.
 	PartitionKey string `json:"partitionkey,omitzero"`
 
+	// RecordedTime is when the bridge received the callback, or read the record.
+	RecordedTime time.Time `json:"recordedtime,omitzero"`
+
 	// TraceParent is the W3C trace context of the callback's request, if it had one.
 	TraceParent string `json:"traceparent,omitzero"`
 

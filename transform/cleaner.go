@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -42,7 +43,8 @@ func (c *cleaner) secretsIn(l *layer, anywhere bool, found []span) []span {
 }
 
 // clean returns what write writes: JSON without its secrets. Where that contains a secret that write has found elsewhere, it is written
-// once more. None of credentials and of what was found is a secret if it is plain, such as the callback's account.
+// once more; also where anything is masked, which may have been a part of such a secret. None of credentials and of what was found is a
+// secret if it is plain, such as the callback's account.
 func (c *cleaner) clean(credentials, plain []string, write func() (out []byte, found []string, err error)) ([]byte, error) {
 	out, found, err := write()
 	if err != nil {
@@ -52,7 +54,7 @@ func (c *cleaner) clean(credentials, plain []string, write func() (out []byte, f
 	if c.know(slices.DeleteFunc(append(found, credentials...), isPlain), nil); c.err != nil {
 		return nil, c.err
 	}
-	if c.isShownIn(string(out)) {
+	if c.shown != nil && (bytes.Contains(out, []byte(mask)) || c.isShownIn(string(out))) {
 		out, _, err = write()
 	}
 	return out, err
@@ -60,9 +62,6 @@ func (c *cleaner) clean(credentials, plain []string, write func() (out []byte, f
 
 // isShownIn reports whether a JSON text contains a secret that the callback has shown.
 func (c *cleaner) isShownIn(text string) bool {
-	if c.shown == nil {
-		return false
-	}
 	whole := &layer{text: text}
 	if decoded := whole.peel(backslash); decoded != nil {
 		if len(c.shown.in(text, nil)) > 0 { // the secret itself may look like an escape

@@ -101,6 +101,9 @@ func extensions(c *ingest.Change, record string, perRecord bool) []cloudevent.Ex
 	if perRecord && record != "" {
 		add("partitionkey", partitionKey(c, record))
 	}
+	if !c.ReceivedAt.IsZero() {
+		add("recordedtime", c.ReceivedAt.UTC().Format(time.RFC3339Nano))
+	}
 	if c.TraceParent != "" {
 		add("traceparent", c.TraceParent)
 	}

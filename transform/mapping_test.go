@@ -184,6 +184,7 @@ func TestAttributes(t *testing.T) {
 		{Name: "crmoperation", Value: "edit"},
 		{Name: "crmorigin", Value: "live"},
 		{Name: "crmprovider", Value: "zoho"},
+		{Name: "recordedtime", Value: "2024-06-11T14:26:39Z"},
 		{Name: "traceparent", Value: c.TraceParent},
 	}
 	if diff := cmp.Diff(want, e.Extensions); diff != "" {

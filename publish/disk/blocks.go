@@ -29,7 +29,7 @@ type blockFiles struct {
 }
 
 // settled is the age from which a folder's modification time is certain to change with the next entry: file systems use the
-// kernel's coarse clock.
+// kernel's coarse clock. It counts when the folder is looked at, before all that follows: an entry may come at any moment after.
 const settled = 50 * time.Millisecond
 
 // absence is how long the newest block may be missing: a purge moves the folder away and then creates another one.
@@ -48,7 +48,8 @@ func (b *blockFiles) sync() error {
 
 // syncNamed is sync that finds the blocks by their names.
 func (b *blockFiles) syncNamed() error {
-	b.names.begin(b.folder)
+	began := time.Now()
+	b.names.begin(b.folder, began)
 	info, err := os.Stat(b.folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return b.vanished("the stream's folder %s is gone", b.folder)
@@ -76,7 +77,7 @@ func (b *blockFiles) syncNamed() error {
 		return err
 	}
 	b.missed, b.listed = time.Time{}, info.ModTime()
-	if time.Since(b.listed) < settled {
+	if began.Sub(b.listed) < settled {
 		b.listed = time.Time{} // list it again next time
 	}
 	b.names.end(info)

@@ -136,6 +136,27 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// A block that appears within the same tick as the listing before it is synced all the same, even if the disk takes so long meanwhile that
+// the tick is over for a while when the commit ends.
+func TestCommitSeesABlockOfTheSameTickOnASlowDisk(t *testing.T) {
+	c, folder, _ := committer(t)
+	tick := time.Now().Add(200 * time.Millisecond) // however slow the machine is, it is not old when the commit begins
+	turn := func() { must(t, os.Chtimes(folder, tick, tick)) }
+	turn()
+	c.files.flush = func(file *os.File) error {
+		c.files.flush = flush
+		write(t, folder, "2.blk", "two")
+		turn()
+		time.Sleep(time.Until(tick.Add(2 * settled)))
+		return flush(file)
+	}
+	must(t, c.Commit(t.Context()))
+	must(t, c.Commit(t.Context()))
+	if c.files.index != 2 {
+		t.Errorf("block %d is current: the next one was not synced", c.files.index)
+	}
+}
+
 // A block that appears within the same tick of the file system's clock as the listing before it is synced all the same.
 func TestCommitSeesABlockOfTheSameTick(t *testing.T) {
 	c, folder, _ := committer(t)

@@ -22,7 +22,7 @@ func inodeOf(file *os.File) (of inode, ok bool) {
 	return inode{uint64(stat.Nlink), stat.Mtim, stat.Ctim}, true //nolint:unconvert // not on every architecture
 }
 
-// settled reports whether the next change is certain to be noted with another time.
-func (i inode) settled() bool {
-	return time.Since(time.Unix(i.modified.Unix())) >= settled && time.Since(time.Unix(i.changed.Unix())) >= settled
+// settled reports whether any change since a time is certain to be noted with another time.
+func (i inode) settled(since time.Time) bool {
+	return since.Sub(time.Unix(i.modified.Unix())) >= settled && since.Sub(time.Unix(i.changed.Unix())) >= settled
 }

@@ -30,9 +30,9 @@ func (n *names) same(block *os.File) bool {
 	return ok && now == n.state
 }
 
-// begin notes the folder's state before names are looked up. A folder that cannot be opened is not known.
-func (n *names) begin(path string) {
-	n.noted, n.known, n.at = false, false, time.Now()
+// begin notes the folder's state before names are looked up, now. A folder that cannot be opened is not known.
+func (n *names) begin(path string, now time.Time) {
+	n.noted, n.known, n.at = false, false, now
 	if n.folder == nil {
 		folder, err := os.Open(path)
 		if err != nil {
@@ -53,7 +53,7 @@ func (n *names) end(info os.FileInfo) {
 		n.close()
 		return
 	}
-	n.known = n.noted && n.state.settled()
+	n.known = n.noted && n.state.settled(n.at)
 }
 
 func (n *names) close() {
