@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -14,13 +15,19 @@ const maxFound = 64
 type cleaner struct {
 	rules             *rules
 	looks             looks
-	configured, shown *finder         // shown: by this callback; nil: none
-	named             map[string]bool // values of secret names, and whether each is long and not a number
-	err               error           // why it cannot be cleaned
+	configured, shown *finder  // shown: by this callback; nil: none
+	named             []string // values of secret names, sorted
+	unsearched        bool     // it searches no text: what is made of the callback is searched as a whole
+	err               error    // why it cannot be cleaned
 }
 
 // text masks known secrets in s, and what looks like a credential.
-func (c *cleaner) text(s string) string { return cut(s, c.secrets(s, false, nil)) }
+func (c *cleaner) text(s string) string {
+	if c.unsearched {
+		return s
+	}
+	return cut(s, c.secrets(s, false, nil))
+}
 
 // secrets appends to found where s contains known secrets, in whatever spelling, and what looks like a credential. A short secret counts
 // only as a whole word, unless anywhere is set.
@@ -42,7 +49,8 @@ func (c *cleaner) secretsIn(l *layer, anywhere bool, found []span) []span {
 }
 
 // clean returns what write writes: JSON without its secrets. Where that contains a secret that write has found elsewhere, it is written
-// once more. None of credentials and of what was found is a secret if it is plain, such as the callback's account.
+// once more; also where anything is masked, which may have been a part of such a secret. None of credentials and of what was found is a
+// secret if it is plain, such as the callback's account.
 func (c *cleaner) clean(credentials, plain []string, write func() (out []byte, found []string, err error)) ([]byte, error) {
 	out, found, err := write()
 	if err != nil {
@@ -52,7 +60,7 @@ func (c *cleaner) clean(credentials, plain []string, write func() (out []byte, f
 	if c.know(slices.DeleteFunc(append(found, credentials...), isPlain), nil); c.err != nil {
 		return nil, c.err
 	}
-	if c.isShownIn(string(out)) {
+	if c.shown != nil && !c.unsearched && (bytes.Contains(out, []byte(mask)) || c.isShownIn(string(out))) {
 		out, _, err = write()
 	}
 	return out, err
@@ -60,9 +68,6 @@ func (c *cleaner) clean(credentials, plain []string, write func() (out []byte, f
 
 // isShownIn reports whether a JSON text contains a secret that the callback has shown.
 func (c *cleaner) isShownIn(text string) bool {
-	if c.shown == nil {
-		return false
-	}
 	whole := &layer{text: text}
 	if decoded := whole.peel(backslash); decoded != nil {
 		if len(c.shown.in(text, nil)) > 0 { // the secret itself may look like an escape
@@ -85,19 +90,30 @@ func (c *cleaner) know(shown, derived []string) {
 			shown = append(shown, strings.TrimSpace(token))
 		}
 	}
-	c.named = make(map[string]bool, len(shown))
-	for _, value := range shown {
-		c.named[value] = len(value) >= shortest && strings.Trim(value, "-.0123456789") != ""
-	}
-	shown = slices.DeleteFunc(shown, func(value string) bool { return !tokenShaped(value) })
 	slices.Sort(shown)
-	if shown = slices.Compact(shown); len(shown) > maxFound {
-		shown, c.err = shown[:maxFound], errors.New("too many different secrets in one callback")
+	c.named = slices.Compact(shown)
+	tokens := make([]string, 0, len(c.named)+len(derived))
+	for _, value := range c.named {
+		if tokenShaped(value) {
+			tokens = append(tokens, value)
+		}
 	}
-	shown = slices.DeleteFunc(append(shown, derived...), c.configured.has)
-	if len(shown) > 0 {
-		c.shown = newFinder(needles(shown, false))
+	if len(tokens) > maxFound {
+		tokens, c.err = tokens[:maxFound], errors.New("too many different secrets in one callback")
 	}
+	tokens = slices.DeleteFunc(append(tokens, derived...), c.configured.has)
+	if len(tokens) > 0 {
+		c.shown = newFinder(needles(tokens, false))
+	}
+}
+
+// isNamed reports whether text is the value of a secret name, and long and not a number.
+func (c *cleaner) isNamed(text string) bool {
+	if len(text) < shortest || strings.Trim(text, "-.0123456789") == "" {
+		return false
+	}
+	_, named := slices.BinarySearch(c.named, text)
+	return named
 }
 
 // isScheme reports whether a word stands before a credential.

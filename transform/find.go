@@ -23,27 +23,45 @@ type needle struct {
 	head   uint64 // its first bytes
 }
 
-// finder finds any number of needles, by their first bytes.
+// finder finds any number of needles: a few one by one, more by their first bytes.
 type finder struct {
-	skips   *skips
-	bits    [64]uint64 // one for each hash of a head
-	needles []needle   // sorted by head
+	needles []needle // sorted by head
+	heads   *heads   // nil: they are few
 }
+
+// heads are the first bytes of needles, to step over most of a text.
+type heads struct {
+	skips *skips
+	bits  [64]uint64 // one for each hash of a head
+}
+
+// few is a number of needles that are found sooner one by one.
+const few = 4
 
 // headSize is the size of a head; every needle has as many bytes.
 const headSize = shortest
 
 func newFinder(all []needle) *finder {
 	f := &finder{needles: all}
-	heads := make([]string, len(all))
 	for i := range all {
-		heads[i], all[i].head = all[i].text[:headSize], headOf(all[i].text)
-		bit := hashOf(all[i].head)
-		f.bits[bit/64] |= 1 << (bit % 64)
+		all[i].head = headOf(all[i].text)
 	}
-	f.skips = newSkips(headSize, heads)
 	slices.SortFunc(all, func(a, b needle) int { return cmp.Compare(a.head, b.head) })
+	if len(all) > few {
+		f.heads = headsOf(all)
+	}
 	return f
+}
+
+func headsOf(all []needle) *heads {
+	h, texts := new(heads), make([]string, len(all))
+	for i, n := range all {
+		texts[i] = n.text[:headSize]
+		bit := hashOf(n.head)
+		h.bits[bit/64] |= 1 << (bit % 64)
+	}
+	h.skips = newSkips(headSize, texts)
+	return h
 }
 
 func headOf(s string) (head uint64) {
@@ -57,16 +75,24 @@ func hashOf(head uint64) uint64 { return head * 0x9e3779b97f4a7c15 >> (64 - 12) 
 
 // in appends to found the needles that s contains, each once.
 func (f *finder) in(s string, found []needle) []needle {
-	if f == nil || len(f.needles) == 0 {
+	if f == nil {
+		return found
+	}
+	if f.heads == nil {
+		for _, n := range f.needles {
+			if strings.Contains(s, n.text) && !slices.Contains(found, n) {
+				found = append(found, n)
+			}
+		}
 		return found
 	}
 	for end := headSize; end <= len(s); end++ {
-		if step := f.skips.step(s[end-2], s[end-1]); step > 0 {
+		if step := f.heads.skips.step(s[end-2], s[end-1]); step > 0 {
 			end += step - 1
 			continue
 		}
 		head := headOf(s[end-headSize:])
-		if bit := hashOf(head); f.bits[bit/64]>>(bit%64)&1 == 0 {
+		if bit := hashOf(head); f.heads.bits[bit/64]>>(bit%64)&1 == 0 {
 			continue
 		}
 		for _, n := range f.headed(head) {

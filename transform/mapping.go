@@ -31,8 +31,18 @@ func (m *Mapping) Events(change ingest.Change) ([]cloudevent.Event, error) {
 }
 
 func (m *Mapping) events(change ingest.Change) ([]cloudevent.Event, error) {
-	sent := nativeOf(&change)
-	clean := m.Redact.cleaner(change.Source, change.Org)
+	sent, clean := nativeOf(&change), m.Redact.cleaner(change.Source, change.Org)
+	if clean.unsearched = !sent.isEncoded(); clean.unsearched {
+		if events, err := m.made(change, sent, clean); err == nil && clean.areFree(change.Collection, events) {
+			return events, nil
+		}
+		clean = m.Redact.cleaner(change.Source, change.Org)
+	}
+	return m.made(change, sent, clean)
+}
+
+// made returns the events of a change whose native part is sent, as clean leaves them.
+func (m *Mapping) made(change ingest.Change, sent native, clean *cleaner) ([]cloudevent.Event, error) {
 	native, err := clean.clean(change.Secrets, []string{change.Account, change.Channel}, func() ([]byte, []string, error) { return sent.write(clean) })
 	if err != nil {
 		return nil, err
@@ -126,7 +136,7 @@ func (c *cleaner) routable(change *ingest.Change) error {
 		}
 	}
 	for _, id := range change.IDs {
-		if c.named[id] || strings.Contains(id, mask) || c.text(id) != id {
+		if c.isNamed(id) || strings.Contains(id, mask) || c.text(id) != id {
 			return errors.New("a record id contains a secret")
 		}
 	}

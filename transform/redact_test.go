@@ -52,6 +52,9 @@ func TestRedactJSON(t *testing.T) {
 		{"an inbound webhook", `{"u":"https://x.bitrix24.com/rest/1/abc123def456gh78/crm.deal.list","v":"/rest/1/crm.deal.list"}`, `{"u":"https://x.bitrix24.com/rest/1/***/crm.deal.list","v":"/rest/1/crm.deal.list"}`},
 		{"a token in a URL of Bitrix24", `{"u":"https://x/rest/crm.deal.get?auth=0123456789abcdef0123&id=1","v":"?auth=true"}`, `{"u":"https://x/rest/crm.deal.get?auth=***&id=1","v":"?auth=true"}`},
 		{"an OAuth token behind an escape", `{"u":"x%201000.0123456789abcdef.0123456789abcdef"}`, `{"u":"x%20***"}`},
+		{"a shown password of which a part looks like a user", `{"u":"https://me:p@ssword-1234@host/x","token":"p@ssword-1234"}`, `{"u":"https://***@host/x"}`},
+		{"a shown password of which a part looks like a parameter", `{"token":"pass,word-1234","u":"?password=pass,word-1234&a=1"}`, `{"u":"?password=***&a=1"}`},
+		{"a shown secret that contains a configured one", `{"token":"shown-configured-secret-1234","u":"x shown-configured-secret-1234"}`, `{"u":"x ***"}`},
 		{"the token of a scheme, elsewhere", `{"token":"Bearer some-token-of-12","a":"some-token-of-12"}`, `{"a":"***"}`},
 		{"an address is no secret", `{"mail":"somebody@example.com","note":"token: blue, bearer of news"}`, `{"mail":"somebody@example.com","note":"token: blue, bearer of news"}`},
 	} {

@@ -117,6 +117,10 @@ func (w *walk) text(raw, decoded string, outermost bool) {
 		}
 		return
 	}
+	if w.cleaner.unsearched {
+		w.out = append(w.out, raw...)
+		return
+	}
 	var spans []span
 	if outermost {
 		spans = w.cleaner.rules.named(decoded, nil)

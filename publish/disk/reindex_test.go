@@ -146,13 +146,13 @@ func TestReindexWritesWhatTheServerWrites(t *testing.T) {
 
 // What is not plain messages without gaps is left to the server: deletions, damage, compression, a block that is missing.
 func TestReindexLeavesToTheServer(t *testing.T) {
-	change := func(at int, byte func(byte) byte) func(*testing.T, string, string) {
+	change := func(at int, to func(byte) byte) func(*testing.T, string, string) {
 		return func(t *testing.T, _, folder string) {
 			path := newestBlock(t, folder)
 			text, err := os.ReadFile(path)
 			if err == nil {
 				at := (at + len(text)) % len(text)
-				text[at] = byte(text[at])
+				text[at] = to(text[at])
 				err = os.WriteFile(path, text, 0o600)
 			}
 			if err != nil {

@@ -37,14 +37,14 @@ func openReceiver(t *testing.T) *receiver {
 		r.now++
 		r.most = max(r.most, r.now)
 		r.mu.Unlock()
-		time.Sleep(rand.N(3 * time.Millisecond)) //nolint:gosec // a slow receiver
+		time.Sleep(rand.N(3 * time.Millisecond)) // a slow receiver
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.now--
 		switch id := request.Header.Get("Ce-Id"); {
 		case id == r.refuses:
 			w.WriteHeader(http.StatusBadRequest)
-		case rand.N(50) == 0: //nolint:gosec // a failing receiver
+		case rand.N(50) == 0: // a failing receiver
 			w.WriteHeader(http.StatusServiceUnavailable)
 		default:
 			r.taken = append(r.taken, id)
@@ -81,10 +81,10 @@ func parallelEvent(t *testing.T, sequence uint64, records ...string) publish.Sto
 func parallelEvents(t *testing.T, n int) (all []publish.Stored) {
 	t.Helper()
 	for sequence := uint64(1); sequence <= uint64(n); sequence++ {
-		records := []string{fmt.Sprint("r", rand.N(12))} //nolint:gosec // a record
-		switch rand.N(8) {                               //nolint:gosec // a kind of event
+		records := []string{fmt.Sprint("r", rand.N(12))} // a record
+		switch rand.N(8) {                               // a kind of event
 		case 0:
-			records = append(records, fmt.Sprint("r", rand.N(12))) //nolint:gosec // it may be the same
+			records = append(records, fmt.Sprint("r", rand.N(12))) // it may be the same
 		case 1:
 			records = nil
 		}

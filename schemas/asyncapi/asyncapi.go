@@ -3,12 +3,8 @@
 package asyncapi
 
 import (
-	"bytes"
-	"fmt"
 	"slices"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
 )
 
 // Facts are what a document says of the bridge that serves it. All of it becomes public.
@@ -36,18 +32,6 @@ type Server struct {
 // MaxChannels bounds the channels of modules and operations in a document; those with parameters stand for the others.
 const MaxChannels = 500
 
-// YAML returns the document as YAML.
-func (d Document) YAML() ([]byte, error) {
-	var out bytes.Buffer
-	out.WriteString("# Made by crm-bridge from the schemas that it checks its events against.\n")
-	encoder := yaml.NewEncoder(&out)
-	encoder.SetIndent(2)
-	if err := encoder.Encode(d); err != nil {
-		return nil, fmt.Errorf("write the AsyncAPI document: %w", err)
-	}
-	return out.Bytes(), encoder.Close()
-}
-
 // subjects returns those that have a channel, each once, sorted, and how many more there are.
 func (b Facts) subjects(all []family) (found []subject, more int) {
 	for _, text := range b.Subjects {
@@ -56,12 +40,12 @@ func (b Facts) subjects(all []family) (found []subject, more int) {
 		if !ok || len(tokens) != 3 {
 			continue
 		}
-		s := subject{tokens[0], tokens[1], tokens[2]}
+		s := subject{rest, tokens[0], tokens[1], tokens[2]}
 		if slices.ContainsFunc(all, func(f family) bool { return f.takes(s) }) {
 			found = append(found, s)
 		}
 	}
-	slices.SortFunc(found, func(a, b subject) int { return strings.Compare(a.name(), b.name()) })
+	slices.SortFunc(found, func(a, b subject) int { return strings.Compare(a.name, b.name) })
 	found = slices.Compact(found)
 	if more = len(found) - MaxChannels; more > 0 {
 		return found[:MaxChannels], more

@@ -41,8 +41,8 @@ func New(b Facts) (Document, error) {
 		d.addProvider(b, provider, all)
 	}
 	for _, s := range subjects {
-		d.addChannel(s.name(), channel{
-			Address: b.Prefix + "." + s.name(), Title: s.operation + " in " + s.module,
+		d.addChannel(s.name, channel{
+			Address: b.Prefix + "." + s.name, Title: s.operation + " in " + s.module,
 			Description: fmt.Sprintf("Events of %s whose module is %s and whose operation is %s.", s.provider, s.module, s.operation),
 		}, b.Stream, s.provider, all, func(f family) bool { return f.takes(s) })
 	}

@@ -72,10 +72,8 @@ func readFamily(name string, raw []byte) (f family, err error) {
 	return f, err
 }
 
-// subject is a subject of events, without its prefix.
-type subject struct{ provider, module, operation string }
-
-func (s subject) name() string { return s.provider + "." + s.module + "." + s.operation }
+// subject is a subject of events, without its prefix, whole and in its parts.
+type subject struct{ name, provider, module, operation string }
 
 // takes reports whether a family's schema allows events of the subject.
 func (f family) takes(s subject) bool {

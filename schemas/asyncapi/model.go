@@ -8,14 +8,15 @@ import (
 
 // Document is an AsyncAPI 3.1 document: of that format, what the bridge has to say. Maps are written sorted.
 type Document struct {
-	AsyncAPI           string               `yaml:"asyncapi"`
-	ID                 string               `yaml:"id"`
-	Info               info                 `yaml:"info"`
-	DefaultContentType string               `yaml:"defaultContentType"`
-	Servers            map[string]server    `yaml:"servers"`
-	Channels           map[string]channel   `yaml:"channels"`
-	Operations         map[string]operation `yaml:"operations"`
-	Components         components           `yaml:"components"`
+	AsyncAPI           string            `yaml:"asyncapi"`
+	ID                 string            `yaml:"id"`
+	Info               info              `yaml:"info"`
+	DefaultContentType string            `yaml:"defaultContentType"`
+	Servers            map[string]server `yaml:"servers"`
+	// YAML writes these three itself.
+	Channels   map[string]channel   `yaml:"-"`
+	Operations map[string]operation `yaml:"-"`
+	Components components           `yaml:"-"`
 }
 
 type info struct {

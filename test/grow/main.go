@@ -29,13 +29,6 @@ func main() {
 	}
 }
 
-// plan is what a run measures, and on which stores.
-type plan struct {
-	events, subjects, quarantined, ids, rounds int
-	dir                                        string // of the stores
-	program                                    string // the built bridge
-}
-
 // part is a part of a run, which yields rows of the table.
 type part struct {
 	name  string
@@ -50,7 +43,7 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&p.events, "events", 5_000_000, "events in the store")
 	flags.IntVar(&p.subjects, "subjects", 10_000, "subjects of these events")
 	flags.IntVar(&p.quarantined, "quarantined", 100_000, "callbacks in quarantine")
-	flags.IntVar(&p.ids, "ids", 1_000_000, "ids in the duplicates window")
+	flags.IntVar(&p.ids, "ids", 300_000, "ids in the duplicates window; the default is all that a bridge without a memory limit keeps")
 	flags.IntVar(&p.rounds, "rounds", 3, "measurements of each start and answer")
 	flags.StringVar(&p.dir, "dir", filepath.Join(os.TempDir(), "crm-bridge-grow"), "folder of the stores, which are made where they are missing; about 1.3 KB an event")
 	flags.StringVar(&p.program, "program", "", "a built crm-bridge; default: this source")
@@ -81,7 +74,7 @@ func run(ctx context.Context, args []string) error {
 	if _, err := io.WriteString(os.Stdout, text.String()); err != nil || *page == "" {
 		return err
 	}
-	return rewrite(*page, text.String())
+	return generated.Rewrite(*page, text.String())
 }
 
 // prepare builds the bridge, and makes the store of events and quarantined callbacks where it is missing.
@@ -113,9 +106,4 @@ func (p *plan) prepare(ctx context.Context) error {
 		return err
 	}
 	return os.Rename(making, p.store())
-}
-
-// store is the folder of the store with so many events.
-func (p plan) store() string {
-	return filepath.Join(p.dir, fmt.Sprintf("%d-events-%d-subjects-%d-quarantined", p.events, p.subjects, p.quarantined))
 }

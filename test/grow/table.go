@@ -3,11 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/test/bench/report"
 )
 
 // usage is the memory of a process, in bytes.
@@ -21,11 +21,11 @@ type row struct {
 	unit   string
 }
 
-// The marks around the part of a page that this program writes.
-const (
-	pageBegin = "<!-- measured by go run ./test/grow -write docs/performance.md: do not edit -->\n"
-	pageEnd   = "<!-- end of what was measured of growth -->\n"
-)
+// generated is the part of docs/performance.md that this program writes.
+var generated = report.Part{
+	Begin: "<!-- measured by go run ./test/grow -write docs/performance.md: do not edit -->\n",
+	End:   "<!-- end of what was measured of growth -->\n",
+}
 
 // describe writes a run as Markdown.
 func (p plan) describe(to io.Writer, rows []row) {
@@ -61,20 +61,6 @@ func number(value float64) string {
 		return fmt.Sprintf("%.1f", value)
 	}
 	return fmt.Sprintf("%.0f", value)
-}
-
-// rewrite replaces the text between the marks of a page.
-func rewrite(path, text string) error {
-	page, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("-write: %w", err)
-	}
-	before, rest, begins := strings.Cut(string(page), pageBegin)
-	_, after, ends := strings.Cut(rest, pageEnd)
-	if !begins || !ends {
-		return fmt.Errorf("-write: %s has no lines %q and %q", path, strings.TrimSpace(pageBegin), strings.TrimSpace(pageEnd))
-	}
-	return os.WriteFile(path, []byte(before+pageBegin+"\n"+text+"\n"+pageEnd+after), 0o644) //nolint:gosec // a page of the documentation
 }
 
 func mb(bytes int64) float64         { return float64(bytes) / 1e6 }

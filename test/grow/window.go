@@ -20,6 +20,8 @@ const (
 	// loadConnections send callbacks at once, for loadTime.
 	loadConnections = 64
 	loadTime        = 10 * time.Second
+	// idSubjects is on how many subjects the events of the window are: few, for the server also remembers the subjects of each block.
+	idSubjects = 10
 )
 
 // window measures a bridge with many ids in its duplicates window: under load, and when it starts again after it was killed.
@@ -68,7 +70,7 @@ func (p plan) putIDs(ctx context.Context, b *bridge) error {
 		return err
 	}
 	return put(ctx, js, "CRM", p.ids, func(n int) *nats.Msg {
-		msg := event(n, p.subjects)
+		msg := event(n, idSubjects)
 		msg.Header[nats.MsgIdHdr] = []string{fmt.Sprintf("%043d", n)} // as long as the digest of a change
 		return msg
 	})

@@ -45,12 +45,18 @@ func newContract(s config.Settings, crms CRMs, in *store.EventStore, log *slog.L
 	return c
 }
 
-// made is a contract as it was at a moment.
+// made is a contract as it was at a moment. Each form of it is written when it is first asked for.
 type made struct {
-	at         time.Time
-	of         asyncapi.Facts
-	yaml, page []byte
-	policy     string // of the page's content
+	at   time.Time
+	of   asyncapi.Facts
+	yaml func() ([]byte, error)
+	page func() (page, error)
+}
+
+// page is a contract for people.
+type page struct {
+	html   []byte
+	policy string // of its content
 }
 
 const (
@@ -116,7 +122,7 @@ func (c *contract) now() (*made, error) {
 	return next, nil
 }
 
-// remake writes the contract of a bridge, or returns the last one where nothing has changed.
+// remake makes the contract of a bridge, or returns the last one where nothing has changed.
 func remake(last *made, of asyncapi.Facts) (*made, error) {
 	if last != nil && reflect.DeepEqual(last.of, of) {
 		same := *last
@@ -127,15 +133,13 @@ func remake(last *made, of asyncapi.Facts) (*made, error) {
 	if err != nil {
 		return nil, err
 	}
-	next := &made{of: of}
-	if next.yaml, err = document.YAML(); err != nil {
-		return nil, err
-	}
-	if next.page, next.policy, err = document.Page(); err != nil {
-		return nil, err
-	}
-	next.at = time.Now()
-	return next, nil
+	return &made{
+		at: time.Now(), of: of, yaml: sync.OnceValues(document.YAML),
+		page: sync.OnceValues(func() (page, error) {
+			html, policy, err := document.Page()
+			return page{html, policy}, err
+		}),
+	}, nil
 }
 
 // look remembers the subjects that the stream holds. Where it cannot be asked, as while a remote NATS is unreachable, those that
@@ -165,24 +169,32 @@ func (c *contract) described() asyncapi.Facts {
 // document serves it.
 func (c *contract) document(string) (http.Header, []byte, bool) {
 	now, err := c.now()
+	var text []byte
+	if err == nil {
+		text, err = now.yaml()
+	}
 	if err != nil {
 		c.log.Error("the AsyncAPI document cannot be made", "error", err)
 		return nil, nil, false
 	}
-	return briefly("application/vnd.aai.asyncapi+yaml;version=3.1.0"), now.yaml, true
+	return briefly("application/vnd.aai.asyncapi+yaml;version=3.1.0"), text, true
 }
 
 // page serves the same for people.
 func (c *contract) page(string) (http.Header, []byte, bool) {
 	now, err := c.now()
+	var shown page
+	if err == nil {
+		shown, err = now.page()
+	}
 	if err != nil {
 		c.log.Error("the page of the AsyncAPI document cannot be made", "error", err)
 		return nil, nil, false
 	}
 	header := briefly("text/html; charset=utf-8")
-	header.Set("Content-Security-Policy", now.policy)
+	header.Set("Content-Security-Policy", shown.policy)
 	header.Set("Referrer-Policy", "no-referrer")
-	return header, now.page, true
+	return header, shown.html, true
 }
 
 func briefly(contentType string) http.Header {

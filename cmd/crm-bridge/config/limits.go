@@ -104,14 +104,16 @@ const (
 	// mostIDs bounds the ids in the duplicates window of the embedded NATS, and idMemory is the memory for each.
 	mostIDs  = 1_000_000
 	idMemory = 160
+	// unlimitedIDs bounds them where nothing limits the memory: with so many, and Go's garbage, the process stays below 200 MB.
+	unlimitedIDs = 300_000
 )
 
-// IDs is how many ids of events the embedded NATS may have to compare with: an eighth of the memory.
+// IDs is how many ids of events the embedded NATS may have to compare with: an eighth of the memory, where it is limited.
 func (m MemoryLimit) IDs() int {
 	if m.Limit > 0 {
 		return int(min(mostIDs, max(1, m.Limit/8/idMemory)))
 	}
-	return mostIDs
+	return unlimitedIDs
 }
 
 // UnreadBytes is how much may wait for all readers of the embedded NATS that do not read.

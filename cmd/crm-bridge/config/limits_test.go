@@ -39,6 +39,11 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%d bytes wait for readers, where memory is limited to %d", unread, limit)
 		}
 	}
+	for limit, want := range map[int64]int{0: 300_000, 64 * mebi: 52_428, 512 * mebi: 419_430, 8192 * mebi: 1_000_000} {
+		if ids := (MemoryLimit{Limit: limit}).IDs(); ids != want {
+			t.Errorf("%d ids in the duplicates window, where memory is limited to %d", ids, limit)
+		}
+	}
 	_, err := Settings{MaxConnections: 1000}.Connections(MemoryLimit{}, 1024)
 	if err == nil || !strings.Contains(err.Error(), "BRIDGE_MAX_CONNECTIONS must be at most 768") {
 		t.Errorf("more connections than files: %v", err)

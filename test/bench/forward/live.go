@@ -13,13 +13,6 @@ import (
 	"time"
 )
 
-// liveMeasurement is what a bridge does under load.
-type liveMeasurement struct {
-	answers   float64 // callbacks that it answers a second
-	forwarded float64 // events that reach the remote a second
-	took      time.Duration
-}
-
 // aloneFor is how long the load without a backlog is measured.
 const aloneFor = 3 * time.Second
 

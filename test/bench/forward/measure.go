@@ -7,30 +7,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
-
-// measurement is one way of bringing all events to the remote.
-type measurement struct {
-	rate float64       // events a second, from the first to the last that the remote stored
-	cpu  time.Duration // of the publishing process for each event
-}
-
-// measuring is a run, with its results round by round.
-type measuring struct {
-	program, dir string
-	events       int
-	connections  int
-
-	bridge, memory, pull []measurement
-	beside, alone        []liveMeasurement
-}
 
 func (m *measuring) run(ctx context.Context, rounds int) error {
 	if err := fill(ctx, m.filled(), m.events); err != nil {
@@ -65,29 +45,6 @@ func (m *measuring) run(ctx context.Context, rounds int) error {
 	return nil
 }
 
-// filled is the data folder whose journal is filled.
-func (m *measuring) filled() string { return filepath.Join(m.dir, "filled") }
-
-// stage starts a remote and copies the journal.
-func (m *measuring) stage(ctx context.Context) (folder, url string, end func() error, err error) {
-	work, err := os.MkdirTemp(m.dir, "round-")
-	if err != nil {
-		return "", "", nil, err
-	}
-	folder = filepath.Join(work, "data")
-	if err := copyFolder(m.filled(), folder); err != nil {
-		return "", "", nil, err
-	}
-	url, stop, err := startRemote(ctx, filepath.Join(work, "remote"))
-	if err != nil {
-		return "", "", nil, err
-	}
-	return folder, url, func() error {
-		stop()
-		return os.RemoveAll(work)
-	}, nil
-}
-
 // one measures one way; measure returns the CPU that it took.
 func (m *measuring) one(ctx context.Context, measure func(ctx context.Context, folder, url string) (time.Duration, error)) (_ measurement, err error) {
 	folder, url, end, err := m.stage(ctx)
@@ -109,26 +66,6 @@ func (m *measuring) one(ctx context.Context, measure func(ctx context.Context, f
 	return measurement{float64(m.events) / state.LastTime.Sub(state.FirstTime).Seconds(), cpu / time.Duration(m.events)}, nil
 }
 
-// look returns the state of the remote's stream; an empty one while there is none.
-func look(ctx context.Context, url string) (state jetstream.StreamState, err error) {
-	conn, err := nats.Connect(url)
-	if err != nil {
-		return state, err
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		return state, err
-	}
-	held, err := js.Stream(ctx, stream)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return state, nil
-	} else if err != nil {
-		return state, err
-	}
-	return held.CachedInfo().State, nil
-}
-
 // plain runs a command of this program that publishes all events.
 func (m *measuring) plain(ctx context.Context, command, url string, more ...string) (time.Duration, error) {
 	own, err := os.Executable()
@@ -145,9 +82,6 @@ func (m *measuring) plain(ctx context.Context, command, url string, more ...stri
 	seconds, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
 	return time.Duration(seconds * float64(time.Second)), err
 }
-
-// lookEvery is how often the remote's stream is looked at: rarely enough to cost nothing.
-const lookEvery = 100 * time.Millisecond
 
 // forward starts a bridge on the journal, and returns when the remote has all of it.
 func (m *measuring) forward(ctx context.Context, folder, url string) (cpu time.Duration, err error) {
