@@ -18,7 +18,8 @@ const reindexFrom = 64 << 20
 // Reindex writes the indexes of large streams again that the server whose folder is dir did not write when it ended, as after a kill.
 // Without an index it would read every block twice, one after the other, and hold every subject of every block in memory. The index
 // is that which the server itself writes of such blocks; a stream in which it finds more than messages without gaps, each with its
-// right checksum, or of which an earlier index knows later messages, is left to the server. The server must not run. It returns the names of the streams whose index it has written.
+// right checksum, or of which an earlier index knows later messages, is left to the server. The server must not run. It returns the
+// names of the streams whose index it has written.
 func Reindex(dir string) (written []string, err error) {
 	streams := filepath.Join(dir, "jetstream", "$G", "streams")
 	entries, err := os.ReadDir(streams)

@@ -104,7 +104,8 @@ const (
 	// mostIDs bounds the ids in the duplicates window of the embedded NATS, and idMemory is the memory for each.
 	mostIDs  = 1_000_000
 	idMemory = 160
-	// unlimitedIDs bounds them where nothing limits the memory: with so many, and Go's garbage, the process stays below 200 MB.
+	// unlimitedIDs bounds them where nothing limits the memory: with so many of few subjects, and Go's garbage, the process stays below
+	// 200 MB.
 	unlimitedIDs = 300_000
 )
 
