@@ -24,7 +24,7 @@ var ErrIgnored = errors.New("of an account that is not configured")
 // unreachable. Such a callback may have been the CRM's.
 var ErrUnasked = fmt.Errorf("%w: the proof cannot be judged now", ErrRetry)
 
-// ErrUnanswered is an ErrRetry of Accept: NATS' client still holds what was sent of the callback.
+// ErrUnanswered is an ErrRetry of Accept: NATS has not answered, and may still hold what was sent of the callback.
 var ErrUnanswered = fmt.Errorf("%w: NATS has not answered", ErrRetry)
 
 // Source understands the callbacks of one kind that a CRM sends.

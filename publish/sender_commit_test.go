@@ -65,7 +65,7 @@ func TestNoAnswerBeforeTheCommit(t *testing.T) {
 	close(disk.begun)
 }
 
-// A caller whose time is over leaves a disk that hangs, and a commit that nobody waits for any more is told so.
+// A caller whose time is over leaves a disk that hangs, and the context of a commit that nobody waits for ends.
 func TestCallersLeaveADiskThatHangs(t *testing.T) {
 	_, conn := publishtest.Open(t, nil)
 	disk := commits{make(chan context.Context, 10), make(chan error)}

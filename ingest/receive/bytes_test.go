@@ -228,7 +228,7 @@ func TestTooLongIsNotAskedFor(t *testing.T) {
 	}
 }
 
-// After an outage callbacks are accepted at once: only what NATS' client still holds stays counted.
+// After an outage callbacks are accepted at once: only what NATS may still hold stays counted.
 func TestOutageHoldsNothing(t *testing.T) {
 	for _, one := range []struct {
 		name string

@@ -44,10 +44,10 @@ func (c *capacity) laneOf(bytes int) *lane {
 	return c.large
 }
 
-// unansweredFor is how long NATS' client keeps an unacknowledged message after its callback was answered.
+// unansweredFor is how long NATS may keep a message that it has not answered, such as an embedded server whose disk hangs.
 const unansweredFor = time.Minute
 
-// linger counts the memory of a callback's unacknowledged messages while NATS' client may still hold them.
+// linger counts the memory of a callback's unacknowledged messages while NATS may still hold them.
 func (c *capacity) linger(body, events int) {
 	lane, bytes := c.laneOf(body*events), int64(body)*int64(2*events)
 	lane.add(bytes)

@@ -126,7 +126,7 @@ func TestAloneIsNeverRefused(t *testing.T) {
 	l.end(5000)
 }
 
-// Unacknowledged messages stay counted for a minute, because NATS' client holds them: a remote that hangs does not fill the memory, and
+// Unacknowledged messages stay counted for a minute, because NATS may hold them: a remote that hangs does not fill the memory, and
 // ordinary callbacks are not blocked.
 func TestUnacknowledgedStaysCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

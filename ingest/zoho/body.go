@@ -92,7 +92,7 @@ func digits(raw []byte, name string) (string, error) {
 	return text, nil
 }
 
-// channelOf returns the channel id of a channel_id; empty where there is none. Zoho sends a string; a number is accepted too, and
+// channelOf returns the channel id of a channel_id; empty without one. Zoho sends a string; a number is accepted too, and
 // negative ones were seen.
 func channelOf(raw []byte) (string, error) {
 	if absent(raw) {

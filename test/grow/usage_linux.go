@@ -13,7 +13,7 @@ func usageOf(pid int) (usage, error) {
 	var u usage
 	for line := range strings.Lines(string(status)) {
 		name, value, _ := strings.Cut(line, ":")
-		kib, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64) // 0 for what is no number
+		kib, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64) // 0 if it is not a number
 		switch name {
 		case "VmHWM":
 			u.peak = kib << 10
