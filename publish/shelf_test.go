@@ -71,7 +71,9 @@ func TestFindReadsFromWhenAnIDWasMade(t *testing.T) {
 	if read := q.Conn.NATS().Stats().InBytes - before; read > 50_000 {
 		t.Errorf("%d bytes were read", read)
 	}
-	found(t, q, ids...)
+	for i := 0; i < len(ids); i += 31 {
+		found(t, q, ids[i])
+	}
 	const old = "0198c1f0-0000-7000-8000-000000000000"
 	keep(t, q, "an-id-that-tells-no-time", old)
 	future := uuid.UUID{0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0x70, 0, 0x80}.String()
