@@ -141,6 +141,14 @@ func (at *site) refuses(ctx context.Context) error {
 	return nil
 }
 
+// leftWithin is how long forwarded events may stay in the journal, and more.
+const leftWithin = 6 * time.Second
+
+// staysFull returns when callbacks are answered 503 and forwarded events have left the journal, whose room others have taken.
+func (at *site) staysFull(ctx context.Context) error {
+	return errors.Join(at.refuses(ctx), pass(ctx, leftWithin), at.refuses(ctx))
+}
+
 // isFull requires that nothing was stored in a phase, but for left events that replaced forwarded ones.
 func (r *row) isFull(full phase, left int) {
 	r.require(full.refused > 0 && full.answered <= left && full.other+full.unanswered == 0, "while nothing could be stored not every callback was answered 503: %s", full)
@@ -155,7 +163,7 @@ func journalFull(ctx context.Context, s *stage) (row, error) {
 		return row{}, err
 	}
 	load := at.send(ctx)
-	if err := errors.Join(pass(ctx, s.load), at.remote.kill(), at.refuses(ctx)); err != nil {
+	if err := errors.Join(pass(ctx, s.load), at.remote.kill(), at.staysFull(ctx)); err != nil {
 		return row{}, err
 	}
 	err = pass(ctx, s.load)
