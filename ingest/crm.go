@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"slices"
 	"time"
@@ -25,6 +26,15 @@ type CRM struct {
 	Watcher  Watcher  // keeps subscriptions alive
 	Lister   Lister   // lists what changed, for backfills and repairs
 	Drainer  Drainer  // empties a queue that the CRM keeps
+	Reader   Reader   // reads records by their ids
+
+	// KeptModules are those whose records are kept as states, if the CRM has a Reader.
+	KeptModules []string
+	// WholeValues are labels of sources whose changes have the whole record in Values. Those of RecordsLabel have it always.
+	WholeValues []string
+	// RecordID returns the id that the record of a change has among those of its module, from its id and its values in the change; nil:
+	// they are the same.
+	RecordID func(module, id string, values json.RawMessage) string
 
 	// Records says what must stay private of the records that Lister reads. Their label is RecordsLabel.
 	Records Secrets
@@ -69,7 +79,9 @@ func (w Words) Subscribing() []string {
 func (c *CRM) RecordsLabel() string { return c.Provider + "-records" }
 
 // Keeps reports whether the bridge uses the CRM's API by itself.
-func (c *CRM) Keeps() bool { return c.Watcher != nil || c.Lister != nil || c.Drainer != nil }
+func (c *CRM) Keeps() bool {
+	return c.Watcher != nil || c.Lister != nil || c.Drainer != nil || c.Reader != nil
+}
 
 // Secrets returns, by label, what must stay private of the CRM's changes.
 func (c *CRM) Secrets() map[string]Secrets {
@@ -77,7 +89,7 @@ func (c *CRM) Secrets() map[string]Secrets {
 	for _, source := range c.Sources {
 		all[source.Label()] = source.Secrets()
 	}
-	if c.Lister != nil {
+	if c.Lister != nil || c.Reader != nil {
 		all[c.RecordsLabel()] = c.Records
 	}
 	return all
