@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Change is the data of an event: what changed in a CRM. Every family decodes into it; a field that a family does not have,
+// Change is the data of an event: what changed in a CRM. Every family but RecordFamily decodes into it; a field that a family does not have,
 // or that the CRM did not tell, is zero. The schema of a family says where in the callback each of its members comes from.
 //
 //	var change schemas.Change

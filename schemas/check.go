@@ -59,7 +59,7 @@ func (t *scanner) value(s *schema) error {
 		return broken(t.Err())
 	}
 	got := t.Kind()
-	if s.kind != jsontext.None && got != s.kind && got != jsontext.None {
+	if s.kind != jsontext.None && got != s.kind && got != jsontext.None && (got != jsontext.Null || !s.nullable) {
 		return violates("must be of the type %s", s.typeName)
 	}
 	if s.constant != nil && got != jsontext.String {

@@ -49,19 +49,19 @@ func reference(t testing.TB, set schemas.Set, times bool) map[string]*jsonschema
 	return compiled
 }
 
-// compiledEnvelope is the envelope's schema, compiled by the library.
-func compiledEnvelope(t testing.TB) *jsonschema.Schema {
+// compiledEnvelope is an envelope's schema, compiled by the library.
+func compiledEnvelope(t testing.TB, envelope []byte) *jsonschema.Schema {
 	t.Helper()
-	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(schemas.Envelope()))
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(envelope))
 	if err != nil {
 		t.Fatal(err)
 	}
 	compiler := jsonschema.NewCompiler()
 	compiler.AssertFormat()
-	if err := compiler.AddResource("urn:crm-bridge:schema:v1:event", document); err != nil {
+	if err := compiler.AddResource("urn:envelope", document); err != nil {
 		t.Fatal(err)
 	}
-	compiled, err := compiler.Compile("urn:crm-bridge:schema:v1:event")
+	compiled, err := compiler.Compile("urn:envelope")
 	if err != nil {
 		t.Fatal(err)
 	}

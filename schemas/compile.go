@@ -14,8 +14,9 @@ import (
 // schema is a compiled JSON Schema. It has the keywords that the events' schemas use; compile rejects any other. A nil schema accepts
 // every value.
 type schema struct {
-	typeName  string
+	typeName  string        // with " or null" if it is nullable
 	kind      jsontext.Kind // of that type; jsontext.None: any
+	nullable  bool
 	constant  *string
 	minLength int // in characters
 	pattern   *regexp.Regexp
@@ -77,10 +78,7 @@ func (s *schema) add(keyword string, raw []byte, place string) (err error) {
 			err = errors.New("must be " + draft)
 		}
 	case "type":
-		if err = json.Unmarshal(raw, &s.typeName); err == nil && kinds[s.typeName] == jsontext.None {
-			err = fmt.Errorf("unknown type %s", s.typeName)
-		}
-		s.kind = kinds[s.typeName]
+		err = s.addType(raw)
 	case "const":
 		err = json.Unmarshal(raw, &s.constant)
 	case "minLength":
@@ -111,6 +109,26 @@ func (s *schema) add(keyword string, raw []byte, place string) (err error) {
 	}
 	if err != nil {
 		return fmt.Errorf("at '%s': %w", place, err)
+	}
+	return nil
+}
+
+// addType adds a type: its name, or a list of its name and "null".
+func (s *schema) addType(raw []byte) error {
+	name, names := "", []string(nil)
+	if json.Unmarshal(raw, &names) == nil {
+		if len(names) != 2 || names[1] != "null" {
+			return errors.New(`a list of types must be one and "null"`)
+		}
+		name, s.nullable = names[0], true
+	} else if err := json.Unmarshal(raw, &name); err != nil {
+		return err
+	}
+	if s.kind = kinds[name]; s.kind == jsontext.None {
+		return fmt.Errorf("unknown type %s", name)
+	}
+	if s.typeName = name; s.nullable {
+		s.typeName += " or null"
 	}
 	return nil
 }

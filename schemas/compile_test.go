@@ -10,7 +10,11 @@ func TestUnknownKeywordsAreRejected(t *testing.T) {
 	for document, want := range map[string]string{
 		`{"maxLength":1}`:                             "at '/maxLength'",
 		`{"properties":{"a":{"Required":["b"]}}}`:     "at '/properties/a/Required'",
-		`{"items":{"type":["string","null"]}}`:        "at '/items/type'",
+		`{"items":{"type":["string","number"]}}`:      "at '/items/type'",
+		`{"type":["null","string"]}`:                  "at '/type'",
+		`{"type":["integer","null"]}`:                 "unknown type integer",
+		`{"type":[]}`:                                 "at '/type'",
+		`{"type":[7]}`:                                "at '/type'",
 		`{"type":"integer"}`:                          "unknown type integer",
 		`{"format":"uuid"}`:                           "unknown format uuid",
 		`{"const":null}`:                              "at '/const'",
@@ -46,6 +50,33 @@ func TestViolationsNameTheirPlace(t *testing.T) {
 	} {
 		if err := set.Check("zoho-notifications", []byte(data)); err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "hidden") {
 			t.Errorf("%s\n%v, not %s", data, err, want)
+		}
+	}
+}
+
+// A type may be one or null: each of both is checked, and an error names both.
+func TestNullableTypes(t *testing.T) {
+	s, err := compile([]byte(`{"properties":{"a":{"type":["object","null"],"required":["b"],"properties":{"b":{"type":["string","null"],"minLength":2}}}}}`), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for data, want := range map[string]string{
+		`{"a":null}`:        "",
+		`{"a":{"b":null}}`:  "",
+		`{"a":{"b":"xy"}}`:  "",
+		`{"a":{"b":"x"}}`:   "at '/a/b': must have at least 2 characters",
+		`{"a":{"b":false}}`: "at '/a/b': must be of the type string or null",
+		`{"a":{}}`:          "at '/a': must have b",
+		`{"a":"null"}`:      "at '/a': must be of the type object or null",
+		`{"a":nil}`:         "at '/a': must be JSON",
+		`{"a":null,"a":[]}`: "at '/a': must be of the type object or null",
+	} {
+		got := ""
+		if err := s.check([]byte(data)); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %q, not %q", data, got, want)
 		}
 	}
 }

@@ -16,6 +16,15 @@ var message = []byte(`{"specversion":"1.0","id":"jSz0nKdAUpfaOQ-X2P5d8V29d-GQTWV
 "values":{"5725767000003000010":{"Stage":"Closed Won","Amount":12345678901234567890.10}},"native":{"operation":"update","body":{}}},
 "crmaccount":"default","crmchannel":"1000000068001","crmmodule":"Deals","crmoperation":"edit","crmorigin":"live","crmprovider":"zoho"}`)
 
+// recordMessage is a message of the stream of records.
+var recordMessage = []byte(`{"specversion":"1.0","id":"019077a0-6c0e-7d52-9f0e-0e4ba3a0a9c1","source":"https://www.zohoapis.com/crm/v8/Deals",
+"type":"crm.record.zoho.Deals","subject":"5725767000003000010","datacontenttype":"application/json","dataschema":"urn:crm-bridge:schema:v1:record",
+"time":"2024-06-11T14:25:53Z","data":{"provider":"zoho","account":"default","module":"Deals","id":"5725767000003000010","operation":"edit",
+"before":{"id":"5725767000003000010","Stage":"Negotiation","Amount":12345678901234567890.10},
+"after":{"id":"5725767000003000010","Stage":"Closed Won","Amount":12345678901234567890.10},"changed":["Stage"],"modifiedAt":"2024-06-11T14:25:53Z",
+"causes":[{"id":"jSz0nKdAUpfaOQ-X2P5d8V29d-GQTWVC-YucGIDTVQE","sequence":7405}]},"crmaccount":"default","crmmodule":"Deals","crmoperation":"edit",
+"crmprovider":"zoho","partitionkey":"zoho/default/Deals/5725767000003000010","recordedtime":"2024-06-11T14:25:54.2Z"}`)
+
 // Decode a message.
 func ExampleEvent() {
 	var e schemas.Event
@@ -68,6 +77,30 @@ func ExampleChange() {
 	// Output: 5725767000003000010 [Stage Amount] Closed Won 12345678901234567890.10 14:25:53
 }
 
+// Keep a table of records: a state replaces the row of its record, and a deletion removes it.
+func ExampleRecordEvent() {
+	var e schemas.RecordEvent
+	if err := json.Unmarshal(recordMessage, &e); err != nil {
+		fmt.Println(err)
+	}
+	type deal struct {
+		Stage  string
+		Amount json.Number
+	}
+	table := map[string]deal{}
+	if e.Data.After == nil {
+		delete(table, e.PartitionKey)
+	} else {
+		var row deal
+		if err := json.Unmarshal(e.Data.After, &row); err != nil {
+			fmt.Println(err)
+		}
+		table[e.PartitionKey] = row
+	}
+	fmt.Println(table, e.Data.Changed)
+	// Output: map[zoho/default/Deals/5725767000003000010:{Closed Won 12345678901234567890.10}] [Stage]
+}
+
 // Distinguish callbacks, records that were read, and families of later versions.
 func ExampleFamilyOf() {
 	var e schemas.Event
@@ -79,6 +112,8 @@ func ExampleFamilyOf() {
 		fmt.Println("a callback")
 	case "zoho-records", "bitrix24-records":
 		fmt.Println("a record that was read:", e.Origin)
+	case schemas.RecordFamily:
+		fmt.Println("a record's state: decode it into a RecordEvent")
 	default:
 		fmt.Println("a webhook, or a family of a later version")
 	}

@@ -20,14 +20,14 @@ var update = flag.Bool("update", false, "publish the schemas as they are now, wh
 // published are the schemas that consumers may have. Only -update changes them.
 const published = "testdata/published/v1"
 
-// current returns the schemas of this version: one for each family, and that of the envelope.
+// current returns the schemas of this version: one for each family, and those of the envelopes.
 func current(t *testing.T) map[string][]byte {
 	t.Helper()
 	set, err := schemas.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := map[string][]byte{"event.json": schemas.Envelope()}
+	all := map[string][]byte{"event.json": schemas.Envelope(), "record-event.json": schemas.RecordEnvelope()}
 	for family := range set {
 		_, all[family+".json"], _ = set.Document(schemas.Path(family))
 	}

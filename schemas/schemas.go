@@ -1,5 +1,5 @@
-// Package schemas has events as Go types for consumers, and a JSON Schema (draft 2020-12) of each family of their data, against which
-// the bridge checks every event before it is stored. It imports the standard library alone. Nothing here knows how an event came or
+// Package schemas has events and records' states as Go types for consumers, and a JSON Schema (draft 2020-12) of each family of their
+// data, against which the bridge checks each before it is stored. It imports the standard library alone. Nothing here knows how an event came or
 // where it goes.
 package schemas
 
@@ -7,7 +7,9 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -35,6 +37,11 @@ func Load() (Set, error) {
 		}
 	}
 	return set, nil
+}
+
+// Changes returns the families whose data is a Change, sorted: all but RecordFamily.
+func (s Set) Changes() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(s)), func(family string) bool { return family == RecordFamily })
 }
 
 // Check returns an error that names the first place, a JSON pointer, where data violates the schema of its family, and none of the

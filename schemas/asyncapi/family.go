@@ -4,7 +4,6 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 
@@ -28,14 +27,14 @@ type family struct {
 	event                    json.RawMessage
 }
 
-// families reads those of the embedded schemas, sorted by name.
+// families reads those of changes from the embedded schemas, sorted by name.
 func families() ([]family, error) {
 	set, err := schemas.Load()
 	if err != nil {
 		return nil, err
 	}
 	var all []family
-	for _, name := range slices.Sorted(maps.Keys(set)) {
+	for _, name := range set.Changes() {
 		_, raw, _ := set.Document(schemas.Path(name))
 		one, err := readFamily(name, raw)
 		if err != nil {
