@@ -17,6 +17,8 @@ type Facts struct {
 	// Subjects are those that have, or will have, a channel of their own: what is configured, and what was seen. Whatever is
 	// not <prefix>.<provider>.<Module>.<operation> is left out, and so is all beyond MaxChannels.
 	Subjects []string
+	// Records are the modules whose records are kept as states: <provider>.<Module>.
+	Records []string
 }
 
 // Server is a NATS server that consumers connect to.

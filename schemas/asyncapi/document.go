@@ -4,21 +4,28 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/crm-bridge/crm-bridge/schemas"
 )
 
 const home = "https://github.com/crm-bridge/crm-bridge"
 
 // New describes a bridge. The same bridge has the same document, to the byte.
 func New(b Facts) (Document, error) {
-	all, err := families()
+	set, err := schemas.Load()
 	if err != nil {
 		return Document{}, err
 	}
-	envelope, err := readEnvelope()
+	all, err := families(set)
+	if err != nil {
+		return Document{}, err
+	}
+	envelope, err := eventEnvelope()
 	if err != nil {
 		return Document{}, err
 	}
 	d := Document{
+		stream:   b.Stream,
 		AsyncAPI: "3.1.0", ID: "urn:crm-bridge:events", DefaultContentType: structuredType,
 		Servers: map[string]server{}, Channels: map[string]channel{}, Operations: map[string]operation{},
 		Components: components{Schemas: map[string]any{}, Messages: map[string]message{}},
@@ -26,7 +33,7 @@ func New(b Facts) (Document, error) {
 	if b.Binary {
 		d.DefaultContentType = dataType
 	} else {
-		d.Components.Schemas["event"] = envelope.schema
+		d.Components.Schemas[envelope.name] = envelope.schema
 	}
 	subjects, more := b.subjects(all)
 	d.Info = b.info(more)
@@ -44,9 +51,10 @@ func New(b Facts) (Document, error) {
 		d.addChannel(s.name, channel{
 			Address: b.Prefix + "." + s.name, Title: s.operation + " in " + s.module,
 			Description: fmt.Sprintf("Events of %s whose module is %s and whose operation is %s.", s.provider, s.module, s.operation),
-		}, b.Stream, s.provider, all, func(f family) bool { return f.takes(s) })
+			Tags:        tags([]string{s.provider}), JetStream: jetStream{b.Stream},
+		}, names(all, func(f family) bool { return f.takes(s) }))
 	}
-	return d, nil
+	return d, d.addRecords(b, set, all)
 }
 
 func providers(all []family) []string {
@@ -107,17 +115,19 @@ func (d *Document) addProvider(b Facts, provider string, all []family) {
 		"module":    {"The kind of record, as the CRM's API writes it: 1 to 100 of the characters A-Z a-z 0-9 _ -", d.values(all, provider, "module")},
 		"operation": {"create, edit or delete; any other word is the CRM's own, or that of a webhook's author.", d.values(all, provider, "operation")},
 	}
-	every := func(f family) bool { return f.provider == provider }
+	every := names(all, func(f family) bool { return f.provider == provider })
 	d.addChannel(provider, channel{
 		Address: b.Prefix + "." + provider + ".{module}.{operation}", Title: "Every change in " + provider, Parameters: parameters,
 		Description: fmt.Sprintf("Events of every module and operation of %s. Subscribe to `%s.%s.>` for all of them, or put `*` instead of one.", provider, b.Prefix, provider),
-	}, b.Stream, provider, all, every)
+		Tags:        tags([]string{provider}), JetStream: jetStream{b.Stream},
+	}, every)
 
 	replayed := map[string]parameter{"job": {"The name of the replay job.", nil}, "module": parameters["module"], "operation": parameters["operation"]}
 	d.addChannel(provider+".replay", channel{
 		Address: b.Prefix + "-replay.{job}." + provider + ".{module}.{operation}", Title: "Changes in " + provider + ", replayed", Parameters: replayed,
 		Description: "Events that `crm-bridge replay --to subject` re-delivered, for one job, with the ids that they have in the stream of events.",
-	}, b.Stream+"_REPLAY", provider, all, every)
+		Tags:        tags([]string{provider}), JetStream: jetStream{b.Stream + "_REPLAY"},
+	}, every)
 }
 
 // values are those of an attribute in the examples of a provider's families.
@@ -133,15 +143,23 @@ func (d *Document) values(all []family, provider, attribute string) (found []str
 	return slices.Compact(found)
 }
 
-// addChannel adds a channel with the messages of some families, and the operation that sends them.
-func (d *Document) addChannel(name string, c channel, stream, provider string, all []family, takes func(family) bool) {
-	c.Messages, c.Tags, c.JetStream = map[string]ref{}, []tag{{Name: provider}}, jetStream{stream}
-	send := operation{Action: "send", Channel: ref{"#/channels/" + name}, Title: c.Title, Summary: c.Description, Bindings: bindings{binding{"0.1.0"}}}
+// names are those of some families.
+func names(all []family, of func(family) bool) (found []string) {
 	for _, f := range all {
-		if takes(f) {
-			c.Messages[f.name] = ref{"#/components/messages/" + f.name}
-			send.Messages = append(send.Messages, ref{"#/channels/" + name + "/messages/" + f.name})
+		if of(f) {
+			found = append(found, f.name)
 		}
+	}
+	return found
+}
+
+// addChannel adds a channel with messages, and the operation that sends them.
+func (d *Document) addChannel(name string, c channel, messages []string) {
+	c.Messages = map[string]ref{}
+	send := operation{Action: "send", Channel: ref{"#/channels/" + name}, Title: c.Title, Summary: c.Description, Bindings: bindings{binding{"0.1.0"}}}
+	for _, message := range messages {
+		c.Messages[message] = ref{"#/components/messages/" + message}
+		send.Messages = append(send.Messages, ref{"#/channels/" + name + "/messages/" + message})
 	}
 	d.Channels[name], d.Operations["send."+name] = c, send
 }

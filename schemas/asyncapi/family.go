@@ -21,31 +21,35 @@ var examples embed.FS
 // family is what the schema of a family says, as far as a document asks.
 type family struct {
 	name, title, description string
-	provider                 string
+	provider                 string // empty: of every CRM
 	module, operation        *regexp.Regexp
 	schema                   *yaml.Node // without its dialect, which AsyncAPI fixes
 	event                    json.RawMessage
 }
 
-// families reads those of changes from the embedded schemas, sorted by name.
-func families() ([]family, error) {
-	set, err := schemas.Load()
-	if err != nil {
-		return nil, err
-	}
+// families reads those of changes, sorted by name.
+func families(set schemas.Set) ([]family, error) {
 	var all []family
 	for _, name := range set.Changes() {
-		_, raw, _ := set.Document(schemas.Path(name))
-		one, err := readFamily(name, raw)
+		one, err := readFamily(set, name)
 		if err != nil {
-			return nil, fmt.Errorf("schema %s: %w", name, err)
+			return nil, err
 		}
 		all = append(all, one)
 	}
 	return all, nil
 }
 
-func readFamily(name string, raw []byte) (f family, err error) {
+func readFamily(set schemas.Set, name string) (family, error) {
+	_, raw, _ := set.Document(schemas.Path(name))
+	f, err := parseFamily(name, raw)
+	if err != nil {
+		return f, fmt.Errorf("schema %s: %w", name, err)
+	}
+	return f, nil
+}
+
+func parseFamily(name string, raw []byte) (f family, err error) {
 	var says struct {
 		Title, Description string
 		Properties         struct {

@@ -3,6 +3,7 @@ package asyncapi
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
@@ -16,35 +17,41 @@ const (
 	dataType       = "application/json"
 )
 
-// envelope is the schema of an event in the structured mode, and what the messages of both modes are made from.
+// envelope is a schema of CloudEvents in the structured mode, and what the messages of both modes are made from.
 type envelope struct {
+	name     string // of the schema in the document
 	schema   *yaml.Node
 	required []string
+	headers  map[string]any // those of its messages that are no attributes
 }
 
-func readEnvelope() (envelope, error) {
-	raw := schemas.Envelope()
-	var e envelope
+// eventEnvelope is that of a change, recordEnvelope that of a record's state.
+func eventEnvelope() (envelope, error) {
+	return readEnvelope("event", schemas.Envelope(), map[string]any{"Nats-Msg-Id": messageID, "traceparent": traceParent})
+}
+
+func recordEnvelope() (envelope, error) {
+	return readEnvelope("record-event", schemas.RecordEnvelope(), nil)
+}
+
+func readEnvelope(name string, raw []byte, headers map[string]any) (envelope, error) {
 	var says struct{ Required []string }
-	err := json.Unmarshal(raw, &says)
-	if err == nil {
-		e.required = says.Required
-		e.schema, err = schemaNode(raw)
+	if err := json.Unmarshal(raw, &says); err != nil {
+		return envelope{}, err
 	}
-	return e, err
+	schema, err := schemaNode(raw)
+	return envelope{name, schema, says.Required, headers}, err
 }
 
 // message describes the events of a family in the mode that the bridge writes.
 func (e envelope) message(f family, binary bool) (message, error) {
 	m := message{
 		Name: f.name, Title: f.title, Summary: f.description, ContentType: structuredType,
-		Headers: header{Type: "object", Required: []string{"content-type"}, Properties: map[string]any{
-			"content-type": constant{structuredType, "The mode of CloudEvents. NATS' headers are case-sensitive."}, "Nats-Msg-Id": messageID, "traceparent": traceParent,
-		}},
-		Payload: whole(f), Tags: []tag{{Name: f.provider}},
+		Headers: e.header(structuredType, "The mode of CloudEvents. NATS' headers are case-sensitive."),
+		Payload: e.whole(f), Tags: tags([]string{f.provider}),
 	}
 	if binary {
-		m.ContentType, m.Headers, m.Payload = dataType, e.headers(f), ref{"#/components/schemas/" + f.name}
+		m.ContentType, m.Headers, m.Payload = dataType, e.attributes(f), ref{"#/components/schemas/" + f.name}
 	}
 	one, err := e.example(f, binary)
 	m.Examples = []example{one}
@@ -73,16 +80,24 @@ var messageID = stringSchema{"string", "", "The event's id, by which the stream 
 
 var traceParent = stringSchema{"string", "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$", "The trace context of the callback's request; absent where it had none. The event has it as an extension, too."}
 
-// whole is the schema of an event in the structured mode: the envelope, and the family's data in it.
-func whole(f family) any {
+// header are the headers that a message has in both modes.
+func (e envelope) header(contentType, description string) header {
+	h := header{Type: "object", Required: []string{"content-type"}, Properties: map[string]any{"content-type": constant{contentType, description}}}
+	maps.Copy(h.Properties, e.headers)
+	return h
+}
+
+// whole is the schema of a message in the structured mode: the envelope, and the family's data in it.
+func (e envelope) whole(f family) any {
+	own := header{Type: "object", Required: []string{"dataschema", "data"}, Properties: map[string]any{
+		"dataschema": dataSchema(f), "data": ref{"#/components/schemas/" + f.name},
+	}}
+	if f.provider != "" {
+		own.Required, own.Properties["crmprovider"] = append([]string{"crmprovider"}, own.Required...), constant{Const: f.provider}
+	}
 	return struct {
 		AllOf []any `yaml:"allOf"`
-	}{[]any{
-		ref{"#/components/schemas/event"},
-		header{Type: "object", Required: []string{"crmprovider", "dataschema", "data"}, Properties: map[string]any{
-			"crmprovider": constant{Const: f.provider}, "dataschema": dataSchema(f), "data": ref{"#/components/schemas/" + f.name},
-		}},
-	}}
+	}{[]any{ref{"#/components/schemas/" + e.name}, own}}
 }
 
 // dataSchema tells the messages of a channel apart, wherever the schema is served.
@@ -90,11 +105,9 @@ func dataSchema(f family) stringSchema {
 	return stringSchema{"string", "(:|/schemas/v1/)" + f.name + `(\.json)?$`, "Names the schema of the data: where the bridge serves it, or a URN where it has no public URL."}
 }
 
-// headers are the envelope's attributes as the binary mode writes them.
-func (e envelope) headers(f family) header {
-	h := header{Type: "object", Required: []string{"content-type"}, Properties: map[string]any{
-		"content-type": constant{dataType, "What the data is. NATS' headers are case-sensitive."}, "Nats-Msg-Id": messageID, "traceparent": traceParent,
-	}}
+// attributes are those of the envelope as headers of the binary mode.
+func (e envelope) attributes(f family) header {
+	h := e.header(dataType, "What the data is. NATS' headers are case-sensitive.")
 	attributes := find(e.schema, "properties")
 	for i := 0; i+1 < len(attributes.Content); i += 2 {
 		name, attribute := attributes.Content[i].Value, attributes.Content[i+1]
@@ -106,18 +119,21 @@ func (e envelope) headers(f family) header {
 		}
 		h.Properties["ce-"+name] = attribute
 	}
-	h.Properties["ce-crmprovider"], h.Properties["ce-dataschema"] = constant{Const: f.provider}, dataSchema(f)
+	h.Properties["ce-dataschema"] = dataSchema(f)
+	if f.provider != "" {
+		h.Properties["ce-crmprovider"] = constant{Const: f.provider}
+	}
 	return h
 }
 
 // example is the family's event as the mode writes it.
 func (e envelope) example(f family, binary bool) (example, error) {
-	var event schemas.Event
+	var event struct{ Type, CRMProvider, CRMModule, CRMOperation string }
 	if err := json.Unmarshal(f.event, &event); err != nil {
 		return example{}, err
 	}
 	one := example{
-		Name: event.Type, Summary: fmt.Sprintf("%s of %s in %s.", event.Operation, event.Module, event.Provider),
+		Name: event.Type, Summary: fmt.Sprintf("%s of %s in %s.", event.CRMOperation, event.CRMModule, event.CRMProvider),
 		Headers: map[string]string{"content-type": structuredType}, raw: f.event,
 	}
 	if binary {

@@ -17,6 +17,8 @@ type Document struct {
 	Channels   map[string]channel   `yaml:"-"`
 	Operations map[string]operation `yaml:"-"`
 	Components components           `yaml:"-"`
+
+	stream string // of events
 }
 
 type info struct {

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/crm-bridge/crm-bridge/schemas"
 )
 
 //go:embed page.html
@@ -26,6 +28,7 @@ type page struct {
 	Channels                     []pageChannel
 	Event                        members
 	Messages                     []pageMessage
+	Records                      *pageRecords // nil: none are kept
 }
 
 type pageServer struct{ Address, Description string }
@@ -39,6 +42,12 @@ type pageMessage struct {
 	Name, Title, Summary string
 	Members              members
 	Example              pageExample
+}
+
+type pageRecords struct {
+	Stream  string
+	Event   members
+	Message pageMessage
 }
 
 type pageExample struct{ Summary, Text string }
@@ -66,17 +75,12 @@ func (d Document) Page() (html []byte, policy string, err error) {
 }
 
 func (d Document) page() (page, error) {
-	envelope, err := readEnvelope()
+	p := page{Title: d.Info.Title, Version: d.Info.Version, Stream: d.stream, Docs: d.Info.ExternalDocs.URL, Binary: d.DefaultContentType == dataType}
+	envelope, err := eventEnvelope()
 	if err != nil {
 		return page{}, err
 	}
-	p := page{
-		Title: d.Info.Title, Version: d.Info.Version, Docs: d.Info.ExternalDocs.URL, Binary: d.DefaultContentType == dataType,
-		Event: members{Caption: "Attributes of every event", Rows: rows(envelope.schema, "", nil)},
-	}
-	if p.Binary { // these two are no headers of their name
-		p.Event.Rows = slices.DeleteFunc(p.Event.Rows, func(r row) bool { return r.Name == "data" || r.Name == "datacontenttype" })
-	}
+	p.Event = envelope.members("Attributes of every event", p.Binary)
 	for _, name := range slices.Sorted(maps.Keys(d.Servers)) {
 		s := d.Servers[name]
 		p.Servers = append(p.Servers, pageServer{s.Protocol + "://" + s.Host, s.about()})
@@ -88,12 +92,29 @@ func (d Document) page() (page, error) {
 		if !ok {
 			return page{}, fmt.Errorf("message %s has no schema of its name", name)
 		}
-		p.Messages = append(p.Messages, pageMessage{
+		shown := pageMessage{
 			Name: name, Title: m.Title, Summary: m.Summary, Members: members{Caption: "Members of data", Rows: rows(schema, "", nil)},
 			Example: pageExample{m.Examples[0].Summary, m.Examples[0].text()},
-		})
+		}
+		if name != schemas.RecordFamily {
+			p.Messages = append(p.Messages, shown)
+			continue
+		}
+		if envelope, err = recordEnvelope(); err != nil {
+			return page{}, err
+		}
+		p.Records = &pageRecords{d.Channels[records].JetStream.Stream, envelope.members("Attributes of every state", p.Binary), shown}
 	}
 	return p, nil
+}
+
+// members are the attributes; data and datacontenttype are no headers of their name.
+func (e envelope) members(caption string, binary bool) members {
+	all := rows(e.schema, "", nil)
+	if binary {
+		all = slices.DeleteFunc(all, func(r row) bool { return r.Name == "data" || r.Name == "datacontenttype" })
+	}
+	return members{caption, all}
 }
 
 // about is all that a reader has to know of a server beside its address.
@@ -118,9 +139,6 @@ func (p *page) addChannels(channels map[string]channel) {
 			c := channels[name]
 			if (c.Parameters != nil) == parameters {
 				p.Channels = append(p.Channels, pageChannel{c.Address, slices.Sorted(maps.Keys(c.Messages))})
-			}
-			if !strings.HasSuffix(c.JetStream.Stream, "_REPLAY") {
-				p.Stream = c.JetStream.Stream
 			}
 		}
 	}

@@ -34,6 +34,9 @@ func rows(schema *yaml.Node, before string, to []row) []row {
 		name, property := properties.Content[i].Value, properties.Content[i+1]
 		to = append(to, row{Name: before + name, Type: typeOf(property), Meaning: textOf(property, "description"), Required: slices.Contains(required, name)})
 		to = rows(property, before+name+".", to)
+		if items := find(property, "items"); items != nil {
+			to = rows(items, before+name+"[].", to)
+		}
 	}
 	return to
 }
@@ -44,6 +47,9 @@ func typeOf(schema *yaml.Node) string {
 		return `"` + constant.Value + `"`
 	}
 	items, others := find(schema, "items"), find(schema, "additionalProperties")
+	if list := find(schema, "type"); list != nil && list.Kind == yaml.SequenceNode {
+		return list.Content[0].Value + " or null"
+	}
 	switch kind := textOf(schema, "type"); {
 	case kind == "":
 		return "any JSON"

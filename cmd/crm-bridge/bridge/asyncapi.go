@@ -41,6 +41,9 @@ func newContract(s config.Settings, crms CRMs, in *store.EventStore, log *slog.L
 		for _, subject := range crm.Subjects {
 			c.always.Subjects = append(c.always.Subjects, s.SubjectPrefix+"."+crm.Provider+"."+subject)
 		}
+		for _, module := range crm.KeptModules {
+			c.always.Records = append(c.always.Records, crm.Provider+"."+module)
+		}
 	}
 	return c
 }

@@ -3,6 +3,7 @@ package bridge
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/publish/store"
 	"github.com/crm-bridge/crm-bridge/schemas/asyncapi"
 )
 
@@ -57,6 +59,16 @@ func TestOwnServer(t *testing.T) {
 		if diff := cmp.Diff(want, ownServer(s, "nats://0.0.0.0:4222")); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
+	}
+}
+
+// The document describes the records that the bridge keeps, of every CRM.
+func TestKeptRecordsAreDescribed(t *testing.T) {
+	s := config.Settings{Stream: "CRM", SubjectPrefix: "crm", NATS: config.NATS{URL: "nats://127.0.0.1:4222"}}
+	crms := CRMs{{Provider: "zoho", KeptModules: []string{"Deals", "Contacts"}}, {Provider: "hubspot"}, {Provider: "bitrix24", KeptModules: []string{"Deal"}}}
+	described := newContract(s, crms, &store.EventStore{}, slog.New(slog.DiscardHandler)).described()
+	if diff := cmp.Diff([]string{"zoho.Deals", "zoho.Contacts", "bitrix24.Deal"}, described.Records); diff != "" {
+		t.Error(diff)
 	}
 }
 
