@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/crm-bridge/crm-bridge/schemas"
 )
 
 // What stands between "doc" and "end" here is what docs/consuming.md shows.
@@ -144,3 +147,44 @@ func missed(ctx context.Context, stream jetstream.Stream, consumer jetstream.Con
 }
 
 // end: missed
+
+// doc: table
+
+// table is a copy of Zoho's deals.
+type table struct {
+	mu       sync.Mutex
+	deals    map[string]json.RawMessage // as they are, by partitionkey
+	complete bool                       // every deal was read
+}
+
+// follow reads each deal as it is, then every change, until the returned context is stopped.
+func (t *table) follow(ctx context.Context, js jetstream.JetStream) (jetstream.ConsumeContext, error) {
+	states, err := js.OrderedConsumer(ctx, "CRM_RECORDS", jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{"crm-records.zoho.*.Deals.*"},
+		DeliverPolicy:  jetstream.DeliverLastPerSubjectPolicy,
+	})
+	if err != nil {
+		return nil, err
+	}
+	t.complete = states.CachedInfo().NumPending == 0
+	return states.Consume(t.take)
+}
+
+// take applies a state of a deal.
+func (t *table) take(msg jetstream.Msg) {
+	var e schemas.RecordEvent // github.com/crm-bridge/crm-bridge/schemas
+	meta, err := msg.Metadata()
+	if err != nil || json.Unmarshal(msg.Data(), &e) != nil {
+		return // not a state
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e.Data.After == nil {
+		delete(t.deals, e.PartitionKey)
+	} else {
+		t.deals[e.PartitionKey] = e.Data.After
+	}
+	t.complete = t.complete || meta.NumPending == 0
+}
+
+// end: table

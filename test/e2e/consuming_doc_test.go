@@ -12,8 +12,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// On a NATS of one's own, reading takes no more rights than docs/consuming.md lists.
-func TestReadingTakesLittle(t *testing.T) {
+// ownNATS starts a NATS of one's own, and returns its URL for a user: bridge:b may do everything, reader:r what docs/consuming.md lists
+// for a stream.
+func ownNATS(t *testing.T, stream string) func(user string) string {
+	t.Helper()
 	doc, err := os.ReadFile("../../docs/consuming.md")
 	if err != nil {
 		t.Fatal(err)
@@ -22,10 +24,11 @@ func TestReadingTakesLittle(t *testing.T) {
 	if list == nil {
 		t.Fatal("the list of requests is not where it was")
 	}
+	requests := strings.ReplaceAll(string(list[1]), ".CRM", "."+stream)
 	options := &server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true, Users: []*server.User{
 		{Username: "bridge", Password: "b"},
 		{Username: "reader", Password: "r", Permissions: &server.Permissions{
-			Publish:   &server.SubjectPermission{Allow: strings.Split(string(list[1]), "\n")},
+			Publish:   &server.SubjectPermission{Allow: strings.Split(requests, "\n")},
 			Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
 		}},
 	}}
@@ -38,7 +41,12 @@ func TestReadingTakesLittle(t *testing.T) {
 		t.Fatal("the remote does not start")
 	}
 	t.Cleanup(remote.Shutdown)
-	as := func(user string) string { return strings.Replace(remote.ClientURL(), "//", "//"+user+"@", 1) }
+	return func(user string) string { return strings.Replace(remote.ClientURL(), "//", "//"+user+"@", 1) }
+}
+
+// On a NATS of one's own, reading takes no more rights than docs/consuming.md lists.
+func TestReadingTakesLittle(t *testing.T) {
+	as := ownNATS(t, "CRM")
 	b := start(t, t.TempDir(), documentedToken, "BRIDGE_DELIVERY=direct", "BRIDGE_NATS_URL="+as("bridge:b"))
 	for i := range 3 {
 		change(t, b, "Deals", i)
