@@ -37,40 +37,7 @@ func (c *Conn) page(ctx context.Context, stream string, from pageFrom) (page []*
 	if err != nil {
 		return nil, false, err
 	}
-	inbox := c.nats.NewInbox()
-	answers, err := c.nats.SubscribeSync(inbox)
-	if err != nil {
-		return nil, false, err
-	}
-	defer func() { _ = answers.Unsubscribe() }()
-	if err := answers.SetPendingLimits(-1, -1); err != nil { // the request has bounds
-		return nil, false, err
-	}
-	if err := c.nats.PublishRequest("$JS.API.DIRECT.GET."+stream, inbox, request); err != nil {
-		return nil, false, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, settles)
-	defer cancel()
-	for {
-		msg, err := answers.NextMsgWithContext(ctx)
-		if err != nil {
-			return nil, false, err
-		}
-		switch status := msg.Header.Get("Status"); status {
-		case "":
-			if page = append(page, msg); msg.Header.Get(pendingHeader) == "" {
-				return nil, false, errNoBatch
-			}
-		case "204": // the end of a page
-			return page, msg.Header.Get(pendingHeader) != "0", nil
-		case "404":
-			return page, false, nil
-		case "503":
-			return nil, false, nats.ErrNoResponders
-		default:
-			return nil, false, fmt.Errorf("the server says %s %s", status, msg.Header.Get("Description"))
-		}
-	}
+	return c.get(ctx, stream, request)
 }
 
 // errNoBatch says that a server answered a request for several messages with one.

@@ -31,10 +31,10 @@ type Record struct {
 	// Operation is Create, Edit, Delete or Snapshot.
 	Operation string `json:"operation"`
 
-	// Before is the record in the state that the stream held until now, a JSON object; nil where it held none, or a deletion.
+	// Before is the record in the state that the stream held until now, a JSON object; null where it held none, or a deletion.
 	Before json.RawMessage `json:"before"`
 
-	// After is the record, a JSON object with every digit as it came; nil after a deletion.
+	// After is the record, a JSON object with every digit as it came; null after a deletion.
 	After json.RawMessage `json:"after"`
 
 	// Changed are the names of the members of Before and After that differ, sorted; of a record without one of them, all of the other's.

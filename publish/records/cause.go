@@ -1,0 +1,65 @@
+package records
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/schemas"
+)
+
+// cause is an event of the consumer, and what it says of its records.
+type cause struct {
+	delivered *publish.Delivered
+	of        schemas.Cause
+	account   string
+	module    string
+	operation string
+	origin    string
+	source    string    // the collection
+	at        time.Time // when it happened, by the CRM's clock; zero: unknown
+	changedBy string
+	ids       []string                 // of the records
+	whole     map[string]ingest.Record // those that it holds whole
+	recorded  time.Time                // when the bridge got it
+}
+
+// cause reads a delivered event.
+func (k *Keeper) cause(delivered *publish.Delivered) (*cause, error) {
+	text, err := delivered.JSON()
+	if err != nil {
+		return nil, err
+	}
+	var e schemas.Event
+	if err := json.Unmarshal(text, &e); err != nil {
+		return nil, fmt.Errorf("decode the event: %w", err)
+	}
+	c := &cause{
+		delivered: delivered, of: schemas.Cause{ID: e.ID, Sequence: delivered.Sequence}, account: e.Data.Account, module: e.Data.Module,
+		operation: e.Data.Operation, origin: e.Origin, source: e.Source, at: e.Data.OccurredAt, changedBy: e.Data.ChangedBy,
+		recorded: e.RecordedTime,
+	}
+	family := schemas.FamilyOf(e.DataSchema)
+	seen := map[string]bool{}
+	for _, named := range e.Data.IDs {
+		values := e.Data.Values[named]
+		id := named
+		if k.RecordID != nil {
+			id = k.RecordID(c.module, named, values)
+		}
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		c.ids = append(c.ids, id)
+		if c.operation != schemas.Delete && len(values) > 0 && k.Whole(family, values) {
+			if c.whole == nil {
+				c.whole = map[string]ingest.Record{}
+			}
+			c.whole[id] = ingest.Record{ID: id, Values: values, ModifiedAt: c.at, ChangedBy: c.changedBy}
+		}
+	}
+	return c, nil
+}

@@ -1,0 +1,192 @@
+package records
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
+)
+
+const (
+	// laneQueue is how many events of a module wait in this process; further ones wait in the consumer.
+	laneQueue = 1000
+	// gatherFor is how long the ids of events are gathered before their records are read, unless there are enough of them.
+	gatherFor = 200 * time.Millisecond
+)
+
+// laneKey names a lane.
+type laneKey struct{ account, module string }
+
+// lane reads the records of one module of an account, so that what one cannot read keeps no other waiting.
+type lane struct {
+	*Keeper
+	laneKey
+	queue chan *cause
+
+	mu      sync.Mutex
+	running bool
+	failing time.Duration // pause after the last failure; 0: it works
+	until   time.Time     // when it reads again
+	behind  time.Time     // when the oldest event was stored that waits here or was given back; zero: none waits
+	said    map[string]bool
+}
+
+// first reports whether something was not said since the lane last worked.
+func (l *lane) first(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.said == nil {
+		l.said = map[string]bool{}
+	}
+	said := l.said[text]
+	l.said[text] = true
+	return !said
+}
+
+// take takes a cause. While the lane fails it is given back, to come again when the lane reads; else it waits until there is room.
+func (l *lane) take(ctx context.Context, one *cause) {
+	l.mu.Lock()
+	if at := one.delivered.At; l.behind.IsZero() || at.Before(l.behind) {
+		l.behind = at
+	}
+	pause := time.Until(l.until)
+	l.mu.Unlock()
+	if pause > 0 {
+		one.delivered.Later(pause)
+		return
+	}
+	select {
+	case l.queue <- one:
+	case <-ctx.Done():
+		one.delivered.Later(0)
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.running { // it may have ended meanwhile
+		l.running = true
+		l.busy.Go(func() { l.run(ctx) })
+	}
+}
+
+// run settles batches until the queue is empty, or one fails.
+func (l *lane) run(ctx context.Context) {
+	for {
+		b := l.gather(ctx)
+		if b == nil {
+			return
+		}
+		if err := l.settle(ctx, b); err != nil {
+			l.fail(ctx, b, err)
+			return
+		}
+		l.succeed(b)
+	}
+}
+
+// gather returns the next batch; nil: none waits, and the lane has ended.
+func (l *lane) gather(ctx context.Context) *batch {
+	b := &batch{lane: l, items: map[string]*item{}}
+	enough := time.NewTimer(gatherFor)
+	defer enough.Stop()
+	for len(b.items) < ingest.MaxRead {
+		select {
+		case one := <-l.queue:
+			b.add(one)
+		case <-enough.C:
+			if len(b.causes) > 0 {
+				return b
+			}
+			l.mu.Lock()
+			if len(l.queue) == 0 {
+				l.running, l.behind = false, time.Time{}
+				l.mu.Unlock()
+				return nil
+			}
+			l.mu.Unlock()
+			enough.Reset(gatherFor)
+		case <-ctx.Done():
+			l.fail(ctx, b, context.Cause(ctx))
+			return nil
+		}
+	}
+	return b
+}
+
+// succeed acknowledges the events of a batch whose states are safe.
+func (l *lane) succeed(b *batch) {
+	for _, one := range b.causes {
+		one.delivered.Done()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failing > 0 {
+		l.Log.Info("records are read again", "provider", l.Provider, "account", l.account, "module", l.module)
+	}
+	l.failing, l.until, l.behind = 0, time.Time{}, b.causes[len(b.causes)-1].delivered.At
+}
+
+// fail gives back the events of a batch, and those that wait, for when the lane reads again.
+func (l *lane) fail(ctx context.Context, b *batch, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var pause time.Duration
+	if ctx.Err() == nil { // else another replica, or the next start, gets them at once
+		if l.failing == 0 {
+			l.Log.Warn("records cannot be read now; their events wait", "provider", l.Provider, "account", l.account, "module", l.module, "error", err)
+		}
+		l.failing = min(max(2*l.failing, firstWait), lastWait)
+		pause = l.failing
+		if spent := (*ingest.Spent)(nil); errors.As(err, &spent) {
+			pause = max(pause, time.Until(spent.Until))
+		}
+		l.Metrics.failed(l.Provider)
+	}
+	l.until, l.running = time.Now().Add(pause), false
+	l.giveBack(b, pause)
+	for {
+		select {
+		case one := <-l.queue:
+			one.delivered.Later(pause)
+		default:
+			return
+		}
+	}
+}
+
+func (l *lane) giveBack(b *batch, pause time.Duration) {
+	for _, one := range b.causes {
+		one.delivered.Later(pause)
+	}
+}
+
+// lag is how long the oldest event of the lane has waited for its records.
+func (l *lane) lag() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.behind.IsZero() {
+		return 0
+	}
+	return max(0, time.Since(l.behind))
+}
+
+// Lag is how long the oldest event that waits here has waited for its records.
+func (k *Keeper) Lag() (longest time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, l := range k.lanes {
+		longest = max(longest, l.lag())
+	}
+	return longest
+}
+
+// pause waits between two attempts at what is settled at once.
+func pause(ctx context.Context, attempt int) error {
+	if retry.Sleep(ctx, time.Duration(attempt)*50*time.Millisecond) != nil {
+		return errEnded
+	}
+	return nil
+}

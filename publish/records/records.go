@@ -1,0 +1,129 @@
+// Package records keeps the records of CRMs beside the stream of their events: it reads events as they are stored, asks for the records
+// that they name, and publishes each state of a record that is newer than the last. Nothing here knows a CRM, or how its API is called;
+// callbacks are answered without it.
+package records
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
+	"github.com/crm-bridge/crm-bridge/publish"
+)
+
+// Keeper keeps the records of a CRM. Several replicas may run one each: they share its consumer. Set the fields once.
+type Keeper struct {
+	Provider string
+	Modules  []string // whose records are kept
+	Stream   string   // of events
+	Prefix   string   // of their subjects
+	Reach    func() (*publish.Conn, error)
+	Table    *Table
+	// Reader returns what reads the records of an account; nil: nothing is configured for it.
+	Reader func(account string) ingest.Reader
+	// Whole reports whether the values of a change are the whole record, by the family of its schema.
+	Whole func(family string, values json.RawMessage) bool
+	// RecordID returns the id of a record among those of its module; nil: it is the id in the change.
+	RecordID func(module, id string, values json.RawMessage) string
+	// Clean removes from values that were read what must not be stored.
+	Clean   func(account string, values json.RawMessage) (json.RawMessage, error)
+	Metrics *Metrics
+	Log     *slog.Logger
+
+	mu    sync.Mutex
+	lanes map[laneKey]*lane
+	busy  sync.WaitGroup
+}
+
+// consumer is the name of the durable consumer of a provider's events: one of the bridge's own.
+func (k *Keeper) consumer() string { return publish.OwnConsumers + "records-" + k.Provider }
+
+// filters are the subjects of the events of the modules.
+func (k *Keeper) filters() []string {
+	var all []string
+	for _, module := range k.Modules {
+		all = append(all, strings.Join([]string{k.Prefix, k.Provider, module, "*"}, "."))
+	}
+	return all
+}
+
+const (
+	// firstWait and lastWait are the pauses after a failure, doubling from the first to the second.
+	firstWait = 200 * time.Millisecond
+	lastWait  = 30 * time.Second
+)
+
+// Run keeps records until ctx ends. What fails is tried again: an event is acknowledged when the states that it caused are safe.
+func (k *Keeper) Run(ctx context.Context) {
+	k.lanes = map[laneKey]*lane{}
+	said := ""
+	for wait := firstWait; ctx.Err() == nil; wait = min(2*wait, lastWait) {
+		err := k.follow(ctx, func() { wait, said = firstWait, "" })
+		if text := fmt.Sprint(err); ctx.Err() == nil && text != said {
+			k.Log.Warn("records are not read now; events are not affected", "provider", k.Provider, "error", err)
+			said = text
+		}
+		if retry.Sleep(ctx, wait) != nil {
+			break
+		}
+	}
+	k.busy.Wait()
+}
+
+// follow hands the events of the consumer to the lanes of their modules, until reading fails or ctx ends.
+func (k *Keeper) follow(ctx context.Context, reads func()) error {
+	conn, err := k.Reach()
+	if err != nil {
+		return err
+	}
+	if err := k.Table.ensure(ctx, conn); err != nil {
+		return err
+	}
+	feed, err := conn.OpenFeed(ctx, k.Stream, k.consumer(), k.filters())
+	if err != nil {
+		return err
+	}
+	defer feed.Close()
+	for {
+		delivered, err := feed.Next(ctx)
+		if err != nil {
+			return err
+		}
+		reads()
+		one, err := k.cause(delivered)
+		if err != nil {
+			k.Metrics.left(k.Provider, "", "malformed", 1)
+			k.Log.Error("an event does not say which records it is about", "sequence", delivered.Sequence, "error", err)
+			delivered.Done()
+			continue
+		}
+		k.hand(ctx, one)
+	}
+}
+
+// hand gives a cause to the lane of its account and module. A lane that works is waited for; one that fails gives it back for later.
+func (k *Keeper) hand(ctx context.Context, one *cause) {
+	if len(one.ids) == 0 {
+		one.delivered.Done()
+		return
+	}
+	key := laneKey{one.account, one.module}
+	k.mu.Lock()
+	l := k.lanes[key]
+	if l == nil {
+		l = &lane{Keeper: k, laneKey: key, queue: make(chan *cause, laneQueue)}
+		k.lanes[key] = l
+	}
+	k.mu.Unlock()
+	l.take(ctx, one)
+}
+
+// errEnded says that the keeper is told to end.
+var errEnded = errors.New("ending")
