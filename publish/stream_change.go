@@ -32,12 +32,23 @@ func (c StreamConfig) changes(have, wanted jetstream.StreamConfig) []settingChan
 	differs(have.MaxBytes != wanted.MaxBytes, settingChange{
 		setting: "max_bytes", from: byteText(have.MaxBytes), to: byteText(wanted.MaxBytes), variable: c.BytesVariable, drops: smaller(have.MaxBytes, wanted.MaxBytes),
 	})
+	differs(max(have.MaxMsgsPerSubject, 0) != max(wanted.MaxMsgsPerSubject, 0), settingChange{
+		setting: "max_msgs_per_subject", from: count(have.MaxMsgsPerSubject), to: count(wanted.MaxMsgsPerSubject), variable: c.PerSubjectVariable,
+		drops: smaller(have.MaxMsgsPerSubject, wanted.MaxMsgsPerSubject),
+	})
 	differs(have.Replicas != wanted.Replicas, settingChange{setting: "replicas", from: strconv.Itoa(have.Replicas), to: strconv.Itoa(wanted.Replicas)})
 	differs(have.Duplicates != wanted.Duplicates, settingChange{setting: "duplicate_window", from: short(have.Duplicates), to: short(wanted.Duplicates)})
 	differs(have.Discard != wanted.Discard, settingChange{setting: "discard", from: have.Discard.String(), to: wanted.Discard.String()})
 	differs(have.AllowDirect != wanted.AllowDirect, settingChange{setting: "allow_direct", from: strconv.FormatBool(have.AllowDirect), to: strconv.FormatBool(wanted.AllowDirect)})
 	differs(have.Description != wanted.Description, settingChange{setting: "description", from: have.Description, to: wanted.Description})
 	return list
+}
+
+func count(n int64) string {
+	if n <= 0 {
+		return "unlimited"
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 // smaller reports whether a limit is reduced; at most 0 is no limit.

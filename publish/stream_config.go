@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -27,15 +28,17 @@ type StreamConfig struct {
 	RoomShare  float64
 	Replicas   int
 	Duplicates time.Duration
-	DiscardNew bool // at a limit reject new messages instead of dropping the oldest
-	WorkQueue  bool // an acknowledged message is removed
+	DiscardNew bool  // at a limit reject new messages instead of dropping the oldest
+	WorkQueue  bool  // an acknowledged message is removed
+	PerSubject int64 // messages kept of each subject, the newest; 0: all
 
 	// Before is called before the stream is made with a default limit, which may reserve all the room that is left, to make what else
 	// needs room; nil: nothing does.
 	Before func()
 
-	// BytesVariable and AgeVariable name the variables of MaxBytes and MaxAge, such as BRIDGE_STREAM_MAX_BYTES; empty: none.
-	BytesVariable, AgeVariable string
+	// BytesVariable, AgeVariable and PerSubjectVariable name the variables of MaxBytes, MaxAge and PerSubject, such as
+	// BRIDGE_STREAM_MAX_BYTES; empty: none.
+	BytesVariable, AgeVariable, PerSubjectVariable string
 	// Apply allows changes that EnsureStream otherwise rejects: those that shrink what is kept, or change subjects.
 	Apply bool
 	// Changed is called for each setting of an existing stream that was changed; nil: changes are not reported.
@@ -87,6 +90,7 @@ func (c StreamConfig) apply(base jetstream.StreamConfig) jetstream.StreamConfig 
 	}
 	base.Metadata, base.Description, base.Subjects = metadata, c.Description, c.Subjects
 	base.MaxAge, base.Replicas, base.Duplicates, base.AllowDirect = c.MaxAge, c.Replicas, c.Duplicates, true
+	base.MaxMsgsPerSubject = cmp.Or(c.PerSubject, -1)
 	base.Discard = jetstream.DiscardOld
 	if c.DiscardNew {
 		base.Discard = jetstream.DiscardNew

@@ -85,7 +85,7 @@ func (m *Mapping) event(c *ingest.Change, clean *cleaner, native []byte) (cloude
 		return cloudevent.Event{}, errors.New("the collection is not a URI")
 	}
 	e := cloudevent.Event{
-		ID: id, Source: source, Type: "crm." + c.Provider + "." + c.Module + "." + c.Operation, DataSchema: m.dataSchema(c.Source), Time: eventTime(c), Data: data,
+		ID: id, Source: source, Type: "crm." + c.Provider + "." + c.Module + "." + c.Operation, DataSchema: m.Schema(c.Source), Time: eventTime(c), Data: data,
 	}
 	if len(c.IDs) == 1 {
 		e.Subject = strings.TrimSpace(c.IDs[0])
@@ -143,7 +143,8 @@ func (c *cleaner) routable(change *ingest.Change) error {
 	return nil
 }
 
-func (m *Mapping) dataSchema(family string) string {
+// Schema returns the dataschema of a family.
+func (m *Mapping) Schema(family string) string {
 	if m.PublicURL == "" {
 		return schemas.URN(family)
 	}

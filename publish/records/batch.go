@@ -143,18 +143,14 @@ func (l *lane) round(ctx context.Context, conn *publish.Conn, open []*item) (aga
 
 // readAgain reads records from the CRM.
 func (l *lane) readAgain(ctx context.Context, items []*item) error {
-	reader := l.Reader(l.account)
+	reader := l.Reader(l.account, l.module)
 	for chunk := range slices.Chunk(items, ingest.MaxRead) {
 		ids, at := make([]string, len(chunk)), time.Now()
 		for n, i := range chunk {
 			ids[n] = i.key.ID
 		}
-		var found ingest.Found
-		err := fmt.Errorf("%w: no API is configured for the account", ingest.ErrUnreadable)
-		if reader != nil {
-			l.Metrics.read(l.Provider)
-			found, err = reader.Read(ctx, l.account, l.module, ids)
-		}
+		l.Metrics.read(l.Provider)
+		found, err := reader.Read(ctx, l.account, l.module, ids)
 		if errors.Is(err, ingest.ErrUnreadable) {
 			l.leave("unreadable", len(chunk), err)
 			for _, i := range chunk {

@@ -26,8 +26,8 @@ type Keeper struct {
 	Prefix   string   // of their subjects
 	Reach    func() (*publish.Conn, error)
 	Table    *Table
-	// Reader returns what reads the records of an account; nil: nothing is configured for it.
-	Reader func(account string) ingest.Reader
+	// Reader returns what reads the records of a module of an account; nil: they are not kept.
+	Reader func(account, module string) ingest.Reader
 	// Whole reports whether the values of a change are the whole record, by the family of its schema.
 	Whole func(family string, values json.RawMessage) bool
 	// RecordID returns the id of a record among those of its module; nil: it is the id in the change.
@@ -110,7 +110,7 @@ func (k *Keeper) follow(ctx context.Context, reads func()) error {
 
 // hand gives a cause to the lane of its account and module. A lane that works is waited for; one that fails gives it back for later.
 func (k *Keeper) hand(ctx context.Context, one *cause) {
-	if len(one.ids) == 0 {
+	if len(one.ids) == 0 || k.Reader(one.account, one.module) == nil {
 		one.delivered.Done()
 		return
 	}

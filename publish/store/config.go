@@ -39,6 +39,8 @@ type Config struct {
 	Apply           bool          // shrinks streams, or moves them to other subjects, if they are not as configured
 	JournalBytes    int64         // limit of the journal; 0: a part of the free disk
 	QuarantineBytes int64         // limit of the quarantine; 0: a part of what is free
+	RecordsBytes    int64         // limit of the records; 0: a part of what is free
+	RecordsHistory  int           // states kept of each record
 
 	Registry prometheus.Registerer
 	Log      *slog.Logger
@@ -46,6 +48,7 @@ type Config struct {
 
 func (c Config) embedded() bool           { return c.Remote.URL == "" }
 func (c Config) quarantineStream() string { return c.Stream + "_QUARANTINE" }
+func (c Config) recordsStream() string    { return c.Stream + "_RECORDS" }
 func (c Config) replayStream() string     { return c.Stream + "_REPLAY" }
 func (c Config) journalStream() string    { return c.Stream + journalSuffix }
 func (c Config) refusedStream() string    { return c.Stream + "_REFUSED" }
@@ -89,6 +92,16 @@ func (c Config) quarantine() publish.StreamConfig {
 		Name: c.quarantineStream(), Description: "Authenticated callbacks that could not be parsed", Subjects: []string{c.Prefix + "-quarantine.>"},
 		MaxAge: quarantineAge, MaxBytes: c.QuarantineBytes, DefaultMaxBytes: c.room(quarantineRoom), RoomShare: quarantineRoom.OfAccount,
 		Replicas: c.Replicas, Duplicates: 2 * time.Minute, DiscardNew: true, BytesVariable: "BRIDGE_QUARANTINE_MAX_BYTES",
+	}
+}
+
+// records is the stream of the states of records.
+func (c Config) records() publish.StreamConfig {
+	return publish.StreamConfig{
+		Name: c.recordsStream(), Description: "The last states of records in the CRMs", Subjects: []string{c.Prefix + "-records.>"},
+		MaxBytes: c.RecordsBytes, DefaultMaxBytes: c.room(recordsRoom), RoomShare: recordsRoom.OfAccount,
+		Replicas: c.Replicas, Duplicates: 2 * time.Minute, DiscardNew: true, PerSubject: int64(c.RecordsHistory),
+		BytesVariable: "BRIDGE_RECORDS_MAX_BYTES", PerSubjectVariable: "BRIDGE_RECORDS_HISTORY",
 	}
 }
 

@@ -143,6 +143,9 @@ func (j *journal) State(context.Context) (*publish.Bucket, error) {
 	return j.Config.State(j.Reach), nil
 }
 
+// Records is the stream of records on the remote.
+func (j *journal) Records(ctx context.Context) (Records, error) { return j.remote.Records(ctx) }
+
 func (j *journal) Status(ctx context.Context) Status {
 	status := Status{Forwards: true}
 	_, status.Interrupted = j.Reach()

@@ -46,6 +46,14 @@ func (r *remote) ensureQuarantine(ctx context.Context, conn *publish.Conn) (publ
 	return stream, r.explain(err)
 }
 
+// Records is the stream of records on the remote; it is made when the remote is reached.
+func (r *remote) Records(context.Context) (Records, error) {
+	return Records{Stream: r.recordsStream(), Ensure: func(ctx context.Context, conn *publish.Conn) error {
+		_, err := r.ensure(ctx, conn, r.records())
+		return r.explain(err)
+	}}, nil
+}
+
 // explain returns an error of the remote NATS in plain words, with the variable that names it; nil for nil.
 func (r *remote) explain(err error) error {
 	if err == nil {

@@ -20,6 +20,8 @@ var (
 	quarantineRoom = Room{ofDisk: 0.02, atMost: 256 << 20, OfAccount: 0.05, remote: 64 << 20}
 	stateRoom      = Room{ofDisk: 0.02, atMost: 64 << 20}
 
+	recordsRoom = Room{ofDisk: 0.08, atMost: 10 << 30, OfAccount: 0.1, remote: 1 << 30}
+
 	// ReplayRoom is the part of events that are replayed to subjects.
 	ReplayRoom = Room{ofDisk: 0.08, atMost: 10 << 30, OfAccount: 0.25}
 )

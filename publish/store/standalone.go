@@ -15,7 +15,7 @@ type standalone struct {
 func openStandalone(ctx context.Context, s *EventStore, c *streams, metrics *publish.Metrics) error {
 	serves := c.Server
 	serves.MaxPayload = maxPayload(c.MaxBody)
-	serves.Readable = []string{c.Stream, c.quarantineStream(), c.replayStream()}
+	serves.Readable = []string{c.Stream, c.quarantineStream(), c.replayStream(), c.recordsStream()}
 	l, err := openLocal(ctx, c, serves)
 	e := &standalone{local: l}
 	s.mode = e
@@ -44,7 +44,7 @@ func openStandalone(ctx context.Context, s *EventStore, c *streams, metrics *pub
 	s.Quarantine = &publish.Quarantine{
 		Shelf: publish.Shelf{Stream: c.quarantineStream(), Reach: l.reach, CommitAll: aside.all}, Conn: l.conn, Prefix: c.Prefix, Commit: aside.commit,
 	}
-	return l.warnOfLeftovers(ctx, c.Stream, c.quarantineStream(), c.replayStream(), "KV_"+c.stateBucket())
+	return l.warnOfLeftovers(ctx, c.Stream, c.quarantineStream(), c.replayStream(), c.recordsStream(), "KV_"+c.stateBucket())
 }
 
 // maxPayload leaves room for what an event holds beside a body, which may grow when it is written as JSON.
@@ -66,6 +66,19 @@ func (e *standalone) State(ctx context.Context) (*publish.Bucket, error) {
 	bucket, err := e.committer("KV_" + state.Name)
 	state.Commit = bucket.all // a value takes the place of an older one, somewhere inside
 	return state, err
+}
+
+func (e *standalone) Records(ctx context.Context) (Records, error) {
+	r := Records{Stream: e.recordsStream(), Ensure: func(ctx context.Context, _ *publish.Conn) error {
+		_, err := e.ensure(ctx, e.records())
+		return err
+	}}
+	if err := r.Ensure(ctx, e.conn); err != nil {
+		return r, err
+	}
+	committer, err := e.committer(r.Stream)
+	r.Commit = committer.commit
+	return r, err
 }
 
 func (e *standalone) start(ctx context.Context, lost func(error)) (end func(context.Context)) {

@@ -37,12 +37,22 @@ type mode interface {
 	// State returns the bucket beside the stream; what is saved there survives what an event does. Call it once.
 	State(ctx context.Context) (*publish.Bucket, error)
 
+	// Records returns what keeps records beside the stream, on its server. Call it once.
+	Records(ctx context.Context) (Records, error)
+
 	broken() error                   // why nothing can be stored until a new start; nil: it can
 	ready(ctx context.Context) error // what keeps an event from being stored now, beside what the publisher knows; nil: nothing
 	// start begins what keeps the store, and calls lost with the reason when only a new start can use it again. end, which is
 	// always called, ends it in order: what is in a journal is forwarded as far as the remote takes it within a moment.
 	start(ctx context.Context, lost func(error)) (end func(ctx context.Context))
 	close() // each part before what it depends on
+}
+
+// Records is the stream of the states of records.
+type Records struct {
+	Stream string
+	Ensure func(ctx context.Context, conn *publish.Conn) error // makes the stream, or checks that it fits
+	Commit publish.Commit                                      // nil: an acknowledgement says that a state is safe
 }
 
 // Status is what an operator should know about a store, apart from its readiness.

@@ -18,6 +18,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
+	"github.com/crm-bridge/crm-bridge/publish/records"
 	"github.com/crm-bridge/crm-bridge/publish/store"
 )
 
@@ -32,6 +33,7 @@ type Bridge struct {
 	CRMs      CRMs
 	Keeper    *keep.Keeper // nil where no CRM's API is configured
 	Store     *store.EventStore
+	records   []*records.Keeper // one for each provider whose records are kept
 
 	health   *health
 	Admin    *listener
@@ -115,6 +117,9 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 		if err := b.openKeeper(ctx, shared); err != nil {
 			return err
 		}
+	}
+	if b.records, err = openRecords(ctx, b, mapping, registry); err != nil {
+		return err
 	}
 	b.commands = adminHandler(b.health, registry, trust(token), kept.routes(),
 		(&channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}).routes())
@@ -208,9 +213,7 @@ func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	kept := make(chan struct{})
 	go func() {
 		defer close(kept)
-		if b.Keeper != nil {
-			b.Keeper.Run(keeping)
-		}
+		b.keep(keeping)
 	}()
 	b.health.serving.Store(true)
 
@@ -249,6 +252,18 @@ func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 		}
 	}
 	return err
+}
+
+// keep keeps subscriptions and records until ctx ends.
+func (b *Bridge) keep(ctx context.Context) {
+	var all sync.WaitGroup
+	defer all.Wait()
+	if b.Keeper != nil {
+		all.Go(func() { b.Keeper.Run(ctx) })
+	}
+	for _, one := range b.records {
+		all.Go(func() { one.Run(ctx) })
+	}
 }
 
 // Close stops what Open started, each part before what it depends on.

@@ -22,6 +22,7 @@ func storeConfig(s config.Settings) store.Config {
 		Stream: s.Stream, Prefix: s.SubjectPrefix, Mode: s.EventMode, MaxBody: int64(s.MaxBody),
 		MaxAge: time.Duration(s.StreamMaxAge), MaxBytes: int64(s.StreamMaxBytes), Replicas: s.StreamReplicas, Duplicates: time.Duration(s.StreamDuplicates),
 		Apply: s.StreamApply, JournalBytes: int64(s.JournalMaxBytes), QuarantineBytes: int64(s.QuarantineMaxBytes),
+		RecordsBytes: int64(s.RecordsMaxBytes), RecordsHistory: int(s.RecordsHistory),
 	}
 }
 

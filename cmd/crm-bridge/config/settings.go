@@ -39,6 +39,9 @@ type Settings struct {
 
 	QuarantineMaxBytes Size `split_words:"true" desc:"how much quarantine keeps; full: 503 in place of 400; unset: 256MiB, or 2% of the free disk if that is less; with a remote 64MiB, or 5% of the account's free storage"`
 
+	RecordsHistory  Count `split_words:"true" default:"1" desc:"states kept of each record in <STREAM>_RECORDS, 1 to 64"`
+	RecordsMaxBytes Size  `split_words:"true" desc:"how much the records keep; full: states wait, events do not; unset: 10GiB, or 8% of the free disk if that is less; with a remote 1GiB, or 10% of the account's free storage"`
+
 	MaxBody          Size            `split_words:"true" default:"1MiB" desc:"longest body of a callback; 413 beyond"`
 	MaxInFlight      int             `split_words:"true" default:"2048" desc:"requests at once; 503 beyond"`
 	MaxInFlightBytes Size            `split_words:"true" desc:"bytes of bodies held at once: beyond it the slowest unfinished ones are cut (408), then new ones are rejected (503); unset: a quarter of the memory limit (cgroup or GOMEMLIMIT), at most 256MiB"`
