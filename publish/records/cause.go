@@ -26,6 +26,10 @@ type cause struct {
 	recorded  time.Time                // when the bridge got it
 }
 
+// maxCarried bounds a record, in bytes, that is taken from its event; a larger one is read from the CRM when it is its turn, so that what
+// waits needs little memory.
+const maxCarried = 32 << 10
+
 // cause reads a delivered event.
 func (k *Keeper) cause(delivered *publish.Delivered) (*cause, error) {
 	text, err := delivered.JSON()
@@ -54,7 +58,7 @@ func (k *Keeper) cause(delivered *publish.Delivered) (*cause, error) {
 		}
 		seen[id] = true
 		c.ids = append(c.ids, id)
-		if c.operation != schemas.Delete && len(values) > 0 && k.Whole(family, values) {
+		if c.operation != schemas.Delete && len(values) > 0 && len(values) <= maxCarried && k.Whole(family, values) {
 			if c.whole == nil {
 				c.whole = map[string]ingest.Record{}
 			}

@@ -11,8 +11,10 @@ import (
 )
 
 const (
-	// laneQueue is how many events of a module wait in this process; further ones wait in the consumer.
-	laneQueue = 1000
+	// laneQueue is how many events of a module wait in this process, and laneWait how long others wait for the next one to find room:
+	// beyond both an event is given back, and waits in the consumer.
+	laneQueue = 256
+	laneWait  = time.Second
 	// gatherFor is how long the ids of events are gathered before their records are read, unless there are enough of them.
 	gatherFor = 200 * time.Millisecond
 )
@@ -46,7 +48,7 @@ func (l *lane) first(text string) bool {
 	return !said
 }
 
-// take takes a cause. While the lane fails it is given back, to come again when the lane reads; else it waits until there is room.
+// take takes a cause. While the lane fails, or has no room for a second, it is given back, to come again later.
 func (l *lane) take(ctx context.Context, one *cause) {
 	l.mu.Lock()
 	if at := one.delivered.At; l.behind.IsZero() || at.Before(l.behind) {
@@ -58,8 +60,13 @@ func (l *lane) take(ctx context.Context, one *cause) {
 		one.delivered.Later(pause)
 		return
 	}
+	late := time.NewTimer(laneWait)
+	defer late.Stop()
 	select {
 	case l.queue <- one:
+	case <-late.C:
+		one.delivered.Later(2 * laneWait)
+		return
 	case <-ctx.Done():
 		one.delivered.Later(0)
 		return
@@ -171,6 +178,20 @@ func (l *lane) lag() time.Duration {
 		return 0
 	}
 	return max(0, time.Since(l.behind))
+}
+
+// Paused is how many modules, of all accounts, wait until the CRM can be asked again.
+func (k *Keeper) Paused() (n int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, l := range k.lanes {
+		l.mu.Lock()
+		if l.failing > 0 && time.Now().Before(l.until) {
+			n++
+		}
+		l.mu.Unlock()
+	}
+	return n
 }
 
 // Lag is how long the oldest event that waits here has waited for its records.

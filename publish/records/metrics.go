@@ -13,6 +13,7 @@ type Metrics struct {
 	reads  *prometheus.CounterVec
 	fails  *prometheus.CounterVec
 	lag    *prometheus.Desc
+	paused *prometheus.Desc
 
 	mu      sync.Mutex
 	keepers []*Keeper
@@ -30,6 +31,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		fails:  counter("records_failures_total", "Batches of records that could not be settled and are tried again.", "provider"),
 		lag:    prometheus.NewDesc("crm_bridge_records_lag_seconds", "How long the oldest event has waited for its records; 0: none waits.", []string{"provider"}, nil),
 	}
+	m.paused = prometheus.NewDesc("crm_bridge_records_paused", "Modules, of all accounts, whose records wait until the CRM's API can be asked again.", []string{"provider"}, nil)
 	reg.MustRegister(m.states, m.lefts, m.reads, m.fails, m)
 	return m
 }
@@ -42,7 +44,7 @@ func (m *Metrics) Watch(k *Keeper) {
 }
 
 // Describe implements prometheus.Collector.
-func (m *Metrics) Describe(to chan<- *prometheus.Desc) { to <- m.lag }
+func (m *Metrics) Describe(to chan<- *prometheus.Desc) { to <- m.lag; to <- m.paused }
 
 // Collect implements prometheus.Collector.
 func (m *Metrics) Collect(to chan<- prometheus.Metric) {
@@ -50,6 +52,7 @@ func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 	defer m.mu.Unlock()
 	for _, k := range m.keepers {
 		to <- prometheus.MustNewConstMetric(m.lag, prometheus.GaugeValue, k.Lag().Seconds(), k.Provider)
+		to <- prometheus.MustNewConstMetric(m.paused, prometheus.GaugeValue, float64(k.Paused()), k.Provider)
 	}
 }
 
