@@ -17,6 +17,7 @@ import (
 type Mapping struct {
 	Schemas   schemas.Set
 	Redact    *Redactor
+	Masks     *Masks
 	PublicURL string // where schemas are served; empty: dataschema is a URN
 	PerRecord bool   // one event for each record id of a change, with a partitionkey
 }
@@ -31,6 +32,10 @@ func (m *Mapping) Events(change ingest.Change) ([]cloudevent.Event, error) {
 }
 
 func (m *Mapping) events(change ingest.Change) ([]cloudevent.Event, error) {
+	change, err := m.Masks.change(change)
+	if err != nil {
+		return nil, err
+	}
 	sent, clean := nativeOf(&change), m.Redact.cleaner(change.Source, change.Org)
 	if clean.unsearched = !sent.isEncoded(); clean.unsearched {
 		if events, err := m.made(change, sent, clean); err == nil && clean.areFree(change.Collection, events) {

@@ -185,7 +185,7 @@ func (l *lane) see(i *item, found ingest.Found, at time.Time) error {
 		i.seen.absent = true
 		return nil
 	}
-	values, err := l.Clean(l.account, record.Values)
+	values, err := l.Clean(l.account, l.module, record.Values)
 	if err != nil {
 		l.leave("malformed", 1, fmt.Errorf("record %s: %w", i.key.ID, err))
 		return nil

@@ -33,7 +33,7 @@ type Keeper struct {
 	// RecordID returns the id of a record among those of its module; nil: it is the id in the change.
 	RecordID func(module, id string, values json.RawMessage) string
 	// Clean removes from values that were read what must not be stored.
-	Clean   func(account string, values json.RawMessage) (json.RawMessage, error)
+	Clean   func(account, module string, values json.RawMessage) (json.RawMessage, error)
 	Metrics *Metrics
 	Log     *slog.Logger
 

@@ -106,7 +106,7 @@ func (h *house) keep() (k *records.Keeper, stop func()) {
 		Table:   &records.Table{Stream: "CRM_RECORDS", Prefix: "crm", Schema: schemas.URN("record"), Ensure: func(context.Context, *publish.Conn) error { return nil }},
 		Reader:  func(_, _ string) ingest.Reader { return h.crm },
 		Whole:   func(family string, _ json.RawMessage) bool { return family == "acme-records" },
-		Clean:   func(_ string, values json.RawMessage) (json.RawMessage, error) { return values, nil },
+		Clean:   func(_, _ string, values json.RawMessage) (json.RawMessage, error) { return values, nil },
 		Metrics: records.NewMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler),
 	}
 	ctx, cancel := context.WithCancel(context.Background())

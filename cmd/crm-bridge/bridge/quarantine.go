@@ -50,7 +50,7 @@ func (q *quarantine) keep(ctx context.Context, cb ingest.Callback, reason error)
 	if crm, source := q.crms.Source(cb.Source, cb.Org); crm != nil {
 		cb.Account = crm.AccountOf(source, cb)
 	}
-	body, err := q.mapping.Redact.Quarantine(id.String(), cb, reason)
+	body, err := q.mapping.Quarantine(id.String(), cb, reason)
 	if err != nil {
 		return "", err
 	}

@@ -90,11 +90,11 @@ func (r recordsOf) whole(family string, _ json.RawMessage) bool {
 }
 
 // clean returns what may be stored of values that were read: what an event with them has.
-func (r recordsOf) clean(account string, values json.RawMessage) (json.RawMessage, error) {
+func (r recordsOf) clean(account, module string, values json.RawMessage) (json.RawMessage, error) {
 	const id = "0"
 	crm := r.of(account)
 	events, err := r.mapping.Events(ingest.Change{
-		Source: crm.RecordsLabel(), Provider: crm.Provider, Org: crm.Org, Account: account, Module: "Record", Operation: schemas.Edit, NativeOperation: schemas.Edit,
+		Source: crm.RecordsLabel(), Provider: crm.Provider, Org: crm.Org, Account: account, Module: module, Operation: schemas.Edit, NativeOperation: schemas.Edit,
 		IDs: []string{id}, Collection: "/" + crm.Provider, ReceivedAt: time.Now(), Origin: ingest.Repair, Values: map[string]json.RawMessage{id: values}, NativeBody: values,
 	})
 	if err != nil {

@@ -40,6 +40,7 @@ func (s Settings) check() error {
 		{s.NATS.URL != "" || s.StreamReplicas == 1, "BRIDGE_STREAM_REPLICAS must be 1 with the embedded server: set BRIDGE_NATS_URL to a cluster for more"},
 		{s.StreamDuplicates == 0 || time.Duration(s.StreamDuplicates) >= 100*time.Millisecond, "BRIDGE_STREAM_DUPLICATES must be at least 100ms"},
 		{s.StreamMaxAge == 0 || s.StreamDuplicates <= s.StreamMaxAge, "BRIDGE_STREAM_DUPLICATES must not be longer than BRIDGE_STREAM_MAX_AGE"},
+		{len(s.FieldsHash) == 0 || len(s.FieldsKey) >= 16, "BRIDGE_FIELDS_HASH needs BRIDGE_FIELDS_KEY, a secret of at least 16 characters"},
 		{s.RecordsHistory <= 64, "BRIDGE_RECORDS_HISTORY must be from 1 to 64"},
 		{s.MaxBody <= 32<<20, "BRIDGE_MAX_BODY must not be more than 32MiB"},
 		{s.MaxInFlight >= 1, "BRIDGE_MAX_IN_FLIGHT must be at least 1"},

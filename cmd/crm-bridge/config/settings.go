@@ -39,6 +39,10 @@ type Settings struct {
 
 	QuarantineMaxBytes Size `split_words:"true" desc:"how much quarantine keeps; full: 503 in place of 400; unset: 256MiB, or 2% of the free disk if that is less; with a remote 64MiB, or 5% of the account's free storage"`
 
+	FieldsDrop ingest.Fields `split_words:"true" desc:"fields that no event, record or quarantined callback has: provider.Module.Field,…, with * for any"`
+	FieldsHash ingest.Fields `split_words:"true" desc:"fields whose values are replaced by an HMAC under BRIDGE_FIELDS_KEY"`
+	FieldsKey  string        `split_words:"true" secret:"true" desc:"key of BRIDGE_FIELDS_HASH, of at least 16 characters; with another key the same value has another HMAC"`
+
 	RecordsHistory  Count `split_words:"true" default:"1" desc:"states kept of each record in <STREAM>_RECORDS, 1 to 64"`
 	RecordsMaxBytes Size  `split_words:"true" desc:"how much the records keep; full: states wait, events do not; unset: 10GiB, or 8% of the free disk if that is less; with a remote 1GiB, or 10% of the account's free storage"`
 

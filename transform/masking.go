@@ -1,0 +1,69 @@
+package transform
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
+)
+
+// masking writes a JSON text without masked fields.
+type masking struct {
+	*fieldSet
+	native bool
+}
+
+func (m *masking) value(out, raw []byte) []byte {
+	switch raw[0] {
+	case '{':
+		return m.object(out, raw)
+	case '[':
+		return m.list(out, raw)
+	}
+	return append(out, raw...)
+}
+
+// object writes an object. A member named as a field is masked; where another member's value names a field, as in {"propertyName":"phone",
+// "propertyValue":"…"}, those members whose names end with "value" are.
+func (m *masking) object(out, raw []byte) []byte {
+	drop, hash := m.named(raw)
+	out = append(out, '{')
+	for name, value := range jsontext.Members(raw) {
+		isValue := strings.HasSuffix(strings.ToLower(string(name)), "value")
+		if m.dropped(string(name)) || drop && isValue {
+			continue
+		}
+		out = jsontext.AppendName(out, string(name))
+		if m.hashed(string(name)) || hash && isValue {
+			out = append(out, m.hashOf(value)...)
+		} else {
+			out = m.value(out, value)
+		}
+	}
+	return append(out, '}')
+}
+
+// named reports whether a member of a native object has the name of a masked field as its value.
+func (m *masking) named(raw []byte) (drop, hash bool) {
+	if !m.native {
+		return false, false
+	}
+	for _, value := range jsontext.Members(raw) {
+		if text, ok := jsontext.StringOf(json.RawMessage(value)); ok && text != "" {
+			drop, hash = drop || m.dropped(text), hash || m.hashed(text)
+		}
+	}
+	return drop, hash
+}
+
+// list writes a list, of a native body without the names of dropped fields.
+func (m *masking) list(out, raw []byte) []byte {
+	out = append(out, '[')
+	for entry := range jsontext.Entries(raw) {
+		if text, ok := jsontext.StringOf(entry); ok && m.native && m.dropped(text) {
+			continue
+		}
+		out = m.value(jsontext.AppendComma(out), entry)
+	}
+	return append(out, ']')
+}

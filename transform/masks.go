@@ -1,0 +1,188 @@
+package transform
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
+)
+
+// Masks are the fields whose values no event, record or quarantined callback shows. A nil Masks masks nothing.
+type Masks struct {
+	drop, hash ingest.Fields
+	key        []byte
+}
+
+// NewMasks returns masks that remove the fields in drop, and replace the values of those in hash by an HMAC-SHA256 under key; nil if there
+// are none. A field that is in both is removed.
+func NewMasks(drop, hash ingest.Fields, key string) *Masks {
+	if len(drop)+len(hash) == 0 {
+		return nil
+	}
+	return &Masks{drop, hash, []byte(key)}
+}
+
+// any is the word for every provider, module or field.
+const anyName = "*"
+
+// of returns the fields to mask of a provider's module; nil: none. An unknown module, "*", has those of all modules.
+func (m *Masks) of(provider, module string) *fieldSet {
+	if m == nil {
+		return nil
+	}
+	set := &fieldSet{key: m.key, drop: map[string]bool{}, hash: map[string]bool{}}
+	add := func(names map[string]bool, fields ingest.Fields) {
+		for _, field := range fields {
+			if isFor(field.Provider, provider) && (module == anyName || isFor(field.Module, module)) {
+				names[strings.ToLower(field.Name)] = true
+			}
+		}
+	}
+	add(set.drop, m.drop)
+	add(set.hash, m.hash)
+	if len(set.drop)+len(set.hash) == 0 {
+		return nil
+	}
+	return set
+}
+
+func isFor(pattern, name string) bool { return pattern == anyName || strings.EqualFold(pattern, name) }
+
+// change returns a change without what is masked.
+func (m *Masks) change(c ingest.Change) (ingest.Change, error) {
+	set := m.of(c.Provider, c.Module)
+	if set == nil {
+		return c, nil
+	}
+	var err error
+	c.Values, err = set.objects(c.Values, err)
+	c.Previous, err = set.objects(c.Previous, err)
+	c.NativeBody, err = set.body(c.NativeBody, err)
+	c.NativeQuery, err = set.body(c.NativeQuery, err)
+	c.NativeXML, err = set.body(c.NativeXML, err)
+	c.Fields = set.names(c.Fields)
+	return c, err
+}
+
+// fieldSet are the fields to mask of one module, in lower case.
+type fieldSet struct {
+	key        []byte
+	drop, hash map[string]bool
+}
+
+// dropped reports whether a member, or the last step of a form's name such as data[FIELDS][PHONE], is to be removed.
+func (s *fieldSet) dropped(name string) bool { return s.in(s.drop, name) }
+
+func (s *fieldSet) hashed(name string) bool { return s.in(s.hash, name) }
+
+func (s *fieldSet) in(names map[string]bool, name string) bool {
+	if len(names) == 0 {
+		return false
+	}
+	name = strings.ToLower(strings.TrimSpace(name))
+	if names[name] || names[anyName] && name != "id" {
+		return true
+	}
+	for strings.HasSuffix(name, "]") { // also where a list stands in the field: data[FIELDS][PHONE][0][VALUE]
+		at := strings.LastIndexByte(name, '[')
+		if at < 0 {
+			return false
+		}
+		if names[strings.Trim(name[at:], "[]")] {
+			return true
+		}
+		name = name[:at]
+	}
+	return names[name]
+}
+
+// hides reports whether every field is masked.
+func (s *fieldSet) hides() bool { return s.drop[anyName] || s.hash[anyName] }
+
+// objects masks JSON objects by record id.
+func (s *fieldSet) objects(all map[string]json.RawMessage, err error) (map[string]json.RawMessage, error) {
+	if err != nil || all == nil {
+		return all, err
+	}
+	masked := make(map[string]json.RawMessage, len(all))
+	for id, values := range all {
+		if masked[id], err = s.json(values, false); err != nil {
+			return nil, err
+		}
+	}
+	return masked, nil
+}
+
+// body masks what a CRM sent. Where every field is masked nothing is left of it, for it may hold fields anywhere.
+func (s *fieldSet) body(raw json.RawMessage, err error) (json.RawMessage, error) {
+	switch {
+	case err != nil || len(raw) == 0:
+		return raw, err
+	case !s.hides():
+		return s.json(raw, true)
+	case raw[0] == '[':
+		return json.RawMessage("[]"), nil
+	case raw[0] == '{':
+		return json.RawMessage("{}"), nil
+	}
+	return json.RawMessage(`""`), nil
+}
+
+// names removes dropped fields from the names of changed ones.
+func (s *fieldSet) names(all map[string][]string) map[string][]string {
+	if all == nil {
+		return nil
+	}
+	kept := make(map[string][]string, len(all))
+	for id, names := range all {
+		kept[id] = make([]string, 0, len(names))
+		for _, name := range names {
+			if !s.dropped(name) {
+				kept[id] = append(kept[id], name)
+			}
+		}
+	}
+	return kept
+}
+
+// json masks a JSON text at every depth; native: it is a body, which may name fields in lists and beside their values.
+func (s *fieldSet) json(raw json.RawMessage, native bool) (json.RawMessage, error) {
+	raw = bytes.TrimSpace(raw)
+	text := scanner(string(raw))
+	text.Skip()
+	if err := text.End(); err != nil {
+		return nil, fmt.Errorf("fields are masked, and this is not JSON: %w", err)
+	}
+	return (&masking{fieldSet: s, native: native}).value(make([]byte, 0, len(raw)), raw), nil
+}
+
+// hashPrefix begins a value that was replaced, so that a callback from quarantine is not hashed twice.
+const hashPrefix = "hmac-sha256:"
+
+// hashOf returns what stands in place of a value: of a string the HMAC of its text, of any other value that of its JSON. null stays null.
+func (s *fieldSet) hashOf(raw json.RawMessage) json.RawMessage {
+	text, isText := jsontext.StringOf(raw)
+	switch {
+	case string(raw) == "null":
+		return raw
+	case !isText:
+		text = string(raw)
+	}
+	return jsontext.Quote(s.again(text))
+}
+
+// again returns the HMAC of a text; a text that is one stays.
+func (s *fieldSet) again(text string) string {
+	if len(text) == len(hashPrefix)+43 && strings.HasPrefix(text, hashPrefix) {
+		return text
+	}
+	sum := hmac.New(sha256.New, s.key)
+	sum.Write([]byte(text))
+	return hashPrefix + base64.RawURLEncoding.EncodeToString(sum.Sum(nil))
+}
