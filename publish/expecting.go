@@ -24,10 +24,10 @@ const (
 
 // PublishExpecting publishes events, and returns the error of each: ErrConflict, ErrTooLarge, or any other, after which another attempt
 // may succeed. They carry no id that the stream would compare.
-func (c *Conn) PublishExpecting(ctx context.Context, events []Expecting) []error {
+func (c *Conn) PublishExpecting(ctx context.Context, events []Expecting, mode Mode) []error {
 	errs, sent := make([]error, len(events)), make([]jetstream.PubAckFuture, len(events))
 	for i, e := range events {
-		sent[i], errs[i] = c.js.PublishMsgAsync(Message(e.Subject, e.Event, Structured), jetstream.WithExpectLastSequencePerSubject(e.Last))
+		sent[i], errs[i] = c.js.PublishMsgAsync(Message(e.Subject, e.Event, mode), jetstream.WithExpectLastSequencePerSubject(e.Last))
 	}
 	for i, future := range sent {
 		if errs[i] == nil {

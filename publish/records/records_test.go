@@ -79,11 +79,11 @@ func (c *crm) Read(ctx context.Context, _, _ string, ids []string) (ingest.Found
 // house is a NATS server with the streams, and a CRM.
 type house struct {
 	*crm
-	conn  *publish.Conn
-	js    jetstream.JetStream
-	sent  int
-	t     *testing.T
-	audit map[string][]schemas.Record
+	mode publish.Mode
+	conn *publish.Conn
+	js   jetstream.JetStream
+	sent int
+	t    *testing.T
 }
 
 func open(t *testing.T, history int64) *house {
@@ -103,7 +103,7 @@ func (h *house) keep() (k *records.Keeper, stop func()) {
 	k = &records.Keeper{
 		Provider: "acme", Modules: []string{"Deals"}, Stream: "CRM", Prefix: "crm",
 		Reach:   func() (*publish.Conn, error) { return h.conn, nil },
-		Table:   &records.Table{Stream: "CRM_RECORDS", Prefix: "crm", Schema: schemas.URN("record"), Ensure: func(context.Context, *publish.Conn) error { return nil }},
+		Table:   &records.Table{Mode: h.mode, Stream: "CRM_RECORDS", Prefix: "crm", Schema: schemas.URN("record"), Ensure: func(context.Context, *publish.Conn) error { return nil }},
 		Reader:  func(_, _ string) ingest.Reader { return h.crm },
 		Whole:   func(family string, _ json.RawMessage) bool { return family == "acme-records" },
 		Clean:   func(_, _ string, values json.RawMessage) (json.RawMessage, error) { return values, nil },
@@ -189,6 +189,10 @@ func (h *house) settled() {
 func (h *house) states() map[string][]schemas.Record {
 	h.t.Helper()
 	all := map[string][]schemas.Record{}
+	set, err := schemas.Load()
+	if err != nil {
+		h.t.Fatal(err)
+	}
 	stream, err := h.js.Stream(context.Background(), "CRM_RECORDS")
 	if err != nil {
 		h.t.Fatal(err)
@@ -202,15 +206,20 @@ func (h *house) states() map[string][]schemas.Record {
 		if err != nil {
 			h.t.Fatal(err)
 		}
-		var e struct{ Data schemas.Record }
-		if err := json.Unmarshal(msg.Data, &e); err != nil {
+		e, err := publish.ParseEvent(msg.Header, msg.Data)
+		var record schemas.Record
+		if err := errors.Join(err, json.Unmarshal(e.Data(), &record)); err != nil {
 			h.t.Fatal(err)
 		}
-		all[e.Data.ID] = append(all[e.Data.ID], e.Data)
+		if err := set.Check(schemas.RecordFamily, e.Data()); err != nil {
+			h.t.Errorf("%v: %s", err, e.Data())
+		}
+		all[record.ID] = append(all[record.ID], record)
 	}
 	return all
 }
 
+// text is a record as it can be compared.
 func text(raw json.RawMessage) string {
 	if raw == nil {
 		return "null"
@@ -305,6 +314,9 @@ func TestTableEqualsTheCRM(t *testing.T) {
 
 func testTable(t *testing.T, random *rand.Rand) {
 	h := open(t, -1)
+	if h.mode = publish.Structured; random.IntN(2) == 0 {
+		h.mode = publish.Binary
+	}
 	failing := rand.New(rand.NewPCG(random.Uint64(), 2))
 	h.delay, h.fails = 2*time.Millisecond, func() error {
 		if failing.IntN(6) == 0 {

@@ -18,6 +18,7 @@ import (
 type Table struct {
 	Stream string // such as CRM_RECORDS
 	Prefix string // of the subjects of events
+	Mode   publish.Mode
 	// Schema is the dataschema of states.
 	Schema string
 	// Ensure makes the stream, or checks that it fits. It is called for each connection.
@@ -94,16 +95,16 @@ func (t *Table) last(ctx context.Context, conn *publish.Conn, items []*item) (ma
 }
 
 func readState(message publish.Kept) (*held, error) {
-	var e struct {
-		RecordedTime time.Time      `json:"recordedtime"`
-		Data         schemas.Record `json:"data"`
+	e, err := message.Event()
+	if err != nil {
+		return nil, err
 	}
-	if err := json.Unmarshal(message.Body, &e); err != nil {
+	h := &held{sequence: message.Sequence}
+	if err := json.Unmarshal(e.Data(), &h.Record); err != nil {
 		return nil, fmt.Errorf("not a record's state: %w", err)
 	}
-	h := &held{e.Data, message.Sequence, e.RecordedTime}
-	if string(h.After) == "null" { // as encoding/json reads it
-		h.After = nil
+	if text, ok := e.Extensions()["recordedtime"].(string); ok {
+		h.readAt, _ = time.Parse(time.RFC3339Nano, text)
 	}
 	return h, nil
 }
@@ -128,7 +129,7 @@ func (t *Table) publish(ctx context.Context, conn *publish.Conn, states []state)
 		key := Key{s.record.Provider, s.record.Account, s.record.Module, s.record.ID}
 		events, places = append(events, publish.Expecting{Subject: Subject(t.Prefix, key), Last: s.last, Event: e}), append(places, n)
 	}
-	for n, err := range conn.PublishExpecting(ctx, events) {
+	for n, err := range conn.PublishExpecting(ctx, events, t.Mode) {
 		errs[places[n]] = err
 	}
 	return errs

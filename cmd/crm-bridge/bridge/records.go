@@ -15,9 +15,6 @@ import (
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
-// recordFamily is the family of the schema of a record's states.
-const recordFamily = "record"
-
 // openRecords returns what keeps records, one for each provider that has modules to keep. It makes their stream.
 func openRecords(ctx context.Context, b *Bridge, mapping *transform.Mapping, registry prometheus.Registerer) (all []*records.Keeper, err error) {
 	var providers []string
@@ -34,7 +31,7 @@ func openRecords(ctx context.Context, b *Bridge, mapping *transform.Mapping, reg
 		return nil, err
 	}
 	table := &records.Table{
-		Stream: stream.Stream, Prefix: b.Settings.SubjectPrefix, Schema: mapping.Schema(recordFamily), Ensure: stream.Ensure, Commit: stream.Commit,
+		Stream: stream.Stream, Prefix: b.Settings.SubjectPrefix, Mode: b.Settings.EventMode, Schema: mapping.Schema(schemas.RecordFamily), Ensure: stream.Ensure, Commit: stream.Commit,
 	}
 	metrics := records.NewMetrics(registry)
 	for _, provider := range providers {
