@@ -1,11 +1,24 @@
 package transform
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
+
+// json masks a JSON text at every depth; native: it is a body, which may name fields in lists and beside their values.
+func (s *fieldSet) json(raw json.RawMessage, native bool) (json.RawMessage, error) {
+	raw = bytes.TrimSpace(raw)
+	text := scanner(string(raw))
+	text.Skip()
+	if err := text.End(); err != nil {
+		return nil, fmt.Errorf("fields are masked, and this is not JSON: %w", err)
+	}
+	return (&masking{fieldSet: s, native: native}).value(make([]byte, 0, len(raw)), raw), nil
+}
 
 // masking writes a JSON text without masked fields.
 type masking struct {
@@ -49,7 +62,7 @@ func (m *masking) named(raw []byte) (drop, hash bool) {
 		return false, false
 	}
 	for _, value := range jsontext.Members(raw) {
-		if text, ok := jsontext.StringOf(json.RawMessage(value)); ok && text != "" {
+		if text, ok := jsontext.StringOf(value); ok && text != "" {
 			drop, hash = drop || m.dropped(text), hash || m.hashed(text)
 		}
 	}

@@ -1,16 +1,10 @@
 package transform
 
 import (
-	"bytes"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"strings"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
-	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // Masks are the fields whose values no event, record or quarantined callback shows. A nil Masks masks nothing.
@@ -70,41 +64,6 @@ func (m *Masks) change(c ingest.Change) (ingest.Change, error) {
 	return c, err
 }
 
-// fieldSet are the fields to mask of one module, in lower case.
-type fieldSet struct {
-	key        []byte
-	drop, hash map[string]bool
-}
-
-// dropped reports whether a member, or the last step of a form's name such as data[FIELDS][PHONE], is to be removed.
-func (s *fieldSet) dropped(name string) bool { return s.in(s.drop, name) }
-
-func (s *fieldSet) hashed(name string) bool { return s.in(s.hash, name) }
-
-func (s *fieldSet) in(names map[string]bool, name string) bool {
-	if len(names) == 0 {
-		return false
-	}
-	name = strings.ToLower(strings.TrimSpace(name))
-	if names[name] || names[anyName] && name != "id" {
-		return true
-	}
-	for strings.HasSuffix(name, "]") { // also where a list stands in the field: data[FIELDS][PHONE][0][VALUE]
-		at := strings.LastIndexByte(name, '[')
-		if at < 0 {
-			return false
-		}
-		if names[strings.Trim(name[at:], "[]")] {
-			return true
-		}
-		name = name[:at]
-	}
-	return names[name]
-}
-
-// hides reports whether every field is masked.
-func (s *fieldSet) hides() bool { return s.drop[anyName] || s.hash[anyName] }
-
 // objects masks JSON objects by record id.
 func (s *fieldSet) objects(all map[string]json.RawMessage, err error) (map[string]json.RawMessage, error) {
 	if err != nil || all == nil {
@@ -149,40 +108,4 @@ func (s *fieldSet) names(all map[string][]string) map[string][]string {
 		}
 	}
 	return kept
-}
-
-// json masks a JSON text at every depth; native: it is a body, which may name fields in lists and beside their values.
-func (s *fieldSet) json(raw json.RawMessage, native bool) (json.RawMessage, error) {
-	raw = bytes.TrimSpace(raw)
-	text := scanner(string(raw))
-	text.Skip()
-	if err := text.End(); err != nil {
-		return nil, fmt.Errorf("fields are masked, and this is not JSON: %w", err)
-	}
-	return (&masking{fieldSet: s, native: native}).value(make([]byte, 0, len(raw)), raw), nil
-}
-
-// hashPrefix begins a value that was replaced, so that a callback from quarantine is not hashed twice.
-const hashPrefix = "hmac-sha256:"
-
-// hashOf returns what stands in place of a value: of a string the HMAC of its text, of any other value that of its JSON. null stays null.
-func (s *fieldSet) hashOf(raw json.RawMessage) json.RawMessage {
-	text, isText := jsontext.StringOf(raw)
-	switch {
-	case string(raw) == "null":
-		return raw
-	case !isText:
-		text = string(raw)
-	}
-	return jsontext.Quote(s.again(text))
-}
-
-// again returns the HMAC of a text; a text that is one stays.
-func (s *fieldSet) again(text string) string {
-	if len(text) == len(hashPrefix)+43 && strings.HasPrefix(text, hashPrefix) {
-		return text
-	}
-	sum := hmac.New(sha256.New, s.key)
-	sum.Write([]byte(text))
-	return hashPrefix + base64.RawURLEncoding.EncodeToString(sum.Sum(nil))
 }

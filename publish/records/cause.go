@@ -30,8 +30,8 @@ type cause struct {
 // waits needs little memory.
 const maxCarried = 32 << 10
 
-// cause reads a delivered event.
-func (k *Keeper) cause(delivered *publish.Delivered) (*cause, error) {
+// readCause reads a delivered event. whole and recordID are those of the keeper.
+func readCause(delivered *publish.Delivered, whole func(string, json.RawMessage) bool, recordID func(string, string, json.RawMessage) string) (*cause, error) {
 	text, err := delivered.JSON()
 	if err != nil {
 		return nil, err
@@ -50,15 +50,15 @@ func (k *Keeper) cause(delivered *publish.Delivered) (*cause, error) {
 	for _, named := range e.Data.IDs {
 		values := e.Data.Values[named]
 		id := named
-		if k.RecordID != nil {
-			id = k.RecordID(c.module, named, values)
+		if recordID != nil {
+			id = recordID(c.module, named, values)
 		}
 		if seen[id] {
 			continue
 		}
 		seen[id] = true
 		c.ids = append(c.ids, id)
-		if c.operation != schemas.Delete && len(values) > 0 && len(values) <= maxCarried && k.Whole(family, values) {
+		if c.operation != schemas.Delete && len(values) > 0 && len(values) <= maxCarried && whole(family, values) {
 			if c.whole == nil {
 				c.whole = map[string]ingest.Record{}
 			}

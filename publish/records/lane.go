@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
-	"github.com/crm-bridge/crm-bridge/ingest/retry"
 )
 
 const (
@@ -19,33 +18,23 @@ const (
 	gatherFor = 200 * time.Millisecond
 )
 
-// laneKey names a lane.
-type laneKey struct{ account, module string }
+const (
+	// firstWait and lastWait are the pauses after a failure, doubling from the first to the second.
+	firstWait = 200 * time.Millisecond
+	lastWait  = 30 * time.Second
+)
 
 // lane reads the records of one module of an account, so that what one cannot read keeps no other waiting.
 type lane struct {
-	*Keeper
-	laneKey
+	*settler
 	queue chan *cause
+	busy  *sync.WaitGroup // the keeper's
 
 	mu      sync.Mutex
 	running bool
 	failing time.Duration // pause after the last failure; 0: it works
 	until   time.Time     // when it reads again
 	behind  time.Time     // when the oldest event was stored that waits here or was given back; zero: none waits
-	said    map[string]bool
-}
-
-// first reports whether something was not said since the lane last worked.
-func (l *lane) first(text string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.said == nil {
-		l.said = map[string]bool{}
-	}
-	said := l.said[text]
-	l.said[text] = true
-	return !said
 }
 
 // take takes a cause. While the lane fails, or has no room for a second, it is given back, to come again later.
@@ -96,13 +85,13 @@ func (l *lane) run(ctx context.Context) {
 
 // gather returns the next batch; nil: none waits, and the lane has ended.
 func (l *lane) gather(ctx context.Context) *batch {
-	b := &batch{lane: l, items: map[string]*item{}}
+	b := &batch{items: map[string]*item{}}
 	enough := time.NewTimer(gatherFor)
 	defer enough.Stop()
 	for len(b.items) < ingest.MaxRead {
 		select {
 		case one := <-l.queue:
-			b.add(one)
+			b.add(l.provider, one)
 		case <-enough.C:
 			if len(b.causes) > 0 {
 				return b
@@ -131,7 +120,7 @@ func (l *lane) succeed(b *batch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failing > 0 {
-		l.Log.Info("records are read again", "provider", l.Provider, "account", l.account, "module", l.module)
+		l.log.Info("records are read again", "provider", l.provider, "account", l.account, "module", l.module)
 	}
 	l.failing, l.until, l.behind = 0, time.Time{}, b.causes[len(b.causes)-1].delivered.At
 }
@@ -143,14 +132,14 @@ func (l *lane) fail(ctx context.Context, b *batch, err error) {
 	var pause time.Duration
 	if ctx.Err() == nil { // else another replica, or the next start, gets them at once
 		if l.failing == 0 {
-			l.Log.Warn("records cannot be read now; their events wait", "provider", l.Provider, "account", l.account, "module", l.module, "error", err)
+			l.log.Warn("records cannot be read now; their events wait", "provider", l.provider, "account", l.account, "module", l.module, "error", err)
 		}
 		l.failing = min(max(2*l.failing, firstWait), lastWait)
 		pause = l.failing
 		if spent := (*ingest.Spent)(nil); errors.As(err, &spent) {
 			pause = max(pause, time.Until(spent.Until))
 		}
-		l.Metrics.failed(l.Provider)
+		l.metrics.failed(l.provider)
 	}
 	l.until, l.running = time.Now().Add(pause), false
 	l.giveBack(b, pause)
@@ -170,44 +159,12 @@ func (l *lane) giveBack(b *batch, pause time.Duration) {
 	}
 }
 
-// lag is how long the oldest event of the lane has waited for its records.
-func (l *lane) lag() time.Duration {
+// waiting is how long the oldest event of the lane has waited for its records, and whether it waits for the CRM.
+func (l *lane) waiting() (lag time.Duration, paused bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.behind.IsZero() {
-		return 0
+	if !l.behind.IsZero() {
+		lag = max(0, time.Since(l.behind))
 	}
-	return max(0, time.Since(l.behind))
-}
-
-// Paused is how many modules, of all accounts, wait until the CRM can be asked again.
-func (k *Keeper) Paused() (n int) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, l := range k.lanes {
-		l.mu.Lock()
-		if l.failing > 0 && time.Now().Before(l.until) {
-			n++
-		}
-		l.mu.Unlock()
-	}
-	return n
-}
-
-// Lag is how long the oldest event that waits here has waited for its records.
-func (k *Keeper) Lag() (longest time.Duration) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, l := range k.lanes {
-		longest = max(longest, l.lag())
-	}
-	return longest
-}
-
-// pause waits between two attempts at what is settled at once.
-func pause(ctx context.Context, attempt int) error {
-	if retry.Sleep(ctx, time.Duration(attempt)*50*time.Millisecond) != nil {
-		return errEnded
-	}
-	return nil
+	return lag, l.failing > 0 && time.Now().Before(l.until)
 }

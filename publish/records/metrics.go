@@ -2,6 +2,7 @@ package records
 
 import (
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -16,7 +17,7 @@ type Metrics struct {
 	paused *prometheus.Desc
 
 	mu      sync.Mutex
-	keepers []*Keeper
+	waiting map[string]func() (lag time.Duration, paused int)
 }
 
 // NewMetrics registers the metrics of records.
@@ -25,22 +26,23 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "crm_bridge", Name: name, Help: help}, labels)
 	}
 	m := &Metrics{
-		states: counter("records_states_total", "States of records that were stored.", "provider", "module"),
-		lefts:  counter("records_left_out_total", "Records that are not kept: unreadable, refused, malformed or too large.", "provider", "module", "why"),
-		reads:  counter("records_reads_total", "Calls to a CRM's API that read records by their ids, up to a hundred each.", "provider"),
-		fails:  counter("records_failures_total", "Batches of records that could not be settled and are tried again.", "provider"),
-		lag:    prometheus.NewDesc("crm_bridge_records_lag_seconds", "How long the oldest event has waited for its records; 0: none waits.", []string{"provider"}, nil),
+		waiting: map[string]func() (time.Duration, int){},
+		states:  counter("records_states_total", "States of records that were stored.", "provider", "module"),
+		lefts:   counter("records_left_out_total", "Records that are not kept: unreadable, refused, malformed or too large.", "provider", "module", "why"),
+		reads:   counter("records_reads_total", "Calls to a CRM's API that read records by their ids, up to a hundred each.", "provider"),
+		fails:   counter("records_failures_total", "Batches of records that could not be settled and are tried again.", "provider"),
+		lag:     prometheus.NewDesc("crm_bridge_records_lag_seconds", "How long the oldest event has waited for its records; 0: none waits.", []string{"provider"}, nil),
 	}
 	m.paused = prometheus.NewDesc("crm_bridge_records_paused", "Modules, of all accounts, whose records wait until the CRM's API can be asked again.", []string{"provider"}, nil)
 	reg.MustRegister(m.states, m.lefts, m.reads, m.fails, m)
 	return m
 }
 
-// Watch has the lag of a keeper shown.
-func (m *Metrics) Watch(k *Keeper) {
+// Watch has shown what waits of a provider: for how long, and how many modules until the CRM can be asked again.
+func (m *Metrics) Watch(provider string, waiting func() (lag time.Duration, paused int)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.keepers = append(m.keepers, k)
+	m.waiting[provider] = waiting
 }
 
 // Describe implements prometheus.Collector.
@@ -50,9 +52,10 @@ func (m *Metrics) Describe(to chan<- *prometheus.Desc) { to <- m.lag; to <- m.pa
 func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, k := range m.keepers {
-		to <- prometheus.MustNewConstMetric(m.lag, prometheus.GaugeValue, k.Lag().Seconds(), k.Provider)
-		to <- prometheus.MustNewConstMetric(m.paused, prometheus.GaugeValue, float64(k.Paused()), k.Provider)
+	for provider, waiting := range m.waiting {
+		lag, paused := waiting()
+		to <- prometheus.MustNewConstMetric(m.lag, prometheus.GaugeValue, lag.Seconds(), provider)
+		to <- prometheus.MustNewConstMetric(m.paused, prometheus.GaugeValue, float64(paused), provider)
 	}
 }
 

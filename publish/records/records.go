@@ -6,7 +6,6 @@ package records
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -38,7 +37,7 @@ type Keeper struct {
 	Log     *slog.Logger
 
 	mu    sync.Mutex
-	lanes map[laneKey]*lane
+	lanes map[[2]string]*lane // by account and module
 	busy  sync.WaitGroup
 }
 
@@ -54,15 +53,10 @@ func (k *Keeper) filters() []string {
 	return all
 }
 
-const (
-	// firstWait and lastWait are the pauses after a failure, doubling from the first to the second.
-	firstWait = 200 * time.Millisecond
-	lastWait  = 30 * time.Second
-)
-
 // Run keeps records until ctx ends. What fails is tried again: an event is acknowledged when the states that it caused are safe.
 func (k *Keeper) Run(ctx context.Context) {
-	k.lanes = map[laneKey]*lane{}
+	k.lanes = map[[2]string]*lane{}
+	k.Metrics.Watch(k.Provider, k.waiting)
 	said := ""
 	for wait := firstWait; ctx.Err() == nil; wait = min(2*wait, lastWait) {
 		err := k.follow(ctx, func() { wait, said = firstWait, "" })
@@ -97,7 +91,7 @@ func (k *Keeper) follow(ctx context.Context, reads func()) error {
 			return err
 		}
 		reads()
-		one, err := k.cause(delivered)
+		one, err := readCause(delivered, k.Whole, k.RecordID)
 		if err != nil {
 			k.Metrics.left(k.Provider, "", "malformed", 1)
 			k.Log.Error("an event does not say which records it is about", "sequence", delivered.Sequence, "error", err)
@@ -108,22 +102,37 @@ func (k *Keeper) follow(ctx context.Context, reads func()) error {
 	}
 }
 
-// hand gives a cause to the lane of its account and module. A lane that works is waited for; one that fails gives it back for later.
+// hand gives a cause to the lane of its account and module.
 func (k *Keeper) hand(ctx context.Context, one *cause) {
-	if len(one.ids) == 0 || k.Reader(one.account, one.module) == nil {
+	reader := k.Reader(one.account, one.module)
+	if len(one.ids) == 0 || reader == nil {
 		one.delivered.Done()
 		return
 	}
-	key := laneKey{one.account, one.module}
 	k.mu.Lock()
+	key := [2]string{one.account, one.module}
 	l := k.lanes[key]
 	if l == nil {
-		l = &lane{Keeper: k, laneKey: key, queue: make(chan *cause, laneQueue)}
+		l = &lane{queue: make(chan *cause, laneQueue), busy: &k.busy, settler: &settler{
+			provider: k.Provider, account: one.account, module: one.module,
+			reach: k.Reach, table: k.Table, reader: reader, clean: k.Clean, metrics: k.Metrics, log: k.Log,
+		}}
 		k.lanes[key] = l
 	}
 	k.mu.Unlock()
 	l.take(ctx, one)
 }
 
-// errEnded says that the keeper is told to end.
-var errEnded = errors.New("ending")
+// waiting is how long the oldest event has waited for its records, and how many modules wait until the CRM can be asked again.
+func (k *Keeper) waiting() (longest time.Duration, paused int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, l := range k.lanes {
+		lag, waits := l.waiting()
+		longest = max(longest, lag)
+		if waits {
+			paused++
+		}
+	}
+	return longest, paused
+}

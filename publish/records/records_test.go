@@ -354,9 +354,6 @@ func testTable(t *testing.T, random *rand.Rand) {
 			stopOne()
 			_, stopOne = h.keep()
 		}
-		if random.IntN(20) == 0 {
-			time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond) //nolint:gosec // so that the replicas meet the changes at other moments
-		}
 	}
 	for _, c := range late {
 		h.tell(c)

@@ -1,44 +1,73 @@
 package records
 
 import (
+	"bytes"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/schemas"
+	"github.com/crm-bridge/crm-bridge/schemas/cloudevent"
 )
 
-// state returns the state of a record after its last one; nil: there is none.
-func (i *item) state(last *held) state {
-	next := schemas.Record{
-		Provider: i.key.Provider, Account: i.key.Account, Module: i.key.Module, ID: i.key.ID, Operation: schemas.Edit, Causes: i.causes,
+// held is the last state of a record.
+type held struct {
+	schemas.Record
+	sequence uint64
+	readAt   time.Time // when the CRM was asked, or the event came that held it
+}
+
+// readState reads a state. A message that is none, which another program has put there, counts as one of a deleted record.
+func readState(message publish.Kept) *held {
+	h := &held{sequence: message.Sequence}
+	e, err := message.Event()
+	if err != nil || json.Unmarshal(e.Data(), &h.Record) != nil {
+		return &held{sequence: message.Sequence}
 	}
-	s := state{source: i.source, readAt: i.seen.at}
-	if last != nil {
-		next.Before, next.ModifiedAt, s.last = last.After, last.ModifiedAt, last.sequence
+	if text, ok := e.Extensions()["recordedtime"].(string); ok {
+		h.readAt, _ = time.Parse(time.RFC3339Nano, text)
 	}
-	modified := i.seen.deletedAt
-	if i.seen.isDeletion() {
-		next.Operation, next.ChangedBy = schemas.Delete, i.seen.deletedBy
-	} else {
-		record := i.seen.record
-		next.After, next.ChangedBy, modified = record.Values, record.ChangedBy, record.ModifiedAt
-		switch {
-		case i.filled:
-			next.Operation = schemas.Snapshot
-		case i.create && next.Before == nil:
-			next.Operation = schemas.Create
-		}
+	return h
+}
+
+// state is a state that is to be published, made from the last one.
+type state struct {
+	record schemas.Record
+	source string
+	readAt time.Time
+	last   uint64
+}
+
+// event returns the CloudEvent of a state.
+func (s *state) event(schema string) (*cloudevent.Event, error) {
+	r := &s.record
+	var data bytes.Buffer
+	write := json.NewEncoder(&data)
+	write.SetEscapeHTML(false)
+	if err := write.Encode(r); err != nil {
+		return nil, err
 	}
-	if modified.After(next.ModifiedAt) {
-		next.ModifiedAt = modified
+	source, err := cloudevent.Reference(s.source)
+	if err != nil {
+		return nil, err
 	}
-	if s.readAt.IsZero() {
-		s.readAt = time.Now()
+	e := &cloudevent.Event{
+		ID: newID(), Source: source, Type: "crm.record." + r.Provider + "." + r.Module, Subject: r.ID, DataSchema: schema, Time: r.ModifiedAt, Data: bytes.TrimSpace(data.Bytes()),
+		Extensions: []cloudevent.Extension{
+			{Name: "crmaccount", Value: r.Account},
+			{Name: "crmmodule", Value: r.Module},
+			{Name: "crmoperation", Value: r.Operation},
+			{Name: "crmprovider", Value: r.Provider},
+			{Name: "partitionkey", Value: r.Provider + "/" + r.Account + "/" + r.Module + "/" + r.ID},
+			{Name: "recordedtime", Value: s.readAt.UTC().Format(time.RFC3339Nano)},
+		},
 	}
-	next.Changed = changed(next.Before, next.After)
-	s.record = next
-	return s
+	if e.Time.IsZero() {
+		e.Time = s.readAt.UTC()
+	}
+	return e, e.Validate()
 }
 
 func newID() string { return uuid.Must(uuid.NewV7()).String() }

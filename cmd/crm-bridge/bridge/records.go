@@ -40,7 +40,6 @@ func openRecords(ctx context.Context, b *Bridge, mapping *transform.Mapping, reg
 			Provider: provider, Modules: of.modules(), Stream: b.Settings.Stream, Prefix: b.Settings.SubjectPrefix, Reach: b.reachStream, Table: table,
 			Reader: of.reader, Whole: of.whole, RecordID: of.crms[0].RecordID, Clean: of.clean, Metrics: metrics, Log: b.Log,
 		}
-		metrics.Watch(one)
 		all = append(all, one)
 	}
 	return all, nil

@@ -1,0 +1,27 @@
+package records
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Key names a record.
+type Key struct{ Provider, Account, Module, ID string }
+
+// Subject returns the subject of a record's states.
+func Subject(prefix string, k Key) string {
+	return strings.Join([]string{prefix + "-records", k.Provider, token(k.Account), k.Module, token(k.ID)}, ".")
+}
+
+// token writes bytes that a token of a subject should not have as =XX.
+func token(text string) string {
+	var out strings.Builder
+	for _, b := range []byte(text) {
+		if b == '-' || b == '_' || '0' <= b && b <= '9' || 'A' <= b && b <= 'Z' || 'a' <= b && b <= 'z' {
+			out.WriteByte(b)
+		} else {
+			fmt.Fprintf(&out, "=%02X", b)
+		}
+	}
+	return out.String()
+}
