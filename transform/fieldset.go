@@ -10,6 +10,9 @@ import (
 	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
+// anyName is the word for every provider, module or field.
+const anyName = "*"
+
 // fieldSet are the fields to mask of one module, in lower case.
 type fieldSet struct {
 	key        []byte

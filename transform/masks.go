@@ -22,9 +22,6 @@ func NewMasks(drop, hash ingest.Fields, key string) *Masks {
 	return &Masks{drop, hash, []byte(key)}
 }
 
-// any is the word for every provider, module or field.
-const anyName = "*"
-
 // of returns the fields to mask of a provider's module; nil: none. An unknown module, "*", has those of all modules.
 func (m *Masks) of(provider, module string) *fieldSet {
 	if m == nil {
