@@ -7,6 +7,11 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
+// Quarantine returns the copy of cb to store, as JSON, without its secrets and what is masked.
+func (m *Mapping) Quarantine(id string, cb ingest.Callback, reason error) ([]byte, error) {
+	return m.Redact.Quarantine(id, m.Masks.callback(cb), reason)
+}
+
 // callback returns a callback that cannot be decoded without what is masked of any module of its CRM. A body in which fields cannot be told
 // apart is removed.
 func (m *Masks) callback(cb ingest.Callback) ingest.Callback {

@@ -47,11 +47,6 @@ func (q Quarantined) Callback() ingest.Callback {
 	}
 }
 
-// Quarantine returns the copy of cb to store, as JSON, without its secrets and what is masked.
-func (m *Mapping) Quarantine(id string, cb ingest.Callback, reason error) ([]byte, error) {
-	return m.Redact.Quarantine(id, m.Masks.callback(cb), reason)
-}
-
 // Quarantine returns the copy of cb to store, as JSON, without its secrets.
 func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]byte, error) {
 	cb = searchable(cb)
