@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -66,6 +67,14 @@ func (m *Modules) Decode(value string) error {
 	}
 	*m = all
 	return nil
+}
+
+// Kept returns Of(subjects). It is an error if "all" stands for nothing: subjects come from another variable, which is not set.
+func (m Modules) Kept(subjects []string, from string) ([]string, error) {
+	if len(subjects) == 0 && slices.ContainsFunc(m, func(module string) bool { return strings.EqualFold(module, AllModules) }) {
+		return nil, fmt.Errorf("%q stands for the modules of %s, which is not set; name the modules", AllModules, from)
+	}
+	return m.Of(subjects), nil
 }
 
 // Of returns the modules, with those of subjects (<Module>.<operation>) in the place of "all", each once.

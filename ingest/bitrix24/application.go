@@ -10,7 +10,8 @@ import (
 )
 
 // Application is what an application of Bitrix24 lets the bridge do beside taking callbacks: it is installed in portals,
-// keeps their events bound (ingest.Watcher), empties their queues (ingest.Drainer) and lists what changed (ingest.Lister).
+// keeps their events bound (ingest.Watcher), empties their queues (ingest.Drainer), lists what changed (ingest.Lister) and reads
+// records (ingest.Reader).
 type Application struct {
 	Client *Client // of all that follow
 
@@ -24,7 +25,7 @@ type Application struct {
 // reach the bridge; empty: it cannot be installed or bind online events.
 func NewApplication(config Config, publicURL string, state ingest.State, client *http.Client, log *slog.Logger) (*Application, error) {
 	c := config.Bitrix24
-	if c.ClientID == "" && c.ClientSecret == "" && len(c.Portals) == 0 && len(c.Events) == 0 && !c.Offline {
+	if c.ClientID == "" && c.ClientSecret == "" && len(c.Portals) == 0 && len(c.Events) == 0 && len(c.Records) == 0 && !c.Offline {
 		return nil, nil //nolint:nilnil // nothing is configured, which is no error
 	}
 	var wrong []error
@@ -33,7 +34,7 @@ func NewApplication(config Config, publicURL string, state ingest.State, client 
 		say    string
 	}{
 		{c.ClientID == "" || c.ClientSecret == "", "BRIDGE_BITRIX24_CLIENT_ID and BRIDGE_BITRIX24_CLIENT_SECRET belong together, " +
-			"and BRIDGE_BITRIX24_PORTALS, _EVENTS and _OFFLINE need both"},
+			"and BRIDGE_BITRIX24_PORTALS, _EVENTS, _RECORDS and _OFFLINE need both"},
 		{len(c.Portals) == 0, "BRIDGE_BITRIX24_PORTALS is empty: name the member_ids of the portals in which the application is installed"},
 		{c.Offline && len(c.Events) == 0, "BRIDGE_BITRIX24_OFFLINE is set, but BRIDGE_BITRIX24_EVENTS does not say which events the portals are to keep"},
 		{publicURL == "" && len(c.Events) > 0 && !c.Offline, "BRIDGE_BITRIX24_EVENTS needs BRIDGE_PUBLIC_URL, which the portals are to post to, or BRIDGE_BITRIX24_OFFLINE"},

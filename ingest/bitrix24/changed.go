@@ -12,13 +12,14 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
 // errNoList says that the API cannot list what changed in a module.
 var errNoList = fmt.Errorf("%w: Bitrix24's API lists changes only of Lead, Deal, Contact, Company, Quote, SmartInvoice, Activity, "+
 	"DynamicItem and DynamicItem_1032 (a smart process by its entityTypeId)", ingest.ErrNoList)
 
-// Records lists what changed in the portals, as ingest.Lister. Set the fields once.
+// Records lists what changed in the portals, as ingest.Lister, and reads records, as ingest.Reader. Set the fields once.
 //
 // Each record is listed once, as it is now, at the time of its last modification, in the order of ids. Deleted records cannot be
 // listed, nor can earlier modifications.
@@ -160,13 +161,13 @@ func (r *Records) page(ctx context.Context, s shelf, query ingest.Query, last in
 	if s.entityType == activityType {
 		params["select"] = []string{"*"}
 		var rows []json.RawMessage
-		return rows, r.Client.call(ctx, s.member, "crm.activity.list", params, &rows)
+		return rows, r.Client.inTurn(ctx, rest.Past, s.member, "crm.activity.list", params, &rows)
 	}
 	params["select"], params["entityTypeId"] = []string{"*"}, s.entityType
 	var answer struct {
 		Items []json.RawMessage `json:"items"`
 	}
-	err := r.Client.call(ctx, s.member, "crm.item.list", params, &answer)
+	err := r.Client.inTurn(ctx, rest.Past, s.member, "crm.item.list", params, &answer)
 	return answer.Items, err
 }
 

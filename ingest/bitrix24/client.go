@@ -40,6 +40,8 @@ const (
 	maxAnswer = 32 << 20        // bytes; 50 records with long texts
 	maxWait   = 2 * time.Minute // between two attempts
 	burst     = 5               // requests at once, of the 50 that a portal accepts
+	// readsAtOnce is how many calls for records wait for the portal's rate, which serves them in the order of their arrival.
+	readsAtOnce = 2
 )
 
 // call calls a method of a portal's API and decodes its result (nil: it is dropped). It keeps to the portal's rate, makes up to eight
@@ -56,6 +58,16 @@ func (c *Client) call(ctx context.Context, member, method string, params map[str
 		return fmt.Errorf("%s of portal %s: %w", method, member, err)
 	}
 	return nil
+}
+
+// inTurn is call for records, when it is the caller's turn.
+func (c *Client) inTurn(ctx context.Context, rank rest.Rank, member, method string, params map[string]any, result any) error {
+	done, err := c.portal(member).turns.Take(ctx, rank)
+	if err != nil {
+		return fmt.Errorf("%s of portal %s: %w", method, member, err)
+	}
+	defer done()
+	return c.call(ctx, member, method, params, result)
 }
 
 func (c *Client) result(ctx context.Context, member, method string, params map[string]any) (result json.RawMessage, err error) {
@@ -138,7 +150,7 @@ func (c *Client) portal(member string) *portal {
 	}
 	p := c.portals[member]
 	if p == nil {
-		p = &portal{bucket: rate.NewLimiter(rate.Limit(cmp.Or(c.Rate, 2)), burst), token: c.oauth().token(c.stored(member), member)}
+		p = &portal{bucket: rate.NewLimiter(rate.Limit(cmp.Or(c.Rate, 2)), burst), token: c.oauth().token(c.stored(member), member), turns: rest.Turns{AtOnce: readsAtOnce}}
 		c.portals[member] = p
 	}
 	return p

@@ -24,6 +24,7 @@ type Config struct {
 		Portals        ingest.AccountIDs `split_words:"true" unshared:"true" desc:"member_ids of the portals whose installation of the application is accepted, once the OAuth server has confirmed it"`
 		OauthURL       ingest.BaseURL    `split_words:"true" default:"https://oauth.bitrix.info" desc:"Bitrix24's OAuth server; over http only for tests"`
 		Events         Wanted            `split_words:"true" desc:"events to bind: Deal.all,Contact.create,ONCRMLEADADD,…"`
+		Records        ingest.Modules    `split_words:"true" desc:"modules whose records are kept as states: Deal,Contact,DynamicItem; all: those of BRIDGE_BITRIX24_EVENTS that can be read"`
 		Offline        bool              `split_words:"true" default:"false" desc:"poll the portals' offline queue instead of receiving callbacks"`
 	}
 }

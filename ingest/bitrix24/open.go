@@ -23,7 +23,7 @@ func Open(setup ingest.Setup) (*ingest.CRM, error) {
 		return nil, err
 	}
 	crm := &ingest.CRM{
-		Provider: Provider, Sources: []ingest.Source{workflows, events},
+		Provider: Provider, Sources: []ingest.Source{workflows, events}, RecordID: idAmong,
 		Words: ingest.Words{
 			Name: "Bitrix24", Module: "Deal", Target: "portal's member_id", Wanted: "BRIDGE_BITRIX24_EVENTS",
 			Credentials: []string{"BRIDGE_BITRIX24_CLIENT_ID", "BRIDGE_BITRIX24_CLIENT_SECRET", "BRIDGE_BITRIX24_PORTALS"},
@@ -41,7 +41,7 @@ func Open(setup ingest.Setup) (*ingest.CRM, error) {
 	}
 	events.Installations, app.Woken = app.Installations, setup.Wake
 	crm.Accounts, crm.Targets = app.Subscriptions.Portals, app.Subscriptions.Portals
-	crm.Watcher, crm.Lister, crm.Clock = app.Subscriptions, app.Records, app.Client.Clock
+	crm.Watcher, crm.Lister, crm.Reader, crm.Clock = app.Subscriptions, app.Records, app.Records, app.Client.Clock
 	crm.Reach, crm.Records = app.Client.Reach, app.RecordsSecrets()
 	if len(app.Offline.Portals) > 0 {
 		crm.Drainer = app.Offline
@@ -61,6 +61,9 @@ func Open(setup ingest.Setup) (*ingest.CRM, error) {
 	crm.Changes = map[string]func(context.Context, string) ([]ingest.Channel, error){
 		"enable": each(app.Enable), "renew": each(app.Renew), "disable": each(app.Disable),
 	}
-	crm.Subjects, err = app.Subscriptions.Events.Subjects()
+	if crm.Subjects, err = app.Subscriptions.Events.Subjects(); err != nil {
+		return nil, err
+	}
+	crm.KeptModules, err = keptModules(config.Bitrix24.Records, crm.Subjects)
 	return crm, err
 }

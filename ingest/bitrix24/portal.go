@@ -1,6 +1,7 @@
 package bitrix24
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -17,13 +18,15 @@ type portal struct {
 	bucket *rate.Limiter
 	token  *rest.Token[credentials]
 	clock  ingest.Clock // as its answers showed it
+	turns  rest.Turns   // of calls for records
 
 	mu     sync.Mutex
-	moved  time.Time     // when its new address was last asked for
-	since  time.Time     // when it first did not answer; zero: it answers
-	until  time.Time     // it is not called before
-	pause  time.Duration // before until
-	silent error         // why it is not called
+	moved  time.Time            // when its new address was last asked for
+	since  time.Time            // when it first did not answer; zero: it answers
+	until  time.Time            // it is not called before
+	pause  time.Duration        // before until
+	silent error                // why it is not called
+	spent  map[string]time.Time // until when the limit of a method lasts
 }
 
 // How long a portal that did not answer is not called. Each pause is twice the one before.
@@ -86,4 +89,40 @@ func (p *portal) hasMoved(err error) bool {
 	}
 	p.moved = time.Now()
 	return true
+}
+
+// A method may work for 480 seconds in ten minutes (settings/performance/limits.md). Before that is used up, it is not called any more.
+const (
+	operatingSpan = 10 * time.Minute
+	operatingMost = 450 // seconds
+)
+
+// observe notes how long a method has worked, as an answer says it: the time of its call.
+func (p *portal) observe(method string, raw json.RawMessage) {
+	var used struct {
+		Operating float64 `json:"operating"`
+		ResetAt   int64   `json:"operating_reset_at"` // seconds since 1970, by the portal's clock
+	}
+	if json.Unmarshal(raw, &used) != nil || used.Operating < operatingMost {
+		return
+	}
+	wait := time.Unix(used.ResetAt, 0).Sub(p.clock.Now())
+	p.spend(method, time.Now().Add(min(max(wait, time.Second), operatingSpan)))
+}
+
+// spend notes until when the limit of a method lasts.
+func (p *portal) spend(method string, until time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.spent == nil {
+		p.spent = map[string]time.Time{}
+	}
+	p.spent[method] = until
+}
+
+// spentUntil returns until when the limit of a method lasts; a time that is past: it was not reached.
+func (p *portal) spentUntil(method string) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.spent[method]
 }

@@ -23,7 +23,8 @@ type client struct {
 	url     string
 	http    *http.Client // nil: http.DefaultClient
 	log     *slog.Logger
-	secrets []string // that an error must not show, whoever sent them
+	secrets []string                               // that an error must not show, whoever sent them
+	heard   func(token string, header http.Header) // called with each answer; nil: nobody is interested
 }
 
 // bearer returns the access token of a call; stale is one that HubSpot has refused.
@@ -101,6 +102,9 @@ func (c *client) send(ctx context.Context, token, method, path string, body any)
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
 	got, err := rest.Sender{HTTP: c.http, MaxAnswer: maxAnswer}.Do(request)
+	if err == nil && c.heard != nil {
+		c.heard(token, got.Header)
+	}
 	if err == nil && got.Status >= 300 {
 		err = c.refusal(got, token)
 	}
@@ -111,7 +115,10 @@ func (c *client) send(ctx context.Context, token, method, path string, body any)
 func (c *client) refusal(got rest.Answer, token string) *apiError {
 	var says struct{ Category, Message, PolicyName, Error string }
 	_ = json.Unmarshal(got.Body, &says)
-	secrets := append(slices.Clone(c.secrets), token)
-	clean := func(text string) string { return rest.Clean(text, secrets, looks[0].Pattern) }
-	return &apiError{got.Status, clean(says.Category + says.Error), clean(says.Message), clean(says.PolicyName)}
+	return &apiError{got.Status, c.clean(says.Category+says.Error, token), c.clean(says.Message, token), c.clean(says.PolicyName, token)}
+}
+
+// clean returns a text of HubSpot without secrets.
+func (c *client) clean(text string, tokens ...string) string {
+	return rest.Clean(text, append(slices.Clone(c.secrets), tokens...), looks[0].Pattern)
 }

@@ -36,6 +36,7 @@ type Config struct {
 		Portals      ingest.AccountIDs `split_words:"true" unshared:"true" desc:"ids of the portals (accounts) whose changes are accepted; those of others are ignored; empty: all that the app's signature authenticates"`
 		AccessToken  AccessTokens      `split_words:"true" secret:"true" unshared:"true" desc:"access token of a private app, for backfills and repairs; of several portals: portal:token,…"`
 		Journal      Wanted            `split_words:"true" desc:"what to read from the webhooks journal: object types, each with the properties whose changes are reported: contact:email+phone,deal:amount+dealstage,2-3508482"`
+		Records      ingest.Modules    `split_words:"true" desc:"objects whose records are kept as states: contact,deal,2-3508482; all: those of BRIDGE_HUBSPOT_JOURNAL"`
 		API          struct {
 			URL ingest.BaseURL `default:"https://api.hubapi.com" desc:"HubSpot's API and OAuth server; over http only for tests"`
 		}

@@ -65,10 +65,18 @@ func (c Config) openAPI(setup ingest.Setup, crm *ingest.CRM) error {
 		if err != nil {
 			return err
 		}
-		crm.Accounts, crm.Lister = tokens.names(), &records{tokens: tokens, pace: rate.NewLimiter(searchesPerSecond, 1)}
+		read := &records{tokens: tokens, pace: rate.NewLimiter(searchesPerSecond, 1)}
+		crm.Accounts, crm.Lister, crm.Reader = tokens.names(), read, read
 		reach = append(reach, tokens.Reach)
 	}
-	if err := c.checkJournal(); err != nil {
+	if len(hubspot.Records) > 0 && crm.Reader == nil {
+		return errors.New("BRIDGE_HUBSPOT_ACCESS_TOKEN must be set beside BRIDGE_HUBSPOT_RECORDS")
+	}
+	err := c.checkJournal()
+	if err != nil {
+		return err
+	}
+	if crm.KeptModules, err = keptModules(hubspot.Records, hubspot.Journal.Subjects()); err != nil {
 		return err
 	}
 	if len(hubspot.Journal) > 0 {

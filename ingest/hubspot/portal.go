@@ -22,14 +22,25 @@ const unnamed = "default"
 type tokens struct {
 	*client
 	byName map[string]string
+	limits map[string]*limits // by name
 
 	mu    sync.Mutex
 	known map[string]string // portals that the API has named, by token
 }
 
+// limits are what the API allows a portal, and what is known of its objects.
+type limits struct {
+	turns  rest.Turns  // of calls for records
+	budget rest.Budget // of requests in a day
+
+	mu         sync.Mutex
+	properties map[string]propertyList // by module
+}
+
 // openTokens names the portal of each access token: the only one that is configured, where the token names none.
 func openTokens(c *client, all AccessTokens, portals ingest.AccountIDs) (*tokens, error) {
-	t := &tokens{client: c, byName: map[string]string{}, known: map[string]string{}}
+	t := &tokens{client: c, byName: map[string]string{}, limits: map[string]*limits{}, known: map[string]string{}}
+	c.heard = t.count
 	for portal, token := range all {
 		switch {
 		case portal != "" && !portals.Accepts(portal):
@@ -41,9 +52,32 @@ func openTokens(c *client, all AccessTokens, portals ingest.AccountIDs) (*tokens
 		case portal == "":
 			portal = unnamed
 		}
-		t.byName[portal] = token
+		t.byName[portal], t.limits[portal] = token, &limits{properties: map[string]propertyList{}}
 	}
 	return t, nil
+}
+
+// count records what an answer says of the daily limit of a portal.
+func (t *tokens) count(token string, header http.Header) {
+	for name, one := range t.byName {
+		if one == token {
+			t.limits[name].count(header)
+		}
+	}
+}
+
+// nameOf returns the name of the token of a portal that a callback names, or that has that name itself.
+func (t *tokens) nameOf(ctx context.Context, account string) (string, error) {
+	if t.byName[account] != "" {
+		return account, nil
+	}
+	if t.byName[unnamed] != "" {
+		id, err := t.portal(ctx, unnamed)
+		if err != nil || id == account {
+			return unnamed, err
+		}
+	}
+	return "", fmt.Errorf("records of portal %s %w: BRIDGE_HUBSPOT_ACCESS_TOKEN has no token of it", account, ingest.ErrUnreadable)
 }
 
 // names returns the names of the portals, sorted.

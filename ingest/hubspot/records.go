@@ -78,12 +78,12 @@ func ceil(at time.Time) int64 { return at.Add(time.Millisecond - 1).UnixMilli() 
 // open begins a listing, or resumes it at a place.
 func (r *records) open(ctx context.Context, q ingest.Query, at place) (*listing, error) {
 	of, _ := objectOf(q.Module)
-	l := &listing{records: r, query: q, of: of, bearer: r.tokens.bearer(at.Portal), seen: map[string]bool{}, place: at}
+	l := &listing{records: r, query: q, of: of, seen: map[string]bool{}, place: at}
 	var err error
 	if l.portal, err = r.tokens.portal(ctx, at.Portal); err != nil {
 		return nil, err
 	}
-	l.properties, err = r.propertiesOf(ctx, l.bearer, of)
+	l.properties, err = r.propertiesOf(ctx, r.tokens.bearer(at.Portal), of)
 	return l, err
 }
 

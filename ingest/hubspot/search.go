@@ -9,6 +9,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
 const (
@@ -17,7 +18,7 @@ const (
 	archiveLimit = 100 // archived records in a page
 )
 
-// records lists what changed in portals, as ingest.Lister.
+// records lists what changed in portals, as ingest.Lister, and reads records, as ingest.Reader.
 //
 // Records are listed as they are now, by their last modification, then those that are archived. The search returns at most 10,000 results,
 // and a record that is modified meanwhile moves to its end. So each page is a search of its own, from the millisecond of the last record on,
@@ -44,7 +45,6 @@ type listing struct {
 	query      ingest.Query
 	of         object
 	portal     string
-	bearer     bearer
 	properties []string        // to be read of each record; nil: those that the search returns
 	seen       map[string]bool // ids of the millisecond at which the next search begins
 	total      int
@@ -82,7 +82,7 @@ func (l *listing) search(ctx context.Context) (rows []rawJSON, total int, err er
 		Total   int       `json:"total"`
 		Results []rawJSON `json:"results"`
 	}
-	_, err = l.tokens.call(ctx, l.bearer, http.MethodPost, l.path("/search"), ask, &answer)
+	err = l.inTurn(ctx, rest.Past, l.place.Portal, http.MethodPost, l.of.below("/search"), ask, &answer)
 	return answer.Results, answer.Total, err
 }
 
@@ -94,12 +94,12 @@ func (l *listing) values(ctx context.Context, found []record) ([]rawJSON, error)
 		rows[i], at[one.id] = one.raw, i
 	}
 	for first := 0; first < len(found) && l.properties != nil; first += readLimit {
-		var inputs []any
+		var ids []string
 		for _, one := range found[first:min(first+readLimit, len(found))] {
-			inputs = append(inputs, map[string]string{"id": one.id})
+			ids = append(ids, one.id)
 		}
-		var answer struct{ Results []rawJSON }
-		if _, err := l.tokens.call(ctx, l.bearer, http.MethodPost, l.path("/batch/read"), map[string]any{"inputs": inputs, "properties": l.properties}, &answer); err != nil {
+		answer, err := l.batch(ctx, rest.Past, l.place.Portal, l.of, ids, l.properties)
+		if err != nil {
 			return nil, err
 		}
 		for _, raw := range answer.Results {
@@ -117,12 +117,18 @@ func (l *listing) values(ctx context.Context, found []record) ([]rawJSON, error)
 
 // propertiesOf returns the names of an object's properties; nil where the app may not read them.
 func (r *records) propertiesOf(ctx context.Context, as bearer, of object) (names []string, err error) {
-	var answer struct{ Results []struct{ Name string } }
-	_, err = r.tokens.call(ctx, as, http.MethodGet, "/crm/properties/"+version+"/"+of.path, nil, &answer)
+	names, err = r.propertyNames(ctx, as, of)
 	if answered(err, http.StatusForbidden) || answered(err, http.StatusNotFound) {
 		r.tokens.log.WarnContext(ctx, "records are read with HubSpot's default properties alone, because the properties of the object cannot be listed", "module", of.module, "reason", err)
 		return nil, nil
 	}
+	return names, err
+}
+
+// propertyNames returns the names of an object's properties.
+func (r *records) propertyNames(ctx context.Context, as bearer, of object) (names []string, err error) {
+	var answer struct{ Results []struct{ Name string } }
+	_, err = r.tokens.call(ctx, as, http.MethodGet, "/crm/properties/"+version+"/"+of.path, nil, &answer)
 	for _, one := range answer.Results {
 		if propertyName.MatchString(one.Name) {
 			names = append(names, one.Name)
@@ -141,7 +147,7 @@ func (l *listing) archived(ctx context.Context) (rows []rawJSON, more bool, err 
 		Results []rawJSON
 		Paging  struct{ Next struct{ After string } }
 	}
-	if _, err := l.tokens.call(ctx, l.bearer, http.MethodGet, l.path("?"+query.Encode()), nil, &answer); err != nil {
+	if err := l.inTurn(ctx, rest.Past, l.place.Portal, http.MethodGet, l.of.below("?"+query.Encode()), nil, &answer); err != nil {
 		return nil, false, err
 	}
 	more = answer.Paging.Next.After != "" && answer.Paging.Next.After != l.place.After
@@ -149,7 +155,7 @@ func (l *listing) archived(ctx context.Context) (rows []rawJSON, more bool, err 
 	return answer.Results, more, nil
 }
 
-// path returns that of the object's records.
-func (l *listing) path(below string) string {
-	return "/crm/objects/" + version + "/" + l.of.path + below
+// below returns a path below that of the object's records.
+func (o object) below(path string) string {
+	return "/crm/objects/" + version + "/" + o.path + path
 }

@@ -27,8 +27,10 @@ type Client struct {
 
 	clock   ingest.Clock
 	gate    rest.Gate
-	mu      sync.Mutex // guards what follows
-	company string     // of the token; empty: not known yet
+	budget  rest.Budget // of API tokens, the company's of a day
+	turns   rest.Turns  // of calls for records
+	mu      sync.Mutex  // guards what follows
+	company string      // of the token; empty: not known yet
 }
 
 const (
@@ -116,6 +118,9 @@ func (c *Client) attempt(ctx context.Context, method, path string, query url.Val
 	}
 	if got.Status < 500 { // a proxy in between has its own clock
 		c.clock.Observe(got.Header, sent, time.Now())
+	}
+	if left, err := strconv.Atoi(got.Header.Get("X-Daily-Ratelimit-Token-Remaining")); err == nil && got.Status < 400 {
+		c.budget.Count(left, left)
 	}
 	broken := json.Unmarshal(got.Body, &answer)
 	good := got.Status >= 200 && got.Status < 300

@@ -25,7 +25,8 @@ type Config struct {
 			Token string         `secret:"true" unshared:"true" desc:"API token of a deal admin; set: the bridge can keep its own webhooks alive, repair and backfill"`
 			URL   ingest.BaseURL `default:"https://api.pipedrive.com" desc:"Pipedrive's API; another one only for tests"`
 		}
-		Events Events `split_words:"true" desc:"events of the bridge's own webhooks: all, or deal.all,person.delete,…"`
+		Events  Events         `split_words:"true" desc:"events of the bridge's own webhooks: all, or deal.all,person.delete,…"`
+		Records ingest.Modules `split_words:"true" desc:"modules whose records are kept as states: deal,person; all: those of BRIDGE_PIPEDRIVE_EVENTS"`
 	}
 }
 

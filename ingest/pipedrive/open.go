@@ -51,21 +51,26 @@ func Open(setup ingest.Setup) (*ingest.CRM, error) {
 	if len(webhooks.Companies) == 1 {
 		crm.Accounts = webhooks.Companies
 	}
-	crm.Lister, crm.Clock, crm.Reach = &Records{Client: client, Name: name}, client.Clock, client.Reach
+	records := &Records{Client: client, Name: name}
+	crm.Lister, crm.Reader, crm.Clock, crm.Reach = records, records, client.Clock, client.Reach
 	crm.Records = ingest.Secrets{Records: []string{"*"}, Values: []string{client.Token}}
-	if len(config.Pipedrive.Events) == 0 {
-		return crm, nil
+	crm.Subjects = config.Pipedrive.Events.Subjects()
+	if crm.KeptModules, err = kept(config.Pipedrive.Records, crm.Subjects); err != nil || len(config.Pipedrive.Events) == 0 {
+		return crm, err
 	}
 	subscriber := &Subscriber{
 		Client: client, Events: config.Pipedrive.Events, URL: setup.PublicURL() + webhooksPath, User: webhooks.User, Password: webhooks.Passwords[0],
 		Log: setup.Log,
 	}
-	crm.Watcher, crm.Subjects, crm.Changes = subscriber, subscriber.Events.Subjects(), subscriber.Changes(setup.State)
+	crm.Watcher, crm.Changes = subscriber, subscriber.Changes(setup.State)
 	return crm, nil
 }
 
 // check returns what is missing for the API.
 func (c Config) check(publicURL string, passwords ingest.SecretList) error {
+	if len(c.Pipedrive.Records) > 0 && c.Pipedrive.API.Token == "" {
+		return errors.New("BRIDGE_PIPEDRIVE_API_TOKEN must be set beside BRIDGE_PIPEDRIVE_RECORDS")
+	}
 	if len(c.Pipedrive.Events) == 0 {
 		return nil
 	}

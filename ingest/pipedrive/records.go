@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
 // pageSize is the most that a list returns at once.
@@ -40,7 +41,7 @@ var recordLists = map[string][]recordList{
 
 var errNoList = fmt.Errorf("%w: Pipedrive lists changes only of %s", ingest.ErrNoList, strings.Join(listable, ", "))
 
-// Records lists what changed, as ingest.Lister. Set the fields once.
+// Records lists what changed, as ingest.Lister, and reads records, as ingest.Reader. Set the fields once.
 type Records struct {
 	Client *Client
 	Name   string // of an account that is the company of the API token, whichever that is
@@ -116,7 +117,7 @@ func (r *Records) company(ctx context.Context, asked string) (string, error) {
 
 // page reads a page of a list, and returns where the next one is.
 func (r *Records) page(ctx context.Context, query ingest.Query, list recordList, at listPosition) (page ingest.Page, next listPosition, err error) {
-	answer, err := r.Client.call(ctx, http.MethodGet, r.pathOf(list), list.params(query, at), nil)
+	answer, err := r.Client.inTurn(ctx, rest.Past, r.pathOf(list), list.params(query, at))
 	if list.whole && refusedWith(err, http.StatusNotFound) {
 		return page, listPosition{List: at.List + 1}, nil // an account without that list
 	}

@@ -27,11 +27,16 @@ func (g *Gate) Close(wait time.Duration) {
 	}
 }
 
+// Closed returns until when the gate is closed; a time that is past: it is open.
+func (g *Gate) Closed() time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.closed
+}
+
 // Pass returns when the gate is open. If that takes longer than longest it returns an error at once.
 func (g *Gate) Pass(ctx context.Context, longest time.Duration) error {
-	g.mu.Lock()
-	until := g.closed
-	g.mu.Unlock()
+	until := g.Closed()
 	switch wait := time.Until(until); {
 	case wait <= 0:
 		return nil

@@ -44,7 +44,7 @@ func (s Sender) Do(request *http.Request) (Answer, error) {
 	ctx, cancel := context.WithTimeout(caller, timeout)
 	defer cancel()
 	answer, err := s.do(request.WithContext(ctx))
-	if err == nil || errors.Is(err, errTooLong) {
+	if err == nil || errors.Is(err, ErrTooLong) {
 		return answer, err
 	}
 	var withURL *url.Error
@@ -75,7 +75,8 @@ func shown(request *http.Request) []string {
 	return slices.DeleteFunc(all, func(value string) bool { return len(value) < shortest })
 }
 
-var errTooLong = errors.New("the answer is too long")
+// ErrTooLong says that an answer is longer than MaxAnswer.
+var ErrTooLong = errors.New("the answer is too long")
 
 func (s Sender) do(request *http.Request) (Answer, error) {
 	client := http.Client{}
@@ -93,7 +94,7 @@ func (s Sender) do(request *http.Request) (Answer, error) {
 		return Answer{}, fmt.Errorf("the answer broke off: %w", err)
 	}
 	if int64(len(body)) > s.MaxAnswer {
-		return Answer{}, fmt.Errorf("%w: more than %d KiB", errTooLong, s.MaxAnswer>>10)
+		return Answer{}, fmt.Errorf("%w: more than %d KiB", ErrTooLong, s.MaxAnswer>>10)
 	}
 	return Answer{response.StatusCode, response.Header, body}, nil
 }

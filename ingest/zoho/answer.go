@@ -40,12 +40,15 @@ func (e *apiError) Error() string {
 	return fmt.Sprintf("answered %d %s%s", e.HTTP, text, advice[e.Code])
 }
 
+// scopeMismatch is the code of a call for which the refresh token lacks a scope.
+const scopeMismatch = "OAUTH_SCOPE_MISMATCH"
+
 // advice says what a person can do about a code.
 var advice = map[string]string{
-	"OAUTH_SCOPE_MISMATCH": "; make the refresh token with the scopes ZohoCRM.notifications.ALL and ZohoCRM.modules.{module}.READ",
-	"INVALID_TOKEN":        "; check that the data centre is the account's own, and that the refresh token was not revoked",
-	"NO_PERMISSION":        "; the user who granted the refresh token may not do this",
-	"INVALID_MODULE":       "; use the module's API name",
+	scopeMismatch:    "; make the refresh token with the scopes ZohoCRM.notifications.ALL, ZohoCRM.modules.{module}.READ and ZohoCRM.settings.fields.READ",
+	"INVALID_TOKEN":  "; check that the data centre is the account's own, and that the refresh token was not revoked",
+	"NO_PERMISSION":  "; the user who granted the refresh token may not do this",
+	"INVALID_MODULE": "; use the module's API name",
 }
 
 // maxAnswer bounds the body of an answer.

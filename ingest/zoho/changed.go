@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/rest"
 	"github.com/crm-bridge/crm-bridge/ingest/retry"
 )
 
@@ -86,7 +87,13 @@ func (l *lister) open(ctx context.Context) error {
 		return nil
 	}
 	names, err := l.fieldsOf(ctx, l.query.Module)
-	l.fields = strings.Join(names, ",")
+	if errors.Is(err, errNoFields) {
+		if l.Log != nil {
+			l.Log.WarnContext(ctx, "zoho: records are read without their values; grant ZohoCRM.settings.fields.READ", "module", l.query.Module, "reason", err)
+		}
+		names, err = []string{"Created_Time", "Modified_Time"}, nil
+	}
+	l.fields = strings.Join(names[:min(len(names), maxFields)], ",")
 	return err
 }
 
@@ -96,7 +103,7 @@ func (l *lister) next(ctx context.Context) (page ingest.Page, more bool, err err
 		return page, false, err
 	}
 	ask := l.call()
-	got, err := l.do(ctx, ask)
+	got, err := l.inTurn(ctx, rest.Past, ask)
 	if err != nil {
 		return page, false, err
 	}
@@ -189,32 +196,33 @@ func (l *lister) move(info pageInfo, last time.Time) (more bool, err error) {
 	return true, nil
 }
 
-// fieldsOf returns the names of the fields to list. Without the scope ZohoCRM.settings.fields.READ these are only the two times that
-// changes are made of.
+// errNoFields says that the API does not list the fields of a module.
+var errNoFields = errors.New("its fields cannot be listed")
+
+// fieldsOf returns the names of a module's fields, first those that changes are made of.
 func (c *Client) fieldsOf(ctx context.Context, module string) ([]string, error) {
-	names := []string{"Created_Time", "Modified_Time"}
 	got, err := c.do(ctx, call{method: http.MethodGet, path: "settings/fields", query: url.Values{"module": {module}}})
 	var refused *apiError
-	if errors.As(err, &refused) && refused.Code != "OAUTH_SCOPE_MISMATCH" || err != nil && refused == nil {
+	switch {
+	case errors.As(err, &refused) && refused.Code == scopeMismatch:
+		return nil, fmt.Errorf("%w: %w", errNoFields, err)
+	case err != nil:
 		return nil, err
-	}
-	if got.Status != http.StatusOK {
-		if c.Log != nil {
-			c.Log.WarnContext(ctx, "zoho: records are read without their values, because the module's fields cannot be listed; grant ZohoCRM.settings.fields.READ", "module", module, "status", got.Status)
-		}
-		return names, nil
+	case got.Status != http.StatusOK:
+		return nil, fmt.Errorf("%w: %w", errNoFields, got.err())
 	}
 	more, err := readFields(got)
 	if err != nil {
 		return nil, fmt.Errorf("zoho: the fields of %s: %w", module, err)
 	}
+	names := []string{"Created_Time", "Modified_Time"}
 	for _, name := range []string{"Modified_By", "Created_By"} { // first, for a list has at most fifty
 		if slices.Contains(more, name) {
 			names = append(names, name)
 		}
 	}
 	for _, name := range more {
-		if len(names) < maxFields && !slices.Contains(names, name) {
+		if !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
@@ -223,10 +231,7 @@ func (c *Client) fieldsOf(ctx context.Context, module string) ([]string, error) 
 
 // pace waits ten seconds where less than a tenth of the day's API credits is left.
 func (c *Client) pace(ctx context.Context) error {
-	c.mu.Lock()
-	scarce := c.left > 0 && c.left*5 < c.highest
-	c.mu.Unlock()
-	if !scarce {
+	if !c.budget.Scarce() {
 		return ctx.Err()
 	}
 	return retry.Sleep(ctx, 10*time.Second)

@@ -13,7 +13,7 @@ import (
 )
 
 // Channels keeps the notification channels of an account alive, one for each module with its own token and proof.
-// Set the fields once. It implements ingest.Watcher and ingest.Lister.
+// Set the fields once. It implements ingest.Watcher, ingest.Lister and ingest.Reader.
 type Channels struct {
 	Client    *Client
 	Account   string            // the org's name in events

@@ -33,11 +33,12 @@ type Client struct {
 	Attempts     int           // of one call; 0: 5
 	Log          *slog.Logger
 
-	clock   ingest.Clock
-	mu      sync.Mutex // guards what follows
-	token   *rest.Token[rest.Grant]
-	left    int // credits that are left; 0: more than half
-	highest int // the most that were left since then: about half of a day's
+	clock  ingest.Clock
+	budget rest.Budget // of a day's API credits
+	turns  rest.Turns  // of calls for records
+	mu     sync.Mutex  // guards what follows
+	token  *rest.Token[rest.Grant]
+	fields map[string]fieldList // of modules whose records are read
 }
 
 // call is a request to the API.
@@ -63,7 +64,7 @@ func (c *Client) do(ctx context.Context, call call) (got answer, err error) {
 			return false, 0, err
 		}
 		got, err = c.attempt(ctx, call, grant.AccessToken)
-		if err == nil && got.Status == http.StatusUnauthorized && !renewed && got.code() != "OAUTH_SCOPE_MISMATCH" {
+		if err == nil && got.Status == http.StatusUnauthorized && !renewed && got.code() != scopeMismatch {
 			renewed = true
 			if grant, err = c.access(ctx, grant.AccessToken); err != nil {
 				return false, 0, err
@@ -89,6 +90,16 @@ func (c *Client) do(ctx context.Context, call call) (got answer, err error) {
 		return got, call.wrap(err)
 	}
 	return got, nil
+}
+
+// inTurn is do for a call that reads records.
+func (c *Client) inTurn(ctx context.Context, rank rest.Rank, call call) (answer, error) {
+	done, err := c.turns.Take(ctx, rank)
+	if err != nil {
+		return answer{}, call.wrap(err)
+	}
+	defer done()
+	return c.do(ctx, call)
 }
 
 // attempt sends a call once.
@@ -151,17 +162,14 @@ func (c *Client) accessToken() *rest.Token[rest.Grant] {
 	return c.token
 }
 
-// count reads from an answer how many API credits are left.
+// count reads from an answer how many API credits are left. Zoho says it once half of a day's are used.
 func (c *Client) count(header http.Header, status int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	left, err := strconv.Atoi(header.Get("X-API-CREDITS-REMAINING"))
 	switch {
 	case err == nil:
-		c.left = max(left, 1)
-		c.highest = max(c.highest, c.left)
+		c.budget.Count(left, 2*left)
 	case status < 300:
-		c.left, c.highest = 0, 0
+		c.budget.Forget()
 	}
 }
 

@@ -36,6 +36,7 @@ type Config struct {
 			URL     ingest.BaseURL `desc:"host of the API, where it is not the data centre's"`
 			Version Version        `default:"v8" desc:"version of the API: v2 to v8"`
 		}
-		Events ingest.WantedEvents `split_words:"true" desc:"events of the bridge's own channels: Deals.all,Contacts.create,…"`
+		Events  ingest.WantedEvents `split_words:"true" desc:"events of the bridge's own channels: Deals.all,Contacts.create,…"`
+		Records ingest.Modules      `split_words:"true" desc:"modules whose records are kept as states: Deals,Contacts; all: those of BRIDGE_ZOHO_EVENTS"`
 	}
 }

@@ -44,7 +44,10 @@ func Open(setup ingest.Setup) (*ingest.CRM, error) {
 		return nil, err
 	}
 	crm.Accounts, crm.Subjects = []string{channels.Account}, channels.Events.Subjects()
-	crm.Lister, crm.Clock, crm.Reach, crm.Records = channels, channels.Clock, channels.Client.Reach, channels.RecordsSecrets()
+	crm.Lister, crm.Reader, crm.Clock, crm.Reach, crm.Records = channels, channels, channels.Clock, channels.Client.Reach, channels.RecordsSecrets()
+	if crm.KeptModules, err = config.Zoho.Records.Kept(crm.Subjects, "BRIDGE_ZOHO_EVENTS"); err != nil {
+		return nil, fmt.Errorf("BRIDGE_ZOHO_RECORDS: %w", err)
+	}
 	if len(channels.Events) > 0 {
 		crm.Watcher = channels
 	}
@@ -97,6 +100,8 @@ func (c Config) hasClient() (bool, error) {
 		return false, fmt.Errorf("%s must be set beside %s", strings.Join(missing, " and "), strings.Join(set, " and "))
 	case len(missing) > 0 && len(c.Zoho.Events) > 0:
 		return false, fmt.Errorf("%s must be set beside BRIDGE_ZOHO_EVENTS", strings.Join(missing, ", "))
+	case len(missing) > 0 && len(c.Zoho.Records) > 0:
+		return false, fmt.Errorf("%s must be set beside BRIDGE_ZOHO_RECORDS", strings.Join(missing, ", "))
 	}
 	return len(missing) == 0, nil
 }

@@ -1,6 +1,7 @@
 package zoho_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -13,6 +14,15 @@ import (
 )
 
 func open(t *testing.T, publicURL, made string, env map[string]string) (*zoho.Channels, error) {
+	t.Helper()
+	crm, err := openCRM(t, publicURL, made, env)
+	if err != nil || crm.Lister == nil {
+		return nil, err
+	}
+	return crm.Lister.(*zoho.Channels), nil
+}
+
+func openCRM(t *testing.T, publicURL, made string, env map[string]string) (*ingest.CRM, error) {
 	t.Helper()
 	for _, entry := range os.Environ() {
 		if name, value, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "BRIDGE_") {
@@ -27,15 +37,11 @@ func open(t *testing.T, publicURL, made string, env map[string]string) (*zoho.Ch
 			t.Setenv("BRIDGE_ZOHO_"+name, value)
 		}
 	}
-	crm, err := zoho.Open(ingest.Setup{
+	return zoho.Open(ingest.Setup{
 		Env:        func(into any) error { return envconfig.Process("BRIDGE", into) },
 		MadeSecret: func(string) (string, error) { return made, nil },
 		PublicURLs: []string{publicURL}, State: ingesttest.State(),
 	})
-	if err != nil || crm.Lister == nil {
-		return nil, err
-	}
-	return crm.Lister.(*zoho.Channels), nil
 }
 
 func oauth(more map[string]string) map[string]string {
@@ -82,6 +88,20 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// The modules whose records are kept are those that are named, or all that are subscribed.
+func TestOpenRecords(t *testing.T) {
+	for _, test := range []struct{ records, events, want string }{
+		{"", "Deals.all", "[]"},
+		{"Leads,Deals", "", "[Leads Deals]"},
+		{"all,Leads", "Deals.all,Contacts.create", "[Deals Contacts Leads]"},
+	} {
+		crm, err := openCRM(t, "https://crm.example", "made", oauth(map[string]string{"RECORDS": test.records, "EVENTS": test.events}))
+		if err != nil || crm.Reader == nil || fmt.Sprint(crm.KeptModules) != test.want {
+			t.Errorf("%+v: %v, %v", test, crm, err)
+		}
+	}
+}
+
 // What is wrong is said with the variable's name and the mend, and without its value.
 func TestOpenErrors(t *testing.T) {
 	for _, test := range []struct {
@@ -91,6 +111,8 @@ func TestOpenErrors(t *testing.T) {
 	}{
 		{"https://crm.example", "made", map[string]string{"CLIENT_ID": "planted-id"}, "BRIDGE_ZOHO_CLIENT_SECRET and BRIDGE_ZOHO_REFRESH_TOKEN must be set beside BRIDGE_ZOHO_CLIENT_ID"},
 		{"https://crm.example", "made", map[string]string{"EVENTS": "Deals.all"}, "must be set beside BRIDGE_ZOHO_EVENTS"},
+		{"https://crm.example", "made", map[string]string{"RECORDS": "Deals"}, "BRIDGE_ZOHO_CLIENT_ID, BRIDGE_ZOHO_CLIENT_SECRET, BRIDGE_ZOHO_REFRESH_TOKEN must be set beside BRIDGE_ZOHO_RECORDS"},
+		{"", "made", oauth(map[string]string{"RECORDS": "Deals,all", "EVENTS": ""}), "BRIDGE_ZOHO_RECORDS: \"all\" stands for the modules of BRIDGE_ZOHO_EVENTS, which is not set"},
 		{"", "made", oauth(nil), "BRIDGE_PUBLIC_URL must be set"},
 		{"https://crm.example", "", oauth(nil), "BRIDGE_ZOHO_TOKEN_SECRET must be set"},
 		{"https://crm.example", "made", oauth(map[string]string{"TOKENS": "1:planted-channel-token"}), "BRIDGE_ZOHO_TOKEN_SECRET must be set"},

@@ -25,6 +25,7 @@ type CRM struct {
 	AllowOldRefreshTokens bool
 	NoDate                bool          // answers carry no Date header
 	Skew                  time.Duration // how far the portals' clocks are ahead of ours
+	Delay                 time.Duration // before each answer of a portal
 
 	mu      sync.Mutex
 	portals map[string]*Portal
@@ -45,10 +46,11 @@ func New(url string) *CRM {
 // Portal is one account of Bitrix24.
 type Portal struct {
 	Member, Domain string
-	Endpoint       string // client_endpoint as the OAuth server tells it
-	Extended       bool   // the licence has rest_offline_extended
-	Admin          bool   // whose tokens the application has may administer the portal
-	Threshold      int    // requests at once before QUERY_LIMIT_EXCEEDED ("Others" in the documents: 50, less 2 a second)
+	Endpoint       string  // client_endpoint as the OAuth server tells it
+	Extended       bool    // the licence has rest_offline_extended
+	Admin          bool    // whose tokens the application has may administer the portal
+	Threshold      int     // requests at once before QUERY_LIMIT_EXCEEDED ("Others" in the documents: 50, less 2 a second)
+	Operating      float64 // seconds for which each method has worked in ten minutes, as batches say
 
 	crm      *CRM
 	token    string               // application_token
@@ -153,6 +155,11 @@ func (b *CRM) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			continue
 		}
 		method := strings.TrimSuffix(rest, ".json")
+		if b.Delay > 0 {
+			b.mu.Unlock()
+			time.Sleep(b.Delay)
+			b.mu.Lock()
+		}
 		status, body := b.faulty(method, func() (int, any) { return p.rest(method, r) })
 		answerJSON(w, status, body)
 		return

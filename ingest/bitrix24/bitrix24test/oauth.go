@@ -94,6 +94,7 @@ var portalMethods = map[string]func(*Portal, map[string]any) (int, any){
 	"event.offline.get": (*Portal).offlineGet, "event.offline.list": (*Portal).offlineList,
 	"event.offline.clear": (*Portal).offlineClear, "event.offline.error": (*Portal).offlineError,
 	"crm.item.list": (*Portal).itemList, "crm.activity.list": (*Portal).activityList, "crm.type.list": (*Portal).typeList,
+	"crm.item.get": (*Portal).itemGet, "crm.activity.get": (*Portal).activityGet, "batch": (*Portal).batch,
 }
 
 // pour adds a request to the leaky bucket (limits.md); false where it runs over.

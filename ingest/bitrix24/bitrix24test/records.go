@@ -74,12 +74,7 @@ func (p *Portal) itemList(params map[string]any) (int, any) {
 	}
 	items := []any{}
 	for _, row := range rows {
-		item := map[string]any{
-			"id": row.ID, "entityTypeId": row.Type, "createdTime": portalTime(row.Created), "updatedTime": portalTime(row.Updated),
-			"createdBy": 1, "updatedBy": 1,
-		}
-		maps.Copy(item, row.Fields)
-		items = append(items, item)
+		items = append(items, row.item())
 	}
 	status, body := result(map[string]any{"items": items})
 	body.(map[string]any)["total"] = 0 // start=-1 counts nothing
@@ -94,18 +89,33 @@ func (p *Portal) activityList(params map[string]any) (int, any) {
 	}
 	items := []any{}
 	for _, row := range rows {
-		item := map[string]any{
-			"ID": strconv.Itoa(row.ID), "OWNER_ID": "15", "OWNER_TYPE_ID": "2", "PROVIDER_PARAMS": []any{},
-			"CREATED": portalTime(row.Created), "LAST_UPDATED": portalTime(row.Updated), "AUTHOR_ID": "1", "EDITOR_ID": "1",
-		}
-		for name, value := range row.Fields {
-			item[strings.ToUpper(name)] = fmt.Sprint(value)
-		}
-		items = append(items, item)
+		items = append(items, row.activity())
 	}
 	status, body := result(items)
 	body.(map[string]any)["total"] = 0
 	return status, body
+}
+
+// item is a record as crm.item.list and crm.item.get write it.
+func (r *Record) item() map[string]any {
+	item := map[string]any{
+		"id": r.ID, "entityTypeId": r.Type, "createdTime": portalTime(r.Created), "updatedTime": portalTime(r.Updated),
+		"createdBy": 1, "updatedBy": 1,
+	}
+	maps.Copy(item, r.Fields)
+	return item
+}
+
+// activity is an activity as crm.activity.list and crm.activity.get write it.
+func (r *Record) activity() map[string]any {
+	item := map[string]any{
+		"ID": strconv.Itoa(r.ID), "OWNER_ID": "15", "OWNER_TYPE_ID": "2", "PROVIDER_PARAMS": []any{},
+		"CREATED": portalTime(r.Created), "LAST_UPDATED": portalTime(r.Updated), "AUTHOR_ID": "1", "EDITOR_ID": "1",
+	}
+	for name, value := range r.Fields {
+		item[strings.ToUpper(name)] = fmt.Sprint(value)
+	}
+	return item
 }
 
 // typeList answers crm.type.list: smart processes, without the types that every portal has.

@@ -18,9 +18,12 @@ type CRM struct {
 	ClientID, ClientSecret string // of the app
 	AccessToken            string // of the portal's private app
 	Portal                 int64
-	Target                 string // URL that the app's webhooks go to; empty: none are sent
-	NoProperties           bool   // the scope to list properties was not granted
-	Crowded                int    // results that a query may page through; 0: 10,000
+	Target                 string        // URL that the app's webhooks go to; empty: none are sent
+	NoProperties           bool          // the scope to list properties was not granted
+	Crowded                int           // results that a query may page through; 0: 10,000
+	MostIDs                int           // records that a batch may name; 0: 100
+	Left                   int           // requests of 250,000 that are left of the day, as each answer says; 0: it does not say
+	Delay                  time.Duration // before each answer
 
 	mu            sync.Mutex
 	token         string // of the app
@@ -87,6 +90,15 @@ func (c *CRM) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.requests = append(c.requests, r.Method+" "+r.URL.Path)
+	if c.Delay > 0 {
+		c.mu.Unlock()
+		time.Sleep(c.Delay)
+		c.mu.Lock()
+	}
+	if c.Left > 0 {
+		w.Header().Set("X-HubSpot-RateLimit-Daily", "250000")
+		w.Header().Set("X-HubSpot-RateLimit-Daily-Remaining", strconv.Itoa(c.Left))
+	}
 	if len(c.failures) > 0 {
 		failure := c.failures[0]
 		c.failures = c.failures[1:]

@@ -1,6 +1,7 @@
 package hubspottest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -228,17 +229,25 @@ func (c *CRM) batch(r *http.Request, path string) answer {
 		Inputs     []struct{ ID string }
 		Properties []string
 	}
-	if json.NewDecoder(r.Body).Decode(&ask) != nil || len(ask.Inputs) > 100 {
+	if json.NewDecoder(r.Body).Decode(&ask) != nil || len(ask.Inputs) > cmp.Or(c.MostIDs, 100) {
 		return problem(http.StatusBadRequest, "VALIDATION_ERROR", "There was a problem with the request.")
 	}
-	results, status := []object{}, http.StatusOK
+	results, missing := []object{}, []string{}
 	for _, input := range ask.Inputs {
 		at := slices.IndexFunc(c.records[path], func(one *row) bool { return one.id == input.ID && one.archived.IsZero() })
 		if at < 0 {
-			status = http.StatusMultiStatus
+			missing = append(missing, input.ID)
 			continue
 		}
 		results = append(results, c.records[path][at].json(path, ask.Properties))
 	}
-	return answer{status, object{"status": "COMPLETE", "results": results}}
+	body := object{"status": "COMPLETE", "results": results}
+	if len(missing) == 0 {
+		return answer{http.StatusOK, body}
+	}
+	body["numErrors"], body["errors"] = 1, []object{{
+		"status": "error", "category": "OBJECT_NOT_FOUND", "context": object{"ids": missing},
+		"message": "Could not get some objects, they may be deleted or not exist. Check that ids are valid.",
+	}}
+	return answer{http.StatusMultiStatus, body}
 }

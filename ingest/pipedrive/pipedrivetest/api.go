@@ -3,7 +3,9 @@ package pipedrivetest
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // ServeHTTP implements http.Handler.
@@ -12,6 +14,14 @@ func (c *CRM) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer c.mu.Unlock()
 	c.requests = append(c.requests, r.Method+" "+r.URL.RequestURI())
 	w.Header().Set("Date", c.now().Format(http.TimeFormat))
+	if c.Delay > 0 {
+		c.mu.Unlock()
+		time.Sleep(c.Delay)
+		c.mu.Lock()
+	}
+	if c.Left > 0 {
+		w.Header().Set("X-Daily-Ratelimit-Token-Remaining", strconv.Itoa(c.Left))
+	}
 	var refusal Refusal
 	if len(c.refusals) > 0 {
 		refusal, c.refusals = c.refusals[0], c.refusals[1:]
@@ -43,6 +53,8 @@ func (c *CRM) route(r *http.Request) (int, object) {
 		return c.makeWebhook(r)
 	case strings.HasPrefix(path, "/v1/webhooks/") && r.Method == http.MethodDelete:
 		return c.deleteWebhook(strings.TrimPrefix(path, "/v1/webhooks/"))
+	case r.Method == http.MethodGet && singles[path[:strings.LastIndexByte(path, '/')]] != "" && path != "/v1/leads/archived":
+		return c.readRecord(singles[path[:strings.LastIndexByte(path, '/')]], path[strings.LastIndexByte(path, '/')+1:])
 	case strings.HasPrefix(path, "/v1/leads") && r.Method == http.MethodGet:
 		return c.listLeads(path == "/v1/leads/archived", r.URL.Query())
 	case strings.HasPrefix(path, "/api/v2/") && r.Method == http.MethodGet:

@@ -16,6 +16,9 @@ type CRM struct {
 	Callbacks http.RoundTripper // takes callbacks; nil: none is sent
 	HidesAuth bool              // lists do not show the passwords of webhooks
 	PageSize  int               // records of a page at most; 0: as asked, or 100
+	MostIDs   int               // that a request may name; 0: 100
+	Left      int               // tokens that are left of the daily budget, as each answer says; 0: it does not say
+	Delay     time.Duration     // before each answer
 
 	mu       sync.Mutex
 	skew     time.Duration

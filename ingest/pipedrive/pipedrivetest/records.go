@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -85,6 +86,9 @@ func (c *CRM) listRecords(name string, query url.Values) (int, object) {
 	if query.Has("updated_until") && entity == "product" {
 		return failed(http.StatusBadRequest, "updated_until is not allowed")
 	}
+	if strings.Count(query.Get("ids"), ",") >= cmp.Or(c.MostIDs, 100) {
+		return failed(http.StatusBadRequest, "ids must contain at most 100 entity ids")
+	}
 	after, err := strconv.Atoi(cmp.Or(query.Get("cursor"), "0"))
 	if err != nil {
 		return failed(http.StatusBadRequest, "cursor is invalid")
@@ -93,7 +97,7 @@ func (c *CRM) listRecords(name string, query url.Values) (int, object) {
 	var cursor any
 	for _, r := range c.records[entity] {
 		number, _ := strconv.Atoi(r.id)
-		if number <= after || r.deleted != (query.Get("status") == "deleted") || r.archived != (name == "deals/archived") || !changed(r, query) {
+		if number <= after || r.deleted != (query.Get("status") == "deleted") || r.archived != (name == "deals/archived") || !changed(r, query) || !names(query, r.id) {
 			continue
 		}
 		if len(rows) == c.limit(query) {
@@ -103,6 +107,30 @@ func (c *CRM) listRecords(name string, query url.Values) (int, object) {
 		rows = append(rows, r.values)
 	}
 	return http.StatusOK, object{"success": true, "data": rows, "additional_data": object{"next_cursor": cursor}}
+}
+
+// singles are the entities whose records are read one by one, by the path above the id.
+var singles = map[string]string{
+	"/v1/leads": "lead", "/v1/notes": "note", "/v1/users": "user", "/api/v2/pipelines": "pipeline", "/api/v2/stages": "stage",
+	"/api/v2/projects": "project", "/api/v2/phases": "phase", "/api/v2/boards": "board", "/api/v2/tasks": "task",
+}
+
+// readRecord answers with a record; a deleted one says so, but for leads, of which nothing is left.
+func (c *CRM) readRecord(entity, id string) (int, object) {
+	i := slices.IndexFunc(c.records[entity], func(r *record) bool { return r.id == id })
+	if i < 0 || c.records[entity][i].deleted && entity == "lead" {
+		return failed(http.StatusNotFound, "Not found")
+	}
+	data := maps.Clone(c.records[entity][i].values)
+	if c.records[entity][i].deleted {
+		data["is_deleted"], data["active_flag"] = true, false
+	}
+	return http.StatusOK, object{"success": true, "data": data}
+}
+
+// names reports whether a query names a record, or no record at all.
+func names(query url.Values, id string) bool {
+	return !query.Has("ids") || slices.Contains(strings.Split(query.Get("ids"), ","), id)
 }
 
 // changed reports whether a record is in the span of a query.

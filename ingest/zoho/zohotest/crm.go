@@ -29,6 +29,8 @@ type CRM struct {
 	Grants    time.Duration     // how long a channel lives, whatever is wished; 0: as the documents say
 	Lag       time.Duration     // after which a change is listed
 	Credits   int               // API credits that are left; 0: they are not counted
+	MostIDs   int               // that a request may name; 0: 100
+	Delay     time.Duration     // before each answer
 
 	mu       sync.Mutex
 	skew     time.Duration
@@ -115,6 +117,11 @@ func (z *CRM) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(z.failures) > 0 {
 		failure, z.failures = z.failures[0], z.failures[1:]
 	}
+	if z.Delay > 0 {
+		z.mu.Unlock()
+		time.Sleep(z.Delay)
+		z.mu.Lock()
+	}
 	if failure.Hang {
 		z.mu.Unlock()
 		<-r.Context().Done()
@@ -189,6 +196,8 @@ func (z *CRM) route(r *http.Request) answer {
 		return z.fields(r)
 	case len(parts) == 4 && parts[3] == "deleted" && r.Method == http.MethodGet && z.hasModule(parts[2]):
 		return z.listDeleted(r, version, parts[2])
+	case len(parts) == 3 && r.Method == http.MethodGet && z.hasModule(parts[2]) && r.URL.Query().Has("ids"):
+		return z.read(r, version, parts[2])
 	case len(parts) == 3 && r.Method == http.MethodGet && z.hasModule(parts[2]):
 		return z.list(r, version, parts[2])
 	case len(parts) <= 4 && !z.hasModule(parts[2]):

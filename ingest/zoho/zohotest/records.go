@@ -1,11 +1,13 @@
 package zohotest
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -75,33 +77,76 @@ const (
 	zohoDiscrete = 2000 // records that pages with a number reach
 )
 
-func (z *CRM) list(r *http.Request, version, module string) answer {
-	query := r.URL.Query()
-	names := strings.Split(query.Get("fields"), ",")
+// checkFields returns the names that a request for records gives, or an error's answer.
+func checkFields(query url.Values, version string) (names []string, refused *answer) {
+	names = strings.Split(query.Get("fields"), ",")
 	if query.Get("fields") == "" && since(version, "v3") {
-		return failed(http.StatusBadRequest, "REQUIRED_PARAM_MISSING", "One of the expected parameter is missing", object{"param_name": "fields"})
+		a := failed(http.StatusBadRequest, "REQUIRED_PARAM_MISSING", "One of the expected parameter is missing", object{"param_name": "fields"})
+		return nil, &a
 	}
 	if len(names) > 50 {
-		return failed(http.StatusBadRequest, "LIMIT_EXCEEDED", "the number of fields exceeds the limit", object{"param_name": "fields"})
+		a := failed(http.StatusBadRequest, "LIMIT_EXCEEDED", "the number of fields exceeds the limit", object{"param_name": "fields"})
+		return nil, &a
+	}
+	if query.Get("fields") == "" {
+		names = nil
+	}
+	return names, nil
+}
+
+// row is a record with some of its fields, or with all for nil.
+func (e *entry) row(names []string) object {
+	row, all := object{"id": e.id}, maps.Clone(e.values)
+	all["Created_Time"], all["Modified_Time"] = local(e.created), local(e.modified)
+	all["Created_By"], all["Modified_By"] = object{"name": "A maker", "id": "5725767000000411001"}, object{"name": "An editor", "id": "5725767000000411002"}
+	for name, value := range all {
+		if names == nil || slices.Contains(names, name) {
+			row[name] = value
+		}
+	}
+	return row
+}
+
+func (z *CRM) list(r *http.Request, version, module string) answer {
+	query := r.URL.Query()
+	names, refused := checkFields(query, version)
+	if refused != nil {
+		return *refused
 	}
 	rows := []sorted{}
 	for _, record := range z.records[module] {
-		if !record.deleted.IsZero() {
-			continue
+		if record.deleted.IsZero() {
+			key := map[string]string{"Created_Time": stamp(record.created), "Modified_Time": stamp(record.modified)}[query.Get("sort_by")]
+			rows = append(rows, sorted{key + " " + record.id, record.modified, record.row(names)})
 		}
-		key := map[string]string{"Created_Time": stamp(record.created), "Modified_Time": stamp(record.modified)}[query.Get("sort_by")]
-		row := object{"id": record.id}
-		all := maps.Clone(record.values)
-		all["Created_Time"], all["Modified_Time"] = local(record.created), local(record.modified)
-		all["Created_By"], all["Modified_By"] = object{"name": "A maker", "id": "5725767000000411001"}, object{"name": "An editor", "id": "5725767000000411002"}
-		for name, value := range all {
-			if query.Get("fields") == "" || slices.Contains(names, name) {
-				row[name] = value
-			}
-		}
-		rows = append(rows, sorted{key + " " + record.id, record.modified, row})
 	}
 	return z.page(r, version, rows)
+}
+
+// read answers with those of the records that are named, the latest first.
+func (z *CRM) read(r *http.Request, version, module string) answer {
+	query := r.URL.Query()
+	names, refused := checkFields(query, version)
+	if refused != nil {
+		return *refused
+	}
+	ids := strings.Split(query.Get("ids"), ",")
+	if len(ids) > cmp.Or(z.MostIDs, 100) {
+		return failed(http.StatusBadRequest, "LIMIT_EXCEEDED", "the number of ids exceeds the limit", object{"param_name": "ids"})
+	}
+	var rows []object
+	for _, id := range slices.Backward(slices.Sorted(slices.Values(ids))) {
+		if _, err := strconv.ParseUint(id, 10, 64); err != nil {
+			return failed(http.StatusBadRequest, "INVALID_DATA", "the id given seems to be invalid", object{"param_name": "ids"})
+		}
+		if record := z.records[module][id]; record != nil && record.deleted.IsZero() {
+			rows = append(rows, record.row(names))
+		}
+	}
+	if len(rows) == 0 {
+		return answer{status: http.StatusNoContent}
+	}
+	return answer{http.StatusOK, object{"data": rows, "info": object{"per_page": zohoPerPage, "count": len(rows), "page": 1, "more_records": false}}}
 }
 
 func (z *CRM) listDeleted(r *http.Request, version, module string) answer {
