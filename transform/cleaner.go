@@ -32,7 +32,7 @@ func (c *cleaner) text(s string) string {
 // secrets appends to found where s contains known secrets, in whatever spelling, and what looks like a credential. A short secret counts
 // only as a whole word, unless anywhere is set.
 func (c *cleaner) secrets(s string, anywhere bool, found []span) []span {
-	if decoder(escape).first(s) == len(s) { // most texts are a single layer, which need not be allocated
+	if firstEncoded(s, escape) == len(s) { // most texts are a single layer, which need not be allocated
 		return c.secretsIn(&layer{text: s}, anywhere, found)
 	}
 	for l := (&layer{text: s}); l != nil; l = l.below() {
@@ -42,7 +42,7 @@ func (c *cleaner) secrets(s string, anywhere bool, found []span) []span {
 }
 
 func (c *cleaner) secretsIn(l *layer, anywhere bool, found []span) []span {
-	for _, n := range c.shown.in(l.text, c.configured.in(l.text, nil)) {
+	for _, n := range needlesIn(l.text, c.shown, needlesIn(l.text, c.configured, nil)) {
 		found = n.spans(l, anywhere, found)
 	}
 	return c.looks.spans(l, found)
@@ -70,13 +70,13 @@ func (c *cleaner) clean(credentials, plain []string, write func() (out []byte, f
 func (c *cleaner) isShownIn(text string) bool {
 	whole := &layer{text: text}
 	if decoded := whole.peel(backslash); decoded != nil {
-		if len(c.shown.in(text, nil)) > 0 { // the secret itself may look like an escape
+		if len(needlesIn(text, c.shown, nil)) > 0 { // the secret itself may look like an escape
 			return true
 		}
 		whole = decoded
 	}
 	for l := whole; l != nil; l = l.below() {
-		if len(c.shown.in(l.text, nil)) > 0 {
+		if len(needlesIn(l.text, c.shown, nil)) > 0 {
 			return true
 		}
 	}

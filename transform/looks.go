@@ -55,11 +55,11 @@ func newLooks(ofCRMs []ingest.Look) looks {
 // spans appends to found where a layer contains what looks like a credential.
 func (all looks) spans(l *layer, found []span) []span {
 	user := hasUser(l.text)
-	if !user && !all.hints.in(l.text) {
+	if !user && !hasWord(l.text, all.hints) {
 		return found
 	}
 	for _, look := range all.all {
-		if look.needs == nil && user || look.needs != nil && look.needs.in(l.text) {
+		if look.needs == nil && user || look.needs != nil && hasWord(l.text, look.needs) {
 			found = look.spans(l, found)
 		}
 	}
@@ -67,10 +67,14 @@ func (all looks) spans(l *layer, found []span) []span {
 }
 
 // hasUser reports whether a text may contain a user in a URL: an @ before the path.
-func hasUser(text string) bool {
-	for at := strings.Index(text, "://"); at >= 0; at = strings.Index(text, "://") {
+func hasUser[T haystack](text T) bool {
+	for at := index(text, "://"); at >= 0; at = index(text, "://") {
 		text = text[at+len("://"):]
-		if end := strings.IndexAny(text, "@/?#\"'<>,; \t\r\n\f"); end > 0 && text[end] == '@' {
+		end := 0
+		for end < len(text) && strings.IndexByte("@/?#\"'<>,; \t\r\n\f", text[end]) < 0 {
+			end++
+		}
+		if end > 0 && end < len(text) && text[end] == '@' {
 			return true
 		}
 	}

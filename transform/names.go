@@ -37,7 +37,9 @@ var secretNames = regexp.MustCompile(`(?i)` + credentialWords + `|^o?auth$|^(?:k
 var secretNameHints = words("token", "secret", "passw", "pwd", "passphrase", "auth", "credential", "proof", "signature", "key", "refresh", "sess", "pass", "ticket", "jwt", "sid")
 
 // isSecretName reports whether people give such a name to keys and passwords.
-func isSecretName(name string) bool { return secretNameHints.in(name) && secretNames.MatchString(name) }
+func isSecretName(name string) bool {
+	return hasWord(name, secretNameHints) && secretNames.MatchString(name)
+}
 
 // rules are the secrets of a source, compiled.
 type rules struct {
@@ -78,7 +80,7 @@ func compileText(names []string) *regexp.Regexp {
 
 // named appends to found where the text of a body has values of secret names.
 func (p *rules) named(text string, found []span) []span {
-	if p.text == nil || !p.inText.in(text) {
+	if p.text == nil || !hasWord(text, p.inText) {
 		return found
 	}
 	for _, at := range p.text.FindAllStringSubmatchIndex(text, -1) {

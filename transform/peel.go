@@ -48,7 +48,7 @@ func (l *layer) below() *layer {
 
 // peel decodes what decode decodes; nil if that is nothing.
 func (l *layer) peel(decode decoder) *layer {
-	first := decode.first(l.text)
+	first := firstEncoded(l.text, decode)
 	if first == len(l.text) {
 		return nil
 	}
@@ -56,17 +56,20 @@ func (l *layer) peel(decode decoder) *layer {
 	return &layer{text: text, outer: l, decode: decode}
 }
 
-// first returns the offset of the first encoded character, or the length of the text.
-func (decode decoder) first(text string) int {
-	first := len(text) // which it is in most
-	for _, b := range [...]byte{'%', '&', '\\'} {
-		if i := strings.IndexByte(text[:first], b); i >= 0 {
+// longestEncoding is the size of the longest encoding of a character, that of an entity.
+const longestEncoding = longestEntity
+
+// firstEncoded returns the offset of the first character of s that decode decodes, or the length of s.
+func firstEncoded[T haystack](s T, decode decoder) int {
+	first := len(s) // which it is in most
+	for _, b := range [...]string{"%", "&", "\\"} {
+		if i := index(s[:first], b); i >= 0 {
 			first = i
 		}
 	}
-	for ; first < len(text); first++ {
-		if begins[text[first]] {
-			if _, size := decode(nil, text[first:]); size > 0 {
+	for ; first < len(s); first++ {
+		if begins[s[first]] {
+			if _, size := decode(nil, string(s[first:min(len(s), first+longestEncoding)])); size > 0 {
 				break
 			}
 		}

@@ -13,20 +13,31 @@ func FuzzFind(f *testing.F) {
 	f.Add("aaaaaaaaaaaaaa", "aaaaaa")
 	f.Add("to\u212aen", "abcdef")
 	f.Add("1000.pass%41", "configured-secret")
+	f.Add("https://me:pass@host/x and https://x/y", "configured-secret")
+	f.Add("50 % of R&D &lt; 100 \\ 1&#0000000000000000000000000000000000038;", "configured-secret")
 	words := words("auth", "token", "secret", "1000.", "/rest/", "key")
 	f.Fuzz(func(t *testing.T, text, secret string) {
 		want := strings.Contains(text, "\u212a") || strings.Contains(text, "\u017f")
 		for at := range len(text) {
 			want = want || slices.ContainsFunc(words.words, func(word string) bool { return startsWith(text[at:], word) })
 		}
-		if words.in(text) != want {
+		if hasWord(text, words) != want {
 			t.Errorf("words in %q: %v", text, !want)
 		}
 		find := newFinder(needles([]string{secret, "configured-secret", "planted-1", "planted-2"}, true))
-		found := find.in(text, nil)
+		found := needlesIn(text, find, nil)
 		for _, n := range find.needles {
 			if slices.Contains(found, n) != strings.Contains(text, n.text) {
 				t.Errorf("%q in %q: %v", n.text, text, slices.Contains(found, n))
+			}
+		}
+		data := []byte(text)
+		if hasWord(data, words) != want || !slices.Equal(needlesIn(data, find, nil), found) || hasUser(data) != hasUser(text) || firstEncoded(data, escape) != firstEncoded(text, escape) {
+			t.Errorf("in the bytes of %q something else is found", text)
+		}
+		if first := firstEncoded(text, escape); first < len(text) {
+			if _, size := escape(nil, text[first:]); size == 0 {
+				t.Errorf("%q is not encoded at %d", text, first)
 			}
 		}
 	})
