@@ -1,13 +1,14 @@
 package transform
 
 import (
+	"hash/maphash"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // isCredentialName reports whether a name has a credential at any depth of any CRM's body, except in records. In a form the path stands
@@ -47,18 +48,26 @@ type rules struct {
 	names, records []namePath
 	text           *regexp.Regexp // names of one step, in a body that is text or XML; nil: no names
 	inText         *wordSet       // these names
+	deepest        int            // steps of the longest path by which a member is judged
+	steps          *steps
 }
 
 // namePath is a path of names: a condition for each step from the root.
 type namePath []func(step string) bool
 
 func compile(secrets ingest.Secrets) *rules {
-	p := &rules{Secrets: secrets}
+	p := &rules{Secrets: secrets, steps: &steps{seed: maphash.MakeSeed()}}
 	for _, name := range secrets.Names {
 		p.names = append(p.names, compilePattern(name))
 	}
 	for _, record := range secrets.Records {
 		p.records = append(p.records, compilePattern(record))
+	}
+	for _, path := range slices.Concat(p.names, p.records) {
+		p.deepest = max(p.deepest, len(path))
+	}
+	if p.Hides != nil {
+		p.deepest = jsontext.MaxDepth
 	}
 	if plain := slices.DeleteFunc(slices.Clone(secrets.Names), func(name string) bool { return !plainName.MatchString(name) }); len(plain) > 0 {
 		p.text, p.inText = compileText(plain), words(plain...)
@@ -123,24 +132,6 @@ func compileStep(glob string) func(string) bool {
 		ok, err := path.Match(glob, step)
 		return ok && err == nil
 	}
-}
-
-// step returns the name of a member as patterns match it.
-func step(name string) string {
-	if isPlain(name) {
-		return name
-	}
-	return strings.ReplaceAll(strings.ToLower(name), "/", "_")
-}
-
-// isPlain reports whether name is its own step, without decoding it; most are.
-func isPlain(name string) bool {
-	for i := range len(name) {
-		if b := name[i]; b == '/' || b >= 'A' && b <= 'Z' || b >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
 }
 
 func matchesAny(patterns []namePath, steps []string) bool {

@@ -1,0 +1,39 @@
+package transform
+
+import (
+	"fmt"
+	"hash/maphash"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// What is remembered of a name is its step, however many names there are at once, and no long name is kept.
+func TestStepsAreRemembered(t *testing.T) {
+	names := []string{"", "token", "Token", "a/b", "A/B", "\u00c4nderung", "to\u212aen", strings.Repeat("A", longestKept), strings.Repeat("A", longestKept+1), "\xff"}
+	for i := range 4 * keptSteps {
+		names = append(names, fmt.Sprintf("Name_%d", i))
+	}
+	known := &steps{seed: maphash.MakeSeed()}
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 3 {
+				for _, name := range names {
+					if got := known.of(name); got != step(name) {
+						t.Errorf("%q becomes %q", name, got)
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	for i := range known.kept {
+		if kept := known.kept[i].Load(); kept != nil && len(kept.name) > longestKept {
+			t.Errorf("%q is kept", kept.name)
+		}
+	}
+	if allocs := testing.AllocsPerRun(100, func() { known.of("Deal_Name") }); allocs > 0 {
+		t.Errorf("%v allocations for a known name", allocs)
+	}
+}
