@@ -49,21 +49,25 @@ func (c *cleaner) secretsIn(l *layer, anywhere bool, found []span) []span {
 }
 
 // clean returns what write writes: JSON without its secrets. Where that contains a secret that write has found elsewhere, it is written
-// once more; also where anything is masked, which may have been a part of such a secret. None of credentials and of what was found is a
-// secret if it is plain, such as the callback's account.
+// once more; also where anything is masked, which may have been a part of such a secret.
 func (c *cleaner) clean(credentials, plain []string, write func() (out []byte, found []string, err error)) ([]byte, error) {
 	out, found, err := write()
 	if err != nil {
 		return nil, err
 	}
-	isPlain := func(value string) bool { return slices.Contains(plain, value) }
-	if c.know(slices.DeleteFunc(append(found, credentials...), isPlain), nil); c.err != nil {
-		return nil, c.err
+	if err := c.learn(found, credentials, plain); err != nil {
+		return nil, err
 	}
 	if c.shown != nil && !c.unsearched && (bytes.Contains(out, []byte(mask)) || c.isShownIn(string(out))) {
 		out, _, err = write()
 	}
 	return out, err
+}
+
+// learn makes c mask credentials and what was found under secret names, except what is plain, such as the callback's account.
+func (c *cleaner) learn(found, credentials, plain []string) error {
+	c.know(slices.DeleteFunc(append(found, credentials...), func(value string) bool { return slices.Contains(plain, value) }), nil)
+	return c.err
 }
 
 // isShownIn reports whether a JSON text contains a secret that the callback has shown.
@@ -92,17 +96,19 @@ func (c *cleaner) know(shown, derived []string) {
 	}
 	slices.Sort(shown)
 	c.named = slices.Compact(shown)
-	tokens := make([]string, 0, len(c.named)+len(derived))
+	var tokens []string
+	shaped := 0
 	for _, value := range c.named {
-		if tokenShaped(value) {
-			tokens = append(tokens, value)
+		if !tokenShaped(value) {
+			continue
 		}
+		if shaped++; shaped > maxFound {
+			c.err = errors.New("too many different secrets in one callback")
+			break
+		}
+		tokens = append(tokens, value)
 	}
-	if len(tokens) > maxFound {
-		tokens, c.err = tokens[:maxFound], errors.New("too many different secrets in one callback")
-	}
-	tokens = slices.DeleteFunc(append(tokens, derived...), c.configured.has)
-	if len(tokens) > 0 {
+	if tokens = slices.DeleteFunc(append(tokens, derived...), c.configured.has); len(tokens) > 0 {
 		c.shown = newFinder(needles(tokens, false))
 	}
 }

@@ -44,7 +44,7 @@ func FuzzWhole(f *testing.F) {
 			NativeOperation: "update", NativeBody: body, Mark: "m", Secrets: []string{"derived-value-1"}, Divided: []string{"ids"},
 		}
 		got, err := m.events(c)
-		want, wantErr := m.made(c, nativeOf(&c), redact.cleaner(c.Source, c.Org))
+		want, wantErr := m.made(&c, nativeOf(&c), redact.cleaner(c.Source, c.Org))
 		if (err == nil) != (wantErr == nil) || err != nil && err.Error() != wantErr.Error() {
 			t.Fatalf("%v in place of %v", err, wantErr)
 		}
