@@ -112,11 +112,9 @@ func (n native) appendTo(out []byte, clean *cleaner) (_ []byte, found []string, 
 		if part.text == "" {
 			continue
 		}
-		var more []string
-		if out, more, err = clean.json(jsontext.AppendName(out, part.name), part.text); err != nil {
+		if out, found, err = clean.json(jsontext.AppendName(out, part.name), part.text, found); err != nil {
 			return nil, nil, fmt.Errorf("native %s: %w", part.name, err)
 		}
-		found = append(found, more...)
 	}
 	return append(out, '}'), found, nil
 }

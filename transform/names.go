@@ -49,19 +49,19 @@ type rules struct {
 	text           *regexp.Regexp // names of one step, in a body that is text or XML; nil: no names
 	inText         *wordSet       // these names
 	deepest        int            // steps of the longest path by which a member is judged
-	steps          *steps
+	known          *nameTable
 }
 
 // namePath is a path of names: a condition for each step from the root.
 type namePath []func(step string) bool
 
 func compile(secrets ingest.Secrets) *rules {
-	p := &rules{Secrets: secrets, steps: &steps{seed: maphash.MakeSeed()}}
+	p := &rules{Secrets: secrets, known: &nameTable{seed: maphash.MakeSeed()}}
 	for _, name := range secrets.Names {
-		p.names = append(p.names, compilePattern(name))
+		p.names = append(p.names, p.known.compilePattern(name))
 	}
 	for _, record := range secrets.Records {
-		p.records = append(p.records, compilePattern(record))
+		p.records = append(p.records, p.known.compilePattern(record))
 	}
 	for _, path := range slices.Concat(p.names, p.records) {
 		p.deepest = max(p.deepest, len(path))
@@ -112,18 +112,18 @@ func valuesAt(text string, spans []span) []string {
 	return values
 }
 
-func compilePattern(text string) namePath {
+func (t *nameTable) compilePattern(text string) namePath {
 	var p namePath
 	for step := range strings.SplitSeq(text, ".") {
-		p = append(p, compileStep(step))
+		p = append(p, t.compileStep(step))
 	}
 	return p
 }
 
 // compileStep returns path.Match for a glob, and a comparison for a plain name. No step has a slash.
-func compileStep(glob string) func(string) bool {
+func (t *nameTable) compileStep(glob string) func(string) bool {
 	if glob == "<secret>" {
-		return isSecretName
+		return t.isSecret
 	}
 	if !strings.ContainsAny(glob, `*?[\`) {
 		return func(step string) bool { return step == glob }

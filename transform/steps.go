@@ -25,30 +25,44 @@ func isPlain(name string) bool {
 	return true
 }
 
-// A source's callbacks have the same names again and again, of which as many steps are remembered, each of at most longestKept bytes.
+// A source's callbacks have the same names again and again, of which as many are remembered, each of at most longestKept bytes.
 const (
-	keptSteps   = 256
+	keptNames   = 256
 	longestKept = 64
 )
 
-// steps remembers the steps of names: the last name of each hash. It may be used in parallel.
-type steps struct {
+// nameTable remembers what was found out about names: the last one of each hash. It may be used in parallel.
+type nameTable struct {
 	seed maphash.Seed
-	kept [keptSteps]atomic.Pointer[keptStep]
+	kept [keptNames]atomic.Pointer[keptName]
 }
 
-type keptStep struct{ name, step string }
-
-// of returns what step returns.
-func (s *steps) of(name string) string {
-	if len(name) > longestKept || isPlain(name) {
-		return step(name)
-	}
-	slot := &s.kept[maphash.String(s.seed, name)%keptSteps]
-	kept := slot.Load()
-	if kept == nil || kept.name != name {
-		kept = &keptStep{strings.Clone(name), step(name)} // the name is a part of a whole body
-		slot.Store(kept)
-	}
-	return kept.step
+type keptName struct {
+	name, step string
+	isSecret   bool // as isSecretName says of the step
 }
+
+func (t *nameTable) of(name string) *keptName {
+	slot := &t.kept[maphash.String(t.seed, name)%keptNames]
+	if kept := slot.Load(); kept != nil && kept.name == name {
+		return kept
+	}
+	known := &keptName{name: name, step: step(name)}
+	known.isSecret = isSecretName(known.step)
+	if len(name) <= longestKept {
+		known.name, known.step = strings.Clone(name), strings.Clone(known.step) // a name is a part of a whole body
+		slot.Store(known)
+	}
+	return known
+}
+
+// step returns what step returns.
+func (t *nameTable) step(name string) string {
+	if isPlain(name) {
+		return name
+	}
+	return t.of(name).step
+}
+
+// isSecret returns what isSecretName returns for a step.
+func (t *nameTable) isSecret(step string) bool { return t.of(step).isSecret }

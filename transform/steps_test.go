@@ -8,20 +8,23 @@ import (
 	"testing"
 )
 
-// What is remembered of a name is its step, however many names there are at once, and no long name is kept.
-func TestStepsAreRemembered(t *testing.T) {
-	names := []string{"", "token", "Token", "a/b", "A/B", "\u00c4nderung", "to\u212aen", strings.Repeat("A", longestKept), strings.Repeat("A", longestKept+1), "\xff"}
-	for i := range 4 * keptSteps {
-		names = append(names, fmt.Sprintf("Name_%d", i))
+// What is remembered of a name is right, however many names there are at once, and no long name is kept.
+func TestNamesAreRemembered(t *testing.T) {
+	names := []string{"", "token", "Token", "a/b", "A/B", "SID", "my-sid", "inside", "Key", "keys", "\u00c4nderung", "to\u212aen", strings.Repeat("A", longestKept), strings.Repeat("A", longestKept+1), "\xff"}
+	for i := range 4 * keptNames {
+		names = append(names, fmt.Sprintf("Name_%d", i), fmt.Sprintf("secret_%d", i))
 	}
-	known := &steps{seed: maphash.MakeSeed()}
+	known := &nameTable{seed: maphash.MakeSeed()}
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
 			for range 3 {
 				for _, name := range names {
-					if got := known.of(name); got != step(name) {
+					if got := known.step(name); got != step(name) {
 						t.Errorf("%q becomes %q", name, got)
+					}
+					if got := known.isSecret(name); got != isSecretName(step(name)) {
+						t.Errorf("%q is secret: %t", name, got)
 					}
 				}
 			}
@@ -33,7 +36,7 @@ func TestStepsAreRemembered(t *testing.T) {
 			t.Errorf("%q is kept", kept.name)
 		}
 	}
-	if allocs := testing.AllocsPerRun(100, func() { known.of("Deal_Name") }); allocs > 0 {
-		t.Errorf("%v allocations for a known name", allocs)
+	if allocs := testing.AllocsPerRun(100, func() { known.step("Deal_Name"); known.isSecret("token") }); allocs > 0 {
+		t.Errorf("%v allocations for known names", allocs)
 	}
 }

@@ -25,9 +25,9 @@ const usualSteps = 8
 const byteOrderMark = "\ufeff"
 
 // json appends a JSON text to out: compact, without the members that hold secrets, with known secrets masked. Every number keeps its
-// digits and every other member its place. It returns the values under secret names too, also those before an error.
-func (c *cleaner) json(out []byte, text string) (cleaned []byte, found []string, err error) {
-	w := walk{Scanner: scanner(text), cleaner: c, out: out, steps: make([]string, 0, usualSteps)}
+// digits and every other member its place. It appends the values under secret names to found, also those before an error.
+func (c *cleaner) json(out []byte, text string, found []string) ([]byte, []string, error) {
+	w := walk{Scanner: scanner(text), cleaner: c, out: out, found: found, steps: make([]string, 0, min(c.rules.deepest, usualSteps))}
 	w.value()
 	return w.out, w.found, w.End()
 }
@@ -87,10 +87,11 @@ func (w *walk) object() {
 // judge steps to the value of a name, which may be a record, or secret.
 func (w *walk) judge(name string) {
 	rules := w.cleaner.rules
-	w.steps = append(w.steps, "")
-	if at := len(w.steps); at <= rules.deepest {
-		w.steps[at-1] = rules.steps.of(name)
+	if len(w.steps) >= rules.deepest { // no path leads further down
+		w.secret = isCredentialName(name)
+		return
 	}
+	w.steps = append(w.steps, rules.known.step(name))
 	w.record = matchesAny(rules.records, w.steps)
 	w.secret = !w.record && w.cleaner.secretName(name, w.steps, w.Kind() == jsontext.Object)
 }
