@@ -25,14 +25,16 @@ func contains[T haystack](s T, part string) bool { return index(s, part) >= 0 }
 // as these two bytes, in any letter case, are away from the end of the window in one of the texts (Wu and Manber, 1994). Most steps pass
 // the whole window, so that most bytes of a searched text are never read.
 type skips struct {
-	size int            // of a window
-	last [1 << 10]uint8 // for each pair of bytes, where in a window it last ends in one of the texts, less one
+	size  int            // of a window
+	last  [1 << 10]uint8 // for each pair of bytes, where in a window it last ends in one of the texts, less one
+	first [1 << 10]bool  // pairs with which a text begins
 }
 
 // newSkips returns the steps for texts, each of at least size bytes, which are 2 to 256.
 func newSkips(size int, texts []string) *skips {
 	s := &skips{size: size}
 	for _, text := range texts {
+		s.first[pairOf(text[0], text[1])] = true
 		for end := 2; end <= size; end++ {
 			pair := pairOf(text[end-2], text[end-1])
 			s.last[pair] = max(s.last[pair], uint8(end-1))
@@ -49,7 +51,10 @@ func next[T haystack](s T, end int, by *skips) int {
 		case 0: // of most pairs: a step that is not computed from what was read lets the CPU read ahead
 			end += most
 		case most:
-			return end
+			if start := end - by.size; by.first[pairOf(s[start], s[start+1])] {
+				return end
+			}
+			end++
 		default:
 			end += most - last
 		}
