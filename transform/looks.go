@@ -68,8 +68,12 @@ func (all looks) spans(l *layer, found []span) []span {
 
 // hasUser reports whether a text may contain a user in a URL: an @ before the path.
 func hasUser[T haystack](text T) bool {
-	for at := index(text, "://"); at >= 0; at = index(text, "://") {
-		text = text[at+len("://"):]
+	for at := index(text, "//"); at >= 0; at = index(text, "//") { // JSON has more colons than slashes
+		if at == 0 || text[at-1] != ':' {
+			text = text[at+1:]
+			continue
+		}
+		text = text[at+len("//"):]
 		end := 0
 		for end < len(text) && strings.IndexByte("@/?#\"'<>,; \t\r\n\f", text[end]) < 0 {
 			end++

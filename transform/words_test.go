@@ -68,3 +68,20 @@ func FuzzOrigin(f *testing.F) {
 		}
 	})
 }
+
+// A user in a URL is seen wherever one stands between its scheme and its path.
+func FuzzHasUser(f *testing.F) {
+	for _, s := range []string{"https://me:pass@host/x", "https://host/@x", "//me@x", "a:///x@y", "x////://me@h", "https://a https://b@c", ":// @", "https://\u00e4@x", "https://"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		want := false
+		for _, rest := range strings.Split(text, "://")[1:] {
+			end := strings.IndexAny(rest, "@/?#\"'<>,; \t\r\n\f")
+			want = want || end > 0 && rest[end] == '@'
+		}
+		if hasUser(text) != want {
+			t.Errorf("a user in %q: %v", text, !want)
+		}
+	})
+}
