@@ -79,13 +79,15 @@ func firstEncoded[T haystack](s T, decode decoder) int {
 
 // all decodes a text from the first encoded character on. It adds the offset of each byte, and of the end, to at, unless that is nil.
 func (decode decoder) all(text string, first int, at []int32) (string, []int32) {
-	plain := make([]byte, 0, len(text))
+	var plain strings.Builder
+	plain.Grow(len(text))
+	var decoded []byte
 	for from := 0; from < len(text); {
 		next := max(from, first)
 		for next < len(text) && !begins[text[next]] {
 			next++
 		}
-		plain = append(plain, text[from:next]...)
+		plain.WriteString(text[from:next])
 		if at != nil {
 			for i := from; i < next; i++ {
 				at = append(at, int32(i))
@@ -94,20 +96,20 @@ func (decode decoder) all(text string, first int, at []int32) (string, []int32) 
 		if from = next; from == len(text) {
 			break
 		}
-		before := len(plain)
 		var size int
-		if plain, size = decode(plain, text[from:]); size == 0 {
-			plain, size = append(plain, text[from]), 1
+		if decoded, size = decode(decoded[:0], text[from:]); size == 0 {
+			decoded, size = append(decoded, text[from]), 1
 		}
+		plain.Write(decoded)
 		if at != nil {
-			at = append(at, slices.Repeat([]int32{int32(from)}, len(plain)-before)...)
+			at = append(at, slices.Repeat([]int32{int32(from)}, len(decoded))...)
 		}
 		from += size
 	}
 	if at != nil {
 		at = append(at, int32(len(text)))
 	}
-	return string(plain), at
+	return plain.String(), at
 }
 
 // cut replaces each span of s by a mask, and overlapping ones by one.
