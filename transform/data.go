@@ -12,10 +12,10 @@ import (
 
 type rawJSON = json.RawMessage
 
-// encode returns the data of an event, with native in it.
-func encode(c *ingest.Change, clean *cleaner, native []byte) ([]byte, error) {
-	out, err := appendChange(make([]byte, 0, sizeOf(c)+len(native)), c, clean)
-	return append(append(out, native...), '}'), err
+// encode returns the data of an event, with its part of the native JSON in it.
+func encode(c *ingest.Change, clean *cleaner, native natives) ([]byte, error) {
+	out, err := appendChange(make([]byte, 0, sizeOf(c)+native.size(c.IDs)), c, clean)
+	return append(native.appendTo(out, c.IDs), '}'), err
 }
 
 // appendChange appends the data of an event up to native, which is its last member. Values are copied as text, so no digit of a number

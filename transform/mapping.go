@@ -55,14 +55,14 @@ func (m *Mapping) made(change *ingest.Change, sent native, clean *cleaner) ([]cl
 	}
 	changes, parts := []ingest.Change{*change}, natives{whole: native}
 	if m.PerRecord {
-		changes, parts = split(*change), divide(native, change.Divided)
+		changes, parts = split(*change), divide(native, change.Divided, change.IDs)
 	}
 	if err := fits(changes, parts); err != nil {
 		return nil, err
 	}
 	events := make([]cloudevent.Event, len(changes))
 	for i := range changes {
-		data, err := encode(&changes[i], clean, parts.of(changes[i].IDs))
+		data, err := encode(&changes[i], clean, parts)
 		if err != nil {
 			return nil, err
 		}
