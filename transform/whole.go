@@ -49,7 +49,7 @@ func (c *cleaner) areFree(collection string, events []cloudevent.Event) bool {
 
 func isFree[T haystack](text T, c *cleaner) bool {
 	return !isEncoded(text) && len(needlesIn(text, c.configured, nil)) == 0 && len(needlesIn(text, c.shown, nil)) == 0 &&
-		!hasWord(text, c.looks.hints) && !hasUser(text) && (c.rules.inText == nil || !hasWord(text, c.rules.inText))
+		!mayMatch(text, c.looks) && !hasUser(text) && (c.rules.inText == nil || !hasWord(text, c.rules.inText))
 }
 
 // isEncoded reports whether a text has a character that is encoded, or one that may stand for what was not UTF-8.
