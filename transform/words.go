@@ -14,7 +14,16 @@ func index[T haystack](s T, part string) int {
 	case string:
 		return strings.Index(s, part)
 	case []byte:
-		return bytes.Index(s, []byte(part))
+		head := part[:min(len(part), 32)] // of more the conversion would allocate
+		for from := 0; ; from++ {
+			at := bytes.Index(s[from:], []byte(head))
+			if at < 0 {
+				return -1
+			}
+			if from += at; len(part) <= len(s)-from && string(s[from:from+len(part)]) == part {
+				return from
+			}
+		}
 	}
 	return -1
 }
