@@ -3,6 +3,7 @@ package embedded
 import (
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -12,6 +13,9 @@ const (
 	maxWaiting = 256 << 10
 	// closeWait bounds how long Close waits until the server has read what was written.
 	closeWait = time.Second
+	// maxPiece is one byte less than a size of the server's read buffer. The server doubles that after a read that fills it, and halves it
+	// after three that fill less than half. Pieces of half of it or more do neither; in each other case there is a new buffer.
+	maxPiece = 16<<10 - 1
 )
 
 // buffered is a connection within the process with a buffer in front of it. A pipe has none, so a Write takes until the other side has
@@ -42,9 +46,12 @@ func (b *buffered) pass() {
 		if taken = b.take(taken); len(taken) == 0 {
 			return
 		}
-		if _, err := b.Conn.Write(taken); err != nil {
-			b.end(err)
-			return
+		pieces := (len(taken)-1)/maxPiece + 1 // of equal size
+		for piece := range slices.Chunk(taken, (len(taken)-1)/pieces+1) {
+			if _, err := b.Conn.Write(piece); err != nil {
+				b.end(err)
+				return
+			}
 		}
 	}
 }

@@ -47,6 +47,23 @@ func TestWritesDoNotWaitForTheReader(t *testing.T) {
 	})
 }
 
+// What is written at once arrives in pieces of about the same size, which fill more than half of a buffer of the server and never all of it.
+func TestPiecesFitTheServersBuffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn, server := pipe(t)
+		buffer := make([]byte, maxPiece+1)
+		for size := 1; size < 10*len(buffer); size += 997 {
+			write(t, conn, make([]byte, size))
+			for left := size; left > 0; {
+				n, err := server.Read(buffer)
+				if left -= n; err != nil || n == len(buffer) || n < min(size, len(buffer)/2) || left < 0 {
+					t.Fatalf("a piece of %d bytes, %d of %d are left: %v", n, left, size, err)
+				}
+			}
+		}
+	})
+}
+
 // A full buffer stops a Write until its deadline, of which nothing is then written, or until the server reads.
 func TestWriteWaitsForRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
