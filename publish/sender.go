@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -111,7 +110,7 @@ func (s *sender) sendOne(ctx context.Context, c *call, index int, msg *message) 
 	if err != nil {
 		return err
 	}
-	msg.Reply = s.inbox + strconv.FormatUint(number, 10)
+	msg.Reply = replyTo(s.inbox, number)
 	if err = s.conn.nats.PublishMsg(&msg.Msg); err != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
