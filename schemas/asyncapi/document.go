@@ -20,7 +20,7 @@ func New(b Facts) (Document, error) {
 	}
 	d := Document{
 		AsyncAPI: "3.1.0", ID: "urn:crm-bridge:events", DefaultContentType: structuredType,
-		Servers: map[string]server{}, Channels: map[string]channel{}, Operations: map[string]operation{},
+		Servers: map[string]server{}, contents: newContents(), standIns: newContents(), alike: map[string]likeness{},
 		Components: components{Schemas: map[string]any{}, Messages: map[string]message{}},
 	}
 	if b.Binary {
@@ -41,12 +41,34 @@ func New(b Facts) (Document, error) {
 		d.addProvider(b, provider, all)
 	}
 	for _, s := range subjects {
-		d.addChannel(s.name, channel{
-			Address: b.Prefix + "." + s.name, Title: s.operation + " in " + s.module,
-			Description: fmt.Sprintf("Events of %s whose module is %s and whose operation is %s.", s.provider, s.module, s.operation),
-		}, b.Stream, s.provider, all, func(f family) bool { return f.takes(s) })
+		takes := func(f family) bool { return f.takes(s) }
+		d.addSubject(b, s, all, takes)
+		standIn := s.standIn(all)
+		if _, ok := d.standIns.Channels[standIn.name]; !ok {
+			d.standIns.addSubject(b, standIn, all, takes)
+		}
+		d.alike[s.name] = likeness{standIn.name, strings.NewReplacer(standIn.module, s.module, standIn.operation, s.operation)}
 	}
 	return d, nil
+}
+
+// addSubject adds the channel of a subject, with the messages of some families.
+func (in contents) addSubject(b Facts, s subject, all []family, takes func(family) bool) {
+	in.addChannel(s.name, channel{
+		Address: b.Prefix + "." + s.name, Title: s.operation + " in " + s.module,
+		Description: fmt.Sprintf("Events of %s whose module is %s and whose operation is %s.", s.provider, s.module, s.operation),
+	}, b.Stream, s.provider, all, takes)
+}
+
+// standIn is a subject of the same CRM with the same families, and words that are nowhere else in a document.
+func (s subject) standIn(all []family) subject {
+	module, operation := "Q7z", "Operation9qX"
+	for _, f := range all {
+		if f.takes(s) {
+			module += strings.ReplaceAll(f.name, "-", "Q7z")
+		}
+	}
+	return subject{s.provider + "." + module + "." + operation, s.provider, module, operation}
 }
 
 func providers(all []family) []string {
@@ -134,7 +156,7 @@ func (d *Document) values(all []family, provider, attribute string) (found []str
 }
 
 // addChannel adds a channel with the messages of some families, and the operation that sends them.
-func (d *Document) addChannel(name string, c channel, stream, provider string, all []family, takes func(family) bool) {
+func (in contents) addChannel(name string, c channel, stream, provider string, all []family, takes func(family) bool) {
 	c.Messages, c.Tags, c.JetStream = map[string]ref{}, []tag{{Name: provider}}, jetStream{stream}
 	send := operation{Action: "send", Channel: ref{"#/channels/" + name}, Title: c.Title, Summary: c.Description, Bindings: bindings{binding{"0.1.0"}}}
 	for _, f := range all {
@@ -143,5 +165,5 @@ func (d *Document) addChannel(name string, c channel, stream, provider string, a
 			send.Messages = append(send.Messages, ref{"#/channels/" + name + "/messages/" + f.name})
 		}
 	}
-	d.Channels[name], d.Operations["send."+name] = c, send
+	in.Channels[name], in.Operations["send."+name] = c, send
 }
