@@ -46,6 +46,9 @@ func (w *Webhooks) Secrets() ingest.Secrets {
 
 // Verify implements ingest.Source: signature v3 over the method, the URL, the body and a timestamp of the last five minutes.
 func (w *Webhooks) Verify(_ context.Context, cb ingest.Callback) error {
+	if cb.Body == nil {
+		return ingest.ErrUnread
+	}
 	return verify(cb, urlsOf(cb, w.PublicURLs), w.ClientSecrets)
 }
 

@@ -99,7 +99,10 @@ func channelsOf(b *notification) []string {
 // Verify implements ingest.Source: the body's token proves the callback. Where Zoho sent none, the proof of the notify URL
 // does; it never stands in for a token that is wrong. Of a body that cannot be read as a whole, either is enough.
 func (n *Notifications) Verify(_ context.Context, cb ingest.Callback) error {
-	if cb.Body == nil { // it is not read yet
+	switch {
+	case cb.Body == nil && cb.Query == nil:
+		return ingest.ErrUnread
+	case cb.Body == nil:
 		return n.verifyProof(cb.Query, "", "its body cannot be read")
 	}
 	body, err := parse(cb)
