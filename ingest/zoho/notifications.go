@@ -66,34 +66,28 @@ func (n *Notifications) derived(cb ingest.Callback) []string {
 }
 
 // derivedFor is derived for a callback whose body is read. Callers must not change the list.
-func (n *Notifications) derivedFor(body *notification, cb ingest.Callback) []string {
+func (n *Notifications) derivedFor(body *notification, cb ingest.Callback) (values []string) {
 	if len(n.TokenSecrets) == 0 {
 		return nil
 	}
-	if body.QueryParams == nil && len(cb.Query) == 0 && body.channel != "" {
-		return n.derivations.of(body.channel, n.TokenSecrets).all
-	}
-	channels := append(channelsOf(body), cb.Query.Get("channel"))
-	slices.Sort(channels)
-	var values []string
-	for _, channel := range slices.Compact(channels) {
-		if channel != "" {
-			values = append(values, n.derivations.of(channel, n.TokenSecrets).all...)
-		}
-	}
-	return values
-}
-
-// channelsOf returns the channels of a body: its own, and that of the notify URL whose query it echoes.
-func channelsOf(b *notification) []string {
-	channels := []string{b.channel} // what is not one has no secrets
-	for name, value := range jsontext.Members(b.QueryParams) {
+	channels := append(make([]string, 0, 4), body.channel, cb.Query.Get("channel"))
+	for name, value := range jsontext.Members(body.QueryParams) { // of the notify URL, which Zoho echoes
 		if string(name) == "channel" {
 			named, _ := digits(value, "channel")
 			channels = append(channels, named)
 		}
 	}
-	return channels
+	slices.Sort(channels)
+	for _, channel := range slices.Compact(channels) {
+		switch {
+		case channel == "": // what is not one has no secrets
+		case values == nil: // nearly always there is one channel
+			values = n.derivations.of(channel, n.TokenSecrets).all
+		default:
+			values = append(values, n.derivations.of(channel, n.TokenSecrets).all...)
+		}
+	}
+	return values
 }
 
 // Verify implements ingest.Source: the body's token proves the callback. Where Zoho sent none, the proof of the notify URL
@@ -161,14 +155,20 @@ func (n *Notifications) verifyProof(query url.Values, channel, why string) error
 	if channel != "" && channel != named {
 		return fmt.Errorf("%w: %s, and its URL is that of another channel", ingest.ErrForged, why)
 	}
-	proofs := make([]string, len(n.TokenSecrets))
-	for i, secret := range n.TokenSecrets {
-		proofs[i] = channelProof(secret, named)
-	}
-	if !ingest.MatchesAny(query.Get("proof"), proofs) {
+	if !n.proves(query.Get("proof"), named) {
 		return fmt.Errorf("%w: %s, and its URL brings a wrong proof", ingest.ErrForged, why)
 	}
 	return nil
+}
+
+// proves reports whether proof is that of the channel under one of the secrets.
+func (n *Notifications) proves(proof, channel string) bool {
+	if known := n.derivations.known(channel); known != nil {
+		return ingest.MatchesAny(proof, known.proofs)
+	}
+	return slices.ContainsFunc(n.TokenSecrets, func(secret string) bool {
+		return ingest.MatchesAny(proof, []string{channelProof(secret, channel)})
+	})
 }
 
 // Decode implements ingest.Source.
