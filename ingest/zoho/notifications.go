@@ -171,6 +171,9 @@ func (n *Notifications) proves(proof, channel string) bool {
 	})
 }
 
+// dividedMembers are the members of a body that have a part for each record. Nobody changes them.
+var dividedMembers = []string{"ids", "affected_fields", "affected_values"}
+
 // Decode implements ingest.Source.
 func (n *Notifications) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	body, err := parse(cb)
@@ -207,7 +210,7 @@ func (n *Notifications) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	change.Fields = affectedFields(body.AffectedFields)
 	change.Values = affectedValues(body.AffectedValues)
 	change.Secrets = n.derivedFor(body, cb)
-	change.Divided = []string{"ids", "affected_fields", "affected_values"}
+	change.Divided = dividedMembers
 	return []ingest.Change{change}, nil
 }
 
