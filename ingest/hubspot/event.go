@@ -3,6 +3,7 @@ package hubspot
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,15 +33,17 @@ func (m members) of(name string) rawJSON {
 	return nil
 }
 
-// readMembers reads an event.
-func readMembers(raw rawJSON) (members, error) {
+// fewMembers is how many members nearly every event has at most.
+const fewMembers = 20
+
+// readMembers appends the members of an event.
+func readMembers(all members, raw rawJSON) (members, error) {
 	if err := jsontext.Check(raw); err != nil {
 		return nil, fmt.Errorf("%w: the event is %w", ingest.ErrMalformed, err)
 	}
 	if len(raw) == 0 || raw[0] != '{' {
 		return nil, fmt.Errorf("%w: the event is not an object", ingest.ErrMalformed)
 	}
-	all := make(members, 0, 16)
 	for name, value := range jsontext.Members(raw) {
 		all = append(all, member{name, value})
 	}
@@ -102,7 +105,8 @@ var words = map[string]string{"creation": "create", "propertyChange": "edit", "d
 
 // decode converts an event of a callback. ErrIgnored: its portal is not one of those that are accepted.
 func decode(raw rawJSON, portals ingest.AccountIDs) (change ingest.Change, err error) {
-	m, err := readMembers(raw)
+	var room [fewMembers]member
+	m, err := readMembers(room[:0], raw)
 	if err != nil {
 		return change, err
 	}
@@ -170,7 +174,11 @@ func (m members) complete(change *ingest.Change, kind string) error {
 
 // valuesOf returns the values of a record's properties, but for sensitive ones, whose values HubSpot replaces. nil: there are none.
 func valuesOf(id string, properties members, sensitive bool) map[string]rawJSON {
-	values := rawJSON{'{'}
+	size := 2
+	for _, one := range properties {
+		size += len(one.name) + len(one.value) + 4
+	}
+	values := append(make(rawJSON, 0, size), '{')
 	for _, one := range properties {
 		if len(one.value) > 0 && !sensitive && string(one.value) != `"REDACTED"` {
 			values = append(jsontext.AppendName(values, string(one.name)), one.value...)
@@ -196,5 +204,5 @@ func (m members) mark(change *ingest.Change) string {
 	if message := m.id("messageId"); message != "" {
 		about = message
 	}
-	return strings.Join([]string{change.Channel, event, fmt.Sprint(at.UnixMilli()), record, about}, "/")
+	return strings.Join([]string{change.Channel, event, strconv.FormatInt(at.UnixMilli(), 10), record, about}, "/")
 }

@@ -12,7 +12,7 @@ import (
 
 // decodeJournal converts an event of the journal. ErrIgnored: its portal is not one of those that are accepted.
 func decodeJournal(raw rawJSON, portals ingest.AccountIDs) (change ingest.Change, err error) {
-	m, err := readMembers(raw)
+	m, err := readMembers(nil, raw)
 	if err != nil {
 		return change, err
 	}

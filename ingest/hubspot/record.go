@@ -19,11 +19,11 @@ type record struct {
 
 // readRecord reads a row of an object.
 func readRecord(of object, raw rawJSON) (record, error) {
-	m, err := readMembers(raw)
+	m, err := readMembers(nil, raw)
 	if err != nil {
 		return record{}, errors.New("a listed record is not an object")
 	}
-	properties, err := readMembers(m.of("properties"))
+	properties, err := readMembers(nil, m.of("properties"))
 	if err != nil {
 		return record{}, errors.New("a listed record has no properties")
 	}
