@@ -8,13 +8,14 @@ func Unescape(text string) string {
 	if !strings.ContainsAny(text, "%+") {
 		return text
 	}
-	plain := make([]byte, 0, len(text))
+	var plain strings.Builder
+	plain.Grow(len(text))
 	for at := 0; at < len(text); {
 		b, size := EscapedByte(text, at)
-		plain = append(plain, b)
+		plain.WriteByte(b)
 		at += size
 	}
-	return string(plain)
+	return plain.String()
 }
 
 // EscapedByte decodes the byte at an offset of a form's text, and returns how many bytes of the text encode it.

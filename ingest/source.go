@@ -27,6 +27,9 @@ var ErrUnasked = fmt.Errorf("%w: the proof cannot be judged now", ErrRetry)
 // ErrUnanswered is an ErrRetry of Accept: NATS has not answered, and may still hold what was sent of the callback.
 var ErrUnanswered = fmt.Errorf("%w: NATS has not answered", ErrRetry)
 
+// ErrUnread is an ErrForged of Verify before the body is read: neither the URL nor the headers authenticate the callback.
+var ErrUnread = fmt.Errorf("%w: its body is not read yet", ErrForged)
+
 // Source understands the callbacks of one kind that a CRM sends.
 type Source interface {
 	Label() string   // names the kind, and the family of its events' schema: <provider>-<word>

@@ -16,7 +16,7 @@ var (
 // TraceParent returns the first 55 characters of a request's W3C traceparent, the part that all versions share; empty unless there is
 // exactly one and it is valid.
 func TraceParent(header http.Header) string {
-	values := header.Values("traceparent")
+	values := header.Values("Traceparent")
 	if len(values) != 1 || len(values[0]) < traceLength {
 		return ""
 	}

@@ -25,9 +25,9 @@ func (c *Conn) openAnswers(most int) (*answers, error) {
 	return a, err
 }
 
-// reply is the subject of the answer to a message.
-func (a *answers) reply(number uint64) string {
-	return string(strconv.AppendUint(append(make([]byte, 0, len(a.inbox)+20), a.inbox...), number, 10))
+// replyTo returns the subject of the answer to a message with a number; inbox is the prefix of all.
+func replyTo(inbox string, number uint64) string {
+	return string(strconv.AppendUint(append(make([]byte, 0, 64), inbox...), number, 10))
 }
 
 // of returns the answer to a message, or an error if it has not come until a time.

@@ -98,7 +98,7 @@ func (r *run) publish(p passing) error {
 	if stream.MaxBytes > 0 && int64(p.msg.Size()+storedOverhead) > stream.MaxBytes {
 		return permanentError{fmt.Errorf("it is larger than stream %s can hold", stream.Name)}
 	}
-	p.msg.Reply = r.answers.reply(p.sequence)
+	p.msg.Reply = replyTo(r.answers.inbox, p.sequence)
 	return r.remote.nats.PublishMsg(p.msg)
 }
 

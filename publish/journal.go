@@ -19,14 +19,15 @@ const (
 
 // address addresses a message to a stream: directly, or by a journal, from which a Forwarder sends it there. In the journal its
 // subject has the journal's name as a prefix, so that the journal holds none of the stream's subjects.
-func address(msg *nats.Msg, stream, journal, id string) {
+func address(msg *message, stream, journal, id string) {
 	if journal == "" {
-		msg.Header[nats.ExpectedStreamHdr] = []string{stream}
+		msg.set(nats.ExpectedStreamHdr, stream)
 		return
 	}
 	msg.Subject = journal + "." + msg.Subject
-	msg.Header[nats.ExpectedStreamHdr] = []string{journal}
-	msg.Header[forStream], msg.Header[ownID] = []string{stream}, []string{id}
+	msg.set(nats.ExpectedStreamHdr, journal)
+	msg.set(forStream, stream)
+	msg.set(ownID, id)
 }
 
 // onward makes a journal's message the one that is sent to the remote stream, with its id as Nats-Msg-Id: sent twice within the duplicates

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/textproto"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/cloudevents/sdk-go/v2/binding/format"
@@ -39,17 +40,48 @@ const traceParent = "traceparent" // extension of the event, and header of its m
 
 // Message returns e as a NATS message for subject.
 func Message(subject string, e *cloudevent.Event, mode Mode) *nats.Msg {
-	msg := &nats.Msg{Subject: subject}
+	m := &message{}
+	m.write(subject, e, mode)
+	return &m.Msg
+}
+
+// message is a NATS message whose memory can be used again once it was sent: nats.go copies what it sends.
+type message struct {
+	nats.Msg
+	values []string // of headers
+	buffer []byte   // of the event, in the structured mode
+}
+
+// write makes an empty message that of an event.
+func (m *message) write(subject string, e *cloudevent.Event, mode Mode) {
+	m.Subject = subject
 	if mode == Binary {
-		msg.Header, msg.Data = e.Headers(), e.Data
+		m.Header, m.Data = e.Headers(), e.Data
 	} else {
-		msg.Header = nats.Header{cloudevent.ContentType: {cloudevent.MediaType}}
-		msg.Data = e.AppendJSON(make([]byte, 0, e.Size()))
+		m.buffer = e.AppendJSON(slices.Grow(m.buffer, e.Size()))
+		m.Data = m.buffer
+		m.set(cloudevent.ContentType, cloudevent.MediaType)
 	}
 	if trace := e.Extension(traceParent); trace != "" {
-		msg.Header[traceParent] = []string{trace}
+		m.set(traceParent, trace)
 	}
-	return msg
+}
+
+// set sets a header.
+func (m *message) set(name, value string) {
+	if m.Header == nil {
+		m.Header = nats.Header{}
+	}
+	m.values = append(m.values, value)
+	last := len(m.values)
+	m.Header[name] = m.values[last-1 : last : last]
+}
+
+// reset makes the message empty.
+func (m *message) reset() {
+	clear(m.Header)
+	clear(m.values) // the event is not kept
+	*m = message{Msg: nats.Msg{Header: m.Header}, values: m.values[:0], buffer: m.buffer[:0]}
 }
 
 // unescaped reads a percent-encoded header value; a value that holds any other percent sign is kept.

@@ -1,12 +1,16 @@
 package publish_test
 
 import (
+	"fmt"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/cloudevents/sdk-go/v2/binding/format"
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
 
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/schemas/cloudevent"
@@ -50,6 +54,53 @@ func TestTraceParentIsAHeader(t *testing.T) {
 		}
 		if back, err := stored.Event(); err != nil || back.Extensions()["traceparent"] != trace {
 			t.Errorf("%s: read back with %v: %v", mode, back.Extensions(), err)
+		}
+	}
+}
+
+// Calls one after the other and at once, whose messages use the same memory again, each store their own event, and no header of another.
+func TestMessagesAreTheirOwn(t *testing.T) {
+	for _, mode := range []publish.Mode{publish.Structured, publish.Binary} {
+		server, conn := publishtest.Open(t, nil)
+		publisher := publishtest.Publisher(conn)
+		publisher.Mode = mode
+		const callers, calls = 8, 20
+		var sent [callers * calls]publish.Event
+		var acks [callers * calls]publish.Ack
+		var all sync.WaitGroup
+		for caller := range callers {
+			all.Go(func() {
+				for i := caller * calls; i < (caller+1)*calls; i++ {
+					e := publish.Event{Event: publishtest.Event(fmt.Sprint("id-", i)), Repeatable: i%3 == 0}
+					e.Data = []byte(`"` + strings.Repeat(fmt.Sprint(i), (i*7)%50) + `"`)
+					if i%2 == 0 {
+						e.Extensions = append(e.Extensions, cloudevent.Extension{Name: "traceparent", Value: fmt.Sprint("trace-", i)})
+					}
+					got, err := publisher.Publish(t.Context(), e)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					sent[i], acks[i] = e, got[0]
+				}
+			})
+		}
+		all.Wait()
+		if t.Failed() {
+			return
+		}
+		for i, e := range sent {
+			want, got := publish.Message(acks[i].Subject, &e.Event, mode), stored(t, server, acks[i].Sequence)
+			want.Header[nats.ExpectedStreamHdr] = []string{"CRM"}
+			if e.Repeatable {
+				want.Header[nats.MsgIdHdr] = []string{e.ID}
+			}
+			for _, added := range []string{nats.JSStream, nats.JSSubject, nats.JSSequence, nats.JSTimeStamp} {
+				delete(got.Header, added)
+			}
+			if diff := cmp.Diff(want.Header, got.Header) + cmp.Diff(string(want.Data), string(got.Data)); diff != "" {
+				t.Fatalf("%s: event %d: %s", mode, i, diff)
+			}
 		}
 	}
 }

@@ -22,18 +22,19 @@ type pageFrom struct {
 // The bounds of a page. The server ends it with the message that reaches the second one.
 const (
 	pageMessages = 512
+	firstPage    = 64 // somebody waits for the first messages, or for a certain one
 	pageBytes    = 1 << 20
 )
 
-// page returns the next messages of a stream, oldest first, and whether there are more. It is a direct get of a batch, which needs no
+// page returns the next messages of a stream, oldest first, at most so many, and whether there are more. It is a direct get of a batch, which needs no
 // consumer: a request that the client library does not have. With a filter of subjects the server (2.15) would count, for each page,
 // what is behind it.
-func (c *Conn) page(ctx context.Context, stream string, from pageFrom) (page []*nats.Msg, more bool, err error) {
+func (c *Conn) page(ctx context.Context, stream string, from pageFrom, most int) (page []*nats.Msg, more bool, err error) {
 	request, err := json.Marshal(struct {
 		pageFrom
 		Batch    int `json:"batch"`
 		MaxBytes int `json:"max_bytes"`
-	}{from, pageMessages, pageBytes})
+	}{from, most, pageBytes})
 	if err != nil {
 		return nil, false, err
 	}

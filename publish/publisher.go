@@ -20,6 +20,9 @@ const doubt = 5 * time.Second
 // storedOverhead is an upper bound of what a stream stores of a message beside its subject, headers and data.
 const storedOverhead = 256
 
+// maxSpare is the size of the largest memory of an event that is used again, in bytes: a small event in flight may hold so much.
+const maxSpare = 8 << 10
+
 // Publisher publishes events to a stream, over a connection that it does not own. Set the fields once.
 type Publisher struct {
 	Conn    *Conn
@@ -40,7 +43,8 @@ type Publisher struct {
 
 	open     sync.Once
 	sender   *sender
-	unusable error // why there is no sender
+	unusable error     // why there is no sender
+	spare    sync.Pool // of *message
 
 	calls  sync.WaitGroup // Publish calls in progress
 	failed atomic.Int64   // when an event last could not be stored, in Unix nanoseconds; 0: one was stored since
@@ -77,7 +81,8 @@ func (p *Publisher) publish(ctx context.Context, events []Event) ([]Ack, error) 
 	for i, e := range events {
 		acks[i].Subject = p.Subject(e)
 	}
-	var messages []*nats.Msg
+	var messages []*message
+	defer func() { p.release(messages) }()
 	err := p.Upkeep.persist(ctx, func() (err error) {
 		if err := cmp.Or(p.Conn.Up(), p.Upkeep.known()); err != nil {
 			return err
@@ -99,7 +104,7 @@ func (p *Publisher) publish(ctx context.Context, events []Event) ([]Ack, error) 
 }
 
 // send sends the messages that have no ack yet, and enters their acks.
-func (p *Publisher) send(ctx context.Context, messages []*nats.Msg, acks []Ack, silent <-chan time.Time) error {
+func (p *Publisher) send(ctx context.Context, messages []*message, acks []Ack, silent <-chan time.Time) error {
 	failed, err := p.sender.send(ctx, messages, acks, silent)
 	if err == nil {
 		return nil
@@ -111,7 +116,7 @@ func (p *Publisher) send(ctx context.Context, messages []*nats.Msg, acks []Ack, 
 }
 
 // sendAgain is send of messages that may have been stored before: the repeat of a fresh id can only be our own first attempt.
-func (p *Publisher) sendAgain(ctx context.Context, events []Event, messages []*nats.Msg, acks []Ack) error {
+func (p *Publisher) sendAgain(ctx context.Context, events []Event, messages []*message, acks []Ack) error {
 	before := slices.Clone(acks)
 	err := p.send(ctx, messages, acks, nil)
 	for i := range acks {
@@ -134,20 +139,24 @@ func (p *Publisher) patience(ctx context.Context) (silent <-chan time.Time, stop
 }
 
 // messages returns the messages of events on the subjects of their acks, or an error if one of them is too large.
-func (p *Publisher) messages(events []Event, acks []Ack) ([]*nats.Msg, error) {
+func (p *Publisher) messages(events []Event, acks []Ack) ([]*message, error) {
 	limit := p.MaxBytes
 	if p.Upkeep != nil {
 		limit = p.Upkeep.stream(p.Stream).MaxBytes
 	}
-	all := make([]*nats.Msg, len(events))
+	all := make([]*message, len(events))
 	for i, e := range events {
 		subject := acks[i].Subject
-		msg := Message(subject, &e.Event, p.Mode)
+		msg, ok := p.spare.Get().(*message)
+		if !ok {
+			msg = &message{}
+		}
+		msg.write(subject, &e.Event, p.Mode)
 		if limit > 0 && int64(msg.Size()+storedOverhead) > limit {
 			return nil, p.explain(subject, ErrTooLarge)
 		}
 		if e.Repeatable || p.AllIDs {
-			msg.Header[p.headerOfID()] = []string{e.ID}
+			msg.set(p.headerOfID(), e.ID)
 		}
 		address(msg, p.Stream, p.Journal, e.ID)
 		if most := p.Conn.nats.MaxPayload(); most > 0 && int64(msg.Size()-len(msg.Subject)) > most {
@@ -156,6 +165,16 @@ func (p *Publisher) messages(events []Event, acks []Ack) ([]*nats.Msg, error) {
 		all[i] = msg
 	}
 	return all, nil
+}
+
+// release has further calls use the memory of messages that were sent.
+func (p *Publisher) release(messages []*message) {
+	for _, msg := range messages {
+		if cap(msg.buffer) <= maxSpare {
+			msg.reset()
+			p.spare.Put(msg)
+		}
+	}
 }
 
 // headerOfID returns the header for an id that may come again. Beyond the bound of the window it is one that the server ignores; Held

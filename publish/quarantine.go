@@ -23,19 +23,18 @@ type Quarantine struct {
 
 // Keep stores body, a callback without its secrets, under id. It returns nil only when the copy would survive a power cut.
 func (q *Quarantine) Keep(ctx context.Context, source, id string, body []byte) error {
-	msg := &nats.Msg{
-		Subject: q.Prefix + "-quarantine." + source, Data: body,
-		Header: nats.Header{cloudevent.ContentType: {cloudevent.DataMediaType}, idHeader: {id}},
-	}
+	msg := &message{Msg: nats.Msg{Subject: q.Prefix + "-quarantine." + source, Data: body}}
+	msg.set(cloudevent.ContentType, cloudevent.DataMediaType)
+	msg.set(idHeader, id)
 	if q.Journal == "" { // the event of a redriven callback has the same id, which the journal would take for a repeat
-		msg.Header[nats.MsgIdHdr] = []string{id}
+		msg.set(nats.MsgIdHdr, id)
 	}
 	address(msg, q.Stream, q.Journal, id)
 	err := q.Upkeep.persist(ctx, func() error {
 		if err := q.Conn.Up(); err != nil {
 			return err
 		}
-		_, err := q.Conn.js.PublishMsg(ctx, msg, jetstream.WithRetryAttempts(0))
+		_, err := q.Conn.js.PublishMsg(ctx, &msg.Msg, jetstream.WithRetryAttempts(0))
 		return err
 	})
 	if err != nil {

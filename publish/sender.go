@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -74,7 +73,7 @@ func openSender(conn *Conn, stream string, commit Commit, synced func(callers in
 // send sends the messages that have no ack yet. It returns when the stream has acknowledged all of them and they are committed, or
 // with the first error and the index of its message; errSilent when silent fires. It enters the acks that have arrived. Nothing is
 // sent after it has returned. Messages that all have an ack are only committed.
-func (s *sender) send(ctx context.Context, messages []*nats.Msg, acks []Ack, silent <-chan time.Time) (failed int, err error) {
+func (s *sender) send(ctx context.Context, messages []*message, acks []Ack, silent <-chan time.Time) (failed int, err error) {
 	c := &call{acks: acks, done: make(chan struct{})}
 	for _, ack := range acks {
 		if ack.Stream == "" {
@@ -103,7 +102,7 @@ func (s *sender) send(ctx context.Context, messages []*nats.Msg, acks []Ack, sil
 }
 
 // sendOne sends a message of a call, unless the call has failed.
-func (s *sender) sendOne(ctx context.Context, c *call, index int, msg *nats.Msg) error {
+func (s *sender) sendOne(ctx context.Context, c *call, index int, msg *message) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -111,8 +110,8 @@ func (s *sender) sendOne(ctx context.Context, c *call, index int, msg *nats.Msg)
 	if err != nil {
 		return err
 	}
-	msg.Reply = s.inbox + strconv.FormatUint(number, 10)
-	if err = s.conn.nats.PublishMsg(msg); err != nil {
+	msg.Reply = replyTo(s.inbox, number)
+	if err = s.conn.nats.PublishMsg(&msg.Msg); err != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.take(number)

@@ -45,7 +45,7 @@ func TestSendAgainWhatIsOnlyNotCommitted(t *testing.T) {
 		begun <- struct{}{}
 		return <-end
 	})
-	messages, acks := []*nats.Msg{{Subject: "crm.acme.Deals.edit"}}, make([]Ack, 1)
+	messages, acks := []*message{{Msg: nats.Msg{Subject: "crm.acme.Deals.edit"}}}, make([]Ack, 1)
 	silent := make(chan time.Time)
 	go func() {
 		<-begun

@@ -100,8 +100,8 @@ func (s *Shelf) since(ctx context.Context, start time.Time, f func(Kept) error) 
 	if !start.IsZero() && paged {
 		next = pageFrom{Time: &start}
 	}
-	for next.Time != nil || next.Sequence <= state.LastSeq {
-		page, more, err := s.page(ctx, conn, stream, next)
+	for most := firstPage; next.Time != nil || next.Sequence <= state.LastSeq; most = pageMessages {
+		page, more, err := s.page(ctx, conn, stream, next, most)
 		if err != nil {
 			return fmt.Errorf("read stream %s: %w", s.Stream, err)
 		}
@@ -121,10 +121,10 @@ func (s *Shelf) since(ctx context.Context, start time.Time, f func(Kept) error) 
 	return nil
 }
 
-// page returns the next messages of the stream, and whether there may be more. A stream without direct get has pages of one.
-func (s *Shelf) page(ctx context.Context, conn *Conn, stream jetstream.Stream, from pageFrom) (page []Kept, more bool, err error) {
+// page returns the next messages of the stream, at most so many, and whether there may be more. A stream without direct get has pages of one.
+func (s *Shelf) page(ctx context.Context, conn *Conn, stream jetstream.Stream, from pageFrom, most int) (page []Kept, more bool, err error) {
 	if stream.CachedInfo().Config.AllowDirect {
-		messages, more, err := conn.page(ctx, s.Stream, from)
+		messages, more, err := conn.page(ctx, s.Stream, from, most)
 		for _, msg := range messages {
 			kept, failed := keptOf(msg)
 			if failed != nil {

@@ -32,7 +32,7 @@ func (c *cleaner) text(s string) string {
 // secrets appends to found where s contains known secrets, in whatever spelling, and what looks like a credential. A short secret counts
 // only as a whole word, unless anywhere is set.
 func (c *cleaner) secrets(s string, anywhere bool, found []span) []span {
-	if decoder(escape).first(s) == len(s) { // most texts are a single layer, which need not be allocated
+	if firstEncoded(s, escape) == len(s) { // most texts are a single layer, which need not be allocated
 		return c.secretsIn(&layer{text: s}, anywhere, found)
 	}
 	for l := (&layer{text: s}); l != nil; l = l.below() {
@@ -42,23 +42,21 @@ func (c *cleaner) secrets(s string, anywhere bool, found []span) []span {
 }
 
 func (c *cleaner) secretsIn(l *layer, anywhere bool, found []span) []span {
-	for _, n := range c.shown.in(l.text, c.configured.in(l.text, nil)) {
+	for _, n := range needlesIn(l.text, c.shown, needlesIn(l.text, c.configured, nil)) {
 		found = n.spans(l, anywhere, found)
 	}
 	return c.looks.spans(l, found)
 }
 
 // clean returns what write writes: JSON without its secrets. Where that contains a secret that write has found elsewhere, it is written
-// once more; also where anything is masked, which may have been a part of such a secret. None of credentials and of what was found is a
-// secret if it is plain, such as the callback's account.
+// once more; also where anything is masked, which may have been a part of such a secret.
 func (c *cleaner) clean(credentials, plain []string, write func() (out []byte, found []string, err error)) ([]byte, error) {
 	out, found, err := write()
 	if err != nil {
 		return nil, err
 	}
-	isPlain := func(value string) bool { return slices.Contains(plain, value) }
-	if c.know(slices.DeleteFunc(append(found, credentials...), isPlain), nil); c.err != nil {
-		return nil, c.err
+	if err := c.learn(found, credentials, plain); err != nil {
+		return nil, err
 	}
 	if c.shown != nil && !c.unsearched && (bytes.Contains(out, []byte(mask)) || c.isShownIn(string(out))) {
 		out, _, err = write()
@@ -66,17 +64,23 @@ func (c *cleaner) clean(credentials, plain []string, write func() (out []byte, f
 	return out, err
 }
 
+// learn makes c mask credentials and what was found under secret names, except what is plain, such as the callback's account.
+func (c *cleaner) learn(found, credentials, plain []string) error {
+	c.know(slices.DeleteFunc(append(found, credentials...), func(value string) bool { return slices.Contains(plain, value) }), nil)
+	return c.err
+}
+
 // isShownIn reports whether a JSON text contains a secret that the callback has shown.
 func (c *cleaner) isShownIn(text string) bool {
 	whole := &layer{text: text}
 	if decoded := whole.peel(backslash); decoded != nil {
-		if len(c.shown.in(text, nil)) > 0 { // the secret itself may look like an escape
+		if len(needlesIn(text, c.shown, nil)) > 0 { // the secret itself may look like an escape
 			return true
 		}
 		whole = decoded
 	}
 	for l := whole; l != nil; l = l.below() {
-		if len(c.shown.in(l.text, nil)) > 0 {
+		if len(needlesIn(l.text, c.shown, nil)) > 0 {
 			return true
 		}
 	}
@@ -92,17 +96,19 @@ func (c *cleaner) know(shown, derived []string) {
 	}
 	slices.Sort(shown)
 	c.named = slices.Compact(shown)
-	tokens := make([]string, 0, len(c.named)+len(derived))
+	var tokens []string
+	shaped := 0
 	for _, value := range c.named {
-		if tokenShaped(value) {
-			tokens = append(tokens, value)
+		if !tokenShaped(value) {
+			continue
 		}
+		if shaped++; shaped > maxFound {
+			c.err = errors.New("too many different secrets in one callback")
+			break
+		}
+		tokens = append(tokens, value)
 	}
-	if len(tokens) > maxFound {
-		tokens, c.err = tokens[:maxFound], errors.New("too many different secrets in one callback")
-	}
-	tokens = slices.DeleteFunc(append(tokens, derived...), c.configured.has)
-	if len(tokens) > 0 {
+	if tokens = slices.DeleteFunc(append(tokens, derived...), c.configured.has); len(tokens) > 0 {
 		c.shown = newFinder(needles(tokens, false))
 	}
 }

@@ -3,7 +3,6 @@ package transform
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -13,9 +12,15 @@ import (
 
 type rawJSON = json.RawMessage
 
-// encode returns the data of an event, with native in it. Values are copied as text, so no digit of a number changes.
-func encode(c *ingest.Change, clean *cleaner, native []byte) ([]byte, error) {
-	out := make([]byte, 0, len(native)+sizeOf(c))
+// encode returns the data of an event, with its part of the native JSON in it.
+func encode(c *ingest.Change, clean *cleaner, native natives) ([]byte, error) {
+	out, err := appendChange(make([]byte, 0, sizeOf(c)+native.size(c.IDs)), c, clean)
+	return append(native.appendTo(out, c.IDs), '}'), err
+}
+
+// appendChange appends the data of an event up to native, which is its last member. Values are copied as text, so no digit of a number
+// changes.
+func appendChange(out []byte, c *ingest.Change, clean *cleaner) ([]byte, error) {
 	out = jsontext.AppendMember(append(out, '{'), "provider", c.Provider)
 	if c.Account != "" {
 		out = jsontext.AppendMember(out, "account", c.Account)
@@ -36,9 +41,10 @@ func encode(c *ingest.Change, clean *cleaner, native []byte) ([]byte, error) {
 	if c.ChangedBy != "" {
 		out = jsontext.AppendMember(out, "changedBy", clean.text(c.ChangedBy))
 	}
+	var room [8]string // for the ids of records
 	if c.Fields != nil {
 		out = append(out, `,"fields":{`...)
-		for _, id := range names(c.Fields) {
+		for _, id := range names(c.Fields, room[:0]) {
 			out = append(jsontext.AppendName(out, clean.text(id)), '[')
 			for _, field := range c.Fields[id] {
 				out = jsontext.AppendString(jsontext.AppendComma(out), clean.text(field))
@@ -55,7 +61,7 @@ func encode(c *ingest.Change, clean *cleaner, native []byte) ([]byte, error) {
 			continue
 		}
 		out = append(jsontext.AppendName(out, member.name), '{')
-		for _, id := range names(member.records) {
+		for _, id := range names(member.records, room[:0]) {
 			var err error
 			if out, err = clean.record(jsontext.AppendName(out, clean.text(id)), member.records[id]); err != nil {
 				return nil, fmt.Errorf("%s of a record: %w", member.name, err)
@@ -63,7 +69,7 @@ func encode(c *ingest.Change, clean *cleaner, native []byte) ([]byte, error) {
 		}
 		out = append(out, '}')
 	}
-	return append(append(append(out, `,"native":`...), native...), '}'), nil
+	return jsontext.AppendName(out, "native"), nil
 }
 
 // sizeOf estimates the bytes of an event's data without native.
@@ -80,14 +86,13 @@ func sizeOf(c *ingest.Change) int {
 	return size
 }
 
-// names returns the keys of a map in order.
-func names[V any](of map[string]V) []string {
-	if len(of) == 1 { // most have
-		for name := range of {
-			return []string{name}
-		}
+// names appends the keys of a map to room, and returns them in order.
+func names[V any](of map[string]V, room []string) []string {
+	for name := range of {
+		room = append(room, name)
 	}
-	return slices.Sorted(maps.Keys(of))
+	slices.Sort(room)
+	return room
 }
 
 // native is what the CRM sent. Its JSON is copied to strings once, for all that searches them.
@@ -97,19 +102,19 @@ func nativeOf(c *ingest.Change) native {
 	return native{c.NativeOperation, string(c.NativeBody), string(c.NativeQuery), string(c.NativeXML)}
 }
 
-// write returns what the CRM sent as JSON, without its secrets, and the values under secret names.
-func (n native) write(clean *cleaner) (out []byte, found []string, err error) {
-	out = make([]byte, 0, 64+len(n.operation)+len(n.body)+len(n.query)+len(n.xml))
+// size returns about as many bytes as appendTo appends.
+func (n native) size() int { return 64 + len(n.operation) + len(n.body) + len(n.query) + len(n.xml) }
+
+// appendTo appends what the CRM sent as JSON, without its secrets, and returns the values under secret names.
+func (n native) appendTo(out []byte, clean *cleaner) (_ []byte, found []string, err error) {
 	out = jsontext.AppendMember(append(out, '{'), "operation", n.operation)
 	for _, part := range [...]struct{ name, text string }{{"body", n.body}, {"query", n.query}, {"xml", n.xml}} {
 		if part.text == "" {
 			continue
 		}
-		var more []string
-		if out, more, err = clean.json(jsontext.AppendName(out, part.name), part.text); err != nil {
+		if out, found, err = clean.json(jsontext.AppendName(out, part.name), part.text, found); err != nil {
 			return nil, nil, fmt.Errorf("native %s: %w", part.name, err)
 		}
-		found = append(found, more...)
 	}
 	return append(out, '}'), found, nil
 }

@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,13 +27,13 @@ func split(c ingest.Change) []ingest.Change {
 	}
 	each := make([]ingest.Change, 0, len(c.IDs))
 	seen := make(map[string]bool, len(c.IDs))
-	for _, id := range c.IDs {
+	for i, id := range c.IDs {
 		if seen[id] {
 			continue
 		}
 		seen[id] = true
 		one := c
-		one.IDs, one.Fields, one.Values, one.Previous = []string{id}, nil, nil, nil
+		one.IDs, one.Fields, one.Values, one.Previous = c.IDs[i:i+1:i+1], nil, nil, nil
 		if c.GivenID != "" {
 			one.GivenID = c.GivenID + ":" + id
 		}
@@ -57,7 +58,7 @@ func fits(changes []ingest.Change, natives natives) error {
 	}
 	size := 0
 	for i := range changes {
-		size += copies*(natives.size(changes[i].IDs[0])+sizeOf(&changes[i])) + overhead
+		size += copies*(natives.size(changes[i].IDs)+sizeOf(&changes[i])) + overhead
 	}
 	if size > maxHeld {
 		return fmt.Errorf("one event for each of %d records would take more than %d MiB of memory", len(changes), maxHeld>>20)
@@ -65,23 +66,31 @@ func fits(changes []ingest.Change, natives natives) error {
 	return nil
 }
 
-// natives is native JSON in pieces, of which that of each record is put together: pieces that all share, and the record's own. The JSON
-// is scanned once, however many records there are.
+// natives is native JSON in pieces, of which that of each record is put together: pieces that all share, and entries of the record's
+// own between them. The JSON is scanned once, however many records there are.
 type natives struct {
-	whole  []byte
-	shared [][]byte   // in their order, around the parts
-	parts  []recordOf // one fewer than shared
-	common int        // bytes that all share
+	whole   []byte
+	shared  [][]byte       // in their order; a list of entries stands behind each but the last
+	records map[string]int // the place of a record in own, by its id
+	own     [][]entry      // of each record, in their order
+	common  int            // bytes that all share
 }
 
-// recordOf is the part of each record, by record id: entries of a list, each behind a comma.
-type recordOf map[string][]byte
+// entry is an entry of the list behind a shared piece.
+type entry struct {
+	behind int
+	text   []byte
+}
 
 // divide cuts native, an object of compact JSON, at the members of its body and query whose entries belong to one record each.
-func divide(native []byte, divided []string) natives {
+func divide(native []byte, divided, ids []string) natives {
 	n := natives{whole: native}
-	if len(divided) == 0 {
+	if len(divided) == 0 || len(ids) == 0 {
 		return n
+	}
+	n.records, n.own = make(map[string]int, len(ids)), make([][]entry, len(ids))
+	for i, id := range ids {
+		n.records[id] = i
 	}
 	start := 0
 	for name, part := range jsontext.Members(native) {
@@ -93,8 +102,8 @@ func divide(native []byte, divided []string) natives {
 				continue
 			}
 			at := offset(native, list)
+			n.addEntries(list)
 			n.shared = append(n.shared, native[start:at])
-			n.parts = append(n.parts, byRecord(list))
 			start = at + len(list)
 		}
 	}
@@ -108,34 +117,34 @@ func divide(native []byte, divided []string) natives {
 // offset returns where part, a slice of whole, begins in it.
 func offset(whole, part []byte) int { return cap(whole) - cap(part) }
 
-// byRecord groups the entries of a list by their records.
-func byRecord(list []byte) recordOf {
-	parts := recordOf{}
-	add := func(id string, entry ...[]byte) {
-		part := append(parts[id], ',')
-		for _, piece := range entry {
-			part = append(part, piece...)
-		}
-		parts[id] = part
-	}
-	for entry := range jsontext.Entries(list) {
-		if entry[0] != '{' {
-			add(idOf(entry), entry)
+// addEntries adds those of a list to their records.
+func (n *natives) addEntries(list []byte) {
+	for text := range jsontext.Entries(list) {
+		if text[0] != '{' {
+			n.add(idOf(text), text)
 			continue
 		}
-		if id := recordID(entry); id != "" {
-			add(id, entry)
+		if id := recordID(text); len(id) > 0 {
+			n.add(id, text)
 			continue
 		}
-		for id, its := range jsontext.Members(entry) {
-			add(string(id), jsontext.AppendName([]byte{'{'}, string(id)), its, []byte{'}'})
+		for id, its := range jsontext.Members(text) {
+			only := make([]byte, 0, len(id)+len(its)+len(`{"":}`))
+			only = append(jsontext.AppendName(append(only, '{'), string(id)), its...)
+			n.add(id, append(only, '}'))
 		}
 	}
-	return parts
+}
+
+// add adds an entry of the next list to those of its record; one of no record of the callback is left out.
+func (n *natives) add(id, text []byte) {
+	if i, ok := n.records[string(id)]; ok {
+		n.own[i] = append(n.own[i], entry{behind: len(n.shared), text: text})
+	}
 }
 
 // recordID returns the record_id of an entry; empty if it has none.
-func recordID(entry []byte) (id string) {
+func recordID(entry []byte) (id []byte) {
 	for name, value := range jsontext.Members(entry) {
 		if strings.EqualFold(string(name), "record_id") {
 			id = idOf(value)
@@ -145,40 +154,37 @@ func recordID(entry []byte) (id string) {
 }
 
 // idOf returns a string without the white space around it, or a number with every digit.
-func idOf(raw []byte) string {
-	if text, ok := jsontext.StringOf(raw); ok {
-		return strings.TrimSpace(text)
+func idOf(raw []byte) []byte {
+	if text, ok := jsontext.BytesOf(raw); ok {
+		return bytes.TrimSpace(text)
 	}
-	return string(raw)
+	return raw
 }
 
-// of returns the native JSON with the parts of one record; all of it unless ids is exactly one.
-func (n natives) of(ids []string) []byte {
-	if len(ids) != 1 || len(n.parts) == 0 {
-		return n.whole
+// appendTo appends the native JSON with the entries of one record; all of it unless ids is exactly one.
+func (n natives) appendTo(out []byte, ids []string) []byte {
+	if len(ids) != 1 || n.records == nil {
+		return append(out, n.whole...)
 	}
-	out := make([]byte, 0, n.size(ids[0]))
-	for i, text := range n.shared {
-		out = append(out, text...)
-		if i < len(n.parts) {
-			out = append(out, '[')
-			if own := n.parts[i][ids[0]]; own != nil {
-				out = append(out, own[1:]...)
-			}
-			out = append(out, ']')
+	own, last := n.own[n.records[ids[0]]], len(n.shared)-1
+	for i, text := range n.shared[:last] {
+		out = append(append(out, text...), '[')
+		for ; len(own) > 0 && own[0].behind == i; own = own[1:] {
+			out = append(jsontext.AppendComma(out), own[0].text...)
 		}
+		out = append(out, ']')
 	}
-	return out
+	return append(out, n.shared[last]...)
 }
 
-// size returns the bytes that of returns for a record.
-func (n natives) size(id string) int {
-	if len(n.parts) == 0 {
+// size returns the bytes that appendTo appends at most.
+func (n natives) size(ids []string) int {
+	if len(ids) != 1 || n.records == nil {
 		return len(n.whole)
 	}
-	size := n.common + 2*len(n.parts)
-	for _, parts := range n.parts {
-		size += len(parts[id])
+	size := n.common + 2*len(n.shared)
+	for _, of := range n.own[n.records[ids[0]]] {
+		size += len(of.text) + len(",")
 	}
 	return size
 }

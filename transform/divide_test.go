@@ -86,6 +86,30 @@ func TestRecordsShareTheCallback(t *testing.T) {
 	}
 }
 
+// The fields of thousands of records may stand in one object: what is made of them grows with their number, not with its square.
+func TestRecordsOfOneObject(t *testing.T) {
+	m := mapping(t)
+	m.PerRecord = true
+	c := change()
+	c.IDs, c.Fields, c.Values, c.Divided = nil, nil, nil, []string{"affected_fields"}
+	var fields []string
+	for i := range 5_000 {
+		c.IDs = append(c.IDs, fmt.Sprint(i))
+		fields = append(fields, fmt.Sprintf(`"%d":["Stage"]`, i))
+	}
+	c.NativeBody = json.RawMessage(`{"affected_fields":[{` + strings.Join(fields, ",") + `}]}`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	events, err := m.Events(c)
+	runtime.ReadMemStats(&after)
+	if err != nil || !strings.Contains(string(events[4_999].Data), `"body":{"affected_fields":[{"4999":["Stage"]}]}`) {
+		t.Fatalf("%.300s %v", events, err)
+	}
+	if made := after.TotalAlloc - before.TotalAlloc; made > 64<<20 {
+		t.Errorf("they took %d MiB", made>>20)
+	}
+}
+
 // What does not belong to a record is held once for each: too much of it is rejected before any event is made.
 func TestRecordsThatWouldTakeTooMuch(t *testing.T) {
 	m := mapping(t)

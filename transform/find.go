@@ -64,7 +64,7 @@ func headsOf(all []needle) *heads {
 	return h
 }
 
-func headOf(s string) (head uint64) {
+func headOf[T haystack](s T) (head uint64) {
 	for i := range headSize {
 		head = head<<8 | uint64(s[i])
 	}
@@ -73,30 +73,27 @@ func headOf(s string) (head uint64) {
 
 func hashOf(head uint64) uint64 { return head * 0x9e3779b97f4a7c15 >> (64 - 12) }
 
-// in appends to found the needles that s contains, each once.
-func (f *finder) in(s string, found []needle) []needle {
+// needlesIn appends to found the needles of f that s contains, each once.
+func needlesIn[T haystack](s T, f *finder, found []needle) []needle {
 	if f == nil {
 		return found
 	}
 	if f.heads == nil {
 		for _, n := range f.needles {
-			if strings.Contains(s, n.text) && !slices.Contains(found, n) {
+			if contains(s, n.text) && !slices.Contains(found, n) {
 				found = append(found, n)
 			}
 		}
 		return found
 	}
-	for end := headSize; end <= len(s); end++ {
-		if step := f.heads.skips.step(s[end-2], s[end-1]); step > 0 {
-			end += step - 1
-			continue
-		}
-		head := headOf(s[end-headSize:])
+	for end := next(s, headSize, f.heads.skips); end <= len(s); end = next(s, end+1, f.heads.skips) {
+		from := s[end-headSize:]
+		head := headOf(from)
 		if bit := hashOf(head); f.heads.bits[bit/64]>>(bit%64)&1 == 0 {
 			continue
 		}
 		for _, n := range f.headed(head) {
-			if strings.HasPrefix(s[end-headSize:], n.text) && !slices.Contains(found, n) {
+			if len(n.text) <= len(from) && string(from[:len(n.text)]) == n.text && !slices.Contains(found, n) {
 				found = append(found, n)
 			}
 		}

@@ -26,7 +26,7 @@ func ID(c ingest.Change) (string, error) {
 	text = appendPart(text, c.IDs...)
 	text = appendPart(text, c.Mark)
 	sum := sha256.Sum256(text)
-	return base64.RawURLEncoding.EncodeToString(sum[:]), nil
+	return string(base64.RawURLEncoding.AppendEncode(text[:0], sum[:])), nil
 }
 
 // appendPart appends each part behind its length, so that no two lists of parts are equal.

@@ -36,48 +36,53 @@ func (m *Mapping) events(change ingest.Change) ([]cloudevent.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	sent, clean := nativeOf(&change), m.Redact.cleaner(change.Source, change.Org)
-	if clean.unsearched = !sent.isEncoded(); clean.unsearched {
-		if events, err := m.made(change, sent, clean); err == nil && clean.areFree(change.Collection, events) {
+	sent := nativeOf(&change)
+	if !sent.isEncoded() {
+		clean := m.Redact.cleaner(change.Source, change.Org)
+		clean.unsearched = true
+		if events, err := m.whole(&change, sent, clean); err == nil && clean.areFree(change.Collection, events) {
 			return events, nil
 		}
-		clean = m.Redact.cleaner(change.Source, change.Org)
 	}
-	return m.made(change, sent, clean)
+	return m.made(&change, sent, m.Redact.cleaner(change.Source, change.Org))
 }
 
 // made returns the events of a change whose native part is sent, as clean leaves them.
-func (m *Mapping) made(change ingest.Change, sent native, clean *cleaner) ([]cloudevent.Event, error) {
-	native, err := clean.clean(change.Secrets, []string{change.Account, change.Channel}, func() ([]byte, []string, error) { return sent.write(clean) })
+func (m *Mapping) made(change *ingest.Change, sent native, clean *cleaner) ([]cloudevent.Event, error) {
+	native, err := clean.clean(change.Secrets, plain(change), func() ([]byte, []string, error) {
+		return sent.appendTo(make([]byte, 0, sent.size()), clean)
+	})
 	if err != nil {
 		return nil, err
 	}
-	if err := clean.routable(&change); err != nil {
+	if err := clean.routable(change); err != nil {
 		return nil, err
 	}
-	if !m.PerRecord {
-		one, err := m.event(&change, clean, native)
-		return []cloudevent.Event{one}, err
+	changes, parts := []ingest.Change{*change}, natives{whole: native}
+	if m.PerRecord {
+		changes, parts = split(*change), divide(native, change.Divided, change.IDs)
 	}
-	changes := split(change)
-	natives := divide(native, change.Divided)
-	if err := fits(changes, natives); err != nil {
+	if err := fits(changes, parts); err != nil {
 		return nil, err
 	}
 	events := make([]cloudevent.Event, len(changes))
 	for i := range changes {
-		if events[i], err = m.event(&changes[i], clean, natives.of(changes[i].IDs)); err != nil {
+		data, err := encode(&changes[i], clean, parts)
+		if err != nil {
+			return nil, err
+		}
+		if events[i], err = m.event(&changes[i], clean, data); err != nil {
 			return nil, err
 		}
 	}
 	return events, nil
 }
 
-func (m *Mapping) event(c *ingest.Change, clean *cleaner, native []byte) (cloudevent.Event, error) {
-	data, err := encode(c, clean, native)
-	if err != nil {
-		return cloudevent.Event{}, err
-	}
+// plain are values that are no secrets, wherever else they stand.
+func plain(change *ingest.Change) []string { return []string{change.Account, change.Channel} }
+
+// event returns the event of a change with data.
+func (m *Mapping) event(c *ingest.Change, clean *cleaner, data []byte) (cloudevent.Event, error) {
 	if err := m.Schemas.Check(c.Source, data); err != nil {
 		return cloudevent.Event{}, fmt.Errorf("the event's data violates its schema: %w", err)
 	}

@@ -1,13 +1,14 @@
 package transform
 
 import (
+	"hash/maphash"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // isCredentialName reports whether a name has a credential at any depth of any CRM's body, except in records. In a form the path stands
@@ -37,7 +38,9 @@ var secretNames = regexp.MustCompile(`(?i)` + credentialWords + `|^o?auth$|^(?:k
 var secretNameHints = words("token", "secret", "passw", "pwd", "passphrase", "auth", "credential", "proof", "signature", "key", "refresh", "sess", "pass", "ticket", "jwt", "sid")
 
 // isSecretName reports whether people give such a name to keys and passwords.
-func isSecretName(name string) bool { return secretNameHints.in(name) && secretNames.MatchString(name) }
+func isSecretName(name string) bool {
+	return hasWord(name, secretNameHints) && secretNames.MatchString(name)
+}
 
 // rules are the secrets of a source, compiled.
 type rules struct {
@@ -45,18 +48,26 @@ type rules struct {
 	names, records []namePath
 	text           *regexp.Regexp // names of one step, in a body that is text or XML; nil: no names
 	inText         *wordSet       // these names
+	deepest        int            // steps of the longest path by which a member is judged
+	known          *nameTable
 }
 
 // namePath is a path of names: a condition for each step from the root.
 type namePath []func(step string) bool
 
 func compile(secrets ingest.Secrets) *rules {
-	p := &rules{Secrets: secrets}
+	p := &rules{Secrets: secrets, known: &nameTable{seed: maphash.MakeSeed()}}
 	for _, name := range secrets.Names {
-		p.names = append(p.names, compilePattern(name))
+		p.names = append(p.names, p.known.compilePattern(name))
 	}
 	for _, record := range secrets.Records {
-		p.records = append(p.records, compilePattern(record))
+		p.records = append(p.records, p.known.compilePattern(record))
+	}
+	for _, path := range slices.Concat(p.names, p.records) {
+		p.deepest = max(p.deepest, len(path))
+	}
+	if p.Hides != nil {
+		p.deepest = jsontext.MaxDepth
 	}
 	if plain := slices.DeleteFunc(slices.Clone(secrets.Names), func(name string) bool { return !plainName.MatchString(name) }); len(plain) > 0 {
 		p.text, p.inText = compileText(plain), words(plain...)
@@ -78,7 +89,7 @@ func compileText(names []string) *regexp.Regexp {
 
 // named appends to found where the text of a body has values of secret names.
 func (p *rules) named(text string, found []span) []span {
-	if p.text == nil || !p.inText.in(text) {
+	if p.text == nil || !hasWord(text, p.inText) {
 		return found
 	}
 	for _, at := range p.text.FindAllStringSubmatchIndex(text, -1) {
@@ -101,18 +112,18 @@ func valuesAt(text string, spans []span) []string {
 	return values
 }
 
-func compilePattern(text string) namePath {
+func (t *nameTable) compilePattern(text string) namePath {
 	var p namePath
 	for step := range strings.SplitSeq(text, ".") {
-		p = append(p, compileStep(step))
+		p = append(p, t.compileStep(step))
 	}
 	return p
 }
 
 // compileStep returns path.Match for a glob, and a comparison for a plain name. No step has a slash.
-func compileStep(glob string) func(string) bool {
+func (t *nameTable) compileStep(glob string) func(string) bool {
 	if glob == "<secret>" {
-		return isSecretName
+		return t.isSecret
 	}
 	if !strings.ContainsAny(glob, `*?[\`) {
 		return func(step string) bool { return step == glob }
@@ -121,24 +132,6 @@ func compileStep(glob string) func(string) bool {
 		ok, err := path.Match(glob, step)
 		return ok && err == nil
 	}
-}
-
-// step returns the name of a member as patterns match it.
-func step(name string) string {
-	if isPlain(name) {
-		return name
-	}
-	return strings.ReplaceAll(strings.ToLower(name), "/", "_")
-}
-
-// isPlain reports whether name is its own step, without decoding it; most are.
-func isPlain(name string) bool {
-	for i := range len(name) {
-		if b := name[i]; b == '/' || b >= 'A' && b <= 'Z' || b >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
 }
 
 func matchesAny(patterns []namePath, steps []string) bool {

@@ -48,7 +48,7 @@ func (l *layer) below() *layer {
 
 // peel decodes what decode decodes; nil if that is nothing.
 func (l *layer) peel(decode decoder) *layer {
-	first := decode.first(l.text)
+	first := firstEncoded(l.text, decode)
 	if first == len(l.text) {
 		return nil
 	}
@@ -56,17 +56,20 @@ func (l *layer) peel(decode decoder) *layer {
 	return &layer{text: text, outer: l, decode: decode}
 }
 
-// first returns the offset of the first encoded character, or the length of the text.
-func (decode decoder) first(text string) int {
-	first := len(text) // which it is in most
-	for _, b := range [...]byte{'%', '&', '\\'} {
-		if i := strings.IndexByte(text[:first], b); i >= 0 {
+// longestEncoding is the size of the longest encoding of a character, that of an entity.
+const longestEncoding = longestEntity
+
+// firstEncoded returns the offset of the first character of s that decode decodes, or the length of s.
+func firstEncoded[T haystack](s T, decode decoder) int {
+	first := len(s) // which it is in most
+	for _, b := range [...]string{"%", "&", "\\"} {
+		if i := index(s[:first], b); i >= 0 {
 			first = i
 		}
 	}
-	for ; first < len(text); first++ {
-		if begins[text[first]] {
-			if _, size := decode(nil, text[first:]); size > 0 {
+	for ; first < len(s); first++ {
+		if begins[s[first]] {
+			if _, size := decode(nil, string(s[first:min(len(s), first+longestEncoding)])); size > 0 {
 				break
 			}
 		}
@@ -76,13 +79,15 @@ func (decode decoder) first(text string) int {
 
 // all decodes a text from the first encoded character on. It adds the offset of each byte, and of the end, to at, unless that is nil.
 func (decode decoder) all(text string, first int, at []int32) (string, []int32) {
-	plain := make([]byte, 0, len(text))
+	var plain strings.Builder
+	plain.Grow(len(text))
+	var decoded []byte
 	for from := 0; from < len(text); {
 		next := max(from, first)
 		for next < len(text) && !begins[text[next]] {
 			next++
 		}
-		plain = append(plain, text[from:next]...)
+		plain.WriteString(text[from:next])
 		if at != nil {
 			for i := from; i < next; i++ {
 				at = append(at, int32(i))
@@ -91,20 +96,20 @@ func (decode decoder) all(text string, first int, at []int32) (string, []int32) 
 		if from = next; from == len(text) {
 			break
 		}
-		before := len(plain)
 		var size int
-		if plain, size = decode(plain, text[from:]); size == 0 {
-			plain, size = append(plain, text[from]), 1
+		if decoded, size = decode(decoded[:0], text[from:]); size == 0 {
+			decoded, size = append(decoded, text[from]), 1
 		}
+		plain.Write(decoded)
 		if at != nil {
-			at = append(at, slices.Repeat([]int32{int32(from)}, len(plain)-before)...)
+			at = append(at, slices.Repeat([]int32{int32(from)}, len(decoded))...)
 		}
 		from += size
 	}
 	if at != nil {
 		at = append(at, int32(len(text)))
 	}
-	return string(plain), at
+	return plain.String(), at
 }
 
 // cut replaces each span of s by a mask, and overlapping ones by one.

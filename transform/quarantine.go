@@ -67,7 +67,7 @@ func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]by
 			q.Query.Add(clean.text(name), clean.text(value))
 		}
 	}
-	body, _, err := clean.json(nil, string(cb.Body))
+	body, _, err := clean.json(nil, string(cb.Body), nil)
 	switch {
 	case err == nil:
 	case isForm(cb):
@@ -87,7 +87,7 @@ func (r *Redactor) Quarantine(id string, cb ingest.Callback, reason error) ([]by
 // are removed where they are, but not searched elsewhere.
 func (r *Redactor) quarantining(cb ingest.Callback) *cleaner {
 	c, text := r.cleaner(cb.Source, cb.Org), string(cb.Body)
-	_, shown, _ := c.json(nil, text)
+	_, shown, _ := c.json(nil, text, nil)
 	shown = append(shown, valuesAt(text, c.rules.named(text, nil))...)
 	if looksLikeForm(cb.Body) {
 		shown = append(shown, shownBy(text, c.hides)...)

@@ -22,7 +22,7 @@ const secretWord = `(?:` + credentialWords + `|\bo?auth\b|sid\b)`
 func (c *cleaner) maskText(text string) string {
 	var spans []span
 	for _, pattern := range unparsed {
-		if !secretNameHints.in(text) {
+		if !hasWord(text, secretNameHints) {
 			break
 		}
 		for _, at := range pattern.FindAllStringSubmatchIndex(text, -1) {

@@ -13,19 +13,21 @@ type walk struct {
 
 	cleaner *cleaner
 	out     []byte
-	steps   []string // names from the root to here, as patterns see them
+	steps   []string // names from the root to here, as patterns see them, as far down as any is judged by them
 	found   []string
 	secret  bool // below a secret name: nothing is written
 	record  bool // in a record of the CRM
 }
 
+// usualSteps is a depth that few callbacks exceed.
+const usualSteps = 8
+
 const byteOrderMark = "\ufeff"
 
 // json appends a JSON text to out: compact, without the members that hold secrets, with known secrets masked. Every number keeps its
-// digits and every other member its place. It returns the values under secret names too, also those before an error.
-func (c *cleaner) json(out []byte, text string) (cleaned []byte, found []string, err error) {
-	var steps [8]string
-	w := walk{Scanner: scanner(text), cleaner: c, out: out, steps: steps[:0]}
+// digits and every other member its place. It appends the values under secret names to found, also those before an error.
+func (c *cleaner) json(out []byte, text string, found []string) ([]byte, []string, error) {
+	w := walk{Scanner: scanner(text), cleaner: c, out: out, found: found, steps: make([]string, 0, min(c.rules.deepest, usualSteps))}
 	w.value()
 	return w.out, w.found, w.End()
 }
@@ -33,7 +35,7 @@ func (c *cleaner) json(out []byte, text string) (cleaned []byte, found []string,
 // record appends raw, the values of a record, to out. No name in it is a secret's, except what the source hides where records stand in a
 // body.
 func (c *cleaner) record(out, raw []byte) ([]byte, error) {
-	w := walk{Scanner: scanner(string(raw)), cleaner: c, out: out, steps: slices.Clone(c.rules.ValuesAt)}
+	w := walk{Scanner: scanner(string(raw)), cleaner: c, out: out, steps: slices.Clip(c.rules.ValuesAt)}
 	w.record = len(w.steps) == 0 || matchesAny(c.rules.records, w.steps)
 	w.value()
 	return w.out, w.End()
@@ -64,10 +66,10 @@ func (w *walk) object() {
 		if w.Err() != nil {
 			return
 		}
-		outer, record, start := w.secret, w.record, len(w.out)
-		w.steps = append(w.steps, step(name))
-		w.record = record || matchesAny(w.cleaner.rules.records, w.steps)
-		w.secret = outer || !w.record && w.cleaner.secretName(name, w.steps, w.Kind() == jsontext.Object)
+		secret, record, steps, start := w.secret, w.record, w.steps, len(w.out)
+		if !secret && !record { // else no name below is judged
+			w.judge(name)
+		}
 		if !w.secret {
 			w.out = jsontext.AppendComma(w.out)
 			w.text(raw, name, w.Depth == 1)
@@ -77,9 +79,21 @@ func (w *walk) object() {
 		if w.secret {
 			w.out = w.out[:start]
 		}
-		w.secret, w.record, w.steps = outer, record, w.steps[:len(w.steps)-1]
+		w.secret, w.record, w.steps = secret, record, steps
 	}
 	w.out = append(w.out, '}')
+}
+
+// judge steps to the value of a name, which may be a record, or secret.
+func (w *walk) judge(name string) {
+	rules := w.cleaner.rules
+	if len(w.steps) >= rules.deepest { // no path leads further down
+		w.secret = isCredentialName(name)
+		return
+	}
+	w.steps = append(w.steps, rules.known.step(name))
+	w.record = matchesAny(rules.records, w.steps)
+	w.secret = !w.record && w.cleaner.secretName(name, w.steps, w.Kind() == jsontext.Object)
 }
 
 func (w *walk) list() {

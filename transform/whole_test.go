@@ -19,7 +19,7 @@ func FuzzWhole(f *testing.F) {
 		`{"a":"nothing","b":1.50,"c":null}`, `{"token":"shown-value-1","a":"see shown-value-1"}`, `{"a":"shown-value-1","token":"shown-value-1"}`, `{"token":"x"}`,
 		`{"a":"configured-value"}`, `{"configured-value":1}`, `{"a":"derived-value-1"}`, `{"a":"tok-en x"}`, `{"a":123456789012}`, `{"a":"\u0063onfigured-secret"}`, `{"a":"configured%2Dvalue"}`,
 		`{"a":"https://me:pass@host/x"}`, `{"a":"x?token=qqq"}`, `{"a":"1000.abcdefgh.abcdefgh"}`, `"api_code=planted-1&x"`, `{"api_code=planted-1":1}`, `{"api_code":"planted-12","b":"planted-12"}`,
-		`{"a":"Y29uZmlndXJlZC12YWx1ZQ=="}`, `{"a":"o\u017feid"}`, `{`, `{"a":"` + "\xff" + `"}`, `[{"token":["shown-value-1",{"a":"shown-value-2"}]},"shown-value-2"]`,
+		`{"a":"Y29uZmlndXJlZC12YWx1ZQ=="}`, `{"a":"o\u017feid"}`, `{"auth[domain]":"crm.example","auth":{"member_id":"1"},"author":"Zoe"}`, `{"auth":"?auth=0123456789abcdef"}`, `{"a":"authorization: 0123456789abcdef"}`, `{`, `{"a":"` + "\xff" + `"}`, `[{"token":["shown-value-1",{"a":"shown-value-2"}]},"shown-value-2"]`,
 	} {
 		f.Add([]byte(body), []byte(`{"Amount":1.10}`), "7", "Stage", "https://crm.example/Deals", "u", false)
 		f.Add([]byte(`{"a":1}`), []byte(body), "7", "Stage", "https://crm.example/Deals", "u", true)
@@ -44,7 +44,7 @@ func FuzzWhole(f *testing.F) {
 			NativeOperation: "update", NativeBody: body, Mark: "m", Secrets: []string{"derived-value-1"}, Divided: []string{"ids"},
 		}
 		got, err := m.events(c)
-		want, wantErr := m.made(c, nativeOf(&c), redact.cleaner(c.Source, c.Org))
+		want, wantErr := m.made(&c, nativeOf(&c), redact.cleaner(c.Source, c.Org))
 		if (err == nil) != (wantErr == nil) || err != nil && err.Error() != wantErr.Error() {
 			t.Fatalf("%v in place of %v", err, wantErr)
 		}

@@ -13,20 +13,35 @@ func FuzzFind(f *testing.F) {
 	f.Add("aaaaaaaaaaaaaa", "aaaaaa")
 	f.Add("to\u212aen", "abcdef")
 	f.Add("1000.pass%41", "configured-secret")
+	f.Add("https://me:pass@host/x and https://x/y", "configured-secret")
+	f.Add("0123456789abcdef0123456789abcdef-012345 0123456789abcdef0123456789abcdef-0123456789", "0123456789abcdef0123456789abcdef-0123456789")
+	f.Add("50 % of R&D &lt; 100 \\ 1&#0000000000000000000000000000000000038;", "configured-secret")
 	words := words("auth", "token", "secret", "1000.", "/rest/", "key")
 	f.Fuzz(func(t *testing.T, text, secret string) {
 		want := strings.Contains(text, "\u212a") || strings.Contains(text, "\u017f")
 		for at := range len(text) {
 			want = want || slices.ContainsFunc(words.words, func(word string) bool { return startsWith(text[at:], word) })
 		}
-		if words.in(text) != want {
+		if hasWord(text, words) != want {
 			t.Errorf("words in %q: %v", text, !want)
 		}
 		find := newFinder(needles([]string{secret, "configured-secret", "planted-1", "planted-2"}, true))
-		found := find.in(text, nil)
+		found := needlesIn(text, find, nil)
 		for _, n := range find.needles {
 			if slices.Contains(found, n) != strings.Contains(text, n.text) {
 				t.Errorf("%q in %q: %v", n.text, text, slices.Contains(found, n))
+			}
+		}
+		data := []byte(text)
+		if index(data, secret) != strings.Index(text, secret) {
+			t.Errorf("%q in the bytes of %q: %d", secret, text, index(data, secret))
+		}
+		if hasWord(data, words) != want || !slices.Equal(needlesIn(data, find, nil), found) || hasUser(data) != hasUser(text) || firstEncoded(data, escape) != firstEncoded(text, escape) {
+			t.Errorf("in the bytes of %q something else is found", text)
+		}
+		if first := firstEncoded(text, escape); first < len(text) {
+			if _, size := escape(nil, text[first:]); size == 0 {
+				t.Errorf("%q is not encoded at %d", text, first)
 			}
 		}
 	})
@@ -54,6 +69,23 @@ func FuzzOrigin(f *testing.F) {
 			if strings.Contains(l.text[start:start+size], "plain") && !strings.Contains(part.text, "plain") {
 				t.Fatalf("%q comes from %q", l.text[start:start+size], text[at.start:at.end])
 			}
+		}
+	})
+}
+
+// A user in a URL is seen wherever one stands between its scheme and its path.
+func FuzzHasUser(f *testing.F) {
+	for _, s := range []string{"https://me:pass@host/x", "https://host/@x", "//me@x", "a:///x@y", "x////://me@h", "https://a https://b@c", ":// @", "https://\u00e4@x", "https://"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		want := false
+		for _, rest := range strings.Split(text, "://")[1:] {
+			end := strings.IndexAny(rest, "@/?#\"'<>,; \t\r\n\f")
+			want = want || end > 0 && rest[end] == '@'
+		}
+		if hasUser(text) != want {
+			t.Errorf("a user in %q: %v", text, !want)
 		}
 	})
 }

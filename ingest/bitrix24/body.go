@@ -54,7 +54,7 @@ func read(cb ingest.Callback) (parsed, error) {
 			return parseJSON(strings.TrimSpace(text), err)
 		}
 	}
-	params, err := body.ParseFormWith(string(raw), charset, func(name string) bool { return isProof(brackets(name)) })
+	params, err := body.ParseFormWith(string(raw), charset, func(name string) bool { return isProof(brackets(nil, name)) })
 	return parseForm(params), err
 }
 
@@ -83,9 +83,11 @@ func parseForm(params body.Params) parsed {
 	for _, param := range params {
 		size += len(param.Value) + 2
 	}
-	values := make([]byte, 0, size)
+	values, steps := make([]byte, 0, size), make([]string, 0, 3*len(params))
 	for _, param := range params {
-		names := brackets(param.Name)
+		outer := len(steps)
+		steps = brackets(steps, param.Name)
+		names := steps[outer:len(steps):len(steps)]
 		if match(names, "document_id", "") { // PHP numbers them
 			names[1] = strconv.Itoa(unindexed)
 			unindexed++
@@ -97,16 +99,16 @@ func parseForm(params body.Params) parsed {
 	return b
 }
 
-// brackets splits data[FIELDS][ID] as PHP does. A name that PHP would not split is returned whole.
-func brackets(name string) []string {
+// brackets appends the steps of data[FIELDS][ID], split as PHP does. A name that PHP would not split is appended whole.
+func brackets(to []string, name string) []string {
 	first, rest, ok := strings.Cut(name, "[")
 	if !ok || first == "" || !strings.HasSuffix(rest, "]") {
-		return []string{name}
+		return append(to, name)
 	}
-	steps := append(make([]string, 0, 3), first)
+	steps := append(to, first)
 	for step := range strings.SplitSeq(strings.TrimSuffix(rest, "]"), "][") {
 		if strings.ContainsAny(step, "[]") {
-			return []string{name}
+			return append(to, name)
 		}
 		steps = append(steps, step)
 	}
@@ -121,11 +123,11 @@ func (b *parsed) descend(names []string, raw json.RawMessage) (all bool) {
 	}
 	all = true
 	for name, value := range jsontext.Members(raw) {
-		all = b.descend(append(slices.Clone(names), string(name)), value) && all
+		all = b.descend(append(slices.Clip(names), string(name)), value) && all
 	}
 	i := 0
 	for value := range jsontext.Entries(raw) {
-		all = b.descend(append(slices.Clone(names), strconv.Itoa(i)), value) && all
+		all = b.descend(append(slices.Clip(names), strconv.Itoa(i)), value) && all
 		i++
 	}
 	return all

@@ -59,6 +59,9 @@ func (e *Events) Secrets() ingest.Secrets { return secrets(e.Tokens.Values()) }
 // Verify implements ingest.Source: auth[application_token] proves the callback, if it is one of that member_id. Its errors name
 // the member_id that a forgery claims, for the operator who may have to configure it.
 func (e *Events) Verify(ctx context.Context, cb ingest.Callback) error {
+	if cb.Body == nil {
+		return ingest.ErrUnread
+	}
 	body, broken := parse(cb)
 	member, err := memberOf(body)
 	if err != nil || member == "" {

@@ -28,7 +28,7 @@ var (
 )
 
 // looks is that of the code in the URL of an inbound webhook, /rest/1/…/.
-var looks = []ingest.Look{{Pattern: regexp.MustCompile(`(?i)(/rest/[0-9]{1,10}/)([a-z0-9]{10,64})(?:$|[^a-z0-9.])`), Words: []string{"/rest/"}, Shaped: true}}
+var looks = []ingest.Look{{Pattern: regexp.MustCompile(`(?i)(/rest/[0-9]{1,10}/)([a-z0-9]{10,64})(?:$|[^a-z0-9.])`), Words: strings.Fields("/rest/0 /rest/1 /rest/2 /rest/3 /rest/4 /rest/5 /rest/6 /rest/7 /rest/8 /rest/9"), Shaped: true}}
 
 // secrets returns where the callbacks of Bitrix24 carry credentials.
 func secrets(configured []string) ingest.Secrets {

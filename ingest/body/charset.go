@@ -89,6 +89,15 @@ func Text(body []byte, charset encoding.Encoding) (string, error) {
 	return text, fmt.Errorf("%w: the text is not UTF-8", ingest.ErrMalformed)
 }
 
+// UTF8 returns what Text does where no header names a charset; it is the body itself if that is UTF-8.
+func UTF8(body []byte) ([]byte, error) {
+	if isText(body) {
+		return body, nil
+	}
+	text, err := Text(body, nil)
+	return []byte(text), err
+}
+
 // isText reports whether Text returns a body as it is, whatever its header says.
 func isText(body []byte) bool {
 	return marked(body) == nil && declared(body) == nil && utf8.Valid(body)

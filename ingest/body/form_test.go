@@ -88,6 +88,14 @@ func TestText(t *testing.T) {
 	}
 }
 
+// A body that is UTF-8 is not copied.
+func TestUTF8(t *testing.T) {
+	raw := []byte(`{"a":"ü"}`)
+	if got, err := body.UTF8(raw); err != nil || string(got) != `{"a":"ü"}` || &got[0] != &raw[0] {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 // Whatever the charset and the bytes, text is UTF-8.
 func FuzzText(f *testing.F) {
 	for _, contentType := range []string{"", "text/xml; charset=shift_jis", "a/b; charset=utf-16", "application/json, application/json", "x; charset=\"", "text/plain; charset=klingon"} {
@@ -98,6 +106,10 @@ func FuzzText(f *testing.F) {
 		_, _, charset, _ := body.Content(contentType)
 		if text, _ := body.Text(raw, charset); !utf8.ValidString(text) {
 			t.Errorf("%q", text)
+		}
+		text, err := body.Text(raw, nil)
+		if got, failed := body.UTF8(raw); string(got) != text || (failed == nil) != (err == nil) {
+			t.Errorf("UTF8 returns %q, %v, and Text %q, %v", got, failed, text, err)
 		}
 		for param := range body.Pairs(string(raw), charset) {
 			if !utf8.ValidString(param.Name) || !utf8.ValidString(param.Value) {

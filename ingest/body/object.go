@@ -13,14 +13,11 @@ import (
 // of its Content-Type counts only where the body is not UTF-8. With an error, which wraps ErrMalformed, it returns the text as far as it
 // could be read.
 func Object(cb ingest.Callback) (json.RawMessage, error) {
-	object := json.RawMessage(cb.Body)
-	if !isText(cb.Body) {
-		text, err := Text(cb.Body, nil)
-		if err != nil {
-			_, _, charset, _ := Content(cb.Header.Get("Content-Type"))
-			text, err = Text(cb.Body, charset)
-		}
-		if object = json.RawMessage(text); err != nil {
+	object, err := UTF8(cb.Body)
+	if err != nil {
+		_, _, charset, _ := Content(cb.Header.Get("Content-Type"))
+		text, err := Text(cb.Body, charset)
+		if object = []byte(text); err != nil {
 			return object, err
 		}
 	}

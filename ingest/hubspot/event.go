@@ -3,6 +3,7 @@ package hubspot
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,49 +14,32 @@ import (
 
 type rawJSON = json.RawMessage
 
-// members are those of an event, which may have any shape. It is a list, because reading a map of so few costs more.
-type members []member
+// members are those of an event.
+type members struct{ body.Members }
 
-type member struct{ name, value []byte }
+// fewMembers is how many members nearly every event has at most.
+const fewMembers = 20
 
-// of returns a member; nil where there is none or null. Of a repeated name the last counts.
-func (m members) of(name string) rawJSON {
-	for i := len(m) - 1; i >= 0; i-- {
-		if string(m[i].name) != name {
-			continue
-		}
-		if string(m[i].value) == "null" {
-			return nil
-		}
-		return m[i].value
-	}
-	return nil
-}
-
-// readMembers reads an event.
-func readMembers(raw rawJSON) (members, error) {
+// readMembers reads an event into room.
+func readMembers(room body.Members, raw rawJSON) (members, error) {
 	if err := jsontext.Check(raw); err != nil {
-		return nil, fmt.Errorf("%w: the event is %w", ingest.ErrMalformed, err)
+		return members{}, fmt.Errorf("%w: the event is %w", ingest.ErrMalformed, err)
 	}
 	if len(raw) == 0 || raw[0] != '{' {
-		return nil, fmt.Errorf("%w: the event is not an object", ingest.ErrMalformed)
+		return members{}, fmt.Errorf("%w: the event is not an object", ingest.ErrMalformed)
 	}
-	all := make(members, 0, 16)
-	for name, value := range jsontext.Members(raw) {
-		all = append(all, member{name, value})
-	}
-	return all, nil
+	return members{room.Append(raw)}, nil
 }
 
 // text returns a string; empty where there is none.
 func (m members) text(name string) string {
-	text, _ := jsontext.StringOf(m.of(name))
+	text, _ := jsontext.StringOf(m.Of(name))
 	return text
 }
 
 // id returns a whole number with every digit, or a string, as ids may be written; empty where there is neither.
 func (m members) id(name string) string {
-	raw := m.of(name)
+	raw := m.Of(name)
 	if text, ok := body.TextOrInteger(raw); ok && (raw[0] != '-') {
 		return text
 	}
@@ -78,7 +62,7 @@ func (m members) first(names ...string) string {
 
 // moment returns a time: milliseconds since 1970, or RFC 3339; zero where there is none.
 func (m members) moment(name string) time.Time {
-	raw := m.of(name)
+	raw := m.Of(name)
 	if body.IsInteger(raw) {
 		return body.SinceEpoch(string(raw), time.Millisecond)
 	}
@@ -102,7 +86,8 @@ var words = map[string]string{"creation": "create", "propertyChange": "edit", "d
 
 // decode converts an event of a callback. ErrIgnored: its portal is not one of those that are accepted.
 func decode(raw rawJSON, portals ingest.AccountIDs) (change ingest.Change, err error) {
-	m, err := readMembers(raw)
+	var room [fewMembers]body.Member
+	m, err := readMembers(room[:0], raw)
 	if err != nil {
 		return change, err
 	}
@@ -162,18 +147,22 @@ func (m members) complete(change *ingest.Change, kind string) error {
 	}
 	if name := m.text("propertyName"); name != "" {
 		change.Fields = map[string][]string{id: {name}}
-		change.Values = valuesOf(id, members{{[]byte(name), m.of("propertyValue")}}, string(m.of("isSensitive")) == "true")
+		change.Values = valuesOf(id, body.Members{{Name: []byte(name), Value: m.Of("propertyValue")}}, string(m.Of("isSensitive")) == "true")
 	}
 	change.Mark = m.mark(change)
 	return nil
 }
 
 // valuesOf returns the values of a record's properties, but for sensitive ones, whose values HubSpot replaces. nil: there are none.
-func valuesOf(id string, properties members, sensitive bool) map[string]rawJSON {
-	values := rawJSON{'{'}
+func valuesOf(id string, properties body.Members, sensitive bool) map[string]rawJSON {
+	size := 2
 	for _, one := range properties {
-		if len(one.value) > 0 && !sensitive && string(one.value) != `"REDACTED"` {
-			values = append(jsontext.AppendName(values, string(one.name)), one.value...)
+		size += len(one.Name) + len(one.Value) + 4
+	}
+	values := append(make(rawJSON, 0, size), '{')
+	for _, one := range properties {
+		if len(one.Value) > 0 && !sensitive && string(one.Value) != `"REDACTED"` {
+			values = append(jsontext.AppendName(values, string(one.Name)), one.Value...)
 		}
 	}
 	if len(values) == 1 {
@@ -196,5 +185,5 @@ func (m members) mark(change *ingest.Change) string {
 	if message := m.id("messageId"); message != "" {
 		about = message
 	}
-	return strings.Join([]string{change.Channel, event, fmt.Sprint(at.UnixMilli()), record, about}, "/")
+	return strings.Join([]string{change.Channel, event, strconv.FormatInt(at.UnixMilli(), 10), record, about}, "/")
 }

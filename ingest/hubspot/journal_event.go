@@ -7,12 +7,12 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
-	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
+	"github.com/crm-bridge/crm-bridge/ingest/body"
 )
 
 // decodeJournal converts an event of the journal. ErrIgnored: its portal is not one of those that are accepted.
 func decodeJournal(raw rawJSON, portals ingest.AccountIDs) (change ingest.Change, err error) {
-	m, err := readMembers(raw)
+	m, err := readMembers(nil, raw)
 	if err != nil {
 		return change, err
 	}
@@ -57,10 +57,10 @@ func decodeJournal(raw rawJSON, portals ingest.AccountIDs) (change ingest.Change
 
 // properties adds the properties of a record that have changed.
 func (m members) properties(change *ingest.Change, id string) {
-	var changed members
-	var names []string
-	for name, value := range jsontext.Members(m.of("propertyChanges")) {
-		changed, names = append(changed, member{name, value}), append(names, string(name))
+	changed := body.Members(nil).Append(m.Of("propertyChanges"))
+	names := make([]string, len(changed))
+	for i, one := range changed {
+		names[i] = string(one.Name)
 	}
 	if len(changed) > 0 {
 		change.Fields = map[string][]string{id: names}

@@ -166,7 +166,7 @@ func (r *records) known(ctx context.Context, name string, of object) ([]string, 
 
 // whole converts a row to a record.
 func (r record) whole() ingest.Record {
-	properties, _ := readMembers(r.properties) // they were read before
+	properties, _ := readMembers(nil, r.properties) // they were read before
 	by := properties.id("hs_updated_by_user_id")
 	if ingest.CheckRecordID(by) != nil {
 		by = ""

@@ -19,16 +19,16 @@ type record struct {
 
 // readRecord reads a row of an object.
 func readRecord(of object, raw rawJSON) (record, error) {
-	m, err := readMembers(raw)
+	m, err := readMembers(nil, raw)
 	if err != nil {
 		return record{}, errors.New("a listed record is not an object")
 	}
-	properties, err := readMembers(m.of("properties"))
+	properties, err := readMembers(nil, m.Of("properties"))
 	if err != nil {
 		return record{}, errors.New("a listed record has no properties")
 	}
 	r := record{
-		raw: raw, id: m.id("id"), properties: m.of("properties"),
+		raw: raw, id: m.id("id"), properties: m.Of("properties"),
 		created: m.moment("createdAt"), modified: properties.moment(of.watermark()), archived: m.moment("archivedAt"),
 	}
 	if r.modified.IsZero() {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/body"
@@ -46,6 +45,9 @@ func (w *Webhooks) Secrets() ingest.Secrets {
 
 // Verify implements ingest.Source: signature v3 over the method, the URL, the body and a timestamp of the last five minutes.
 func (w *Webhooks) Verify(_ context.Context, cb ingest.Callback) error {
+	if cb.Body == nil {
+		return ingest.ErrUnread
+	}
 	return verify(cb, urlsOf(cb, w.PublicURLs), w.ClientSecrets)
 }
 
@@ -92,7 +94,7 @@ func alone(raw rawJSON) []byte {
 func (w *Webhooks) AccountOf(cb ingest.Callback) string {
 	events, _ := split(cb.Body)
 	for _, raw := range events {
-		m, _ := readMembers(raw)
+		m, _ := readMembers(nil, raw)
 		return m.id("portalId")
 	}
 	return ""
@@ -100,18 +102,18 @@ func (w *Webhooks) AccountOf(cb ingest.Callback) string {
 
 // split returns the events of a body. Whether one that nests too deep is malformed is judged by itself.
 func split(raw []byte) (events []rawJSON, err error) {
-	text, err := body.Text(raw, nil)
+	text, err := body.UTF8(raw)
 	if err != nil {
 		return nil, err
 	}
 	if err := jsontext.Check(text); err != nil && !errors.Is(err, jsontext.ErrDepth) {
 		return nil, fmt.Errorf("%w: the body is %w", ingest.ErrMalformed, err)
 	}
-	switch trimmed := strings.TrimSpace(text); trimmed[0] {
+	switch trimmed := bytes.TrimSpace(text); trimmed[0] {
 	case '{':
-		return []rawJSON{rawJSON(trimmed)}, nil
+		return []rawJSON{trimmed}, nil
 	case '[':
-		for event := range jsontext.Entries([]byte(trimmed)) {
+		for event := range jsontext.Entries(trimmed) {
 			if events = append(events, event); len(events) > maxBatch {
 				return nil, fmt.Errorf("%w: the list has more than %d events", ingest.ErrMalformed, maxBatch)
 			}

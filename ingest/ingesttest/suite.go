@@ -3,6 +3,7 @@ package ingesttest
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 	"regexp"
 	"slices"
@@ -178,6 +179,11 @@ func (s Suite) sample(t *testing.T, m *transform.Mapping, source ingest.Source, 
 	}
 	if err := source.Verify(t.Context(), cb); err != nil {
 		t.Errorf("a sample of %s: %v", source.Label(), err)
+	}
+	unread := cb
+	unread.Body = nil
+	if err := source.Verify(t.Context(), unread); err != nil && !errors.Is(err, ingest.ErrForged) {
+		t.Errorf("a sample of %s, before its body is read: %v", source.Label(), err)
 	}
 	changes, err := source.Decode(cb)
 	if err != nil || len(changes) != 1 {

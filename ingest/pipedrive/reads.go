@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/body"
 	"github.com/crm-bridge/crm-bridge/ingest/rest"
 )
 
@@ -182,7 +183,7 @@ func (r *Records) readOne(ctx context.Context, module string, ids []string, foun
 		if err != nil {
 			return err
 		}
-		if members := membersOf(answer.Data); string(members["is_deleted"]) == "true" || module == "note" && string(members["active_flag"]) == "false" {
+		if members := body.Members(nil).Append(answer.Data); string(members.Of("is_deleted")) == "true" || module == "note" && string(members.Of("active_flag")) == "false" {
 			continue
 		}
 		found.Records[id] = row.record()

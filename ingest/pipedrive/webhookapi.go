@@ -124,7 +124,7 @@ func (c *Client) ownCompany(ctx context.Context, list []listedWebhook) (string, 
 		if err != nil && !refusedWith(err, http.StatusNotFound) && !refusedWith(err, http.StatusForbidden) {
 			return "", err
 		}
-		if company, _ = body.TextOrInteger(membersOf(answer.Data)["company_id"]); company == "" && len(c.Companies) == 1 {
+		if company, _ = body.TextOrInteger(body.Members(nil).Append(answer.Data).Of("company_id")); company == "" && len(c.Companies) == 1 {
 			company = c.Companies[0]
 		}
 	}

@@ -1,6 +1,7 @@
 package pipedrive
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -79,9 +80,11 @@ func (w *Webhooks) Verify(_ context.Context, cb ingest.Callback) error {
 	accepted, basic := w.accepted(), false
 	for _, value := range cb.Header.Values("Authorization") {
 		scheme, credentials, _ := strings.Cut(value, " ") // one space or more (RFC 9110, section 11.4)
-		request := http.Request{Header: http.Header{"Authorization": {scheme + " " + strings.TrimLeft(credentials, " ")}}}
-		user, password, ok := request.BasicAuth()
-		if basic = basic || ok; ok && ingest.MatchesAny(user+":"+password, accepted) {
+		pair, err := base64.StdEncoding.DecodeString(strings.TrimLeft(credentials, " "))
+		if !strings.EqualFold(scheme, "Basic") || err != nil || bytes.IndexByte(pair, ':') < 0 {
+			continue
+		}
+		if basic = true; ingest.MatchesAny(string(pair), accepted) {
 			return nil
 		}
 	}
@@ -94,7 +97,7 @@ func (w *Webhooks) Verify(_ context.Context, cb ingest.Callback) error {
 // message is a callback's body.
 type message struct {
 	raw           json.RawMessage
-	members, meta map[string]json.RawMessage
+	members, meta body.Members
 }
 
 func readMessage(cb ingest.Callback) (message, error) {
@@ -102,14 +105,14 @@ func readMessage(cb ingest.Callback) (message, error) {
 	if err != nil {
 		return message{}, err
 	}
-	m := message{raw: raw, members: membersOf(raw)}
-	m.meta = membersOf(m.members["meta"])
+	m := message{raw: raw, members: make(body.Members, 0, 4).Append(raw)}
+	m.meta = make(body.Members, 0, 20).Append(m.members.Of("meta"))
 	return m, nil
 }
 
 // company returns the id of the company; empty where there is none.
 func (m message) company() string {
-	id, _ := body.TextOrInteger(m.meta["company_id"])
+	id, _ := body.TextOrInteger(m.meta.Of("company_id"))
 	return id
 }
 
@@ -135,7 +138,7 @@ func (w *Webhooks) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 		return nil, err
 	}
 	change := ingest.Change{
-		Source: WebhooksLabel, Provider: Provider, ReceivedAt: cb.At, Origin: ingest.Live, OccurredAt: timestamp(meta["timestamp"]), NativeBody: message.raw,
+		Source: WebhooksLabel, Provider: Provider, ReceivedAt: cb.At, Origin: ingest.Live, OccurredAt: timestamp(meta.Of("timestamp")), NativeBody: message.raw,
 	}
 	if err := identify(&change, meta); err != nil {
 		return nil, err
@@ -144,7 +147,7 @@ func (w *Webhooks) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 		name string
 		into *map[string]json.RawMessage
 	}{{"data", &change.Values}, {"previous", &change.Previous}} {
-		switch value := whole[one.name]; {
+		switch value := whole.Of(one.name); {
 		case absent(value):
 		case value[0] != '{':
 			return nil, fmt.Errorf("%w: %s must be an object or null", ingest.ErrMalformed, one.name)
@@ -154,18 +157,18 @@ func (w *Webhooks) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	}
 	if change.Operation == "delete" { // previous is the last state
 		change.Values = nil
-	} else if names := changedFields(whole["previous"]); len(names) > 0 {
+	} else if names := changedFields(whole.Of("previous")); len(names) > 0 {
 		change.Fields = map[string][]string{change.IDs[0]: names}
 	}
 	return []ingest.Change{change}, nil
 }
 
 // checkVersion returns ErrMalformed unless the callback is of version 2.0.
-func checkVersion(whole, meta map[string]json.RawMessage) error {
-	switch version, _ := jsontext.StringOf(meta["version"]); {
-	case version == "2.0" || string(meta["version"]) == "2.0":
+func checkVersion(whole, meta body.Members) error {
+	switch version, _ := jsontext.StringOf(meta.Of("version")); {
+	case version == "2.0" || string(meta.Of("version")) == "2.0":
 		return nil
-	case !absent(whole["v"]) || !absent(meta["object"]):
+	case !absent(whole.Of("v")) || !absent(meta.Of("object")):
 		return fmt.Errorf("%w: this is a webhook of Pipedrive's old version 1.0; create it again with version 2.0", ingest.ErrMalformed)
 	}
 	return fmt.Errorf("%w: meta.version must be 2.0, the version of Pipedrive's webhooks that the bridge reads", ingest.ErrMalformed)
@@ -173,7 +176,7 @@ func checkVersion(whole, meta map[string]json.RawMessage) error {
 
 // identify fills in what meta says of a change: whose it is, of which record, and what happened. What is optional and of another shape
 // counts as absent.
-func identify(change *ingest.Change, meta map[string]json.RawMessage) (err error) {
+func identify(change *ingest.Change, meta body.Members) (err error) {
 	id := ""
 	for _, one := range []struct {
 		name     string
@@ -189,7 +192,7 @@ func identify(change *ingest.Change, meta map[string]json.RawMessage) (err error
 		{"user_id", &change.ChangedBy, true, ingest.CheckID},
 		{"id", &change.Mark, true, ingest.CheckID},
 	} {
-		raw := meta[one.name]
+		raw := meta.Of(one.name)
 		text, ok := body.TextOrInteger(raw)
 		switch err := one.check(text); {
 		case absent(raw) && !one.optional:
@@ -231,15 +234,6 @@ func changedFields(previous json.RawMessage) (names []string) {
 		}
 	}
 	return names
-}
-
-// membersOf returns the members of an object, of several with one name the last.
-func membersOf(object json.RawMessage) map[string]json.RawMessage {
-	members := map[string]json.RawMessage{}
-	for name, value := range jsontext.Members(object) {
-		members[string(name)] = value
-	}
-	return members
 }
 
 func absent(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }

@@ -15,7 +15,11 @@ type quarantined struct {
 
 // acceptedBody returns the body of a 200: the events, and of a batch what is in quarantine, as encoding/json writes them.
 func acceptedBody(acks []ingest.Ack, kept []quarantined) []byte {
-	to := append(make([]byte, 0, 256), `{"events":[`...)
+	size := 24
+	for _, ack := range acks {
+		size += len(ack.ID) + len(ack.Subject) + len(ack.Stream) + 84 // beside its members' values
+	}
+	to := append(make([]byte, 0, size), `{"events":[`...)
 	for i, ack := range acks {
 		if i > 0 {
 			to = append(to, ',')

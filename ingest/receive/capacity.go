@@ -2,6 +2,7 @@ package receive
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -62,9 +63,13 @@ func (h *Handler) capacity() *capacity {
 	if most <= 0 {
 		most = defaultInFlightBytes
 	}
-	hit := func(limit string) { h.Metrics.limitHits.WithLabelValues(limit).Inc() }
+	bodies := &inFlight{
+		maxRequests: h.MaxInFlight, maxBytes: most, unfinished: map[*reservation]struct{}{},
+		hit:  func(limit string) { h.Metrics.limitHits.WithLabelValues(limit).Inc() },
+		stop: func(answer http.ResponseWriter) { _ = http.NewResponseController(answer).SetReadDeadline(time.Now()) },
+	}
 	return &capacity{
-		inFlight: &inFlight{maxRequests: h.MaxInFlight, maxBytes: most, hit: hit, unfinished: map[*reservation]struct{}{}},
+		inFlight: bodies,
 		small:    &lane{maxBytes: most / 8}, large: &lane{maxBytes: most},
 	}
 }

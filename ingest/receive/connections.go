@@ -1,7 +1,6 @@
 package receive
 
 import (
-	"container/list"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -25,8 +24,8 @@ type Connections struct {
 	mu      sync.Mutex
 	open    int
 	bytes   int64
-	idle    list.List // of *conn, the longest first
-	headers list.List // likewise
+	idle    queue
+	headers queue
 	changed chan struct{}
 }
 
@@ -82,8 +81,8 @@ func (c *Connections) enter() bool {
 		c.mu.Unlock()
 		return true
 	}
-	victim, _ := front(&c.idle)
-	if oldest, ok := front(&c.headers); victim == nil && ok && time.Since(oldest.since) >= headerPatience {
+	victim := c.idle.first
+	if oldest := c.headers.first; victim == nil && oldest != nil && time.Since(oldest.since) >= headerPatience {
 		victim = oldest
 	}
 	c.mu.Unlock()
@@ -93,13 +92,6 @@ func (c *Connections) enter() bool {
 	c.Metrics.limitHits.WithLabelValues(c.Label).Inc()
 	victim.cut()
 	return false // it is counted when it is closed
-}
-
-func front(l *list.List) (*conn, bool) {
-	if l.Len() == 0 {
-		return nil, false
-	}
-	return l.Front().Value.(*conn), true
 }
 
 // phase is the state of a connection.
@@ -118,10 +110,10 @@ type conn struct {
 
 	// Under the lock of Connections:
 	phase  phase
-	since  time.Time
-	place  *list.Element // in the list of its phase
-	header int64         // bytes of the header that is being read
-	began  bool          // net/http has begun to watch it during the request that is served
+	since  time.Time // the header is being read
+	place            // in the queue of its phase
+	header int64     // bytes of the header that is being read
+	began  bool      // net/http has begun to watch it during the request that is served
 	closed bool
 }
 
@@ -133,23 +125,18 @@ func (c *Connections) opened(inner net.Conn) *conn {
 	return one
 }
 
-// enterPhase moves a connection to the list of its new phase.
+// enterPhase moves a connection to the queue of its new phase.
 func (c *Connections) enterPhase(one *conn, next phase) {
-	switch {
-	case one.place == nil:
-	case one.phase == waiting:
-		c.idle.Remove(one.place)
-	case one.phase == reading:
-		c.headers.Remove(one.place)
-	}
+	one.leave()
 	c.bytes -= one.header
-	one.phase, one.since, one.place, one.header, one.began = next, time.Now(), nil, 0, false
+	one.phase, one.header, one.began = next, 0, false
 	switch {
 	case one.closed:
 	case next == waiting:
-		one.place = c.idle.PushBack(one)
+		c.idle.push(one)
 	case next == reading:
-		one.place = c.headers.PushBack(one)
+		one.since = time.Now()
+		c.headers.push(one)
 	}
 }
 
@@ -219,12 +206,13 @@ func (c *Connections) count(one *conn, n int) bool {
 	one.header += int64(n)
 	c.bytes += int64(n)
 	var cut []*conn
-	for place := c.headers.Front(); place != nil && c.bytes > c.HeaderBytes; {
-		oldest := place.Value.(*conn)
-		if place = place.Next(); oldest.header > 0 {
+	for oldest := c.headers.first; oldest != nil && c.bytes > c.HeaderBytes; {
+		next := oldest.next
+		if oldest.header > 0 {
 			cut = append(cut, oldest)
 			c.enterPhase(oldest, serving) // so that it is not found again
 		}
+		oldest = next
 	}
 	c.mu.Unlock()
 	goesOn := true

@@ -151,9 +151,7 @@ func (h *Handler) receive(c echo.Context, into *result) error {
 	r := c.Request()
 	into.org, into.authenticated = into.shown(r.Context(), cb)
 	first := h.firstBytes(r)
-	reservation, err := into.capacity.enter(into.authenticated, max(0, headerBytes(r)-firstRead)+first, func() {
-		_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now())
-	})
+	reservation, err := into.capacity.enter(into.authenticated, max(0, headerBytes(r)-firstRead)+first, c.Response())
 	if err != nil {
 		into.turnedAway = true
 		h.discardRest(c)

@@ -3,6 +3,7 @@ package receive
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -15,7 +16,8 @@ import (
 type inFlight struct {
 	maxRequests int
 	maxBytes    int64
-	hit         func(limit string) // counts in a metric
+	hit         func(limit string)        // counts in a metric
+	stop        func(http.ResponseWriter) // ends the read of a request's body; must not block
 
 	mu         sync.Mutex
 	requests   int
@@ -26,8 +28,8 @@ type inFlight struct {
 // reservation is what one request holds, until it is released.
 type reservation struct {
 	of            *inFlight
-	authenticated bool   // by its headers or its URL
-	cut           func() // stops reading its body; must not block
+	authenticated bool                // by its headers or its URL
+	answer        http.ResponseWriter // of the request, to stop it
 
 	bytes    int64
 	behind   time.Duration // how far it was behind the pace, at the time at
@@ -49,12 +51,12 @@ var (
 	errTooMuchHeld = fmt.Errorf("%w: bodies hold all that BRIDGE_MAX_IN_FLIGHT_BYTES allows", ingest.ErrRetry)
 )
 
-// enter counts a request and reserves the first bytes of it, or returns an error that wraps ErrRetry. cut is called at most once, while
-// the body is read.
-func (f *inFlight) enter(authenticated bool, bytes int64, cut func()) (*reservation, error) {
+// enter counts a request and reserves the first bytes of it, or returns an error that wraps ErrRetry. It may be stopped once, while its
+// body is read.
+func (f *inFlight) enter(authenticated bool, bytes int64, answer http.ResponseWriter) (*reservation, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s := &reservation{of: f, authenticated: authenticated, cut: cut, at: time.Now()}
+	s := &reservation{of: f, authenticated: authenticated, answer: answer, at: time.Now()}
 	if f.requests >= f.maxRequests {
 		f.hit("in_flight")
 		slowest := f.slowest(s, s.at)
@@ -154,7 +156,7 @@ func (f *inFlight) release(s *reservation) {
 func (f *inFlight) cut(s *reservation) {
 	s.wasCut = true
 	f.release(s)
-	s.cut()
+	f.stop(s.answer)
 }
 
 // slowest returns the unfinished body that is furthest behind the pace, to be cut for other; nil if there is none. Authenticated ones

@@ -3,6 +3,7 @@ package receive
 import (
 	"context"
 	"errors"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,13 +12,13 @@ import (
 )
 
 func openInFlight(requests int, bytes int64) *inFlight {
-	return &inFlight{maxRequests: requests, maxBytes: bytes, hit: func(string) {}, unfinished: map[*reservation]struct{}{}}
+	return &inFlight{maxRequests: requests, maxBytes: bytes, hit: func(string) {}, stop: func(http.ResponseWriter) {}, unfinished: map[*reservation]struct{}{}}
 }
 
 // enterBody enters a request of whose body some bytes have arrived.
 func enterBody(t *testing.T, f *inFlight, authenticated bool, bytes int64) *reservation {
 	t.Helper()
-	s, err := f.enter(authenticated, 0, func() {})
+	s, err := f.enter(authenticated, 0, nil)
 	if err == nil {
 		err = s.grow(bytes)
 	}
@@ -73,7 +74,7 @@ func TestAuthenticatedGoesFirst(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second)
 		theirs := enterBody(t, f, false, 400)
-		late, err := f.enter(false, 0, func() {})
+		late, err := f.enter(false, 0, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,11 +106,11 @@ func TestNothingToCut(t *testing.T) {
 		if err := done.finish(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := f.enter(false, 0, func() {}); !errors.Is(err, errTooMany) {
+		if _, err := f.enter(false, 0, nil); !errors.Is(err, errTooMany) {
 			t.Errorf("one request too many got %v", err)
 		}
 		time.Sleep(2 * time.Second)
-		if _, err := f.enter(false, 0, func() {}); err != nil {
+		if _, err := f.enter(false, 0, nil); err != nil {
 			t.Errorf("it is not let in for one that has stalled: %v", err)
 		}
 	})

@@ -61,7 +61,8 @@ func secretsOf(sources []ingest.Source, further []*ingest.CRM) (all []string) {
 // verify returns the org whose source authenticates a callback. Every source is asked, also behind one that has accepted, so that the
 // duration shows no more than the number of orgs. A callback that two accept is refused: it does not say of which org it is.
 func (o orgs) verify(ctx context.Context, cb ingest.Callback) (accepted org, err error) {
-	accepted, found, failed := o.ask(ctx, cb)
+	var failed []error
+	accepted, found := o.ask(ctx, cb, func(err error) { failed = append(failed, err) })
 	switch {
 	case found == 1:
 		return accepted, nil
@@ -76,24 +77,24 @@ func (o orgs) verify(ctx context.Context, cb ingest.Callback) (accepted org, err
 
 // shown returns the org that the headers and the URL of a callback authenticate, if one does. The body may still show that it is forged.
 func (o orgs) shown(ctx context.Context, cb ingest.Callback) (of org, authenticated bool) {
-	accepted, found, _ := o.ask(ctx, cb)
+	accepted, found := o.ask(ctx, cb, func(error) {})
 	if found != 1 {
 		return org{}, false
 	}
 	return accepted, true
 }
 
-// ask returns how many orgs accept a callback, one of them, and the errors of the others.
-func (o orgs) ask(ctx context.Context, cb ingest.Callback) (accepted org, found int, failed []error) {
+// ask returns how many orgs accept a callback, and one of them. It calls refused with the error of each other.
+func (o orgs) ask(ctx context.Context, cb ingest.Callback, refused func(error)) (accepted org, found int) {
 	for _, one := range o.of {
 		err := one.source.Verify(ctx, cb)
 		if err == nil {
 			accepted, found = one, found+1
 			continue
 		}
-		failed = append(failed, err)
+		refused(err)
 	}
-	return accepted, found, failed
+	return accepted, found
 }
 
 // maxReasons bounds the reasons in the error of a callback that no org accepts.

@@ -66,6 +66,7 @@ func (h *Handler) readBody(r *http.Request, s *reservation, first int64) ([]byte
 		}
 		body = body[:len(body)+n]
 		if errors.Is(err, io.EOF) { // finish says whether it was cut
+			_ = r.Body.Close() // else net/http looks for more of it before it answers
 			return body, nil
 		}
 		if cut := s.progress(n); cut != nil {

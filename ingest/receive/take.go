@@ -107,16 +107,20 @@ func (h *Handler) store(ctx context.Context, cb ingest.Callback, changes []inges
 	}
 	into.changes = changes
 	if batch {
-		into.acks, err = h.Accept.Each(ctx, changes, func(i int, err error) {
-			invalid = append(invalid, ingest.Part{Body: changes[i].Alone, Reason: err})
-		})
-		return invalid, err
+		return h.storeEach(ctx, changes, into)
 	}
 	into.acks, err = h.Accept(ctx, changes)
 	if errors.Is(err, ingest.ErrMalformed) {
 		return ingest.Partly{{Body: cb.Body, Reason: err}}, nil
 	}
 	return nil, err
+}
+
+func (h *Handler) storeEach(ctx context.Context, changes []ingest.Change, into *result) (invalid ingest.Partly, err error) {
+	into.acks, err = h.Accept.Each(ctx, changes, func(i int, err error) {
+		invalid = append(invalid, ingest.Part{Body: changes[i].Alone, Reason: err})
+	})
+	return invalid, err
 }
 
 // inQuarantine is the error of a callback of which nothing was stored but what is in quarantine.

@@ -129,47 +129,63 @@ func recordIDs(raw []byte) ([]string, error) {
 // affectedFields reads a list of {record id: [field, …]}. Any other shape stays in the native body alone; an empty list means that
 // the fields are unknown.
 func affectedFields(raw []byte) map[string][]string {
+	if absent(raw) || raw[0] != '[' {
+		return nil
+	}
 	var fields map[string][]string
-	for entry := range jsontext.Entries(raw) {
-		if !isObject(entry) {
+	s := jsontext.Scanner[string]{Text: string(raw)} // ids and names are slices of it
+	for s.Enter(); s.More(); {
+		switch s.Kind() {
+		case jsontext.Null:
+			s.Skip()
+			continue
+		case jsontext.Object:
+			s.Enter()
+		default:
 			return nil
 		}
-		for id, names := range jsontext.Members(entry) {
-			some, ok := stringsOf(names)
-			if !ok || len(some) == 0 {
+		for s.More() {
+			_, id := s.Name()
+			names, ok := stringsOf(&s)
+			if !ok || len(names) == 0 {
 				continue
 			}
 			if fields == nil {
 				fields = map[string][]string{}
 			}
-			if known := fields[string(id)]; known != nil {
-				some = append(known, some...)
+			if known := fields[id]; known != nil {
+				names = append(known, names...)
 			}
-			fields[string(id)] = some
+			fields[id] = names
 		}
 	}
 	return fields
 }
 
-// stringsOf reads a list of strings; ok is false for any other value.
-func stringsOf(raw []byte) (list []string, ok bool) {
-	if raw[0] != '[' {
+// stringsOf scans a list of strings; ok is false for any other value.
+func stringsOf(s *jsontext.Scanner[string]) (list []string, ok bool) {
+	if s.Kind() != jsontext.List {
+		s.Skip()
 		return nil, false
 	}
-	list = make([]string, 0, 4)
-	for entry := range jsontext.Entries(raw) {
-		s, ok := jsontext.StringOf(entry)
-		if !ok && !absent(entry) {
-			return nil, false
+	list, ok = make([]string, 0, 4), true
+	for s.Enter(); s.More(); {
+		text := "" // of null
+		if kind := s.Kind(); kind == jsontext.String {
+			_, text = s.String()
+		} else {
+			s.Skip()
+			ok = ok && kind == jsontext.Null
 		}
-		list = append(list, s)
+		list = append(list, text)
 	}
-	return list, true
+	return list, ok
 }
 
 // affectedValues reads a list of {record_id, values}. Several entries of one record become one object.
 func affectedValues(raw []byte) map[string]json.RawMessage {
-	var each map[string][]json.RawMessage
+	var values map[string]json.RawMessage
+	var several map[string][]json.RawMessage // of records with more than one entry
 	for entry := range jsontext.Entries(raw) {
 		if !isObject(entry) {
 			return nil
@@ -187,16 +203,23 @@ func affectedValues(raw []byte) map[string]json.RawMessage {
 		if err != nil || len(its) == 0 || its[0] != '{' {
 			continue
 		}
-		if each == nil {
-			each = map[string][]json.RawMessage{}
+		first, repeated := values[id]
+		switch {
+		case !repeated:
+			if values == nil {
+				values = map[string]json.RawMessage{}
+			}
+			values[id] = its
+		case several[id] == nil:
+			if several == nil {
+				several = map[string][]json.RawMessage{}
+			}
+			several[id] = []json.RawMessage{first, its}
+		default:
+			several[id] = append(several[id], its)
 		}
-		each[id] = append(each[id], its)
 	}
-	if each == nil {
-		return nil
-	}
-	values := make(map[string]json.RawMessage, len(each))
-	for id, objects := range each {
+	for id, objects := range several {
 		values[id] = merged(objects)
 	}
 	return values

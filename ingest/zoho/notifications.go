@@ -66,40 +66,37 @@ func (n *Notifications) derived(cb ingest.Callback) []string {
 }
 
 // derivedFor is derived for a callback whose body is read. Callers must not change the list.
-func (n *Notifications) derivedFor(body *notification, cb ingest.Callback) []string {
+func (n *Notifications) derivedFor(body *notification, cb ingest.Callback) (values []string) {
 	if len(n.TokenSecrets) == 0 {
 		return nil
 	}
-	if body.QueryParams == nil && len(cb.Query) == 0 && body.channel != "" {
-		return n.derivations.of(body.channel, n.TokenSecrets).all
+	channels := append(make([]string, 0, 4), body.channel, cb.Query.Get("channel"))
+	for name, value := range jsontext.Members(body.QueryParams) { // of the notify URL, which Zoho echoes
+		if string(name) == "channel" {
+			named, _ := digits(value, "channel")
+			channels = append(channels, named)
+		}
 	}
-	channels := append(channelsOf(body), cb.Query.Get("channel"))
 	slices.Sort(channels)
-	var values []string
 	for _, channel := range slices.Compact(channels) {
-		if channel != "" {
+		switch {
+		case channel == "": // what is not one has no secrets
+		case values == nil: // nearly always there is one channel
+			values = n.derivations.of(channel, n.TokenSecrets).all
+		default:
 			values = append(values, n.derivations.of(channel, n.TokenSecrets).all...)
 		}
 	}
 	return values
 }
 
-// channelsOf returns the channels of a body: its own, and that of the notify URL whose query it echoes.
-func channelsOf(b *notification) []string {
-	channels := []string{b.channel} // what is not one has no secrets
-	for name, value := range jsontext.Members(b.QueryParams) {
-		if string(name) == "channel" {
-			named, _ := digits(value, "channel")
-			channels = append(channels, named)
-		}
-	}
-	return channels
-}
-
 // Verify implements ingest.Source: the body's token proves the callback. Where Zoho sent none, the proof of the notify URL
 // does; it never stands in for a token that is wrong. Of a body that cannot be read as a whole, either is enough.
 func (n *Notifications) Verify(_ context.Context, cb ingest.Callback) error {
-	if cb.Body == nil { // it is not read yet
+	switch {
+	case cb.Body == nil && cb.Query == nil:
+		return ingest.ErrUnread
+	case cb.Body == nil:
 		return n.verifyProof(cb.Query, "", "its body cannot be read")
 	}
 	body, err := parse(cb)
@@ -158,15 +155,24 @@ func (n *Notifications) verifyProof(query url.Values, channel, why string) error
 	if channel != "" && channel != named {
 		return fmt.Errorf("%w: %s, and its URL is that of another channel", ingest.ErrForged, why)
 	}
-	proofs := make([]string, len(n.TokenSecrets))
-	for i, secret := range n.TokenSecrets {
-		proofs[i] = channelProof(secret, named)
-	}
-	if !ingest.MatchesAny(query.Get("proof"), proofs) {
+	if !n.proves(query.Get("proof"), named) {
 		return fmt.Errorf("%w: %s, and its URL brings a wrong proof", ingest.ErrForged, why)
 	}
 	return nil
 }
+
+// proves reports whether proof is that of the channel under one of the secrets.
+func (n *Notifications) proves(proof, channel string) bool {
+	if known := n.derivations.known(channel); known != nil {
+		return ingest.MatchesAny(proof, known.proofs)
+	}
+	return slices.ContainsFunc(n.TokenSecrets, func(secret string) bool {
+		return ingest.MatchesAny(proof, []string{channelProof(secret, channel)})
+	})
+}
+
+// dividedMembers are the members of a body that have a part for each record. Nobody changes them.
+var dividedMembers = []string{"ids", "affected_fields", "affected_values"}
 
 // Decode implements ingest.Source.
 func (n *Notifications) Decode(cb ingest.Callback) ([]ingest.Change, error) {
@@ -204,7 +210,7 @@ func (n *Notifications) Decode(cb ingest.Callback) ([]ingest.Change, error) {
 	change.Fields = affectedFields(body.AffectedFields)
 	change.Values = affectedValues(body.AffectedValues)
 	change.Secrets = n.derivedFor(body, cb)
-	change.Divided = []string{"ids", "affected_fields", "affected_values"}
+	change.Divided = dividedMembers
 	return []ingest.Change{change}, nil
 }
 

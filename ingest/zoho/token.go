@@ -52,7 +52,7 @@ type derivations struct {
 }
 
 // derived are the tokens and proofs of a channel under each secret. Nobody changes them.
-type derived struct{ tokens, all []string }
+type derived struct{ tokens, proofs, all []string }
 
 // known returns what is derived for a channel; nil if it is not in the cache.
 func (d *derivations) known(channel string) *derived {
@@ -68,11 +68,10 @@ func (d *derivations) of(channel string, secrets ingest.SecretList) *derived {
 	}
 	made := &derived{}
 	for _, secret := range secrets {
-		token := channelToken(secret, channel)
-		made.tokens = append(made.tokens, token)
-		made.all = append(made.all, token, channelProof(secret, channel))
+		made.tokens = append(made.tokens, channelToken(secret, channel))
+		made.proofs = append(made.proofs, channelProof(secret, channel))
 	}
-	made.all = slices.Clip(made.all) // it is handed out
+	made.all = slices.Clip(slices.Concat(made.tokens, made.proofs)) // it is handed out
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.channels == nil || len(d.channels) >= maxDerivations {

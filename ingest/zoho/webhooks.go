@@ -77,8 +77,12 @@ func (w *Webhooks) Verify(_ context.Context, cb ingest.Callback) error {
 			shown = append(shown, strings.TrimSpace(token))
 		}
 	}
-	d, _ := deliveryOf(cb) // what cannot be read hides nothing that can
-	shown = append(shown, d.proofs...)
+	if cb.Body == nil {
+		shown = append(shown, cb.Query[secretParam]...)
+	} else {
+		d, _ := deliveryOf(cb) // what cannot be read hides nothing that can
+		shown = append(shown, d.proofs...)
+	}
 	shown = shown[:min(len(shown), maxProofs)]
 	if len(shown) == 0 {
 		return fmt.Errorf("%w: it shows no secret", ingest.ErrForged)

@@ -127,3 +127,28 @@ func TestWebhooksDecodeRefuses(t *testing.T) {
 		}
 	}
 }
+
+// Before the body is read, a secret in the URL or in a header authenticates the webhook, and one in the body does not.
+func TestWebhookBeforeItsBody(t *testing.T) {
+	const secret = "secret=" + webhookSecret
+	for name, test := range map[string]struct {
+		query, header, body string
+		genuine             bool
+	}{
+		"URL":    {query: "x=1&" + secret, genuine: true},
+		"header": {header: webhookSecret, genuine: true},
+		"both":   {query: "secret=wrong", header: webhookSecret, genuine: true},
+		"body":   {body: secret},
+		"wrong":  {query: "secret=wrong"},
+		"none":   {},
+	} {
+		cb := webhook("POST", form, test.query, test.body)
+		if test.header != "" {
+			cb.Header.Set("X-Webhook-Secret", test.header)
+		}
+		cb.Body = nil
+		if err := webhooks().Verify(t.Context(), cb); test.genuine != (err == nil) || err != nil && !errors.Is(err, ingest.ErrForged) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -21,7 +21,10 @@ var errUnindexed = errors.New("the block has more in it than messages that follo
 // than scanWindow, or one record.
 type scanner struct {
 	folder, stream string
-	subjects       map[string]*subjectState // of all blocks that it has read
+	from           uint64                   // sequence of the first message: those before it were dropped at the limit
+	known          uint64                   // sequence up to which the messages of subjects were counted before
+	checksum       [checksumSize]byte       // of the message of that sequence
+	subjects       map[string]*subjectState // of all other messages that it has read
 	window         []byte
 }
 
@@ -110,11 +113,20 @@ func (s *scanner) enter(record []byte, subject int, state *blockState) error {
 	if sequence == 0 || sequence&noMessage != 0 || state.last != 0 && sequence != state.last+1 || subject == 0 {
 		return errUnindexed
 	}
+	if sequence < s.from {
+		return nil
+	}
 	if state.last == 0 {
 		state.first, state.firstAt = sequence, at
 	}
 	state.last, state.lastAt = sequence, at
 	state.bytes += uint64(len(record))
+	if sequence == s.known && state.checksum != s.checksum {
+		return errUnindexed
+	}
+	if sequence <= s.known {
+		return nil
+	}
 	name := record[recordHeader : recordHeader+subject]
 	of := s.subjects[string(name)]
 	if of == nil {

@@ -80,7 +80,7 @@ func tail(path string, n int64) ([]byte, error) {
 }
 
 // writeIndex writes the index of a stream as the server does when it closes one (nats-server 2.15, _writeFullState).
-func writeIndex(folder, stream string, blocks []blockState, subjects map[string]subjectState) error {
+func writeIndex(folder, stream string, blocks []blockState, subjects map[string]*subjectState) error {
 	first, last, bytes := blocks[0], blocks[len(blocks)-1], uint64(0)
 	for _, b := range blocks {
 		bytes += b.bytes
@@ -113,11 +113,20 @@ func writeIndex(folder, stream string, blocks []blockState, subjects map[string]
 	}
 	out = binary.AppendUvarint(out, uint64(last.number))
 	out = append(out, last.checksum[:]...)
-	key := sha256.Sum256([]byte(stream))
-	hash, err := highwayhash.NewDigest64(key[:])
+	sum, err := indexSum(out, stream)
 	if err != nil {
 		return err
 	}
-	_, _ = hash.Write(out)                                                      // a hash takes everything
-	return os.WriteFile(filepath.Join(folder, stateFile), hash.Sum(out), 0o600) // if it is cut off, its hash says so
+	return os.WriteFile(filepath.Join(folder, stateFile), append(out, sum...), 0o600) // if it is cut off, its checksum says so
+}
+
+// indexSum returns the checksum with which an index ends.
+func indexSum(text []byte, stream string) ([]byte, error) {
+	key := sha256.Sum256([]byte(stream))
+	hash, err := highwayhash.NewDigest64(key[:])
+	if err != nil {
+		return nil, err
+	}
+	_, _ = hash.Write(text) // a hash takes everything
+	return hash.Sum(nil), nil
 }

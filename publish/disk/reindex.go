@@ -16,10 +16,10 @@ import (
 const reindexFrom = 64 << 20
 
 // Reindex writes the indexes of large streams again that the server whose folder is dir did not write when it ended, as after a kill.
-// Without an index it would read every block twice, one after the other, and hold every subject of every block in memory. The index
-// is that which the server itself writes of such blocks; a stream in which it finds more than messages without gaps, each with its
-// right checksum, or of which an earlier index knows later messages, is left to the server. The server must not run. It returns the
-// names of the streams whose index it has written.
+// Without an index it would read every block twice, one after the other, and hold every subject of every block in memory. Of blocks
+// that were finished before, what an earlier index says is used. The index is that which the server itself writes of such blocks; a
+// stream in which it finds more than messages without gaps, each with its right checksum, or of which an earlier index knows later
+// messages, is left to the server. The server must not run. It returns the names of the streams whose index it has written.
 func Reindex(dir string) (written []string, err error) {
 	streams := filepath.Join(dir, "jetstream", "$G", "streams")
 	entries, err := os.ReadDir(streams)
@@ -52,7 +52,7 @@ func reindex(folder, stream string, from int64) (bool, error) {
 	if err != nil || size < from || isCurrent(folder, numbers[len(numbers)-1]) {
 		return false, err
 	}
-	blocks, subjects, err := scanBlocks(folder, stream, numbers)
+	blocks, subjects, err := readStream(folder, stream, numbers)
 	if errors.Is(err, errUnindexed) {
 		return false, nil
 	}
@@ -82,8 +82,22 @@ func sizeOf(folder string, numbers []int) (size int64, err error) {
 	return size, nil
 }
 
-// scanBlocks reads blocks, several at once. It begins with the newest: deletions are noted there.
-func scanBlocks(folder, stream string, numbers []int) ([]blockState, map[string]subjectState, error) {
+// readStream returns the state of a stream's blocks. It reads all of them if no earlier index knows finished ones.
+func readStream(folder, stream string, numbers []int) ([]blockState, map[string]*subjectState, error) {
+	earlier, err := readEarlier(folder, stream)
+	if err == nil {
+		blocks, subjects, err := earlier.resume(folder, stream, numbers)
+		if !errors.Is(err, errUnindexed) {
+			return blocks, subjects, err
+		}
+	} else if !errors.Is(err, errUnindexed) {
+		return nil, nil, err
+	}
+	return scanBlocks(scanner{folder: folder, stream: stream}, numbers)
+}
+
+// scanBlocks reads blocks, several at once, each as blank does. It begins with the newest: deletions are noted there.
+func scanBlocks(blank scanner, numbers []int) ([]blockState, map[string]*subjectState, error) {
 	blocks := make([]blockState, len(numbers))
 	// Several for each core: where the blocks are not in memory, most of them wait for the disk.
 	scanners, errs := make([]scanner, min(3*runtime.GOMAXPROCS(0), len(numbers))), make([]error, len(numbers))
@@ -92,7 +106,8 @@ func scanBlocks(folder, stream string, numbers []int) ([]blockState, map[string]
 	var scanning sync.WaitGroup
 	for i := range scanners {
 		one := &scanners[i]
-		*one = scanner{folder: folder, stream: stream, subjects: map[string]*subjectState{}}
+		*one = blank
+		one.subjects = map[string]*subjectState{}
 		scanning.Go(func() {
 			for !failed.Load() {
 				n := len(numbers) - int(next.Add(1))
@@ -109,23 +124,22 @@ func scanBlocks(folder, stream string, numbers []int) ([]blockState, map[string]
 	if n := slices.IndexFunc(errs, func(err error) bool { return err != nil }); n >= 0 {
 		return nil, nil, fmt.Errorf("block %d: %w", numbers[n], errs[n])
 	}
-	return blocks, merge(scanners), nil
+	subjects := map[string]*subjectState{}
+	for _, one := range scanners {
+		addSubjects(subjects, one.subjects)
+	}
+	return blocks, subjects, nil
 }
 
-// merge returns what all scanners have seen of each subject.
-func merge(scanners []scanner) map[string]subjectState {
-	all := map[string]subjectState{}
-	for _, one := range scanners {
-		for subject, seen := range one.subjects {
-			of, known := all[subject]
-			if !known {
-				of = *seen
-			} else {
-				of.messages += seen.messages
-				of.first, of.last = min(of.first, seen.first), max(of.last, seen.last)
-			}
-			all[subject] = of
+// addSubjects adds what was seen of subjects in other blocks.
+func addSubjects(all, seen map[string]*subjectState) {
+	for subject, more := range seen {
+		of, known := all[subject]
+		if !known {
+			all[subject] = more
+			continue
 		}
+		of.messages += more.messages
+		of.first, of.last = min(of.first, more.first), max(of.last, more.last)
 	}
-	return all
 }

@@ -22,14 +22,19 @@ type inProcess struct {
 	most   int // connections that the server accepts; 0: no limit of ours
 }
 
-// InProcessConn implements nats.InProcessConnProvider. If readers have all connections, it closes the newest of theirs.
+// InProcessConn implements nats.InProcessConnProvider, with a buffer for what is written. If readers have all connections, it closes the
+// newest of theirs.
 func (p inProcess) InProcessConn() (net.Conn, error) {
 	if over := p.server.NumClients() - p.most + ownConnections/4; p.most > 0 && over > 0 {
 		for _, cid := range p.newest(over) {
 			_ = p.server.DisconnectClientByID(cid) // it may be closed already
 		}
 	}
-	return p.server.InProcessConn()
+	conn, err := p.server.InProcessConn()
+	if err != nil {
+		return nil, err
+	}
+	return buffer(conn), nil
 }
 
 // newest returns the n newest connections that belong neither to this process nor to the bridge's commands.

@@ -27,7 +27,7 @@ func New(b Facts) (Document, error) {
 	d := Document{
 		stream:   b.Stream,
 		AsyncAPI: "3.1.0", ID: "urn:crm-bridge:events", DefaultContentType: structuredType,
-		Servers: map[string]server{}, Channels: map[string]channel{}, Operations: map[string]operation{},
+		Servers: map[string]server{}, contents: newContents(), standIns: newContents(), alike: map[string]likeness{},
 		Components: components{Schemas: map[string]any{}, Messages: map[string]message{}},
 	}
 	if b.Binary {
@@ -48,13 +48,35 @@ func New(b Facts) (Document, error) {
 		d.addProvider(b, provider, all)
 	}
 	for _, s := range subjects {
-		d.addChannel(s.name, channel{
-			Address: b.Prefix + "." + s.name, Title: s.operation + " in " + s.module,
-			Description: fmt.Sprintf("Events of %s whose module is %s and whose operation is %s.", s.provider, s.module, s.operation),
-			Tags:        tags([]string{s.provider}), JetStream: jetStream{b.Stream},
-		}, names(all, func(f family) bool { return f.takes(s) }))
+		takes := func(f family) bool { return f.takes(s) }
+		d.addSubject(b, s, all, takes)
+		standIn := s.standIn(all)
+		if _, ok := d.standIns.Channels[standIn.name]; !ok {
+			d.standIns.addSubject(b, standIn, all, takes)
+		}
+		d.alike[s.name] = likeness{standIn.name, strings.NewReplacer(standIn.module, s.module, standIn.operation, s.operation)}
 	}
 	return d, d.addRecords(b, set, all)
+}
+
+// addSubject adds the channel of a subject, with the messages of some families.
+func (in contents) addSubject(b Facts, s subject, all []family, takes func(family) bool) {
+	in.addChannel(s.name, channel{
+		Address: b.Prefix + "." + s.name, Title: s.operation + " in " + s.module,
+		Description: fmt.Sprintf("Events of %s whose module is %s and whose operation is %s.", s.provider, s.module, s.operation),
+		Tags:        tags([]string{s.provider}), JetStream: jetStream{b.Stream},
+	}, names(all, takes))
+}
+
+// standIn is a subject of the same CRM with the same families, and words that are nowhere else in a document.
+func (s subject) standIn(all []family) subject {
+	module, operation := "Q7z", "Operation9qX"
+	for _, f := range all {
+		if f.takes(s) {
+			module += strings.ReplaceAll(f.name, "-", "Q7z")
+		}
+	}
+	return subject{s.provider + "." + module + "." + operation, s.provider, module, operation}
 }
 
 func providers(all []family) []string {
@@ -154,12 +176,12 @@ func names(all []family, of func(family) bool) (found []string) {
 }
 
 // addChannel adds a channel with messages, and the operation that sends them.
-func (d *Document) addChannel(name string, c channel, messages []string) {
+func (in contents) addChannel(name string, c channel, messages []string) {
 	c.Messages = map[string]ref{}
 	send := operation{Action: "send", Channel: ref{"#/channels/" + name}, Title: c.Title, Summary: c.Description, Bindings: bindings{binding{"0.1.0"}}}
 	for _, message := range messages {
 		c.Messages[message] = ref{"#/components/messages/" + message}
 		send.Messages = append(send.Messages, ref{"#/channels/" + name + "/messages/" + message})
 	}
-	d.Channels[name], d.Operations["send."+name] = c, send
+	in.Channels[name], in.Operations["send."+name] = c, send
 }

@@ -2,6 +2,7 @@ package asyncapi
 
 import (
 	"encoding/json"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -13,12 +14,27 @@ type Document struct {
 	Info               info              `yaml:"info"`
 	DefaultContentType string            `yaml:"defaultContentType"`
 	Servers            map[string]server `yaml:"servers"`
-	// YAML writes these three itself.
-	Channels   map[string]channel   `yaml:"-"`
-	Operations map[string]operation `yaml:"-"`
-	Components components           `yaml:"-"`
+	// YAML writes these itself.
+	contents   `yaml:"-"`
+	Components components `yaml:"-"`
 
-	stream string // of events
+	stream   string              // of events
+	standIns contents            // for channels that differ from one another in their subject alone
+	alike    map[string]likeness // by the names of such channels
+}
+
+// contents are the members of a document of which there may be hundreds.
+type contents struct {
+	Channels   map[string]channel
+	Operations map[string]operation
+}
+
+func newContents() contents { return contents{map[string]channel{}, map[string]operation{}} }
+
+// likeness is how a channel differs from a stand-in.
+type likeness struct {
+	standIn string            // its name
+	words   *strings.Replacer // puts the words of a subject in the place of those of the stand-in
 }
 
 type info struct {

@@ -139,15 +139,21 @@ func unescape[T Text](inner T) T {
 
 // StringOf decodes a JSON string; ok is false for anything else.
 func StringOf(raw []byte) (s string, ok bool) {
+	text, ok := BytesOf(raw)
+	return string(text), ok
+}
+
+// BytesOf is StringOf without a copy: of a string that has no escapes it returns a part of raw.
+func BytesOf(raw []byte) (text []byte, ok bool) {
 	if len(raw) == 0 || raw[0] != '"' {
-		return "", false
+		return nil, false
 	}
 	end, has := stringEnd(raw, 0)
 	if end != len(raw) || has&(badEscape|control) != 0 {
-		return "", false
+		return nil, false
 	}
-	if has&escape != 0 {
-		return string(unescape(raw[1 : end-1])), true
+	if text = raw[1 : end-1]; has&escape != 0 {
+		text = unescape(text)
 	}
-	return string(raw[1 : end-1]), true
+	return text, true
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 )
 
 // The targets of a start.
@@ -10,16 +11,27 @@ const (
 	startMB      = 64
 )
 
+// ending is how a bridge ended before the start that is measured.
+type ending struct {
+	name string
+	end  func(*bridge) error
+}
+
+var endings = []ending{
+	{"after a stop in order", (*bridge).stop},
+	{"after kill -9", (*bridge).kill},
+	{"after kill -9, with nothing in the page cache", func(b *bridge) error { return errors.Join(b.kill(), dropCache()) }},
+}
+
 // starts measures starts of the bridge on the large store: after it was stopped in order, and after it was killed while it stored
 // an event, so that the state that its NATS server wrote last is old.
 func (p plan) starts(ctx context.Context) ([]row, error) {
 	if err := p.rest(ctx); err != nil {
 		return nil, err
 	}
-	names := []string{"after a stop in order", "after kill -9"}
 	var rows []row
-	for turn, name := range names {
-		seconds := row{what: "start " + name + ", until ready", most: startSeconds, unit: "s"}
+	for _, before := range endings {
+		seconds := row{what: "start " + before.name + ", until ready", most: startSeconds, unit: "s"}
 		resident := row{what: "memory then", most: startMB, unit: "MB"}
 		peak := row{what: "its peak by then", unit: "MB"}
 		for n := range p.rounds {
@@ -27,14 +39,10 @@ func (p plan) starts(ctx context.Context) ([]row, error) {
 			if err != nil {
 				return nil, err
 			}
-			end := b.stop
-			if turn == 1 {
-				end = b.kill
-			}
 			if err := b.post(ctx, n); err != nil {
 				return nil, err
 			}
-			if err := end(); err != nil {
+			if err := before.end(b); err != nil {
 				return nil, err
 			}
 			if b, err = p.start(ctx, p.store()); err != nil {

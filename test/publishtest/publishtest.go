@@ -25,7 +25,7 @@ const Password = "owner-password"
 var Log = slog.New(slog.DiscardHandler)
 
 // Serve starts a server without streams, for consumers too; change changes its configuration; nil: nothing does.
-func Serve(t *testing.T, change func(*embedded.Config)) (*embedded.Server, *publish.Conn) {
+func Serve(t testing.TB, change func(*embedded.Config)) (*embedded.Server, *publish.Conn) {
 	t.Helper()
 	config := embedded.Config{
 		Dir: t.TempDir(), Listen: "127.0.0.1:0", OwnerPass: Password, MaxPayload: 1 << 20, Log: Log,
@@ -48,7 +48,7 @@ func Serve(t *testing.T, change func(*embedded.Config)) (*embedded.Server, *publ
 }
 
 // Open is Serve with the streams CRM and CRM_QUARANTINE.
-func Open(t *testing.T, change func(*embedded.Config)) (*embedded.Server, *publish.Conn) {
+func Open(t testing.TB, change func(*embedded.Config)) (*embedded.Server, *publish.Conn) {
 	t.Helper()
 	server, conn := Serve(t, change)
 	EnsureStream(t, conn, "CRM", "crm.>")
@@ -62,7 +62,7 @@ func Stream(name, subject string) publish.StreamConfig {
 }
 
 // EnsureStream ensures a stream on a subject.
-func EnsureStream(t *testing.T, conn *publish.Conn, name, subject string) {
+func EnsureStream(t testing.TB, conn *publish.Conn, name, subject string) {
 	t.Helper()
 	if _, _, err := conn.EnsureStream(t.Context(), Stream(name, subject)); err != nil {
 		t.Fatal(err)
