@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -41,6 +42,22 @@ func (c *Conn) OpenFeed(ctx context.Context, stream, name string, subjects []str
 		return nil, fmt.Errorf("consumer %s of stream %s: %w", name, stream, err)
 	}
 	return &Feed{messages}, nil
+}
+
+// FeedSubjects returns the subjects that the consumer of a name reads; none: there is no such consumer.
+func (c *Conn) FeedSubjects(ctx context.Context, stream, name string) ([]string, error) {
+	consumer, err := c.js.Consumer(ctx, stream, name)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("consumer %s of stream %s: %w", name, stream, err)
+	}
+	config := consumer.CachedInfo().Config
+	if config.FilterSubject != "" {
+		return []string{config.FilterSubject}, nil
+	}
+	return config.FilterSubjects, nil
 }
 
 // Delivered is an event that a Feed has read, until it is done.

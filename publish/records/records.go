@@ -42,7 +42,7 @@ type Keeper struct {
 }
 
 // consumer is the name of the durable consumer of a provider's events: one of the bridge's own.
-func (k *Keeper) consumer() string { return publish.OwnConsumers + "records-" + k.Provider }
+func consumer(provider string) string { return publish.OwnConsumers + "records-" + provider }
 
 // filters are the subjects of the events of the modules.
 func (k *Keeper) filters() []string {
@@ -80,7 +80,7 @@ func (k *Keeper) follow(ctx context.Context, reads func()) error {
 	if err := k.Table.ensure(ctx, conn); err != nil {
 		return err
 	}
-	feed, err := conn.OpenFeed(ctx, k.Stream, k.consumer(), k.filters())
+	feed, err := conn.OpenFeed(ctx, k.Stream, consumer(k.Provider), k.filters())
 	if err != nil {
 		return err
 	}
