@@ -15,6 +15,8 @@ BRIDGE_STREAM_REPLICAS: stream.replicas
 BRIDGE_STREAM_DUPLICATES: stream.duplicates
 BRIDGE_STREAM_APPLY: stream.apply
 BRIDGE_QUARANTINE_MAX_BYTES: quarantine.maxBytes
+BRIDGE_RECORDS_HISTORY: records.history
+BRIDGE_RECORDS_MAX_BYTES: records.maxBytes
 BRIDGE_EVENT_MODE: events.mode
 BRIDGE_EVENT_PER: events.per
 BRIDGE_PUBLIC_URL: publicURL
