@@ -30,8 +30,9 @@ type CRM struct {
 
 	// KeptModules are those whose records are kept as states, if the CRM has a Reader.
 	KeptModules []string
-	// WholeValues are labels of sources whose changes have the whole record in Values. Those of RecordsLabel have it always.
-	WholeValues []string
+	// Whole returns the record that a change of a label holds in its values, if that is all of it and as a Reader would return it; nil:
+	// no change holds one.
+	Whole func(label, module string, values json.RawMessage) (Record, bool)
 	// RecordID returns the id that the record of a change has among those of its module, from its id and its values in the change; nil:
 	// they are the same.
 	RecordID func(module, id string, values json.RawMessage) string

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -24,13 +25,13 @@ const (
 	feedBatch = 64
 )
 
-// OpenFeed opens the consumer of a name, and makes it where it is missing: then it begins with what the stream takes from now on. Its
+// OpenFeed opens the consumer of a name, and makes it where it is missing: then it begins with the oldest event of the stream. Its
 // subjects become those given.
 func (c *Conn) OpenFeed(ctx context.Context, stream, name string, subjects []string) (*Feed, error) {
 	asking, cancel := context.WithTimeout(ctx, settles)
 	defer cancel()
 	consumer, err := c.js.CreateOrUpdateConsumer(asking, stream, jetstream.ConsumerConfig{
-		Durable: name, Description: "reads the records that events name", AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverNewPolicy,
+		Durable: name, Description: "reads the records that events name", AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy,
 		AckWait: feedAckWait, MaxAckPending: feedMaxPending, MaxDeliver: -1, FilterSubjects: apart(subjects),
 	})
 	if err != nil {
@@ -41,6 +42,22 @@ func (c *Conn) OpenFeed(ctx context.Context, stream, name string, subjects []str
 		return nil, fmt.Errorf("consumer %s of stream %s: %w", name, stream, err)
 	}
 	return &Feed{messages}, nil
+}
+
+// FeedSubjects returns the subjects that the consumer of a name reads; none: there is no such consumer.
+func (c *Conn) FeedSubjects(ctx context.Context, stream, name string) ([]string, error) {
+	consumer, err := c.js.Consumer(ctx, stream, name)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("consumer %s of stream %s: %w", name, stream, err)
+	}
+	config := consumer.CachedInfo().Config
+	if config.FilterSubject != "" {
+		return []string{config.FilterSubject}, nil
+	}
+	return config.FilterSubjects, nil
 }
 
 // Delivered is an event that a Feed has read, until it is done.

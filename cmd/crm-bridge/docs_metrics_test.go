@@ -21,6 +21,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/records"
 )
 
 // family is a metric as its page describes it.
@@ -34,15 +35,18 @@ var described = regexp.MustCompile(`fqName: "(\w+)", help: "(.*?)", .*variableLa
 func (f families) Register(c prometheus.Collector) error {
 	kind := "counter"
 	switch c.(type) {
-	case *prometheus.GaugeVec, prometheus.Gauge:
+	case *prometheus.GaugeVec, prometheus.Gauge, *records.Metrics:
 		kind = "gauge"
 	case *prometheus.HistogramVec, prometheus.Histogram:
 		kind = "histogram"
 	}
-	descs := make(chan *prometheus.Desc, 1)
+	descs := make(chan *prometheus.Desc, 9)
 	c.Describe(descs)
-	parts := described.FindStringSubmatch((<-descs).String())
-	f[parts[1]] = family{kind: kind, labels: parts[3], help: parts[2]}
+	close(descs)
+	for desc := range descs {
+		parts := described.FindStringSubmatch(desc.String())
+		f[parts[1]] = family{kind: kind, labels: parts[3], help: parts[2]}
+	}
 	return nil
 }
 
@@ -115,7 +119,7 @@ func page(t *testing.T, url string) string {
 	return string(text)
 }
 
-var namedInCode = regexp.MustCompile(`Namespace: "crm_bridge", Name: "([a-z_]+)"`)
+var namedInCode = regexp.MustCompile(`(?:Namespace: "crm_bridge", Name: "|NewDesc\("crm_bridge_)([a-z_]+)"`)
 
 // docs/metrics.md has every metric, with its type, its labels and its help.
 func TestDocsMetrics(t *testing.T) {
@@ -123,6 +127,7 @@ func TestDocsMetrics(t *testing.T) {
 	receive.NewMetrics(f)
 	publish.NewMetrics(f)
 	keep.NewKeeperMetrics(f)
+	records.NewMetrics(f)
 	f.scrape(t)
 	err := filepath.WalkDir("../..", func(path string, _ os.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {

@@ -53,6 +53,7 @@ func TestErrorsAreForPeople(t *testing.T) {
 		"send --token x --url nowhere", "send --token x --url http://nowhere.invalid", "send --token x --url http://" + shut, "send --token x --url https://" + shut,
 		"send --token x --url https://" + silent.Listener.Addr().String(), "send --token x --file /nowhere", "send --token x --file /",
 		"tail --count x", "tail --since x", "tail --since 2026-13-01", "tail --since 99999999999999h", "tail", "tail --pretty=x",
+		"record zoho Deals 1", "record zoho Deals", "record zoho Deals 1 --json=x",
 		"replay --from-sequence x", "replay --from-sequence -1", "replay --to-sequence 1e9", "replay --rate x", "replay --rate 0", "replay --retry-for x",
 		"replay --retry-for 1", "replay --since x", "replay --until x", "replay --to http://", "replay --to http://%zz", "replay", "replay --dry-run",
 		"replay --to http://" + gone + " --header-file /nowhere", "replay --to http://" + gone + " --state /nowhere/x",

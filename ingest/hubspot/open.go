@@ -33,7 +33,7 @@ func Open(setup ingest.Setup) (*ingest.CRM, error) {
 		webhooks.tokens = append(webhooks.tokens, token)
 	}
 	crm := &ingest.CRM{
-		Provider: Provider, Sources: []ingest.Source{webhooks}, Records: webhooks.Secrets(), Settle: settle,
+		Provider: Provider, Sources: []ingest.Source{webhooks}, Records: webhooks.Secrets(), Settle: settle, Whole: whole,
 		Words: ingest.Words{
 			Name: "HubSpot", Module: "contact", Target: "portal's id", Wanted: "BRIDGE_HUBSPOT_JOURNAL",
 			Credentials: []string{"BRIDGE_HUBSPOT_ACCESS_TOKEN"}, Subscriber: []string{"BRIDGE_HUBSPOT_CLIENT_ID", "BRIDGE_HUBSPOT_CLIENT_SECRET", "BRIDGE_HUBSPOT_PORTALS"},

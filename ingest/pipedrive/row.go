@@ -61,3 +61,9 @@ func (r listedRecord) change(q ingest.Query, deleted bool) (change ingest.Change
 	}
 	return change, true
 }
+
+// whole returns the record that a listed change holds.
+func whole(label, _ string, values json.RawMessage) (ingest.Record, bool) {
+	row, err := readRow(values)
+	return row.record(), label == RecordsLabel && err == nil
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // RecordsLabel is the label of changes that are read from the API.
@@ -138,4 +139,17 @@ func readFields(got answer) ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// whole returns the record that a listed change holds. A row with as many members as a request may name fields may be cut off there.
+func whole(label, _ string, values json.RawMessage) (ingest.Record, bool) {
+	r, err := readRecord(values, false)
+	if label != RecordsLabel || err != nil {
+		return ingest.Record{}, false
+	}
+	members := 0
+	for range jsontext.Members(values) {
+		members++
+	}
+	return ingest.Record{Values: values, ModifiedAt: r.at, ChangedBy: r.by}, members < maxFields
 }

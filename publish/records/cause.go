@@ -30,8 +30,14 @@ type cause struct {
 // waits needs little memory.
 const maxCarried = 32 << 10
 
-// readCause reads a delivered event. whole and recordID are those of the keeper.
-func readCause(delivered *publish.Delivered, whole func(string, json.RawMessage) bool, recordID func(string, string, json.RawMessage) string) (*cause, error) {
+// WholeFunc returns the record that the values of a change are, if they are all of it; family is that of the event's schema.
+type WholeFunc func(family, module string, values json.RawMessage) (ingest.Record, bool)
+
+// RecordIDFunc returns the id of a record among those of its module, from its id and its values in a change.
+type RecordIDFunc func(module, id string, values json.RawMessage) string
+
+// readCause reads a delivered event. The functions may be nil.
+func readCause(delivered *publish.Delivered, wholeOf WholeFunc, recordID RecordIDFunc) (*cause, error) {
 	text, err := delivered.JSON()
 	if err != nil {
 		return nil, err
@@ -58,11 +64,15 @@ func readCause(delivered *publish.Delivered, whole func(string, json.RawMessage)
 		}
 		seen[id] = true
 		c.ids = append(c.ids, id)
-		if c.operation != schemas.Delete && len(values) > 0 && len(values) <= maxCarried && whole(family, values) {
+		if wholeOf == nil || c.operation == schemas.Delete || len(values) == 0 || len(values) > maxCarried {
+			continue
+		}
+		if record, ok := wholeOf(family, c.module, values); ok {
 			if c.whole == nil {
 				c.whole = map[string]ingest.Record{}
 			}
-			c.whole[id] = ingest.Record{ID: id, Values: values, ModifiedAt: c.at, ChangedBy: c.changedBy}
+			record.ID = id
+			c.whole[id] = record
 		}
 	}
 	return c, nil

@@ -2,6 +2,7 @@ package records
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 )
 
@@ -9,8 +10,19 @@ import (
 type Key struct{ Provider, Account, Module, ID string }
 
 // Subject returns the subject of a record's states.
-func Subject(prefix string, k Key) string {
-	return strings.Join([]string{prefix + "-records", k.Provider, token(k.Account), k.Module, token(k.ID)}, ".")
+func Subject(prefix string, k Key) string { return subjectOf(prefix, k, token(k.Account)) }
+
+func subjectOf(prefix string, k Key, account string) string {
+	return strings.Join([]string{prefix + "-records", k.Provider, account, k.Module, token(k.ID)}, ".")
+}
+
+// accountOf returns the account of the subject of a record's states.
+func accountOf(subject string) string {
+	account := strings.Split(subject, ".")[2]
+	if text, err := url.PathUnescape(strings.ReplaceAll(account, "=", "%")); err == nil {
+		return text
+	}
+	return account // of another program
 }
 
 // token writes bytes that a token of a subject should not have as =XX.

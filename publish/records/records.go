@@ -26,11 +26,9 @@ type Keeper struct {
 	Reach    func() (*publish.Conn, error)
 	Table    *Table
 	// Reader returns what reads the records of a module of an account; nil: they are not kept.
-	Reader func(account, module string) ingest.Reader
-	// Whole reports whether the values of a change are the whole record, by the family of its schema.
-	Whole func(family string, values json.RawMessage) bool
-	// RecordID returns the id of a record among those of its module; nil: it is the id in the change.
-	RecordID func(module, id string, values json.RawMessage) string
+	Reader   func(account, module string) ingest.Reader
+	Whole    WholeFunc    // nil: no change holds a whole record
+	RecordID RecordIDFunc // nil: it is the id in the change
 	// Clean removes from values that were read what must not be stored.
 	Clean   func(account, module string, values json.RawMessage) (json.RawMessage, error)
 	Metrics *Metrics
@@ -42,7 +40,7 @@ type Keeper struct {
 }
 
 // consumer is the name of the durable consumer of a provider's events: one of the bridge's own.
-func (k *Keeper) consumer() string { return publish.OwnConsumers + "records-" + k.Provider }
+func consumer(provider string) string { return publish.OwnConsumers + "records-" + provider }
 
 // filters are the subjects of the events of the modules.
 func (k *Keeper) filters() []string {
@@ -53,14 +51,17 @@ func (k *Keeper) filters() []string {
 	return all
 }
 
+// quietFor is how long reading may fail before it is said: a remote NATS is reached a moment after the start.
+const quietFor = 5 * time.Second
+
 // Run keeps records until ctx ends. What fails is tried again: an event is acknowledged when the states that it caused are safe.
 func (k *Keeper) Run(ctx context.Context) {
 	k.lanes = map[[2]string]*lane{}
 	k.Metrics.Watch(k.Provider, k.waiting)
-	said := ""
+	said, since := "", time.Now()
 	for wait := firstWait; ctx.Err() == nil; wait = min(2*wait, lastWait) {
-		err := k.follow(ctx, func() { wait, said = firstWait, "" })
-		if text := fmt.Sprint(err); ctx.Err() == nil && text != said {
+		err := k.follow(ctx, func() { wait, said, since = firstWait, "", time.Now() })
+		if text := fmt.Sprint(err); ctx.Err() == nil && text != said && time.Since(since) > quietFor {
 			k.Log.Warn("records are not read now; events are not affected", "provider", k.Provider, "error", err)
 			said = text
 		}
@@ -80,7 +81,7 @@ func (k *Keeper) follow(ctx context.Context, reads func()) error {
 	if err := k.Table.ensure(ctx, conn); err != nil {
 		return err
 	}
-	feed, err := conn.OpenFeed(ctx, k.Stream, k.consumer(), k.filters())
+	feed, err := conn.OpenFeed(ctx, k.Stream, consumer(k.Provider), k.filters())
 	if err != nil {
 		return err
 	}

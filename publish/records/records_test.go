@@ -105,7 +105,7 @@ func (h *house) keep() (k *records.Keeper, stop func()) {
 		Reach:   func() (*publish.Conn, error) { return h.conn, nil },
 		Table:   &records.Table{Mode: h.mode, Stream: "CRM_RECORDS", Prefix: "crm", Schema: schemas.URN("record"), Ensure: func(context.Context, *publish.Conn) error { return nil }},
 		Reader:  func(_, _ string) ingest.Reader { return h.crm },
-		Whole:   func(family string, _ json.RawMessage) bool { return family == "acme-records" },
+		Whole:   wholeIn,
 		Clean:   func(_, _ string, values json.RawMessage) (json.RawMessage, error) { return values, nil },
 		Metrics: records.NewMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler),
 	}
@@ -217,6 +217,15 @@ func (h *house) states() map[string][]schemas.Record {
 		all[record.ID] = append(all[record.ID], record)
 	}
 	return all
+}
+
+// wholeIn returns the record that a listed change holds.
+func wholeIn(family, _ string, values json.RawMessage) (ingest.Record, bool) {
+	var of struct {
+		ModifiedAt time.Time `json:"Modified_Time"`
+	}
+	err := json.Unmarshal(values, &of)
+	return ingest.Record{Values: values, ModifiedAt: of.ModifiedAt, ChangedBy: "7"}, err == nil && family == "acme-records"
 }
 
 // text is a record as it can be compared.

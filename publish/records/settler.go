@@ -40,7 +40,13 @@ func (s *settler) settle(ctx context.Context, b *batch) error {
 		return err
 	}
 	open := slices.Collect(maps.Values(b.items))
-	if err := s.readAgain(ctx, slices.DeleteFunc(slices.Clone(open), func(i *item) bool { return !i.read && !i.seen.isDisputed() })); err != nil {
+	unread := slices.DeleteFunc(slices.Clone(open), func(i *item) bool { return !i.read && !i.seen.isDisputed() })
+	last, err := s.table.last(ctx, conn, keysOf(unread))
+	if err != nil {
+		return err
+	}
+	unread = slices.DeleteFunc(unread, func(i *item) bool { return !i.seen.deleted && last[i.key].covers(i.newest) })
+	if err := s.readAgain(ctx, unread); err != nil {
 		return err
 	}
 	for attempt := 0; len(open) > 0; attempt++ {

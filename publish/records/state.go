@@ -16,12 +16,13 @@ import (
 type held struct {
 	schemas.Record
 	sequence uint64
+	storedAt time.Time // by the server's clock
 	readAt   time.Time // when the CRM was asked, or the event came that held it
 }
 
 // readState reads a state. A message that is none, which another program has put there, counts as one of a deleted record.
 func readState(message publish.Kept) *held {
-	h := &held{sequence: message.Sequence}
+	h := &held{sequence: message.Sequence, storedAt: message.At}
 	e, err := message.Event()
 	if err != nil || json.Unmarshal(e.Data(), &h.Record) != nil {
 		return &held{sequence: message.Sequence}
@@ -30,6 +31,17 @@ func readState(message publish.Kept) *held {
 		h.readAt, _ = time.Parse(time.RFC3339Nano, text)
 	}
 	return h
+}
+
+// An event is older than a state by longestRead or more if the state was certainly read from the CRM after the event: reading and storing it
+// took less.
+const longestRead = 5 * time.Minute
+
+// covers reports whether the state was read from the CRM after an event that the server stored at a time, so that the record need not be
+// read for it. A state that an event held whole is as old as that event; it covers none, for its times are not close to each other, or no
+// older event is left.
+func (h *held) covers(at time.Time) bool {
+	return h != nil && h.After != nil && h.storedAt.Sub(h.readAt).Abs() < longestRead/2 && at.Before(h.storedAt.Add(-longestRead))
 }
 
 // state is a state that is to be published, made from the last one.

@@ -104,12 +104,13 @@ func TestBridgeTakesLittle(t *testing.T) {
 			crm := &zohotest.CRM{ClientID: "1000.CLIENT", ClientSecret: "the-secret-of-the-client", RefreshToken: "1000.the-refresh-token", Callbacks: http.DefaultTransport}
 			api := httptest.NewServer(crm)
 			t.Cleanup(api.Close)
-			if _, err := crm.Create("Deals", map[string]any{"Deal_Name": "before"}); err != nil {
+			made, err := crm.Create("Deals", map[string]any{"Deal_Name": "before"})
+			if err != nil {
 				t.Fatal(err)
 			}
 			dir, port := t.TempDir(), freePort(t)
 			env := []string{
-				"BRIDGE_DELIVERY=" + delivery, "BRIDGE_LISTEN=127.0.0.1:" + port, "BRIDGE_PUBLIC_URL=http://127.0.0.1:" + port, "BRIDGE_ZOHO_EVENTS=Deals.all",
+				"BRIDGE_DELIVERY=" + delivery, "BRIDGE_LISTEN=127.0.0.1:" + port, "BRIDGE_PUBLIC_URL=http://127.0.0.1:" + port, "BRIDGE_ZOHO_EVENTS=Deals.all", "BRIDGE_ZOHO_RECORDS=Deals",
 				"BRIDGE_ZOHO_TOKEN_SECRET=the-token-secret-of-this-test", "BRIDGE_STATE_KEY=the-state-key-of-this-test",
 				"BRIDGE_ZOHO_CLIENT_ID=1000.CLIENT", "BRIDGE_ZOHO_CLIENT_SECRET=the-secret-of-the-client", "BRIDGE_ZOHO_REFRESH_TOKEN=1000.the-refresh-token",
 				"BRIDGE_ZOHO_ACCOUNTS_URL=" + api.URL, "BRIDGE_ZOHO_API_URL=" + api.URL,
@@ -143,6 +144,11 @@ func TestBridgeTakesLittle(t *testing.T) {
 			run("crm-operator", "replay", "--since", "1h", "--to", "subject", "--job", "one")
 			restartedJob(t, append(append(environment(dir), env...), as("crm-operator")), "--since", "1h", "--to", "subject", "--job", "one", "--restart")
 			run("crm-operator", "backfill", "zoho", "--module", "Deals", "--since", "1h")
+			waitFor(t, func() bool {
+				out, code := elsewhere(t, append(env, as("crm-operator")), "record", "zoho", "Deals", made)
+				return code == 0 && strings.Contains(out, `"Deal_Name":"before"`)
+			})
+			elsewhere(t, append(env, as("crm-operator")), "record", "zoho", "Deals", "7")
 			run("crm-bridge", "channels")
 			get(t, b.Callbacks+"/asyncapi.yaml")
 			if err := b.stop(t, 15); err != nil {

@@ -135,3 +135,38 @@ func TestTailOnATerminal(t *testing.T) {
 		}
 	}
 }
+
+// On a terminal record shows a record as it is and its history, no wider than the terminal; nothing that somebody wrote into the CRM
+// commands the terminal.
+func TestRecordOnATerminal(t *testing.T) {
+	crm, env := keepsRecords(t)
+	dir := t.TempDir()
+	start(t, dir, env...)
+	env = append(append(environment(dir), env...), "TERM=xterm")
+	waitFor(t, func() bool { return len(crm.Live()) == 1 })
+	id, err := crm.Create("Deals", map[string]any{"Stage": "New", "Deal_Name": "A\x1b[2J\u009b31m\u202e" + strings.Repeat("long ", 100)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool { return len(recordStates(t, env, id)) == 1 })
+	if err := crm.Update("Deals", id, map[string]any{"Stage": "Won"}); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool { return len(recordStates(t, env, id)) == 2 })
+	if states := recordStates(t, append(env, "BRIDGE_DATA_DIR="+t.TempDir()), id); len(states) != 2 {
+		t.Errorf("who may only read sees %d states", len(states))
+	}
+	for _, width := range []uint16{80, 200} {
+		shown := onTerminal(t, width, env, "record", "zoho", "Deals", id)
+		bare := regexp.MustCompile("\x1b\\[[0-9]*m").ReplaceAllString(shown, "")
+		commandsNothing(t, "record", bare)
+		if bare == shown || !strings.Contains(bare, `A\x1b[2J\u009b31m`) || !strings.Contains(bare, "New  →  Won") || !strings.HasPrefix(bare, "zoho Deals "+id+", account default\nlast changed ") {
+			t.Errorf("shows %s", shown)
+		}
+		for line := range strings.Lines(bare) {
+			if columns := utf8.RuneCountInString(line) - 1; columns > int(width) {
+				t.Errorf("a line of %d columns on a terminal of %d: %s", columns, width, line)
+			}
+		}
+	}
+}

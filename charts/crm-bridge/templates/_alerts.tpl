@@ -61,6 +61,20 @@
   expr: 'increase(crm_bridge_refused_total{ {{- .from -}} }[1h]) > 0'
   summary: 'NATS refuses events of {{`{{ $labels.pod }}`}} for good: crm-bridge quarantine list in that pod.'
 {{- end }}
+- alert: CrmBridgeRecordsLate
+  severity: warning
+  for: 10m
+  expr: 'max by (provider) (crm_bridge_records_lag_seconds{ {{- .from -}} }) > 60'
+  summary: 'Events of {{`{{ $labels.provider }}`}} have waited for their records for {{`{{ $value | humanizeDuration }}`}}.'
+- alert: CrmBridgeRecordsFail
+  severity: warning
+  for: 15m
+  expr: 'sum by (provider) (increase(crm_bridge_records_failures_total{ {{- .from -}} }[15m])) > 0'
+  summary: 'Records of {{`{{ $labels.provider }}`}} cannot be read or stored: the log says why.'
+- alert: CrmBridgeRecordsLeftOut
+  severity: warning
+  expr: 'sum by (provider, module, why) (increase(crm_bridge_records_left_out_total{ {{- .from -}} }[1h])) > 0 or sum by (provider, module, why) (crm_bridge_records_left_out_total{ {{- .from -}} } unless crm_bridge_records_left_out_total{ {{- .from -}} } offset 1h) > 0'
+  summary: 'Records of {{`{{ $labels.module }}`}} of {{`{{ $labels.provider }}`}} are not kept: {{`{{ $labels.why }}`}}.'
 - alert: CrmBridgeDiskFilling
   severity: critical
   for: 5m

@@ -15,8 +15,12 @@ BRIDGE_STREAM_REPLICAS: stream.replicas
 BRIDGE_STREAM_DUPLICATES: stream.duplicates
 BRIDGE_STREAM_APPLY: stream.apply
 BRIDGE_QUARANTINE_MAX_BYTES: quarantine.maxBytes
+BRIDGE_RECORDS_HISTORY: records.history
+BRIDGE_RECORDS_MAX_BYTES: records.maxBytes
 BRIDGE_EVENT_MODE: events.mode
 BRIDGE_EVENT_PER: events.per
+BRIDGE_FIELDS_DROP: fields.drop
+BRIDGE_FIELDS_HASH: fields.hash
 BRIDGE_PUBLIC_URL: publicURL
 BRIDGE_MAX_BODY: limits.maxBody
 BRIDGE_MAX_IN_FLIGHT: limits.maxInFlight
@@ -32,6 +36,7 @@ BRIDGE_LOG_FORMAT: log.format
 {{/* These come from files of Secrets: BRIDGE_X_FILE names the file. So they are in no dump of an environment. */}}
 {{- define "crm-bridge.secret" -}}
 BRIDGE_STATE_KEY: stateKey
+BRIDGE_FIELDS_KEY: fields.key
 BRIDGE_NATS_PASSWORD: nats.password
 BRIDGE_NATS_LISTEN_PASSWORD: nats.embedded.password
 {{- end -}}

@@ -17,7 +17,7 @@ import (
 // kube-state-metrics.
 var others = regexp.MustCompile(`^(up|process_(resident_memory_bytes|cpu_seconds_total)|go_goroutines|kubelet_volume_stats_(available|capacity)_bytes|kube_pod_status_ready)$`)
 
-var named = regexp.MustCompile(`(?:Namespace: "crm_bridge", Name:|\bcounter\(|\bgauge\() ?"([a-z_]+)"`)
+var named = regexp.MustCompile(`(?:Namespace: "crm_bridge", Name: "|\bcounter\("|\bgauge\("|NewDesc\("crm_bridge_)([a-z_]+)"`)
 
 // metrics are the names of the program's metrics.
 func metrics(t *testing.T) (names []string) {

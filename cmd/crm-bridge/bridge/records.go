@@ -38,7 +38,7 @@ func openRecords(ctx context.Context, b *Bridge, mapping *transform.Mapping, reg
 		of := recordsOf{b.CRMs.OfProvider(provider), mapping}
 		one := &records.Keeper{
 			Provider: provider, Modules: of.modules(), Stream: b.Settings.Stream, Prefix: b.Settings.SubjectPrefix, Reach: b.reachStream, Table: table,
-			Reader: of.reader, Whole: of.whole, RecordID: of.crms[0].RecordID, Clean: of.clean, Metrics: metrics, Log: b.Log,
+			Reader: of.reader, Whole: of.crms[0].Whole, RecordID: of.crms[0].RecordID, Clean: of.clean, Metrics: metrics, Log: b.Log,
 		}
 		all = append(all, one)
 	}
@@ -78,11 +78,6 @@ func (r recordsOf) reader(account, module string) ingest.Reader {
 		return nil
 	}
 	return crm.Reader
-}
-
-// whole reports whether the values of a change are the whole record.
-func (r recordsOf) whole(family string, _ json.RawMessage) bool {
-	return slices.Contains(r.crms[0].WholeValues, family)
 }
 
 // clean returns what may be stored of values that were read: what an event with them has.

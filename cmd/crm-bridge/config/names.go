@@ -8,6 +8,9 @@ func (s Settings) StateBucket() string { return s.Stream + "_STATE" }
 // ReplayStream is the name of the stream that takes events replayed to subjects.
 func (s Settings) ReplayStream() string { return s.Stream + "_REPLAY" }
 
+// RecordsStream is the name of the stream of the states of records.
+func (s Settings) RecordsStream() string { return s.Stream + "_RECORDS" }
+
 // Syncs reports whether a command has to sync what it publishes to the embedded server itself, as the running bridge does.
 func (s Settings) Syncs() bool { return s.Embedded() && s.Sync.Every == 0 && !s.Sync.Server }
 
