@@ -11,15 +11,15 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// source is where events are read, in the order of the stream. There is no durable consumer: the table itself keeps its position, so that
-// position and rows cannot differ, and a table without its file begins with the first event.
+// source is where states are read, in the order of the stream. There is no durable consumer: the table itself keeps its position, so that
+// position and rows cannot differ, and a table without its file begins with each record as it is.
 type source struct{ stream, subject string }
 
-// atOnce is how many events one transaction applies, at most: one sync for all that are waiting. An event can have a megabyte, and a NATS
-// server cuts a connection for which 64 MiB wait.
-const atOnce = 50
+// atOnce is how many states one transaction applies, at most: one sync for all that are waiting. A state can have a megabyte or two, and
+// a NATS server cuts a connection for which 64 MiB wait.
+const atOnce = 32
 
-// keepFollowing reads events until ctx ends or the table cannot be written, and returns why.
+// keepFollowing reads states until ctx ends or the table cannot be written, and returns why.
 func (s source) keepFollowing(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, t *table) error {
 	for {
 		err := s.follow(ctx, nc, js, t)
@@ -40,7 +40,8 @@ func (s source) keepFollowing(ctx context.Context, nc *nats.Conn, js jetstream.J
 // errLost says that the connection was lost. The stream may be another one afterwards, so its creation time is checked again.
 var errLost = errors.New("the connection was lost")
 
-// follow reads from the table's position: first the history, then events as they arrive, without a gap.
+// follow reads on from the table's position: from the beginning the last state of each record, then every change as it arrives. What
+// was not read when the program ended is in the stream as it is now, a deletion too.
 func (s source) follow(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, t *table) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
@@ -57,17 +58,15 @@ func (s source) follow(ctx context.Context, nc *nats.Conn, js jetstream.JetStrea
 	if err != nil {
 		return err
 	}
-	info := stream.CachedInfo()
-	at, err := t.position(s, info)
+	at, err := t.position(s, stream.CachedInfo())
 	if err != nil {
 		return err
 	}
-	if first := info.State.FirstSeq; first > at.Sequence+1 {
-		fmt.Fprintf(os.Stderr, "the stream %s no longer holds its events %d to %d: a backfill brings what they reported\n", s.stream, at.Sequence+1, first-1)
+	start := jetstream.OrderedConsumerConfig{FilterSubjects: []string{s.subject}, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy}
+	if at.Sequence > 0 {
+		start.DeliverPolicy, start.OptStartSeq = jetstream.DeliverByStartSequencePolicy, at.Sequence+1
 	}
-	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
-		FilterSubjects: []string{s.subject}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: at.Sequence + 1,
-	})
+	consumer, err := stream.OrderedConsumer(ctx, start)
 	if err != nil {
 		return err
 	}
@@ -84,13 +83,13 @@ func (s source) follow(ctx context.Context, nc *nats.Conn, js jetstream.JetStrea
 			}
 			return err
 		}
-		if at, err = t.apply(s, at, waiting); err != nil {
+		if at, err = t.apply(at, waiting); err != nil {
 			return err
 		}
 	}
 }
 
-// gather waits for an event, and returns it with those that are already waiting.
+// gather waits for a state, and returns it with those that are already waiting.
 func gather(ctx context.Context, messages jetstream.MessagesContext) ([]jetstream.Msg, error) {
 	first, err := messages.Next(jetstream.NextContext(ctx))
 	if err != nil {

@@ -1,5 +1,5 @@
-// Command deals-table keeps a table of Zoho CRM's current deals, in a file and on a page, from events alone: first those that the stream
-// holds, then each as it arrives.
+// Command deals-table keeps a table of Zoho CRM's deals, in a file and on a page, from the stream of records: first each deal as it is,
+// then every change.
 package main
 
 import (
@@ -48,7 +48,7 @@ func run(ctx context.Context) error {
 	}
 	fmt.Printf("the table is at http://%s\n", listener.Addr())
 
-	read := source{stream: env("STREAM", "CRM"), subject: env("SUBJECT", "crm.zoho.Deals.*")}
+	read := source{stream: env("STREAM", "CRM_RECORDS"), subject: env("SUBJECT", "crm-records.zoho.*.Deals.*")}
 	work, end := context.WithCancelCause(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { end(read.keepFollowing(work, nc, js, deals)) })

@@ -11,21 +11,25 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// table keeps the rows and the position in each source in one file, and updates both in one transaction, so that a crash cannot separate
+// table keeps the rows and the position in the stream in one file, and updates both in one transaction, so that a crash cannot separate
 // them.
 type table struct{ db *bolt.DB }
 
+// The file has two buckets.
 var (
-	rows      = []byte("rows")      // by record id
-	positions = []byte("positions") // by source
+	rows     = []byte("rows")     // records by partitionkey
+	progress = []byte("progress") // the position, under its own name
+	latest   = []byte("position")
 )
 
 // errTable says that the table cannot be written; the program then exits.
 var errTable = errors.New("the table cannot be written")
 
-// position is the last event of a source that is in the table.
+// position is the last state that is in the table.
 type position struct {
-	Created  time.Time `json:"created"` // of the stream: a new stream has new sequences
+	Stream   string    `json:"stream"`
+	Subject  string    `json:"subject"`
+	Created  time.Time `json:"created"` // a new stream has new sequences
 	Sequence uint64    `json:"sequence"`
 }
 
@@ -36,41 +40,27 @@ func openTable(path string) (*table, error) {
 	}
 	return &table{db}, db.Update(func(tx *bolt.Tx) error {
 		_, err := tx.CreateBucketIfNotExists(rows)
-		_, err2 := tx.CreateBucketIfNotExists(positions)
+		_, err2 := tx.CreateBucketIfNotExists(progress)
 		return errors.Join(err, err2)
 	})
 }
 
-// position returns how far a source was read; zero if its stream is a new one.
+// position returns how far the stream was read. A table of another stream, or of one that was made again, is emptied: what it holds may
+// be gone from the CRM.
 func (t *table) position(s source, stream *jetstream.StreamInfo) (at position, err error) {
-	err = t.db.View(func(tx *bolt.Tx) error {
-		return get(tx.Bucket(positions), s.subject, &at)
-	})
-	if !at.Created.Equal(stream.Created) || at.Sequence > stream.State.LastSeq {
-		at = position{Created: stream.Created}
-	}
-	return at, err
-}
-
-// apply applies messages to the table, and returns the new position.
-func (t *table) apply(s source, at position, messages []jetstream.Msg) (position, error) {
-	err := t.db.Update(func(tx *bolt.Tx) error {
-		for _, msg := range messages {
-			meta, err := msg.Metadata()
-			if err != nil {
-				return err
-			}
-			at.Sequence = meta.Sequence.Stream
-			c, err := read(msg.Headers(), msg.Data())
-			if err != nil {
-				fmt.Fprintf(os.Stderr, "%s %d is skipped: %v\n", s.stream, at.Sequence, err)
-				continue
-			}
-			if err := write(tx.Bucket(rows), c); err != nil {
-				return err
-			}
+	err = t.db.Update(func(tx *bolt.Tx) error {
+		if at, err = positionIn(tx); err != nil {
+			return err
 		}
-		return put(tx.Bucket(positions), s.subject, at)
+		if at.Stream == s.stream && at.Subject == s.subject && at.Created.Equal(stream.Created) && at.Sequence <= stream.State.LastSeq {
+			return nil
+		}
+		at = position{Stream: s.stream, Subject: s.subject, Created: stream.Created}
+		if err := tx.DeleteBucket(rows); err != nil {
+			return err
+		}
+		_, err := tx.CreateBucket(rows)
+		return errors.Join(err, at.write(tx))
 	})
 	if err != nil {
 		err = fmt.Errorf("%w: %w", errTable, err)
@@ -78,34 +68,44 @@ func (t *table) apply(s source, at position, messages []jetstream.Msg) (position
 	return at, err
 }
 
-// write applies a change to the rows of its records.
-func write(bucket *bolt.Bucket, c change) error {
-	for _, id := range c.IDs {
-		var r row
-		if err := get(bucket, id, &r); err != nil {
-			return err
-		}
-		r.apply(id, c)
-		if err := put(bucket, id, r); err != nil {
-			return err
-		}
+// positionIn returns the position in the file; zero if there is none.
+func positionIn(tx *bolt.Tx) (at position, err error) {
+	if text := tx.Bucket(progress).Get(latest); text != nil {
+		err = json.Unmarshal(text, &at)
 	}
-	return nil
+	return at, err
 }
 
-// get reads the value of a key into into, which a missing key leaves unchanged.
-func get(bucket *bolt.Bucket, key string, into any) error {
-	text := bucket.Get([]byte(key))
-	if text == nil {
-		return nil
-	}
-	return json.Unmarshal(text, into)
-}
-
-func put(bucket *bolt.Bucket, key string, value any) error {
-	text, err := json.Marshal(value)
+func (at position) write(tx *bolt.Tx) error {
+	text, err := json.Marshal(at)
 	if err != nil {
 		return err
 	}
-	return bucket.Put([]byte(key), text)
+	return tx.Bucket(progress).Put(latest, text)
+}
+
+// apply applies states to the table, and returns the new position.
+func (t *table) apply(at position, messages []jetstream.Msg) (position, error) {
+	err := t.db.Update(func(tx *bolt.Tx) error {
+		for _, msg := range messages {
+			meta, err := msg.Metadata()
+			if err != nil {
+				return err
+			}
+			at.Sequence = meta.Sequence.Stream
+			s, err := decode(msg.Headers(), msg.Data())
+			if err != nil {
+				fmt.Fprintf(os.Stderr, "%s %d is skipped: %v\n", at.Stream, at.Sequence, err)
+				continue
+			}
+			if err := s.write(tx.Bucket(rows)); err != nil {
+				return err
+			}
+		}
+		return at.write(tx)
+	})
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errTable, err)
+	}
+	return at, err
 }

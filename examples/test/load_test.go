@@ -12,13 +12,16 @@ import (
 	"time"
 )
 
-// load is a CRM that sends callbacks until it is stopped. It repeats each until it is answered, repeats some that were answered, and
-// sends some late: about a change that precedes one that it has reported.
+// load sends a CRM's callbacks until it is stopped. It repeats each until it is answered, repeats some that were answered, and sends some
+// late, after callbacks about newer changes.
 type load struct {
 	url    string
+	crm    *crm
 	random *rand.Rand
 	quit   chan struct{}
 	ended  chan struct{}
+	sent   [][]byte // the last of them
+	late   [][]byte // not sent yet
 
 	mu       sync.Mutex
 	answered []answered
@@ -30,26 +33,20 @@ type answered struct {
 	Sequence    uint64
 }
 
-// startLoad sends callbacks to a bridge.
-func startLoad(t *testing.T, url string, random *rand.Rand) *load {
-	l := &load{url: url + "/zoho/notifications", random: random, quit: make(chan struct{}), ended: make(chan struct{})}
+// startLoad changes records of a CRM, and sends its callbacks to a bridge.
+func startLoad(t *testing.T, b *bridge, random *rand.Rand) *load {
+	l := &load{url: b.callbacks + "/zoho/notifications", crm: b.crm, random: random, quit: make(chan struct{}), ended: make(chan struct{})}
 	go func() {
 		defer close(l.ended)
 		pace := time.NewTicker(4 * time.Millisecond) // for a few thousand events a test, however fast the disk is
 		defer pace.Stop()
-		var sent [][]byte
-		for n := 1; ; n++ {
-			body := l.body(n)
-			if len(sent) > 0 && random.IntN(10) == 0 {
-				body = sent[random.IntN(len(sent))]
-			}
-			if sent = append(sent, body); len(sent) > 200 {
-				sent = sent[1:]
-			}
+		for {
+			body := l.next(t)
 			for !l.post(t, body) {
 				select {
 				case <-pace.C:
 				case <-l.quit:
+					l.late = append(l.late, body)
 					return
 				}
 			}
@@ -64,42 +61,41 @@ func startLoad(t *testing.T, url string, random *rand.Rand) *load {
 	return l
 }
 
-var begin = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+// next returns a callback: about a new change, one that was late, or one that was sent before.
+func (l *load) next(t *testing.T) []byte {
+	if len(l.sent) > 0 && l.random.IntN(10) == 0 {
+		return l.sent[l.random.IntN(len(l.sent))]
+	}
+	if len(l.late) > 0 && l.random.IntN(4) == 0 {
+		return l.sends(l.late[0], l.late[1:])
+	}
+	for {
+		body := l.crm.change(t, l.random)
+		if l.random.IntN(5) > 0 {
+			return l.sends(body, l.late)
+		}
+		l.late = append(l.late, body)
+		l.random.Shuffle(len(l.late), func(i, j int) { l.late[i], l.late[j] = l.late[j], l.late[i] })
+	}
+}
 
-// body is a notification of Zoho CRM; no two changes have the same time.
-func (l *load) body(n int) []byte {
-	pick := func(of ...string) string { return of[l.random.IntN(len(of))] }
-	module, operation := pick("Deals", "Deals", "Deals", "Deals", "Contacts"), pick("update", "update", "update", "update", "update", "insert", "delete")
-	late := 0
-	if l.random.IntN(4) == 0 {
-		late = l.random.IntN(400)
-	}
-	at := begin.Add(time.Duration(n-late)*time.Second + time.Duration(n%1000)*time.Millisecond)
-	ids, fields, values := []string{}, []map[string][]string{}, []map[string]any{}
-	for first, i := l.random.IntN(40), 0; i < 1+l.random.IntN(2); i++ {
-		id := fmt.Sprintf("57257677952920630%02d", (first+i)%40)
-		ids = append(ids, id)
-		changed, reported := []string{}, map[string]any{}
-		for _, field := range []string{"Stage", "Amount", "Closing_Date", "Größe"} {
-			if l.random.IntN(2) == 0 {
-				continue
-			}
-			if changed = append(changed, field); l.random.IntN(5) > 0 {
-				reported[field] = json.RawMessage(pick("null", `"<new> & ünïcode"`, `{"name":"Zoë","id":"5725767000000411001"}`, fmt.Sprintf("%d.10", n), "12345678901234567890.1234567890"))
-			}
-		}
-		if fields = append(fields, map[string][]string{id: changed}); l.random.IntN(5) > 0 {
-			values = append(values, map[string]any{"record_id": id, "values": reported})
-		}
-	}
-	body, err := json.Marshal(map[string]any{
-		"server_time": at.UnixMilli(), "module": module, "operation": operation, "ids": ids, "affected_fields": fields, "affected_values": values,
-		"resource_uri": "https://www.zohoapis.com/crm/v2/" + module, "query_params": map[string]string{}, "channel_id": "1000000068001", "token": token,
-	})
-	if err != nil {
-		panic(err)
+// sends notes that a callback is sent, and which ones are not yet.
+func (l *load) sends(body []byte, late [][]byte) []byte {
+	l.late = late
+	if l.sent = append(l.sent, body); len(l.sent) > 200 {
+		l.sent = l.sent[1:]
 	}
 	return body
+}
+
+// finish stops the load, and sends what is late.
+func (l *load) finish(t *testing.T) {
+	t.Helper()
+	l.stop()
+	for _, body := range l.late {
+		until(t, 30*time.Second, func() string { return "a late callback is not answered" }, func() bool { return l.post(t, body) })
+	}
+	l.late = nil
 }
 
 var client = &http.Client{Timeout: 20 * time.Second}
@@ -121,13 +117,15 @@ func (l *load) post(t *testing.T, body []byte) bool {
 			Sequence    uint64
 		}
 	}
-	if err := json.Unmarshal(text, &got); err != nil || response.StatusCode != http.StatusOK || len(got.Events) != 1 {
+	if err := json.Unmarshal(text, &got); err != nil || response.StatusCode != http.StatusOK || len(got.Events) == 0 {
 		t.Errorf("answered with %d %s", response.StatusCode, text)
 		return true
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.answered = append(l.answered, answered(got.Events[0]))
+	for _, e := range got.Events {
+		l.answered = append(l.answered, answered(e))
+	}
 	return true
 }
 

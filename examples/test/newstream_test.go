@@ -8,26 +8,27 @@ import (
 	"time"
 )
 
-// When the stream is lost with its disk and replaced by a new one, whose sequences begin at 1, the examples continue with it.
+// When the streams are lost with their disk and replaced by new ones, whose sequences begin at 1, the examples continue with them; the
+// table has again what a backfill reads from the CRM.
 func TestExamplesGoOnWithANewStream(t *testing.T) {
 	t.Parallel()
-	b := startBridge(t)
+	b := startBridge(t, startCRM(t))
 	inGo := newConsumer(t, b, "deals-go", filepath.Join(programs, "go-consumer"))
 	inJS := newConsumer(t, b, "deals-js", "node", "../js-consumer/consumer.mjs")
 	deals := newTable(t, b)
 	for _, p := range []*process{&inGo.process, &inJS.process, &deals.process} {
 		p.start(t)
 	}
-	haveAll := func(acknowledged []answered) func() bool {
-		return func() bool {
-			return inGo.hasAll(t, acknowledged) && inJS.hasAll(t, acknowledged) && deals.hasAll(t, acknowledged)
-		}
+	haveAll := func(acknowledged []answered) bool {
+		return inGo.hasAll(t, acknowledged) && inJS.hasAll(t, acknowledged)
 	}
-	load := startLoad(t, b.callbacks, rand.New(rand.NewPCG(1, 1)))
+	load := startLoad(t, b, rand.New(rand.NewPCG(1, 1)))
 	load.more(t, 100)
-	load.stop()
+	load.finish(t)
 	acknowledged := load.soFar()
-	until(t, 30*time.Second, inGo.said.String, haveAll(acknowledged))
+	until(t, 30*time.Second, inGo.said.String, func() bool { return haveAll(acknowledged) })
+	b.backfill(t, "30m")
+	deals.compare(t, "default")
 	before := deals.reads(t)
 
 	b.kill(t)
@@ -35,11 +36,14 @@ func TestExamplesGoOnWithANewStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.serve(t)
-	load = startLoad(t, b.callbacks, rand.New(rand.NewPCG(1, 2)))
+	load = startLoad(t, b, rand.New(rand.NewPCG(1, 2)))
 	load.more(t, 20)
-	load.stop()
+	load.finish(t)
 	acknowledged = load.soFar()
 	until(t, 60*time.Second, func() string { return inGo.said.String() + inJS.said.String() + deals.said.String() }, func() bool {
-		return deals.reads(t) < before && haveAll(acknowledged)()
+		return deals.reads(t) < before && haveAll(acknowledged)
 	})
+	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // a backfill leaves out the second in which it begins
+	b.backfill(t, "0s")
+	deals.compare(t, "default")
 }

@@ -3,9 +3,6 @@ package test
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,19 +12,8 @@ import (
 
 // stored is an event in the stream.
 type stored struct {
-	subject  string
-	sequence uint64
-	header   nats.Header
-	text     []byte
-
-	id   string
-	time time.Time
-	data struct {
-		Operation string
-		IDs       []string
-		Fields    map[string][]string
-		Values    map[string]map[string]any
-	}
+	subject string
+	id      string
 }
 
 func jetStream(t *testing.T, url string, options ...nats.Option) jetstream.JetStream {
@@ -62,36 +48,23 @@ func history(t *testing.T, js jetstream.JetStream) []stored {
 		if err != nil {
 			t.Fatal(err)
 		}
-		meta, err := msg.Metadata()
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[i] = stored{subject: msg.Subject(), sequence: meta.Sequence.Stream, header: msg.Headers(), text: msg.Data()}
-		all[i].read(t)
+		all[i] = read(t, msg)
 	}
 	return all
 }
 
 // read decodes the event independently of the examples.
-func (s *stored) read(t *testing.T) {
+func read(t *testing.T, msg jetstream.Msg) stored {
 	t.Helper()
-	data := json.RawMessage(s.text)
-	at := s.header.Get("ce-time")
-	if s.id = s.header.Get("ce-id"); s.id == "" {
-		var event struct {
-			ID, Time string
-			Data     json.RawMessage
-		}
-		if err := json.Unmarshal(s.text, &event); err != nil {
+	s := stored{subject: msg.Subject(), id: msg.Headers().Get("ce-id")}
+	if s.id == "" {
+		var event struct{ ID string }
+		if err := json.Unmarshal(msg.Data(), &event); err != nil {
 			t.Fatal(err)
 		}
-		s.id, at, data = event.ID, event.Time, event.Data
+		s.id = event.ID
 	}
-	var err error
-	if s.time, err = time.Parse(time.RFC3339Nano, at); err != nil {
-		t.Fatal(err)
-	}
-	exact(t, data, &s.data)
+	return s
 }
 
 // exact decodes JSON with every digit of its numbers.
@@ -102,57 +75,4 @@ func exact(t *testing.T, text []byte, into any) {
 	if err := decoder.Decode(into); err != nil {
 		t.Fatalf("%v in %s", err, text)
 	}
-}
-
-// deal is a deal in the table.
-type deal struct {
-	ID      string
-	Changed time.Time
-	Values  map[string]any
-	Unknown []string
-}
-
-// unknown is a value that was changed, but not reported.
-const unknown = unknownValue("")
-
-type unknownValue string
-
-// deals returns the table of all events, applied in order of their time.
-func deals(all []stored) []deal {
-	all = slices.SortedStableFunc(slices.Values(all), func(a, b stored) int { return a.time.Compare(b.time) })
-	now := map[string]deal{}
-	for _, e := range all {
-		if !strings.HasPrefix(e.subject, "crm.zoho.Deals.") {
-			continue
-		}
-		for _, id := range e.data.IDs {
-			if e.data.Operation == "delete" {
-				delete(now, id)
-				continue
-			}
-			d, ok := now[id]
-			if !ok {
-				d = deal{ID: id, Values: map[string]any{}}
-			}
-			d.Changed = e.time
-			for _, field := range e.data.Fields[id] {
-				value, reported := e.data.Values[id][field]
-				if d.Values[field] = value; !reported {
-					d.Values[field] = unknown
-				}
-			}
-			now[id] = d
-		}
-	}
-	for id, d := range now {
-		for field, value := range d.Values {
-			if value == unknown {
-				delete(d.Values, field)
-				d.Unknown = append(d.Unknown, field)
-			}
-		}
-		slices.Sort(d.Unknown)
-		now[id] = d
-	}
-	return slices.SortedFunc(maps.Values(now), func(a, b deal) int { return strings.Compare(a.ID, b.ID) })
 }
