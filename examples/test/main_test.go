@@ -28,7 +28,7 @@ func built(run func() int) (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(programs)) }()
-	for name, folder := range map[string]string{"crm-bridge": "../..", "go-consumer": "../go-consumer", "deals-table": "../deals-table"} {
+	for name, folder := range map[string]string{"crm-bridge": "../..", "go-consumer": "../go-consumer", "deals-table": "../deals-table", "workers": "../workers"} {
 		build := exec.Command("go", "build", "-o", filepath.Join(programs, name), ".")
 		if build.Dir = folder; name == "crm-bridge" {
 			build.Args[4] = "./cmd/crm-bridge"
