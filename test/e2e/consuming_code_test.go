@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -188,3 +189,35 @@ func (t *table) take(msg jetstream.Msg) {
 }
 
 // end: table
+
+// doc: loops
+
+// rater sets the Rating of each deal, which it computes from its Amount.
+type rater struct {
+	user  string // the CRM's id of the user as whom this service writes
+	rate  func(amount json.Number) string
+	write func(id, rating string) error // to the CRM
+}
+
+// take handles a deal as it is.
+func (r *rater) take(deal schemas.Record) error {
+	if deal.After == nil {
+		return nil // deleted
+	}
+	if deal.ChangedBy == r.user && !slices.Contains(deal.Changed, "Amount") {
+		return nil // the echo of the write below
+	}
+	var now struct {
+		Amount json.Number
+		Rating string
+	}
+	if err := json.Unmarshal(deal.After, &now); err != nil {
+		return err
+	}
+	if rating := r.rate(now.Amount); rating != now.Rating { // a write without a change would be an event too
+		return r.write(deal.ID, rating)
+	}
+	return nil
+}
+
+// end: loops
