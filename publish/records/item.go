@@ -10,6 +10,7 @@ import (
 type item struct {
 	key    Key
 	causes []schemas.Cause // at most maxCauses
+	newest uint64          // sequence of an event
 	source string          // the collection
 	seen   observation
 	create bool // an event says that it was made

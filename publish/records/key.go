@@ -13,6 +13,15 @@ func Subject(prefix string, k Key) string {
 	return strings.Join([]string{prefix + "-records", k.Provider, token(k.Account), k.Module, token(k.ID)}, ".")
 }
 
+// Filter matches the subjects of a record's states, whatever their prefix is. An empty account is any.
+func Filter(k Key) string {
+	account := "*"
+	if k.Account != "" {
+		account = token(k.Account)
+	}
+	return strings.Join([]string{"*", k.Provider, account, k.Module, token(k.ID)}, ".")
+}
+
 // token writes bytes that a token of a subject should not have as =XX.
 func token(text string) string {
 	var out strings.Builder

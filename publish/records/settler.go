@@ -30,6 +30,8 @@ type settler struct {
 	metrics *Metrics
 	log     *slog.Logger
 
+	forgotten *forgotten
+
 	said sync.Map // why records were left out, each said once
 }
 
@@ -81,6 +83,9 @@ func (s *settler) round(ctx context.Context, conn *publish.Conn, open []*item) (
 	if err := s.readAgain(ctx, reread); err != nil {
 		return nil, err
 	}
+	s.forgotten.writes.RLock()
+	defer s.forgotten.writes.RUnlock()
+	writes, states = s.forgotten.without(writes, states)
 	for n, err := range s.table.publish(ctx, conn, states) {
 		switch {
 		case err == nil:
