@@ -40,6 +40,9 @@ type mode interface {
 	// Records returns what keeps records beside the stream, on its server. Call it once.
 	Records(ctx context.Context) (Records, error)
 
+	// Holdings returns the streams that may hold what was a record, in the order in which what is in one reaches another.
+	Holdings(ctx context.Context) ([]Holding, error)
+
 	broken() error                   // why nothing can be stored until a new start; nil: it can
 	ready(ctx context.Context) error // what keeps an event from being stored now, beside what the publisher knows; nil: nothing
 	// start begins what keeps the store, and calls lost with the reason when only a new start can use it again. end, which is
