@@ -104,7 +104,8 @@ func TestBridgeTakesLittle(t *testing.T) {
 			crm := &zohotest.CRM{ClientID: "1000.CLIENT", ClientSecret: "the-secret-of-the-client", RefreshToken: "1000.the-refresh-token", Callbacks: http.DefaultTransport}
 			api := httptest.NewServer(crm)
 			t.Cleanup(api.Close)
-			if _, err := crm.Create("Deals", map[string]any{"Deal_Name": "before"}); err != nil {
+			deal, err := crm.Create("Deals", map[string]any{"Deal_Name": "before"})
+			if err != nil {
 				t.Fatal(err)
 			}
 			dir, port := t.TempDir(), freePort(t)
@@ -143,6 +144,9 @@ func TestBridgeTakesLittle(t *testing.T) {
 			run("crm-operator", "replay", "--since", "1h", "--to", "subject", "--job", "one")
 			restartedJob(t, append(append(environment(dir), env...), as("crm-operator")), "--since", "1h", "--to", "subject", "--job", "one", "--restart")
 			run("crm-operator", "backfill", "zoho", "--module", "Deals", "--since", "1h")
+			if out := run("crm-bridge", "erase", "zoho", "Deals", deal, "--yes"); !strings.Contains(out, `{"stream":"CRM","deleted":1,`) {
+				t.Errorf("erase said %s", out)
+			}
 			run("crm-bridge", "channels")
 			get(t, b.Callbacks+"/asyncapi.yaml")
 			if err := b.stop(t, 15); err != nil {

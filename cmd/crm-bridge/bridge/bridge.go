@@ -34,6 +34,7 @@ type Bridge struct {
 	Keeper    *keep.Keeper // nil where no CRM's API is configured
 	Store     *store.EventStore
 	records   []*records.Keeper // one for each provider whose records are kept
+	eraser    *eraser
 
 	health   *health
 	Admin    *listener
@@ -121,7 +122,8 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 	if b.records, err = openRecords(ctx, b, mapping, registry); err != nil {
 		return err
 	}
-	b.commands = adminHandler(b.health, registry, trust(token), kept.routes(),
+	b.eraser = &eraser{store: b.Store, crms: b.CRMs, stream: s.Stream, records: b.records}
+	b.commands = adminHandler(b.health, registry, trust(token), kept.routes(), b.eraser.routes(),
 		(&channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}).routes())
 	return nil
 }
