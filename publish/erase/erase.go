@@ -57,6 +57,7 @@ type Found struct {
 	WithOthers int    `json:"withOthers"`       // of these, those that name other records too
 	InText     int    `json:"inText,omitempty"` // of these, callbacks that cannot be decoded and have the id in their text
 	Foreign    bool   `json:"foreign,omitempty"`
+	Where      string `json:"where,omitempty"` // the journal of another replica, for a person
 }
 
 // most bounds the messages that one search of a stream remembers; what is behind them is found by the next.

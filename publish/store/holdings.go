@@ -104,6 +104,23 @@ func (j *journal) Holdings(ctx context.Context) ([]Holding, error) {
 	return slices.Concat(here, left, j.beside(j.Reach, serverSays)), err
 }
 
+// OtherJournals: the embedded server has no replicas.
+func (e *standalone) OtherJournals(context.Context) (string, []OtherJournal, error) {
+	return "", nil, nil
+}
+
+func (j *journal) OtherJournals(ctx context.Context) (own string, others []OtherJournal, err error) {
+	if own, err = j.JournalID(); err == nil {
+		others, err = otherJournals(ctx, j.Config.State(j.Reach), own)
+	}
+	return own, others, err
+}
+
+func (d *direct) OtherJournals(ctx context.Context) (string, []OtherJournal, error) {
+	others, err := otherJournals(ctx, d.Config.State(d.Reach), "")
+	return "", others, err
+}
+
 func (d *direct) Holdings(context.Context) ([]Holding, error) {
 	return d.beside(d.Reach, serverSays), nil
 }

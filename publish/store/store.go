@@ -42,6 +42,9 @@ type mode interface {
 
 	// Holdings returns the streams that may hold what was a record, in the order in which what is in one reaches another.
 	Holdings(ctx context.Context) ([]Holding, error)
+	// OtherJournals returns the journals of other bridges with the same remote, as they have noted them, and the id of the own one; empty:
+	// there is none.
+	OtherJournals(ctx context.Context) (own string, others []OtherJournal, err error)
 
 	broken() error                   // why nothing can be stored until a new start; nil: it can
 	ready(ctx context.Context) error // what keeps an event from being stored now, beside what the publisher knows; nil: nothing

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 const (
@@ -174,5 +176,55 @@ func TestErase(t *testing.T) {
 				t.Error("after a restart something is different")
 			}
 		})
+	}
+}
+
+// A replica erases in its own journal and of what it has set aside when another one is asked. A journal in which events may wait, and whose
+// bridge does not run, is named.
+func TestEraseReplicas(t *testing.T) {
+	t.Parallel()
+	store, dirs := t.TempDir(), []string{t.TempDir(), t.TempDir()}
+	remote := openRemote(t, store, -1)
+	env := []string{eraseKey, "BRIDGE_NATS_URL=" + remote.ClientURL()}
+	one, two := start(t, dirs[0], env...), start(t, dirs[1], env...)
+	webhook(t, one, `{"id":"`+victim+`","note":"victim-text"}`, 200)
+	js := service(t, remote.ClientURL())
+	waitFor(t, func() bool { return len(contents(t, remote.ClientURL())) == 1 })
+	stream, err := js.Stream(t.Context(), "CRM")
+	if err != nil {
+		t.Fatal(err)
+	}
+	smaller := stream.CachedInfo().Config
+	smaller.MaxMsgSize = 4 << 10
+	if _, err := js.UpdateStream(t.Context(), smaller); err != nil {
+		t.Fatal(err)
+	}
+	webhook(t, two, `{"id":"`+victim+`","note":"victim-text `+strings.Repeat("x", 8<<10)+`"}`, 200)
+	waitFor(t, func() bool { return metric(t, two, "crm_bridge_refused_total") == "1" })
+	var state jetstream.KeyValue
+	waitFor(t, func() bool { // both are known
+		if state, err = js.KeyValue(t.Context(), "CRM_STATE"); err != nil {
+			return false
+		}
+		keys, err := state.Keys(t.Context())
+		return err == nil && len(keys) == 2
+	})
+	for _, args := range [][]string{{"--dry-run"}, {"--yes"}} {
+		out, code := command(t, one, dirs[0], append([]string{"erase", "zoho", "Contacts", victim}, args...)...)
+		if code != 0 || !strings.Contains(out, `{"stream":"CRM_REFUSED","deleted":1,"withOthers":0,"where":"the journal in folder`) || !strings.Contains(out, `{"stream":"CRM","deleted":1,`) {
+			t.Errorf("%s ended with %d: %s", args, code, out)
+		}
+	}
+	if found := traces(t, "victim-text", dirs[0], dirs[1], store); len(found) > 0 {
+		t.Errorf("it is still in %q", found)
+	}
+	if keys, err := state.Keys(t.Context()); err != nil || len(keys) != 2 {
+		t.Errorf("of the erasure there is left %q, %v", keys, err)
+	}
+	if _, err := state.Put(t.Context(), "journal.gone", []byte(`{"host":"gone","folder":"/gone","pending":3,"closed":true}`)); err != nil {
+		t.Fatal(err)
+	}
+	if out, code := command(t, one, dirs[0], "erase", "zoho", "Contacts", victim, "--yes"); code != 1 || !strings.Contains(out, `"/gone" of host "gone" may hold events`) {
+		t.Errorf("with a journal that nobody empties it ended with %d: %s", code, out)
 	}
 }

@@ -135,11 +135,12 @@ func (at *site) noVictims(r row) error {
 	if r.victims > 0 {
 		return fmt.Errorf("%d events of the record that was erased came back", r.victims)
 	}
-	return filepath.WalkDir(at.data, func(path string, entry fs.DirEntry, err error) error {
+	files := os.DirFS(at.data)
+	return fs.WalkDir(files, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		content, err := os.ReadFile(path)
+		content, err := fs.ReadFile(files, path)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}

@@ -123,6 +123,9 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 		return err
 	}
 	b.eraser = &eraser{store: b.Store, crms: b.CRMs, stream: s.Stream, records: b.records}
+	if !s.Embedded() {
+		b.eraser.replicas = newReplicas(SharedState(s, b.Store.Reach), log)
+	}
 	b.commands = adminHandler(b.health, registry, trust(token), kept.routes(), b.eraser.routes(),
 		(&channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}).routes())
 	return nil
@@ -265,6 +268,9 @@ func (b *Bridge) keep(ctx context.Context) {
 	}
 	for _, one := range b.records {
 		all.Go(func() { one.Run(ctx) })
+	}
+	if b.eraser.replicas != nil {
+		all.Go(func() { b.eraser.replicas.follow(ctx, b.eraser) })
 	}
 }
 

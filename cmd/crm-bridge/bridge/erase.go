@@ -27,13 +27,25 @@ type EraseProgress struct {
 
 // eraser answers the command erase.
 type eraser struct {
-	store   *store.EventStore
-	crms    CRMs
-	stream  string // of events
-	records []*records.Keeper
+	store    *store.EventStore
+	crms     CRMs
+	stream   string // of events
+	records  []*records.Keeper
+	replicas *replicas // with which it shares a remote NATS; nil: the embedded server has none
 
 	erasing sync.Mutex // one record at a time
 }
+
+// order says what is erased, and how.
+type order struct {
+	Record  erase.Record `json:"record"`
+	DryRun  bool         `json:"dryRun,omitempty"`
+	Foreign bool         `json:"foreign,omitempty"` // in streams that the bridge did not make, too
+	Keep    []string     `json:"keep,omitempty"`    // operations whose events stay
+}
+
+// eraseProgress is called while streams are read, with the messages read and the part of the stream.
+type eraseProgress func(stream string, read int, part float64)
 
 // routes returns what the command requests.
 func (e *eraser) routes() map[string]http.HandlerFunc {
@@ -57,7 +69,8 @@ func (e *eraser) answer(w http.ResponseWriter, r *http.Request) {
 		_ = writer.Flush()
 	}
 	var said time.Time
-	found, err := e.erase(r.Context(), record, isDryRun(r), query.Get("foreign") == "true", nil, func(stream string, read int, part float64) {
+	one := order{Record: record, DryRun: isDryRun(r), Foreign: query.Get("foreign") == "true"}
+	found, err := e.erase(r.Context(), one, func(stream string, read int, part float64) {
 		if time.Since(said) > time.Second/2 {
 			said = time.Now()
 			write(EraseProgress{stream, read, part})
@@ -82,24 +95,41 @@ func (e *eraser) check(record erase.Record) error {
 	return ingest.CheckModule(record.Module)
 }
 
-// erase erases a record, but for its events of the operations in keep, and returns what was found in each stream.
-func (e *eraser) erase(ctx context.Context, record erase.Record, dryRun, foreign bool, keep []string, progress func(string, int, float64)) ([]erase.Found, error) {
+// erase erases a record everywhere, and returns what was found in each stream.
+func (e *eraser) erase(ctx context.Context, one order, progress eraseProgress) ([]erase.Found, error) {
 	e.erasing.Lock()
 	defer e.erasing.Unlock()
+	if e.replicas == nil {
+		found, _, err := e.eraseIn(ctx, one, everywhere, progress)
+		return found, err
+	}
+	return e.replicas.erase(ctx, e, one, progress)
+}
+
+func everywhere(store.Holding) bool { return true }
+
+func here(one store.Holding) bool { return one.Here }
+
+// eraseIn erases a record in some of the streams that this replica reaches, and returns what was found, and the record with its account.
+func (e *eraser) eraseIn(ctx context.Context, one order, in func(store.Holding) bool, progress eraseProgress) ([]erase.Found, erase.Record, error) {
 	holdings, err := e.store.Holdings(ctx)
 	if err != nil {
-		return nil, err
+		return nil, one.Record, err
 	}
 	of := &erase.Eraser{
-		Record: record, Foreign: foreign, Progress: progress, Names: erase.Names{Callback: e.callback, RecordID: e.crms.CRM(record.Provider).RecordID, Keep: keep},
+		Record: one.Record, Foreign: one.Foreign, Progress: progress,
+		Names: erase.Names{Callback: e.callback, RecordID: e.crms.CRM(one.Record.Provider).RecordID, Keep: one.Keep},
 	}
-	if !dryRun {
-		of.Before = func(ctx context.Context) error { return e.forget(ctx, record) }
+	if !one.DryRun {
+		of.Before = func(ctx context.Context) error { return e.forget(ctx, one.Record) }
 	}
 	for _, one := range holdings {
-		of.Parts = append(of.Parts, &erase.Part{Stream: one.Stream, Reach: one.Reach, Subjects: subjectsOf[one.Kind], Erased: one.Erased, Settled: one.Settled})
+		if in(one) {
+			of.Parts = append(of.Parts, &erase.Part{Stream: one.Stream, Reach: one.Reach, Subjects: subjectsOf[one.Kind], Erased: one.Erased, Settled: one.Settled})
+		}
 	}
-	return of.Run(ctx, dryRun)
+	found, err := of.Run(ctx, one.DryRun)
+	return found, of.Record, err
 }
 
 // subjectsOf are the subjects of messages that may name a record. Streams may hold some of an earlier BRIDGE_SUBJECT_PREFIX.
