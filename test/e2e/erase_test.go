@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -226,5 +227,36 @@ func TestEraseReplicas(t *testing.T) {
 	}
 	if out, code := command(t, one, dirs[0], "erase", "zoho", "Contacts", victim, "--yes"); code != 1 || !strings.Contains(out, `"/gone" of host "gone" may hold events`) {
 		t.Errorf("with a journal that nobody empties it ended with %d: %s", code, out)
+	}
+}
+
+// A privacy deletion of HubSpot erases the record when that is configured. Its own event stays.
+func TestEraseOnRequest(t *testing.T) {
+	t.Parallel()
+	for _, wanted := range []string{"true", "false"} {
+		t.Run(wanted, func(t *testing.T) {
+			t.Parallel()
+			crm, env := startHubSpot(t)
+			dir := t.TempDir()
+			b := start(t, dir, append(env, "BRIDGE_ERASE_ON_REQUEST="+wanted)...)
+			deliver := func(body string) {
+				if status, answer, err := crm.Deliver(t.Context(), http.DefaultClient, []byte(body)); err != nil || status != 200 {
+					t.Fatalf("answered %d %s, %v", status, answer, err)
+				}
+			}
+			deliver("[" + fmt.Sprintf(hubspotEvent, 1, 44001122, 150712345678) + "," + fmt.Sprintf(hubspotEvent, 2, 44001122, 150712345679) + "]")
+			deliver(`[{"eventId":3,"subscriptionId":2,"portalId":44001122,"occurredAt":1796040000124,"subscriptionType":"contact.privacyDeletion","objectId":150712345678}]`)
+			if wanted == "true" {
+				waitFor(t, func() bool { return strings.Contains(b.Log(), "erased because its CRM asked") })
+			} else if _, code := command(t, b, dir, "check"); code != 0 {
+				t.Error("it is not ready")
+			}
+			held := contents(t, b.NATS)
+			for message, want := range map[string]bool{"CRM 1 crm.hubspot.contact.create": wanted == "false", "CRM 2 crm.hubspot.contact.create": true, "CRM 3 crm.hubspot.contact.privacyDeletion": true} {
+				if _, ok := held[message]; ok != want {
+					t.Errorf("%s is there: %t", message, ok)
+				}
+			}
+		})
 	}
 }

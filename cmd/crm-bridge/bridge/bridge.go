@@ -122,10 +122,7 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 	if b.records, err = openRecords(ctx, b, mapping, registry); err != nil {
 		return err
 	}
-	b.eraser = &eraser{store: b.Store, crms: b.CRMs, stream: s.Stream, records: b.records}
-	if !s.Embedded() {
-		b.eraser.replicas = newReplicas(SharedState(s, b.Store.Reach), log)
-	}
+	b.eraser = newEraser(b)
 	b.commands = adminHandler(b.health, registry, trust(token), kept.routes(), b.eraser.routes(),
 		(&channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}).routes())
 	return nil
@@ -269,9 +266,7 @@ func (b *Bridge) keep(ctx context.Context) {
 	for _, one := range b.records {
 		all.Go(func() { one.Run(ctx) })
 	}
-	if b.eraser.replicas != nil {
-		all.Go(func() { b.eraser.replicas.follow(ctx, b.eraser) })
-	}
+	b.eraser.run(ctx, &all)
 }
 
 // Close stops what Open started, each part before what it depends on.

@@ -32,8 +32,31 @@ type eraser struct {
 	stream   string // of events
 	records  []*records.Keeper
 	replicas *replicas // with which it shares a remote NATS; nil: the embedded server has none
+	requests []*erasures
 
 	erasing sync.Mutex // one record at a time
+}
+
+// newEraser returns what erases records of an open bridge.
+func newEraser(b *Bridge) *eraser {
+	e := &eraser{store: b.Store, crms: b.CRMs, stream: b.Settings.Stream, records: b.records}
+	if !b.Settings.Embedded() {
+		e.replicas = newReplicas(SharedState(b.Settings, b.Store.Reach), b.Log)
+	}
+	if b.Settings.EraseOnRequest {
+		e.requests = requestsOf(b, e)
+	}
+	return e
+}
+
+// run carries out the orders of other replicas, and what CRMs ask for, until ctx ends.
+func (e *eraser) run(ctx context.Context, all *sync.WaitGroup) {
+	if e.replicas != nil {
+		all.Go(func() { e.replicas.follow(ctx, e) })
+	}
+	for _, one := range e.requests {
+		all.Go(func() { one.run(ctx) })
+	}
 }
 
 // order says what is erased, and how.
