@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -55,7 +56,15 @@ func traces(t *testing.T, text string, folders ...string) (found []string) {
 // contents returns the messages of all streams of a server, by stream and sequence.
 func contents(t *testing.T, url string) map[string]string {
 	t.Helper()
-	js := service(t, url)
+	conn, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
 	all := map[string]string{}
 	streams := js.ListStreams(t.Context())
 	for info := range streams.Info() {
