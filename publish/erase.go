@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -42,6 +43,18 @@ func (c *Conn) Erase(ctx context.Context, stream string, sequence uint64) error 
 	return fmt.Errorf("erase message %d of stream %s: %w", sequence, stream, err)
 }
 
+// Holds reports whether a stream holds a message.
+func (c *Conn) Holds(ctx context.Context, stream string, sequence uint64) (bool, error) {
+	have, err := c.stream(ctx, stream)
+	if err == nil {
+		_, err = have.GetMsg(ctx, sequence)
+	}
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // ReadPages calls each for every message of a stream from a sequence on, in order, up to the last one of now, and returns the first error
 // of each. It makes no consumer, which a work queue does not permit, and so reads all subjects.
 func (c *Conn) ReadPages(ctx context.Context, stream string, from uint64, each func(Stored) error) error {
@@ -52,6 +65,17 @@ func (c *Conn) ReadPages(ctx context.Context, stream string, from uint64, each f
 // stored returns a kept message as one that was read.
 func (k Kept) stored() Stored {
 	return Stored{Subject: k.Subject, Sequence: k.Sequence, At: k.At, Header: k.header, Data: k.Body}
+}
+
+// StoredAs returns a message of a stream as it is in the stream's files.
+func StoredAs(sequence uint64, subject string, header, data []byte) (Stored, error) {
+	s := Stored{Subject: subject, Sequence: sequence, Data: data}
+	if len(header) == 0 {
+		return s, nil
+	}
+	of, err := nats.DecodeHeadersMsg(header)
+	s.Header = of
+	return s, err
 }
 
 // IsCallback reports whether the message is a quarantined callback, also on its way through a journal.

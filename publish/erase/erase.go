@@ -34,6 +34,8 @@ type Part struct {
 	Subjects func(Record) []string
 	// Erased returns when what was erased of the stream does not come back after a power cut; nil: the server says so by its answer.
 	Erased publish.Commit
+	// Scrub overwrites the bytes of messages that names reports and that the stream has deleted before; nil: they are out of reach.
+	Scrub func(ctx context.Context, names func(publish.Stored) bool) error
 	// Settled returns when nothing of what was erased is on its way to another stream; nil: nothing can be.
 	Settled func(ctx context.Context) error
 
@@ -82,7 +84,7 @@ func (e *Eraser) Run(ctx context.Context, dryRun bool) (all []Found, err error) 
 			}
 			continue
 		case n == 0 && round > 0:
-			return e.all(), e.commit(ctx)
+			return e.all(), e.finish(ctx)
 		}
 		if err := e.checkForeign(); err != nil {
 			return e.all(), err
@@ -151,16 +153,30 @@ func (e *Eraser) erasePart(ctx context.Context, p *Part) error {
 	return nil
 }
 
-// commit syncs all streams: an earlier call may have been interrupted between an erasure and its sync.
-func (e *Eraser) commit(ctx context.Context) error {
+// finish syncs all streams, because an earlier call may have been interrupted between an erasure and its sync, and overwrites what they
+// had deleted before.
+func (e *Eraser) finish(ctx context.Context) error {
 	for _, p := range e.Parts {
-		if p.exists {
-			if err := p.commit(ctx); err != nil {
-				return err
-			}
+		if !p.exists {
+			continue
+		}
+		if err := p.commit(ctx); err != nil {
+			return err
+		}
+		if p.Scrub == nil {
+			continue
+		}
+		if err := p.Scrub(ctx, e.isNamed); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// isNamed reports whether a message names the record.
+func (e *Eraser) isNamed(m publish.Stored) bool {
+	match, _ := e.Names.match(e.Record, m)
+	return match != no
 }
 
 func (p *Part) commit(ctx context.Context) error {

@@ -31,6 +31,8 @@ type Holding struct {
 	Reach func() (*publish.Conn, error)
 	// Erased returns when what was erased does not come back after a power cut; nil: the server's answer says so.
 	Erased publish.Commit
+	// Scrub overwrites the bytes of messages that names reports and that the stream has deleted before; nil: they are out of reach.
+	Scrub func(ctx context.Context, names func(publish.Stored) bool) error
 	// Settled returns when what was erased is not on its way to another stream any more; nil: nothing can be.
 	Settled func(ctx context.Context) error
 }
@@ -92,7 +94,7 @@ func (l *local) leftovers(ctx context.Context, known []Holding) ([]Holding, erro
 func (e *standalone) Holdings(ctx context.Context) ([]Holding, error) {
 	all := e.beside(e.reach, e.erased)
 	left, err := e.leftovers(ctx, all)
-	return append(all, left...), err
+	return e.scrubbed(append(all, left...)), err
 }
 
 func (j *journal) Holdings(ctx context.Context) ([]Holding, error) {
@@ -101,7 +103,7 @@ func (j *journal) Holdings(ctx context.Context) ([]Holding, error) {
 		{Stream: j.refusedStream(), Here: true, Reach: j.reach, Erased: j.erased(j.refusedStream(), Mixed)},
 	}
 	left, err := j.leftovers(ctx, here)
-	return slices.Concat(here, left, j.beside(j.Reach, serverSays)), err
+	return slices.Concat(j.scrubbed(append(here, left...)), j.beside(j.Reach, serverSays)), err
 }
 
 // OtherJournals: the embedded server has no replicas.

@@ -22,7 +22,8 @@ type local struct {
 	server     *embedded.Server
 	conn       *publish.Conn
 	committers map[string]*disk.Committer // by stream
-	broke      atomic.Pointer[string]     // why the store takes nothing more; nil: it does
+	overwrote  overwrote
+	broke      atomic.Pointer[string] // why the store takes nothing more; nil: it does
 }
 
 // streamsTimeout bounds how long the start asks the server about its streams.

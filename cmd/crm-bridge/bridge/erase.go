@@ -148,7 +148,7 @@ func (e *eraser) eraseIn(ctx context.Context, one order, in func(store.Holding) 
 	}
 	for _, one := range holdings {
 		if in(one) {
-			of.Parts = append(of.Parts, &erase.Part{Stream: one.Stream, Reach: one.Reach, Subjects: subjectsOf[one.Kind], Erased: one.Erased, Settled: one.Settled})
+			of.Parts = append(of.Parts, &erase.Part{Stream: one.Stream, Reach: one.Reach, Subjects: subjectsOf[one.Kind], Erased: one.Erased, Scrub: one.Scrub, Settled: one.Settled})
 		}
 	}
 	found, err := of.Run(ctx, one.DryRun)
