@@ -15,6 +15,7 @@ BRIDGE_STREAM_REPLICAS: stream.replicas
 BRIDGE_STREAM_DUPLICATES: stream.duplicates
 BRIDGE_STREAM_APPLY: stream.apply
 BRIDGE_QUARANTINE_MAX_BYTES: quarantine.maxBytes
+BRIDGE_ERASE_ON_REQUEST: privacy.eraseOnRequest
 BRIDGE_EVENT_MODE: events.mode
 BRIDGE_EVENT_PER: events.per
 BRIDGE_PUBLIC_URL: publicURL
