@@ -71,7 +71,7 @@ func decode(body []byte) (of erase.Callback, ok bool) {
 	if json.Unmarshal(body, &was) != nil {
 		return erase.Callback{Provider: "acme", Text: [][]byte{body}}, true
 	}
-	of = erase.Callback{Provider: was.Provider, Account: was.Account, Changes: []erase.Record{}}
+	of = erase.Callback{Provider: was.Provider, Account: was.Account}
 	for _, id := range was.IDs {
 		of.Changes = append(of.Changes, erase.Record{Provider: was.Provider, Account: was.Account, Module: "Deals", ID: id})
 	}

@@ -33,8 +33,8 @@ type Names struct {
 // Callback is a quarantined callback.
 type Callback struct {
 	Provider, Account string   // Account is empty if it is not known
-	Changes           []Record // that it makes; nil: it cannot be decoded
-	Text              [][]byte // of its body and of its parameters
+	Changes           []Record // the records of its changes; nil: it cannot be decoded, or they name none
+	Text              [][]byte // of its body and of its parameters, if there are no Changes
 }
 
 // match is how a message names a record.

@@ -198,16 +198,16 @@ func (e *eraser) callback(body []byte) (of erase.Callback, ok bool) {
 	if source != nil {
 		if changes, err := source.Decode(was.Callback()); err == nil {
 			of.Changes = namedIn(crm, changes)
-			return of, true
 		}
 	}
-	of.Text = textsOf(was)
+	if of.Changes == nil {
+		of.Text = textsOf(was)
+	}
 	return of, true
 }
 
-// namedIn returns the records of changes.
-func namedIn(crm *ingest.CRM, changes []ingest.Change) []erase.Record {
-	named := []erase.Record{}
+// namedIn returns the records of changes; nil: they name none.
+func namedIn(crm *ingest.CRM, changes []ingest.Change) (named []erase.Record) {
 	for _, change := range changes {
 		for _, id := range change.IDs {
 			if crm.RecordID != nil {
