@@ -37,6 +37,9 @@ type CRM struct {
 	// they are the same.
 	RecordID func(module, id string, values json.RawMessage) string
 
+	// Erasures are the operations of changes by which the CRM says that a record was deleted for a person's privacy.
+	Erasures []string
+
 	// Records says what must stay private of the records that Lister reads. Their label is RecordsLabel.
 	Records Secrets
 	// Clock returns the CRM's clock, for an account, once the CRM has responded; nil: use ours.

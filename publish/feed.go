@@ -25,13 +25,17 @@ const (
 	feedBatch = 64
 )
 
-// OpenFeed opens the consumer of a name, and makes it where it is missing: then it begins with the oldest event of the stream. Its
-// subjects become those given.
-func (c *Conn) OpenFeed(ctx context.Context, stream, name string, subjects []string) (*Feed, error) {
+// OpenFeed opens the consumer of a name, and makes it where it is missing: then it begins with the oldest event of the stream if
+// fromOldest is set, else with what comes from now on. Its subjects become those given.
+func (c *Conn) OpenFeed(ctx context.Context, stream, name string, subjects []string, fromOldest bool) (*Feed, error) {
+	begin := jetstream.DeliverNewPolicy
+	if fromOldest {
+		begin = jetstream.DeliverAllPolicy
+	}
 	asking, cancel := context.WithTimeout(ctx, settles)
 	defer cancel()
 	consumer, err := c.js.CreateOrUpdateConsumer(asking, stream, jetstream.ConsumerConfig{
-		Durable: name, Description: "reads the records that events name", AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy,
+		Durable: name, Description: "reads events for the bridge itself", AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: begin,
 		AckWait: feedAckWait, MaxAckPending: feedMaxPending, MaxDeliver: -1, FilterSubjects: apart(subjects),
 	})
 	if err != nil {
@@ -68,6 +72,9 @@ type Delivered struct {
 
 // Done says that the event is not needed again. If that is lost, it comes again.
 func (d *Delivered) Done() { _ = d.msg.Ack() }
+
+// Working says that the event is worked on, so that it does not come again meanwhile. Say it more often than every 30 s.
+func (d *Delivered) Working() { _ = d.msg.InProgress() }
 
 // Later has the event come again after a pause, to this or another replica.
 func (d *Delivered) Later(pause time.Duration) { _ = d.msg.NakWithDelay(pause) }

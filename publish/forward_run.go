@@ -24,7 +24,7 @@ func (f *Forwarder) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if errors.Is(err, errRetryAside) {
+		if errors.Is(err, errRetryAside) || errors.Is(err, errAgain) {
 			forwarded = true
 		} else {
 			f.interrupted(err)
@@ -62,6 +62,7 @@ func (f *Forwarder) attempt(ctx context.Context) (forwarded bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	f.end.Store(&end)
 	f.conn.Store(conn)
 	defer f.conn.Store(nil)
 	f.reason.Store(nil)

@@ -24,10 +24,11 @@ type Forwarder struct {
 	Metrics *Metrics
 	Log     *slog.Logger
 
-	conn   atomic.Pointer[Conn]   // nil: the remote is not usable now
-	reason atomic.Pointer[string] // why it is not
-	said   atomic.Pointer[string] // the interruption that was last logged; nil: it is over
-	done   atomic.Uint64          // the last message that was settled, as all before it; 0: none since the start
+	conn   atomic.Pointer[Conn]                    // nil: the remote is not usable now
+	reason atomic.Pointer[string]                  // why it is not
+	said   atomic.Pointer[string]                  // the interruption that was last logged; nil: it is over
+	done   atomic.Uint64                           // the last message that was settled, as all before it; 0: none since the start
+	end    atomic.Pointer[context.CancelCauseFunc] // ends forwarding over the connection
 
 	cluster   []string        // servers known at the last connection, discovered ones too; only Run uses it, as those below
 	stored    map[uint64]bool // what the remote had stored out of order when the last run ended
@@ -109,6 +110,25 @@ func (f *Forwarder) Pending(ctx context.Context) (n uint64, oldest time.Time, er
 	}
 	oldest, err = f.Journal.after(ctx, done)
 	return min(state.Msgs, state.LastSeq-done), oldest, err
+}
+
+// errAgain says that forwarding begins again with the first message of the journal.
+var errAgain = errors.New("forwarding begins again")
+
+// Again has forwarding begin again with the first message of the journal: of what the journal no longer holds nothing is sent then. It
+// returns when nothing of before is in flight and the remote is usable again; at once where it is not usable.
+func (f *Forwarder) Again(ctx context.Context) error {
+	conn := f.conn.Load()
+	if conn == nil {
+		return nil
+	}
+	(*f.end.Load())(errAgain)
+	for next := conn; next == conn || next == nil && f.reason.Load() == nil; next = f.conn.Load() {
+		if err := retry.Sleep(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Done reports whether everything in the journal is settled, even if nothing can be removed from it any more.

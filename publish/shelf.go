@@ -88,6 +88,15 @@ func madeAt(id string) time.Time {
 
 // since calls f for every message that is on the shelf now and was put there at a time or later.
 func (s *Shelf) since(ctx context.Context, start time.Time, f func(Kept) error) error {
+	var from pageFrom
+	if !start.IsZero() {
+		from.Time = &start
+	}
+	return s.from(ctx, from, f)
+}
+
+// from calls f for every message that is on the shelf now, from a place on.
+func (s *Shelf) from(ctx context.Context, next pageFrom, f func(Kept) error) error {
 	conn, stream, err := s.open(ctx)
 	if err != nil {
 		return err
@@ -96,9 +105,8 @@ func (s *Shelf) since(ctx context.Context, start time.Time, f func(Kept) error) 
 	if state.Msgs == 0 {
 		return nil
 	}
-	next, paged := pageFrom{Sequence: state.FirstSeq}, stream.CachedInfo().Config.AllowDirect
-	if !start.IsZero() && paged {
-		next = pageFrom{Time: &start}
+	if next.Time == nil || !stream.CachedInfo().Config.AllowDirect {
+		next = pageFrom{Sequence: max(next.Sequence, state.FirstSeq)}
 	}
 	for most := firstPage; next.Time != nil || next.Sequence <= state.LastSeq; most = pageMessages {
 		page, more, err := s.page(ctx, conn, stream, next, most)

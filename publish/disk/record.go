@@ -12,9 +12,10 @@ import (
 
 // A record of a block begins with its length and its sequence; both contain flag bits (nats-server 2.15, filestore.go).
 const (
-	recordHeader = 22
-	withHeaders  = uint32(1) << 31
-	noMessage    = uint64(1)<<63 | uint64(1)<<62 // the message is erased, or the record notes that one of another block is
+	recordHeader  = 22
+	withHeaders   = uint32(1) << 31
+	erasedMessage = uint64(1) << 63
+	noMessage     = erasedMessage | uint64(1)<<62 // or the record notes that one of another block is deleted
 )
 
 // lastSequence returns the sequence of the last message in a block, deleted or not; 0 if it holds none.

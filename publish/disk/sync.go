@@ -15,6 +15,16 @@ func blocksOf(dir, stream string) string {
 // SyncStream syncs a stream of the server whose folder is dir to disk.
 func SyncStream(dir, stream string) error { return syncTree(blocksOf(dir, stream), flush) }
 
+// DropIndex removes the index of a stream, which names its subjects. The server writes it again soon, and until then reads the stream's
+// blocks when it starts.
+func DropIndex(dir, stream string) error {
+	err := os.Remove(filepath.Join(blocksOf(dir, stream), stateFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // finalError is an error after which it is unknown what is on disk: a later sync may succeed without what this one lost. Any other
 // error, such as a lack of file descriptors, lost nothing.
 type finalError struct{ error }

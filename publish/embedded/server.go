@@ -32,6 +32,9 @@ func (s *Server) Broken() <-chan string { return s.broken }
 
 // Open starts the embedded server and returns when its streams are recovered and it accepts connections.
 func Open(ctx context.Context, config Config) (*Server, error) {
+	if err := disk.FinishScrub(config.Dir); err != nil {
+		return nil, fmt.Errorf("finish an erasure in the store: %w", err)
+	}
 	if written, err := disk.Reindex(config.Dir); err != nil {
 		config.Log.Warn("the server reads whole streams, because their indexes cannot be written", "error", err)
 	} else if len(written) > 0 {

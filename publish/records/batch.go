@@ -23,6 +23,7 @@ func (b *batch) add(provider string, one *cause) {
 		if i.causes = append(i.causes, one.of); len(i.causes) > maxCauses {
 			i.causes = i.causes[1:]
 		}
+		i.newest = max(i.newest, one.of.Sequence)
 		i.source, i.filled = one.source, one.origin == schemas.Backfill
 		i.create = i.create || one.operation == schemas.Create
 		i.note(one, id)

@@ -10,12 +10,13 @@ import (
 type item struct {
 	key    Key
 	causes []schemas.Cause // at most maxCauses
+	newest uint64          // sequence of an event
 	source string          // the collection
 	seen   observation
 	create bool      // an event says that it was made
 	filled bool      // the newest event is a backfill's
 	read   bool      // an event does not hold the record whole
-	newest time.Time // when the newest of these was stored
+	unread time.Time // when the newest of these was stored
 	tries  int
 }
 
@@ -36,8 +37,8 @@ func (i *item) note(one *cause, id string) {
 	switch {
 	case !ok:
 		i.read = true
-		if at := one.delivered.At; at.After(i.newest) {
-			i.newest = at
+		if at := one.delivered.At; at.After(i.unread) {
+			i.unread = at
 		}
 	case i.seen.record == nil || !whole.ModifiedAt.Before(i.seen.record.ModifiedAt):
 		i.seen.record, i.seen.at = &whole, one.recorded

@@ -25,6 +25,15 @@ func accountOf(subject string) string {
 	return account // of another program
 }
 
+// Filter matches the subjects of a record's states, whatever their prefix is. An empty account is any.
+func Filter(k Key) string {
+	account := "*"
+	if k.Account != "" {
+		account = token(k.Account)
+	}
+	return strings.Join([]string{"*", k.Provider, account, k.Module, token(k.ID)}, ".")
+}
+
 // token writes bytes that a token of a subject should not have as =XX.
 func token(text string) string {
 	var out strings.Builder

@@ -37,6 +37,8 @@ type Keeper struct {
 	mu    sync.Mutex
 	lanes map[[2]string]*lane // by account and module
 	busy  sync.WaitGroup
+
+	forgotten forgotten
 }
 
 // consumer is the name of the durable consumer of a provider's events: one of the bridge's own.
@@ -81,7 +83,7 @@ func (k *Keeper) follow(ctx context.Context, reads func()) error {
 	if err := k.Table.ensure(ctx, conn); err != nil {
 		return err
 	}
-	feed, err := conn.OpenFeed(ctx, k.Stream, consumer(k.Provider), k.filters())
+	feed, err := conn.OpenFeed(ctx, k.Stream, consumer(k.Provider), k.filters(), true)
 	if err != nil {
 		return err
 	}
@@ -116,7 +118,7 @@ func (k *Keeper) hand(ctx context.Context, one *cause) {
 	if l == nil {
 		l = &lane{queue: make(chan *cause, laneQueue), busy: &k.busy, settler: &settler{
 			provider: k.Provider, account: one.account, module: one.module,
-			reach: k.Reach, table: k.Table, reader: reader, clean: k.Clean, metrics: k.Metrics, log: k.Log,
+			reach: k.Reach, table: k.Table, reader: reader, clean: k.Clean, metrics: k.Metrics, log: k.Log, forgotten: &k.forgotten,
 		}}
 		k.lanes[key] = l
 	}

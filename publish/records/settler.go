@@ -30,6 +30,8 @@ type settler struct {
 	metrics *Metrics
 	log     *slog.Logger
 
+	forgotten *forgotten
+
 	said sync.Map // why records were left out, each said once
 }
 
@@ -45,7 +47,7 @@ func (s *settler) settle(ctx context.Context, b *batch) error {
 	if err != nil {
 		return err
 	}
-	unread = slices.DeleteFunc(unread, func(i *item) bool { return !i.seen.deleted && last[i.key].covers(i.newest) })
+	unread = slices.DeleteFunc(unread, func(i *item) bool { return !i.seen.deleted && last[i.key].covers(i.unread) })
 	if err := s.readAgain(ctx, unread); err != nil {
 		return err
 	}
@@ -87,6 +89,9 @@ func (s *settler) round(ctx context.Context, conn *publish.Conn, open []*item) (
 	if err := s.readAgain(ctx, reread); err != nil {
 		return nil, err
 	}
+	s.forgotten.writes.RLock()
+	defer s.forgotten.writes.RUnlock()
+	writes, states = s.forgotten.without(writes, states)
 	for n, err := range s.table.publish(ctx, conn, states) {
 		switch {
 		case err == nil:

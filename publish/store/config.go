@@ -48,14 +48,16 @@ type Config struct {
 
 func (c Config) embedded() bool           { return c.Remote.URL == "" }
 func (c Config) quarantineStream() string { return c.Stream + "_QUARANTINE" }
-func (c Config) recordsStream() string    { return c.Stream + "_RECORDS" }
+func (c Config) recordsStream() string    { return c.Stream + recordsSuffix }
 func (c Config) replayStream() string     { return c.Stream + "_REPLAY" }
 func (c Config) journalStream() string    { return c.Stream + journalSuffix }
 func (c Config) refusedStream() string    { return c.Stream + "_REFUSED" }
 func (c Config) stateBucket() string      { return c.Stream + "_STATE" }
 
-// journalSuffix ends the name of a journal's stream.
-const journalSuffix = "_JOURNAL"
+const (
+	journalSuffix = "_JOURNAL" // ends the name of a journal's stream
+	recordsSuffix = "_RECORDS" // ends that of the states of records
+)
 
 // quarantineAge is how long a quarantined callback is kept.
 const quarantineAge = 30 * 24 * time.Hour

@@ -21,7 +21,8 @@ type local struct {
 	serves     embedded.Config
 	server     *embedded.Server
 	conn       *publish.Conn
-	committers []*disk.Committer
+	committers map[string]*disk.Committer // by stream
+	overwrote  overwrote
 	broke      atomic.Pointer[string] // why the store takes nothing more; nil: it does
 }
 
@@ -30,7 +31,7 @@ const streamsTimeout = 15 * time.Second
 
 // openLocal starts the server. The caller closes what it returns, even after an error.
 func openLocal(ctx context.Context, s *streams, serves embedded.Config) (*local, error) {
-	l := &local{streams: s, serves: serves}
+	l := &local{streams: s, serves: serves, committers: map[string]*disk.Committer{}}
 	return l, l.open(ctx)
 }
 
@@ -92,7 +93,7 @@ func (l *local) committer(stream string) (onDisk, error) {
 	if err != nil {
 		return onDisk{}, err
 	}
-	l.committers = append(l.committers, committer)
+	l.committers[stream] = committer
 	return onDisk{committer.Commit, committer.CommitHere, committer.CommitAll}, nil
 }
 
@@ -146,7 +147,7 @@ func (l *local) close() {
 	for _, committer := range l.committers {
 		_ = committer.Close()
 	}
-	l.committers = nil
+	clear(l.committers)
 	if l.server != nil {
 		l.server.Close()
 	}

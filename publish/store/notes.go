@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,9 +83,37 @@ func readNotes(ctx context.Context, state *publish.Bucket) (waiting []string, er
 	return waiting, err
 }
 
+// OtherJournal is the journal of another bridge, on this machine or elsewhere.
+type OtherJournal struct {
+	ID      string
+	Where   string // for a person
+	Running bool   // its bridge was seen within the last seconds
+	MayHold bool   // events may wait in it
+}
+
+// otherJournals returns the journals that others have noted, but for the one with an id.
+func otherJournals(ctx context.Context, state *publish.Bucket, own string) (others []OtherJournal, err error) {
+	saved, err := state.List(ctx, journalNotes)
+	for _, key := range slices.Sorted(maps.Keys(saved)) {
+		var note journalNote
+		id := strings.TrimPrefix(key, journalNotes)
+		if id == own || json.Unmarshal(saved[key].Value, &note) != nil {
+			continue
+		}
+		running := !note.Closed && time.Since(saved[key].At) <= noteOld
+		others = append(others, OtherJournal{id, note.where(), running, running || note.waits(time.Since(saved[key].At)) != ""})
+	}
+	return others, err
+}
+
+// where says where a journal is.
+func (n journalNote) where() string {
+	return fmt.Sprintf("the journal in folder %q of host %q", strings.ToValidUTF8(n.Folder, "?"), strings.ToValidUTF8(n.Host, "?"))
+}
+
 // waits returns what may wait in a journal that was noted so long ago; empty where its bridge still runs or it ended empty.
 func (n journalNote) waits(ago time.Duration) string {
-	where := fmt.Sprintf("the journal in folder %q of host %q", strings.ToValidUTF8(n.Folder, "?"), strings.ToValidUTF8(n.Host, "?"))
+	where := n.where()
 	const cure = "; BRIDGE_DELIVERY=direct does not forward them: start a bridge with BRIDGE_DELIVERY=journal on that folder until journalPending is 0"
 	switch {
 	case n.Closed && n.Pending > 0:

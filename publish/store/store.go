@@ -40,6 +40,12 @@ type mode interface {
 	// Records returns what keeps records beside the stream, on its server. Call it once.
 	Records(ctx context.Context) (Records, error)
 
+	// Holdings returns the streams that may hold what was a record, in the order in which what is in one reaches another.
+	Holdings(ctx context.Context) ([]Holding, error)
+	// OtherJournals returns the journals of other bridges with the same remote, as they have noted them, and the id of the own one; empty:
+	// there is none.
+	OtherJournals(ctx context.Context) (own string, others []OtherJournal, err error)
+
 	broken() error                   // why nothing can be stored until a new start; nil: it can
 	ready(ctx context.Context) error // what keeps an event from being stored now, beside what the publisher knows; nil: nothing
 	// start begins what keeps the store, and calls lost with the reason when only a new start can use it again. end, which is

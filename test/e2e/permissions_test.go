@@ -104,7 +104,7 @@ func TestBridgeTakesLittle(t *testing.T) {
 			crm := &zohotest.CRM{ClientID: "1000.CLIENT", ClientSecret: "the-secret-of-the-client", RefreshToken: "1000.the-refresh-token", Callbacks: http.DefaultTransport}
 			api := httptest.NewServer(crm)
 			t.Cleanup(api.Close)
-			made, err := crm.Create("Deals", map[string]any{"Deal_Name": "before"})
+			deal, err := crm.Create("Deals", map[string]any{"Deal_Name": "before"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -145,10 +145,13 @@ func TestBridgeTakesLittle(t *testing.T) {
 			restartedJob(t, append(append(environment(dir), env...), as("crm-operator")), "--since", "1h", "--to", "subject", "--job", "one", "--restart")
 			run("crm-operator", "backfill", "zoho", "--module", "Deals", "--since", "1h")
 			waitFor(t, func() bool {
-				out, code := elsewhere(t, append(env, as("crm-operator")), "record", "zoho", "Deals", made)
+				out, code := elsewhere(t, append(env, as("crm-operator")), "record", "zoho", "Deals", deal)
 				return code == 0 && strings.Contains(out, `"Deal_Name":"before"`)
 			})
 			elsewhere(t, append(env, as("crm-operator")), "record", "zoho", "Deals", "7")
+			if out := run("crm-bridge", "erase", "zoho", "Deals", deal, "--yes"); !strings.Contains(out, `{"stream":"CRM","deleted":1,`) {
+				t.Errorf("erase said %s", out)
+			}
 			run("crm-bridge", "channels")
 			get(t, b.Callbacks+"/asyncapi.yaml")
 			if err := b.stop(t, 15); err != nil {

@@ -101,7 +101,7 @@ func numbered(n int) string {
 // Nobody but the bridge's own user sees or settles what is in quarantine.
 func TestQuarantineIsClosed(t *testing.T) {
 	b := start(t, t.TempDir(), documentedToken)
-	for _, request := range [][2]string{{"GET", "/quarantine"}, {"GET", "/quarantine/show?id=x"}, {"POST", "/quarantine/redrive"}, {"POST", "/quarantine/drop"}} {
+	for _, request := range [][2]string{{"GET", "/quarantine"}, {"GET", "/quarantine/show?id=x"}, {"POST", "/quarantine/redrive"}, {"POST", "/quarantine/drop"}, {"POST", "/erase"}} {
 		req, err := http.NewRequestWithContext(t.Context(), request[0], b.Admin+request[1], nil)
 		if err != nil {
 			t.Fatal(err)

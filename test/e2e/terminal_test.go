@@ -15,14 +15,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onTerminal runs the program on a terminal of so many columns, and returns what a person would get.
-func onTerminal(t *testing.T, width uint16, env []string, args ...string) string {
+// openTerminal returns both ends of a terminal of so many columns: a person's and a program's.
+func openTerminal(t *testing.T, width uint16) (ours, theirs *os.File) {
 	t.Helper()
 	ours, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = ours.Close() }()
+	t.Cleanup(func() { _ = ours.Close() })
 	if err := unix.IoctlSetPointerInt(int(ours.Fd()), unix.TIOCSPTLCK, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -33,10 +33,16 @@ func onTerminal(t *testing.T, width uint16, env []string, args ...string) string
 	if err := unix.IoctlSetWinsize(int(ours.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: width}); err != nil {
 		t.Fatal(err)
 	}
-	theirs, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
+	if theirs, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0); err != nil {
 		t.Fatal(err)
 	}
+	return ours, theirs
+}
+
+// onTerminal runs the program on a terminal of so many columns, and returns what a person would get.
+func onTerminal(t *testing.T, width uint16, env []string, args ...string) string {
+	t.Helper()
+	ours, theirs := openTerminal(t, width)
 	cmd := exec.Command(program, args...)
 	cmd.Env, cmd.Stdout = env, theirs
 	var complaint bytes.Buffer
@@ -47,7 +53,7 @@ func onTerminal(t *testing.T, width uint16, env []string, args ...string) string
 		_, _ = all.ReadFrom(ours) // ends with an error when nobody has the other end any more
 		shown <- all.String()
 	}()
-	err = cmd.Run()
+	err := cmd.Run()
 	_ = theirs.Close()
 	if err != nil {
 		t.Fatalf("%v: %s", err, complaint.String())

@@ -40,7 +40,7 @@ func cutting(d delivery, backlog bool, env []string) play {
 			if backlog {
 				load = [...]loading{at.downThroughout, at.downAtFirst}[cut%2]
 			}
-			r, err := at.cutPower(ctx, image, load)
+			r, err := at.cutPower(ctx, image, load, func(row) error { return nil })
 			if err != nil {
 				return r, fmt.Errorf("cut %d: %w", cut+1, err)
 			}
@@ -76,8 +76,8 @@ func (at *site) downAtFirst(ctx context.Context) error {
 	return errors.Join(at.remote.kill(), pass(ctx, at.load), at.remote.start(ctx), pass(ctx, at.load/4))
 }
 
-// cutPower loads the bridge, cuts its power, leaves in image what the device held, and compares.
-func (at *site) cutPower(ctx context.Context, image string, loading loading) (row, error) {
+// cutPower loads the bridge, cuts its power, leaves in image what the device held, and compares. after looks at the bridge that resumed.
+func (at *site) cutPower(ctx context.Context, image string, loading loading, after func(row) error) (row, error) {
 	unmount, err := at.mount(ctx, "device", "-o", "loop", image)
 	if err != nil {
 		return row{}, err
@@ -110,6 +110,9 @@ func (at *site) cutPower(ctx context.Context, image string, loading loading) (ro
 		return row{}, err
 	}
 	r, err := at.settle(ctx)
+	if err == nil {
+		err = after(r)
+	}
 	r.rate, r.recovery = float64(before.answered)/before.took.Seconds(), took
 	return r, errors.Join(err, at.bridge.stop(ctx), unmount())
 }

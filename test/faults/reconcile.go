@@ -29,12 +29,17 @@ type reconciler struct {
 	strange    int // events that were never sent, or have another id than the answer said
 	refused    int // stored, although answered 503
 	unanswered int // stored, although the answer never came
+	victims    int // of the record that is erased
 }
 
 // meet compares the next event of the stream: its record, which is the number of the callback, and its id.
 func (r *reconciler) meet(record string, id uuid.UUID) {
 	r.ledger.mu.Lock()
 	defer r.ledger.mu.Unlock()
+	if record == victim {
+		r.victims++
+		return
+	}
 	n, err := strconv.ParseInt(record, 10, 64)
 	if err != nil || n < 1 || n > int64(len(r.ledger.entries)) {
 		r.strange++

@@ -24,6 +24,11 @@ var scenarios = []scenario{
 	{fault: "power cut", way: "journal", play: powerCut(journal), root: true},
 	{fault: "power cut", way: "journal, remote down before it", play: powerCutBacklog(), root: true},
 
+	{fault: "power cut after an erasure", way: "embedded", play: eraseCut(embedded, false), root: true},
+	{fault: "power cut after an erasure", way: "journal", play: eraseCut(journal, false), root: true},
+	{fault: "power cut in an erasure", way: "embedded", play: eraseCut(embedded, true), root: true},
+	{fault: "power cut in an erasure", way: "journal", play: eraseCut(journal, true), root: true},
+
 	{fault: "kill -9 of the bridge", way: "embedded", play: killBridge(embedded)},
 	{fault: "kill -9 of the bridge", way: "journal", play: killBridge(journal)},
 	{fault: "kill -9 of the bridge", way: "direct", play: killBridge(direct)},

@@ -160,7 +160,7 @@ func (at *site) reconcile(ctx context.Context, r *reconciler) (row, error) {
 	if err != nil {
 		return row{}, err
 	}
-	result := row{counts: at.ledger.count(), rate: at.ledger.rate(), double: r.double, outOfOrder: r.outOfOrder, storedRefused: r.refused, storedUnanswered: r.unanswered, strange: r.strange}
+	result := row{counts: at.ledger.count(), rate: at.ledger.rate(), double: r.double, outOfOrder: r.outOfOrder, storedRefused: r.refused, storedUnanswered: r.unanswered, strange: r.strange, victims: r.victims}
 	first := uint64(0)
 	if at.delivery == embedded {
 		first = state.FirstSeq // the journal drops nothing, and a remote's sequences are not those of the answers

@@ -20,6 +20,7 @@ type row struct {
 	double, outOfOrder              int
 	storedRefused, storedUnanswered int
 	strange                         int
+	victims                         int    // events of the record that is erased
 	doubles, disorder               string // why an event may be stored twice, or after a later one; empty: it may not
 	left                            string // in the journal; empty: no journal
 	recovery                        time.Duration

@@ -17,6 +17,7 @@ BRIDGE_STREAM_APPLY: stream.apply
 BRIDGE_QUARANTINE_MAX_BYTES: quarantine.maxBytes
 BRIDGE_RECORDS_HISTORY: records.history
 BRIDGE_RECORDS_MAX_BYTES: records.maxBytes
+BRIDGE_ERASE_ON_REQUEST: privacy.eraseOnRequest
 BRIDGE_EVENT_MODE: events.mode
 BRIDGE_EVENT_PER: events.per
 BRIDGE_FIELDS_DROP: fields.drop

@@ -34,6 +34,7 @@ type Bridge struct {
 	Keeper    *keep.Keeper // nil where no CRM's API is configured
 	Store     *store.EventStore
 	records   []*records.Keeper // one for each provider whose records are kept
+	eraser    *eraser
 
 	health   *health
 	Admin    *listener
@@ -121,7 +122,8 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 	if b.records, err = openRecords(ctx, b, mapping, registry); err != nil {
 		return err
 	}
-	b.commands = adminHandler(b.health, registry, trust(token), kept.routes(),
+	b.eraser = newEraser(b)
+	b.commands = adminHandler(b.health, registry, trust(token), kept.routes(), b.eraser.routes(),
 		(&channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}).routes())
 	return nil
 }
@@ -264,6 +266,7 @@ func (b *Bridge) keep(ctx context.Context) {
 	for _, one := range b.records {
 		all.Go(func() { one.Run(ctx) })
 	}
+	b.eraser.run(ctx, &all)
 }
 
 // Close stops what Open started, each part before what it depends on.

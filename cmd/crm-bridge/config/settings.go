@@ -46,6 +46,8 @@ type Settings struct {
 	RecordsHistory  Count `split_words:"true" default:"1" desc:"states kept of each record in <STREAM>_RECORDS, 1 to 64"`
 	RecordsMaxBytes Size  `split_words:"true" desc:"how much the records keep; full: states wait, events do not; unset: 10GiB, or 8% of the free disk if that is less; with a remote 1GiB, or 10% of the account's free storage"`
 
+	EraseOnRequest bool `split_words:"true" default:"false" desc:"a CRM's privacy deletion erases the record, as crm-bridge erase does"`
+
 	MaxBody          Size            `split_words:"true" default:"1MiB" desc:"longest body of a callback; 413 beyond"`
 	MaxInFlight      int             `split_words:"true" default:"2048" desc:"requests at once; 503 beyond"`
 	MaxInFlightBytes Size            `split_words:"true" desc:"bytes of bodies held at once: beyond it the slowest unfinished ones are cut (408), then new ones are rejected (503); unset: a quarter of the memory limit (cgroup or GOMEMLIMIT), at most 256MiB"`

@@ -1,0 +1,304 @@
+package erase_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/disk"
+	"github.com/crm-bridge/crm-bridge/publish/embedded"
+	"github.com/crm-bridge/crm-bridge/publish/erase"
+	"github.com/crm-bridge/crm-bridge/schemas/cloudevent"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
+)
+
+// house is a server with the streams of a bridge.
+type house struct {
+	t    *testing.T
+	dir  string
+	conn *publish.Conn
+	js   jetstream.JetStream
+	sent int
+}
+
+func open(t *testing.T) *house {
+	h := &house{t: t, dir: t.TempDir()}
+	_, h.conn = publishtest.Serve(t, func(c *embedded.Config) { c.Dir = h.dir })
+	h.js = h.conn.JetStream()
+	for name, subject := range map[string]string{"CRM": "crm.>", "CRM_RECORDS": "crm-records.>", "CRM_QUARANTINE": "crm-quarantine.>"} {
+		publishtest.EnsureStream(t, h.conn, name, subject)
+	}
+	return h
+}
+
+// eraser erases record 7 of acme's deals.
+func (h *house) eraser() *erase.Eraser {
+	part := func(stream string, subjects func(erase.Record) []string) *erase.Part {
+		return &erase.Part{
+			Stream: stream, Reach: func() (*publish.Conn, error) { return h.conn, nil }, Subjects: subjects,
+			Erased: func(context.Context) error { return disk.SyncStream(h.dir, stream) },
+		}
+	}
+	return &erase.Eraser{
+		Record: erase.Record{Provider: "acme", Module: "Deals", ID: "7"},
+		Parts: []*erase.Part{
+			part("CRM", func(r erase.Record) []string { return []string{"*." + r.Provider + "." + r.Module + ".*"} }),
+			part("CRM_QUARANTINE", nil),
+			part("CRM_RECORDS", func(r erase.Record) []string { return []string{"*.acme.*.Deals." + r.ID} }),
+			part("CRM_ABSENT", nil),
+		},
+		Names: erase.Names{Callback: decode},
+	}
+}
+
+// decode reads a callback of these tests: its body is {"provider","account","ids"}, or anything else that cannot be decoded.
+func decode(body []byte) (of erase.Callback, ok bool) {
+	var was struct {
+		Provider, Account string
+		IDs               []string
+	}
+	if json.Unmarshal(body, &was) != nil {
+		return erase.Callback{Provider: "acme", Text: [][]byte{body}}, true
+	}
+	of = erase.Callback{Provider: was.Provider, Account: was.Account}
+	for _, id := range was.IDs {
+		of.Changes = append(of.Changes, erase.Record{Provider: was.Provider, Account: was.Account, Module: "Deals", ID: id})
+	}
+	return of, true
+}
+
+// event stores an event, and returns its sequence.
+func (h *house) event(mode publish.Mode, account, module, text string, ids ...string) uint64 {
+	h.t.Helper()
+	data, err := json.Marshal(map[string]any{"provider": "acme", "account": account, "module": module, "operation": "edit", "ids": ids, "native": text})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.sent++
+	e := &cloudevent.Event{ID: fmt.Sprint(h.sent), Type: "crm.acme." + module + ".edit", Source: "https://acme.example/", Data: data}
+	e.Extensions = []cloudevent.Extension{{Name: "crmaccount", Value: account}, {Name: "crmmodule", Value: module}, {Name: "crmoperation", Value: "edit"}, {Name: "crmprovider", Value: "acme"}}
+	if len(ids) == 1 {
+		e.Subject = ids[0]
+	}
+	return h.put(publish.Message("crm.acme."+module+".edit", e, mode))
+}
+
+func (h *house) put(msg *nats.Msg) uint64 {
+	h.t.Helper()
+	ack, err := h.js.PublishMsg(h.t.Context(), msg)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return ack.Sequence
+}
+
+// state stores a state of record id; after is null for a deletion.
+func (h *house) state(account, id, after string) {
+	e := &cloudevent.Event{
+		ID: "state", Type: "crm.record.acme.Deals", Source: "https://acme.example/", Subject: id,
+		Data: fmt.Appendf(nil, `{"provider":"acme","account":%q,"module":"Deals","id":%q,"after":%s}`, account, id, after),
+	}
+	h.put(publish.Message("crm-records.acme."+account+".Deals."+id, e, publish.Structured))
+}
+
+func (h *house) callback(body string) {
+	h.put(&nats.Msg{Subject: "crm-quarantine.acme-webhooks", Header: nats.Header{"crm-quarantine-id": {"id"}}, Data: []byte(body)})
+}
+
+// held returns what a stream holds, by sequence.
+func (h *house) held(stream string) map[uint64]string {
+	h.t.Helper()
+	all := map[uint64]string{}
+	if err := h.conn.ReadPages(h.t.Context(), stream, 1, func(m publish.Stored) error {
+		all[m.Sequence] = string(m.Data)
+		return nil
+	}); err != nil {
+		h.t.Fatal(err)
+	}
+	return all
+}
+
+// files returns the files of the server in which a text is.
+func (h *house) files(text string) (found []string) {
+	h.t.Helper()
+	if err := filepath.WalkDir(h.dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if bytes.Contains(content, []byte(text)) {
+			found = append(found, path)
+		}
+		return err
+	}); err != nil {
+		h.t.Fatal(err)
+	}
+	return found
+}
+
+func (h *house) run(e *erase.Eraser, dryRun bool) map[string]erase.Found {
+	h.t.Helper()
+	all, err := e.Run(h.t.Context(), dryRun)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	of := map[string]erase.Found{}
+	for _, one := range all {
+		of[one.Stream] = one
+	}
+	return of
+}
+
+// Everything of a record leaves its streams and their files, in either content mode; nothing else does.
+func TestErase(t *testing.T) {
+	h := open(t)
+	for _, mode := range []publish.Mode{publish.Structured, publish.Binary} {
+		h.event(mode, "one", "Deals", "victim", "7")
+		h.event(mode, "one", "Deals", "victim", "8", "7")
+		h.event(mode, "one", "Deals", "other record 7", "77")
+		h.event(mode, "one", "Deals", "other record 7", "8", "9")
+		h.event(mode, "one", "Contacts", "other module", "7")
+	}
+	h.put(&nats.Msg{Subject: "crm.acme.Deals.edit", Data: []byte(`of another program: 7`)})
+	h.put(&nats.Msg{Subject: "crm.acme.Deals.edit", Header: nats.Header{"content-type": {"application/cloudevents+json"}}, Data: []byte(`{"specversion":"1.0","id":"x","source":"/","type":"t","data":"7"}`)})
+	h.state("one", "7", `{"Name":"victim"}`)
+	h.state("one", "7", "null")
+	h.state("one", "8", `{"Name":"7"}`)
+	h.callback(`{"provider":"acme","account":"one","ids":["7"]}`)
+	h.callback(`{"provider":"acme","account":"one","ids":["7","8"]}`)
+	h.callback(`{"provider":"acme","account":"one","ids":["8"]}`)
+	h.callback(`{"provider":"other","account":"one","ids":["7"]}`)
+	h.callback(`victim: {"id":"7" broken`)
+	h.callback(`not: {"id":"77" 17 _7 broken`)
+	want := map[string]erase.Found{
+		"CRM":            {Stream: "CRM", Deleted: 4, WithOthers: 2},
+		"CRM_QUARANTINE": {Stream: "CRM_QUARANTINE", Deleted: 3, WithOthers: 1, InText: 1},
+		"CRM_RECORDS":    {Stream: "CRM_RECORDS", Deleted: 2},
+	}
+	before := h.held("CRM")
+	for _, dryRun := range []bool{true, false} {
+		if got := h.run(h.eraser(), dryRun); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("dry run %t: it found %+v, not %+v", dryRun, got, want)
+		}
+		if dryRun && fmt.Sprint(h.held("CRM")) != fmt.Sprint(before) {
+			t.Error("the dry run has changed the stream")
+		}
+	}
+	if found := h.files("victim"); len(found) > 0 {
+		t.Errorf("the record is still in %q", found)
+	}
+	after := h.held("CRM")
+	for sequence, text := range before {
+		if left, ok := after[sequence]; strings.Contains(text, "victim") == ok || ok && left != text {
+			t.Errorf("message %d was %s, and is %s", sequence, text, left)
+		}
+	}
+	if quarantined, states := h.held("CRM_QUARANTINE"), h.held("CRM_RECORDS"); len(quarantined) != 3 || len(states) != 1 {
+		t.Errorf("the quarantine holds %v, and the states are %v", quarantined, states)
+	}
+}
+
+// A record that several accounts have is erased of the one that is named; without a name nothing is.
+func TestAccounts(t *testing.T) {
+	h := open(t)
+	h.event(publish.Structured, "one", "Deals", "text", "7")
+	h.event(publish.Structured, "two", "Deals", "text", "7")
+	h.state("two", "7", `{}`)
+	var several *erase.AccountsError
+	if _, err := h.eraser().Run(t.Context(), false); !errors.As(err, &several) || strings.Join(several.Accounts, ",") != "one,two" {
+		t.Fatalf("without an account it ended with %v", err)
+	}
+	e := h.eraser()
+	e.Record.Account = "two"
+	if got := h.run(e, false); got["CRM"].Deleted != 1 || got["CRM_RECORDS"].Deleted != 1 {
+		t.Errorf("of the account it erased %+v", got)
+	}
+	if held := h.held("CRM"); len(held) != 1 || !strings.Contains(held[1], `"one"`) {
+		t.Errorf("left is %v", held)
+	}
+}
+
+// A stream that somebody else made is changed only if that is asked for; before, nothing is erased anywhere.
+func TestForeign(t *testing.T) {
+	h := open(t)
+	if _, err := h.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "THEIRS", Subjects: []string{"theirs.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	h.event(publish.Structured, "one", "Deals", "text", "7")
+	h.put(&nats.Msg{Subject: "theirs.acme.Deals.edit", Header: nats.Header{"content-type": {"application/cloudevents+json"}}, Data: []byte(h.held("CRM")[1])})
+	eraser := func(foreign bool) *erase.Eraser {
+		e := h.eraser()
+		e.Foreign = foreign
+		e.Parts = append(e.Parts, &erase.Part{Stream: "THEIRS", Reach: e.Parts[0].Reach, Subjects: e.Parts[0].Subjects})
+		return e
+	}
+	if _, err := eraser(false).Run(t.Context(), false); err == nil || !strings.Contains(err.Error(), "stream THEIRS was not made by crm-bridge") {
+		t.Errorf("it ended with %v", err)
+	}
+	if got := h.run(eraser(false), true); !got["THEIRS"].Foreign || got["THEIRS"].Deleted != 1 || got["CRM"].Deleted != 1 {
+		t.Errorf("the dry run found %+v", got)
+	}
+	if got := h.run(eraser(true), false); got["THEIRS"].Deleted != 1 || got["CRM"].Deleted != 1 {
+		t.Errorf("it erased %+v", got)
+	}
+}
+
+// What comes for the record while it is erased is erased too.
+func TestEraseWhatComesMeanwhile(t *testing.T) {
+	h := open(t)
+	h.event(publish.Structured, "one", "Deals", "victim", "7")
+	e, searches := h.eraser(), 0
+	e.Before = func(context.Context) error {
+		if searches++; searches < 4 {
+			h.event(publish.Structured, "one", "Deals", "victim", "7")
+			h.state("one", "7", `{"Name":"victim"}`)
+		}
+		return nil
+	}
+	if got := h.run(e, false); got["CRM"].Deleted != 4 || got["CRM_RECORDS"].Deleted != 3 {
+		t.Errorf("it erased %+v", got)
+	}
+	if found := h.files("victim"); len(found) > 0 {
+		t.Errorf("the record is still in %q", found)
+	}
+}
+
+// An erasure that was interrupted after any message is finished by the next one, which syncs all streams.
+func TestInterruptedErase(t *testing.T) {
+	h := open(t)
+	for range 3 {
+		h.event(publish.Structured, "one", "Deals", "victim", "7")
+		h.state("one", "7", `{"Name":"victim"}`)
+	}
+	broken := errors.New("interrupted")
+	for left := 6; left > 0; left-- {
+		e := h.eraser()
+		for _, p := range e.Parts {
+			p.Erased = func(context.Context) error { return broken }
+		}
+		if _, err := e.Run(t.Context(), false); !errors.Is(err, broken) {
+			t.Fatal(err)
+		}
+	}
+	e, synced := h.eraser(), map[string]bool{}
+	for _, p := range e.Parts {
+		p.Erased = func(context.Context) error { synced[p.Stream] = true; return nil }
+	}
+	if got := h.run(e, false); got["CRM"].Deleted+got["CRM_RECORDS"].Deleted != 0 || !synced["CRM"] || !synced["CRM_RECORDS"] {
+		t.Errorf("the last one erased %+v and synced %v", got, synced)
+	}
+	if found := h.files("victim"); len(found) > 0 {
+		t.Errorf("the record is still in %q", found)
+	}
+}

@@ -1,0 +1,128 @@
+package store
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/disk"
+)
+
+// Kind is what the messages of a stream are.
+type Kind int
+
+// The kinds of streams.
+const (
+	Mixed     Kind = iota // several of those below
+	Events                // below their own subjects
+	Replays               // events, below subjects of their jobs
+	States                // of records
+	Callbacks             // in quarantine
+)
+
+// Holding is a stream that may hold what a CRM had in a record.
+type Holding struct {
+	Stream string
+	Kind   Kind
+	Here   bool // on this machine, and only this process reaches it
+	// Reach returns the connection to the server that has the stream, or why there is none now.
+	Reach func() (*publish.Conn, error)
+	// Erased returns when what was erased does not come back after a power cut; nil: the server's answer says so.
+	Erased publish.Commit
+	// Scrub overwrites the bytes of messages that names reports and that the stream has deleted before; nil: they are out of reach.
+	Scrub func(ctx context.Context, names func(publish.Stored) bool) error
+	// Settled returns when what was erased is not on its way to another stream any more; nil: nothing can be.
+	Settled func(ctx context.Context) error
+}
+
+// beside returns the streams on the server that has the stream of events; erased syncs one of them, if it has to be.
+func (c Config) beside(reach func() (*publish.Conn, error), erased func(stream string, kind Kind) publish.Commit) []Holding {
+	all := []Holding{
+		{Stream: c.Stream, Kind: Events}, {Stream: c.replayStream(), Kind: Replays}, {Stream: c.quarantineStream(), Kind: Callbacks}, {Stream: c.recordsStream(), Kind: States},
+	}
+	for i := range all {
+		all[i].Reach, all[i].Erased = reach, erased(all[i].Stream, all[i].Kind)
+	}
+	return all
+}
+
+// serverSays is of a remote NATS: its answer says that a message is erased.
+func serverSays(string, Kind) publish.Commit { return nil }
+
+// erased returns what syncs a stream of the embedded server after an erasure. The server syncs the file that it writes again, but never
+// the folder, so this is needed whatever BRIDGE_SYNC is.
+func (l *local) erased(stream string, kind Kind) publish.Commit {
+	return func(ctx context.Context) error {
+		if kind == States { // their subjects name records
+			if err := disk.DropIndex(l.serves.Dir, stream); err != nil {
+				return err
+			}
+		}
+		if committer := l.committers[stream]; committer != nil {
+			return committer.CommitAll(ctx)
+		}
+		return disk.SyncStream(l.serves.Dir, stream)
+	}
+}
+
+// leftovers are the streams of the embedded server, beside those that are known, that the bridge made under another configuration.
+func (l *local) leftovers(ctx context.Context, known []Holding) ([]Holding, error) {
+	held, err := l.conn.Streams(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var left []Holding
+	for _, stream := range slices.Sorted(maps.Keys(held)) {
+		if slices.ContainsFunc(known, func(one Holding) bool { return one.Stream == stream }) {
+			continue
+		}
+		if standing, err := l.conn.Standing(ctx, stream); err != nil {
+			return nil, err
+		} else if standing != nil && standing.Own {
+			kind := Mixed
+			if strings.HasSuffix(stream, recordsSuffix) {
+				kind = States
+			}
+			left = append(left, Holding{Stream: stream, Here: true, Reach: l.reach, Erased: l.erased(stream, kind)})
+		}
+	}
+	return left, nil
+}
+
+func (e *standalone) Holdings(ctx context.Context) ([]Holding, error) {
+	all := e.beside(e.reach, e.erased)
+	left, err := e.leftovers(ctx, all)
+	return e.scrubbed(append(all, left...)), err
+}
+
+func (j *journal) Holdings(ctx context.Context) ([]Holding, error) {
+	here := []Holding{
+		{Stream: j.journalStream(), Here: true, Reach: j.reach, Erased: j.erased(j.journalStream(), Mixed), Settled: j.forwarder.Again},
+		{Stream: j.refusedStream(), Here: true, Reach: j.reach, Erased: j.erased(j.refusedStream(), Mixed)},
+	}
+	left, err := j.leftovers(ctx, here)
+	return slices.Concat(j.scrubbed(append(here, left...)), j.beside(j.Reach, serverSays)), err
+}
+
+// OtherJournals: the embedded server has no replicas.
+func (e *standalone) OtherJournals(context.Context) (string, []OtherJournal, error) {
+	return "", nil, nil
+}
+
+func (j *journal) OtherJournals(ctx context.Context) (own string, others []OtherJournal, err error) {
+	if own, err = j.JournalID(); err == nil {
+		others, err = otherJournals(ctx, j.Config.State(j.Reach), own)
+	}
+	return own, others, err
+}
+
+func (d *direct) OtherJournals(ctx context.Context) (string, []OtherJournal, error) {
+	others, err := otherJournals(ctx, d.Config.State(d.Reach), "")
+	return "", others, err
+}
+
+func (d *direct) Holdings(context.Context) ([]Holding, error) {
+	return d.beside(d.Reach, serverSays), nil
+}
