@@ -69,10 +69,10 @@ func mark(at time.Time) string { return at.Format(time.RFC3339Nano) }
 
 // whole returns the record that a listed change holds: its values are the properties that a read has too.
 func whole(label, module string, values json.RawMessage) (ingest.Record, bool) {
-	properties, err := readMembers(nil, rawJSON(values))
+	properties, err := readMembers(nil, values)
 	if label != RecordsLabel || err != nil {
 		return ingest.Record{}, false
 	}
-	r := record{properties: rawJSON(values), modified: properties.moment(object{module: module}.watermark())}
+	r := record{properties: values, modified: properties.moment(object{module: module}.watermark())}
 	return r.whole(), !r.modified.IsZero()
 }
