@@ -3,6 +3,7 @@ package disk
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -217,5 +218,80 @@ func TestScrubIsFinished(t *testing.T) {
 				t.Errorf("cut after %d bytes: the stream holds something else:\n%s", cut, diff)
 			}
 		})
+	}
+}
+
+// While the server stores, replaces and compacts, messages that it has deleted are overwritten without harm to any that it holds.
+func TestScrubUnderLoad(t *testing.T) {
+	dir := t.TempDir()
+	var want map[uint64]string
+	serving(t, dir, func(js jetstream.JetStream) {
+		stream, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "STATES", Subjects: []string{"s.>"}, MaxMsgsPerSubject: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() {
+			random := rand.New(rand.NewPCG(3, 4))
+			for i := range 4000 {
+				subject := random.IntN(200)
+				if _, err := js.Publish(t.Context(), fmt.Sprintf("s.%d", subject), fmt.Appendf(nil, "%s of %d%s", textOf(subject), i, strings.Repeat("x", random.IntN(20_000)))); err != nil {
+					ended <- err
+					return
+				}
+			}
+			ended <- nil
+		}()
+		scrub := func() (n int) {
+			info, err := stream.Info(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n, err = Scrub(dir, "STATES", func(m Message) (bool, error) {
+				if m.Sequence > info.State.LastSeq || !bytes.HasPrefix(m.Data, []byte("victim")) {
+					return false, nil
+				}
+				_, err := stream.GetMsg(t.Context(), m.Sequence)
+				return errors.Is(err, jetstream.ErrMsgNotFound), nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		for overwritten := 0; ; overwritten += scrub() {
+			select {
+			case err := <-ended:
+				if err != nil || overwritten == 0 {
+					t.Fatalf("%d messages were overwritten while the server stored, %v", overwritten, err)
+				}
+			default:
+				continue
+			}
+			break
+		}
+		for scrub() > 0 {
+			continue
+		}
+		want = held(t, js)
+		if len(want) != 200 {
+			t.Errorf("the stream holds %d messages", len(want))
+		}
+	})
+	live := 0
+	for _, text := range want {
+		live += strings.Count(text, "victim")
+	}
+	if n := victims(t, dir); n != live {
+		t.Errorf("of %d messages %d are in the blocks", live, n)
+	}
+	if err := os.Remove(filepath.Join(blocksOf(dir, "STATES"), stateFile)); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range serving(t, dir, func(js jetstream.JetStream) {
+		if diff := cmp.Diff(want, held(t, js)); diff != "" {
+			t.Error("without its index the stream holds something else")
+		}
+	}) {
+		t.Errorf("the server warns: %s", line)
 	}
 }
