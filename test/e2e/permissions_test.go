@@ -111,7 +111,7 @@ func TestBridgeTakesLittle(t *testing.T) {
 			dir, port := t.TempDir(), freePort(t)
 			env := []string{
 				"BRIDGE_DELIVERY=" + delivery, "BRIDGE_LISTEN=127.0.0.1:" + port, "BRIDGE_PUBLIC_URL=http://127.0.0.1:" + port, "BRIDGE_ZOHO_EVENTS=Deals.all", "BRIDGE_ZOHO_RECORDS=Deals",
-				"BRIDGE_ZOHO_TOKEN_SECRET=the-token-secret-of-this-test", "BRIDGE_STATE_KEY=the-state-key-of-this-test",
+				"BRIDGE_ZOHO_TOKEN_SECRET=the-token-secret-of-this-test", "BRIDGE_STATE_KEY=the-state-key-of-this-test", "BRIDGE_ERASE_ON_REQUEST=true",
 				"BRIDGE_ZOHO_CLIENT_ID=1000.CLIENT", "BRIDGE_ZOHO_CLIENT_SECRET=the-secret-of-the-client", "BRIDGE_ZOHO_REFRESH_TOKEN=1000.the-refresh-token",
 				"BRIDGE_ZOHO_ACCOUNTS_URL=" + api.URL, "BRIDGE_ZOHO_API_URL=" + api.URL,
 			}
