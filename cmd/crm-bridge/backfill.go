@@ -69,6 +69,7 @@ func moduleOf(provider, entity string) string {
 	return strings.ToUpper(entity[:1]) + entity[1:]
 }
 
+// parsePeriod returns a period that begins before now; its Until is zero where it ends now.
 func parsePeriod(since, until string, now time.Time) (p keep.Period, err error) {
 	if p.Since, err = config.ParseWhen(since, now); err != nil {
 		return p, fmt.Errorf("%w: --since: %w", terminal.ErrUsage, err)
@@ -79,11 +80,15 @@ func parsePeriod(since, until string, now time.Time) (p keep.Period, err error) 
 			return p, fmt.Errorf("%w: --until: %w", terminal.ErrUsage, err)
 		}
 	}
-	if p.Until.After(now) {
-		p.Until = now // what comes is live
+	untilNow := !p.Until.Before(now) // what comes is live
+	if untilNow {
+		p.Until = now
 	}
 	if p.Since, p.Until = p.Since.UTC().Truncate(time.Second), p.Until.UTC().Truncate(time.Second); !p.Since.Before(p.Until) {
 		return p, fmt.Errorf("%w: --since must be before --until", terminal.ErrUsage)
+	}
+	if untilNow {
+		p.Until = time.Time{}
 	}
 	return p, nil
 }

@@ -16,10 +16,12 @@ type Backfill struct {
 	Accounts         []string
 	State            ingest.Store // of the ledgers
 	Lister           ingest.Lister
-	Accept           ingest.Accept
-	Stream           Contents
-	DryRun           bool // read and count, but accept nothing
-	Again            bool // read what was read before, too
+	// Clock returns the CRM's clock for an account, by which periods are; nil: ours.
+	Clock  func(ctx context.Context, account string) (*ingest.Clock, error)
+	Accept ingest.Accept
+	Stream Contents
+	DryRun bool // read and count, but accept nothing
+	Again  bool // read what was read before, too
 
 	Report     func(Backfilled)    // called after each page
 	LeftOut    func(error)         // called with each record that is rejected
@@ -71,7 +73,7 @@ func (d Backfilled) Part() float64 {
 	return 0
 }
 
-// Run reads a period of each account. One that fails does not keep the others from theirs.
+// Run reads a period of each account; one without an Until ends now. An account that fails does not keep the others from theirs.
 func (b *Backfill) Run(ctx context.Context, asked Period) (all Backfilled, err error) {
 	all = Backfilled{Provider: b.Provider, Module: b.Module, Since: asked.Since, Until: asked.Until, DryRun: b.DryRun}
 	nothing := all
@@ -90,6 +92,7 @@ func (b *Backfill) Run(ctx context.Context, asked Period) (all Backfilled, err e
 		failed := one.run(ctx, asked)
 		all.Records, all.Events = all.Records+one.done.Records, all.Events+one.done.Events
 		all.Duplicates, all.LeftOut = all.Duplicates+one.done.Duplicates, all.LeftOut+one.done.LeftOut
+		all.Until = later(all.Until, one.done.Until)
 		all.AlreadyRead = append(all.AlreadyRead, one.done.AlreadyRead...)
 		if failed != nil {
 			err = errors.Join(err, fmt.Errorf("account %s: %w", account, failed))
@@ -111,9 +114,17 @@ type filling struct {
 
 // run reads what is not done yet of a period, or all of it again, after what an earlier run has left unfinished.
 func (f *filling) run(ctx context.Context, asked Period) error {
+	asked, err := f.untilNow(ctx, asked)
+	if err != nil {
+		return err
+	}
+	f.done.Until = asked.Until
 	open := []Period{asked}
 	if !f.again {
 		open, f.done.AlreadyRead = f.ledger.open(asked), f.ledger.read(asked)
+	}
+	if !asked.Since.Before(asked.Until) {
+		open = nil // it begins in the CRM's future
 	}
 	for _, span := range f.done.AlreadyRead {
 		f.ReadBefore(span)
@@ -133,6 +144,23 @@ func (f *filling) run(ctx context.Context, asked Period) error {
 		}
 	}
 	return nil
+}
+
+// untilNow returns a period that ends, if it has no end. Now is by the CRM's clock, as the times of its records are: where ours is behind
+// it the latest changes would be left out, and where ours is ahead changes to come would count as read.
+func (f *filling) untilNow(ctx context.Context, asked Period) (Period, error) {
+	if !asked.Until.IsZero() {
+		return asked, nil
+	}
+	clock := &ingest.Clock{}
+	if f.Clock != nil {
+		var err error
+		if clock, err = f.Clock(ctx, f.account); err != nil && !clock.Known() {
+			return asked, fmt.Errorf("read the CRM's clock: %w", err)
+		}
+	}
+	asked.Until = clock.Now().Truncate(time.Second)
+	return asked, nil
 }
 
 // runPart reads the ledger's part to its end.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/http"
 	"slices"
 	"testing"
 	"time"
@@ -112,5 +113,23 @@ func TestBackfill(t *testing.T) {
 	stream.ids = slices.DeleteFunc(stream.ids, func(id string) bool { return id == "one/21" })
 	if done, _, _, err = run(true, false); err != nil || done.Records != 8 || done.Events != 1 || done.Duplicates != 5 || done.LeftOut != 2 {
 		t.Errorf("again: %+v: %v", done, err)
+	}
+}
+
+// A backfill without an end ends now by the CRM's clock: one that is ahead of ours has changes that would seem to be to come, and one that
+// is behind has changes to come that would seem to be read.
+func TestBackfillEndsByTheClockOfTheCRM(t *testing.T) {
+	for _, ahead := range []time.Duration{7 * time.Minute, -7 * time.Minute} {
+		clock, stream := &ingest.Clock{}, &accepted{}
+		clock.Observe(http.Header{"Date": {time.Now().Add(ahead).UTC().Format(http.TimeFormat)}}, time.Now(), time.Now())
+		b := &keep.Backfill{
+			Provider: "zoho", Module: "Deals", Accounts: []string{"one"}, State: ingesttest.State().Shared, Lister: &twoPages{}, Accept: stream.accept, Stream: stream.stream(),
+			Clock:  func(context.Context, string) (*ingest.Clock, error) { return clock, nil },
+			Report: func(keep.Backfilled) {}, ReadBefore: func(keep.ReadSpan) {},
+		}
+		done, err := b.Run(t.Context(), keep.Period{Since: time.Now().Add(-time.Hour)})
+		if apart := time.Until(done.Until) - ahead; err != nil || apart.Abs() > 10*time.Second || done.Events != 4 {
+			t.Errorf("the CRM is %s ahead, and the span of %d events ended %s from now: %v", ahead, done.Events, time.Until(done.Until), err)
+		}
 	}
 }

@@ -11,6 +11,7 @@ type observation struct {
 	record    *ingest.Record // as it was; nil: it was not seen
 	at        time.Time      // when it was read, or when the event that holds it came
 	isRead    bool           // from the CRM, and not taken from an event
+	after     uint64         // if it was read: the sequence of the last state before; 0: there was none
 	absent    bool           // the CRM has none
 	changed   bool           // an event says that it was made or changed
 	changedAt time.Time      // by the CRM's clock; zero: unknown
@@ -58,8 +59,8 @@ func (o *observation) against(last *held, tries int) verdict {
 		return publishIt
 	case len(changed(last.After, o.record.Values)) == 0:
 		return keepLast
-	case o.record.ModifiedAt.Equal(last.ModifiedAt) && o.at.Before(last.readAt):
-		return keepLast
+	case o.record.ModifiedAt.Equal(last.ModifiedAt) && (!o.isRead || o.after != last.sequence):
+		return readFirst // most CRMs have whole seconds, and the last state may be of a later moment of this one
 	}
 	return publishIt
 }

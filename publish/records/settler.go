@@ -48,7 +48,7 @@ func (s *settler) settle(ctx context.Context, b *batch) error {
 		return err
 	}
 	unread = slices.DeleteFunc(unread, func(i *item) bool { return !i.seen.deleted && last[i.key].covers(i.unread) })
-	if err := s.readAgain(ctx, unread); err != nil {
+	if err := s.readAgain(ctx, unread, last); err != nil {
 		return err
 	}
 	for attempt := 0; len(open) > 0; attempt++ {
@@ -86,7 +86,7 @@ func (s *settler) round(ctx context.Context, conn *publish.Conn, open []*item) (
 		case keepLast:
 		}
 	}
-	if err := s.readAgain(ctx, reread); err != nil {
+	if err := s.readAgain(ctx, reread, last); err != nil {
 		return nil, err
 	}
 	s.forgotten.writes.RLock()
@@ -109,8 +109,8 @@ func (s *settler) round(ctx context.Context, conn *publish.Conn, open []*item) (
 	return append(again, reread...), nil
 }
 
-// readAgain reads records from the CRM.
-func (s *settler) readAgain(ctx context.Context, items []*item) error {
+// readAgain reads records from the CRM, whose last states are known.
+func (s *settler) readAgain(ctx context.Context, items []*item, last map[Key]*held) error {
 	for chunk := range slices.Chunk(items, ingest.MaxRead) {
 		ids, at := make([]string, len(chunk)), time.Now()
 		for n, i := range chunk {
@@ -129,6 +129,9 @@ func (s *settler) readAgain(ctx context.Context, items []*item) error {
 			return err
 		}
 		for _, i := range chunk {
+			if i.seen.after = 0; last[i.key] != nil {
+				i.seen.after = last[i.key].sequence
+			}
 			s.see(i, found, at)
 		}
 	}

@@ -59,7 +59,7 @@ func OpenBackfill(ctx context.Context, provider, account, module string) (b *kee
 		return nil, nil, err
 	}
 	b = newBackfill(provider, module, mapping, publisher)
-	b.Accounts, b.State, b.Lister = listed.accounts, state.Shared, listed
+	b.Accounts, b.State, b.Lister, b.Clock = listed.accounts, state.Shared, listed, listed.Clock
 	return b, conn.Close, nil
 }
 

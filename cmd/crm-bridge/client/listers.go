@@ -56,3 +56,13 @@ func (l *listers) Changed(ctx context.Context, q ingest.Query) iter.Seq2[ingest.
 		}
 	}
 }
+
+// Clock returns the clock of an account's CRM; ours where none is known.
+func (l *listers) Clock(ctx context.Context, account string) (*ingest.Clock, error) {
+	crm := l.of[account]
+	if crm.Clock == nil {
+		return &ingest.Clock{}, nil
+	}
+	clock, err := crm.Clock(ctx, account)
+	return clock, crm.Explain(err)
+}

@@ -268,3 +268,16 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05") }
 
 // second is the time as records tell it.
 func (z *CRM) second() time.Time { return z.now().Truncate(time.Second) }
+
+// Rows returns the records of a module by their ids, each as a read answers with it; nil: it is deleted.
+func (z *CRM) Rows(module string) map[string]map[string]any {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	rows := map[string]map[string]any{}
+	for id, record := range z.records[module] {
+		if rows[id] = nil; record.deleted.IsZero() {
+			rows[id] = record.row(nil)
+		}
+	}
+	return rows
+}
