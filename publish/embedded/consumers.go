@@ -26,7 +26,8 @@ const (
 
 const (
 	// roomBeside is how many bytes may wait for a connection beside its largest message; beyond it the server closes the connection.
-	roomBeside = 8 << 20
+	// 32 messages of a megabyte fit into it, and what the server can read from memory in a slice.
+	roomBeside = 32 << 20
 	// calmBytes is how many bytes may still wait for a connection when it gets more, and the bound of a bounded request.
 	calmBytes = 2 << 20
 )
