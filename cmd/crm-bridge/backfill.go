@@ -12,7 +12,9 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
+	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
 )
 
 func backfillCommand() *cobra.Command {
@@ -26,7 +28,9 @@ crmorigin=backfill.
 
 A time range is backfilled only once, even if a later run asks for it again: the output then says when it was read. With --again
 it is read from the CRM once more, and events that the stream no longer holds are published again under the same ids; those
-that it holds are not duplicated. After an interruption run the same command to resume.`,
+that it holds are not duplicated. After an interruption run the same command to resume.
+
+Times are whole seconds. Without --until the command waits until the current second is over, and reads it too.`,
 		Example: bridge.Known().Example(`  crm-bridge backfill PROVIDER --module MODULE --since 2026-11-01
   crm-bridge backfill PROVIDER --module MODULE --since 2026-11-01 --again
   crm-bridge backfill PROVIDER --module MODULE --since 7d --until 1d --dry-run`),
@@ -69,6 +73,8 @@ func moduleOf(provider, entity string) string {
 	return strings.ToUpper(entity[:1]) + entity[1:]
 }
 
+// parsePeriod returns a period in whole seconds, as CRMs write times: it is widened to them. So without --until it ends with the current
+// second. If it ended before that second, what changed in it before a channel was enabled would be in no event.
 func parsePeriod(since, until string, now time.Time) (p keep.Period, err error) {
 	if p.Since, err = config.ParseWhen(since, now); err != nil {
 		return p, fmt.Errorf("%w: --since: %w", terminal.ErrUsage, err)
@@ -82,7 +88,8 @@ func parsePeriod(since, until string, now time.Time) (p keep.Period, err error) 
 	if p.Until.After(now) {
 		p.Until = now // what comes is live
 	}
-	if p.Since, p.Until = p.Since.UTC().Truncate(time.Second), p.Until.UTC().Truncate(time.Second); !p.Since.Before(p.Until) {
+	whole := ingest.Query{Since: p.Since, Until: p.Until}.WholeSeconds()
+	if p.Since, p.Until = whole.Since, whole.Until; !p.Since.Before(p.Until) {
 		return p, fmt.Errorf("%w: --since must be before --until", terminal.ErrUsage)
 	}
 	return p, nil
@@ -94,6 +101,9 @@ func runBackfill(cmd *cobra.Command, provider, account, module string, asked kee
 		return err
 	}
 	defer closeAll()
+	if err := retry.Sleep(cmd.Context(), time.Until(asked.Until)); err != nil { // less than a second
+		return fmt.Errorf("backfill %s %s: interrupted", provider, module)
+	}
 	b.Again, b.DryRun = again, dryRun
 	bar := terminal.NewProgress(cmd.ErrOrStderr(), "records")
 	b.Report = func(done keep.Backfilled) { bar.Show(done.Records, done.Part()) }
