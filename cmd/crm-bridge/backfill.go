@@ -12,6 +12,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
+	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 )
 
@@ -26,7 +27,9 @@ crmorigin=backfill.
 
 A time range is backfilled only once, even if a later run asks for it again: the output then says when it was read. With --again
 it is read from the CRM once more, and events that the stream no longer holds are published again under the same ids; those
-that it holds are not duplicated. After an interruption run the same command to resume.`,
+that it holds are not duplicated. After an interruption run the same command to resume.
+
+Times are whole seconds. Without --until the command waits until the current second is over, and reads it too.`,
 		Example: bridge.Known().Example(`  crm-bridge backfill PROVIDER --module MODULE --since 2026-11-01
   crm-bridge backfill PROVIDER --module MODULE --since 2026-11-01 --again
   crm-bridge backfill PROVIDER --module MODULE --since 7d --until 1d --dry-run`),
@@ -69,7 +72,8 @@ func moduleOf(provider, entity string) string {
 	return strings.ToUpper(entity[:1]) + entity[1:]
 }
 
-// parsePeriod returns a period that begins before now; its Until is zero where it ends now.
+// parsePeriod returns a period that begins before now, in whole seconds, as CRMs write times: it is widened to them. Its Until is zero where
+// it ends now.
 func parsePeriod(since, until string, now time.Time) (p keep.Period, err error) {
 	if p.Since, err = config.ParseWhen(since, now); err != nil {
 		return p, fmt.Errorf("%w: --since: %w", terminal.ErrUsage, err)
@@ -84,7 +88,8 @@ func parsePeriod(since, until string, now time.Time) (p keep.Period, err error) 
 	if untilNow {
 		p.Until = now
 	}
-	if p.Since, p.Until = p.Since.UTC().Truncate(time.Second), p.Until.UTC().Truncate(time.Second); !p.Since.Before(p.Until) {
+	whole := ingest.Query{Since: p.Since, Until: p.Until}.WholeSeconds()
+	if p.Since, p.Until = whole.Since, whole.Until; !p.Since.Before(p.Until) {
 		return p, fmt.Errorf("%w: --since must be before --until", terminal.ErrUsage)
 	}
 	if untilNow {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/retry"
 )
 
 // Backfill is a repair that somebody asked for: it lists what changed in a module, and has it accepted as callbacks and repairs
@@ -159,8 +160,9 @@ func (f *filling) untilNow(ctx context.Context, asked Period) (Period, error) {
 			return asked, fmt.Errorf("read the CRM's clock: %w", err)
 		}
 	}
-	asked.Until = clock.Now().Truncate(time.Second)
-	return asked, nil
+	now := clock.Now()
+	asked.Until = now.Truncate(time.Second).Add(time.Second) // CRMs write whole seconds: this one is read when it is over
+	return asked, retry.Sleep(ctx, asked.Until.Sub(now))
 }
 
 // runPart reads the ledger's part to its end.

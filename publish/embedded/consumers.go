@@ -25,11 +25,21 @@ const (
 )
 
 const (
-	// roomBeside is how many bytes may wait for a connection beside its largest message; beyond it the server closes the connection.
-	roomBeside = 8 << 20
+	// roomLeast and roomMost bound how many bytes may wait for a connection beside its largest message. 32 messages of a megabyte fit into
+	// roomMost, and what the server can read from memory in a slice.
+	roomLeast, roomMost = 8 << 20, 32 << 20
 	// calmBytes is how many bytes may still wait for a connection when it gets more, and the bound of a bounded request.
 	calmBytes = 2 << 20
 )
+
+// roomBeside is how many bytes may wait for a connection beside its largest message; beyond it the server closes the connection. It is a
+// quarter of what may wait for all, so that a few stopped readers do not use up the memory of a small machine.
+func (c Config) roomBeside() int64 {
+	if c.MaxUnread == 0 {
+		return roomMost
+	}
+	return max(roomLeast, min(c.MaxUnread/4, roomMost))
+}
 
 // inboxes are the only subjects that consumers may subscribe to, and that replies to them may go to.
 const inboxes = "_INBOX.>"

@@ -14,9 +14,8 @@ import (
 const (
 	// seenFor is how long a consumer is assumed to exist after it was seen.
 	seenFor = 2 * time.Second
-	// smallStream is how many bytes a stream may hold for a request to get all of it in one go: together with calmBytes they fit into
-	// what may wait for a connection.
-	smallStream = roomBeside / 2
+	// smallStream is how many bytes a stream may hold for a request to get all of it in one go.
+	smallStream = 4 << 20
 	// sizeFor is how long the size of a small stream is remembered, and largeFor that of a large one, which rarely shrinks.
 	sizeFor, largeFor = 100 * time.Millisecond, 5 * time.Second
 )

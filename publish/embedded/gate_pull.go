@@ -20,6 +20,8 @@ const (
 	// for a connection. On a busy machine a slice may bring nothing. After emptySlices of them in a row each is twice as long as the one
 	// before it, up to sliceMost, so that a reader is served at last.
 	slice, emptySlices, sliceMost = 2 * time.Millisecond, 16, 128 * time.Millisecond
+	// sliceBytes is how much a slice should bring: one is shortened, at most to sliceLeast, when the last one brought more in its time.
+	sliceBytes, sliceLeast = 4 << 20, 250 * time.Microsecond
 	// nudgeAfter is when the status is repeated for a client that has sent no further request: nats.go (1.55) misses a status that
 	// arrives while it is still sending the request.
 	nudgeAfter = time.Second

@@ -41,8 +41,24 @@ type lastSlice struct {
 type connQueue struct {
 	queue []pull
 	batch int64     // messages that the last one requested
-	sent  int64     // messages sent to the connection before it
+	sent  traffic   // before it
+	begun time.Time // when its slice began
 	over  time.Time // when its slice is over
+}
+
+// traffic is what was sent to a connection, and what of it waits.
+type traffic struct {
+	messages, bytes int64
+	waiting         int // bytes
+}
+
+// shortened returns the length of a slice, shortened so that it brings about sliceBytes if it is as fast as the connection's last one.
+func (last connQueue) shortened(length time.Duration, sent traffic) time.Duration {
+	bytes := sent.bytes - last.sent.bytes
+	if bytes <= sliceBytes || last.begun.IsZero() {
+		return length
+	}
+	return min(length, max(sliceLeast, time.Duration(float64(last.over.Sub(last.begun))*sliceBytes/float64(bytes))))
 }
 
 // noteRequest counts a request of a client.
@@ -97,7 +113,7 @@ func (t *scheduler) serve(cid uint64, of *connQueue) {
 		p, last := of.queue[0], *of
 		t.mu.Unlock()
 		sent, ok := t.calm(cid, last)
-		length := t.length(p)
+		length := last.shortened(t.length(p), sent)
 		if ok {
 			t.pass(p, length)
 			t.nudge(p)
@@ -106,7 +122,8 @@ func (t *scheduler) serve(cid uint64, of *connQueue) {
 		}
 		t.mu.Lock()
 		if ok {
-			of.batch, of.sent, of.over = int64(p.of.Batch), sent, time.Now().Add(length)
+			of.batch, of.sent, of.begun = int64(p.of.Batch), sent, time.Now()
+			of.over = of.begun.Add(length)
 		}
 		of.queue[0] = pull{}
 		of.queue = of.queue[1:]
@@ -162,26 +179,26 @@ func (t *scheduler) nudge(p pull) {
 	})
 }
 
-// calm returns how many messages were sent to a connection, once it may get more; false if that takes too long. What the last request
+// calm returns what was sent to a connection, once it may get more; false if that takes too long. What the last request
 // brings may not be queued for the connection yet: so half of it must have been sent, or its slice must be over and anything have
 // been sent, if only the status.
-func (t *scheduler) calm(cid uint64, last connQueue) (sent int64, ok bool) {
+func (t *scheduler) calm(cid uint64, last connQueue) (sent traffic, ok bool) {
 	for begun := time.Now(); ; {
-		pending, sent, ok := t.pending(cid)
+		sent, ok := t.sent(cid)
 		if !ok {
-			return 0, false
+			return traffic{}, false
 		}
-		come := sent - last.sent
+		come := sent.messages - last.sent.messages
 		served := last.batch == 0 || 2*come >= last.batch || come > 0 && time.Now().After(last.over)
 		switch waited := time.Since(begun); {
-		case pending <= calmBytes && (served || waited > sliceMost):
+		case sent.waiting <= calmBytes && (served || waited > sliceMost):
 			return sent, true
 		case waited > turnMost:
-			return 0, false
+			return traffic{}, false
 		}
 		select {
 		case <-t.ended:
-			return 0, false
+			return traffic{}, false
 		case <-time.After(turnEvery):
 		}
 	}
@@ -196,11 +213,11 @@ func (t *scheduler) listener(inbox string) (cid uint64, ok bool) {
 	return found.Subs[0].Cid, true
 }
 
-// pending returns how many bytes wait for a connection, and how many messages were sent to it.
-func (t *scheduler) pending(cid uint64) (bytes int, sent int64, ok bool) {
+// sent returns what was sent to a connection.
+func (t *scheduler) sent(cid uint64) (sent traffic, ok bool) {
 	found, err := t.server.Connz(&server.ConnzOptions{CID: cid})
 	if err != nil || len(found.Conns) == 0 {
-		return 0, 0, false
+		return traffic{}, false
 	}
-	return found.Conns[0].Pending, found.Conns[0].OutMsgs, true
+	return traffic{messages: found.Conns[0].OutMsgs, bytes: found.Conns[0].OutBytes, waiting: found.Conns[0].Pending}, true
 }

@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"runtime"
 	"strings"
@@ -54,6 +55,40 @@ func TestStoppedReaders(t *testing.T) {
 	}
 	if n := strings.Count(log.String(), "was cut"); n != 1 {
 		t.Errorf("%d warnings", n)
+	}
+}
+
+// A connection is not cut for what a client that requests at most 32 events can have outstanding, even if each has a megabyte and the
+// client reads only when all of them wait for it.
+func TestRequestedLargeEventsMayWait(t *testing.T) {
+	const events = 32
+	server, log := openLarge(t, 128<<20)
+	_, js := publishtest.Connect(t, server)
+	conn := connectRaw(t, server, "late", `"deliver_policy":"by_start_sequence","opt_start_seq":1001`)
+	for range events { // requests for one event are not sliced: all come at once
+		conn.ask(`{"batch":1,"expires":30000000000}`)
+	}
+	consumer, err := js.Consumer(t.Context(), "CRM", "late")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		info, err := consumer.Info(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Delivered.Consumer == events {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d events were sent", info.Delivered.Consumer)
+		}
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := io.CopyN(io.Discard, conn, events<<20); err != nil {
+		t.Errorf("the connection brought %d MiB: %v\n%s", n>>20, err, log)
 	}
 }
 

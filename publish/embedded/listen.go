@@ -33,7 +33,7 @@ func (c Config) listen(ctx context.Context, opts *server.Options, gatePassword s
 	opts.TLSConfig, opts.TLS = c.TLS, c.TLS != nil
 	opts.Accounts = []*server.Account{account}
 	opts.Users = append(opts.Users, c.consumer(account), &server.User{Username: gateUser, Password: gatePassword, Account: account})
-	opts.MaxPending = roomBeside + int64(c.MaxPayload) // bytes that wait for a connection
+	opts.MaxPending = c.roomBeside() + int64(c.MaxPayload) // bytes that wait for a connection
 	opts.MaxSubs, opts.MaxConn = readerSubscriptions, c.maxConnections()
 	if c.User == "" {
 		opts.NoAuthUser = anyone
