@@ -36,6 +36,8 @@ type CRM struct {
 	// RecordID returns the id that the record of a change has among those of its module, from its id and its values in the change; nil:
 	// they are the same.
 	RecordID func(module, id string, values json.RawMessage) string
+	// Identity are members of values that RecordID needs; they are never masked.
+	Identity []string
 
 	// Erasures are the operations of changes by which the CRM says that a record was deleted for a person's privacy.
 	Erasures []string

@@ -12,6 +12,7 @@ import (
 // Feed reads events of a stream with a durable consumer that several replicas share: each event goes to one of them, and comes again
 // until it is done.
 type Feed struct {
+	conn     *Conn
 	messages jetstream.MessagesContext
 }
 
@@ -45,7 +46,7 @@ func (c *Conn) OpenFeed(ctx context.Context, stream, name string, subjects []str
 	if err != nil {
 		return nil, fmt.Errorf("consumer %s of stream %s: %w", name, stream, err)
 	}
-	return &Feed{messages}, nil
+	return &Feed{c, messages}, nil
 }
 
 // FeedSubjects returns the subjects that the consumer of a name reads; none: there is no such consumer.
@@ -96,6 +97,10 @@ func (f *Feed) Next(ctx context.Context) (*Delivered, error) {
 
 // Close ends reading. What was delivered and not read comes again at once.
 func (f *Feed) Close() {
+	if f.conn.Up() != nil { // the client would wait for the server
+		f.messages.Stop()
+		return
+	}
 	f.messages.Drain()
 	for {
 		msg, err := f.messages.Next()

@@ -17,6 +17,7 @@ const anyName = "*"
 type fieldSet struct {
 	key        []byte
 	drop, hash map[string]bool
+	identity   map[string]bool // names that are never masked
 }
 
 // dropped reports whether a member, or the last step of a form's name such as data[FIELDS][PHONE], is to be removed.
@@ -29,7 +30,13 @@ func (s *fieldSet) in(names map[string]bool, name string) bool {
 		return false
 	}
 	name = strings.ToLower(strings.TrimSpace(name))
-	if names[name] || names[anyName] && name != "id" {
+	if s.identity[name] {
+		return false
+	}
+	if local := name[strings.LastIndexAny(name, "@:.")+1:]; names[local] { // an attribute, a name in a namespace, a part of another field
+		return true
+	}
+	if names[name] || names[anyName] {
 		return true
 	}
 	for strings.HasSuffix(name, "]") { // also where a list stands in the field: data[FIELDS][PHONE][0][VALUE]

@@ -42,7 +42,7 @@ func (m *masking) object(out, raw []byte) []byte {
 	drop, hash := m.named(raw)
 	out = append(out, '{')
 	for name, value := range jsontext.Members(raw) {
-		isValue := strings.HasSuffix(strings.ToLower(string(name)), "value")
+		isValue := string(name) == "#text" || strings.HasSuffix(strings.ToLower(string(name)), "value")
 		if m.dropped(string(name)) || drop && isValue {
 			continue
 		}

@@ -11,15 +11,20 @@ import (
 type Masks struct {
 	drop, hash ingest.Fields
 	key        []byte
+	identity   map[string]bool
 }
 
 // NewMasks returns masks that remove the fields in drop, and replace the values of those in hash by an HMAC-SHA256 under key; nil if there
-// are none. A field that is in both is removed.
-func NewMasks(drop, hash ingest.Fields, key string) *Masks {
+// are none. A field that is in both is removed. identity are members of records that are never masked, because they are part of its id.
+func NewMasks(drop, hash ingest.Fields, key string, identity ...string) *Masks {
 	if len(drop)+len(hash) == 0 {
 		return nil
 	}
-	return &Masks{drop, hash, []byte(key)}
+	m := &Masks{drop, hash, []byte(key), map[string]bool{"id": true}}
+	for _, name := range identity {
+		m.identity[strings.ToLower(name)] = true
+	}
+	return m
 }
 
 // of returns the fields to mask of a provider's module; nil: none. An unknown module, "*", has those of all modules.
@@ -27,11 +32,12 @@ func (m *Masks) of(provider, module string) *fieldSet {
 	if m == nil {
 		return nil
 	}
-	set := &fieldSet{key: m.key, drop: map[string]bool{}, hash: map[string]bool{}}
+	set := &fieldSet{key: m.key, identity: m.identity, drop: map[string]bool{}, hash: map[string]bool{}}
 	add := func(names map[string]bool, fields ingest.Fields) {
 		for _, field := range fields {
 			if isFor(field.Provider, provider) && (module == anyName || isFor(field.Module, module)) {
-				names[strings.ToLower(field.Name)] = true
+				name := strings.ToLower(field.Name)
+				names[name], names[name[strings.LastIndexByte(name, '.')+1:]] = true, true // a part of a field is named so where it stands
 			}
 		}
 	}
@@ -80,6 +86,8 @@ func (s *fieldSet) body(raw json.RawMessage, err error) (json.RawMessage, error)
 	switch {
 	case err != nil || len(raw) == 0:
 		return raw, err
+	case raw[0] == '"': // text, in which fields cannot be told apart
+		return json.RawMessage(`""`), nil
 	case !s.hides():
 		return s.json(raw, true)
 	case raw[0] == '[':

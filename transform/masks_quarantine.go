@@ -1,10 +1,12 @@
 package transform
 
 import (
+	"encoding/json"
 	"net/url"
 	"strings"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/schemas/jsontext"
 )
 
 // Quarantine returns the copy of cb to store, as JSON, without its secrets and what is masked.
@@ -21,7 +23,7 @@ func (m *Masks) callback(cb ingest.Callback) ingest.Callback {
 		return cb
 	}
 	cb = searchable(cb)
-	if masked, err := set.json(cb.Body, true); err == nil && !set.hides() {
+	if masked, err := set.json(cb.Body, true); err == nil && !set.hides() && isOfObjects(masked) {
 		cb.Body = masked
 	} else if isForm(cb) && !set.hides() {
 		cb.Body = []byte(set.form(string(cb.Body)))
@@ -30,6 +32,19 @@ func (m *Masks) callback(cb ingest.Callback) ingest.Callback {
 	}
 	cb.RawQuery, cb.Query = set.form(cb.RawQuery), set.query(cb.Query)
 	return cb
+}
+
+// isOfObjects reports whether a JSON text is an object or a list of objects: in texts fields cannot be told apart.
+func isOfObjects(text json.RawMessage) bool {
+	if text[0] != '[' {
+		return text[0] == '{'
+	}
+	for entry := range jsontext.Entries(text) {
+		if entry[0] != '{' {
+			return false
+		}
+	}
+	return true
 }
 
 // form masks the parameters of a form, in their order.

@@ -65,6 +65,40 @@ func TestMaskedFields(t *testing.T) {
 	}
 }
 
+// A field is masked in XML too, as an attribute, in a namespace, and where it is named beside its text; of a text, in which fields cannot be
+// told apart, nothing is left. A part of a field may be named as the CRM names it, or by itself.
+func TestMaskedTexts(t *testing.T) {
+	masks := masksOf(t, "acme.*.Phone,acme.*.custom_fields.birthday", "")
+	for body, want := range map[string]string{
+		`"Phone=030"`:                                  `""`,
+		`{"@Phone":"030","x":"1"}`:                     `{"x":"1"}`,
+		`{"z:Phone":"030"}`:                            `{}`,
+		`{"FL":{"@val":"Phone","#text":"030"}}`:        `{"FL":{"@val":"Phone"}}`,
+		`{"custom_fields":{"birthday":"030","a":"b"}}`: `{"custom_fields":{"a":"b"}}`,
+	} {
+		change, err := masks.change(ingest.Change{
+			Provider: "acme", Module: "Deals", NativeBody: json.RawMessage(body), Fields: map[string][]string{"1": {"custom_fields.birthday", "x.Phone", "y"}},
+		})
+		if err != nil || string(change.NativeBody) != want || len(change.Fields["1"]) != 1 {
+			t.Errorf("%v: %s became %s, its fields %v", err, body, change.NativeBody, change.Fields)
+		}
+	}
+}
+
+// What a record's id is made of is never masked: its events would be of another record.
+func TestIdentityIsNotMasked(t *testing.T) {
+	var all ingest.Fields
+	if err := all.Decode("acme.*.*,acme.*.TYPE_ID"); err != nil {
+		t.Fatal(err)
+	}
+	change, err := NewMasks(all, nil, "", "TYPE_ID").change(ingest.Change{
+		Provider: "acme", Module: "Items", Values: map[string]json.RawMessage{"1": json.RawMessage(`{"ID":"1","TYPE_ID":128,"Phone":"030"}`)},
+	})
+	if want := `{"ID":"1","TYPE_ID":128}`; err != nil || string(change.Values["1"]) != want {
+		t.Errorf("%v: the values are %s, and not %s", err, change.Values["1"], want)
+	}
+}
+
 // Where every field is masked, only ids are left.
 func TestEveryFieldMasked(t *testing.T) {
 	change, err := masksOf(t, "acme.Contacts.*", "").change(ingest.Change{
@@ -87,6 +121,8 @@ func TestMaskedInQuarantine(t *testing.T) {
 		"query":       {"", "", "Phone=030&Email=ada%40example.com&x=1", "x=1"},
 		"text":        {"text/plain", "Phone is 030, Email is ada@example.com", "x=1", "x=1"},
 		"broken JSON": {"application/json", `{"Phone":"030","Email":"ada@example.com"`, "x=1", "x=1"},
+		"JSON text":   {"application/json", `"Phone is 030"`, "x=1", "x=1"},
+		"JSON texts":  {"application/json", `["Phone: 030"]`, "x=1", "x=1"},
 		"multipart":   {"multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"Phone\"\r\n\r\n030\r\n--b--", "x=1", "x=1"},
 	} {
 		query, err := url.ParseQuery(test.query)

@@ -108,7 +108,7 @@ func (n Names) event(r Record, m publish.Stored) (match, string) {
 			found = alone
 		}
 	}
-	if r.is(e.Provider, e.Account, e.Module, e.Subject) {
+	if (n.RecordID == nil || len(e.Data.IDs) == 0) && r.is(e.Provider, e.Account, e.Module, e.Subject) {
 		found, e.Data.Account = alone, e.Account
 	}
 	if found == alone && len(ids) > 1 {

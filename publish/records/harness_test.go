@@ -78,11 +78,12 @@ func (c *crm) Read(ctx context.Context, _, _ string, ids []string) (ingest.Found
 // house is a NATS server with the streams, and a CRM.
 type house struct {
 	*crm
-	mode publish.Mode
-	conn *publish.Conn
-	js   jetstream.JetStream
-	sent int
-	t    *testing.T
+	clean func(json.RawMessage) (json.RawMessage, error) // nil: everything may be stored
+	mode  publish.Mode
+	conn  *publish.Conn
+	js    jetstream.JetStream
+	sent  int
+	t     *testing.T
 }
 
 func open(t *testing.T, history int64) *house {
@@ -101,11 +102,16 @@ func open(t *testing.T, history int64) *house {
 func (h *house) keep() (k *records.Keeper, stop func()) {
 	k = &records.Keeper{
 		Provider: "acme", Modules: []string{"Deals"}, Stream: "CRM", Prefix: "crm",
-		Reach:   func() (*publish.Conn, error) { return h.conn, nil },
-		Table:   &records.Table{Mode: h.mode, Stream: "CRM_RECORDS", Prefix: "crm", Schema: schemas.URN("record"), Ensure: func(context.Context, *publish.Conn) error { return nil }},
-		Reader:  func(_, _ string) ingest.Reader { return h.crm },
-		Whole:   wholeIn,
-		Clean:   func(_, _ string, values json.RawMessage) (json.RawMessage, error) { return values, nil },
+		Reach:  func() (*publish.Conn, error) { return h.conn, nil },
+		Table:  &records.Table{Mode: h.mode, Stream: "CRM_RECORDS", Prefix: "crm", Schema: schemas.URN("record"), Ensure: func(context.Context, *publish.Conn) error { return nil }},
+		Reader: func(_, _ string) ingest.Reader { return h.crm },
+		Whole:  wholeIn,
+		Clean: func(_, _ string, values json.RawMessage) (json.RawMessage, error) {
+			if h.clean != nil {
+				return h.clean(values)
+			}
+			return values, nil
+		},
 		Metrics: records.NewMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler),
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -28,6 +28,7 @@ const (
 type lane struct {
 	*settler
 	queue chan *cause
+	full  time.Time       // until when no event waits for room; take alone uses it
 	busy  *sync.WaitGroup // the keeper's
 
 	mu      sync.Mutex
@@ -49,11 +50,16 @@ func (l *lane) take(ctx context.Context, one *cause) {
 		one.delivered.Later(pause)
 		return
 	}
+	if full := time.Until(l.full); full > 0 && len(l.queue) == cap(l.queue) {
+		one.delivered.Later(full)
+		return
+	}
 	late := time.NewTimer(laneWait)
 	defer late.Stop()
 	select {
 	case l.queue <- one:
 	case <-late.C:
+		l.full = time.Now().Add(2 * laneWait)
 		one.delivered.Later(2 * laneWait)
 		return
 	case <-ctx.Done():

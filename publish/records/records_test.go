@@ -1,9 +1,12 @@
 package records_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,6 +68,26 @@ func TestSnapshot(t *testing.T) {
 	}
 	if one := got["1"]; len(one) != 1 || one[0].Operation != schemas.Edit {
 		t.Errorf("the record that has changed since is %+v", one)
+	}
+}
+
+// A state that is older than a mask shows what is masked to nobody else: the next state begins without it.
+func TestMaskSetLater(t *testing.T) {
+	h := open(t, 10)
+	_, stop := h.keep()
+	h.ready()
+	h.tell(change{id: "1", operation: "create", at: h.set("1", "Secret")})
+	h.settled()
+	stop()
+	h.clean = func(values json.RawMessage) (json.RawMessage, error) {
+		return bytes.ReplaceAll(values, []byte("Secret"), []byte("masked")), nil
+	}
+	h.keep()
+	h.tell(change{id: "1", operation: "edit", at: h.set("1", "Open")})
+	h.settled()
+	states := h.states()["1"]
+	if last := states[len(states)-1]; len(states) != 2 || strings.Contains(text(last.Before), "Secret") || !strings.Contains(text(last.Before), "masked") {
+		t.Errorf("the state begins with %s", last.Before)
 	}
 }
 

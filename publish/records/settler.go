@@ -82,7 +82,7 @@ func (s *settler) round(ctx context.Context, conn *publish.Conn, open []*item) (
 			i.tries++
 			reread = append(reread, i)
 		case publishIt:
-			writes, states = append(writes, i), append(states, i.state(held))
+			writes, states = append(writes, i), append(states, s.cleaned(i.state(held)))
 		case keepLast:
 		}
 	}
@@ -107,6 +107,19 @@ func (s *settler) round(ctx context.Context, conn *publish.Conn, open []*item) (
 		}
 	}
 	return append(again, reread...), nil
+}
+
+// cleaned returns a state without what must not be stored of the one before, which may be older than a mask.
+func (s *settler) cleaned(next state) state {
+	if next.record.Before == nil {
+		return next
+	}
+	before, err := s.clean(s.account, s.module, next.record.Before)
+	if err != nil {
+		before = nil
+	}
+	next.record.Before, next.record.Changed = before, changed(before, next.record.After)
+	return next
 }
 
 // readAgain reads records from the CRM, whose last states are known.

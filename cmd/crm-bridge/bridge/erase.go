@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -112,8 +113,8 @@ func (e *eraser) check(record erase.Record) error {
 	switch {
 	case e.crms.CRM(record.Provider) == nil:
 		return fmt.Errorf("there is no provider %q; there are %s", record.Provider, Enumerate(e.crms.Providers(), "and"))
-	case record.ID == "":
-		return fmt.Errorf("the record has no id")
+	case ingest.CheckRecordID(record.ID) != nil:
+		return errors.New("the id cannot be that of a record")
 	}
 	return ingest.CheckModule(record.Module)
 }
@@ -221,7 +222,7 @@ func namedIn(crm *ingest.CRM, changes []ingest.Change) (named []erase.Record) {
 
 // textsOf returns what of a callback may have an id in it, as it is and without the encoding of forms.
 func textsOf(was transform.Quarantined) (texts [][]byte) {
-	for _, text := range []string{was.Body, string(was.BodyBase64), was.RawQuery, was.Path} {
+	for _, text := range []string{was.Body, string(was.BodyBase64), was.RawQuery} {
 		texts = append(texts, []byte(text))
 		if plain, err := url.QueryUnescape(text); err == nil && plain != text {
 			texts = append(texts, []byte(plain))

@@ -22,11 +22,15 @@ func NewMapping(s config.Settings, own []string, crms CRMs) (*transform.Mapping,
 			secrets[transform.OfOrg(label, crm.Org)] = of
 		}
 	}
+	var identity []string
+	for _, crm := range crms {
+		identity = append(identity, crm.Identity...)
+	}
 	if err := knownProviders(s, crms); err != nil {
 		return nil, err
 	}
 	return &transform.Mapping{
-		Schemas: set, Redact: transform.NewRedactor(secrets), Masks: transform.NewMasks(s.FieldsDrop, s.FieldsHash, s.FieldsKey), PublicURL: s.BaseURL(), PerRecord: s.EventPer == "record",
+		Schemas: set, Redact: transform.NewRedactor(secrets), Masks: transform.NewMasks(s.FieldsDrop, s.FieldsHash, s.FieldsKey, identity...), PublicURL: s.BaseURL(), PerRecord: s.EventPer == "record",
 	}, nil
 }
 
