@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := run
-.PHONY: help run test lint bench bench-page bench-smoke bench-replay bench-forward grow fuzz faults examples chart-test image sbom release
+.PHONY: help run test lint bench bench-page bench-smoke bench-replay bench-forward bench-records grow fuzz faults examples chart-test image sbom release
 
 # What is stamped into the image: a tag of this commit, or the version that is being worked on.
 VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v*' 2>/dev/null)),0.1.0-dev)
@@ -26,6 +26,7 @@ bench-page: ## measure everything and rewrite docs/performance.md; PEER=FILE of 
 	go run ./test/bench -parts all $(if $(PEER),-peer $(PEER)) -write docs/performance.md
 	go run ./test/bench/replay -write docs/performance.md
 	go run ./test/bench/forward -write docs/performance.md
+	go run ./test/bench/records -write docs/performance.md
 
 bench-smoke: ## fail if the bridge is far slower than it was, in less than a minute
 	go run ./test/bench -smoke
@@ -35,6 +36,9 @@ bench-replay: ## replay 200,000 events to stdout, beside a bare ordered consumer
 
 bench-forward: ## forward a journal of 100,000 events, beside plain asynchronous publish
 	go run ./test/bench/forward
+
+bench-records: ## lag of records, a bulk change, and a backfill of 200,000 records
+	go run ./test/bench/records
 
 grow: ## start and ask a bridge with 5 million events; makes a store of 6 GB in the folder for temporary files
 	go run ./test/grow

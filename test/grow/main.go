@@ -7,7 +7,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -32,10 +31,11 @@ func main() {
 // part is a part of a run, which yields rows of the table.
 type part struct {
 	name  string
+	own   bool // it works on a store of its own, which it makes and removes
 	takes func(p plan, ctx context.Context) ([]row, error)
 }
 
-var parts = []part{{"start", plan.starts}, {"answers", plan.answers}, {"ids", plan.window}}
+var parts = []part{{"start", false, plan.starts}, {"answers", false, plan.answers}, {"ids", true, plan.window}, {"records", true, plan.states}}
 
 func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("grow", flag.ContinueOnError)
@@ -44,25 +44,28 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&p.subjects, "subjects", 10_000, "subjects of these events")
 	flags.IntVar(&p.quarantined, "quarantined", 100_000, "callbacks in quarantine")
 	flags.IntVar(&p.ids, "ids", 300_000, "ids in the duplicates window; the default is all that a bridge without a memory limit keeps")
+	flags.IntVar(&p.records, "records", 1_000_000, "records with a state each; about 0.8 KB a record")
 	flags.IntVar(&p.rounds, "rounds", 3, "measurements of each start and answer")
 	flags.StringVar(&p.dir, "dir", filepath.Join(os.TempDir(), "crm-bridge-grow"), "folder of the stores, which are made where they are missing; about 1.3 KB an event")
 	flags.StringVar(&p.program, "program", "", "a built crm-bridge; default: this source")
-	only := flags.String("only", "", "comma-separated parts: start, answers, ids; fill only makes the stores; default: all")
+	only := flags.String("only", "", "comma-separated parts: start, answers, ids, records; fill only makes the stores; default: all")
 	page := flags.String("write", "", "page whose part about growth is rewritten, such as docs/performance.md")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if min(p.events, p.subjects, p.quarantined, p.ids, p.rounds) < 1 {
-		return errors.New("-events, -subjects, -quarantined, -ids and -rounds must be positive")
+	if min(p.events, p.subjects, p.quarantined, p.ids, p.rounds) < 1 || p.records < replaced {
+		return fmt.Errorf("-events, -subjects, -quarantined, -ids and -rounds must be positive, -records at least %d", replaced)
 	}
-	if err := p.prepare(ctx); err != nil {
+	wanted, own := parts, false
+	if *only != "" {
+		wanted = slices.DeleteFunc(slices.Clone(parts), func(one part) bool { return !slices.Contains(strings.Split(*only, ","), one.name) })
+		own = len(wanted) > 0 && !slices.ContainsFunc(wanted, func(one part) bool { return !one.own })
+	}
+	if err := p.prepare(ctx, own); err != nil {
 		return err
 	}
 	var rows []row
-	for _, one := range parts {
-		if *only != "" && !slices.Contains(strings.Split(*only, ","), one.name) {
-			continue
-		}
+	for _, one := range wanted {
 		more, err := one.takes(p, ctx)
 		if err != nil {
 			return fmt.Errorf("%s: %w", one.name, err)
@@ -77,8 +80,8 @@ func run(ctx context.Context, args []string) error {
 	return generated.Rewrite(*page, text.String())
 }
 
-// prepare builds the bridge, and makes the store of events and quarantined callbacks where it is missing.
-func (p *plan) prepare(ctx context.Context) error {
+// prepare builds the bridge, and makes the store of events and quarantined callbacks where it is missing, unless all parts have their own.
+func (p *plan) prepare(ctx context.Context, own bool) error {
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
 		return fmt.Errorf("-dir: %w", err)
 	}
@@ -88,7 +91,7 @@ func (p *plan) prepare(ctx context.Context) error {
 			return fmt.Errorf("build: %w: %s", err, out)
 		}
 	}
-	if _, err := os.Stat(p.store()); err == nil {
+	if _, err := os.Stat(p.store()); err == nil || own {
 		return nil
 	}
 	making := p.store() + ".new"

@@ -7,9 +7,9 @@ import (
 
 // plan is what a run measures, and on which stores.
 type plan struct {
-	events, subjects, quarantined, ids, rounds int
-	dir                                        string // of the stores
-	program                                    string // the built bridge
+	events, subjects, quarantined, ids, records, rounds int
+	dir                                                 string // of the stores
+	program                                             string // the built bridge
 }
 
 // store is the folder of the store with so many events.

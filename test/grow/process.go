@@ -23,6 +23,7 @@ type bridge struct {
 	callbacks, admin string // host:port
 	nats             string
 	log              bytes.Buffer
+	exited           chan error    // what the process ended with, once
 	took             time.Duration // from the start of the process to its first readiness
 	atReady          usage
 	token            string   // of the admin address
@@ -36,7 +37,7 @@ const (
 )
 
 // startTimeout is when a start counts as failed.
-const startTimeout = 3 * time.Minute
+const startTimeout = 10 * time.Minute
 
 // start starts the bridge on a data folder, and returns when it is ready.
 func (p plan) start(ctx context.Context, data string, env ...string) (*bridge, error) {
@@ -56,6 +57,8 @@ func (p plan) start(ctx context.Context, data string, env ...string) (*bridge, e
 	if err := b.cmd.Start(); err != nil {
 		return nil, err
 	}
+	b.exited = make(chan error, 1)
+	go func() { b.exited <- b.cmd.Wait() }()
 	for time.Since(began) < startTimeout && ctx.Err() == nil {
 		if b.ready(ctx) {
 			b.took = time.Since(began)
@@ -65,7 +68,11 @@ func (p plan) start(ctx context.Context, data string, env ...string) (*bridge, e
 			}
 			return b, nil
 		}
-		time.Sleep(time.Millisecond)
+		select {
+		case err := <-b.exited:
+			return nil, fmt.Errorf("the bridge does not start: %w: %s", err, &b.log)
+		case <-time.After(time.Millisecond):
+		}
 	}
 	return nil, fmt.Errorf("the bridge does not get ready: %w: %s", errors.Join(ctx.Err(), b.kill()), &b.log)
 }
@@ -87,7 +94,7 @@ func (b *bridge) stop() error {
 	if err := b.cmd.Process.Signal(os.Interrupt); err != nil {
 		return err
 	}
-	if err := b.cmd.Wait(); err != nil {
+	if err := <-b.exited; err != nil {
 		return fmt.Errorf("the bridge ended with %w: %s", err, &b.log)
 	}
 	return nil
@@ -96,7 +103,9 @@ func (b *bridge) stop() error {
 // kill ends the bridge as kill -9 does.
 func (b *bridge) kill() error {
 	err := b.cmd.Process.Kill()
-	_ = b.cmd.Wait() // it says that it was killed
+	if <-b.exited == nil {
+		err = errors.Join(err, errors.New("the bridge ended before it was killed"))
+	}
 	return err
 }
 

@@ -56,24 +56,33 @@ func (p plan) window(ctx context.Context) (rows []row, err error) {
 
 // putIDs fills the window through the bridge's own NATS server, as its owner.
 func (p plan) putIDs(ctx context.Context, b *bridge) error {
-	password, err := b.secret("nats-password")
+	js, end, err := b.owner()
 	if err != nil {
 		return err
 	}
-	conn, err := nats.Connect("nats://"+b.nats, nats.UserInfo("crm-bridge", password), nats.CustomInboxPrefix("_crm_bridge"))
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn, jetstream.WithPublishAsyncMaxPending(4096))
-	if err != nil {
-		return err
-	}
+	defer end()
 	return put(ctx, js, "CRM", p.ids, func(n int) *nats.Msg {
 		msg := event(n, idSubjects)
 		msg.Header[nats.MsgIdHdr] = []string{fmt.Sprintf("%043d", n)} // as long as the digest of a change
 		return msg
 	})
+}
+
+// owner connects to the bridge's own NATS server as its owner; end closes the connection.
+func (b *bridge) owner() (js jetstream.JetStream, end func(), err error) {
+	password, err := b.secret("nats-password")
+	if err != nil {
+		return nil, nil, err
+	}
+	conn, err := nats.Connect("nats://"+b.nats, nats.UserInfo("crm-bridge", password), nats.CustomInboxPrefix("_crm_bridge"))
+	if err != nil {
+		return nil, nil, err
+	}
+	if js, err = jetstream.New(conn, jetstream.WithPublishAsyncMaxPending(4096)); err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return js, conn.Close, nil
 }
 
 // load sends callbacks over many connections, and returns how many were answered.
