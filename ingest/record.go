@@ -77,7 +77,7 @@ func (m Modules) Kept(subjects []string, from string) ([]string, error) {
 	return m.Of(subjects), nil
 }
 
-// Of returns the modules, with those of subjects (<Module>.<operation>) in the place of "all", each once.
+// Of returns the modules, with those of subjects (<Module>.<operation>) instead of "all", each once.
 func (m Modules) Of(subjects []string) []string {
 	var all []string
 	seen := map[string]bool{}

@@ -49,17 +49,21 @@ func TestNothingIsSentLater(t *testing.T) {
 	defer conn.Close()
 	first.Shutdown()
 	first.WaitForShutdown()
-	for conn.nats.Status() != nats.RECONNECTING {
-		time.Sleep(time.Millisecond)
+	await := func(what string, is func() bool) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("not in time: ", what)
+			}
+		}
 	}
+	await("the connection is lost", func() bool { return conn.nats.Status() == nats.RECONNECTING })
 	if err := conn.nats.Publish("crm.acme.Deals.edit", []byte("late")); err == nil {
 		t.Error("it is buffered")
 	}
 	second := start()
 	defer second.Shutdown()
-	for conn.Up() != nil {
-		time.Sleep(time.Millisecond)
-	}
+	await("the connection is back", func() bool { return conn.Up() == nil })
 	if err := conn.nats.FlushTimeout(5 * time.Second); err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func (c *Conn) Standing(ctx context.Context, stream string) (*Standing, error) {
 	return &Standing{info.Config.Metadata[ours] == oursValue, info.State.LastSeq}, nil
 }
 
-// Erase removes a message securely: the server overwrites its bytes in the stream's files. That the stream does not hold it is no error.
+// Erase removes a message securely: the server overwrites its bytes in the stream's files. It is not an error if the stream does not hold it.
 func (c *Conn) Erase(ctx context.Context, stream string, sequence uint64) error {
 	have, err := c.stream(ctx, stream)
 	if err != nil {

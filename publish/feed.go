@@ -49,7 +49,7 @@ func (c *Conn) OpenFeed(ctx context.Context, stream, name string, subjects []str
 	return &Feed{c, messages}, nil
 }
 
-// FeedSubjects returns the subjects that the consumer of a name reads; none: there is no such consumer.
+// FeedSubjects returns the subjects that the consumer of a name reads; none if that consumer does not exist.
 func (c *Conn) FeedSubjects(ctx context.Context, stream, name string) ([]string, error) {
 	consumer, err := c.js.Consumer(ctx, stream, name)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {

@@ -36,8 +36,10 @@ func TestCommitWithoutDescriptors(t *testing.T) {
 	}
 	all := make(chan error)
 	go func() { all <- c.CommitAll(t.Context()) }()
-	for c.repeats() == nil {
-		time.Sleep(time.Millisecond)
+	for deadline := time.Now().Add(20 * time.Second); c.repeats() == nil; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the sync is not repeated")
+		}
 	}
 	again()
 	if err := <-all; err != nil || c.files.index != 2 {

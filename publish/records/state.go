@@ -20,7 +20,7 @@ type held struct {
 	readAt   time.Time // when the CRM was asked, or the event came that held it
 }
 
-// readState reads a state. A message that is none, which another program has put there, counts as one of a deleted record.
+// readState reads a state. A message of another program counts as that of a deleted record.
 func readState(message publish.Kept) *held {
 	h := &held{sequence: message.Sequence, storedAt: message.At}
 	e, err := message.Event()

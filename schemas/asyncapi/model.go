@@ -34,7 +34,7 @@ func newContents() contents { return contents{map[string]channel{}, map[string]o
 // likeness is how a channel differs from a stand-in.
 type likeness struct {
 	standIn string            // its name
-	words   *strings.Replacer // puts the words of a subject in the place of those of the stand-in
+	words   *strings.Replacer // puts the words of a subject instead of those of the stand-in
 }
 
 type info struct {
