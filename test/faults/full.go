@@ -196,7 +196,7 @@ func remoteFull(d delivery) play {
 		if _, err := s.mount(ctx, "remote", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dm", diskMiB), "tmpfs"); err != nil {
 			return row{}, err
 		}
-		at, err := s.open(ctx, d, "BRIDGE_ANSWER_TIMEOUT=1s", "BRIDGE_STREAM_MAX_BYTES=100MiB")
+		at, err := s.open(ctx, d, "BRIDGE_ANSWER_TIMEOUT=1s", "BRIDGE_STREAM_MAX_BYTES=150MiB")
 		if err != nil {
 			return row{}, err
 		}
