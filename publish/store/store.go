@@ -42,6 +42,9 @@ type mode interface {
 
 	// Holdings returns the streams that may hold what was a record, in the order in which what is in one reaches another.
 	Holdings(ctx context.Context) ([]Holding, error)
+	// about returns the variable that sets a stream's limit, if one does, and how a stream that the bridge did not make differs from what
+	// is configured.
+	about(stream string) (variable string, differences []string)
 	// OtherJournals returns the journals of other bridges with the same remote, as they have noted them, and the id of the own one; empty:
 	// there is none.
 	OtherJournals(ctx context.Context) (own string, others []OtherJournal, err error)
