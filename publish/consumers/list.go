@@ -37,11 +37,16 @@ func List(ctx context.Context, conn *publish.Conn, streams ...string) (all []Con
 			return all, explain(conn, err, "look up stream "+name, "STREAM.INFO."+name)
 		}
 		lister := stream.ListConsumers(ctx)
-		for info := range lister.Info() {
-			all = append(all, consumerOf(info))
-			if len(all) > MaxListed { // the lister ends with ctx
-				return sorted(all[:MaxListed]), ErrTooMany
+		many := false
+		for info := range lister.Info() { // to its end: the lister waits for the reader
+			if many = many || len(all) == MaxListed; many {
+				cancel()
+				continue
 			}
+			all = append(all, consumerOf(info))
+		}
+		if many {
+			return sorted(all), ErrTooMany
 		}
 		if err := lister.Err(); err != nil {
 			return sorted(all), explain(conn, err, "list the consumers of stream "+name, "CONSUMER.LIST."+name)
