@@ -24,6 +24,7 @@ type Keeper struct {
 	Log     *slog.Logger
 
 	missed missed
+	clocks clocks
 }
 
 // Missed notes that a callback of a CRM.Key was refused with 503 or 429: what it reported is lost, unless it is read from the CRM. An

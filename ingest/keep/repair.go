@@ -29,6 +29,7 @@ type repairer struct {
 	ready   func(context.Context) bool
 	settle  time.Duration // from the end of a gap until it is repaired
 	missed  *missed
+	clocks  *clocks
 	metrics *KeeperMetrics
 	log     *slog.Logger
 
@@ -114,6 +115,7 @@ func (k *repairer) begin(ctx context.Context, shard int) (one job, err error) {
 		if clock, err = k.Clock(asking, one.Account); err != nil {
 			return one, k.failed(ctx, one, fmt.Errorf("read the CRM's clock: %w", err))
 		}
+		k.clocks.note(k.Provider, one.Account, clock)
 	}
 	theirs := one
 	theirs.Ours, theirs.Gap = false, clock.Gap(one.Account, one.Module, clock.At(one.Since), clock.At(one.Until))

@@ -68,10 +68,11 @@ type Records struct {
 
 // Status is what an operator should know about a store, apart from its readiness.
 type Status struct {
-	Forwards    bool     // there is a journal, which is forwarded to a remote NATS
-	Interrupted error    // why nothing is forwarded now; nil: it is
-	Pending     *uint64  // messages that the remote has not acknowledged; nil: it is not known
-	Warnings    []string // journals whose events are not forwarded
+	Forwards    bool      // there is a journal, which is forwarded to a remote NATS
+	Interrupted error     // why nothing is forwarded now; nil: it is
+	Pending     *uint64   // messages that the remote has not acknowledged; nil: it is not known
+	Oldest      time.Time // when the oldest of them was stored; zero: there is none, or it is not known
+	Warnings    []string  // journals whose events are not forwarded
 }
 
 // Publish is publish.Publisher.Publish, and fails at once where the store is broken.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
@@ -37,6 +38,7 @@ type Bridge struct {
 	eraser    *eraser
 
 	health   *health
+	reporter *reporter
 	Admin    *listener
 	commands http.Handler // of the admin address
 }
@@ -123,8 +125,9 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 		return err
 	}
 	b.eraser = newEraser(b)
-	b.commands = adminHandler(b.health, registry, trust(token), kept.routes(), b.eraser.routes(),
-		(&channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}).routes())
+	subscriptions := &channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}
+	b.reporter = newReporter(b, subscriptions, registry)
+	b.commands = adminHandler(b.health, registry, trust(token), kept.routes(), b.eraser.routes(), subscriptions.routes(), b.reporter.routes())
 	return nil
 }
 
@@ -194,6 +197,9 @@ func (b *Bridge) logLimits(m config.MemoryLimit, goLimit int64, connections int)
 	b.Log.Info(fmt.Sprintf("memory is limited to %s by %s; Go keeps within %s; %s", config.Size(m.Limit), m.From, config.Size(goLimit), held))
 }
 
+// Report returns how the bridge is now, and what needs a person.
+func (b *Bridge) Report(ctx context.Context) status.Report { return b.reporter.report(ctx) }
+
 // Run answers callbacks until ctx ends, then drains: accepted requests are answered, what was published is
 // acknowledged, and only then may Close stop the server below.
 func (b *Bridge) Run(ctx context.Context) error {
@@ -256,7 +262,7 @@ func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	return err
 }
 
-// keep keeps subscriptions and records until ctx ends.
+// keep keeps subscriptions and records, and samples the rates of callbacks, until ctx ends.
 func (b *Bridge) keep(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
@@ -266,6 +272,7 @@ func (b *Bridge) keep(ctx context.Context) {
 	for _, one := range b.records {
 		all.Go(func() { one.Run(ctx) })
 	}
+	all.Go(func() { b.reporter.rates.Run(ctx) })
 	b.eraser.run(ctx, &all)
 }
 
