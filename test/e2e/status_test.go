@@ -125,7 +125,7 @@ func TestStatusNamesWhatIsBroken(t *testing.T) {
 		"a channel has lapsed": func(t *testing.T, dir string) {
 			crm := &zohotest.CRM{ClientID: "1000.CLIENT", ClientSecret: "secret", RefreshToken: "1000.refresh"}
 			b := start(t, dir, zohoEnv(t, crm, "another-refresh-token")...)
-			needsPerson(t, b, dir, "The channel for Deals has lapsed: changes there are not reported", "crm-bridge channels renew zoho --account default")
+			needsPerson(t, b, dir, "The channel for Deals has lapsed, and changes there are not reported", "crm-bridge channels renew zoho --account default")
 		},
 		"a secret is wrong": func(t *testing.T, dir string) {
 			b := start(t, dir, documentedToken)

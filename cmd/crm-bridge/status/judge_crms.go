@@ -66,7 +66,7 @@ func channels(r Report, to *problems) {
 		switch {
 		case one.State == "disabled":
 		case one.State == "lapsed" || one.State == "active" && !one.Expires.IsZero() && !r.At.Before(one.Expires):
-			to.add(where, renew, "The channel for %s has lapsed: changes there are not reported%s.", modules, because(one.Problem))
+			to.add(where, renew, "The channel for %s has lapsed, and changes there are not reported%s.", modules, because(one.Problem))
 		case one.State == "refused":
 			to.add(where, renew, "The CRM refuses the channel for %s%s.", modules, because(one.Problem))
 		case one.Problem != "":

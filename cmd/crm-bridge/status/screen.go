@@ -72,7 +72,7 @@ func (s *screen) facts() {
 	}
 	for _, one := range s.Certificates {
 		if one.Expires != nil {
-			s.Text("  certificate ", fmt.Sprintf("%s expires %s", one.Variable, when(*one.Expires)))
+			s.Text("  TLS        ", fmt.Sprintf("the certificate of %s expires %s", one.Variable, when(*one.Expires)))
 		}
 	}
 	for _, one := range s.Unknown {

@@ -3,6 +3,7 @@ package terminal
 import (
 	"bytes"
 	"io"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -140,13 +141,13 @@ func (p *Page) widths(all [][]string) []int {
 	}
 }
 
-// isNumeric reports whether the cells of a column begin with digits.
+// isNumeric reports whether the cells of a column are numbers, each perhaps with a unit right behind it.
 func isNumeric(rows [][]string, column int) bool {
 	digits := false
 	for _, row := range rows {
 		switch cell := row[column]; {
 		case cell == "" || cell == "–":
-		case cell[0] >= '0' && cell[0] <= '9':
+		case numeric.MatchString(cell):
 			digits = true
 		default:
 			return false
@@ -154,3 +155,5 @@ func isNumeric(rows [][]string, column int) bool {
 	}
 	return digits
 }
+
+var numeric = regexp.MustCompile(`^[0-9][0-9.,]*[A-Za-z]*$`)
