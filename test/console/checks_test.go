@@ -9,7 +9,7 @@ import (
 )
 
 // axeRun names what violates a rule, one line for each element.
-const axeRun = `axe.run(document, {resultTypes: ["violations"]}).then(r => r.violations.flatMap(v => v.nodes.map(n =>
+const axeRun = `axe.run(document, {resultTypes: ["violations"], rules: {"target-size": {enabled: true}}}).then(r => r.violations.flatMap(v => v.nodes.map(n =>
 	v.id + " (" + v.impact + "): " + n.target.join(" ") + ": " + n.html.slice(0, 200) + " " + (n.any[0]?.message ?? n.all[0]?.message ?? n.none[0]?.message ?? ""))))`
 
 // sticking names what sticks out of the window at its right, and does not scroll in a box of its own.
@@ -20,6 +20,10 @@ const sticking = `[...document.querySelectorAll("body *")].filter(e => {
 	return true;
 }).slice(0, 5).map(e => e.outerHTML.slice(0, 160) + " ends at " + Math.round(e.getBoundingClientRect().right))`
 
+// clipped names what shows a part of its text alone.
+const clipped = `[...document.querySelectorAll("main *")].filter(e => e.checkVisibility() && e.textContent.trim() && e.clientWidth > 1 &&
+	["hidden", "clip"].includes(getComputedStyle(e).overflowX) && e.scrollWidth > e.clientWidth + 1).slice(0, 5).map(e => e.outerHTML.slice(0, 160))`
+
 // faults returns what is wrong with the page as it is shown now.
 func (w *window) faults() (faults []string) {
 	w.t.Helper()
@@ -28,6 +32,9 @@ func (w *window) faults() (faults []string) {
 	}
 	for _, element := range script[[]string](w, sticking) {
 		faults = append(faults, "sticks out of the window: "+element)
+	}
+	for _, element := range script[[]string](w, clipped) {
+		faults = append(faults, "is clipped: "+element)
 	}
 	w.do(chromedp.Evaluate[chromedp.Void]("if (!window.axe) {" + rules + "\n}"))
 	for _, violation := range get(w, chromedp.Evaluate[[]string](axeRun, chromedp.EvalAwaitPromise)) {

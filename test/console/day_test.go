@@ -35,7 +35,7 @@ func startDay(folder string) (*day, error) {
 		return nil, err
 	}
 	steps := []func() error{
-		d.start, d.subscribed, d.sell, d.misunderstand, d.connect, d.consume, d.lose, d.replay,
+		d.start, d.subscribed, d.sell, d.haggle, d.misunderstand, d.connect, d.consume, d.lose, d.replay,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -89,6 +89,23 @@ func (d *day) sell() error {
 		return err
 	}
 	return d.crm.Delete("Deals", d.deals[2])
+}
+
+// haggle changes a deal again and again, and waits each time until its state is kept.
+func (d *day) haggle() error {
+	id := d.deals[4]
+	for i, next := range []string{"Price review", "Legal review", "Closed Won"} {
+		if err := d.crm.Update("Deals", id, map[string]any{"Stage": next, "Amount": 9900 - 250*i, "Next_Step": nil}); err != nil {
+			return err
+		}
+		if err := within(time.Minute, "the deal's state is kept", func() bool {
+			out, err := d.run("record", "zoho", "Deals", id, "--json")
+			return err == nil && strings.Contains(out, next)
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // misunderstand brings callbacks that cannot be parsed, and forged ones.

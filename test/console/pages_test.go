@@ -8,31 +8,30 @@ import (
 )
 
 // menu is what the menu must lead to, in its order.
-var menu = []string{"Overview"}
+var menu = []string{"Overview", "Events", "Records"}
 
-// links are the pages that a page leads to, each without its query.
-const links = `[...new Set([...document.querySelectorAll("a[href]")].map(a => new URL(a.href)).filter(u => u.origin === location.origin).map(u => u.pathname))]`
+// links are the pages that a page leads to.
+const links = `[...new Set([...document.querySelectorAll("a[href]")].map(a => new URL(a.href)).filter(u => u.origin === location.origin).map(u => u.pathname + u.search))]`
 
-// alike is how many pages that differ in the last part of their path alone are looked at.
-const alike = 2
+// alike is how many pages that differ in their query alone are looked at.
+const alike = 3
 
-// crawl returns the paths of all pages that the console leads to, from the first one.
+// crawl returns where all pages are that the console leads to, from the first one.
 func (w *window) crawl() []string {
 	w.t.Helper()
-	known, ofKind := map[string]bool{"/": true}, map[string]int{}
+	known, ofPath := map[string]bool{"/": true}, map[string]int{}
 	for next := []string{"/"}; len(next) > 0; next = next[1:] {
 		if w.visit(next[0]); len(known) > 60 {
 			w.t.Fatalf("more than 60 pages: %q", slices.Sorted(maps.Keys(known)))
 		}
-		for _, path := range script[[]string](w, links) {
-			kind := path[:strings.LastIndex(path, "/")+1]
-			if known[path] || strings.Contains(path, "/assets/") {
+		for _, page := range script[[]string](w, links) {
+			path, _, _ := strings.Cut(page, "?")
+			if known[page] || strings.Contains(path, "/assets/") {
 				continue
 			}
-			if ofKind[kind]++; kind != "/console/" && ofKind[kind] > alike {
-				continue
+			if ofPath[path]++; ofPath[path] <= alike {
+				known[page], next = true, append(next, page)
 			}
-			known[path], next = true, append(next, path)
 		}
 	}
 	return slices.Sorted(maps.Keys(known))

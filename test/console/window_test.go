@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -210,3 +211,5 @@ func quoted(text string) string {
 	script, _ := json.Marshal(text)
 	return string(script)
 }
+
+func itoa(n uint64) string { return strconv.FormatUint(n, 10) }
