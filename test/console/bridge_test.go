@@ -94,6 +94,13 @@ func (b *bridge) kill() {
 	<-b.exited //nolint:errcheck // it was killed
 }
 
+// restart kills the bridge, and starts it with further variables.
+func (b *bridge) restart(env ...string) error {
+	b.kill()
+	b.env = append(b.env, env...)
+	return b.start()
+}
+
 // said returns what the bridge has logged.
 func (b *bridge) said() string {
 	b.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -44,6 +45,17 @@ func startDay(folder string) (*day, error) {
 		}
 	}
 	return d, nil
+}
+
+// ownDay starts a day for a test that changes what others look at.
+func ownDay(t *testing.T) *day {
+	t.Helper()
+	d, err := startDay(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.end)
+	return d
 }
 
 // end ends the day.

@@ -111,31 +111,3 @@ func (w *window) tabTo(selector string) {
 	}
 	w.t.Fatalf("Tab does not reach %s\n%s", selector, w.where())
 }
-
-// fill writes a text into a field in place of what is there.
-func (w *window) fill(selector, text string) {
-	w.t.Helper()
-	w.do(chromedp.Focus(chromedp.CSS(selector), chromedp.NodeVisible), chromedp.Evaluate[chromedp.Void]("document.activeElement.select()"))
-	if text == "" {
-		text = kb.Delete
-	}
-	w.write(text)
-}
-
-// choose chooses what a list offers.
-func (w *window) choose(selector, value string) {
-	w.t.Helper()
-	w.do(chromedp.SetValue(chromedp.CSS(selector), value, chromedp.NodeVisible))
-}
-
-// clickOn clicks the first visible link or button with a text, or a name for those who cannot see it.
-func (w *window) clickOn(name string) {
-	w.t.Helper()
-	w.do(chromedp.Click(fmt.Sprintf(`//*[self::a or self::button or self::summary][normalize-space()=%[1]q or @aria-label=%[1]q]`, name), chromedp.NodeVisible))
-}
-
-// clickAt clicks the first visible element of a selector where a person would.
-func (w *window) clickAt(selector string) {
-	w.t.Helper()
-	w.do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
-}
