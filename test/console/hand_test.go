@@ -67,7 +67,7 @@ func (w *window) confirms(t *testing.T, button, yes string, words ...string) (do
 		t.Errorf("the button of %s says %q", button, label)
 	}
 	w.press(kb.Enter)
-	w.until(`document.querySelector(".told, .problem, main h1 + .card")`)
+	w.until(`document.querySelector("h1") && !document.querySelector("form.confirm")`)
 	w.check(t, "after "+button)
 	return script[string](w, `[...document.querySelectorAll(".told, .problem")].map(e => e.innerText).join(" ")`)
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // menu is what the menu must lead to, in its order.
-var menu = []string{"Overview", "Events", "Records"}
+var menu = []string{"Overview", "Events", "Records", "Consumers", "Replays"}
 
 // links are the pages that a page leads to.
 const links = `[...new Set([...document.querySelectorAll("a[href]")].map(a => new URL(a.href)).filter(u => u.origin === location.origin).map(u => u.pathname + u.search))]`
