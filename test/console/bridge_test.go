@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -46,13 +47,17 @@ func newBridge(dir string, env ...string) (*bridge, error) {
 	return b, nil
 }
 
-// freeAddress returns an address that nothing listens on.
+// freeAddress returns an address that nothing listens on. Its port is below those that the system gives to connections, which could
+// take it before the bridge does.
 func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	var err error
+	for range 20 {
+		var listener net.Listener
+		if listener, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))); err == nil {
+			return listener.Addr().String(), listener.Close()
+		}
 	}
-	return listener.Addr().String(), listener.Close()
+	return "", err
 }
 
 // start starts the bridge, and returns when it serves.
@@ -125,14 +130,13 @@ func (b *bridge) run(args ...string) (string, error) {
 
 // post posts a JSON body, and returns the status and the answer.
 func post(url string, body any, header ...string) (int, string, error) {
-	raw, ok := body.([]byte)
-	if !ok {
-		var err error
-		if raw, err = json.Marshal(body); err != nil {
-			return 0, "", err
-		}
+	var raw bytes.Buffer
+	encoder := json.NewEncoder(&raw)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(body); err != nil {
+		return 0, "", err
 	}
-	request, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(raw))
+	request, err := http.NewRequest(http.MethodPost, url, &raw)
 	if err != nil {
 		return 0, "", err
 	}

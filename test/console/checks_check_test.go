@@ -9,7 +9,7 @@ import (
 // bad has one fault of each kind that the checks look for.
 const bad = `<!doctype html><html lang="en"><title>bad</title><main><h1>Bad</h1>
 <p style="color:#aaa;background:#fff">pale</p><input><div style="width:600px;background:#fff">wide</div>
-<p style="width:3rem;overflow:hidden;white-space:nowrap">a long text</p><p><button style="width:9px;height:9px;padding:0" aria-label="a"></button><button style="width:9px;height:9px;padding:0" aria-label="b"></button></p>
+<p><form></form></p><p style="width:3rem;overflow:hidden;white-space:nowrap">a long text</p><p><button style="width:9px;height:9px;padding:0" aria-label="a"></button><button style="width:9px;height:9px;padding:0" aria-label="b"></button></p>
 <img src="http://127.0.0.2:9/pixel" alt=""><script>console.error("said")</script><script src="/script.js"></script></main>`
 
 // The checks of pages see each kind of fault; a page that has none passes.
@@ -37,7 +37,7 @@ func TestChecks(t *testing.T) {
 	w.visit("/bad")
 	faults := w.faults()
 	for _, want := range []string{
-		"pixels wider than the window", `sticks out of the window: <div style="width:600px`, "is clipped: <p style=\"width:3rem", "target-size", "color-contrast", "axe: label", "a request to http://127.0.0.2:9/pixel",
+		"pixels wider than the window", `sticks out of the window: <div style="width:600px`, "is clipped: <p style=\"width:3rem", "has an empty paragraph", "target-size", "color-contrast", "axe: label", "a request to http://127.0.0.2:9/pixel",
 		"Content Security Policy", "console.error", "thrown", "404",
 	} {
 		if !mentions(faults, want) {

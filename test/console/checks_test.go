@@ -24,6 +24,9 @@ const sticking = `[...document.querySelectorAll("body *")].filter(e => {
 const clipped = `[...document.querySelectorAll("main *")].filter(e => e.checkVisibility() && e.textContent.trim() && e.clientWidth > 1 &&
 	["hidden", "clip"].includes(getComputedStyle(e).overflowX) && e.scrollWidth > e.clientWidth + 1).slice(0, 5).map(e => e.outerHTML.slice(0, 160))`
 
+// emptied names paragraphs that a browser has closed because of what stands in them.
+const emptied = `[...document.querySelectorAll("p:empty")].slice(0, 5).map(e => e.parentElement.outerHTML.slice(0, 160))`
+
 // faults returns what is wrong with the page as it is shown now.
 func (w *window) faults() (faults []string) {
 	w.t.Helper()
@@ -35,6 +38,9 @@ func (w *window) faults() (faults []string) {
 	}
 	for _, element := range script[[]string](w, clipped) {
 		faults = append(faults, "is clipped: "+element)
+	}
+	for _, element := range script[[]string](w, emptied) {
+		faults = append(faults, "has an empty paragraph: "+element)
 	}
 	w.do(chromedp.Evaluate[chromedp.Void]("if (!window.axe) {" + rules + "\n}"))
 	for _, violation := range get(w, chromedp.Evaluate[[]string](axeRun, chromedp.EvalAwaitPromise)) {

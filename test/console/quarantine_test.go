@@ -28,14 +28,15 @@ func (b *bridge) waiting(t *testing.T) (ids []string, reasons map[string]string)
 	return ids, reasons
 }
 
-// unnamed posts a webhook whose record id is in a parameter that the bridge does not know, and returns its id in quarantine.
+// unnamed posts a webhook whose parameter id has a merge field that was not replaced, and the record's id in another parameter. It
+// returns its id in quarantine.
 func (d *day) unnamed(t *testing.T, id string) string {
 	t.Helper()
 	secret, err := os.ReadFile(filepath.Join(d.dir, "data", "zoho-webhook-secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	status, text := ask(t, "POST", d.Callbacks+"/zoho/webhooks/Deals/edit", url.Values{"deal_reference": {id}}, "X-Webhook-Secret", strings.TrimSpace(string(secret)))
+	status, text := ask(t, "POST", d.Callbacks+"/zoho/webhooks/Deals/edit", url.Values{"id": {"${Deals.Deal Id}"}, "deal_reference": {id}}, "X-Webhook-Secret", strings.TrimSpace(string(secret)))
 	var kept struct{ QuarantineID string }
 	if err := json.Unmarshal([]byte(text), &kept); err != nil || status != 400 || kept.QuarantineID == "" {
 		t.Fatalf("answered %d %s", status, text)
@@ -57,7 +58,7 @@ func TestSettleQuarantine(t *testing.T) {
 	w.check(t, "a callback")
 	w.clickOn("Redrive")
 	w.shows("stays in quarantine")
-	if err := d.restart("BRIDGE_ZOHO_WEBHOOK_ID_PARAMS=id,deal_reference"); err != nil {
+	if err := d.restart("BRIDGE_ZOHO_WEBHOOK_ID_PARAMS=deal_reference"); err != nil {
 		t.Fatal(err)
 	}
 	w = signedIn(t, d.bridge, desk)
@@ -112,7 +113,7 @@ func TestSettleAll(t *testing.T) {
 	for i := range 3 {
 		d.unnamed(t, fmt.Sprintf("617273100000099010%d", i))
 	}
-	if err := d.restart("BRIDGE_ZOHO_WEBHOOK_ID_PARAMS=id,deal_reference"); err != nil {
+	if err := d.restart("BRIDGE_ZOHO_WEBHOOK_ID_PARAMS=deal_reference"); err != nil {
 		t.Fatal(err)
 	}
 	w := signedIn(t, d.bridge, desk)
