@@ -1,14 +1,20 @@
 package ingest
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
 	"net/url"
+	"strings"
 	"time"
 )
 
 // Connecting is what instructions for setting up callbacks depend on, beside the configuration of the CRM.
 type Connecting struct {
 	PublicURL string // where the CRM reaches the bridge, without a slash at the end
-	// Module and Operation are what the callbacks shall report, as in subjects; empty: what is configured, else an example.
+	// Module and Operation are what the callbacks shall report, as in subjects, and "all" for create, edit and delete. Empty: what is
+	// configured, else an example.
 	Module, Operation string
 	Now               time.Time
 	// NewSecret returns a random secret, for a variable that is not set and must be.
@@ -67,4 +73,61 @@ func (c Connecting) URL(path string, query url.Values) string {
 		path += "?" + query.Encode()
 	}
 	return c.PublicURL + path
+}
+
+// Wanted returns the events that callbacks shall report: the chosen ones, else the configured ones, else all of an example's module.
+func (c Connecting) Wanted(configured WantedEvents, example string) (WantedEvents, error) {
+	if c.Module == "" && c.Operation == "" && len(configured) > 0 {
+		return configured, nil
+	}
+	module := cmp.Or(c.Module, example)
+	if err := CheckModule(module); err != nil {
+		return nil, fmt.Errorf("the module %q: %w", module, err)
+	}
+	operations, err := ParseOperations(cmp.Or(c.Operation, "all"))
+	if err != nil {
+		return nil, err
+	}
+	return WantedEvents{}.Add(module, operations), nil
+}
+
+// Reports reports whether the operation can be one of a subscription: create, edit, delete, or all of them. Only a webhook whose URL names
+// the operation can report another word.
+func (c Connecting) Reports() bool {
+	_, err := ParseOperations(cmp.Or(c.Operation, "all"))
+	return err == nil
+}
+
+// Word returns the operation for a URL that names one: the chosen word, else an example.
+func (c Connecting) Word(example string) (string, error) {
+	if c.Operation == "" || c.Operation == "all" {
+		return example, nil
+	}
+	return Operation(c.Operation)
+}
+
+// Need is a setting that a way to connect needs, and whether its variable is configured.
+type Need struct {
+	Configured bool
+	Setting    Setting
+}
+
+// Missing returns the settings that are not configured.
+func Missing(needs ...Need) (missing []Setting) {
+	for _, need := range needs {
+		if !need.Configured {
+			missing = append(missing, need.Setting)
+		}
+	}
+	return missing
+}
+
+// Indented returns a value as JSON to paste: with line breaks, and with & in URLs as it is.
+func Indented(value any) (string, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	err := encoder.Encode(value)
+	return strings.TrimSpace(text.String()), err
 }

@@ -57,7 +57,5 @@ func ofOrgSteps(crm *ingest.CRM, steps []ingest.Instruction) []ingest.Instructio
 
 // Connections returns how the bridge's CRMs are connected.
 func (b *Bridge) Connections() ([]Connection, error) {
-	return b.CRMs.Connections(b.publicURL(), "", "")
+	return b.CRMs.Connections(b.Settings.BaseURL(), "", "")
 }
-
-func (b *Bridge) publicURL() string { return ingest.Setup{PublicURLs: b.Settings.PublicURL}.PublicURL() }
