@@ -92,7 +92,7 @@ func Probe(ctx context.Context, client *http.Client, publicURL string, crm *inge
 		return fmt.Errorf("BRIDGE_PUBLIC_URL: %s: %w", publish.HideUser(publicURL), err)
 	}
 	if err := checkProbed(response, body); err != nil {
-		return fmt.Errorf("BRIDGE_PUBLIC_URL: %s answers %s to GET %s: %w", publish.HideUser(publicURL), response.Status, schemas.Path(label), err)
+		return fmt.Errorf("BRIDGE_PUBLIC_URL: %s answers %s to a GET of its schemas: %w", publish.HideUser(publicURL), response.Status, err)
 	}
 	proof := response.Header.Get(proofHeader)
 	if secret != "" && !hmac.Equal([]byte(proof), []byte(probeMAC(secret, "answer", random))) {
