@@ -60,6 +60,11 @@ func simulate(api string, _ time.Duration) *ingest.Simulation {
 		},
 		Drop:  func() { portal.ForgetHandlers(ofDeals) },
 		Lose:  portal.DropCallbacks,
-		Alive: func() bool { return slices.ContainsFunc(portal.Bound(), ofDeals) },
+		Alive: func() bool {
+			bound := portal.Bound()
+			return !slices.ContainsFunc([]string{"ADD", "UPDATE", "DELETE"}, func(word string) bool {
+				return !slices.ContainsFunc(bound, func(one string) bool { return strings.HasPrefix(one, event+word+" ") })
+			})
+		},
 	}
 }

@@ -36,3 +36,6 @@ func (b *Bridge) report(ctx context.Context) status.Report {
 		At: time.Now(), Version: config.Release, Ready: reason == "", Reason: reason, Durability: b.Store.Durability(), Stream: b.Settings.Stream,
 	}
 }
+
+// ConsoleLink returns the URL of a one-time link that signs in to the console, for five minutes.
+func (b *Bridge) ConsoleLink() string { return "http://" + Reachable(b.Admin) + b.pages.Link() }
