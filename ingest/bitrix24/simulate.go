@@ -58,8 +58,8 @@ func simulate(api string, _ time.Duration) *ingest.Simulation {
 			}
 			return err
 		},
-		Drop:  func() { portal.ForgetHandlers(ofDeals) },
-		Lose:  portal.DropCallbacks,
+		Drop: func() { portal.ForgetHandlers(ofDeals) },
+		Lose: portal.DropCallbacks,
 		Alive: func() bool {
 			bound := portal.Bound()
 			return !slices.ContainsFunc([]string{"ADD", "UPDATE", "DELETE"}, func(word string) bool {

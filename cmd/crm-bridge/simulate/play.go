@@ -88,7 +88,7 @@ func (p *play) see(e seen) {
 // watch says when subscriptions are lost, and alive again.
 func (p *play) watch(ctx context.Context) error {
 	alive := map[string]bool{}
-	for {
+	for pause(ctx, 200*time.Millisecond) {
 		for _, one := range p.stage.crms {
 			now := one.Alive()
 			if was, known := alive[one.Provider]; known && was != now {
@@ -96,10 +96,8 @@ func (p *play) watch(ctx context.Context) error {
 			}
 			alive[one.Provider] = now
 		}
-		if pause(ctx, 200*time.Millisecond) != nil {
-			return nil
-		}
 	}
+	return nil
 }
 
 // traffic changes a record of one CRM after the other from time to time.
@@ -108,7 +106,7 @@ func (p *play) traffic(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	for i := 0; pause(ctx, p.every) == nil; i++ {
+	for i := 0; pause(ctx, p.every); i++ {
 		one := p.stage.crms[i%len(p.stage.crms)]
 		change := p.edit
 		if p.count(one) < fewRecords {
@@ -121,13 +119,13 @@ func (p *play) traffic(ctx context.Context) error {
 	return nil
 }
 
-// pause waits, or returns why ctx has ended.
-func pause(ctx context.Context, d time.Duration) error {
+// pause waits, and reports whether ctx has not ended meanwhile.
+func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-time.After(d):
-		return nil
+		return true
 	case <-ctx.Done():
-		return ctx.Err()
+		return false
 	}
 }
 
