@@ -35,7 +35,7 @@ var described = regexp.MustCompile(`fqName: "(\w+)", help: "(.*?)", .*variableLa
 func (f families) Register(c prometheus.Collector) error {
 	kind := "counter"
 	switch c.(type) {
-	case *prometheus.GaugeVec, prometheus.Gauge, *records.Metrics:
+	case *prometheus.GaugeVec, prometheus.Gauge, *records.Metrics, *keep.KeeperMetrics:
 		kind = "gauge"
 	case *prometheus.HistogramVec, prometheus.Histogram:
 		kind = "histogram"
