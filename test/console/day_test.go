@@ -180,7 +180,7 @@ func (d *day) consume() error {
 			case read <= c.acks:
 				err = message.DoubleAck(ctx)
 			case read <= c.acks+c.ends:
-				err = message.TermWithReason("no warehouse for this country "+hostile)
+				err = message.TermWithReason("no warehouse for this country " + hostile)
 			}
 			if err != nil {
 				return err
