@@ -158,7 +158,7 @@ func openRemote(t *testing.T, may ...string) (all, restricted *publish.Conn) {
 	return connect("all"), connect("some")
 }
 
-
+// soon is a context that ends within a second.
 func soon(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)

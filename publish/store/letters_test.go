@@ -39,7 +39,7 @@ func givenUp(t *testing.T, s *store.EventStore) (dead []consumers.Dead) {
 	t.Helper()
 	until(t, func() bool {
 		var err error
-		dead, err = s.Dead.List(t.Context(), "", "")
+		dead, err = s.Consumers.Dead.List(t.Context(), "", "")
 		return err == nil && len(dead) > 0
 	})
 	return dead
@@ -131,7 +131,7 @@ func unlisted(t *testing.T, c store.Config, why ...string) {
 		t.Fatal(err)
 	}
 	until(t, func() bool { return strings.Contains(log.String(), "what consumers give up on is not listed") })
-	_, err := s.Dead.List(t.Context(), "", "")
+	_, err := s.Consumers.Dead.List(t.Context(), "", "")
 	if !errors.Is(err, consumers.ErrNoList) {
 		t.Fatalf("the list: %v", err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
+	"github.com/crm-bridge/crm-bridge/publish/consumers"
 	"github.com/crm-bridge/crm-bridge/publish/records"
 	"github.com/crm-bridge/crm-bridge/publish/store"
 )
@@ -35,6 +36,7 @@ type Bridge struct {
 	Store     *store.EventStore
 	records   []*records.Keeper // one for each provider whose records are kept
 	eraser    *eraser
+	consumers *consumers.Metrics // of the streams' consumers
 
 	health   *health
 	Admin    *listener
@@ -123,8 +125,9 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 		return err
 	}
 	b.eraser = newEraser(b)
+	b.consumers = consumers.NewMetrics(registry, b.Store.Consumers.List)
 	b.commands = adminHandler(b.health, registry, trust(token), kept.routes(), b.eraser.routes(),
-		(&channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}).routes())
+		(&channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}).routes(), (&consumerRoutes{b.Store.Consumers, log}).routes())
 	return nil
 }
 
@@ -266,6 +269,7 @@ func (b *Bridge) keep(ctx context.Context) {
 	for _, one := range b.records {
 		all.Go(func() { one.Run(ctx) })
 	}
+	all.Go(func() { b.consumers.Run(ctx) })
 	b.eraser.run(ctx, &all)
 }
 
