@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/console"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
@@ -41,6 +42,7 @@ type Bridge struct {
 	health   *health
 	Admin    *listener
 	commands http.Handler // of the admin address
+	pages    *console.Console
 }
 
 // Open opens everything that can fail at the start. Close releases it, also after an error of Run.
@@ -126,7 +128,8 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 	}
 	b.eraser = newEraser(b)
 	b.consumers = consumers.NewMetrics(registry, b.Store.Consumers.List)
-	b.commands = adminHandler(b.health, registry, trust(token), kept.routes(), b.eraser.routes(),
+	b.pages = openConsole(b, trust(token))
+	b.commands = adminHandler(b.health, registry, b.pages.Handler(), trust(token), linkRoutes(b.pages), kept.routes(), b.eraser.routes(),
 		(&channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}).routes(), (&consumerRoutes{b.Store.Consumers, log}).routes())
 	return nil
 }
@@ -210,6 +213,7 @@ func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	timeout := time.Duration(b.Settings.AnswerTimeout)
 	front := b.Callbacks.server(b.health.closeWhileDraining(b.handler.HTTP()), timeout, b.Log)
 	back := b.Admin.server(b.commands, timeout, b.Log)
+	back.RegisterOnShutdown(b.pages.End)
 	served := make(chan error, 2)
 	go func() { served <- front.Serve(b.Callbacks) }()
 	go func() { served <- back.Serve(b.Admin) }()
