@@ -20,6 +20,9 @@ const MaxListed = 1000
 // ErrTooMany says that the streams have more consumers than List returns.
 var ErrTooMany = fmt.Errorf("the streams have more than %d consumers: the others are not listed", MaxListed)
 
+// ErrNotAnswered says that NATS does not answer a request: it answers nothing to a user without the permission for it.
+var ErrNotAnswered = errors.New("NATS does not answer")
+
 // patience is how long a server may take for an answer. It answers nothing to a user without the permission to ask.
 const patience = 5 * time.Second
 
@@ -75,7 +78,7 @@ func explain(conn *publish.Conn, err error, doing, request string) error {
 		return fmt.Errorf("%s: %w", doing, up)
 	}
 	if late || errors.Is(err, nats.ErrPermissionViolation) {
-		return fmt.Errorf("%s: NATS does not answer; the user of the bridge may lack the permission to publish to $JS.API.%s", doing, request)
+		return fmt.Errorf("%s: %w; the user of the bridge may lack the permission to publish to $JS.API.%s", doing, ErrNotAnswered, request)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }

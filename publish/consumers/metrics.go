@@ -3,6 +3,7 @@ package consumers
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -18,6 +19,8 @@ const (
 	fresh = 5 * time.Second
 	// scrapeWaits is how long a scrape waits for the server. What the server answers later is for the next one.
 	scrapeWaits = time.Second
+	// unanswered is how long the server is not asked after it did not answer: each request without permission is an error in its log.
+	unanswered = 5 * time.Minute
 	// stale is how old what is shown may be: beyond, nothing is.
 	stale = 2 * time.Minute
 )
@@ -32,6 +35,7 @@ type Metrics struct {
 	mu      sync.Mutex
 	last    []Consumer
 	at      time.Time     // when last was asked for
+	rests   time.Time     // until when the server is not asked
 	answers chan struct{} // closed at the next answer
 }
 
@@ -63,6 +67,8 @@ func (m *Metrics) Run(ctx context.Context) {
 		m.mu.Lock()
 		if err == nil || len(all) > 0 {
 			m.last, m.at = all, at
+		} else if errors.Is(err, ErrNotAnswered) {
+			m.rests = at.Add(unanswered)
 		}
 		close(m.answers)
 		m.answers = make(chan struct{})
@@ -100,7 +106,7 @@ func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 // known returns the consumers of a moment ago, and asks the server anew where they are older.
 func (m *Metrics) known() []Consumer {
 	m.mu.Lock()
-	answers, old := m.answers, time.Since(m.at) > fresh
+	answers, old := m.answers, time.Since(m.at) > fresh && time.Now().After(m.rests)
 	m.mu.Unlock()
 	if old {
 		select {

@@ -138,6 +138,25 @@ func TestSlowServerDoesNotHoldAScrape(t *testing.T) {
 	})
 }
 
+// A server that does not answer for lack of a permission is not asked at every scrape.
+func TestServerThatDoesNotAnswerRests(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		registry := collect(t, func(context.Context) ([]consumers.Consumer, error) {
+			asked++
+			return nil, fmt.Errorf("list: %w", consumers.ErrNotAnswered)
+		})
+		for range 24 { // of 15 seconds
+			scraped(t, registry, "lag")
+			time.Sleep(15 * time.Second)
+		}
+		if asked != 2 {
+			t.Errorf("within six minutes it is asked %d times", asked)
+		}
+	})
+}
+
 // When the server has not answered for long, nothing is shown: a stale figure would look like a good one.
 func TestStaleFiguresAreNotShown(t *testing.T) {
 	t.Parallel()
