@@ -32,7 +32,8 @@ events in flight. The ids of events are unchanged, so idempotent consumers stay 
 
 To a subject or an endpoint it is a job with a name. After an interruption, even kill -9, run the same command with the same
 --job to resume: to a subject without gaps or duplicates, to an endpoint with at most one post repeated, with --parallel at most
-24 for each. Times relative to now keep the meaning that they had when the job started.`),
+24 for each. Times relative to now keep the meaning that they had when the job started. crm-bridge replay jobs lists the jobs, and
+crm-bridge replay delete removes one with its events.`),
 		Example: bridge.Known().Example(`  crm-bridge replay --subject 'crm.PROVIDER.MODULE.>' --since 2026-11-01 --until 2026-11-08 > deals.jsonl
   crm-bridge replay --subject 'crm.*.Deals.*' --since 7d --dry-run
   crm-bridge replay --record 5725767000003000010 --to stdout | jq .event.data
@@ -77,5 +78,9 @@ To a subject or an endpoint it is a job with a name. After an interruption, even
 	flags.BoolVar(&f.restart, "restart", false, "start the job from scratch; what it has published on its subjects is removed")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "count by subject what would be replayed, and replay nothing")
 	flags.BoolVar(&f.asJSON, "json", false, "the result as JSON, also on a terminal")
+	completeFlags(cmd, map[string]completer{
+		"subject": completeSubjects, "to": either(stdoutTarget, subjectTarget), "job": completeJobs, "content-mode": completeModes,
+	})
+	cmd.AddCommand(replayJobsCommand(), replayDeleteCommand())
 	return cmd
 }

@@ -35,7 +35,7 @@ Kinds: ` + strings.Join(bridge.Known().Labels(), ", ") + `.`,
   crm-bridge send LABEL --module MODULE --operation delete --id 5725767000003000010
   crm-bridge send --count 1000 --rate 200
   crm-bridge send --file callback.json`),
-		Args: atMostOneArg,
+		Args: atMostOneArg, ValidArgsFunction: completeWith(completeKinds),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			kind := bridge.Known()[0].Sources[0].Label()
 			if len(args) > 0 {
@@ -57,6 +57,7 @@ Kinds: ` + strings.Join(bridge.Known().Labels(), ", ") + `.`,
 	flags.StringVar(&o.File, "file", "", "post this file verbatim (- for standard input)")
 	flags.StringVar(&o.ContentType, "content-type", "application/json", "content type of --file")
 	flags.BoolVar(&o.json, "json", false, "answers as JSON lines, also on a terminal")
+	completeFlags(cmd, map[string]completer{"module": completeModules, "operation": completeOperations, "account": completeAccounts})
 	return cmd
 }
 

@@ -39,6 +39,7 @@ On a terminal an event is a line, coloured unless NO_COLOR is set; an id that do
   crm-bridge tail 'crm.PROVIDER.MODULE.*' 'crm.LAST.*' --since 36h
   crm-bridge tail --record 5725767000003000010 --origin repair --since 7d --pretty
   crm-bridge tail --since 2026-11-01 --json | jq .event.data`),
+		ValidArgsFunction: completeWith(completeSubjects),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.subjects = append(o.subjects, args...)
 			return terminal.WhileRead(cmd.Context(), cmd.OutOrStdout(), func(ctx context.Context) error {
@@ -52,6 +53,7 @@ On a terminal an event is a line, coloured unless NO_COLOR is set; an id that do
 	cmd.Flags().BoolVar(&o.pretty, "pretty", false, "all of each event, as indented JSON")
 	cmd.Flags().IntVar(&o.count, "count", 0, "stop after this many events (default: never)")
 	selectionFlags(cmd, &o.selected)
+	completeFlags(cmd, map[string]completer{"subject": completeSubjects})
 	return cmd
 }
 

@@ -40,3 +40,30 @@ func (p *Place) Jobs(ctx context.Context) ([]Listed, error) {
 	})
 	return all, nil
 }
+
+// State is what is known about a job.
+type State string
+
+// The states of a job.
+const (
+	Running     State = "running"
+	Elsewhere   State = "running elsewhere" // as a command, or in another bridge
+	Done        State = "done"
+	Stopped     State = "stopped"
+	Failed      State = "failed"
+	Interrupted State = "interrupted" // it does not run, and why is not known here
+)
+
+// savedLately is how long ago a run that is at work has saved its job, with clocks that are not quite the same.
+const savedLately = 5 * time.Second
+
+// StateAt returns what can be known at a moment about a job that does not run here.
+func (l Listed) StateAt(now time.Time) State {
+	switch {
+	case !l.Ended.IsZero():
+		return Done
+	case now.Sub(l.SavedAt) < savedLately:
+		return Elsewhere
+	}
+	return Interrupted
+}

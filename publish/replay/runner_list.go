@@ -7,19 +7,6 @@ import (
 	"time"
 )
 
-// State is what is known about a job.
-type State string
-
-// The states of a job.
-const (
-	Running     State = "running"
-	Elsewhere   State = "running elsewhere" // as a command, or at another replica
-	Done        State = "done"
-	Stopped     State = "stopped"
-	Failed      State = "failed"
-	Interrupted State = "interrupted" // it does not run, and why is not known here
-)
-
 // Status is a job, and how its last run does.
 type Status struct {
 	Listed
@@ -36,9 +23,6 @@ func (s Status) Part() float64 {
 	return s.Job.Part()
 }
 
-// savedLately is how long ago a run that is at work elsewhere has saved its job, with clocks that are not quite the same.
-const savedLately = 5 * time.Second
-
 // List returns all jobs that are kept, also those of the command, and what has failed here before it was kept; the newest first.
 func (r *Runner) List(ctx context.Context) ([]Status, error) {
 	place, err := r.Open(ctx)
@@ -50,6 +34,10 @@ func (r *Runner) List(ctx context.Context) ([]Status, error) {
 	if err != nil {
 		return nil, err
 	}
+	now := time.Now()
+	if r.now != nil {
+		now = r.now()
+	}
 	r.mu.Lock()
 	here := slices.Clone(r.runs)
 	r.mu.Unlock()
@@ -60,24 +48,13 @@ func (r *Runner) List(ctx context.Context) ([]Status, error) {
 		}
 	}
 	for _, job := range kept {
-		status := Status{Listed: job, State: Interrupted}
-		switch i := slices.IndexFunc(here, func(one *running) bool { return one.name == job.Name }); {
-		case i >= 0 && here[i].fill(&status):
-		case !job.Ended.IsZero():
-			status.State = Done
-		case r.sinceSave(job.SavedAt) < savedLately:
-			status.State = Elsewhere
+		status := Status{Listed: job, State: job.StateAt(now)}
+		if i := slices.IndexFunc(here, func(one *running) bool { return one.name == job.Name }); i >= 0 {
+			here[i].fill(&status)
 		}
 		all = append(all, status)
 	}
 	return all, nil
-}
-
-func (r *Runner) sinceSave(at time.Time) time.Duration {
-	if r.now != nil {
-		return r.now().Sub(at)
-	}
-	return time.Since(at)
 }
 
 // unkept appends a run whose job is not kept: it begins, or has failed before it was. Any other was deleted elsewhere.
@@ -92,14 +69,14 @@ func (o *running) unkept(all []Status) []Status {
 	return append(all, status)
 }
 
-// fill fills in what the run knows about its job; false: another run has taken the job over since.
-func (o *running) fill(status *Status) bool {
+// fill fills in what the run knows about its job, unless another run has taken the job over since.
+func (o *running) fill(status *Status) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	over := o.over()
 	switch {
 	case over && status.Run != o.listed.Run:
-		return false
+		return
 	case over && o.err == nil:
 		status.State = Done
 	case over && errors.Is(o.err, errStopped):
@@ -113,7 +90,6 @@ func (o *running) fill(status *Status) bool {
 		status.Rate = float64(o.listed.Tally.Read-o.first) / max(time.Since(o.began).Seconds(), 0.001)
 	}
 	status.Tally = o.listed.Tally
-	return true
 }
 
 // ErrNotHere says that a job does not run in this process.
