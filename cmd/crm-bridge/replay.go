@@ -66,20 +66,17 @@ crm-bridge replay delete removes one with its events.`),
 	flags.Uint64Var(&f.from, "from-sequence", 0, "start at this sequence of the stream")
 	flags.Uint64Var(&f.upto, "to-sequence", 0, "end at this sequence of the stream")
 	selectionFlags(cmd, &f.selected)
+	f.endpointFlags.add(cmd)
 	flags.StringVar(&f.to, "to", "stdout", "stdout, subject, or the URL of an endpoint")
 	flags.StringVar(&f.job, "job", "", "name of the job; give it again to resume (default: a new name)")
 	flags.StringVar(&f.state, "state", "", "with an endpoint: keep the job in this file instead of the stream's bucket, for users who may only read")
-	flags.StringVar(&f.contentMode, "content-mode", "structured", "of posts: structured, or binary: attributes in headers")
-	flags.StringVar(&f.headerFile, "header-file", "", "file with a header of every post on each line, such as Authorization: Bearer …")
 	flags.IntVar(&f.parallel, "parallel", 1, "with an endpoint: posts at once, up to 64; the events of a record stay in order")
 	flags.StringVar(&f.rate, "rate", "", "events a second, at most (default: as fast as the target takes them)")
-	flags.DurationVar(&f.retryFor, "retry-for", 15*time.Minute, "how long to retry an unreachable endpoint or NATS")
-	flags.BoolVar(&f.skipRefused, "skip-refused", false, "skip events that the target rejects permanently, and count them")
 	flags.BoolVar(&f.restart, "restart", false, "start the job from scratch; what it has published on its subjects is removed")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "count by subject what would be replayed, and replay nothing")
 	flags.BoolVar(&f.asJSON, "json", false, "the result as JSON, also on a terminal")
 	completeFlags(cmd, map[string]completer{
-		"subject": completeSubjects, "to": either(stdoutTarget, subjectTarget), "job": completeJobs, "content-mode": completeModes,
+		"subject": completeSubjects, "to": either(stdoutTarget, subjectTarget), "job": completeJobs,
 	})
 	cmd.AddCommand(replayJobsCommand(), replayDeleteCommand())
 	return cmd

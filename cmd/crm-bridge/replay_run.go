@@ -48,7 +48,7 @@ func (p *replayPlan) mayWrite() error {
 	switch {
 	case !errors.Is(err, client.ErrNotOwner):
 		return err
-	case p.endpoint != nil:
+	case p.endpoint.URL != nil:
 		return fmt.Errorf("only the bridge's own user may keep the job beside the stream: %w, or keep the job in a file: --state FILE", err)
 	}
 	return fmt.Errorf("only the bridge's own user may publish: %w", err)

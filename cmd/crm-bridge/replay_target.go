@@ -35,17 +35,15 @@ func (p *replayPlan) openTarget(ctx context.Context, conn *publish.Conn, r *repl
 		p.job = cmp.Or(p.job, file.JobName())
 		jobs, closeTarget = file, func() { _ = file.Close() }
 	} else if place, err = p.openPlace(ctx, conn, bar); err != nil {
-		if p.endpoint != nil {
+		if p.endpoint.URL != nil {
 			err = fmt.Errorf("%w; where you may only read, keep the job in a file: --state FILE", err)
 		}
 		return closeTarget, err
 	} else {
 		jobs = place.State
 	}
-	if r.Job, err = p.openJob(ctx, jobs, r.Span); err == nil && p.endpoint != nil {
-		r.Target = &replay.Endpoint{
-			URL: p.endpoint.String(), Header: p.header, Mode: p.mode, SkipRefused: p.skipRefused, Patience: p.retryFor, Again: bar.Retrying, Parallel: p.parallel,
-		}
+	if r.Job, err = p.openJob(ctx, jobs, r.Span); err == nil && p.endpoint.URL != nil {
+		r.Target = p.target(p.endpoint, p.parallel, bar.Retrying)
 		err = r.Job.Claim(ctx)
 	} else if err == nil {
 		r.Target, err = p.openSubject(ctx, place, r.Job, bar)
