@@ -52,6 +52,9 @@ type CRM struct {
 	// or to all if target is empty, and returns all subscriptions, or nil if only the next Watch can report them.
 	Changes map[string]func(ctx context.Context, target string) ([]Channel, error)
 
+	// Connect returns what a person does so that the CRM calls the bridge, the steps of each source in their order; nil: nothing is known.
+	Connect func(Connecting) ([]Instruction, error)
+
 	// Settle is how long the CRM takes to list a change; zero: ten seconds.
 	Settle time.Duration
 	// Simulate returns a CRM in memory for the command demo, with the lifetime of its subscriptions; nil: there is none.

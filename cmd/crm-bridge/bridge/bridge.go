@@ -211,7 +211,7 @@ const drainTimeout = 20 * time.Second
 
 func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	timeout := time.Duration(b.Settings.AnswerTimeout)
-	front := b.Callbacks.server(b.health.closeWhileDraining(b.handler.HTTP()), timeout, b.Log)
+	front := b.Callbacks.server(b.CRMs.answerProbes(b.health.closeWhileDraining(b.handler.HTTP())), timeout, b.Log)
 	back := b.Admin.server(b.commands, timeout, b.Log)
 	back.RegisterOnShutdown(b.pages.End)
 	served := make(chan error, 2)
