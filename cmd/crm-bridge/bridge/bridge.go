@@ -128,9 +128,10 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 		return err
 	}
 	b.eraser = newEraser(b)
-	b.pages = openConsole(b, trust(token))
+	subscribed := &channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}
+	b.pages = openConsole(b, trust(token), kept, subscribed)
 	b.commands = adminHandler(b.health, registry, b.pages.Handler(), trust(token), linkRoutes(b.pages), kept.routes(), b.eraser.routes(),
-		(&channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}).routes())
+		subscribed.routes())
 	return nil
 }
 

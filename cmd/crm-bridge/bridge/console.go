@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
@@ -11,12 +12,19 @@ import (
 )
 
 // openConsole returns the web console, with what its pages show and change.
-func openConsole(b *Bridge, token trust) *console.Console {
+func openConsole(b *Bridge, token trust, waits *waitings, kept *channels) *console.Console {
 	return &console.Console{
 		Token: string(token), Hosts: b.Settings.AdminHosts, Version: config.Release, Log: b.Log,
-		Pages: []console.Page{
-			console.Overview(b.report),
-		},
+		Pages: slices.Concat(
+			[]console.Page{
+				console.Overview(b.report),
+				console.Sources(b.report, b.served),
+				console.Channels(b.report, kept.subscriptions()),
+				console.Gaps(b.report),
+			},
+			console.Quarantine(b.report, waits.page(b.CRMs)),
+			console.Connect(b.report, b.connections()),
+		),
 	}
 }
 

@@ -25,10 +25,12 @@ func (q *waitings) routes() map[string]http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) { q.each(w, r, do) }
 	}
 	return map[string]http.HandlerFunc{
-		"GET /quarantine":          each(func(_ context.Context, of waiting, kept publish.Kept, _ bool) any { return of.list(kept) }),
-		"GET /quarantine/show":     each(func(_ context.Context, of waiting, kept publish.Kept, _ bool) any { return of.show(kept) }),
-		"POST /quarantine/redrive": each(func(ctx context.Context, of waiting, kept publish.Kept, dryRun bool) any { return of.redrive(ctx, kept, dryRun) }),
-		"POST /quarantine/drop":    each(func(ctx context.Context, of waiting, kept publish.Kept, _ bool) any { return of.drop(ctx, kept) }),
+		"GET /quarantine":      each(func(_ context.Context, of waiting, kept publish.Kept, _ bool) any { return of.list(kept) }),
+		"GET /quarantine/show": each(func(_ context.Context, of waiting, kept publish.Kept, _ bool) any { return of.show(kept) }),
+		"POST /quarantine/redrive": each(func(ctx context.Context, of waiting, kept publish.Kept, dryRun bool) any {
+			return of.redrive(ctx, kept, dryRun)
+		}),
+		"POST /quarantine/drop": each(func(ctx context.Context, of waiting, kept publish.Kept, _ bool) any { return of.drop(ctx, kept) }),
 	}
 }
 

@@ -3,10 +3,8 @@ package bridge
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/quarantine"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
@@ -60,33 +58,4 @@ func accountIn(kept publish.Kept) string {
 	}
 	account, _ := event.Extensions()["crmaccount"].(string)
 	return account
-}
-
-// lookFor bounds how long one page searches for what a selection means; the next page goes on where it stopped.
-const lookFor = 2 * time.Second
-
-// errEnough ends a page.
-var errEnough = errors.New("enough")
-
-// pageOf returns what do returns for those of a selection, at most so many.
-func pageOf[T any](ctx context.Context, of waiting, selected quarantine.Selection, most int, do func(context.Context, publish.Kept) T) (page quarantine.Page[T], err error) {
-	began, last := time.Now(), selected.After
-	err = of.After(ctx, selected.After, func(kept publish.Kept) error {
-		if len(page.Lines) == most || last > selected.After && time.Since(began) > lookFor {
-			page.Next = last
-			return errEnough
-		}
-		last = kept.Sequence
-		if !selected.Has(of.list(kept)) {
-			return nil
-		}
-		one, cancel := context.WithTimeout(ctx, lineTimeout)
-		defer cancel()
-		page.Lines = append(page.Lines, do(one, kept))
-		return nil
-	})
-	if errors.Is(err, errEnough) {
-		err = nil
-	}
-	return page, err
 }

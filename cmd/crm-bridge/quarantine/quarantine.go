@@ -3,7 +3,6 @@
 package quarantine
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -26,7 +25,9 @@ type Listed struct {
 // Kept is a quarantined callback, or a rejected event, whole.
 type Kept struct {
 	Listed
-	Content json.RawMessage // the callback as it is kept, without its secrets; or the event
+	Request     string // method, path and parameters of the callback, without its secrets; empty: it is an event
+	ContentType string
+	Body        []byte // of the callback, without its secrets; or the event in JSON
 }
 
 // Redriven is what became of a quarantined callback that was decoded again.
@@ -45,6 +46,7 @@ type Dropped struct {
 
 // Selection says which of those that wait are meant.
 type Selection struct {
+	ID      string // this one alone; empty: all that the rest says
 	Source  string // empty: of all sources, but not Refused
 	Account string // empty: of all accounts
 	After   uint64 // behind this sequence of their stream
