@@ -16,6 +16,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/console"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
@@ -38,6 +39,7 @@ type Bridge struct {
 	eraser    *eraser
 
 	health   *health
+	reporter *reporter
 	Admin    *listener
 	commands http.Handler // of the admin address
 	pages    *console.Console
@@ -128,10 +130,11 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 		return err
 	}
 	b.eraser = newEraser(b)
-	subscribed := &channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}
-	b.pages = openConsole(b, trust(token), kept, subscribed)
+	subscriptions := &channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}
+	b.reporter = newReporter(b, subscriptions, registry)
+	b.pages = openConsole(b, trust(token), kept, subscriptions)
 	b.commands = adminHandler(b.health, registry, b.pages.Handler(), trust(token), linkRoutes(b.pages), kept.routes(), b.eraser.routes(),
-		subscribed.routes())
+		subscriptions.routes(), b.reporter.routes())
 	return nil
 }
 
@@ -201,6 +204,9 @@ func (b *Bridge) logLimits(m config.MemoryLimit, goLimit int64, connections int)
 	b.Log.Info(fmt.Sprintf("memory is limited to %s by %s; Go keeps within %s; %s", config.Size(m.Limit), m.From, config.Size(goLimit), held))
 }
 
+// Report returns how the bridge is now, and what needs a person.
+func (b *Bridge) Report(ctx context.Context) status.Report { return b.reporter.report(ctx) }
+
 // Run answers callbacks until ctx ends, then drains: accepted requests are answered, what was published is
 // acknowledged, and only then may Close stop the server below.
 func (b *Bridge) Run(ctx context.Context) error {
@@ -264,7 +270,7 @@ func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	return err
 }
 
-// keep keeps subscriptions and records until ctx ends.
+// keep keeps subscriptions and records, and samples the rates of callbacks, until ctx ends.
 func (b *Bridge) keep(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
@@ -274,6 +280,7 @@ func (b *Bridge) keep(ctx context.Context) {
 	for _, one := range b.records {
 		all.Go(func() { one.Run(ctx) })
 	}
+	all.Go(func() { b.reporter.rates.Run(ctx) })
 	b.eraser.run(ctx, &all)
 }
 

@@ -1,14 +1,11 @@
 package bridge
 
 import (
-	"context"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/console"
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
 )
 
 // openConsole returns the web console, with what its pages show and change.
@@ -17,13 +14,13 @@ func openConsole(b *Bridge, token trust, waits *waitings, kept *channels) *conso
 		Token: string(token), Hosts: b.Settings.AdminHosts, Version: config.Release, Log: b.Log,
 		Pages: slices.Concat(
 			[]console.Page{
-				console.Overview(b.report),
-				console.Sources(b.report, b.served),
-				console.Channels(b.report, kept.subscriptions()),
-				console.Gaps(b.report),
+				console.Overview(b.Report),
+				console.Sources(b.Report, b.served),
+				console.Channels(b.Report, kept.subscriptions()),
+				console.Gaps(b.Report),
 			},
-			console.Quarantine(b.report, waits.page(b.CRMs)),
-			console.Connect(b.report, b.connections()),
+			console.Quarantine(b.Report, waits.page(b.CRMs)),
+			console.Connect(b.Report, b.connections()),
 		),
 	}
 }
@@ -34,13 +31,5 @@ func linkRoutes(pages *console.Console) map[string]http.HandlerFunc {
 		"POST /console/link": func(w http.ResponseWriter, r *http.Request) {
 			writeJSON(w, http.StatusOK, map[string]string{"url": "http://" + r.Host + pages.Link()})
 		},
-	}
-}
-
-// report says how the bridge is now.
-func (b *Bridge) report(ctx context.Context) status.Report {
-	reason := b.health.notReady(ctx)
-	return status.Report{
-		At: time.Now(), Version: config.Release, Ready: reason == "", Reason: reason, Durability: b.Store.Durability(), Stream: b.Settings.Stream,
 	}
 }
