@@ -19,8 +19,8 @@ func openConsole(b *Bridge, token trust, waits *waitings, kept *channels) *conso
 				console.Channels(b.Report, kept.subscriptions()),
 				console.Gaps(b.Report),
 			},
-			console.Quarantine(b.Report, waits.page(b.CRMs)),
-			console.Connect(b.Report, b.connections()),
+			waits.pages(b.CRMs, b.Report).Pages(),
+			console.ConnectPages{Report: b.Report, Connections: b.connections()}.Pages(),
 		),
 	}
 }

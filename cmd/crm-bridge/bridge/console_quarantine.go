@@ -9,16 +9,17 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/console"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/quarantine"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
-// page is what the console's page Quarantine lists and settles.
-func (q *waitings) page(crms CRMs) console.Waiting {
-	return console.Waiting{
-		Sources: crms.Labels(),
-		Get:     q.get,
+// pages are the console's pages of quarantine.
+func (q *waitings) pages(crms CRMs, report func(context.Context) status.Report) console.QuarantinePages {
+	return console.QuarantinePages{
+		Report: report, Sources: crms.Labels(),
+		Get: q.get,
 		List: func(ctx context.Context, selected quarantine.Selection, most int) (quarantine.Page[quarantine.Listed], error) {
 			return pageOf(ctx, q, selected, most, listFor, func(_ context.Context, of waiting, kept publish.Kept) quarantine.Listed { return of.list(kept) })
 		},

@@ -21,32 +21,31 @@ type Connection struct {
 	Steps          []ingest.Instruction
 }
 
-// Connect shows what to paste into each CRM, and whether a callback has come. Secrets are shown only when asked for.
-func Connect(report func(context.Context) status.Report, connections func() ([]Connection, error)) []Page {
-	c := connector{report, connections}
+// ConnectPages show what to paste into each CRM, and whether a callback has come. Secrets are shown only when asked for. Set the fields once.
+type ConnectPages struct {
+	Report      func(context.Context) status.Report
+	Connections func() ([]Connection, error)
+}
+
+// Pages returns the page of the menu, and that of one CRM.
+func (p ConnectPages) Pages() []Page {
 	return []Page{
 		{
 			Path: "connect", Title: "Connect", Template: "connect", Every: refreshed,
-			View: func(r *http.Request) (any, error) { return c.list(r.Context()) },
+			View: func(r *http.Request) (any, error) { return p.list(r.Context()) },
 		},
 		{
 			Path: "connect/crm", Title: "Connect a CRM", Template: "connect-crm", Within: "connect", Every: refreshed,
-			View: func(r *http.Request) (any, error) { return c.one(r.Context(), r.URL.Query(), false) },
+			View: func(r *http.Request) (any, error) { return p.one(r.Context(), r.URL.Query(), false) },
 			Actions: map[string]Action{"show": {
 				Label: "Show secrets",
 				Show: func(ctx context.Context, form url.Values) (Shown, error) {
-					one, err := c.one(ctx, form, true)
-					return Shown{"Connect " + one.Name, "connect-crm", one, one.Path()}, err
+					one, err := p.one(ctx, form, true)
+					return Shown{"Connect a CRM", "connect-crm", one, one.Path()}, err
 				},
 			}},
 		},
 	}
-}
-
-// connector makes the pages of Connect.
-type connector struct {
-	report      func(context.Context) status.Report
-	connections func() ([]Connection, error)
 }
 
 // connectList is what the template connect shows.
@@ -70,9 +69,9 @@ type step struct {
 	Number int
 }
 
-func (c connector) list(ctx context.Context) (any, error) {
-	all, err := c.connections()
-	view, now := connectList{}, c.report(ctx)
+func (p ConnectPages) list(ctx context.Context) (any, error) {
+	all, err := p.Connections()
+	view, now := connectList{}, p.Report(ctx)
 	for _, one := range all {
 		view.Placeholder = view.Placeholder || one.Placeholder
 		view.All = append(view.All, connectionOf(one, now, false))
@@ -80,8 +79,8 @@ func (c connector) list(ctx context.Context) (any, error) {
 	return view, err
 }
 
-func (c connector) one(ctx context.Context, named url.Values, secrets bool) (connection, error) {
-	all, err := c.connections()
+func (p ConnectPages) one(ctx context.Context, named url.Values, secrets bool) (connection, error) {
+	all, err := p.Connections()
 	if err != nil {
 		return connection{}, err
 	}
@@ -91,7 +90,7 @@ func (c connector) one(ctx context.Context, named url.Values, secrets bool) (con
 	if i < 0 {
 		return connection{}, ErrNotFound
 	}
-	return connectionOf(all[i], c.report(ctx), secrets), nil
+	return connectionOf(all[i], p.Report(ctx), secrets), nil
 }
 
 func connectionOf(one Connection, report status.Report, secrets bool) connection {

@@ -11,8 +11,9 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
 )
 
-// Waiting lists and settles callbacks in quarantine and events that the remote NATS rejected.
-type Waiting struct {
+// QuarantinePages show callbacks in quarantine and events that the remote NATS rejected, and redrive or drop them. Set the fields once.
+type QuarantinePages struct {
+	Report  func(context.Context) status.Report
 	Sources []string // labels of all sources
 	List    func(ctx context.Context, selected quarantine.Selection, most int) (quarantine.Page[quarantine.Listed], error)
 	Get     func(ctx context.Context, id string) (quarantine.Kept, error) // ErrNotFound: it does not wait
@@ -27,20 +28,20 @@ const (
 	settledAtOnce   = 100
 )
 
-// Quarantine shows what waits for a person, and redrives or drops it: the list, and one of it whole.
-func Quarantine(report func(context.Context) status.Report, w Waiting) []Page {
+// Pages returns the page of the menu, and that of one callback whole.
+func (p QuarantinePages) Pages() []Page {
 	return []Page{
 		{
 			Path: "quarantine", Title: "Quarantine", Template: "quarantine", Every: quarantineEvery,
-			View:    func(r *http.Request) (any, error) { return w.list(r.Context(), report, r.URL.Query()) },
-			Actions: map[string]Action{"redrive": w.redrive(), "drop": w.drop(), "redrive-all": w.redriveAll(), "drop-all": w.dropAll()},
+			View:    func(r *http.Request) (any, error) { return p.list(r.Context(), r.URL.Query()) },
+			Actions: map[string]Action{"redrive": p.redrive(), "drop": p.drop(), "redrive-all": p.redriveAll(), "drop-all": p.dropAll()},
 		},
 		{
 			Path: "quarantine/callback", Title: "In quarantine", Template: "callback", Within: "quarantine",
 			View: func(r *http.Request) (any, error) {
 				ctx, cancel := context.WithTimeout(r.Context(), listTimeout)
 				defer cancel()
-				one, err := w.Get(ctx, r.URL.Query().Get("id"))
+				one, err := p.Get(ctx, r.URL.Query().Get("id"))
 				return callbackView{one}, err
 			},
 		},
@@ -60,17 +61,17 @@ type quarantineView struct {
 	Quarantine, Refused *status.Stream
 }
 
-func (w Waiting) list(ctx context.Context, report func(context.Context) status.Report, query url.Values) (any, error) {
+func (p QuarantinePages) list(ctx context.Context, query url.Values) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
 	selected := selectionOf(query)
-	page, err := w.List(ctx, selected, rowsAtOnce)
+	page, err := p.List(ctx, selected, rowsAtOnce)
 	if err != nil {
 		return nil, err
 	}
-	now := report(ctx)
+	now := p.Report(ctx)
 	view := quarantineView{
-		By: narrow(query, quarantineFilters...), Sources: w.Sources, All: page.Lines, After: selected.After, Quarantine: now.Quarantine, Refused: now.Refused,
+		By: narrow(query, quarantineFilters...), Sources: p.Sources, All: page.Lines, After: selected.After, Quarantine: now.Quarantine, Refused: now.Refused,
 	}
 	if page.Next != 0 {
 		next := narrow(query, quarantineFilters...)

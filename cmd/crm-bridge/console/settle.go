@@ -13,9 +13,9 @@ import (
 )
 
 // redrive decodes one callback again, once a dry run has shown what it becomes.
-func (w Waiting) redrive() Action {
+func (p QuarantinePages) redrive() Action {
 	one := func(ctx context.Context, form url.Values, dryRun bool) (quarantine.Redriven, error) {
-		page, err := w.Redrive(ctx, selectionOf(form), 1, dryRun)
+		page, err := p.Redrive(ctx, selectionOf(form), 1, dryRun)
 		if err != nil {
 			return quarantine.Redriven{}, err
 		}
@@ -38,18 +38,18 @@ func (w Waiting) redrive() Action {
 }
 
 // drop removes one callback permanently.
-func (w Waiting) drop() Action {
+func (p QuarantinePages) drop() Action {
 	return Action{
 		Label: "Drop",
 		Ask: func(ctx context.Context, form url.Values) (Question, error) {
-			one, err := w.Get(ctx, form.Get("id"))
+			one, err := p.Get(ctx, form.Get("id"))
 			return Question{
 				Text: "Drop " + one.ID + "?", Permanent: true, Back: listPath("quarantine", narrow(form, quarantineFilters...)),
 				Details: []string{fmt.Sprintf("1 of %s is removed: %s.", one.Source, one.Reason), "No event was published of it, and none will be."},
 			}, err
 		},
 		Do: func(ctx context.Context, form url.Values) (string, string, error) {
-			page, err := w.Drop(ctx, selectionOf(form), 1)
+			page, err := p.Drop(ctx, selectionOf(form), 1)
 			if err == nil && page.Lines[0].Error != "" {
 				err = errors.New(page.Lines[0].Error)
 			}

@@ -32,11 +32,11 @@ type settledNext struct {
 }
 
 // redriveAll redrives all of a source and an account, some at a time, once a dry run has shown what they become.
-func (w Waiting) redriveAll() Action {
+func (p QuarantinePages) redriveAll() Action {
 	return Action{
 		Label: "Redrive all of these",
 		Ask: func(ctx context.Context, form url.Values) (Question, error) {
-			page, err := w.Redrive(ctx, selectionOf(form), settledAtOnce, true)
+			page, err := p.Redrive(ctx, selectionOf(form), settledAtOnce, true)
 			err = errors.Join(err, someOf(page))
 			question := Question{Text: fmt.Sprintf("Redrive %d of %s?", len(page.Lines), selected(form)), Details: becomes(page.Lines), Back: listPath("quarantine", narrow(form, quarantineFilters...))}
 			if page.Next != 0 {
@@ -45,7 +45,7 @@ func (w Waiting) redriveAll() Action {
 			return question, err
 		},
 		Show: func(ctx context.Context, form url.Values) (Shown, error) {
-			page, err := w.Redrive(ctx, selectionOf(form), settledAtOnce, false)
+			page, err := p.Redrive(ctx, selectionOf(form), settledAtOnce, false)
 			var lines []settledLine
 			for _, one := range page.Lines {
 				lines = append(lines, settledLine{one.ID, published(one.Events), false})
@@ -59,11 +59,11 @@ func (w Waiting) redriveAll() Action {
 }
 
 // dropAll drops all of a source and an account, some at a time.
-func (w Waiting) dropAll() Action {
+func (p QuarantinePages) dropAll() Action {
 	return Action{
 		Label: "Drop all of these",
 		Ask: func(ctx context.Context, form url.Values) (Question, error) {
-			page, err := w.List(ctx, selectionOf(form), settledAtOnce)
+			page, err := p.List(ctx, selectionOf(form), settledAtOnce)
 			err = errors.Join(err, someOf(page))
 			question := Question{
 				Text: fmt.Sprintf("Drop %d of %s?", len(page.Lines), selected(form)), Permanent: true, Back: listPath("quarantine", narrow(form, quarantineFilters...)),
@@ -75,7 +75,7 @@ func (w Waiting) dropAll() Action {
 			return question, err
 		},
 		Show: func(ctx context.Context, form url.Values) (Shown, error) {
-			page, err := w.Drop(ctx, selectionOf(form), settledAtOnce)
+			page, err := p.Drop(ctx, selectionOf(form), settledAtOnce)
 			var lines []settledLine
 			for _, one := range page.Lines {
 				lines = append(lines, settledLine{one.ID, "dropped", false})
