@@ -56,15 +56,16 @@ func (c *channels) subscriptions() console.Subscriptions {
 		return s
 	}
 	for _, crm := range c.crms.kept() {
+		if crm.Watcher == nil {
+			continue
+		}
 		of := console.Subscriber{Provider: crm.Provider, Name: crm.Words.Name, Account: crm.Account, Target: crm.Words.Target}
 		for _, word := range []string{"enable", "renew", "disable"} {
 			if crm.Changes[word] != nil {
 				of.Changes = append(of.Changes, word)
 			}
 		}
-		if len(of.Changes) > 0 {
-			s.Of = append(s.Of, of)
-		}
+		s.Of = append(s.Of, of)
 	}
 	return s
 }

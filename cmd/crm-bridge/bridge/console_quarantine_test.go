@@ -51,6 +51,7 @@ func (o *operator) refused(path string, form url.Values, status int) string {
 
 // The console lists what is in quarantine, shows one whole, and says what a redrive would publish before it does; a drop is permanent.
 func TestConsoleSettlesQuarantine(t *testing.T) {
+	t.Parallel()
 	source := named{batches{&atomic.Bool{}}}
 	b, callbacks := runs(t, &ingest.CRM{Provider: "acme", Sources: []ingest.Source{source}})
 	ids := quarantines(t, callbacks, `[2,3,5,7,9]`)

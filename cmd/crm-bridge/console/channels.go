@@ -111,6 +111,11 @@ func channelsOf(report status.Report, s Subscriptions, query url.Values) channel
 	return view
 }
 
+// Changeable are the orgs whose subscriptions can be changed.
+func (v channels) Changeable() []Subscriber {
+	return slices.DeleteFunc(slices.Clone(v.Of), func(s Subscriber) bool { return len(s.Changes) == 0 })
+}
+
 // States are the choices of the filter beside all.
 func (channels) States() []string {
 	return []string{"problem", "active", "lapsed", "refused", "disabled"}
