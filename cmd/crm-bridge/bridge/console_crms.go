@@ -21,12 +21,25 @@ func (b *Bridge) served() (all []console.Served) {
 				all[i].Proofs = append(all[i].Proofs, proof)
 				continue
 			}
-			one := console.Served{Label: source.Label(), Provider: crm.Provider, Proofs: []console.Proof{proof}}
-			for _, route := range source.Routes() {
-				one.Routes = append(one.Routes, route.Method+" "+route.Path)
-			}
-			all = append(all, one)
+			all = append(all, console.Served{Label: source.Label(), Routes: routesOf(source), Proofs: []console.Proof{proof}})
 		}
+	}
+	return all
+}
+
+// routesOf returns where callbacks of a source go: methods and a path, such as "GET, POST /acme/webhooks".
+func routesOf(source ingest.Source) (all []string) {
+	methods := map[string]string{}
+	var paths []string
+	for _, route := range source.Routes() {
+		if methods[route.Path] == "" {
+			paths, methods[route.Path] = append(paths, route.Path), route.Method
+			continue
+		}
+		methods[route.Path] += ", " + route.Method
+	}
+	for _, path := range paths {
+		all = append(all, methods[path]+" "+path)
 	}
 	return all
 }

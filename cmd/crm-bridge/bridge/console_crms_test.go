@@ -100,7 +100,7 @@ func TestConsoleChangesChannels(t *testing.T) {
 	if live := o.crm.Live(); len(live) != 1 {
 		t.Errorf("alive are %+v", live)
 	}
-	if page := o.shows("/console/channels?by-state=disabled", "1 channels.", ">disabled</span>", `aria-label="Enable Deals"`); strings.Contains(page, `aria-label="Disable Deals"`) {
+	if page := o.shows("/console/channels?by-state=disabled", "1 channel.", ">disabled</span>", `aria-label="Enable Deals"`); strings.Contains(page, `aria-label="Disable Deals"`) {
 		t.Error("a disabled channel can be disabled")
 	}
 	if page := o.refused("/console/channels/renew", url.Values{"provider": {"zoho"}, "target": {"Deals"}, "confirmed": {"yes"}}, http.StatusBadGateway); !strings.Contains(page, "disabled channels are not renewed") {
@@ -151,7 +151,7 @@ func TestConsoleShowsSources(t *testing.T) {
 		}
 		_ = answer.Body.Close()
 	}
-	o.shows("/console/sources", "The last 3 callbacks were not authenticated", "another secret than <code>BRIDGE_ZOHO_WEBHOOK_SECRET</code>", "3 forged", "not authenticated")
+	o.shows("/console/sources", "The last 3 callbacks were not authenticated: ", "another secret than <code>BRIDGE_ZOHO_WEBHOOK_SECRET</code>", "3 forged", "not authenticated")
 	if _, err := o.crm.Create("Deals", map[string]any{"Deal_Name": "A deal"}); err != nil {
 		t.Fatal(err)
 	}

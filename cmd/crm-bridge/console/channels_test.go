@@ -41,9 +41,9 @@ func TestChannels(t *testing.T) {
 		t.Errorf("the forms of Deals: %s", page)
 	}
 	r.sees("/console/channels?from=50", "portal-47", "portal-59", "no:portal-46", "no:More</a>")
-	r.sees("/console/channels?by-state=problem", "Leads", "1 channels", "no:>Deals<")
+	r.sees("/console/channels?by-state=problem", "Leads", "1 channel;", "no:>Deals<")
 	r.sees("/console/channels?by-provider=portals", `href="/console/channels?by-provider=portals&amp;from=50"`, "60 channels", "no:Leads")
-	r.sees("/console/channels?by-account=two&by-state=disabled", "1 channels", `name="by-account" value="two"`)
+	r.sees("/console/channels?by-account=two&by-state=disabled", "1 channel;", `name="by-account" value="two"`)
 	r.sees("/console/channels?from=-3", "portal-46")
 	r.sees("/console/channels?from=9999", "No channel")
 }

@@ -21,7 +21,7 @@ func TestGaps(t *testing.T) {
 		report.Gaps = append(report.Gaps, gap("older", status.GapRepaired, moment(3*time.Hour)))
 	}
 	r := reads(t, console.Gaps(reporting(report)))
-	r.sees("/console/gaps", "<strong>Deals, Leads</strong>", "2026-11-01 12:00:00", "2026-11-01 13:30:00", "1 h</span>", "no subscription was alive", "1\u202f200", "3 more gaps", "&lt;img", "no:"+hostile,
+	r.sees("/console/gaps", "<strong>Deals, Leads</strong>", "2026-11-01 12:00:00", "2026-11-01 13:30:00", "1 h</span>", "no subscription was alive", "1\u202f200", "3 more are not", "&lt;img", "no:"+hostile,
 		"crm-bridge backfill acme --account &#39;a b&#39;\\&#39;&#39;c&#39; --module Deals --since 2026-11-01T12:00:00Z --until 2026-11-01T13:30:01Z", "--account lost --module Leads", "no:--account done", "no:--account waits",
 		`href="/console/gaps?from=50"`, "as events with crmorigin=repair")
 	r.sees("/console/gaps?from=50", "account older", "no:account lost")

@@ -12,9 +12,9 @@ import (
 
 // Served is a source that the bridge serves.
 type Served struct {
-	Label, Provider string
-	Routes          []string // such as "POST /acme/webhooks"
-	Proofs          []Proof  // one for each org of the CRM
+	Label  string
+	Routes []string // such as "GET, POST /acme/webhooks"
+	Proofs []Proof  // one for each org of the CRM
 }
 
 // Proof is what authenticates the callbacks of a source in an org.
