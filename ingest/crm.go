@@ -57,8 +57,9 @@ type CRM struct {
 
 	// Settle is how long the CRM takes to list a change; zero: ten seconds.
 	Settle time.Duration
-	// Simulate returns a CRM in memory for the command demo, with the lifetime of its subscriptions; nil: there is none.
-	Simulate func(life time.Duration) *Simulation
+	// Simulate returns a CRM in memory for the command demo, which is served at a URL, with the lifetime of its subscriptions, if they have
+	// one; nil: there is none.
+	Simulate func(url string, life time.Duration) *Simulation
 
 	// The bridge sets these, which are about the org that it has opened the CRM for: its package knows of one org alone.
 	Org     string                   // a token of [a-z0-9_] that names the org; empty: the first
