@@ -14,6 +14,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/quarantine"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
@@ -199,7 +200,7 @@ func completeQuarantined(cmd *cobra.Command, args []string) (ids []string) {
 		return nil
 	}
 	_ = adminLines(cmd, http.MethodGet, "/quarantine", url.Values{"all": {"true"}}, func(line json.RawMessage) error {
-		var one bridge.Listed
+		var one quarantine.Listed
 		if json.Unmarshal(line, &one) == nil {
 			ids = append(ids, one.ID)
 		}

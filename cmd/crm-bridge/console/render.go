@@ -44,6 +44,7 @@ type view struct {
 	Template string
 	Menu     string // URL of the page of the menu that is shown
 	Every    int    // seconds after which the page is refreshed; 0: never
+	From     string // what it is refreshed from; empty: its own URL
 	Problem  string // what went wrong, as a sentence
 	Data     any
 

@@ -2,13 +2,13 @@
 // without any of them.
 "use strict";
 
-// refresh loads the page again and replaces what is marked with data-live, unless somebody is using it.
+// refresh loads the page again, or the one that data-from names, and replaces what is marked with data-live, unless somebody is using it.
 function refresh(main) {
-  const seconds = Number(main.dataset.refresh);
+  const seconds = Number(main.dataset.refresh), from = main.dataset.from || location.href;
   async function once() {
     if (document.hidden) return;
-    const answer = await fetch(location.href, { headers: { "X-Refresh": "1" } });
-    if (answer.redirected) { location.reload(); return; } // signed out
+    const answer = await fetch(from, { headers: { "X-Refresh": "1" } });
+    if (answer.redirected) { location.assign(from); return; } // signed out
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of main.querySelectorAll("[data-live]")) {
       const next = fresh.getElementById(part.id);
