@@ -55,6 +55,7 @@ func (k *keeping) run(ctx context.Context) {
 		}
 		if !held && err == nil { // another replica shows them
 			k.show(nil)
+			k.Metrics.forget(k.CRM)
 		}
 		if retry.Sleep(ctx, keepEvery) != nil {
 			break

@@ -8,15 +8,17 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/consumers"
 )
 
 // EventStore takes events and quarantined callbacks. Close it after use.
 type EventStore struct {
 	mode
-	Quarantine *publish.Quarantine // callbacks that could not be parsed; Keep adds one
-	Refused    *publish.Refused    // messages that a remote NATS rejected permanently
-	URL        string              // where consumers connect, without credentials
-	Replica    string              // this process among those that share the State; the same after a restart where no other can have it
+	Quarantine *publish.Quarantine    // callbacks that could not be parsed; Keep adds one
+	Refused    *publish.Refused       // messages that a remote NATS rejected permanently
+	Dead       *consumers.DeadLetters // what consumers of the streams gave up on
+	URL        string                 // where consumers connect, without credentials
+	Replica    string                 // this process among those that share the State; the same after a restart where no other can have it
 
 	publisher *publish.Publisher
 	end       func(context.Context) // of what Run has begun
@@ -42,6 +44,9 @@ type mode interface {
 
 	// Holdings returns the streams that may hold what was a record, in the order in which what is in one reaches another.
 	Holdings(ctx context.Context) ([]Holding, error)
+	// about returns the variable that sets a stream's limit, if one does, and how a stream that the bridge did not make differs from what
+	// is configured.
+	about(stream string) (variable string, differences []string)
 	// OtherJournals returns the journals of other bridges with the same remote, as they have noted them, and the id of the own one; empty:
 	// there is none.
 	OtherJournals(ctx context.Context) (own string, others []OtherJournal, err error)

@@ -77,12 +77,13 @@ func (c *channels) listChannels(ctx context.Context, w http.ResponseWriter, acco
 	encoder := terminal.JSONEncoder(w)
 	for _, crm := range c.crms.kept() {
 		channels, err := c.keeper.Channels(ctx, crm)
+		repairs, _ := c.keeper.Repairs(ctx, crm)
 		for _, channel := range channels {
 			if account != channel.Account && !namesOrg(crm, account) {
 				continue
 			}
 			line := ChannelLine{Channel: channel, LastCallback: c.last.of(channel)}
-			if at, failed := c.keeper.Repaired(ctx, crm, channel); failed == nil && !at.IsZero() {
+			if at := repairs.Last(channel); !at.IsZero() {
 				line.LastRepair = &at
 			}
 			_ = encoder.Encode(line)
