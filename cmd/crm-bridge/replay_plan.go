@@ -85,7 +85,7 @@ func (p *replayPlan) span(now time.Time) (err error) {
 		p.subjects = []string{p.settings.SubjectPrefix + ".>"}
 	}
 	for _, subject := range p.subjects {
-		if !subjectPattern.MatchString(subject) {
+		if !publish.IsFilter(subject) {
 			return fmt.Errorf("%w: %q is not a subject: give tokens joined by dots, such as 'crm.*.Deals.*' or 'crm.>'", terminal.ErrUsage, subject)
 		}
 	}

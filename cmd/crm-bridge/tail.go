@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"time"
 
@@ -56,8 +55,6 @@ On a terminal an event is a line, coloured unless NO_COLOR is set; an id that do
 	return cmd
 }
 
-var subjectPattern = regexp.MustCompile(`^[^\s.>]+(\.[^\s.>]+)*(\.>)?$|^>$`)
-
 func (o *tailOptions) check() error {
 	if o.json && o.pretty {
 		return fmt.Errorf("%w: --json is one line an event, and --pretty many: choose one", terminal.ErrUsage)
@@ -66,7 +63,7 @@ func (o *tailOptions) check() error {
 		return fmt.Errorf("%w: --count must not be negative", terminal.ErrUsage)
 	}
 	for _, subject := range o.subjects {
-		if !subjectPattern.MatchString(subject) {
+		if !publish.IsFilter(subject) {
 			return fmt.Errorf("%w: %q is not a subject: give tokens joined by dots, such as 'crm.*.Deals.*' or 'crm.>'", terminal.ErrUsage, subject)
 		}
 	}
