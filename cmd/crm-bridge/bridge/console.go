@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
@@ -14,9 +15,11 @@ import (
 func openConsole(b *Bridge, token trust) *console.Console {
 	return &console.Console{
 		Token: string(token), Hosts: b.Settings.AdminHosts, Version: config.Release, Log: b.Log,
-		Pages: []console.Page{
-			console.Overview(b.report),
-		},
+		Pages: slices.Concat(
+			[]console.Page{console.Overview(b.report)},
+			b.eventPages().Pages(),
+			b.recordPages().Pages(),
+		),
 	}
 }
 
