@@ -17,7 +17,7 @@ import (
 // The targets that are not a URL.
 const (
 	stdoutTarget  = "stdout"
-	subjectTarget = "subject"
+	subjectTarget = replay.ToSubject
 )
 
 // mostParallel is how many posts of a replay may be under way at once.

@@ -186,9 +186,7 @@ func TestEventByID(t *testing.T) {
 		}
 	}
 	old := uuid.Must(uuid.NewV7())
-	for i, b := range []byte{0, 0, 0, 0, 0, 1} { // of 1970
-		old[i] = b
-	}
+	copy(old[:], []byte{0, 0, 0, 0, 0, 1}) // of 1970
 	if page, err := s.Page(t.Context(), search.Query{Since: stored.At.Add(time.Hour), Selection: replay.Selection{Event: old.String()}}); err != nil || page.Scanned > 0 {
 		t.Errorf("read %d messages that are too old: %v", page.Scanned, err)
 	}

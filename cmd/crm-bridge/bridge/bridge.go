@@ -20,6 +20,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
 	"github.com/crm-bridge/crm-bridge/publish/records"
+	"github.com/crm-bridge/crm-bridge/publish/replay"
 	"github.com/crm-bridge/crm-bridge/publish/store"
 )
 
@@ -36,6 +37,8 @@ type Bridge struct {
 	Store     *store.EventStore
 	records   []*records.Keeper // one for each provider whose records are kept
 	eraser    *eraser
+	Events    *Events        // for a person who looks at them
+	Replays   *replay.Runner // jobs that run in this process
 
 	health   *health
 	Admin    *listener
@@ -125,6 +128,7 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 		return err
 	}
 	b.eraser = newEraser(b)
+	b.Events, b.Replays = b.openEvents(), b.openReplays()
 	b.pages = openConsole(b, trust(token))
 	b.commands = adminHandler(b.health, registry, b.pages.Handler(), trust(token), linkRoutes(b.pages), kept.routes(), b.eraser.routes(),
 		(&channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}).routes())
@@ -260,7 +264,7 @@ func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	return err
 }
 
-// keep keeps subscriptions and records until ctx ends.
+// keep keeps subscriptions and records, and runs replay jobs, until ctx ends.
 func (b *Bridge) keep(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
@@ -270,6 +274,7 @@ func (b *Bridge) keep(ctx context.Context) {
 	for _, one := range b.records {
 		all.Go(func() { one.Run(ctx) })
 	}
+	all.Go(func() { b.Replays.Run(ctx) })
 	b.eraser.run(ctx, &all)
 }
 
