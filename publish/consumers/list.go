@@ -55,9 +55,14 @@ func List(ctx context.Context, conn *publish.Conn, streams ...string) (all []Con
 	return sorted(all), nil
 }
 
+// sorted sorts consumers, each once: the server may repeat one on the next page when another is made or deleted meanwhile.
 func sorted(all []Consumer) []Consumer {
-	slices.SortFunc(all, func(a, b Consumer) int { return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Name, b.Name)) })
-	return all
+	slices.SortFunc(all, compare)
+	return slices.CompactFunc(all, func(a, b Consumer) bool { return compare(a, b) == 0 })
+}
+
+func compare(a, b Consumer) int {
+	return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Name, b.Name))
 }
 
 // explain returns an error of a request to JetStream in plain words, with the permission that the user may lack.

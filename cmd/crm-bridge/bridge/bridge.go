@@ -19,6 +19,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
+	"github.com/crm-bridge/crm-bridge/publish/consumers"
 	"github.com/crm-bridge/crm-bridge/publish/records"
 	"github.com/crm-bridge/crm-bridge/publish/replay"
 	"github.com/crm-bridge/crm-bridge/publish/store"
@@ -37,8 +38,9 @@ type Bridge struct {
 	Store     *store.EventStore
 	records   []*records.Keeper // one for each provider whose records are kept
 	eraser    *eraser
-	Events    *Events        // for a person who looks at them
-	Replays   *replay.Runner // jobs that run in this process
+	Events    *Events            // for a person who looks at them
+	Replays   *replay.Runner     // jobs that run in this process
+	consumers *consumers.Metrics // of the streams' consumers
 
 	health   *health
 	Admin    *listener
@@ -129,9 +131,10 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 	}
 	b.eraser = newEraser(b)
 	b.Events, b.Replays = b.openEvents(), b.openReplays()
+	b.consumers = consumers.NewMetrics(registry, b.Store.Consumers.List)
 	b.pages = openConsole(b, trust(token))
 	b.commands = adminHandler(b.health, registry, b.pages.Handler(), trust(token), linkRoutes(b.pages), kept.routes(), b.eraser.routes(),
-		(&channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}).routes())
+		(&channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}).routes(), (&consumerRoutes{b.Store.Consumers, log}).routes())
 	return nil
 }
 
@@ -275,6 +278,7 @@ func (b *Bridge) keep(ctx context.Context) {
 		all.Go(func() { one.Run(ctx) })
 	}
 	all.Go(func() { b.Replays.Run(ctx) })
+	all.Go(func() { b.consumers.Run(ctx) })
 	b.eraser.run(ctx, &all)
 }
 

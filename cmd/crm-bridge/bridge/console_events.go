@@ -2,39 +2,19 @@ package bridge
 
 import (
 	"context"
+	"slices"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/console"
-	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/publish/consumers"
-	"github.com/crm-bridge/crm-bridge/publish/search"
 )
 
 // eventPages are the console's pages of events.
 func (b *Bridge) eventPages() console.EventPages {
-	tails := &search.Tails{Reach: b.Store.Dial, Stream: b.Settings.Stream}
 	return console.EventPages{
-		Stream: b.Settings.Stream,
-		Search: func(ctx context.Context, q search.Query) (search.Page, error) {
-			conn, err := b.Store.Reach()
-			if err != nil {
-				return search.Page{}, err
-			}
-			return (&search.Stream{Conn: conn, Name: b.Settings.Stream}).Page(ctx, q)
-		},
-		Tail: tails.Follow,
-		Get: func(ctx context.Context, sequence uint64) (publish.Stored, error) {
-			conn, err := b.Store.Reach()
-			if err != nil {
-				return publish.Stored{}, err
-			}
-			return conn.Get(ctx, b.Settings.Stream, sequence)
-		},
+		Stream: b.Settings.Stream, Search: b.Events.Page, Tail: b.Events.Follow, Get: b.Events.Event,
 		Consumers: func(ctx context.Context) ([]consumers.Consumer, error) {
-			conn, err := b.Store.Reach()
-			if err != nil {
-				return nil, err
-			}
-			return consumers.List(ctx, conn, b.Settings.Stream)
+			all, err := b.Store.Consumers.List(ctx)
+			return slices.DeleteFunc(all, func(one consumers.Consumer) bool { return one.Stream != b.Settings.Stream }), err
 		},
 	}
 }

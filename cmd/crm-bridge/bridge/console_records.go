@@ -56,4 +56,3 @@ func (b *Bridge) keptRecords() (all []status.Record) {
 	}
 	return all
 }
-
