@@ -19,6 +19,8 @@ func openConsole(b *Bridge, token trust) *console.Console {
 			[]console.Page{console.Overview(b.report)},
 			b.eventPages().Pages(),
 			b.recordPages().Pages(),
+			b.consumerPages().Pages(),
+			b.replayPages().Pages(),
 		),
 	}
 }

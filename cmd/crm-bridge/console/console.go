@@ -3,6 +3,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -59,6 +60,7 @@ type Question struct {
 	Text      string   // such as "Drop callback 0198…?"
 	Details   []string // what follows from a yes
 	Permanent bool     // it cannot be undone
+	Back      string   // path of the page that a no leads to; empty: that of the action
 }
 
 // ErrNotFound says that what a page should show does not exist.
@@ -151,7 +153,7 @@ func (c *Console) act(w http.ResponseWriter, r *http.Request, s *session, page P
 			return
 		}
 		c.render(w, r, s, http.StatusOK, view{
-			Title: action.Label, Template: "confirm", Menu: page.menu(), Data: confirmation{question, action.Label, r.URL.Path, page.url(), form},
+			Title: action.Label, Template: "confirm", Menu: page.menu(), Data: confirmation{question, action.Label, r.URL.Path, cmp.Or(question.Back, page.url()), form},
 		})
 		return
 	}
@@ -162,16 +164,13 @@ func (c *Console) act(w http.ResponseWriter, r *http.Request, s *session, page P
 		return
 	}
 	c.Log.Info("changed by the console", "change", r.URL.Path)
-	if back == "" {
-		back = page.url()
-	}
 	s.tell(done)
-	http.Redirect(w, r, back, http.StatusSeeOther)
+	http.Redirect(w, r, cmp.Or(back, page.url()), http.StatusSeeOther)
 }
 
 // confirmation is what the page confirm shows: Form is posted again with the answer.
 type confirmation struct {
 	Question
-	Label, Action, Back string
-	Form                url.Values
+	Label, Action, Cancel string
+	Form                  url.Values
 }

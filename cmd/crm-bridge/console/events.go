@@ -131,7 +131,7 @@ type eventsView struct {
 	At      uint64 // the sequence up to which the stream was searched
 	More    string // URL of the next page; empty: the search is at its end
 	Live    string // URL of the live tail
-	Replay  string // URL of the form that replays what was searched for
+	Replay  string // URL of the form that replays what was searched for; empty: that is one event, whose page has its own
 }
 
 // search shows what the form of the page finds.
@@ -140,7 +140,9 @@ func (e EventPages) search(r *http.Request) (any, error) {
 	filter := filterOf(form)
 	view := eventsView{Stream: e.Stream, Filter: filter, Origins: origins}
 	values := filter.Values()
-	view.Live, view.Replay = "/console/events/live?"+values.Encode(), "/console/replay-new?"+values.Encode()
+	if view.Live = "/console/events/live?" + values.Encode(); filter.Event == "" {
+		view.Replay = "/console/replay-new?" + values.Encode()
+	}
 	query, err := filter.query(time.Now())
 	if err != nil {
 		view.Problem = sentence(err)
