@@ -49,9 +49,6 @@ func (c *Console) stream(w http.ResponseWriter, r *http.Request, s *session, run
 		return
 	}
 	write := func(event, text string) error {
-		if !c.sessions.holds(s, time.Now()) {
-			return errSignedOut
-		}
 		if err := writer.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil {
 			return err
 		}
@@ -64,6 +61,9 @@ func (c *Console) stream(w http.ResponseWriter, r *http.Request, s *session, run
 		return
 	}
 	err := run(r, func(name string, data any) error {
+		if !c.sessions.holds(s, time.Now()) {
+			return errSignedOut
+		}
 		var part bytes.Buffer
 		if err := templates["problem"].ExecuteTemplate(&part, name, data); err != nil {
 			return err
