@@ -35,6 +35,14 @@ func (p *replayPlan) run(cmd *cobra.Command) error {
 		return err
 	}
 	bar := terminal.NewProgress(cmd.ErrOrStderr(), "messages")
+	if p.dead != "" {
+		if err := p.findDead(ctx, conn, span); err != nil {
+			return err
+		}
+		if len(p.given) == 0 {
+			return p.noneDead(cmd)
+		}
+	}
 	if p.dryRun {
 		return p.count(cmd, span, bar)
 	}
@@ -43,12 +51,15 @@ func (p *replayPlan) run(cmd *cobra.Command) error {
 
 // mayWrite returns an error where the target needs a right that only the bridge's own user has.
 func (p *replayPlan) mayWrite() error {
-	if !p.settings.Embedded() || p.dryRun || p.to == stdoutTarget || p.state != "" {
+	if !p.settings.Embedded() || p.dead == "" && (p.dryRun || p.to == stdoutTarget || p.state != "") {
 		return nil
 	}
 	_, err := datadir.ReadSecret(p.settings.DataDir, datadir.OwnerSecret)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
+	}
+	if p.dead != "" {
+		return errors.New("only the bridge's own user may read what consumers gave up on: run it where BRIDGE_DATA_DIR is the folder of the running bridge")
 	}
 	if p.endpoint != nil {
 		return errors.New("only the bridge's own user may keep the job beside the stream: run it where BRIDGE_DATA_DIR is the folder of the running bridge, or keep the job in a file: --state FILE")
@@ -85,11 +96,13 @@ func (p *replayPlan) replay(cmd *cobra.Command, conn *publish.Conn, span *publis
 	}
 	bar.Resume(int(job.Tally.Read), job.Part())
 	began := time.Now()
+	p.limitDead(job, r.Span)
 	err = r.Replay(ctx)
 	bar.End(int(job.Tally.Read), job.Part())
 	if err != nil {
 		return p.explain(ctx, job, err)
 	}
+	p.markDead(ctx, job, r.Span, bar)
 	return p.result(job, time.Since(began), false).print(result, asJSON)
 }
 

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/publish/disk"
@@ -100,7 +101,7 @@ func (p *replayPlan) openJob(ctx context.Context, jobs replay.JobStore, span *pu
 			return nil, err
 		}
 	}
-	if had != nil && !p.restart {
+	if had != nil && !p.restart && !p.follows(had) {
 		if differs := differences(had.Request, p.asked); differs != "" {
 			return nil, fmt.Errorf("job %s was started with other flags: %s; use those, another --job, or --restart", had.Name, differs)
 		}
@@ -112,7 +113,7 @@ func (p *replayPlan) openJob(ctx context.Context, jobs replay.JobStore, span *pu
 	if job, err = replay.NewJob(ctx, p.job, p.asked, span); err != nil {
 		return nil, err
 	}
-	job.Store = jobs
+	job.Store, job.Entries = jobs, p.lastEntry()
 	if had != nil {
 		job.Replace(had)
 	}
@@ -132,17 +133,21 @@ func differences(was, now replay.Request) string {
 	return strings.Join(all, "; ")
 }
 
+// replayWindow is how long the stream that takes replayed events recognises an id. On the embedded server it only has to outlast what is in
+// flight when a connection breaks, and each id in it costs memory.
+func replayWindow(s config.Settings) time.Duration {
+	if s.Embedded() {
+		return 10 * time.Second
+	}
+	return 2 * time.Minute
+}
+
 // openSubject creates or updates the stream that takes the job's events, and claims the job's subjects.
 func (p *replayPlan) openSubject(ctx context.Context, conn *publish.Conn, job *replay.Job, bar *terminal.Progress) (*replay.Subject, error) {
 	s := p.settings
-	window := 2 * time.Minute
-	if s.Embedded() {
-		// It only has to outlast what is in flight when a connection breaks, and each id in it costs memory.
-		window = 10 * time.Second
-	}
 	stream, warnings, err := conn.EnsureStream(ctx, publish.StreamConfig{
 		Name: s.ReplayStream(), Description: "Events that were replayed, for each job on subjects of its own", Subjects: []string{s.SubjectPrefix + "-replay.>"},
-		MaxAge: replayAge, DefaultMaxBytes: store.ReplayRoom.On(s.DataDir, s.Embedded()), RoomShare: store.ReplayRoom.OfAccount, Replicas: s.StreamReplicas, Duplicates: window, DiscardNew: true,
+		MaxAge: replayAge, DefaultMaxBytes: store.ReplayRoom.On(s.DataDir, s.Embedded()), RoomShare: store.ReplayRoom.OfAccount, Replicas: s.StreamReplicas, Duplicates: replayWindow(s), DiscardNew: true,
 		Apply: s.StreamApply, Changed: func(setting, from, to string) {
 			bar.Say("stream %s: %s changed from %s to %s", s.ReplayStream(), setting, from, to)
 		},
@@ -154,7 +159,7 @@ func (p *replayPlan) openSubject(ctx context.Context, conn *publish.Conn, job *r
 		bar.Say("%s", warning)
 	}
 	to := &replay.Subject{
-		To: &publish.Replay{Conn: conn, Stream: stream.Name, Prefix: s.SubjectPrefix, Job: job.Name}, SkipRefused: p.skipRefused,
+		To: &publish.Replay{Conn: conn, Stream: stream.Name, Prefix: s.SubjectPrefix, Job: job.Name}, SkipRefused: p.skipRefused, Append: p.dead != "" && !p.restart,
 		Removed: func(left time.Duration) {
 			bar.Say("removed what job %s had published; it starts in %s, after the stream's duplicate window", job.Name, left.Round(time.Second))
 		},

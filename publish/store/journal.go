@@ -76,7 +76,7 @@ func (j *journal) wire(ctx context.Context, s *EventStore, metrics *publish.Metr
 		Ensure: j.ensureRemote, Metrics: metrics, Log: j.Log,
 	}
 	j.letters = &letters{streams: j.streams, reach: j.forwarder.Reach}
-	s.Dead = j.letters.list()
+	s.Consumers = j.letters.view()
 	s.URL, s.Replica = publish.HideUser(j.Remote.URL), rand.Text()
 	s.Quarantine = &publish.Quarantine{
 		Shelf: publish.Shelf{Stream: j.quarantineStream(), Reach: j.forwarder.Reach}, Conn: j.conn, Journal: stream.Name, Prefix: j.Prefix, Commit: onward.commit,

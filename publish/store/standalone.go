@@ -45,7 +45,7 @@ func openStandalone(ctx context.Context, s *EventStore, c *streams, metrics *pub
 		e.letters.dir = serves.Dir
 	}
 	_ = e.letters.keep(asking, l.conn) // it has warned, and events do not depend on it
-	s.Dead = e.letters.list()
+	s.Consumers = e.letters.view()
 	e.promise = describe(stream, serves.Dir, l.serves.Sync)
 	s.URL, s.Replica = l.server.ClientURL(), "embedded"
 	s.Quarantine = &publish.Quarantine{

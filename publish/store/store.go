@@ -14,11 +14,11 @@ import (
 // EventStore takes events and quarantined callbacks. Close it after use.
 type EventStore struct {
 	mode
-	Quarantine *publish.Quarantine    // callbacks that could not be parsed; Keep adds one
-	Refused    *publish.Refused       // messages that a remote NATS rejected permanently
-	Dead       *consumers.DeadLetters // what consumers of the streams gave up on
-	URL        string                 // where consumers connect, without credentials
-	Replica    string                 // this process among those that share the State; the same after a restart where no other can have it
+	Quarantine *publish.Quarantine // callbacks that could not be parsed; Keep adds one
+	Refused    *publish.Refused    // messages that a remote NATS rejected permanently
+	Consumers  *consumers.View     // who reads the streams, and what they gave up on
+	URL        string              // where consumers connect, without credentials
+	Replica    string              // this process among those that share the State; the same after a restart where no other can have it
 
 	publisher *publish.Publisher
 	end       func(context.Context) // of what Run has begun

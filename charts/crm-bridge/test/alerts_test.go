@@ -23,6 +23,7 @@ func TestAlertsFire(t *testing.T) {
 			expressions[rule.Alert] = rule.Expr.String()
 		}
 	}
+	growing := consumer("0+20x120", "9x120", "1x120", "0x120")
 	for _, c := range []struct {
 		alert, when, series string
 		fires               bool
@@ -80,6 +81,18 @@ func TestAlertsFire(t *testing.T) {
 		{"CrmBridgeRecordsLeftOut", "the first ever was left out", `crm_bridge_records_left_out_total{provider="zoho",module="Deals",why="unreadable",POD-0} _x110 1x10`, true},
 		{"CrmBridgeRecordsLeftOut", "another was left out", `crm_bridge_records_left_out_total{provider="zoho",module="Deals",why="refused",POD-0} 1x110 2x10`, true},
 		{"CrmBridgeRecordsLeftOut", "the last was long ago", `crm_bridge_records_left_out_total{provider="zoho",module="Deals",why="refused",POD-0} 3x120`, false},
+		{"CrmBridgeConsumerDead", "it gave up on a message", `crm_bridge_consumer_dead{stream="CRM",consumer="billing",POD-0} 0x110 1x10`, true},
+		{"CrmBridgeConsumerDead", "a replay has brought all again", `crm_bridge_consumer_dead{stream="CRM",consumer="billing",POD-0} 3x60 0x60`, false},
+		{"CrmBridgeConsumerStuck", "it reads nothing for twenty minutes", consumer("0x100 1+5x20", "0x120", "0x100 0+60x20", "0x120"), true},
+		{"CrmBridgeConsumerStuck", "it holds a message and does not acknowledge it", consumer("0x120", "1x120", "0+60x120", "0x120"), true},
+		{"CrmBridgeConsumerStuck", "nothing is there for it", consumer("0x120", "0x120", "0+60x120", "0x120"), false},
+		{"CrmBridgeConsumerStuck", "it catches up", consumer("100000-10x120", "9x120", "1x120", "0x120"), false},
+		{"CrmBridgeConsumerStuck", "it is paused", consumer("0+5x120", "0x120", "0+60x120", "1x120"), false},
+		{"CrmBridgeConsumerLagging", "more comes than it reads", growing, true},
+		{"CrmBridgeConsumerLagging", "both replicas report it", growing + "\n" + strings.ReplaceAll(growing, "POD-0", "POD-1"), true},
+		{"CrmBridgeConsumerLagging", "it catches up", consumer("100000-10x120", "9x120", "1x120", "0x120"), false},
+		{"CrmBridgeConsumerLagging", "little waits", consumer("0+1x120", "9x120", "1x120", "0x120"), false},
+		{"CrmBridgeConsumerLagging", "it is paused", consumer("0+20x120", "9x120", "1x120", "1x120"), false},
 		{"CrmBridgeDiskFilling", "a tenth is left", volume("crm-crm-bridge-0", 10), true},
 		{"CrmBridgeDiskFilling", "a half is left", volume("crm-crm-bridge-0", 50), false},
 		{"CrmBridgeDiskFilling", "another claim is full", volume("billing-0", 1), false},
@@ -142,6 +155,15 @@ func TestChannelsExpire(t *testing.T) {
 			t.Errorf("a channel of %s with %s left fires: %v", c.lives, c.left, got)
 		}
 	}
+}
+
+// consumer is the metrics of a consumer: its lag, what it holds unacknowledged, for how long it is silent, and whether it is paused.
+func consumer(lag, pending, silent, paused string) string {
+	var series []string
+	for metric, values := range map[string]string{"lag": lag, "ack_pending": pending, "last_ack_seconds": silent, "paused": paused} {
+		series = append(series, fmt.Sprintf("crm_bridge_consumer_%s{stream=\"CRM\",consumer=\"billing\",POD-0} %s", metric, values))
+	}
+	return strings.Join(series, "\n")
 }
 
 // volume is a claim of which so much of a hundred is left.

@@ -20,6 +20,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
+	"github.com/crm-bridge/crm-bridge/publish/consumers"
 	"github.com/crm-bridge/crm-bridge/publish/records"
 	"github.com/crm-bridge/crm-bridge/publish/store"
 )
@@ -37,6 +38,7 @@ type Bridge struct {
 	Store     *store.EventStore
 	records   []*records.Keeper // one for each provider whose records are kept
 	eraser    *eraser
+	consumers *consumers.Metrics // of the streams' consumers
 
 	health   *health
 	reporter *reporter
@@ -129,9 +131,10 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 	b.eraser = newEraser(b)
 	subscriptions := &channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}
 	b.reporter = newReporter(b, subscriptions, registry)
+	b.consumers = consumers.NewMetrics(registry, b.Store.Consumers.List)
 	b.pages = openConsole(b, trust(token))
 	b.commands = adminHandler(b.health, registry, b.pages.Handler(), trust(token), linkRoutes(b.pages), kept.routes(), b.eraser.routes(),
-		subscriptions.routes(), b.reporter.routes())
+		subscriptions.routes(), (&consumerRoutes{b.Store.Consumers, log}).routes(), b.reporter.routes())
 	return nil
 }
 
@@ -278,6 +281,7 @@ func (b *Bridge) keep(ctx context.Context) {
 		all.Go(func() { one.Run(ctx) })
 	}
 	all.Go(func() { b.reporter.rates.Run(ctx) })
+	all.Go(func() { b.consumers.Run(ctx) })
 	b.eraser.run(ctx, &all)
 }
 
