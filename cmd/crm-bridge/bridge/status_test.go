@@ -87,7 +87,9 @@ func TestStatusOfALostGap(t *testing.T) {
 		t.Errorf("a healthy bridge has %+v", r.Problems)
 	}
 	b.Keeper.Missed("acme", "one", time.Now())
-	wait(func() bool { return len(r.Gaps) == 1 && len(r.Gaps[0].Modules) == 2 && r.Gaps[0].State == status.GapLost })
+	wait(func() bool {
+		return len(r.Gaps) == 1 && len(r.Gaps[0].Modules) == 2 && r.Gaps[0].State == status.GapLost
+	})
 	if len(r.Problems) != 1 {
 		t.Fatalf("the problems are %+v", r.Problems)
 	}
