@@ -22,6 +22,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
 	"github.com/crm-bridge/crm-bridge/publish/consumers"
 	"github.com/crm-bridge/crm-bridge/publish/records"
+	"github.com/crm-bridge/crm-bridge/publish/replay"
 	"github.com/crm-bridge/crm-bridge/publish/store"
 )
 
@@ -39,6 +40,8 @@ type Bridge struct {
 	records   []*records.Keeper // one for each provider whose records are kept
 	eraser    *eraser
 	consumers *consumers.Metrics // of the streams' consumers
+	Events    *Events            // for a person who looks at them
+	Replays   *replay.Runner     // jobs that run in this process
 
 	health   *health
 	reporter *reporter
@@ -130,11 +133,12 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 	}
 	b.eraser = newEraser(b)
 	subscriptions := &channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}
-	b.reporter = newReporter(b, subscriptions, registry)
 	b.consumers = consumers.NewMetrics(registry, b.Store.Consumers.List)
+	b.reporter = newReporter(b, subscriptions, registry)
+	b.Events, b.Replays = b.openEvents(), b.openReplays()
 	b.pages = openConsole(b, trust(token))
 	b.commands = adminHandler(b.health, registry, b.pages.Handler(), trust(token), linkRoutes(b.pages), kept.routes(), b.eraser.routes(),
-		subscriptions.routes(), (&consumerRoutes{b.Store.Consumers, log}).routes(), b.reporter.routes())
+		subscriptions.routes(), b.reporter.routes(), (&consumerRoutes{b.Store.Consumers, log}).routes())
 	return nil
 }
 
@@ -218,7 +222,7 @@ const drainTimeout = 20 * time.Second
 
 func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	timeout := time.Duration(b.Settings.AnswerTimeout)
-	front := b.Callbacks.server(b.health.closeWhileDraining(b.handler.HTTP()), timeout, b.Log)
+	front := b.Callbacks.server(b.CRMs.answerProbes(b.health.closeWhileDraining(b.handler.HTTP())), timeout, b.Log)
 	back := b.Admin.server(b.commands, timeout, b.Log)
 	back.RegisterOnShutdown(b.pages.End)
 	served := make(chan error, 2)
@@ -270,7 +274,7 @@ func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	return err
 }
 
-// keep keeps subscriptions and records, and samples the rates of callbacks, until ctx ends.
+// keep keeps subscriptions and records, samples the rates of callbacks, and runs replay jobs, until ctx ends.
 func (b *Bridge) keep(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
@@ -282,6 +286,7 @@ func (b *Bridge) keep(ctx context.Context) {
 	}
 	all.Go(func() { b.reporter.rates.Run(ctx) })
 	all.Go(func() { b.consumers.Run(ctx) })
+	all.Go(func() { b.Replays.Run(ctx) })
 	b.eraser.run(ctx, &all)
 }
 

@@ -25,3 +25,6 @@ func linkRoutes(pages *console.Console) map[string]http.HandlerFunc {
 		},
 	}
 }
+
+// ConsoleLink returns the URL of a one-time link that signs in to the console, for five minutes.
+func (b *Bridge) ConsoleLink() string { return "http://" + Reachable(b.Admin) + b.pages.Link() }
