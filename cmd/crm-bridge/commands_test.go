@@ -6,7 +6,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -128,5 +131,34 @@ func TestEntities(t *testing.T) {
 		if got := moduleOf(provider, "deal"); got != want {
 			t.Errorf("%s: the module is %s", provider, got)
 		}
+	}
+}
+
+// Processes that make a secret at the same time, beside a bridge that holds the folder, all get the same one.
+func TestSecretIsMadeOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data")
+	held, err := datadir.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = held.Close() }()
+	var all sync.WaitGroup
+	var made atomic.Int32
+	secrets := make([]string, 16)
+	for i := range secrets {
+		all.Go(func() {
+			secret, isNew, err := datadir.MakeSecret(path, "some-secret")
+			if err != nil {
+				t.Error(err)
+			}
+			if secrets[i] = secret; isNew {
+				made.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	own, err := held.Secret("some-secret")
+	if secrets = slices.Compact(append(secrets, own)); err != nil || len(secrets) != 1 || made.Load() != 1 {
+		t.Errorf("%d secrets, made %d times: %v", len(secrets), made.Load(), err)
 	}
 }
