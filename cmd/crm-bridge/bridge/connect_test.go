@@ -139,6 +139,33 @@ func TestKeptByTheBridge(t *testing.T) {
 	}
 }
 
+// With tokens of one's own the channel is one of those, for all events together.
+func TestOwnTokensAreShown(t *testing.T) {
+	all := connections(t, true, map[string]string{"BRIDGE_ZOHO_TOKENS": "*:any-token,77:own-token"})
+	var shown []string
+	for _, step := range all["zoho/default"].Instructions {
+		for _, paste := range step.Paste {
+			shown = append(shown, paste.Name+"="+paste.Value)
+		}
+	}
+	for _, want := range []string{"token of channel 77=own-token", "notify_url of channel 77=https://crm.test/zoho/notifications"} {
+		if !slices.Contains(shown, want) {
+			t.Errorf("%q is not in %q", want, shown)
+		}
+	}
+}
+
+// What a CRM in the internet cannot call is doubted.
+func TestDoubtURL(t *testing.T) {
+	for url, doubted := range map[string]bool{
+		"https://crm.example.com": false, "http://crm.example.com": true, "https://localhost:8443": true, "https://10.1.2.3": true, "https://[::1]": true, "https://203.0.113.7": false,
+	} {
+		if got := DoubtURL(url); (got != "") != doubted {
+			t.Errorf("%s: %q", url, got)
+		}
+	}
+}
+
 // The bridge proves that it has a secret to who has it too, and to nobody else.
 func TestProbeIsAnsweredToWhoHasTheSecret(t *testing.T) {
 	crms, err := Opening{Env: &config.Environment{}, Setup: ingest.Setup{MadeSecret: func(name string) (string, error) { return "made-" + name, nil }}}.Open(Openers)
