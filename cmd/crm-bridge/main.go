@@ -74,6 +74,6 @@ before it answers. Without a command it runs serve.`,
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", terminal.ErrUsage, err) })
-	root.AddCommand(serveCommand(), demoCommand(), sendCommand(), tailCommand(), recordCommand(), replayCommand(), quarantineCommand(), channelsCommand(), consumersCommand(), backfillCommand(), eraseCommand(), checkCommand(), configCommand(), versionCommand(), manCommand())
+	root.AddCommand(serveCommand(), demoCommand(), sendCommand(), statusCommand(), tailCommand(), recordCommand(), replayCommand(), quarantineCommand(), channelsCommand(), consumersCommand(), backfillCommand(), eraseCommand(), checkCommand(), configCommand(), versionCommand(), manCommand())
 	return root
 }

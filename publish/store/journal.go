@@ -154,8 +154,8 @@ func (j *journal) Status(ctx context.Context) Status {
 	_, status.Interrupted = j.Reach()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if n, _, err := j.forwarder.Pending(ctx); err == nil {
-		status.Pending = &n
+	if n, oldest, err := j.forwarder.Pending(ctx); err == nil {
+		status.Pending, status.Oldest = &n, oldest
 	}
 	return status
 }

@@ -44,6 +44,9 @@ type mode interface {
 
 	// Holdings returns the streams that may hold what was a record, in the order in which what is in one reaches another.
 	Holdings(ctx context.Context) ([]Holding, error)
+	// about returns the variable that sets a stream's limit, if one does, and how a stream that the bridge did not make differs from what
+	// is configured.
+	about(stream string) (variable string, differences []string)
 	// OtherJournals returns the journals of other bridges with the same remote, as they have noted them, and the id of the own one; empty:
 	// there is none.
 	OtherJournals(ctx context.Context) (own string, others []OtherJournal, err error)
@@ -65,10 +68,11 @@ type Records struct {
 
 // Status is what an operator should know about a store, apart from its readiness.
 type Status struct {
-	Forwards    bool     // there is a journal, which is forwarded to a remote NATS
-	Interrupted error    // why nothing is forwarded now; nil: it is
-	Pending     *uint64  // messages that the remote has not acknowledged; nil: it is not known
-	Warnings    []string // journals whose events are not forwarded
+	Forwards    bool      // there is a journal, which is forwarded to a remote NATS
+	Interrupted error     // why nothing is forwarded now; nil: it is
+	Pending     *uint64   // messages that the remote has not acknowledged; nil: it is not known
+	Oldest      time.Time // when the oldest of them was stored; zero: there is none, or it is not known
+	Warnings    []string  // journals whose events are not forwarded
 }
 
 // Publish is publish.Publisher.Publish, and fails at once where the store is broken.

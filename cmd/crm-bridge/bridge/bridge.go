@@ -16,6 +16,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/console"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
@@ -40,6 +41,7 @@ type Bridge struct {
 	consumers *consumers.Metrics // of the streams' consumers
 
 	health   *health
+	reporter *reporter
 	Admin    *listener
 	commands http.Handler // of the admin address
 	pages    *console.Console
@@ -128,9 +130,11 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 	}
 	b.eraser = newEraser(b)
 	b.consumers = consumers.NewMetrics(registry, b.Store.Consumers.List)
+	subscriptions := &channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}
+	b.reporter = newReporter(b, subscriptions, registry)
 	b.pages = openConsole(b, trust(token))
 	b.commands = adminHandler(b.health, registry, b.pages.Handler(), trust(token), linkRoutes(b.pages), kept.routes(), b.eraser.routes(),
-		(&channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}).routes(), (&consumerRoutes{b.Store.Consumers, log}).routes())
+		subscriptions.routes(), (&consumerRoutes{b.Store.Consumers, log}).routes(), b.reporter.routes())
 	return nil
 }
 
@@ -200,6 +204,9 @@ func (b *Bridge) logLimits(m config.MemoryLimit, goLimit int64, connections int)
 	b.Log.Info(fmt.Sprintf("memory is limited to %s by %s; Go keeps within %s; %s", config.Size(m.Limit), m.From, config.Size(goLimit), held))
 }
 
+// Report returns how the bridge is now, and what needs a person.
+func (b *Bridge) Report(ctx context.Context) status.Report { return b.reporter.report(ctx) }
+
 // Run answers callbacks until ctx ends, then drains: accepted requests are answered, what was published is
 // acknowledged, and only then may Close stop the server below.
 func (b *Bridge) Run(ctx context.Context) error {
@@ -263,7 +270,7 @@ func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	return err
 }
 
-// keep keeps subscriptions and records until ctx ends.
+// keep keeps subscriptions and records, and samples the rates of callbacks, until ctx ends.
 func (b *Bridge) keep(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
@@ -274,6 +281,7 @@ func (b *Bridge) keep(ctx context.Context) {
 		all.Go(func() { one.Run(ctx) })
 	}
 	all.Go(func() { b.consumers.Run(ctx) })
+	all.Go(func() { b.reporter.rates.Run(ctx) })
 	b.eraser.run(ctx, &all)
 }
 

@@ -1,13 +1,10 @@
 package bridge
 
 import (
-	"context"
 	"net/http"
-	"time"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/console"
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
 )
 
 // openConsole returns the web console, with what its pages show and change.
@@ -15,7 +12,7 @@ func openConsole(b *Bridge, token trust) *console.Console {
 	return &console.Console{
 		Token: string(token), Hosts: b.Settings.AdminHosts, Version: config.Release, Log: b.Log,
 		Pages: []console.Page{
-			console.Overview(b.report),
+			console.Overview(b.Report),
 		},
 	}
 }
@@ -26,13 +23,5 @@ func linkRoutes(pages *console.Console) map[string]http.HandlerFunc {
 		"POST /console/link": func(w http.ResponseWriter, r *http.Request) {
 			writeJSON(w, http.StatusOK, map[string]string{"url": "http://" + r.Host + pages.Link()})
 		},
-	}
-}
-
-// report says how the bridge is now.
-func (b *Bridge) report(ctx context.Context) status.Report {
-	reason := b.health.notReady(ctx)
-	return status.Report{
-		At: time.Now(), Version: config.Release, Ready: reason == "", Reason: reason, Durability: b.Store.Durability(), Stream: b.Settings.Stream,
 	}
 }

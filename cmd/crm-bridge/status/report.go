@@ -1,11 +1,12 @@
 // Package status is what an operator asks of a running bridge: is it well, and what needs a person? It holds the report, judges it, and
-// shows it on a terminal. Nothing here knows of HTTP, NATS or flags.
+// shows it on a terminal. Nothing here knows of HTTP servers or flags.
 package status
 
 import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/publish/consumers"
 )
 
 // Report is how a bridge is at a moment. It holds no secrets and no customers' data.
@@ -37,6 +38,8 @@ type Report struct {
 	Refused    *Stream  `json:"refused,omitempty"` // what the remote NATS rejected permanently; nil: there is no journal
 	Streams    []Stream `json:"streams"`           // all of the bridge, those above included
 	Records    []Record `json:"records"`           // modules whose records are kept
+	// Consumers are those of others, with what they gave up on; at most MaxListed.
+	Consumers []consumers.Consumer `json:"consumers"`
 
 	Certificates []Certificate `json:"certificates,omitempty"`
 	Disk         *Disk         `json:"disk,omitempty"`   // of the data folder; nil: there is none
@@ -72,14 +75,14 @@ type Rate struct {
 type Source struct {
 	Label    string `json:"source"`
 	Provider string `json:"provider"`
-	Secret   bool   `json:"secret"` // it has a secret; without one it rejects everything
-	// Orgs are the accounts, of several, that have no secret; empty: all have one, or none has.
+	Secret   bool   `json:"secret"` // it has one, of any org; without it it rejects everything
+	// Orgs are the names of further orgs that have no secret for it.
 	Orgs         []string          `json:"orgsWithoutSecret,omitempty"`
 	LastCallback *time.Time        `json:"lastCallback,omitempty"` // that was authenticated
 	Outcomes     map[string]uint64 `json:"outcomes"`               // how many callbacks, by the outcomes of crm_bridge_callbacks_total
 	// Forged is how many callbacks in a row were not authenticated, since the last one that was.
 	Forged     uint64      `json:"forgedInARow,omitempty"`
-	Rejections []Rejection `json:"rejections,omitempty"` // the last ones, newest first; at most ten
+	Rejections []Rejection `json:"rejections,omitempty"` // the last of each outcome, newest first
 }
 
 // Rejection is a callback that was not accepted.
@@ -169,8 +172,8 @@ type Certificate struct {
 // Disk is how full the disk of the data folder is.
 type Disk struct {
 	Folder string `json:"folder"`
-	Free   int64  `json:"free"`
-	Total  int64  `json:"total"`
+	Free   int64  `json:"free"`  // bytes
+	Total  int64  `json:"total"` // bytes
 }
 
 // Clock is a CRM's clock.
