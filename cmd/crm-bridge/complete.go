@@ -182,7 +182,7 @@ func completeJobs(cmd *cobra.Command, args []string) (names []string) {
 func completeTargets(cmd *cobra.Command, args []string) (found []string) {
 	_ = adminLines(cmd, http.MethodGet, "/channels", nil, func(line json.RawMessage) error {
 		var channel status.Channel
-		switch crm := bridge.Known().CRM(args[0]); {
+		switch crm := bridge.Known().CRM(args[0]); { // what cannot be read is left out
 		case crm == nil || json.Unmarshal(line, &channel) != nil || channel.Provider != crm.Provider:
 		case crm.Words.Target == "module":
 			found = append(found, channel.Modules...)
