@@ -63,6 +63,12 @@ type advisory struct {
 	Reason     string `json:"reason"`
 }
 
+// advisoryIn reads an advisory. ok is false for anything else.
+func advisoryIn(m publish.Stored) (a advisory, ok bool) {
+	err := json.Unmarshal(m.Data, &a)
+	return a, err == nil && a.Sequence > 0
+}
+
 // reason says why the consumer gave up.
 func (a advisory) reason() string {
 	if strings.HasSuffix(a.Type, ".max_deliver") {
@@ -94,8 +100,8 @@ func (d *DeadLetters) Of(ctx context.Context, stream, consumer string) ([]GivenU
 	found := map[key]*GivenUp{}
 	from := standing.Last - min(standing.Last, scanned) + 1
 	err = conn.ReadPages(ctx, d.Stream, from, func(m publish.Stored) error {
-		var a advisory
-		if json.Unmarshal(m.Data, &a) != nil || a.Sequence == 0 || stream != "" && stream != a.Stream || consumer != "" && consumer != a.Consumer {
+		a, ok := advisoryIn(m)
+		if !ok || stream != "" && stream != a.Stream || consumer != "" && consumer != a.Consumer {
 			return nil
 		}
 		replayed := marked[of{a.Stream, a.Consumer}].at(m.Sequence)

@@ -20,6 +20,9 @@ const MaxListed = 1000
 // ErrTooMany says that the streams have more consumers than List returns.
 var ErrTooMany = fmt.Errorf("the streams have more than %d consumers: the others are not listed", MaxListed)
 
+// ErrNotAnswered says that NATS does not answer a request: it answers nothing to a user without the permission for it.
+var ErrNotAnswered = errors.New("NATS does not answer")
+
 // patience is how long a server may take for an answer. It answers nothing to a user without the permission to ask.
 const patience = 5 * time.Second
 
@@ -55,9 +58,14 @@ func List(ctx context.Context, conn *publish.Conn, streams ...string) (all []Con
 	return sorted(all), nil
 }
 
+// sorted sorts consumers, each once: the server may repeat one on the next page when another is made or deleted meanwhile.
 func sorted(all []Consumer) []Consumer {
-	slices.SortFunc(all, func(a, b Consumer) int { return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Name, b.Name)) })
-	return all
+	slices.SortFunc(all, compare)
+	return slices.CompactFunc(all, func(a, b Consumer) bool { return compare(a, b) == 0 })
+}
+
+func compare(a, b Consumer) int {
+	return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Name, b.Name))
 }
 
 // explain returns an error of a request to JetStream in plain words, with the permission that the user may lack.
@@ -70,7 +78,7 @@ func explain(conn *publish.Conn, err error, doing, request string) error {
 		return fmt.Errorf("%s: %w", doing, up)
 	}
 	if late || errors.Is(err, nats.ErrPermissionViolation) {
-		return fmt.Errorf("%s: NATS does not answer; the user of the bridge may lack the permission to publish to $JS.API.%s", doing, request)
+		return fmt.Errorf("%s: %w; the user of the bridge may lack the permission to publish to $JS.API.%s", doing, ErrNotAnswered, request)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }

@@ -27,7 +27,7 @@ func openDirect(ctx context.Context, s *EventStore, c *streams, metrics *publish
 	d := &direct{remote: &remote{streams: c}, conn: conn}
 	s.mode = d
 	d.letters = &letters{streams: c, reach: d.Reach}
-	s.Dead = d.letters.list()
+	s.Consumers = d.letters.view()
 	d.upkeep = &publish.Upkeep{Conn: conn, Ensure: d.ensure, Log: c.Log}
 	s.publisher = &publish.Publisher{
 		Conn: conn, Stream: c.Stream, Prefix: c.Prefix, Mode: c.Mode, AllIDs: true, Metrics: metrics, Upkeep: d.upkeep,

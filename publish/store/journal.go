@@ -76,7 +76,7 @@ func (j *journal) wire(ctx context.Context, s *EventStore, metrics *publish.Metr
 		Ensure: j.ensureRemote, Metrics: metrics, Log: j.Log,
 	}
 	j.letters = &letters{streams: j.streams, reach: j.forwarder.Reach}
-	s.Dead = j.letters.list()
+	s.Consumers = j.letters.view()
 	s.URL, s.Replica = publish.HideUser(j.Remote.URL), rand.Text()
 	s.Quarantine = &publish.Quarantine{
 		Shelf: publish.Shelf{Stream: j.quarantineStream(), Reach: j.forwarder.Reach}, Conn: j.conn, Journal: stream.Name, Prefix: j.Prefix, Commit: onward.commit,
@@ -140,6 +140,8 @@ func (j *journal) misfit(err error) error {
 func (j *journal) Durability() string { return j.promise + forwarded + j.remote.promised() }
 
 func (j *journal) Reach() (*publish.Conn, error) { return j.forwarder.Reach() }
+
+func (j *journal) Dial(ctx context.Context) (*publish.Conn, error) { return j.remote.Dial(ctx) }
 
 // State is what the remote holds: replicas share it.
 func (j *journal) State(context.Context) (*publish.Bucket, error) {

@@ -20,7 +20,7 @@ const lettersAge = 30 * 24 * time.Hour
 func (c Config) deadLetters() publish.StreamConfig {
 	return publish.StreamConfig{
 		Name: c.deadStream(), Description: "What consumers gave up on: advisories of NATS, without the messages",
-		Subjects: consumers.Advisories(c.Stream, c.recordsStream(), c.replayStream(), c.quarantineStream()),
+		Subjects: consumers.Advisories(c.read()...),
 		MaxAge:   lettersAge, DefaultMaxBytes: c.room(lettersRoom), Replicas: c.Replicas, Duplicates: 2 * time.Minute,
 		Overlap: "remove that subject from it, or the bridge cannot list what consumers gave up on",
 	}
@@ -43,13 +43,18 @@ const (
 	lettersDown = time.Second
 )
 
-// list returns the list as others read it.
-func (l *letters) list() *consumers.DeadLetters {
+// read are the streams that consumers read.
+func (c Config) read() []string {
+	return []string{c.Stream, c.recordsStream(), c.replayStream(), c.quarantineStream()}
+}
+
+// view returns who reads the streams, and what they gave up on.
+func (l *letters) view() *consumers.View {
 	list := &consumers.DeadLetters{Stream: l.deadStream(), Reach: l.Reach, Marks: l.Config.State(l.reach)}
 	if l.dir != "" {
 		list.Commit = func(context.Context) error { return disk.SyncStream(l.dir, l.deadStream()) }
 	}
-	return list
+	return &consumers.View{Reach: l.reach, Streams: l.read(), Dead: list}
 }
 
 // Reach returns the connection to the server that has the stream, or why the list is not kept.

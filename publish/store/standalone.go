@@ -45,7 +45,7 @@ func openStandalone(ctx context.Context, s *EventStore, c *streams, metrics *pub
 		e.letters.dir = serves.Dir
 	}
 	_ = e.letters.keep(asking, l.conn) // it has warned, and events do not depend on it
-	s.Dead = e.letters.list()
+	s.Consumers = e.letters.view()
 	e.promise = describe(stream, serves.Dir, l.serves.Sync)
 	s.URL, s.Replica = l.server.ClientURL(), "embedded"
 	s.Quarantine = &publish.Quarantine{
@@ -62,6 +62,8 @@ func maxPayload(maxBody int64) int32 {
 func (e *standalone) Durability() string { return e.promise }
 
 func (e *standalone) Reach() (*publish.Conn, error) { return e.reach() }
+
+func (e *standalone) Dial(context.Context) (*publish.Conn, error) { return e.server.Connect() }
 
 func (e *standalone) Status(context.Context) Status { return Status{} }
 

@@ -14,11 +14,11 @@ import (
 // EventStore takes events and quarantined callbacks. Close it after use.
 type EventStore struct {
 	mode
-	Quarantine *publish.Quarantine    // callbacks that could not be parsed; Keep adds one
-	Refused    *publish.Refused       // messages that a remote NATS rejected permanently
-	Dead       *consumers.DeadLetters // what consumers of the streams gave up on
-	URL        string                 // where consumers connect, without credentials
-	Replica    string                 // this process among those that share the State; the same after a restart where no other can have it
+	Quarantine *publish.Quarantine // callbacks that could not be parsed; Keep adds one
+	Refused    *publish.Refused    // messages that a remote NATS rejected permanently
+	Consumers  *consumers.View     // who reads the streams, and what they gave up on
+	URL        string              // where consumers connect, without credentials
+	Replica    string              // this process among those that share the State; the same after a restart where no other can have it
 
 	publisher *publish.Publisher
 	end       func(context.Context) // of what Run has begun
@@ -34,6 +34,8 @@ type mode interface {
 	Durability() string
 	// Reach returns the connection to the server that has the stream, or why there is none now.
 	Reach() (*publish.Conn, error)
+	// Dial opens a connection of its own to that server, for a reader or writer that must not disturb what is stored.
+	Dial(ctx context.Context) (*publish.Conn, error)
 	// Status returns what else an operator should know.
 	Status(ctx context.Context) Status
 	// State returns the bucket beside the stream; what is saved there survives what an event does. Call it once.

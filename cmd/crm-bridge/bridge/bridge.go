@@ -20,7 +20,9 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
+	"github.com/crm-bridge/crm-bridge/publish/consumers"
 	"github.com/crm-bridge/crm-bridge/publish/records"
+	"github.com/crm-bridge/crm-bridge/publish/replay"
 	"github.com/crm-bridge/crm-bridge/publish/store"
 )
 
@@ -37,6 +39,9 @@ type Bridge struct {
 	Store     *store.EventStore
 	records   []*records.Keeper // one for each provider whose records are kept
 	eraser    *eraser
+	consumers *consumers.Metrics // of the streams' consumers
+	Events    *Events            // for a person who looks at them
+	Replays   *replay.Runner     // jobs that run in this process
 
 	health   *health
 	reporter *reporter
@@ -106,9 +111,12 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 		return acks, err
 	}
 	one := settler{&sync.Mutex{}, log}
-	kept := &quarantine{store: b.Store, refused: &refused{b.Store.Refused, one}, crms: b.CRMs, mapping: mapping, accept: accept, settler: one}
+	kept := &waitings{
+		&callbacks{Quarantine: b.Store.Quarantine, store: b.Store, crms: b.CRMs, mapping: mapping, accept: accept, settler: one},
+		&refused{b.Store.Refused, one},
+	}
 	b.handler = &receive.Handler{
-		Sources: b.CRMs.first().Sources(), Further: b.CRMs.further(), Accept: accept, Quarantine: kept.keep, Log: log, Metrics: receive.NewMetrics(registry),
+		Sources: b.CRMs.first().Sources(), Further: b.CRMs.further(), Accept: accept, Quarantine: kept.callbacks.keep, Log: log, Metrics: receive.NewMetrics(registry),
 		MaxBody: int64(s.MaxBody), AnswerTimeout: time.Duration(s.AnswerTimeout), PerRecord: s.EventPer == "record",
 		Rate: float64(s.Rate), Allow: s.Allow, TrustedProxies: s.TrustedProxies, Prefixes: s.PublicURL.Paths(),
 		Public: map[string]receive.PublicFile{"/schemas/v1/{family}": schemaOf(mapping.Schemas), "/asyncapi.yaml": api.document, "/asyncapi.html": api.page},
@@ -128,10 +136,12 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 	}
 	b.eraser = newEraser(b)
 	subscriptions := &channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}
+	b.consumers = consumers.NewMetrics(registry, b.Store.Consumers.List)
 	b.reporter = newReporter(b, subscriptions, registry)
-	b.pages = openConsole(b, trust(token))
+	b.Events, b.Replays = b.openEvents(), b.openReplays()
+	b.pages = openConsole(b, trust(token), kept, subscriptions)
 	b.commands = adminHandler(b.health, registry, b.pages.Handler(), trust(token), linkRoutes(b.pages), kept.routes(), b.eraser.routes(),
-		subscriptions.routes(), b.reporter.routes())
+		subscriptions.routes(), b.reporter.routes(), (&consumerRoutes{b.Store.Consumers, log}).routes())
 	return nil
 }
 
@@ -267,7 +277,7 @@ func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	return err
 }
 
-// keep keeps subscriptions and records, and samples the rates of callbacks, until ctx ends.
+// keep keeps subscriptions and records, samples the rates of callbacks, and runs replay jobs, until ctx ends.
 func (b *Bridge) keep(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
@@ -278,6 +288,8 @@ func (b *Bridge) keep(ctx context.Context) {
 		all.Go(func() { one.Run(ctx) })
 	}
 	all.Go(func() { b.reporter.rates.Run(ctx) })
+	all.Go(func() { b.consumers.Run(ctx) })
+	all.Go(func() { b.Replays.Run(ctx) })
 	b.eraser.run(ctx, &all)
 }
 

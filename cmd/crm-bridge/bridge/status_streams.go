@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
@@ -60,27 +59,16 @@ func (p *reporter) beside(r *status.Report) {
 // consumers reports who reads the streams, and what they gave up on.
 func (p *reporter) consumers(ctx context.Context, r *status.Report) error {
 	r.Consumers = []consumers.Consumer{}
-	conn, err := p.store.Reach()
-	if err != nil {
+	if _, err := p.store.Reach(); err != nil {
 		return nil //nolint:nilerr // the journal, or the readiness, says so
 	}
-	all, err := consumers.List(ctx, conn, p.settings.Stream, p.settings.Stream+"_RECORDS", p.settings.Stream+"_REPLAY", p.settings.Stream+"_QUARANTINE")
-	counts, failed := p.store.Dead.Counts(ctx)
-	if errors.Is(failed, consumers.ErrNoList) {
-		failed = nil // it was logged, and may be meant
-	}
+	all, err := p.store.Consumers.List(ctx)
 	for _, one := range all {
-		if one.Own || len(r.Consumers) == status.MaxListed {
-			continue
+		if !one.Own && len(r.Consumers) < status.MaxListed {
+			r.Consumers = append(r.Consumers, one)
 		}
-		for _, dead := range counts {
-			if dead.Stream == one.Stream && dead.Consumer == one.Name {
-				one.Dead = dead.Dead
-			}
-		}
-		r.Consumers = append(r.Consumers, one)
 	}
-	return errors.Join(err, failed)
+	return err
 }
 
 // certificates reports when those of the listeners expire.
