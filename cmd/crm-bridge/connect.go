@@ -33,13 +33,8 @@ BRIDGE_PUBLIC_URL the URLs have the host of an example.`,
 		Example: bridge.Known().Example(`  crm-bridge connect PROVIDER
   crm-bridge connect PROVIDER --module MODULE --event edit
   crm-bridge connect PROVIDER --account emea --json | jq -r '.instructions[].paste[]? | select(.kind == "url").value'`),
-		Args: connectArgs,
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			if len(args) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			return bridge.Known().Providers(), cobra.ShellCompDirectiveNoFileComp
-		},
+		Args:              connectArgs,
+		ValidArgsFunction: completeWith(completeProviders(bridge.Known(), nil)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.timeout <= 0 {
 				return fmt.Errorf("%w: --timeout must be more than 0s", terminal.ErrUsage)
@@ -53,6 +48,7 @@ BRIDGE_PUBLIC_URL the URLs have the host of an example.`,
 	flags.StringVar(&o.event, "event", "", "create, edit, delete, all, or a word of your own for what a workflow means (default: all)")
 	flags.DurationVar(&o.timeout, "timeout", 10*time.Second, "how long to wait for the answer at BRIDGE_PUBLIC_URL")
 	flags.BoolVar(&o.json, "json", false, "as JSON, also on a terminal")
+	completeFlags(cmd, map[string]completer{"account": completeAccounts, "module": completeModules, "event": completeOperations})
 	return cmd
 }
 
@@ -106,6 +102,9 @@ func connect(cmd *cobra.Command, provider string, o connectOptions) error {
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), o.timeout)
 	defer cancel()
+	if doubt := bridge.DoubtURL(settings.BaseURL()); doubt != "" {
+		terminal.Say(notes, "BRIDGE_PUBLIC_URL: %s\n", doubt)
+	}
 	if err := bridge.Probe(ctx, client.HTTP(nil), settings.BaseURL(), crm); err != nil {
 		return crm.Explain(err)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
 	"github.com/crm-bridge/crm-bridge/publish/consumers"
 	"github.com/crm-bridge/crm-bridge/publish/records"
+	"github.com/crm-bridge/crm-bridge/publish/replay"
 	"github.com/crm-bridge/crm-bridge/publish/store"
 )
 
@@ -39,6 +40,8 @@ type Bridge struct {
 	records   []*records.Keeper // one for each provider whose records are kept
 	eraser    *eraser
 	consumers *consumers.Metrics // of the streams' consumers
+	Events    *Events            // for a person who looks at them
+	Replays   *replay.Runner     // jobs that run in this process
 
 	health   *health
 	reporter *reporter
@@ -135,6 +138,7 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 	subscriptions := &channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}
 	b.consumers = consumers.NewMetrics(registry, b.Store.Consumers.List)
 	b.reporter = newReporter(b, subscriptions, registry)
+	b.Events, b.Replays = b.openEvents(), b.openReplays()
 	b.pages = openConsole(b, trust(token), kept, subscriptions)
 	b.commands = adminHandler(b.health, registry, b.pages.Handler(), trust(token), linkRoutes(b.pages), kept.routes(), b.eraser.routes(),
 		subscriptions.routes(), b.reporter.routes(), (&consumerRoutes{b.Store.Consumers, log}).routes())
@@ -273,7 +277,7 @@ func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	return err
 }
 
-// keep keeps subscriptions and records, and samples the rates of callbacks, until ctx ends.
+// keep keeps subscriptions and records, samples the rates of callbacks, and runs replay jobs, until ctx ends.
 func (b *Bridge) keep(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
@@ -285,6 +289,7 @@ func (b *Bridge) keep(ctx context.Context) {
 	}
 	all.Go(func() { b.reporter.rates.Run(ctx) })
 	all.Go(func() { b.consumers.Run(ctx) })
+	all.Go(func() { b.Replays.Run(ctx) })
 	b.eraser.run(ctx, &all)
 }
 

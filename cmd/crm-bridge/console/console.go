@@ -92,8 +92,8 @@ func (c *Console) Handler() http.Handler {
 	c.attempts, c.streams, c.ended = newAttempts(), make(chan struct{}, maxStreams), make(chan struct{})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /console/assets/{file}", asset)
-	mux.HandleFunc("GET /console/sign-in", c.signInPage)
-	mux.HandleFunc("POST /console/sign-in", c.signIn)
+	mux.HandleFunc("GET "+signInPath, c.signInPage)
+	mux.HandleFunc("POST "+signInPath, c.signIn)
 	mux.HandleFunc("POST /console/sign-out", c.only(c.signOut))
 	for _, page := range c.Pages {
 		at := page.url()
@@ -105,7 +105,7 @@ func (c *Console) Handler() http.Handler {
 			mux.HandleFunc("POST "+page.below(name), c.only(func(w http.ResponseWriter, r *http.Request, s *session) { c.act(w, r, s, page, action) }))
 		}
 		for name, stream := range page.Streams {
-			mux.HandleFunc("GET "+page.below(name), c.only(func(w http.ResponseWriter, r *http.Request, _ *session) { c.stream(w, r, stream) }))
+			mux.HandleFunc("GET "+page.below(name), c.only(func(w http.ResponseWriter, r *http.Request, s *session) { c.stream(w, r, s, stream) }))
 		}
 	}
 	mux.HandleFunc("/", c.only(func(w http.ResponseWriter, r *http.Request, s *session) {

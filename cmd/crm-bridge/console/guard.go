@@ -102,7 +102,7 @@ func (c *Console) only(do func(http.ResponseWriter, *http.Request, *session)) ht
 		case s == nil && posted:
 			http.Error(w, "Sign in again: your session has ended.", http.StatusUnauthorized)
 		case s == nil:
-			to := "/console/sign-in"
+			to := signInPath
 			if r.URL.Path != "/" {
 				to += "?" + url.Values{"to": {r.URL.RequestURI()}}.Encode()
 			}
