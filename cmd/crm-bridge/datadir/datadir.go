@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/gofrs/flock"
 
@@ -101,4 +102,25 @@ func ReadSecret(path, name string) (string, error) {
 		return "", fmt.Errorf("%s is empty: remove it, and a new one is made", filepath.Join(path, name))
 	}
 	return secret, nil
+}
+
+// Check returns an error if Open cannot make or use the folder, and makes nothing.
+func Check(path string) error {
+	for {
+		info, err := os.Stat(path)
+		switch {
+		case err == nil && !info.IsDir():
+			return fmt.Errorf("BRIDGE_DATA_DIR: %s is not a folder", path)
+		case err == nil:
+			if err := writable(path); err != nil {
+				return fmt.Errorf("BRIDGE_DATA_DIR: nothing can be written in %s: %w", path, err)
+			}
+			return nil
+		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
+			return fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
+		}
+		if path = filepath.Dir(path); path == filepath.Dir(path) {
+			return nil
+		}
+	}
 }
