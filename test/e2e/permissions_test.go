@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,7 +18,12 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	running "github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/ingest/zoho/zohotest"
+	"github.com/crm-bridge/crm-bridge/publish"
+	replays "github.com/crm-bridge/crm-bridge/publish/replay"
+	"github.com/crm-bridge/crm-bridge/publish/search"
 )
 
 // violations is a log of a NATS server, of which only refused requests are kept.
@@ -95,6 +102,58 @@ func restartedJob(t *testing.T, env []string, args ...string) {
 	_ = cmd.Wait()
 }
 
+// consoleAsks searches events and runs a replay job, as the console of the bridge does.
+func consoleAsks(t *testing.T, url string) {
+	t.Helper()
+	open := func(ctx context.Context) (*publish.Conn, error) {
+		return publish.Address{URL: url}.Reach(ctx, slog.New(slog.DiscardHandler))
+	}
+	conn, err := open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for _, query := range []search.Query{{}, {Oldest: true}, {Subjects: []string{"crm.zoho.>"}}, {Since: time.Now().Add(-time.Hour)}} {
+		page, err := (&search.Stream{Conn: conn, Name: "CRM"}).Page(t.Context(), query)
+		if err != nil || len(page.Events) == 0 {
+			t.Errorf("found %d events: %v", len(page.Events), err)
+			continue
+		}
+		if _, err := conn.Get(t.Context(), "CRM", page.Events[0].Sequence); err != nil {
+			t.Error(err)
+		}
+	}
+	settings, err := config.Load(&config.Environment{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings.NATS.URL = url
+	runner := &replays.Runner{Stream: "CRM", Prefix: "crm", Log: slog.New(slog.DiscardHandler), Open: func(ctx context.Context) (*replays.Place, error) {
+		conn, err := open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return running.ReplayPlace(settings, conn, func(string) {}), nil
+	}}
+	ctx, cancel := context.WithCancel(t.Context())
+	var work sync.WaitGroup
+	work.Go(func() { runner.Run(ctx) })
+	defer work.Wait()
+	defer cancel()
+	var name string
+	waitFor(t, func() bool {
+		name, err = runner.Start(ctx, replays.Order{})
+		return err == nil
+	})
+	waitFor(t, func() bool {
+		all, err := runner.List(ctx)
+		return err == nil && len(all) == 1 && all[0].State == replays.Done
+	})
+	if removed, err := runner.Delete(ctx, name); err != nil || removed == 0 {
+		t.Errorf("removed %d: %v", removed, err)
+	}
+}
+
 // On a NATS of one's own the bridge, in both ways to deliver, and its commands take no more rights than docs/nats.md lists.
 func TestBridgeTakesLittle(t *testing.T) {
 	for _, delivery := range []string{"direct", "journal"} {
@@ -143,6 +202,10 @@ func TestBridgeTakesLittle(t *testing.T) {
 			run("crm-operator", "replay", "--since", "1h")
 			run("crm-operator", "replay", "--since", "1h", "--to", "subject", "--job", "one")
 			restartedJob(t, append(append(environment(dir), env...), as("crm-operator")), "--since", "1h", "--to", "subject", "--job", "one", "--restart")
+			run("crm-operator", "replay", "jobs")
+			run("crm-operator", "replay", "delete", "one")
+			consoleAsks(t, strings.TrimPrefix(as("crm-bridge"), "BRIDGE_NATS_URL="))
+			run("crm-bridge", "config", "check")
 			run("crm-operator", "backfill", "zoho", "--module", "Deals", "--since", "1h")
 			waitFor(t, func() bool {
 				out, code := elsewhere(t, append(env, as("crm-operator")), "record", "zoho", "Deals", deal)
