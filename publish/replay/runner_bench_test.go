@@ -37,8 +37,7 @@ func openBench(t *testing.T, events int) *bench {
 
 // runner returns a Runner that works, and what ends it.
 func (b *bench) runner() (r *Runner, end func()) {
-	r = &Runner{Stream: "CRM", Prefix: "crm", Log: publishtest.Log, Open: func(context.Context) (*Place, error) {
-		conn, err := b.server.Connect()
+	place := func(conn *publish.Conn, err error) (*Place, error) {
 		if err != nil {
 			return nil, err
 		}
@@ -46,7 +45,10 @@ func (b *bench) runner() (r *Runner, end func()) {
 		stream := publishtest.Stream("CRM_REPLAY", "crm-replay.>")
 		stream.Duplicates = 500 * time.Millisecond
 		return &Place{Conn: conn, State: state, Prefix: "crm", Stream: stream, Warn: func(string) {}}, nil
-	}}
+	}
+	r = &Runner{Stream: "CRM", Prefix: "crm", Log: publishtest.Log}
+	r.Open = func(context.Context) (*Place, error) { return place(b.server.Connect()) }
+	r.Look = func() (*Place, error) { return place(b.conn, nil) }
 	ctx, cancel := context.WithCancel(b.Context())
 	var running sync.WaitGroup
 	running.Go(func() { r.Run(ctx) })

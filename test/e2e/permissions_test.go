@@ -128,13 +128,15 @@ func consoleAsks(t *testing.T, url string) {
 		t.Fatal(err)
 	}
 	settings.NATS.URL = url
-	runner := &replays.Runner{Stream: "CRM", Prefix: "crm", Log: slog.New(slog.DiscardHandler), Open: func(ctx context.Context) (*replays.Place, error) {
-		conn, err := open(ctx)
+	place := func(conn *publish.Conn, err error) (*replays.Place, error) {
 		if err != nil {
 			return nil, err
 		}
 		return running.ReplayPlace(settings, conn, func(string) {}), nil
-	}}
+	}
+	runner := &replays.Runner{Stream: "CRM", Prefix: "crm", Log: slog.New(slog.DiscardHandler)}
+	runner.Open = func(ctx context.Context) (*replays.Place, error) { return place(open(ctx)) }
+	runner.Look = func() (*replays.Place, error) { return place(conn, nil) }
 	ctx, cancel := context.WithCancel(t.Context())
 	var work sync.WaitGroup
 	work.Go(func() { runner.Run(ctx) })
