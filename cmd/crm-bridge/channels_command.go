@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
@@ -75,7 +76,7 @@ func channelsChange(word, short string) *cobra.Command {
 }
 
 func printChannel(out io.Writer, line []byte) error {
-	var one bridge.ChannelLine
+	var one status.Channel
 	if err := json.Unmarshal(line, &one); err != nil {
 		return err
 	}

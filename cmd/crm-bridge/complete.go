@@ -14,8 +14,11 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/quarantine"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/consumers"
 	"github.com/crm-bridge/crm-bridge/publish/replay"
 )
 
@@ -178,7 +181,7 @@ func completeJobs(cmd *cobra.Command, args []string) (names []string) {
 // completeTargets returns what a change of the subscriptions in the CRM that args name can be limited to, as the running bridge has them.
 func completeTargets(cmd *cobra.Command, args []string) (found []string) {
 	_ = adminLines(cmd, http.MethodGet, "/channels", nil, func(line json.RawMessage) error {
-		var channel bridge.ChannelLine
+		var channel status.Channel
 		if err := json.Unmarshal(line, &channel); err != nil {
 			return err
 		}
@@ -200,7 +203,7 @@ func completeQuarantined(cmd *cobra.Command, args []string) (ids []string) {
 		return nil
 	}
 	_ = adminLines(cmd, http.MethodGet, "/quarantine", url.Values{"all": {"true"}}, func(line json.RawMessage) error {
-		var one bridge.Listed
+		var one quarantine.Listed
 		if json.Unmarshal(line, &one) == nil {
 			ids = append(ids, one.ID)
 		}
@@ -210,4 +213,29 @@ func completeQuarantined(cmd *cobra.Command, args []string) (ids []string) {
 		return nil
 	})
 	return ids
+}
+
+// completeConsumers returns the names of consumers that are not the bridge's own.
+func completeConsumers(cmd *cobra.Command, args []string) []string {
+	if len(args) > 0 {
+		return nil
+	}
+	return listedConsumers(cmd, func(one consumers.Consumer) string { return one.Name })
+}
+
+// completeStreams returns the streams that have consumers.
+func completeStreams(cmd *cobra.Command, _ []string) []string {
+	return listedConsumers(cmd, func(one consumers.Consumer) string { return one.Stream })
+}
+
+// listedConsumers returns something of each consumer that is not the bridge's own; nil where the bridge does not answer.
+func listedConsumers(cmd *cobra.Command, something func(consumers.Consumer) string) (all []string) {
+	_ = adminLines(cmd, http.MethodGet, "/consumers", nil, func(line json.RawMessage) error {
+		var one consumers.Consumer
+		if json.Unmarshal(line, &one) == nil && one.Name != "" && !one.Own {
+			all = append(all, something(one))
+		}
+		return nil
+	})
+	return sorted(all)
 }

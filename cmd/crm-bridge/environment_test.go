@@ -189,7 +189,7 @@ func TestConfigIsOrdered(t *testing.T) {
 			firsts = append(firsts, words[0])
 		}
 	}
-	want := []string{"VARIABLE", "crm-bridge", "BRIDGE_ADMIN_LISTEN"}
+	want := []string{"VARIABLE", "crm-bridge", "BRIDGE_ADMIN_HOSTS"}
 	for _, provider := range bridge.Known().Providers() {
 		var names []string
 		for _, v := range env.Variables {

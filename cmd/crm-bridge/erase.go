@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -66,18 +64,17 @@ func (e erasing) run(cmd *cobra.Command, provider, module, id string) error {
 		query.Set("foreign", "true")
 	}
 	if !e.dryRun && !e.yes {
-		if !terminal.IsTerminal(cmd.InOrStdin()) {
-			return fmt.Errorf("%w: erasing is permanent: add --yes, or --dry-run to count", terminal.ErrUsage)
+		if err := canAsk(cmd, "erasing is permanent: add --yes, or --dry-run to count"); err != nil {
+			return err
 		}
 		would, err := e.ask(cmd, query, true)
 		if err != nil {
 			return err
 		}
 		printFound(cmd.ErrOrStderr(), would, "would be erased")
-		terminal.Say(cmd.ErrOrStderr(), "Erase %s %s %s permanently? [y/N] ", terminal.Visible(provider), terminal.Visible(module), terminal.Visible(id))
-		answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
-		if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
-			return errors.New("nothing was erased")
+		question := fmt.Sprintf("Erase %s %s %s permanently?", terminal.Visible(provider), terminal.Visible(module), terminal.Visible(id))
+		if err := confirm(cmd, question, "nothing was erased"); err != nil {
+			return err
 		}
 	}
 	found, err := e.ask(cmd, query, e.dryRun)

@@ -8,6 +8,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/consumers"
 	"github.com/crm-bridge/crm-bridge/publish/replay"
 )
 
@@ -25,6 +26,7 @@ type replayFlags struct {
 	selected     replay.Selection
 
 	endpointFlags
+	dead                    string // a consumer: only what it gave up on
 	to, job, state, rate    string
 	parallel                int
 	restart, dryRun, asJSON bool
@@ -38,6 +40,11 @@ type replayPlan struct {
 	bounds   publish.Bounds
 	rate     config.Rate
 	endpoint endpoint // without URL: the target is none
+
+	list  *consumers.DeadLetters // of what consumers gave up on
+	given []consumers.GivenUp    // of it, what is replayed; nil: everything in the span is
+	// elsewhere is another stream with messages that the consumer gave up on; empty: there is none.
+	elsewhere string
 }
 
 // plan checks the flags.
@@ -58,12 +65,15 @@ func (f replayFlags) plan(now time.Time) (p *replayPlan, err error) {
 	if f.job != "" && !replay.ValidName(f.job) {
 		return nil, fmt.Errorf("%w: --job must be 1 to 64 of the characters A-Z a-z 0-9 _ -", terminal.ErrUsage)
 	}
+	if err := p.checkDead(); err != nil {
+		return nil, err
+	}
 	if err := p.span(now); err != nil {
 		return nil, err
 	}
 	p.asked = replay.Request{
 		Stream: p.settings.Stream, Subjects: p.subjects, Since: f.since, Until: f.until, From: f.from, Upto: f.upto,
-		Record: f.selected.Record, Account: f.selected.Account, Origin: f.selected.Origin, Target: f.to,
+		Record: f.selected.Record, Account: f.selected.Account, Origin: f.selected.Origin, Dead: f.dead, Target: f.to,
 	}
 	if p.endpoint.URL != nil {
 		p.asked.Target = replay.EndpointName(p.endpoint.URL)

@@ -33,6 +33,14 @@ func (p *replayPlan) run(cmd *cobra.Command) error {
 		return err
 	}
 	bar := terminal.NewProgress(cmd.ErrOrStderr(), "messages")
+	if p.dead != "" {
+		if err := p.findDead(ctx, conn, span); err != nil {
+			return err
+		}
+		if len(p.given) == 0 {
+			return p.noneDead(cmd)
+		}
+	}
 	if p.dryRun {
 		return p.count(cmd, span, bar)
 	}
@@ -41,13 +49,15 @@ func (p *replayPlan) run(cmd *cobra.Command) error {
 
 // mayWrite returns an error where the target needs a right that only the bridge's own user has.
 func (p *replayPlan) mayWrite() error {
-	if p.dryRun || p.to == stdoutTarget || p.state != "" {
+	if p.dead == "" && (p.dryRun || p.to == stdoutTarget || p.state != "") {
 		return nil
 	}
 	err := client.IsOwner(p.settings)
 	switch {
 	case !errors.Is(err, client.ErrNotOwner):
 		return err
+	case p.dead != "":
+		return fmt.Errorf("only the bridge's own user may read what consumers gave up on: %w", err)
 	case p.endpoint.URL != nil:
 		return fmt.Errorf("only the bridge's own user may keep the job beside the stream: %w, or keep the job in a file: --state FILE", err)
 	}
@@ -83,11 +93,13 @@ func (p *replayPlan) replay(cmd *cobra.Command, conn *publish.Conn, span *publis
 	}
 	bar.Resume(int(job.Tally.Read), job.Part())
 	began := time.Now()
+	p.limitDead(job, r.Span)
 	err = r.Replay(ctx)
 	bar.End(int(job.Tally.Read), job.Part())
 	if err != nil {
 		return p.explain(ctx, job, err)
 	}
+	p.markDead(ctx, job, r.Span, bar)
 	return p.result(job, time.Since(began), false).print(result, asJSON)
 }
 

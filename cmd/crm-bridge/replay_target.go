@@ -88,7 +88,7 @@ func (p *replayPlan) openJob(ctx context.Context, jobs replay.JobStore, span *pu
 			return nil, err
 		}
 	}
-	if had != nil && !p.restart && !had.Deleted() {
+	if had != nil && !p.restart && !had.Deleted() && !p.follows(had) {
 		if differs := differences(had.Request, p.asked); differs != "" {
 			return nil, fmt.Errorf("job %s was started with other flags: %s; use those, another --job, or --restart", had.Name, differs)
 		}
@@ -100,7 +100,7 @@ func (p *replayPlan) openJob(ctx context.Context, jobs replay.JobStore, span *pu
 	if job, err = replay.NewJob(ctx, p.job, p.asked, span); err != nil {
 		return nil, err
 	}
-	job.Store = jobs
+	job.Store, job.Entries = jobs, p.lastEntry()
 	if had != nil {
 		job.Replace(had)
 	}
@@ -122,9 +122,9 @@ func differences(was, now replay.Request) string {
 
 // openSubject claims the job's subjects.
 func (p *replayPlan) openSubject(ctx context.Context, place *replay.Place, job *replay.Job, bar *terminal.Progress) (*replay.Subject, error) {
-	to, err := place.Subject(ctx, job, p.restart, func(left time.Duration) {
+	to, err := place.Subject(ctx, job, replay.Start{Restart: p.restart, Append: p.dead != "" && !p.restart, Removed: func(left time.Duration) {
 		bar.Say("removed what job %s had published; it starts in %s, after the stream's duplicate window", job.Name, left.Round(time.Second))
-	})
+	}})
 	if errors.Is(err, replay.ErrJobExists) {
 		err = fmt.Errorf("%w: give another --job, or --restart", err)
 	}

@@ -156,6 +156,7 @@ func (h *Handler) report(r *result, panicked any) {
 		outcome = "ignored"
 	}
 	r.metrics.count(outcome, took, len(r.kept))
+	r.metrics.see(outcome, r)
 	if r.status == http.StatusRequestEntityTooLarge {
 		h.Metrics.limitHits.WithLabelValues("body").Inc()
 	}

@@ -40,6 +40,11 @@ func TestChannelsOfEveryVersionAreKeptAlive(t *testing.T) {
 						t.Errorf("values of changed fields: %t", live.Values)
 					}
 				}
+				for _, one := range watched.Channels {
+					if life := one.Expires.Sub(one.Granted); life < longest-2*time.Hour || life > longest {
+						t.Errorf("%s was granted %s", one.ID, life)
+					}
+				}
 				begin := crm.Now()
 				for time.Since(begin) < 30*24*time.Hour {
 					time.Sleep(time.Until(watched.Next))

@@ -58,7 +58,7 @@ func (t *Subject) Claim(ctx context.Context, job *Job, restart bool) error {
 	return retry.Sleep(ctx, runEnds)
 }
 
-// makeRoom begins a job whose subjects hold nothing of an earlier job of its name.
+// makeRoom begins a job whose subjects hold nothing of an earlier job of its name, unless Append says that it stays.
 func (t *Subject) makeRoom(ctx context.Context, job *Job, restart bool) error {
 	last, own, err := t.To.Last(ctx)
 	if err != nil {
@@ -71,7 +71,7 @@ func (t *Subject) makeRoom(ctx context.Context, job *Job, restart bool) error {
 	if err := job.Claim(ctx); err != nil {
 		return err
 	}
-	if !own.IsZero() {
+	if !own.IsZero() && !t.Append {
 		if err := t.forget(ctx); err != nil {
 			return err
 		}

@@ -28,6 +28,8 @@ type Job struct {
 	Run     string    `json:"run"`              // that is at work, or was last
 	Unmade  bool      `json:"unmade,omitempty"` // its subjects may still hold what was there before it
 	Tally   Tally     `json:"tally"`
+	// Entries is the sequence of the last entry, in the list of what consumers gave up on, that a replay of such messages may bring again.
+	Entries uint64    `json:"entries,omitempty"`
 	Began   time.Time `json:"began"`
 	Ended   time.Time `json:"ended,omitzero"`
 	Free    time.Time `json:"free,omitzero"` // when the ids of events that were removed can be used again on its subjects
@@ -154,7 +156,8 @@ type Request struct {
 	Record   string   `json:"record,omitempty"`
 	Account  string   `json:"account,omitempty"`
 	Origin   string   `json:"origin,omitempty"`
-	Target   string   `json:"target"` // without secrets
+	Dead     string   `json:"dead,omitempty"` // the consumer that gave up on them
+	Target   string   `json:"target"`         // without secrets
 }
 
 // Difference is something in which a job was asked for differently; empty: it was not given.
@@ -175,6 +178,7 @@ func (r Request) Differences(now Request) (all []Difference) {
 		{"record", r.Record, now.Record},
 		{"account", r.Account, now.Account},
 		{"origin", r.Origin, now.Origin},
+		{"dead", r.Dead, now.Dead},
 		{"to", r.Target, now.Target},
 	} {
 		if one.Was != one.Is {

@@ -30,9 +30,16 @@ func (p *Place) Prune(ctx context.Context) error {
 	return p.State.Prune(ctx, KeyPrefix, time.Now().Add(-jobsAreKept))
 }
 
+// Start says how a job to its own subjects begins.
+type Start struct {
+	Restart bool                     // what an earlier job of the name has published is removed
+	Append  bool                     // it stays, and this job's events follow it
+	Removed func(left time.Duration) // called before a removal is waited for; nil: nothing is
+}
+
 // Subject claims a job, and returns the target that publishes on its own subjects; close it after use. It makes or updates the stream that
-// takes the events. With restart, what an earlier job of the name has published is removed; removed is called before it waits for that; nil: nothing is.
-func (p *Place) Subject(ctx context.Context, job *Job, restart bool, removed func(left time.Duration)) (*Subject, error) {
+// takes the events.
+func (p *Place) Subject(ctx context.Context, job *Job, start Start) (*Subject, error) {
 	stream, warnings, err := p.Conn.EnsureStream(ctx, p.Stream)
 	if err != nil {
 		return nil, err
@@ -40,11 +47,11 @@ func (p *Place) Subject(ctx context.Context, job *Job, restart bool, removed fun
 	for _, warning := range warnings {
 		p.Warn(warning)
 	}
-	to := &Subject{To: p.replay(job.Name), Removed: removed}
+	to := &Subject{To: p.replay(job.Name), Append: start.Append, Removed: start.Removed}
 	if p.Dir != "" {
 		to.SyncAll = p.syncAll
 	}
-	if err := to.Claim(ctx, job, restart); err != nil || p.Dir == "" {
+	if err := to.Claim(ctx, job, start.Restart); err != nil || p.Dir == "" {
 		return to, err
 	}
 	if to.committer, err = disk.OpenCommitter(p.Dir, stream.Name, disk.Options{}); err != nil {

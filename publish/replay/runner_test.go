@@ -188,3 +188,23 @@ func TestRunnerFails(t *testing.T) {
 		t.Errorf("it says %v", failed.Err)
 	}
 }
+
+// A job of what a consumer gave up on is not resumed as if it were one of the whole span.
+func TestRunnerLeavesDeadLetters(t *testing.T) {
+	b := openBench(t, 3)
+	r, _ := b.runner()
+	place, err := r.Look()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := place.State.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	job := &Job{Name: "billing", Request: Request{Stream: "CRM", Dead: "billing", Target: ToSubject}, Store: place.State}
+	if err := job.Claim(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Resume(t.Context(), "billing", Options{}); !errors.As(err, new(DeadError)) {
+		t.Errorf("resumed: %v", err)
+	}
+}

@@ -66,7 +66,7 @@ func (o *running) do(ctx context.Context, place *Place) {
 func (o *running) deliver(ctx context.Context, place *Place) error {
 	run, job := o.run, o.run.Job
 	if o.options.Endpoint == nil {
-		to, err := place.Subject(ctx, job, false, nil)
+		to, err := place.Subject(ctx, job, Start{})
 		if err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ import (
 type Subject struct {
 	To          *publish.Replay
 	SkipRefused bool                            // leave out events that the stream never takes
+	Append      bool                            // what earlier jobs of the name have published stays
 	Commit      func(ctx context.Context) error // brings what is acknowledged to the disk; nil: the acknowledgement means that
 	SyncAll     func() error                    // brings a removal to the disk; nil: the acknowledgement means that
 	Removed     func(left time.Duration)        // called before Claim waits for the stream to forget ids; nil: nothing is

@@ -2,10 +2,8 @@ package e2e
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,13 +15,10 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
-	running "github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/ingest/zoho/zohotest"
-	"github.com/crm-bridge/crm-bridge/publish"
-	replays "github.com/crm-bridge/crm-bridge/publish/replay"
-	"github.com/crm-bridge/crm-bridge/publish/search"
 )
 
 // violations is a log of a NATS server, of which only refused requests are kept.
@@ -102,58 +97,37 @@ func restartedJob(t *testing.T, env []string, args ...string) {
 	_ = cmd.Wait()
 }
 
-// consoleAsks searches events and runs a replay job, as the console of the bridge does.
-func consoleAsks(t *testing.T, url string) {
+// readStuck has a consumer give up on an event, and looks at it with the commands.
+func readStuck(t *testing.T, address string, run func(user string, args ...string) string) {
 	t.Helper()
-	open := func(ctx context.Context) (*publish.Conn, error) {
-		return publish.Address{URL: url}.Reach(ctx, slog.New(slog.DiscardHandler))
-	}
-	conn, err := open(t.Context())
+	conn, err := nats.Connect(strings.TrimPrefix(address, "BRIDGE_NATS_URL="))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	for _, query := range []search.Query{{}, {Oldest: true}, {Subjects: []string{"crm.zoho.>"}}, {Since: time.Now().Add(-time.Hour)}} {
-		page, err := (&search.Stream{Conn: conn, Name: "CRM"}).Page(t.Context(), query)
-		if err != nil || len(page.Events) == 0 {
-			t.Errorf("found %d events: %v", len(page.Events), err)
-			continue
-		}
-		if _, err := conn.Get(t.Context(), "CRM", page.Events[0].Sequence); err != nil {
-			t.Error(err)
-		}
-	}
-	settings, err := config.Load(&config.Environment{})
+	js, err := jetstream.New(conn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings.NATS.URL = url
-	place := func(conn *publish.Conn, err error) (*replays.Place, error) {
-		if err != nil {
-			return nil, err
+	c, err := js.CreateConsumer(t.Context(), "CRM", jetstream.ConsumerConfig{Durable: "billing", MaxDeliver: 1, AckWait: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool {
+		if _, err := c.Fetch(1, jetstream.FetchMaxWait(200*time.Millisecond)); err != nil {
+			t.Fatal(err)
 		}
-		return running.ReplayPlace(settings, conn, func(string) {}), nil
-	}
-	runner := &replays.Runner{Stream: "CRM", Prefix: "crm", Log: slog.New(slog.DiscardHandler)}
-	runner.Open = func(ctx context.Context) (*replays.Place, error) { return place(open(ctx)) }
-	runner.Look = func() (*replays.Place, error) { return place(conn, nil) }
-	ctx, cancel := context.WithCancel(t.Context())
-	var work sync.WaitGroup
-	work.Go(func() { runner.Run(ctx) })
-	defer work.Wait()
-	defer cancel()
-	var name string
-	waitFor(t, func() bool {
-		name, err = runner.Start(ctx, replays.Order{})
-		return err == nil
+		return strings.Contains(run("crm-bridge", "consumers", "--dead", "billing"), `"reason":"max deliveries"`)
 	})
-	waitFor(t, func() bool {
-		all, err := runner.List(ctx)
-		return err == nil && len(all) == 1 && all[0].State == replays.Done
-	})
-	if removed, err := runner.Delete(ctx, name); err != nil || removed == 0 {
-		t.Errorf("removed %d: %v", removed, err)
+	run("crm-bridge", "consumers")
+	run("crm-bridge", "consumers", "pause", "billing", "--for", "1h")
+	run("crm-bridge", "consumers", "resume", "billing")
+	run("crm-bridge", "consumers", "reset", "billing", "--to", "first", "--yes")
+	run("crm-operator", "replay", "--dead", "billing", "--to", "subject")
+	if out := run("crm-bridge", "consumers", "--dead", "billing"); !strings.Contains(out, `"replayedAt"`) {
+		t.Errorf("it is not marked as replayed: %s", out)
 	}
+	run("crm-bridge", "consumers", "--dead", "billing", "--clear", "--yes")
 }
 
 // On a NATS of one's own the bridge, in both ways to deliver, and its commands take no more rights than docs/nats.md lists.
@@ -218,6 +192,7 @@ func TestBridgeTakesLittle(t *testing.T) {
 				t.Errorf("erase said %s", out)
 			}
 			run("crm-bridge", "channels")
+			readStuck(t, as("crm-operator"), run)
 			get(t, b.Callbacks+"/asyncapi.yaml")
 			if err := b.stop(t, 15); err != nil {
 				t.Error(err)

@@ -14,10 +14,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/console"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
+	"github.com/crm-bridge/crm-bridge/publish/consumers"
 	"github.com/crm-bridge/crm-bridge/publish/records"
 	"github.com/crm-bridge/crm-bridge/publish/replay"
 	"github.com/crm-bridge/crm-bridge/publish/store"
@@ -36,12 +39,15 @@ type Bridge struct {
 	Store     *store.EventStore
 	records   []*records.Keeper // one for each provider whose records are kept
 	eraser    *eraser
-	Events    *Events        // for a person who looks at them
-	Replays   *replay.Runner // jobs that run in this process
+	consumers *consumers.Metrics // of the streams' consumers
+	Events    *Events            // for a person who looks at them
+	Replays   *replay.Runner     // jobs that run in this process
 
 	health   *health
+	reporter *reporter
 	Admin    *listener
 	commands http.Handler // of the admin address
+	pages    *console.Console
 }
 
 // Open opens everything that can fail at the start. Close releases it, also after an error of Run.
@@ -105,9 +111,12 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 		return acks, err
 	}
 	one := settler{&sync.Mutex{}, log}
-	kept := &quarantine{store: b.Store, refused: &refused{b.Store.Refused, one}, crms: b.CRMs, mapping: mapping, accept: accept, settler: one}
+	kept := &waitings{
+		&callbacks{Quarantine: b.Store.Quarantine, store: b.Store, crms: b.CRMs, mapping: mapping, accept: accept, settler: one},
+		&refused{b.Store.Refused, one},
+	}
 	b.handler = &receive.Handler{
-		Sources: b.CRMs.first().Sources(), Further: b.CRMs.further(), Accept: accept, Quarantine: kept.keep, Log: log, Metrics: receive.NewMetrics(registry),
+		Sources: b.CRMs.first().Sources(), Further: b.CRMs.further(), Accept: accept, Quarantine: kept.callbacks.keep, Log: log, Metrics: receive.NewMetrics(registry),
 		MaxBody: int64(s.MaxBody), AnswerTimeout: time.Duration(s.AnswerTimeout), PerRecord: s.EventPer == "record",
 		Rate: float64(s.Rate), Allow: s.Allow, TrustedProxies: s.TrustedProxies, Prefixes: s.PublicURL.Paths(),
 		Public: map[string]receive.PublicFile{"/schemas/v1/{family}": schemaOf(mapping.Schemas), "/asyncapi.yaml": api.document, "/asyncapi.html": api.page},
@@ -126,9 +135,13 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 		return err
 	}
 	b.eraser = newEraser(b)
+	subscriptions := &channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}
+	b.consumers = consumers.NewMetrics(registry, b.Store.Consumers.List)
+	b.reporter = newReporter(b, subscriptions, registry)
 	b.Events, b.Replays = b.openEvents(), b.openReplays()
-	b.commands = adminHandler(b.health, registry, trust(token), kept.routes(), b.eraser.routes(),
-		(&channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}).routes())
+	b.pages = openConsole(b, trust(token), kept, subscriptions)
+	b.commands = adminHandler(b.health, registry, b.pages.Handler(), trust(token), linkRoutes(b.pages), kept.routes(), b.eraser.routes(),
+		subscriptions.routes(), b.reporter.routes(), (&consumerRoutes{b.Store.Consumers, log}).routes())
 	return nil
 }
 
@@ -198,6 +211,9 @@ func (b *Bridge) logLimits(m config.MemoryLimit, goLimit int64, connections int)
 	b.Log.Info(fmt.Sprintf("memory is limited to %s by %s; Go keeps within %s; %s", config.Size(m.Limit), m.From, config.Size(goLimit), held))
 }
 
+// Report returns how the bridge is now, and what needs a person.
+func (b *Bridge) Report(ctx context.Context) status.Report { return b.reporter.report(ctx) }
+
 // Run answers callbacks until ctx ends, then drains: accepted requests are answered, what was published is
 // acknowledged, and only then may Close stop the server below.
 func (b *Bridge) Run(ctx context.Context) error {
@@ -209,8 +225,9 @@ const drainTimeout = 20 * time.Second
 
 func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	timeout := time.Duration(b.Settings.AnswerTimeout)
-	front := b.Callbacks.server(b.health.closeWhileDraining(b.handler.HTTP()), timeout, b.Log)
+	front := b.Callbacks.server(b.CRMs.answerProbes(b.health.closeWhileDraining(b.handler.HTTP())), timeout, b.Log)
 	back := b.Admin.server(b.commands, timeout, b.Log)
+	back.RegisterOnShutdown(b.pages.End)
 	served := make(chan error, 2)
 	go func() { served <- front.Serve(b.Callbacks) }()
 	go func() { served <- back.Serve(b.Admin) }()
@@ -260,7 +277,7 @@ func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	return err
 }
 
-// keep keeps subscriptions and records, and runs replay jobs, until ctx ends.
+// keep keeps subscriptions and records, samples the rates of callbacks, and runs replay jobs, until ctx ends.
 func (b *Bridge) keep(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
@@ -270,6 +287,8 @@ func (b *Bridge) keep(ctx context.Context) {
 	for _, one := range b.records {
 		all.Go(func() { one.Run(ctx) })
 	}
+	all.Go(func() { b.reporter.rates.Run(ctx) })
+	all.Go(func() { b.consumers.Run(ctx) })
 	all.Go(func() { b.Replays.Run(ctx) })
 	b.eraser.run(ctx, &all)
 }

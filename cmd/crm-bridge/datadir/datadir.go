@@ -3,16 +3,11 @@ package datadir
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 
 	"github.com/gofrs/flock"
 
@@ -60,16 +55,8 @@ func (d *Dir) Secret(name string) (string, error) {
 	if d == nil {
 		return "", nil
 	}
-	secret, err := ReadSecret(d.Path, name)
-	if err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return secret, err
-	}
-	random := make([]byte, 32)
-	if _, err := rand.Read(random); err != nil {
-		return "", err
-	}
-	secret = base64.RawURLEncoding.EncodeToString(random)
-	return secret, disk.WriteDurably(filepath.Join(d.Path, name), secret+"\n")
+	secret, _, err := MakeSecret(d.Path, name)
+	return secret, err
 }
 
 // Probe writes and syncs a few bytes: it fails when the disk is full or read-only, or does not answer before ctx ends. A
@@ -88,39 +75,5 @@ func (d *Dir) Probe(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 		return fmt.Errorf("the disk of %s does not answer", d.Path)
-	}
-}
-
-// ReadSecret returns a secret of the data folder at path; the error is fs.ErrNotExist where no bridge has made it yet.
-func ReadSecret(path, name string) (string, error) {
-	content, err := os.ReadFile(filepath.Join(path, name))
-	if err != nil {
-		return "", err
-	}
-	secret := strings.TrimSpace(string(content))
-	if secret == "" {
-		return "", fmt.Errorf("%s is empty: remove it, and a new one is made", filepath.Join(path, name))
-	}
-	return secret, nil
-}
-
-// Check returns an error if Open cannot make or use the folder, and makes nothing.
-func Check(path string) error {
-	for {
-		info, err := os.Stat(path)
-		switch {
-		case err == nil && !info.IsDir():
-			return fmt.Errorf("BRIDGE_DATA_DIR: %s is not a folder", path)
-		case err == nil:
-			if err := writable(path); err != nil {
-				return fmt.Errorf("BRIDGE_DATA_DIR: nothing can be written in %s: %w", path, err)
-			}
-			return nil
-		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
-			return fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
-		}
-		if path = filepath.Dir(path); path == filepath.Dir(path) {
-			return nil
-		}
 	}
 }
