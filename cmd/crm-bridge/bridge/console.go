@@ -20,6 +20,10 @@ func openConsole(b *Bridge, token trust, waits *waitings, kept *channels) *conso
 				console.Gaps(b.Report),
 			},
 			waits.pages(b.CRMs, b.Report).Pages(),
+			b.eventPages().Pages(),
+			b.recordPages().Pages(),
+			b.consumerPages().Pages(),
+			b.replayPages().Pages(),
 			console.ConnectPages{Report: b.Report, Connections: b.connections()}.Pages(),
 		),
 	}

@@ -47,7 +47,7 @@ func routesOf(source ingest.Source) (all []string) {
 // proofOf says what authenticates the callbacks of a source in an org.
 func (b *Bridge) proofOf(crm *ingest.CRM, source ingest.Source) console.Proof {
 	values := source.Secrets().Values
-	proof := console.Proof{Account: crm.Account, Set: len(values) > 0}
+	proof := console.Proof{Account: crm.Account, Set: len(values) > 0, Learns: len(values) == 0 && hasSecret(source)}
 	variable, file, ok := crm.Proof(source)
 	if !ok {
 		return proof

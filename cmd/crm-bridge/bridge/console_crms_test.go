@@ -136,7 +136,9 @@ func TestConsoleShowsALostGap(t *testing.T) {
 	o := signsIn(t, b)
 	until(t, "subscribing", 30*time.Second, func() bool { return strings.Contains(o.get("/console/channels"), "<strong>Deals</strong>") })
 	b.Keeper.Missed("acme", "one", time.Now())
-	until(t, "giving up", 40*time.Second, func() bool { return strings.Contains(o.get("/console/gaps?state=lost"), "<strong>Deals, Leads</strong>") })
+	until(t, "giving up", 40*time.Second, func() bool {
+		return strings.Contains(o.get("/console/gaps?state=lost"), "<strong>Deals, Leads</strong>")
+	})
 	o.shows("/console/gaps", "<strong>Deals, Leads</strong>", "callbacks were refused", "acme has no list", "crm-bridge backfill acme --account one --module Leads --since ")
 }
 

@@ -105,7 +105,7 @@ func (c *Console) Handler() http.Handler {
 			mux.HandleFunc("POST "+page.below(name), c.only(func(w http.ResponseWriter, r *http.Request, s *session) { c.act(w, r, s, page, action) }))
 		}
 		for name, stream := range page.Streams {
-			mux.HandleFunc("GET "+page.below(name), c.only(func(w http.ResponseWriter, r *http.Request, _ *session) { c.stream(w, r, stream) }))
+			mux.HandleFunc("GET "+page.below(name), c.only(func(w http.ResponseWriter, r *http.Request, s *session) { c.stream(w, r, s, stream) }))
 		}
 	}
 	mux.HandleFunc("/", c.only(func(w http.ResponseWriter, r *http.Request, s *session) {

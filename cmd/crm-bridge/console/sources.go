@@ -23,6 +23,7 @@ type Proof struct {
 	Variable string // sets the secret; empty: none does
 	File     string // of the data folder: holds the secret where the variable is not set; empty: none does
 	Set      bool   // there is a secret
+	Learns   bool   // there is none, but the bridge may learn it from the CRM, as from an installation
 }
 
 // Sources shows what came of the callbacks of each source, and what authenticates them.
@@ -74,9 +75,9 @@ func (s source) rank() int {
 	return 3
 }
 
-// Secret reports whether any org has a secret.
+// Secret reports whether any org has a secret, or may learn one.
 func (s source) Secret() bool {
-	return slices.ContainsFunc(s.Proofs, func(p Proof) bool { return p.Set })
+	return slices.ContainsFunc(s.Proofs, func(p Proof) bool { return p.Set || p.Learns })
 }
 
 // outcome is how many callbacks had an outcome.

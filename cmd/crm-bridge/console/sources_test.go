@@ -18,7 +18,7 @@ func TestSources(t *testing.T) {
 		return []console.Served{
 			{Label: "acme-unused", Proofs: []console.Proof{{Variable: "BRIDGE_ACME_UNUSED"}}},
 			{Label: "acme-events", Routes: []string{"POST /acme/events"}, Proofs: []console.Proof{
-				{Set: true, Variable: "BRIDGE_ACME_TOKEN", File: "acme-token"}, {Account: "emea", Set: true, Variable: "BRIDGE_ACME_EMEA_TOKEN"}, {Account: "us", Variable: "BRIDGE_ACME_US_TOKEN"},
+				{Set: true, Variable: "BRIDGE_ACME_TOKEN", File: "acme-token"}, {Account: "emea", Set: true, Variable: "BRIDGE_ACME_EMEA_TOKEN"}, {Account: "us", Variable: "BRIDGE_ACME_US_TOKEN"}, {Account: "apac", Learns: true},
 			}},
 			{Label: "acme-webhooks", Proofs: []console.Proof{{Set: true, Variable: "BRIDGE_ACME_SECRET"}}},
 		}
@@ -26,7 +26,7 @@ func TestSources(t *testing.T) {
 	page := r.sees("/console/sources",
 		"<code>POST /acme/events</code>", "12\u202f345 accepted, 2 malformed", "no:0 retry", "Receiving",
 		"first org: made by the bridge, in the file <code>acme-token</code>", "emea: set by <code>BRIDGE_ACME_EMEA_TOKEN</code>", "us: not set; it rejects everything. Set <code>BRIDGE_ACME_US_TOKEN</code>",
-		"The last 7 callbacks were not authenticated", "another secret than <code>BRIDGE_ACME_SECRET</code>", "not authenticated&lt;img", "no:"+hostile, "No secret: rejects everything",
+		"apac: learned from the CRM", "The last 7 callbacks were not authenticated", "another secret than <code>BRIDGE_ACME_SECRET</code>", "not authenticated&lt;img", "no:"+hostile, "No secret: rejects everything",
 	)
 	if forged, events, unused := strings.Index(page, "source-acme-webhooks"), strings.Index(page, "source-acme-events"), strings.Index(page, "source-acme-unused"); forged > events || events > unused {
 		t.Errorf("they are at %d, %d, %d", forged, events, unused)
