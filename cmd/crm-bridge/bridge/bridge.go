@@ -300,6 +300,7 @@ func (b *Bridge) Close() {
 			_ = one.Close()
 		}
 	}
+	b.Events.close()
 	if b.Store != nil {
 		b.Store.Close()
 	}
