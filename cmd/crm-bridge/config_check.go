@@ -86,6 +86,7 @@ func loadAll(env *config.Environment) (config.Settings, bridge.CRMs) {
 		return secret, err
 	}}
 	all, _ := bridge.Opening{Env: env, Setup: setup}.Open(bridge.Openers)
+	env.Problems.Add(s.Traces.Problem)
 	return s, all
 }
 

@@ -33,17 +33,22 @@ func atMost(n int, next http.Handler) http.Handler {
 }
 
 // adminHandler answers at the admin address; commands are asked for only by the bridge's own user.
-func adminHandler(ready http.Handler, metrics prometheus.Gatherer, trust trust, commands ...map[string]http.HandlerFunc) http.Handler {
+func adminHandler(ready, metrics http.Handler, trust trust, commands ...map[string]http.HandlerFunc) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, map[string]bool{"ok": true}) })
 	mux.Handle("GET /readyz", ready)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", metrics)
 	for _, routes := range commands {
 		for route, do := range routes {
 			mux.HandleFunc(route, trust.only(do))
 		}
 	}
 	return atMost(adminAtOnce, mux)
+}
+
+// metricsPage answers Prometheus; with exemplars in the format that has them, OpenMetrics, if Prometheus asks for it.
+func metricsPage(metrics prometheus.Gatherer, exemplars bool) http.Handler {
+	return promhttp.HandlerFor(metrics, promhttp.HandlerOpts{EnableOpenMetrics: exemplars})
 }
 
 // AdminHeader is the header that shows the token of the data folder.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -15,9 +16,11 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/tracing"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
+	"github.com/crm-bridge/crm-bridge/ingest/trace"
 	"github.com/crm-bridge/crm-bridge/publish/records"
 	"github.com/crm-bridge/crm-bridge/publish/store"
 )
@@ -27,6 +30,7 @@ type Bridge struct {
 	Settings config.Settings
 	Log      *slog.Logger
 	data     *datadir.Dir // nil: nothing is kept on this machine
+	traces   *tracing.Traces
 
 	Callbacks *listener
 	handler   *receive.Handler
@@ -51,6 +55,9 @@ func Open(ctx context.Context, s config.Settings, crms []Opener, log *slog.Logge
 	}()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if b.traces, err = tracing.Open(s.Traces, registry, log); err != nil {
+		return b, err
+	}
 	if !s.Direct() {
 		if b.data, err = datadir.Open(s.DataDir); err != nil {
 			return b, err
@@ -105,6 +112,7 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 	kept := &quarantine{store: b.Store, refused: &refused{b.Store.Refused, one}, crms: b.CRMs, mapping: mapping, accept: accept, settler: one}
 	b.handler = &receive.Handler{
 		Sources: b.CRMs.first().Sources(), Further: b.CRMs.further(), Accept: accept, Quarantine: kept.keep, Log: log, Metrics: receive.NewMetrics(registry),
+		Traces:  b.traces.Recorder(),
 		MaxBody: int64(s.MaxBody), AnswerTimeout: time.Duration(s.AnswerTimeout), PerRecord: s.EventPer == "record",
 		Rate: float64(s.Rate), Allow: s.Allow, TrustedProxies: s.TrustedProxies, Prefixes: s.PublicURL.Paths(),
 		Public: map[string]receive.PublicFile{"/schemas/v1/{family}": schemaOf(mapping.Schemas), "/asyncapi.yaml": api.document, "/asyncapi.html": api.page},
@@ -123,7 +131,7 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 		return err
 	}
 	b.eraser = newEraser(b)
-	b.commands = adminHandler(b.health, registry, trust(token), kept.routes(), b.eraser.routes(),
+	b.commands = adminHandler(b.health, metricsPage(registry, b.traces.Recorder() != nil), trust(token), kept.routes(), b.eraser.routes(),
 		(&channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}).routes())
 	return nil
 }
@@ -197,6 +205,7 @@ func (b *Bridge) logLimits(m config.MemoryLimit, goLimit int64, connections int)
 // Run answers callbacks until ctx ends, then drains: accepted requests are answered, what was published is
 // acknowledged, and only then may Close stop the server below.
 func (b *Bridge) Run(ctx context.Context) error {
+	ctx = trace.In(ctx, b.traces.Recorder())
 	return b.Store.Run(ctx, func(lost <-chan error) error { return b.serve(ctx, lost) })
 }
 
@@ -207,6 +216,7 @@ func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	timeout := time.Duration(b.Settings.AnswerTimeout)
 	front := b.Callbacks.server(b.health.closeWhileDraining(b.handler.HTTP()), timeout, b.Log)
 	back := b.Admin.server(b.commands, timeout, b.Log)
+	back.BaseContext = func(net.Listener) context.Context { return trace.In(context.Background(), b.traces.Recorder()) }
 	served := make(chan error, 2)
 	go func() { served <- front.Serve(b.Callbacks) }()
 	go func() { served <- back.Serve(b.Admin) }()
@@ -279,5 +289,6 @@ func (b *Bridge) Close() {
 	if b.Store != nil {
 		b.Store.Close()
 	}
+	b.traces.Close()
 	_ = b.data.Close()
 }
