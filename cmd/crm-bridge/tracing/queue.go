@@ -31,6 +31,7 @@ type queue struct {
 	closed  atomic.Bool
 	closing chan struct{}        // closed when nothing more comes
 	done    chan struct{}        // closed when run has returned
+	stop    func()               // ends the export in progress
 	causes  map[string]time.Time // why exports failed, with when that was logged; only run uses it, as failing
 	failing bool                 // the last export failed
 }
@@ -65,22 +66,19 @@ func (q *queue) OnEnd(span sdktrace.ReadOnlySpan) {
 // ForceFlush implements sdktrace.SpanProcessor; nothing calls it.
 func (q *queue) ForceFlush(context.Context) error { return nil }
 
-// Shutdown implements sdktrace.SpanProcessor: it returns when what waits was exported, or ctx has ended.
+// Shutdown implements sdktrace.SpanProcessor: it exports what waits until ctx ends.
 func (q *queue) Shutdown(ctx context.Context) error {
 	q.close.Do(func() {
 		q.closed.Store(true)
 		close(q.closing)
 	})
-	select {
-	case <-q.done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	defer context.AfterFunc(ctx, q.stop)()
+	<-q.done
+	return nil
 }
 
-// run exports until Shutdown.
-func (q *queue) run() {
+// run exports until Shutdown. ctx is that of all exports.
+func (q *queue) run(ctx context.Context) {
 	defer close(q.done)
 	batch := make([]sdktrace.ReadOnlySpan, 0, q.most)
 	due := time.NewTimer(q.delay)
@@ -96,34 +94,34 @@ func (q *queue) run() {
 			}
 		case <-due.C:
 		case <-q.closing:
-			q.last(batch)
+			q.last(ctx, batch)
 			return
 		}
-		batch = q.export(batch)
+		batch = q.export(ctx, batch)
 	}
 }
 
 // last exports a batch and all that waits.
-func (q *queue) last(batch []sdktrace.ReadOnlySpan) {
+func (q *queue) last(ctx context.Context, batch []sdktrace.ReadOnlySpan) {
 	for {
 		select {
 		case span := <-q.waiting:
 			if batch = append(batch, span); len(batch) >= q.most {
-				batch = q.export(batch)
+				batch = q.export(ctx, batch)
 			}
 		default:
-			q.export(batch)
+			q.export(ctx, batch)
 			return
 		}
 	}
 }
 
 // export exports a batch, and returns it empty.
-func (q *queue) export(batch []sdktrace.ReadOnlySpan) []sdktrace.ReadOnlySpan {
+func (q *queue) export(ctx context.Context, batch []sdktrace.ReadOnlySpan) []sdktrace.ReadOnlySpan {
 	if len(batch) == 0 {
 		return batch
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), q.timeout)
+	ctx, cancel := context.WithTimeout(ctx, q.timeout)
 	defer cancel()
 	err := q.exporter.ExportSpans(ctx, batch)
 	count := q.metrics.exported

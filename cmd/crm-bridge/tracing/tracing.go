@@ -25,7 +25,7 @@ type Traces struct {
 }
 
 // closeTimeout is how long Close waits for the export of the last spans.
-const closeTimeout = 5 * time.Second
+const closeTimeout = 3 * time.Second
 
 // Open begins to export spans as the variables say; nil: they say that nothing is traced. Close it after use.
 func Open(settings config.Traces, reg prometheus.Registerer, log *slog.Logger) (*Traces, error) {
@@ -48,12 +48,13 @@ func Open(settings config.Traces, reg prometheus.Registerer, log *slog.Logger) (
 		to = otlptrace.NewUnstarted(sender)
 		log.Info("traces are exported", "to", sender.shown(), "sampler", settings.TracesSampler)
 	}
+	ctx, stop := context.WithCancel(context.Background())
 	q := &queue{
 		exporter: to, waiting: make(chan sdktrace.ReadOnlySpan, int(settings.BSPMaxQueueSize)), most: int(settings.BSPMaxExportBatchSize),
 		delay: time.Duration(settings.BSPScheduleDelay), timeout: time.Duration(settings.BSPExportTimeout), metrics: NewMetrics(reg), log: log,
-		closing: make(chan struct{}), done: make(chan struct{}),
+		closing: make(chan struct{}), done: make(chan struct{}), stop: stop,
 	}
-	go q.run()
+	go q.run(ctx)
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(q), sdktrace.WithSampler(sampler(settings)), sdktrace.WithResource(resourceOf(settings)))
 	return &Traces{recorder{provider.Tracer("github.com/crm-bridge/crm-bridge")}, q, provider}, nil
 }
@@ -66,7 +67,7 @@ func (t *Traces) Recorder() trace.Recorder {
 	return t.recorder
 }
 
-// Close exports the spans that have ended, as far as that is possible within five seconds.
+// Close exports the spans that have ended, as far as that is possible within three seconds.
 func (t *Traces) Close() {
 	if t == nil {
 		return

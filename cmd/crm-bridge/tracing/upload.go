@@ -159,5 +159,6 @@ func zipped(body []byte) ([]byte, error) {
 	var into bytes.Buffer
 	w := gzip.NewWriter(&into)
 	_, err := w.Write(body)
-	return into.Bytes(), errors.Join(err, w.Close())
+	err = errors.Join(err, w.Close())
+	return into.Bytes(), err
 }
