@@ -58,7 +58,7 @@ type Publisher struct {
 func (p *Publisher) Publish(ctx context.Context, events ...Event) ([]Ack, error) {
 	p.calls.Add(1)
 	defer p.calls.Done()
-	ctx, span := p.begin(ctx)
+	ctx, span := p.begin(ctx, events)
 	acks, err := p.publish(ctx, events)
 	p.endSpan(span, events, acks, err)
 	if err != nil {

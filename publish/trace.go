@@ -21,12 +21,16 @@ const (
 	spanStream         = "crm_bridge.stream"
 )
 
-// begin begins the span of a Publish.
-func (p *Publisher) begin(ctx context.Context) (context.Context, *trace.Span) {
+// begin begins the span of a Publish: below that of ctx, else in the trace of a single event.
+func (p *Publisher) begin(ctx context.Context, events []Event) (context.Context, *trace.Span) {
 	if !trace.On(ctx) {
-		return ctx, nil // its name allocates
+		return ctx, nil
 	}
-	return trace.Begin(ctx, "publish "+p.Stream, trace.Producer)
+	name := "publish " + p.Stream
+	if len(events) == 1 && trace.Outgoing(ctx) == "" { // such as one that was redriven
+		return trace.Continue(ctx, events[0].Extension(traceParent), name, trace.Producer)
+	}
+	return trace.Begin(ctx, name, trace.Producer)
 }
 
 // endSpan ends the span of a Publish. What is about one message is said of a single one alone.

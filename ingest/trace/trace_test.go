@@ -6,37 +6,8 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest/trace"
+	"github.com/crm-bridge/crm-bridge/test/tracetest"
 )
-
-// kept is a Recorder that remembers its spans.
-type kept struct {
-	sampled bool
-	spans   []*recording
-}
-
-type recording struct {
-	kept   *kept
-	name   string
-	parent trace.Parent
-	set    map[string]string
-	began  time.Time
-	ended  time.Time
-}
-
-func (k *kept) Begin(name string, _ trace.Kind, parent trace.Parent, at time.Time) trace.Recording {
-	r := &recording{kept: k, name: name, parent: parent, set: map[string]string{}, began: at}
-	k.spans = append(k.spans, r)
-	return r
-}
-
-func (r *recording) Sampled() bool { return r.kept.sampled }
-func (r *recording) TraceParent() string {
-	return "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-}
-func (r *recording) Set(key, value string) { r.set[key] = value }
-func (r *recording) SetInt(string, int)    {}
-func (r *recording) Fail(string)           {}
-func (r *recording) End(at time.Time)      { r.ended = at }
 
 // all does everything that a caller can do.
 func all(ctx context.Context) {
@@ -48,9 +19,12 @@ func all(ctx context.Context) {
 	below.End()
 	_ = trace.Outgoing(inner)
 	_, _ = span.TraceID(), span.TraceParent()
-	_, _ = trace.Continue(span.In(ctx), "", "continued", trace.Client)
+	_, continued := trace.Continue(span.In(ctx), remote, "continued", trace.Client)
+	continued.End()
 	span.End()
 }
+
+const remote = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 // Where ctx carries no Recorder nothing is allocated.
 func TestOffAllocatesNothing(t *testing.T) {
@@ -64,49 +38,48 @@ func TestOffAllocatesNothing(t *testing.T) {
 
 // A span is below the one in its context, and one that is begun with a traceparent is below that.
 func TestSpansAreBelowEachOther(t *testing.T) {
-	k := &kept{sampled: true}
-	ctx := trace.In(t.Context(), k)
-	all(ctx)
-	if len(k.spans) != 3 || k.spans[0].parent != (trace.Parent{}) || k.spans[1].parent.Local != trace.Recording(k.spans[0]) {
-		t.Fatalf("%+v", k.spans)
+	r := &tracetest.Recorder{}
+	all(trace.In(t.Context(), r))
+	outer, inner, continued := r.Named("outer"), r.Named("inner"), r.Named("continued")
+	if len(outer) != 1 || len(inner) != 1 || len(continued) != 1 {
+		t.Fatal(r.Names())
 	}
-	if k.spans[1].set["key"] != "value" || k.spans[1].set["error.type"] != "late" || k.spans[1].ended.IsZero() {
-		t.Errorf("%+v", k.spans[1])
+	if outer[0].Parent != "" || inner[0].Parent != outer[0].TraceParent() || continued[0].Parent != remote {
+		t.Errorf("they are below %q, %q and %q", outer[0].Parent, inner[0].Parent, continued[0].Parent)
 	}
-	within, _ := trace.Begin(ctx, "outer", trace.Server)
-	trace.Continue(within, "remote", "continued", trace.Producer)
-	if last := k.spans[len(k.spans)-1]; last.parent != (trace.Parent{Remote: "remote"}) {
-		t.Errorf("the parent of a continued span is %+v", last.parent)
+	if of := inner[0].Attributes; of["key"] != "value" || of["number"] != "7" || of["error.type"] != "late" || of["failed"] != "late" {
+		t.Error(of)
 	}
 }
 
 // Where a trace is not sampled nothing below its first span is begun, but its traceparent is passed on.
 func TestNothingIsBelowAnUnsampledSpan(t *testing.T) {
-	k := &kept{}
-	ctx, span := trace.Begin(trace.In(t.Context(), k), "outer", trace.Server)
+	r := &tracetest.Recorder{Unsampled: true}
+	ctx, span := trace.Begin(trace.In(t.Context(), r), "outer", trace.Server)
 	ctx, below := trace.Start(ctx, "inner", trace.Internal)
 	_, further := trace.Begin(ctx, "inner", trace.Internal)
 	trace.Past(ctx, "past", trace.Internal, time.Now(), time.Now(), func(*trace.Span) { t.Error("it is recorded") })
-	if below != nil || further != nil || len(k.spans) != 1 || trace.Outgoing(ctx) != span.TraceParent() || span.TraceID() != "" {
-		t.Errorf("%d spans, traceparent %q", len(k.spans), trace.Outgoing(ctx))
+	if below != nil || further != nil || r.Begun() != 1 || trace.Outgoing(ctx) != span.TraceParent() || span.TraceID() != "" {
+		t.Errorf("%d spans, traceparent %q", r.Begun(), trace.Outgoing(ctx))
 	}
 }
 
 // Start begins no trace of its own, as Begin does.
 func TestStartNeedsASpan(t *testing.T) {
-	k := &kept{sampled: true}
-	if _, span := trace.Start(trace.In(t.Context(), k), "inner", trace.Internal); span != nil || len(k.spans) != 0 {
-		t.Errorf("%d spans were begun", len(k.spans))
+	r := &tracetest.Recorder{}
+	if _, span := trace.Start(trace.In(t.Context(), r), "inner", trace.Internal); span != nil || r.Begun() != 0 {
+		t.Errorf("%d spans were begun", r.Begun())
 	}
 }
 
 // A span of the past has the times that it is given.
 func TestPastSpansHaveTheirTimes(t *testing.T) {
-	k := &kept{sampled: true}
-	ctx, _ := trace.Begin(trace.In(t.Context(), k), "outer", trace.Server)
+	r := &tracetest.Recorder{}
+	ctx, outer := trace.Begin(trace.In(t.Context(), r), "outer", trace.Server)
 	began := time.Now().Add(-time.Minute)
 	trace.Past(ctx, "past", trace.Internal, began, began.Add(time.Second), func(s *trace.Span) { s.Set("key", "value") })
-	if past := k.spans[1]; past.began != began || past.ended != began.Add(time.Second) || past.set["key"] != "value" {
+	past := r.Named("past")[0]
+	if past.Began != began || past.Ended != began.Add(time.Second) || past.Attributes["key"] != "value" || past.Parent != outer.TraceParent() {
 		t.Errorf("%+v", past)
 	}
 }
