@@ -55,6 +55,13 @@ func (c *Clock) At(ours time.Time) time.Time {
 	return ours.Add(c.ahead).UTC()
 }
 
+// Ahead returns how far the CRM's clock is ahead of ours; ok is false as long as no response had a Date.
+func (c *Clock) Ahead() (ahead time.Duration, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ahead, c.dated
+}
+
 // Tolerance returns the maximum error of Now: about a second and half of a response time, or five minutes if no response had a Date.
 func (c *Clock) Tolerance() time.Duration {
 	c.mu.Lock()

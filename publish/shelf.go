@@ -56,7 +56,7 @@ var errFound = errors.New("found")
 // and the whole shelf only where that has not found it.
 func (s *Shelf) Find(ctx context.Context, id string) (found Kept, ok bool, err error) {
 	starts := []time.Time{{}}
-	if made := madeAt(id); !made.IsZero() {
+	if made := MadeAt(id); !made.IsZero() {
 		starts = []time.Time{made, {}}
 	}
 	for _, start := range starts {
@@ -77,8 +77,8 @@ func (s *Shelf) Find(ctx context.Context, id string) (found Kept, ok bool, err e
 	return Kept{}, false, err
 }
 
-// madeAt returns when an id was made; zero: it does not tell.
-func madeAt(id string) time.Time {
+// MadeAt returns when an id of version 7 was made; zero: the id does not say.
+func MadeAt(id string) time.Time {
 	parsed, err := uuid.Parse(id)
 	if err != nil || parsed.Version() != 7 {
 		return time.Time{}

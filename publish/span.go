@@ -16,6 +16,7 @@ type Span struct {
 	Made        time.Time // when the stream was made: another one of that name is not read
 	Subjects    []string  // filters; empty: all
 	First, Last uint64    // sequences, both in it
+	Only        []uint64  // sequences of the only messages in it; nil: all
 	HeadersOnly bool      // read messages without their data
 	// Patience is how long reading may fail before Each gives up.
 	Patience time.Duration
@@ -78,6 +79,9 @@ func (c *Conn) OpenSpan(ctx context.Context, stream string, subjects []string, b
 func (s *Span) Count(ctx context.Context, from uint64) (uint64, error) {
 	if from = max(from, s.First); from > s.Last {
 		return 0, nil
+	}
+	if s.Only != nil {
+		return uint64(len(s.only(from))), nil
 	}
 	least := uint64(0)
 	for range 10 { // what is stored between the requests would count

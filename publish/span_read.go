@@ -23,6 +23,9 @@ type reading struct {
 // Each calls each once for every message of the span, in order, until each returns an error, which it returns. It resumes after a lost
 // connection. The data of a message stays valid.
 func (s *Span) Each(ctx context.Context, each func(Stored) error) error {
+	if s.Only != nil {
+		return s.eachOnly(ctx, each)
+	}
 	at := &reading{next: s.First, each: each}
 	good := time.Now()
 	for at.next <= s.Last && !at.done {
@@ -71,12 +74,9 @@ const (
 
 // read reads from a place on, until there is nothing more, something fails or the consumer falls silent.
 func (s *Span) read(ctx context.Context, at *reading) error {
-	stream, err := s.Conn.stream(ctx, s.Stream)
+	stream, err := s.open(ctx)
 	if err != nil {
 		return err
-	}
-	if made := stream.CachedInfo().Created; !made.Equal(s.Made) {
-		return misfit("stream %s is not the one it was: it was recreated on %s", s.Stream, made.Format(time.RFC3339))
 	}
 	config := jetstream.ConsumerConfig{FilterSubjects: s.Subjects, HeadersOnly: s.HeadersOnly, InactiveThreshold: consumerRests}
 	p, pending, err := s.Conn.pull(ctx, s.Stream, at.next, config, spanBatch, spanExpires)
@@ -94,6 +94,18 @@ func (s *Span) read(ctx context.Context, at *reading) error {
 		return fmt.Errorf("read stream %s: %w", s.Stream, err)
 	}
 	return nil
+}
+
+// open returns the stream, if it is still the one that the span is a part of.
+func (s *Span) open(ctx context.Context) (jetstream.Stream, error) {
+	stream, err := s.Conn.stream(ctx, s.Stream)
+	if err != nil {
+		return nil, err
+	}
+	if made := stream.CachedInfo().Created; !made.Equal(s.Made) {
+		return nil, misfit("stream %s is not the one it was: it was recreated on %s", s.Stream, made.Format(time.RFC3339))
+	}
+	return stream, nil
 }
 
 // pull passes messages to at.each up to the last of the span.

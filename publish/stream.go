@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,7 +93,7 @@ func (c *Conn) noOther(ctx context.Context, config StreamConfig) error {
 		names := c.js.StreamNames(ctx, jetstream.WithStreamListSubject(subject))
 		for name := range names.Name() {
 			if name != config.Name {
-				return misfit("stream %s already holds subjects of %s, which stream %s needs: name it in BRIDGE_STREAM, or choose another BRIDGE_SUBJECT_PREFIX", name, subject, config.Name)
+				return misfit("stream %s already holds subjects of %s, which stream %s needs: %s", name, subject, config.Name, cmp.Or(config.Overlap, "name it in BRIDGE_STREAM, or choose another BRIDGE_SUBJECT_PREFIX"))
 			}
 		}
 		if err := names.Err(); err != nil {

@@ -36,6 +36,9 @@ type StreamConfig struct {
 	// needs room; nil: nothing does.
 	Before func()
 
+	// Overlap says what to do where another stream holds some of the subjects; empty: to choose other names.
+	Overlap string
+
 	// BytesVariable, AgeVariable and PerSubjectVariable name the variables of MaxBytes, MaxAge and PerSubject, such as
 	// BRIDGE_STREAM_MAX_BYTES; empty: none.
 	BytesVariable, AgeVariable, PerSubjectVariable string

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
@@ -24,7 +24,7 @@ func TestChannelLines(t *testing.T) {
 		"(1h59m":                    {State: "active", Expires: now.Add(2*time.Hour - 500*time.Millisecond)},
 		"no callback since the sta": {State: "active"},
 	} {
-		line, err := json.Marshal(bridge.ChannelLine{Channel: one})
+		line, err := json.Marshal(status.Channel{Channel: one})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -78,13 +77,7 @@ with 1 if there is one.`,
 func loadAll(env *config.Environment) (config.Settings, bridge.CRMs) {
 	s, _, _ := client.Load(env)
 	var state bridge.DeferredState // never opened: nothing is loaded from it
-	setup := ingest.Setup{PublicURLs: s.PublicURL, State: state.State(), Log: slog.New(slog.DiscardHandler), MadeSecret: func(name string) (string, error) {
-		secret, err := client.FoundSecret(s)(name)
-		if secret == "" && s.Embedded() {
-			secret = rand.Text() // serve makes one at its first start
-		}
-		return secret, err
-	}}
+	setup := ingest.Setup{PublicURLs: s.PublicURL, State: state.State(), Log: slog.New(slog.DiscardHandler), MadeSecret: client.FoundOrFresh(s)}
 	all, _ := bridge.Opening{Env: env, Setup: setup}.Open(bridge.Openers)
 	env.Problems.Add(s.Traces.Problem)
 	return s, all

@@ -22,6 +22,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/consumers"
 	"github.com/crm-bridge/crm-bridge/publish/records"
 )
 
@@ -36,7 +37,7 @@ var described = regexp.MustCompile(`fqName: "(\w+)", help: "(.*?)", .*variableLa
 func (f families) Register(c prometheus.Collector) error {
 	kind := "counter"
 	switch c.(type) {
-	case *prometheus.GaugeVec, prometheus.Gauge, *records.Metrics:
+	case *prometheus.GaugeVec, prometheus.Gauge, *records.Metrics, *keep.KeeperMetrics, *consumers.Metrics:
 		kind = "gauge"
 	case *prometheus.HistogramVec, prometheus.Histogram:
 		kind = "histogram"
@@ -130,6 +131,7 @@ func TestDocsMetrics(t *testing.T) {
 	keep.NewKeeperMetrics(f)
 	records.NewMetrics(f)
 	tracing.NewMetrics(f)
+	consumers.NewMetrics(f, nil)
 	f.scrape(t)
 	err := filepath.WalkDir("../..", func(path string, _ os.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {

@@ -191,7 +191,7 @@ func TestConfigIsOrdered(t *testing.T) {
 			firsts = append(firsts, words[0])
 		}
 	}
-	want := []string{"VARIABLE", "crm-bridge", "BRIDGE_ADMIN_LISTEN", "OpenTelemetry", "OTEL_BSP_EXPORT_TIMEOUT"}
+	want := []string{"VARIABLE", "crm-bridge", "BRIDGE_ADMIN_HOSTS", "OpenTelemetry", "OTEL_BSP_EXPORT_TIMEOUT"}
 	for _, provider := range bridge.Known().Providers() {
 		var names []string
 		for _, v := range env.Variables {

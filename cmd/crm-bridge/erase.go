@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -35,7 +33,8 @@ records too is erased whole. The command asks the running bridge at BRIDGE_ADMIN
 
 Copies elsewhere stay: backups, what consumers have stored, and the record in the CRM. Delete it there first, or its next change is
 stored again.`,
-		Example: bridge.Known().Example("  crm-bridge erase PROVIDER MODULE 5725767000003000010 --dry-run\n  crm-bridge erase PROVIDER MODULE 5725767000003000010 --account emea"),
+		Example:           bridge.Known().Example("  crm-bridge erase PROVIDER MODULE 5725767000003000010 --dry-run\n  crm-bridge erase PROVIDER MODULE 5725767000003000010 --account emea"),
+		ValidArgsFunction: completeWith(completeProviders(bridge.Known(), completeModules)),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 3 || args[0] == "" || args[1] == "" || args[2] == "" {
 				return fmt.Errorf("%w: %s takes a provider, a module and the id of a record", terminal.ErrUsage, cmd.CommandPath())
@@ -52,6 +51,7 @@ stored again.`,
 	cmd.Flags().BoolVar(&e.yes, "yes", false, "do not ask")
 	cmd.Flags().BoolVar(&e.foreign, "foreign", false, "erase in streams that the bridge did not create, too")
 	cmd.Flags().BoolVar(&e.asJSON, "json", false, "JSON lines, also on a terminal")
+	completeFlags(cmd, map[string]completer{"account": completeAccounts})
 	return cmd
 }
 
@@ -64,18 +64,17 @@ func (e erasing) run(cmd *cobra.Command, provider, module, id string) error {
 		query.Set("foreign", "true")
 	}
 	if !e.dryRun && !e.yes {
-		if !terminal.IsTerminal(cmd.InOrStdin()) {
-			return fmt.Errorf("%w: erasing is permanent: add --yes, or --dry-run to count", terminal.ErrUsage)
+		if err := canAsk(cmd, "erasing is permanent: add --yes, or --dry-run to count"); err != nil {
+			return err
 		}
 		would, err := e.ask(cmd, query, true)
 		if err != nil {
 			return err
 		}
 		printFound(cmd.ErrOrStderr(), would, "would be erased")
-		terminal.Say(cmd.ErrOrStderr(), "Erase %s %s %s permanently? [y/N] ", terminal.Visible(provider), terminal.Visible(module), terminal.Visible(id))
-		answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
-		if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
-			return errors.New("nothing was erased")
+		question := fmt.Sprintf("Erase %s %s %s permanently?", terminal.Visible(provider), terminal.Visible(module), terminal.Visible(id))
+		if err := confirm(cmd, question, "nothing was erased"); err != nil {
+			return err
 		}
 	}
 	found, err := e.ask(cmd, query, e.dryRun)

@@ -33,7 +33,7 @@ its data.after is null if the record is deleted.`,
   crm-bridge record PROVIDER MODULE 5725767000003000010 --account emea
   crm-bridge record PROVIDER MODULE 5725767000003000010 | tail -1 | jq .event.data.after`),
 		Args:              recordArgs,
-		ValidArgsFunction: completeRecord,
+		ValidArgsFunction: completeWith(completeProviders(bridge.Known(), completeModules)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			key := records.Key{Provider: args[0], Account: account, Module: args[1], ID: args[2]}
 			return terminal.WhileRead(cmd.Context(), cmd.OutOrStdout(), func(ctx context.Context) error {
@@ -43,6 +43,7 @@ its data.after is null if the record is deleted.`,
 	}
 	cmd.Flags().StringVar(&account, "account", "", "of this account, as events name it (crmaccount); required where the id exists in several")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
+	completeFlags(cmd, map[string]completer{"account": completeAccounts})
 	return cmd
 }
 
@@ -58,19 +59,6 @@ func recordArgs(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("%w: %q is not the name of a module, as the CRM's API writes it", terminal.ErrUsage, args[1])
 	}
 	return nil
-}
-
-// completeRecord completes a provider, and the example of its modules.
-func completeRecord(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	switch len(args) {
-	case 0:
-		return bridge.Known().Providers(), cobra.ShellCompDirectiveNoFileComp
-	case 1:
-		if crm := bridge.Known().CRM(args[0]); crm != nil {
-			return []string{crm.Words.Module}, cobra.ShellCompDirectiveNoFileComp
-		}
-	}
-	return nil, cobra.ShellCompDirectiveNoFileComp
 }
 
 func record(ctx context.Context, key records.Key, asJSON bool, out io.Writer) error {

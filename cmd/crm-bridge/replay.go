@@ -32,11 +32,17 @@ events in flight. The ids of events are unchanged, so idempotent consumers stay 
 
 To a subject or an endpoint it is a job with a name. After an interruption, even kill -9, run the same command with the same
 --job to resume: to a subject without gaps or duplicates, to an endpoint with at most one post repeated, with --parallel at most
-24 for each. Times relative to now keep the meaning that they had when the job started.`),
+24 for each. Times relative to now keep the meaning that they had when the job started. crm-bridge replay jobs lists the jobs, and
+crm-bridge replay delete removes one with its events.
+
+--dead NAME replays what the consumer NAME gave up on (crm-bridge consumers --dead), for that consumer alone: to a subject as job
+NAME, on <prefix>-replay.NAME.…, which the service reads beside its consumer. When all of it is safely there, or posted, it is
+marked as replayed and not replayed again.`),
 		Example: bridge.Known().Example(`  crm-bridge replay --subject 'crm.PROVIDER.MODULE.>' --since 2026-11-01 --until 2026-11-08 > deals.jsonl
   crm-bridge replay --subject 'crm.*.Deals.*' --since 7d --dry-run
   crm-bridge replay --record 5725767000003000010 --to stdout | jq .event.data
   crm-bridge replay --since 36h --to subject --job rebuild-search
+  crm-bridge replay --dead billing --to subject
   crm-bridge replay --since 36h --to https://billing.example.com/events --header-file token --rate 50 --job billing`),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 { // it may be a URL with a password
@@ -65,17 +71,20 @@ To a subject or an endpoint it is a job with a name. After an interruption, even
 	flags.Uint64Var(&f.from, "from-sequence", 0, "start at this sequence of the stream")
 	flags.Uint64Var(&f.upto, "to-sequence", 0, "end at this sequence of the stream")
 	selectionFlags(cmd, &f.selected)
+	flags.StringVar(&f.dead, "dead", "", "only events that this consumer gave up on and that no replay has brought again")
+	f.endpointFlags.add(cmd)
 	flags.StringVar(&f.to, "to", "stdout", "stdout, subject, or the URL of an endpoint")
-	flags.StringVar(&f.job, "job", "", "name of the job; give it again to resume (default: a new name)")
+	flags.StringVar(&f.job, "job", "", "name of the job; give it again to resume (default: a new name; with --dead and a subject that of the consumer)")
 	flags.StringVar(&f.state, "state", "", "with an endpoint: keep the job in this file instead of the stream's bucket, for users who may only read")
-	flags.StringVar(&f.contentMode, "content-mode", "structured", "of posts: structured, or binary: attributes in headers")
-	flags.StringVar(&f.headerFile, "header-file", "", "file with a header of every post on each line, such as Authorization: Bearer …")
 	flags.IntVar(&f.parallel, "parallel", 1, "with an endpoint: posts at once, up to 64; the events of a record stay in order")
 	flags.StringVar(&f.rate, "rate", "", "events a second, at most (default: as fast as the target takes them)")
-	flags.DurationVar(&f.retryFor, "retry-for", 15*time.Minute, "how long to retry an unreachable endpoint or NATS")
-	flags.BoolVar(&f.skipRefused, "skip-refused", false, "skip events that the target rejects permanently, and count them")
 	flags.BoolVar(&f.restart, "restart", false, "start the job from scratch; what it has published on its subjects is removed")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "count by subject what would be replayed, and replay nothing")
 	flags.BoolVar(&f.asJSON, "json", false, "the result as JSON, also on a terminal")
+	completeFlags(cmd, map[string]completer{
+		"dead":    func(cmd *cobra.Command, _ []string) []string { return completeConsumers(cmd, nil) },
+		"subject": completeSubjects, "to": either(stdoutTarget, subjectTarget), "job": completeJobs,
+	})
+	cmd.AddCommand(replayJobsCommand(), replayDeleteCommand())
 	return cmd
 }

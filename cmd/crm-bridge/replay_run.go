@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/publish/replay"
@@ -35,6 +33,14 @@ func (p *replayPlan) run(cmd *cobra.Command) error {
 		return err
 	}
 	bar := terminal.NewProgress(cmd.ErrOrStderr(), "messages")
+	if p.dead != "" {
+		if err := p.findDead(ctx, conn, span); err != nil {
+			return err
+		}
+		if len(p.given) == 0 {
+			return p.noneDead(cmd)
+		}
+	}
 	if p.dryRun {
 		return p.count(cmd, span, bar)
 	}
@@ -43,17 +49,19 @@ func (p *replayPlan) run(cmd *cobra.Command) error {
 
 // mayWrite returns an error where the target needs a right that only the bridge's own user has.
 func (p *replayPlan) mayWrite() error {
-	if !p.settings.Embedded() || p.dryRun || p.to == stdoutTarget || p.state != "" {
+	if p.dead == "" && (p.dryRun || p.to == stdoutTarget || p.state != "") {
 		return nil
 	}
-	_, err := datadir.ReadSecret(p.settings.DataDir, datadir.OwnerSecret)
-	if !errors.Is(err, fs.ErrNotExist) {
+	err := client.IsOwner(p.settings)
+	switch {
+	case !errors.Is(err, client.ErrNotOwner):
 		return err
+	case p.dead != "":
+		return fmt.Errorf("only the bridge's own user may read what consumers gave up on: %w", err)
+	case p.endpoint.URL != nil:
+		return fmt.Errorf("only the bridge's own user may keep the job beside the stream: %w, or keep the job in a file: --state FILE", err)
 	}
-	if p.endpoint != nil {
-		return errors.New("only the bridge's own user may keep the job beside the stream: run it where BRIDGE_DATA_DIR is the folder of the running bridge, or keep the job in a file: --state FILE")
-	}
-	return errors.New("only the bridge's own user may publish: run it where BRIDGE_DATA_DIR is the folder of the running bridge")
+	return fmt.Errorf("only the bridge's own user may publish: %w", err)
 }
 
 // replay runs the job of the plan, or resumes it.
@@ -85,11 +93,13 @@ func (p *replayPlan) replay(cmd *cobra.Command, conn *publish.Conn, span *publis
 	}
 	bar.Resume(int(job.Tally.Read), job.Part())
 	began := time.Now()
+	p.limitDead(job, r.Span)
 	err = r.Replay(ctx)
 	bar.End(int(job.Tally.Read), job.Part())
 	if err != nil {
 		return p.explain(ctx, job, err)
 	}
+	p.markDead(ctx, job, r.Span, bar)
 	return p.result(job, time.Since(began), false).print(result, asJSON)
 }
 

@@ -63,6 +63,7 @@ func greet(out io.Writer, b *bridge.Bridge) {
 	terminal.Say(out, "  callbacks   %s  %s\n", callbacks, strings.Join(paths(b.CRMs.Sources()), " "))
 	terminal.Say(out, "  events      %s  stream %s, subjects %s\n", events, b.Settings.Stream, subjects)
 	terminal.Say(out, "  admin       %s  /healthz /readyz /metrics\n", admin)
+	terminal.Say(out, "  console     %s  sign in with the link of: %s status --open\n", admin, client.OwnCommand())
 	terminal.Say(out, "  durability  %s\n", b.Store.Durability())
 	terminal.Say(out, "Send a first event and see it in the stream:\n")
 	terminal.Say(out, "  %s send && %s tail --since 1m --count 1\n", client.OwnCommand(), client.OwnCommand())

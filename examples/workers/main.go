@@ -51,11 +51,13 @@ func run(ctx context.Context) error {
 	var running sync.WaitGroup
 	for i := range partitions {
 		p := partition{number: i, of: partitions, stream: env("STREAM", "CRM"), subject: env("SUBJECT", "crm.zoho.Deals.*"), group: env("GROUP", "deals-workers"), done: done}
-		running.Go(func() {
-			if err := p.keepConsuming(work, nc, js); err != nil {
-				end(err) // the other partitions too
-			}
-		})
+		for _, p := range []partition{p, p.replays()} {
+			running.Go(func() {
+				if err := p.keepConsuming(work, nc, js); err != nil {
+					end(err) // the other partitions too
+				}
+			})
+		}
 	}
 	running.Wait()
 	_ = nc.FlushTimeout(2 * time.Second) // the last acknowledgements; unacknowledged events are redelivered and recognised
@@ -68,17 +70,19 @@ func run(ctx context.Context) error {
 // keepConsuming handles the events of the partition until ctx ends, or fails with what a repetition does not fix.
 func (p partition) keepConsuming(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) error {
 	for ctx.Err() == nil {
-		err := p.consume(ctx, js)
+		err, pause := p.consume(ctx, js), time.Second
 		switch {
 		case ctx.Err() != nil:
 		case errors.Is(err, errBook) || nc.IsClosed():
 			return errors.Join(err, nc.LastError())
+		case p.again && errors.Is(err, jetstream.ErrStreamNotFound):
+			pause = 5 * time.Second // the first replay makes the stream
 		default:
 			fmt.Fprintf(os.Stderr, "partition %d waits for the bridge: %v\n", p.number, err)
-			select {
-			case <-ctx.Done():
-			case <-time.After(time.Second):
-			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
 		}
 	}
 	return nil

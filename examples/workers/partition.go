@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,13 +22,24 @@ type partition struct {
 	number, of             int
 	stream, subject, group string
 	done                   *book
+	again                  bool // it reads what a replay brings again
+}
+
+// name is that of the partition's consumer. Another number of partitions divides the records differently, so it has other consumers.
+func (p partition) name() string { return fmt.Sprintf("%s-%d-of-%d", p.group, p.number, p.of) }
+
+// replays is the partition as it reads what its consumer gave up on: "crm-bridge replay --dead NAME --to subject" brings it again on
+// subjects with that name, in a stream of their own. It is not in the order of the live events.
+func (p partition) replays() partition {
+	prefix, rest, _ := strings.Cut(p.subject, ".")
+	p.stream, p.subject, p.again = p.stream+"_REPLAY", prefix+"-replay."+p.name()+"."+rest, true
+	return p
 }
 
 // consume handles the events of the partition that this worker gets, until ctx ends or something fails.
 func (p partition) consume(ctx context.Context, js jetstream.JetStream) error {
 	consumer, err := js.CreateOrUpdateConsumer(ctx, p.stream, jetstream.ConsumerConfig{
-		// Another number of partitions divides the records differently, so it has other consumers.
-		Durable: fmt.Sprintf("%s-%d-of-%d", p.group, p.number, p.of), FilterSubject: p.subject, AckPolicy: jetstream.AckExplicitPolicy,
+		Durable: p.name(), FilterSubject: p.subject, AckPolicy: jetstream.AckExplicitPolicy,
 		MaxAckPending: 1, // strictly in order
 		// If a worker dies, the event that it had goes to another one after this time, so it must be longer than the work for one event.
 		AckWait: 10 * time.Second,
@@ -67,6 +79,8 @@ func (p partition) handle(msg jetstream.Msg) error {
 		word := "handled"
 		if !news {
 			word = "known"
+		} else if p.again {
+			word = "again"
 		}
 		fmt.Printf("%-8s partition %d  sequence %d  %s\n", word, p.number, e.Sequence, e.PartitionKey)
 	}
@@ -108,6 +122,9 @@ func read(msg jetstream.Msg) (e event, err error) {
 		err = errors.New("not a CloudEvent")
 	}
 	e.Sequence = meta.Sequence.Stream
+	if live, failed := strconv.ParseUint(msg.Headers().Get("crm-replay-sequence"), 10, 64); failed == nil { // it is replayed
+		e.Sequence = live
+	}
 	return e, err
 }
 

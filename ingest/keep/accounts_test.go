@@ -107,11 +107,15 @@ func TestRepairsOfManyAccounts(t *testing.T) {
 				}
 			}
 		}
-		if at, err := keeper.Repaired(t.Context(), crm, channels[3]); err != nil || at.IsZero() {
+		repairs, err := keeper.Repairs(t.Context(), crm)
+		if at := repairs.Last(channels[3]); err != nil || at.IsZero() {
 			t.Errorf("repaired at %s: %v", at, err)
 		}
-		if at, err := keeper.Repaired(t.Context(), crm, channels[7]); err != nil || !at.IsZero() {
-			t.Errorf("the account that does not answer was repaired at %s: %v", at, err)
+		if at := repairs.Last(channels[7]); !at.IsZero() {
+			t.Errorf("the account that does not answer was repaired at %s", at)
+		}
+		if len(repairs.Open) != len(modules) || repairs.Open[0].Account != l.dead || repairs.Open[0].Problem == "" {
+			t.Errorf("open are %+v", repairs.Open)
 		}
 		if err := keeper.Remember(t.Context(), crm, channels[:200]); err != nil {
 			t.Fatal(err)

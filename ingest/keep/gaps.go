@@ -20,6 +20,7 @@ type job struct {
 	Second bool      `json:",omitempty"` // it was repaired, and is read once more
 	Tried  time.Time // when its repair was last started or resumed
 	Fails  int       // in a row
+	Failed string    `json:",omitempty"` // why its repair failed last
 
 	shard int // that it is stored in
 }
@@ -29,6 +30,8 @@ type repairs struct {
 	Sure time.Time            // the last moment at which callbacks could be accepted; in shard 0 alone
 	Done map[string]time.Time // when a module was last repaired, by account and module
 	Jobs []job
+
+	Closed []closed `json:",omitempty"` // lately, newest first
 
 	Sharded bool `json:",omitempty"` // the other shards are in use, or were; in shard 0 alone
 }
@@ -90,19 +93,21 @@ func (r *repairs) of(one job) *job {
 	return &r.Jobs[i]
 }
 
-// done records that a job was repaired: it is read once more, or removed.
-func (r *repairs) done(one job) {
+// done records that a job was repaired: it is closed and read once more, or removed. It reports whether it was closed just now.
+func (r *repairs) done(one job) (closed bool) {
 	j := r.of(one)
 	switch {
 	case j == nil: // it has grown meanwhile, and is repaired again
 	case j.Second:
 		r.Jobs = slices.DeleteFunc(r.Jobs, one.is)
 	default:
+		closed = r.close(j.closedAs(""))
 		j.Second, j.Cursor, j.Made, j.Due = true, "", 0, time.Now().UTC().Add(secondLook)
 		if from := j.Until.Add(-secondSpan); from.After(j.Since) {
 			j.Since = from
 		}
 	}
+	return closed
 }
 
 // is reports whether two jobs are one.

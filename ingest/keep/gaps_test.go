@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
@@ -94,7 +96,7 @@ func opened(t *testing.T) (*repairer, *down) {
 		t.Fatal(err)
 	}
 	return &repairer{
-		CRM: crm, shared: store, ready: func(context.Context) bool { return true }, missed: &missed{}, log: slog.New(slog.DiscardHandler),
+		CRM: crm, shared: store, ready: func(context.Context) bool { return true }, missed: &missed{}, metrics: NewKeeperMetrics(prometheus.NewRegistry()), log: slog.New(slog.DiscardHandler),
 	}, store
 }
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +24,7 @@ type Keeper struct {
 	Log     *slog.Logger
 
 	missed missed
+	clocks clocks
 }
 
 // Missed notes that a callback of a CRM.Key was refused with 503 or 429: what it reported is lost, unless it is read from the CRM. An
@@ -83,20 +83,4 @@ func (k *Keeper) Remember(ctx context.Context, crm *ingest.CRM, channels []inges
 // Channels returns how the channels of a CRM are, as the replica that keeps them last saw them.
 func (k *Keeper) Channels(ctx context.Context, crm *ingest.CRM) ([]ingest.Channel, error) {
 	return loadChannels(ctx, k.State.Shared, crm)
-}
-
-// Repaired returns when a gap of one of a channel's modules was last repaired; zero: none was.
-func (k *Keeper) Repaired(ctx context.Context, crm *ingest.CRM, channel ingest.Channel) (last time.Time, err error) {
-	for _, shard := range slices.Compact([]int{0, shardOf(channel.Account, len(crm.Accounts))}) {
-		r, _, err := repairsOf(k.State.Shared, crm, shard).Load(ctx)
-		if err != nil {
-			return last, err
-		}
-		for _, module := range channel.Modules {
-			if at := r.Done[channel.Account+"/"+module]; at.After(last) {
-				last = at
-			}
-		}
-	}
-	return last, nil
 }

@@ -26,7 +26,7 @@ func newKeeping(k *Keeper, kept *ingest.CRM) *keeping {
 	return &keeping{
 		Keeper: k, claim: &claim{store: k.State.Shared, key: "claim." + kept.Key(), owner: k.Replica},
 		repairer: repairer{
-			CRM: kept, shared: k.State.Shared, accept: k.acceptOf(kept), ready: k.Ready, settle: settleOf(kept), missed: &k.missed,
+			CRM: kept, shared: k.State.Shared, accept: k.acceptOf(kept), ready: k.Ready, settle: settleOf(kept), missed: &k.missed, clocks: &k.clocks,
 			metrics: k.Metrics, log: k.Log.With("source", kept.Key()),
 		},
 	}
@@ -55,6 +55,7 @@ func (k *keeping) run(ctx context.Context) {
 		}
 		if !held && err == nil { // another replica shows them
 			k.show(nil)
+			k.Metrics.forget(k.CRM)
 		}
 		if retry.Sleep(ctx, keepEvery) != nil {
 			break

@@ -9,10 +9,12 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// KeeperMetrics shows when channels expire, and counts the records that were read from the CRM.
+// KeeperMetrics shows when channels expire and which gaps are open, and counts gaps that were closed and records that were read from the CRM.
 type KeeperMetrics struct {
 	expires *prometheus.GaugeVec
 	read    *prometheus.CounterVec
+	gaps    *prometheus.CounterVec
+	*openGaps
 }
 
 // NewKeeperMetrics registers the metrics of a Keeper. Their labels are the configured accounts, channels and modules.
@@ -24,8 +26,12 @@ func NewKeeperMetrics(reg prometheus.Registerer) *KeeperMetrics {
 		read: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "crm_bridge", Name: "backfill_records_total", Help: "Records read from the CRM's API and stored as events.",
 		}, []string{"provider", "account", "module"}),
+		gaps: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "crm_bridge", Name: "gaps_closed_total", Help: "Gaps that were read from the CRM, or that nothing can read from it.",
+		}, []string{"provider", "result"}),
+		openGaps: newOpenGaps(),
 	}
-	reg.MustRegister(m.expires, m.read)
+	reg.MustRegister(m.expires, m.read, m.gaps, m)
 	return m
 }
 
@@ -52,4 +58,14 @@ func (m *KeeperMetrics) records(changes []ingest.Change) {
 	for _, change := range changes {
 		m.read.WithLabelValues(change.Provider, change.Account, change.Module).Inc()
 	}
+}
+
+// The results of gaps_closed_total.
+const (
+	repaired   = "repaired"
+	unrepaired = "unrepaired"
+)
+
+func (m *KeeperMetrics) closed(provider, result string) {
+	m.gaps.WithLabelValues(provider, result).Inc()
 }

@@ -46,6 +46,9 @@ func shownBy(t *testing.T, reg *prometheus.Registry) map[string]float64 {
 	}
 	got := map[string]float64{}
 	for _, family := range families {
+		if family.GetName() != "crm_bridge_channel_expiry_timestamp_seconds" {
+			continue
+		}
 		for _, metric := range family.GetMetric() {
 			labels := metric.GetLabel() // sorted: account, channel, provider
 			got[labels[2].GetValue()+" "+labels[0].GetValue()+" "+labels[1].GetValue()] = metric.GetGauge().GetValue()

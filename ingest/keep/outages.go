@@ -107,12 +107,25 @@ func (k *repairer) addTo(ctx context.Context, shard int, jobs ...job) error {
 // note remembers a gap of a Watcher or a Drainer until it is repaired.
 func (k *repairer) note(ctx context.Context, gap ingest.Gap) error {
 	if k.Lister == nil {
-		k.log.Error("changes may be lost: the bridge has no credentials to read them from the CRM", "account", gap.Account, "module", gap.Module, "since", gap.Since, "until", gap.Until)
-		return nil
+		return k.noteLost(ctx, gap)
 	}
 	err := k.addTo(ctx, shardOf(gap.Account, len(k.Accounts)), job{Gap: gap, Why: "no subscription was alive"})
 	if err == nil {
 		k.log.Warn("a subscription was not alive; reading from the CRM what changed meanwhile", "account", gap.Account, "module", gap.Module, "since", gap.Since, "until", gap.Until)
+	}
+	return err
+}
+
+// noteLost remembers a gap that cannot be repaired, because the bridge has no credentials.
+func (k *repairer) noteLost(ctx context.Context, gap ingest.Gap) error {
+	k.log.Error("changes may be lost: the bridge has no credentials to read them from the CRM", "account", gap.Account, "module", gap.Module, "since", gap.Since, "until", gap.Until)
+	lost := job{Gap: gap, Why: "no subscription was alive", Noted: time.Now().UTC()}
+	added := false
+	err := k.change(ctx, shardOf(gap.Account, len(k.Accounts)), func(r *repairs) {
+		added = r.close(lost.closedAs("the bridge has no credentials to read the CRM's records"))
+	})
+	if err == nil && added {
+		k.metrics.closed(k.Provider, unrepaired)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,6 +29,7 @@ type repairer struct {
 	ready   func(context.Context) bool
 	settle  time.Duration // from the end of a gap until it is repaired
 	missed  *missed
+	clocks  *clocks
 	metrics *KeeperMetrics
 	log     *slog.Logger
 
@@ -37,10 +39,13 @@ type repairer struct {
 
 // change changes a shard of the state of repairs; f may be called again where another replica was faster.
 func (k *repairer) change(ctx context.Context, shard int, f func(*repairs)) error {
-	_, err := repairsOf(k.shared, k.CRM, shard).Update(ctx, func(r *repairs) error {
+	r, err := repairsOf(k.shared, k.CRM, shard).Update(ctx, func(r *repairs) error {
 		f(r)
 		return nil
 	})
+	if err == nil {
+		k.metrics.open(k.CRM, shard, r.Jobs)
+	}
 	return err
 }
 
@@ -110,6 +115,7 @@ func (k *repairer) begin(ctx context.Context, shard int) (one job, err error) {
 		if clock, err = k.Clock(asking, one.Account); err != nil {
 			return one, k.failed(ctx, one, fmt.Errorf("read the CRM's clock: %w", err))
 		}
+		k.clocks.note(k.Provider, one.Account, clock)
 	}
 	theirs := one
 	theirs.Ours, theirs.Gap = false, clock.Gap(one.Account, one.Module, clock.At(one.Since), clock.At(one.Until))
@@ -146,18 +152,23 @@ func (k *repairer) repairOne(ctx context.Context, now job) error {
 		now.Made += len(page.Changes)
 	}
 	k.log.Info("gap repaired", "account", now.Account, "module", now.Module, "since", now.Since, "until", now.Until, "records", now.Made, "again", now.Second)
-	return k.change(ctx, now.shard, func(r *repairs) {
+	closed := false
+	err := k.change(ctx, now.shard, func(r *repairs) {
 		if r.Done == nil {
 			r.Done = map[string]time.Time{}
 		}
 		r.Done[now.Account+"/"+now.Module] = time.Now().UTC()
-		r.done(now)
+		closed = r.done(now)
 	})
+	if err == nil && closed {
+		k.metrics.closed(k.Provider, repaired)
+	}
+	return err
 }
 
 func (j *job) made(page ingest.Page) {
 	if j != nil {
-		j.Made, j.Cursor, j.Fails = j.Made+len(page.Changes), page.Cursor, 0
+		j.Made, j.Cursor, j.Fails, j.Failed = j.Made+len(page.Changes), page.Cursor, 0, ""
 	}
 }
 
@@ -167,20 +178,34 @@ func (k *repairer) failed(ctx context.Context, now job, cause error) error {
 		switch j := r.of(now); {
 		case j == nil:
 		case errors.Is(cause, ingest.ErrNoList):
+			r.close(j.closedAs(clip(k.Explain(cause))))
 			r.Jobs = slices.DeleteFunc(r.Jobs, now.is)
 		case errors.Is(cause, ingest.ErrCursor):
 			j.Cursor = ""
 			fallthrough
 		default:
 			j.Fails++
+			j.Failed = clip(k.Explain(cause))
 		}
 	}); err != nil {
 		return err
 	}
 	if errors.Is(cause, ingest.ErrNoList) {
+		k.metrics.closed(k.Provider, unrepaired)
 		k.log.Warn("a gap cannot be repaired; what the CRM does not send again of it is lost", "account", now.Account, "module", now.Module,
 			"since", now.Since, "until", now.Until, "error", k.Explain(cause))
 		return nil
 	}
 	return fmt.Errorf("repair %s from %s: %w", now.Module, now.Since.Format(time.RFC3339), cause)
+}
+
+// maxReason bounds the text of a failure that is stored.
+const maxReason = 300
+
+// clip returns the text of an error, shortened.
+func clip(err error) string {
+	if text := err.Error(); len(text) > maxReason {
+		return strings.ToValidUTF8(text[:maxReason], "") + "…"
+	}
+	return err.Error()
 }

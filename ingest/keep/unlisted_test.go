@@ -31,16 +31,18 @@ func TestGapThatNothingCanRepair(t *testing.T) {
 		state := ingesttest.State()
 		ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 		defer stop()
-		(&keep.Keeper{
-			CRMs:  []*ingest.CRM{{Provider: "acme", Drainer: lossy{ingest.Gap{Account: "1", Module: "Deals", Since: time.Now(), Until: time.Now()}}}},
-			State: state, Ready: func(context.Context) bool { return true }, Replica: "one",
+		crm := &ingest.CRM{Provider: "acme", Drainer: lossy{ingest.Gap{Account: "1", Module: "Deals", Since: time.Now(), Until: time.Now()}}}
+		keeper := &keep.Keeper{
+			CRMs: []*ingest.CRM{crm}, State: state, Ready: func(context.Context) bool { return true }, Replica: "one",
 			Metrics: keep.NewKeeperMetrics(prometheus.NewRegistry()), Log: slog.New(slog.NewTextHandler(&log, nil)),
-		}).Run(ctx)
+		}
+		keeper.Run(ctx)
 		if text := log.String(); !strings.Contains(text, "level=ERROR") || !strings.Contains(text, "changes may be lost") || !strings.Contains(text, "account=1 module=Deals") {
 			t.Error(text)
 		}
-		if kept := state.Shared.(*ingesttest.FailingMemory).Dump(); strings.Contains(kept, "Deals") {
-			t.Error(kept)
+		gaps, err := keeper.Repairs(t.Context(), crm)
+		if err != nil || len(gaps.Open) != 0 || len(gaps.Closed) != 1 || gaps.Closed[0].Module != "Deals" || !strings.Contains(gaps.Closed[0].Problem, "no credentials") {
+			t.Errorf("the gaps are %+v, %v", gaps, err)
 		}
 	})
 }

@@ -159,6 +159,7 @@ func (h *Handler) report(r *result, panicked any) {
 	}
 	r.endTrace(outcome)
 	r.metrics.count(outcome, took, len(r.kept), r.traceID())
+	r.metrics.see(outcome, r)
 	if r.status == http.StatusRequestEntityTooLarge {
 		h.Metrics.limitHits.WithLabelValues("body").Inc()
 	}

@@ -14,6 +14,10 @@ type Metrics struct {
 	quarantined *prometheus.CounterVec
 	duplicates  *prometheus.CounterVec
 	limitHits   *prometheus.CounterVec
+	last        *prometheus.GaugeVec
+
+	mu      sync.Mutex
+	sources map[string]*sourceMetrics // by label
 }
 
 // NewMetrics registers the metrics of callbacks.
@@ -32,8 +36,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Namespace: "crm_bridge", Name: "callback_duration_seconds", Help: "Time from a callback's first byte to its answer.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15),
 		}, []string{"source"}),
+		last: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "crm_bridge", Name: "last_callback_timestamp_seconds", Help: "When the last callback came that was authenticated.",
+		}, []string{"source"}),
+		sources: map[string]*sourceMetrics{},
 	}
-	reg.MustRegister(m.duration)
+	reg.MustRegister(m.duration, m.last)
 	return m
 }
 
@@ -47,16 +55,25 @@ type sourceMetrics struct {
 	accepted    func() prometheus.Counter
 	quarantined func() prometheus.Counter
 	duration    func() prometheus.Observer
+	last        func() prometheus.Gauge
+	sight       sight
 }
 
 // of returns the metrics of a source.
 func (m *Metrics) of(source string) *sourceMetrics {
-	return &sourceMetrics{
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if known := m.sources[source]; known != nil {
+		return known
+	}
+	m.sources[source] = &sourceMetrics{
 		source: source, callbacks: m.callbacks,
 		accepted:    sync.OnceValue(func() prometheus.Counter { return m.callbacks.WithLabelValues(source, accepted) }),
 		quarantined: sync.OnceValue(func() prometheus.Counter { return m.quarantined.WithLabelValues(source) }),
 		duration:    sync.OnceValue(func() prometheus.Observer { return m.duration.WithLabelValues(source) }),
+		last:        sync.OnceValue(func() prometheus.Gauge { return m.last.WithLabelValues(source) }),
 	}
+	return m.sources[source]
 }
 
 // count counts a callback, with what is in quarantine of it. Its duration has the id of its trace as exemplar, unless that is empty.
@@ -72,4 +89,11 @@ func (m *sourceMetrics) count(outcome string, took time.Duration, quarantined in
 		m.duration().Observe(took.Seconds())
 	}
 	m.quarantined().Add(float64(quarantined))
+}
+
+// see remembers what came of a callback.
+func (m *sourceMetrics) see(outcome string, r *result) {
+	if last := m.sight.note(outcome, r.status, r.authenticated, r.at); r.authenticated {
+		m.last().Set(float64(last.UnixMilli()) / 1000)
+	}
 }

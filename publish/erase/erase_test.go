@@ -209,6 +209,21 @@ func TestErase(t *testing.T) {
 	}
 }
 
+// A reason for which a consumer gave up on a message is erased where it names the record; a sequence with its number is not.
+func TestEraseReason(t *testing.T) {
+	h := open(t)
+	publishtest.EnsureStream(t, h.conn, "CRM_DEAD", "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.CRM.*")
+	for _, advisory := range []string{`{"stream_seq":7,"reason":"deal 77"}`, `{"stream_seq":8,"reason":"deal 7: no victim"}`, `{"stream_seq":7}`} {
+		h.put(&nats.Msg{Subject: "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.CRM.billing", Data: []byte(advisory)})
+	}
+	eraser := h.eraser()
+	eraser.Parts = eraser.Parts[1:2]
+	eraser.Parts[0].Stream, eraser.Parts[0].Erased = "CRM_DEAD", nil
+	if got := h.run(eraser, false)["CRM_DEAD"]; got.Deleted != 1 || len(h.held("CRM_DEAD")) != 2 {
+		t.Errorf("it erased %+v, and left %v", got, h.held("CRM_DEAD"))
+	}
+}
+
 // A record that several accounts have is erased of the one that is named; without a name nothing is.
 func TestAccounts(t *testing.T) {
 	h := open(t)

@@ -52,10 +52,25 @@ func (n Names) match(r Record, m publish.Stored) (match, string) {
 	if m.IsCallback() {
 		return n.callback(r, m.Data)
 	}
+	if strings.HasPrefix(m.Subject, advisory) {
+		return gaveUp(r, m.Data), ""
+	}
 	if n.RecordID == nil && isToken(r.ID) && !bytes.Contains(m.Data, []byte(r.ID)) && !inHeader(m.Header, r.ID) {
 		return no, ""
 	}
 	return n.event(r, m)
+}
+
+// advisory begins the subjects of what NATS says of a consumer.
+const advisory = "$JS.EVENT.ADVISORY."
+
+// gaveUp returns how the reason names a record for which a consumer gave up on a message: it is what the consumer wrote.
+func gaveUp(r Record, body []byte) match {
+	var of struct{ Reason string }
+	if json.Unmarshal(body, &of) == nil && hasToken([]byte(of.Reason), r.ID) {
+		return inText
+	}
+	return no
 }
 
 // inHeader reports whether a value of a header is a text, as the subject of an event in the binary mode is.

@@ -35,6 +35,7 @@ type lane struct {
 	running bool
 	failing time.Duration // pause after the last failure; 0: it works
 	until   time.Time     // when it reads again
+	problem string        // why it failed
 	behind  time.Time     // when the oldest event was stored that waits here or was given back; zero: none waits
 }
 
@@ -128,7 +129,7 @@ func (l *lane) succeed(b *batch) {
 	if l.failing > 0 {
 		l.log.Info("records are read again", "provider", l.provider, "account", l.account, "module", l.module)
 	}
-	l.failing, l.until, l.behind = 0, time.Time{}, b.causes[len(b.causes)-1].delivered.At
+	l.failing, l.problem, l.until, l.behind = 0, "", time.Time{}, b.causes[len(b.causes)-1].delivered.At
 }
 
 // fail gives back the events of a batch, and those that wait, for when the lane reads again.
@@ -140,7 +141,7 @@ func (l *lane) fail(ctx context.Context, b *batch, err error) {
 		if l.failing == 0 {
 			l.log.Warn("records cannot be read now; their events wait", "provider", l.provider, "account", l.account, "module", l.module, "error", err)
 		}
-		l.failing = min(max(2*l.failing, firstWait), lastWait)
+		l.failing, l.problem = min(max(2*l.failing, firstWait), lastWait), err.Error()
 		pause = l.failing
 		if spent := (*ingest.Spent)(nil); errors.As(err, &spent) {
 			pause = max(pause, time.Until(spent.Until))

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
@@ -32,6 +33,8 @@ type settler struct {
 	log     *slog.Logger
 
 	forgotten *forgotten
+
+	stored atomic.Uint64 // states
 
 	said sync.Map // why records were left out, each said once
 }
@@ -97,6 +100,7 @@ func (s *settler) round(ctx context.Context, conn *publish.Conn, open []*item) (
 		switch {
 		case err == nil:
 			s.metrics.written(s.provider, s.module)
+			s.stored.Add(1)
 		case errors.Is(err, publish.ErrConflict):
 			again = append(again, writes[n])
 		case errors.Is(err, errMalformed):

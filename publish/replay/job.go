@@ -28,8 +28,11 @@ type Job struct {
 	Run     string    `json:"run"`              // that is at work, or was last
 	Unmade  bool      `json:"unmade,omitempty"` // its subjects may still hold what was there before it
 	Tally   Tally     `json:"tally"`
+	// Entries is the sequence of the last entry, in the list of what consumers gave up on, that a replay of such messages may bring again.
+	Entries uint64    `json:"entries,omitempty"`
 	Began   time.Time `json:"began"`
 	Ended   time.Time `json:"ended,omitzero"`
+	Free    time.Time `json:"free,omitzero"` // when the ids of events that were removed can be used again on its subjects
 
 	Store    JobStore `json:"-"` // where it is saved; nil: nowhere
 	revision uint64
@@ -85,7 +88,12 @@ func Load(ctx context.Context, store JobStore, name string) (*Job, error) {
 }
 
 // Replace makes the job the one that is saved in place of an earlier one of its name.
-func (j *Job) Replace(earlier *Job) { j.Store, j.revision = earlier.Store, earlier.revision }
+func (j *Job) Replace(earlier *Job) {
+	j.Store, j.revision, j.Free = earlier.Store, earlier.revision, earlier.Free
+}
+
+// Deleted reports whether the job is only kept because its subjects cannot be used yet.
+func (j *Job) Deleted() bool { return j.Run == "" && !j.Free.IsZero() }
 
 // atWork is the error of a run whose job another run has taken over.
 type atWork string
@@ -148,7 +156,8 @@ type Request struct {
 	Record   string   `json:"record,omitempty"`
 	Account  string   `json:"account,omitempty"`
 	Origin   string   `json:"origin,omitempty"`
-	Target   string   `json:"target"` // without secrets
+	Dead     string   `json:"dead,omitempty"` // the consumer that gave up on them
+	Target   string   `json:"target"`         // without secrets
 }
 
 // Difference is something in which a job was asked for differently; empty: it was not given.
@@ -169,6 +178,7 @@ func (r Request) Differences(now Request) (all []Difference) {
 		{"record", r.Record, now.Record},
 		{"account", r.Account, now.Account},
 		{"origin", r.Origin, now.Origin},
+		{"dead", r.Dead, now.Dead},
 		{"to", r.Target, now.Target},
 	} {
 		if one.Was != one.Is {

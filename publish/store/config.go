@@ -52,6 +52,7 @@ func (c Config) recordsStream() string    { return c.Stream + recordsSuffix }
 func (c Config) replayStream() string     { return c.Stream + "_REPLAY" }
 func (c Config) journalStream() string    { return c.Stream + journalSuffix }
 func (c Config) refusedStream() string    { return c.Stream + "_REFUSED" }
+func (c Config) deadStream() string       { return c.Stream + "_DEAD" }
 func (c Config) stateBucket() string      { return c.Stream + "_STATE" }
 
 const (

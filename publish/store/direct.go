@@ -13,6 +13,7 @@ type direct struct {
 	*remote
 	conn      *publish.Conn
 	upkeep    *publish.Upkeep
+	letters   *letters
 	elsewhere atomic.Pointer[[]string] // journals of other folders that hold events
 }
 
@@ -25,6 +26,8 @@ func openDirect(ctx context.Context, s *EventStore, c *streams, metrics *publish
 	}
 	d := &direct{remote: &remote{streams: c}, conn: conn}
 	s.mode = d
+	d.letters = &letters{streams: c, reach: d.Reach}
+	s.Consumers = d.letters.view()
 	d.upkeep = &publish.Upkeep{Conn: conn, Ensure: d.ensure, Log: c.Log}
 	s.publisher = &publish.Publisher{
 		Conn: conn, Stream: c.Stream, Prefix: c.Prefix, Mode: c.Mode, AllIDs: true, Metrics: metrics, Upkeep: d.upkeep,
@@ -96,7 +99,9 @@ func (d *direct) ready(context.Context) error { return nil }
 func (d *direct) start(ctx context.Context, _ func(error)) (end func(context.Context)) {
 	stopUpkeep := begin(ctx, d.upkeep.Run)
 	stopNotes := begin(ctx, func(ctx context.Context) { repeat(ctx, d.Log, d.readNotes) })
+	stopLetters := begin(ctx, d.letters.run)
 	return func(context.Context) {
+		stopLetters()
 		stopNotes()
 		stopUpkeep()
 	}

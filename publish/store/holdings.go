@@ -48,6 +48,14 @@ func (c Config) beside(reach func() (*publish.Conn, error), erased func(stream s
 	return all
 }
 
+// holding returns the stream of what consumers gave up on, where it is kept: consumers may have named a record in a reason.
+func (l *letters) holding(erased func(stream string, kind Kind) publish.Commit) []Holding {
+	if _, kept := l.ensured.Load(l.deadStream()); !kept {
+		return nil
+	}
+	return []Holding{{Stream: l.deadStream(), Reach: l.reach, Erased: erased(l.deadStream(), Mixed)}}
+}
+
 // serverSays is of a remote NATS: its answer says that a message is erased.
 func serverSays(string, Kind) publish.Commit { return nil }
 
@@ -92,7 +100,7 @@ func (l *local) leftovers(ctx context.Context, known []Holding) ([]Holding, erro
 }
 
 func (e *standalone) Holdings(ctx context.Context) ([]Holding, error) {
-	all := e.beside(e.reach, e.erased)
+	all := append(e.beside(e.reach, e.erased), e.letters.holding(e.erased)...)
 	left, err := e.leftovers(ctx, all)
 	return e.scrubbed(append(all, left...)), err
 }
@@ -103,7 +111,7 @@ func (j *journal) Holdings(ctx context.Context) ([]Holding, error) {
 		{Stream: j.refusedStream(), Here: true, Reach: j.reach, Erased: j.erased(j.refusedStream(), Mixed)},
 	}
 	left, err := j.leftovers(ctx, here)
-	return slices.Concat(j.scrubbed(append(here, left...)), j.beside(j.Reach, serverSays)), err
+	return slices.Concat(j.scrubbed(append(here, left...)), j.beside(j.Reach, serverSays), j.letters.holding(serverSays)), err
 }
 
 // OtherJournals: the embedded server has no replicas.
@@ -124,5 +132,5 @@ func (d *direct) OtherJournals(ctx context.Context) (string, []OtherJournal, err
 }
 
 func (d *direct) Holdings(context.Context) ([]Holding, error) {
-	return d.beside(d.Reach, serverSays), nil
+	return append(d.beside(d.Reach, serverSays), d.letters.holding(serverSays)...), nil
 }

@@ -101,7 +101,7 @@ func TestEraseEmbedded(t *testing.T) {
 				t.Fatal(err)
 			}
 			of, names := holdings(t, s)
-			if want := []string{"CRM", "CRM_REPLAY", "CRM_QUARANTINE", "CRM_RECORDS"}; !slices.Equal(names, want) {
+			if want := []string{"CRM", "CRM_REPLAY", "CRM_QUARANTINE", "CRM_RECORDS", "CRM_DEAD"}; !slices.Equal(names, want) {
 				t.Errorf("the streams are %q", names)
 			}
 			for stream, want := range map[string]int{"CRM": 3, "CRM_QUARANTINE": 0, "CRM_RECORDS": 1} {
@@ -218,7 +218,7 @@ func TestEraseLeftovers(t *testing.T) {
 	c.Registry, c.Stream, c.Prefix = prometheus.NewRegistry(), "NEW", "new"
 	s = open(t, c)
 	of, names := holdings(t, s)
-	if want := []string{"NEW", "NEW_REPLAY", "NEW_QUARANTINE", "NEW_RECORDS", "CRM", "CRM_QUARANTINE"}; !slices.Equal(names, want) {
+	if want := []string{"NEW", "NEW_REPLAY", "NEW_QUARANTINE", "NEW_RECORDS", "NEW_DEAD", "CRM", "CRM_DEAD", "CRM_QUARANTINE"}; !slices.Equal(names, want) {
 		t.Errorf("the streams are %q", names)
 	}
 	if n := erase(t, of["CRM"], "victim"); n != 1 || len(filesWith(t, c.Server.Dir, "victim")) > 0 {

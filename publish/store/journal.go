@@ -18,6 +18,7 @@ type journal struct {
 	*local
 	remote        *remote
 	forwarder     *publish.Forwarder
+	letters       *letters
 	promise       string
 	unfit         atomic.Pointer[error] // what has to be fixed in the remote's streams; nil: nothing
 	hadQuarantine atomic.Bool           // the remote has had the stream of quarantined callbacks since the start
@@ -74,6 +75,8 @@ func (j *journal) wire(ctx context.Context, s *EventStore, metrics *publish.Metr
 		Journal: journal, Refused: s.Refused, Remote: j.Remote,
 		Ensure: j.ensureRemote, Metrics: metrics, Log: j.Log,
 	}
+	j.letters = &letters{streams: j.streams, reach: j.forwarder.Reach}
+	s.Consumers = j.letters.view()
 	s.URL, s.Replica = publish.HideUser(j.Remote.URL), rand.Text()
 	s.Quarantine = &publish.Quarantine{
 		Shelf: publish.Shelf{Stream: j.quarantineStream(), Reach: j.forwarder.Reach}, Conn: j.conn, Journal: stream.Name, Prefix: j.Prefix, Commit: onward.commit,
@@ -138,6 +141,8 @@ func (j *journal) Durability() string { return j.promise + forwarded + j.remote.
 
 func (j *journal) Reach() (*publish.Conn, error) { return j.forwarder.Reach() }
 
+func (j *journal) Dial(ctx context.Context) (*publish.Conn, error) { return j.remote.Dial(ctx) }
+
 // State is what the remote holds: replicas share it.
 func (j *journal) State(context.Context) (*publish.Bucket, error) {
 	return j.Config.State(j.Reach), nil
@@ -151,8 +156,8 @@ func (j *journal) Status(ctx context.Context) Status {
 	_, status.Interrupted = j.Reach()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if n, _, err := j.forwarder.Pending(ctx); err == nil {
-		status.Pending = &n
+	if n, oldest, err := j.forwarder.Pending(ctx); err == nil {
+		status.Pending, status.Oldest = &n, oldest
 	}
 	return status
 }
@@ -166,6 +171,7 @@ func (j *journal) ready(ctx context.Context) error {
 
 func (j *journal) start(ctx context.Context, lost func(error)) (end func(context.Context)) {
 	stopForwarding := begin(ctx, j.forwarder.Run)
+	stopLetters := begin(ctx, j.letters.run)
 	stopNotes := begin(ctx, func(ctx context.Context) {
 		repeat(ctx, j.Log, func(ctx context.Context) error { return j.note(ctx, false) })
 	})
@@ -173,6 +179,7 @@ func (j *journal) start(ctx context.Context, lost func(error)) (end func(context
 		lost(j.watch(ctx, []string{j.journalStream(), j.refusedStream()}, j.forwarder.Done))
 	})
 	return func(ctx context.Context) {
+		stopLetters()
 		stopNotes()
 		j.forwardLast(ctx)
 		stopForwarding()

@@ -18,7 +18,8 @@ type Room struct {
 var (
 	eventsRoom     = Room{ofDisk: 0.6, atMost: 10 << 30, OfAccount: 0.6} // or the journal
 	quarantineRoom = Room{ofDisk: 0.02, atMost: 256 << 20, OfAccount: 0.05, remote: 64 << 20}
-	stateRoom      = Room{ofDisk: 0.02, atMost: 64 << 20}
+	stateRoom      = Room{ofDisk: 0.015, atMost: 64 << 20}
+	lettersRoom    = Room{ofDisk: 0.005, atMost: 16 << 20, remote: 8 << 20}
 
 	recordsRoom = Room{ofDisk: 0.08, atMost: 10 << 30, OfAccount: 0.1, remote: 1 << 30}
 

@@ -9,6 +9,7 @@ import (
 // standalone keeps the stream itself, and consumers connect to it.
 type standalone struct {
 	*local
+	letters *letters
 	promise string
 }
 
@@ -39,12 +40,18 @@ func openStandalone(ctx context.Context, s *EventStore, c *streams, metrics *pub
 	s.publisher = &publish.Publisher{
 		Conn: l.conn, Stream: c.Stream, Prefix: c.Prefix, Mode: c.Mode, MaxBytes: stream.MaxBytes, Metrics: metrics, Commit: events.here, Window: c.window(),
 	}
+	e.letters = &letters{streams: c, reach: l.reach}
+	if l.commits() {
+		e.letters.dir = serves.Dir
+	}
+	_ = e.letters.keep(asking, l.conn) // it has warned, and events do not depend on it
+	s.Consumers = e.letters.view()
 	e.promise = describe(stream, serves.Dir, l.serves.Sync)
 	s.URL, s.Replica = l.server.ClientURL(), "embedded"
 	s.Quarantine = &publish.Quarantine{
 		Shelf: publish.Shelf{Stream: c.quarantineStream(), Reach: l.reach, CommitAll: aside.all}, Conn: l.conn, Prefix: c.Prefix, Commit: aside.commit,
 	}
-	return l.warnOfLeftovers(ctx, c.Stream, c.quarantineStream(), c.replayStream(), c.recordsStream(), "KV_"+c.stateBucket())
+	return l.warnOfLeftovers(ctx, c.Stream, c.quarantineStream(), c.replayStream(), c.recordsStream(), c.deadStream(), "KV_"+c.stateBucket())
 }
 
 // maxPayload leaves room for what an event holds beside a body, which may grow when it is written as JSON.
@@ -55,6 +62,8 @@ func maxPayload(maxBody int64) int32 {
 func (e *standalone) Durability() string { return e.promise }
 
 func (e *standalone) Reach() (*publish.Conn, error) { return e.reach() }
+
+func (e *standalone) Dial(context.Context) (*publish.Conn, error) { return e.server.Connect() }
 
 func (e *standalone) Status(context.Context) Status { return Status{} }
 
@@ -85,5 +94,9 @@ func (e *standalone) start(ctx context.Context, lost func(error)) (end func(cont
 	stopWatch := begin(ctx, func(ctx context.Context) {
 		lost(e.watch(ctx, []string{e.Stream, e.quarantineStream()}, func(context.Context) bool { return false }))
 	})
-	return func(context.Context) { stopWatch() }
+	stopLetters := begin(ctx, e.letters.run)
+	return func(context.Context) {
+		stopLetters()
+		stopWatch()
+	}
 }

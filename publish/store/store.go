@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/consumers"
 )
 
 // EventStore takes events and quarantined callbacks. Close it after use.
@@ -15,6 +16,7 @@ type EventStore struct {
 	mode
 	Quarantine *publish.Quarantine // callbacks that could not be parsed; Keep adds one
 	Refused    *publish.Refused    // messages that a remote NATS rejected permanently
+	Consumers  *consumers.View     // who reads the streams, and what they gave up on
 	URL        string              // where consumers connect, without credentials
 	Replica    string              // this process among those that share the State; the same after a restart where no other can have it
 
@@ -32,6 +34,8 @@ type mode interface {
 	Durability() string
 	// Reach returns the connection to the server that has the stream, or why there is none now.
 	Reach() (*publish.Conn, error)
+	// Dial opens a connection of its own to that server, for a reader or writer that must not disturb what is stored.
+	Dial(ctx context.Context) (*publish.Conn, error)
 	// Status returns what else an operator should know.
 	Status(ctx context.Context) Status
 	// State returns the bucket beside the stream; what is saved there survives what an event does. Call it once.
@@ -42,6 +46,9 @@ type mode interface {
 
 	// Holdings returns the streams that may hold what was a record, in the order in which what is in one reaches another.
 	Holdings(ctx context.Context) ([]Holding, error)
+	// about returns the variable that sets a stream's limit, if one does, and how a stream that the bridge did not make differs from what
+	// is configured.
+	about(stream string) (variable string, differences []string)
 	// OtherJournals returns the journals of other bridges with the same remote, as they have noted them, and the id of the own one; empty:
 	// there is none.
 	OtherJournals(ctx context.Context) (own string, others []OtherJournal, err error)
@@ -63,10 +70,11 @@ type Records struct {
 
 // Status is what an operator should know about a store, apart from its readiness.
 type Status struct {
-	Forwards    bool     // there is a journal, which is forwarded to a remote NATS
-	Interrupted error    // why nothing is forwarded now; nil: it is
-	Pending     *uint64  // messages that the remote has not acknowledged; nil: it is not known
-	Warnings    []string // journals whose events are not forwarded
+	Forwards    bool      // there is a journal, which is forwarded to a remote NATS
+	Interrupted error     // why nothing is forwarded now; nil: it is
+	Pending     *uint64   // messages that the remote has not acknowledged; nil: it is not known
+	Oldest      time.Time // when the oldest of them was stored; zero: there is none, or it is not known
+	Warnings    []string  // journals whose events are not forwarded
 }
 
 // Publish is publish.Publisher.Publish, and fails at once where the store is broken.

@@ -12,6 +12,7 @@ import (
 type streams struct {
 	Config
 	ensured sync.Map // names of the streams that were as configured once
+	differs sync.Map // how foreign streams differ from the configuration, by name, when they were last ensured: []string
 	said    sync.Map // what each new connection would repeat
 }
 
@@ -29,6 +30,7 @@ func (s *streams) ensure(ctx context.Context, conn *publish.Conn, config publish
 	}
 	if err == nil {
 		s.ensured.Store(config.Name, true)
+		s.differs.Store(config.Name, warnings)
 	}
 	return stream, err
 }

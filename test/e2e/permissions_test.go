@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/crm-bridge/crm-bridge/ingest/zoho/zohotest"
 )
@@ -95,6 +97,39 @@ func restartedJob(t *testing.T, env []string, args ...string) {
 	_ = cmd.Wait()
 }
 
+// readStuck has a consumer give up on an event, and looks at it with the commands.
+func readStuck(t *testing.T, address string, run func(user string, args ...string) string) {
+	t.Helper()
+	conn, err := nats.Connect(strings.TrimPrefix(address, "BRIDGE_NATS_URL="))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := js.CreateConsumer(t.Context(), "CRM", jetstream.ConsumerConfig{Durable: "billing", MaxDeliver: 1, AckWait: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool {
+		if _, err := c.Fetch(1, jetstream.FetchMaxWait(200*time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(run("crm-bridge", "consumers", "--dead", "billing"), `"reason":"max deliveries"`)
+	})
+	run("crm-bridge", "consumers")
+	run("crm-bridge", "consumers", "pause", "billing", "--for", "1h")
+	run("crm-bridge", "consumers", "resume", "billing")
+	run("crm-bridge", "consumers", "reset", "billing", "--to", "first", "--yes")
+	run("crm-operator", "replay", "--dead", "billing", "--to", "subject")
+	if out := run("crm-bridge", "consumers", "--dead", "billing"); !strings.Contains(out, `"replayedAt"`) {
+		t.Errorf("it is not marked as replayed: %s", out)
+	}
+	run("crm-bridge", "consumers", "--dead", "billing", "--clear", "--yes")
+}
+
 // On a NATS of one's own the bridge, in both ways to deliver, and its commands take no more rights than docs/nats.md lists.
 func TestBridgeTakesLittle(t *testing.T) {
 	for _, delivery := range []string{"direct", "journal"} {
@@ -153,6 +188,7 @@ func TestBridgeTakesLittle(t *testing.T) {
 				t.Errorf("erase said %s", out)
 			}
 			run("crm-bridge", "channels")
+			readStuck(t, as("crm-operator"), run)
 			get(t, b.Callbacks+"/asyncapi.yaml")
 			if err := b.stop(t, 15); err != nil {
 				t.Error(err)

@@ -6,6 +6,8 @@
 {{- /* Within five days a channel that lives a week had six days left when it has one, and one that lives a day had a day. */}}
 {{- $least := printf "clamp_min(max_over_time((%s - time())[5d:10m]) / 6, 14400)" $expires -}}
 {{- if .expiry -}}{{- $least = int64 .expiry -}}{{- end -}}
+{{- /* Each replica reports the consumers of a NATS that they share. */}}
+{{- $consumers := printf "max by (stream, consumer) (crm_bridge_consumer_%%s{%s})" .from -}}
 - alert: CrmBridgeDown
   severity: critical
   for: 5m
@@ -41,6 +43,22 @@
   for: 5m
   expr: '{{ $expires }} == 0'
   summary: 'Channel {{`{{ $labels.channel }}`}} of {{`{{ $labels.provider }}`}}, account {{`{{ $labels.account }}`}}, is not alive: nothing is heard of its changes.'
+- alert: CrmBridgeGapOpen
+  severity: warning
+  for: 5m
+  expr: 'max by (provider) (crm_bridge_gaps_oldest_seconds{ {{- .from -}} }) > 3600'
+  summary: 'Changes of {{`{{ $labels.provider }}`}} that had no callback have not been read from the CRM for {{`{{ $value | humanizeDuration }}`}}.'
+- alert: CrmBridgeGapUnrepaired
+  severity: critical
+  expr: 'sum by (provider) (increase(crm_bridge_gaps_closed_total{result="unrepaired", {{- .from -}} }[1h])) > 0 or sum by (provider) (crm_bridge_gaps_closed_total{result="unrepaired", {{- .from -}} } unless crm_bridge_gaps_closed_total{result="unrepaired", {{- .from -}} } offset 1h) > 0'
+  summary: 'Changes of {{`{{ $labels.provider }}`}} may be lost: crm-bridge status says which.'
+{{- if .silent }}
+- alert: CrmBridgeSourceSilent
+  severity: warning
+  for: 5m
+  expr: 'label_replace(time() - max by (source) (max_over_time(crm_bridge_last_callback_timestamp_seconds{ {{- .from -}} }[7d])), "provider", "$1", "source", "([a-z0-9]+)-.*") > {{ .silent }} unless on (provider) (max by (provider) ({{ $expires }}) == 0)'
+  summary: 'No callback of {{`{{ $labels.source }}`}} has come for {{`{{ $value | humanizeDuration }}`}}.'
+{{- end }}
 - alert: CrmBridgeQuarantineGrowing
   severity: warning
   expr: 'sum by (source) (increase(crm_bridge_quarantined_total{ {{- .from -}} }[1h])) > 0 or sum by (source) (crm_bridge_quarantined_total{ {{- .from -}} } unless crm_bridge_quarantined_total{ {{- .from -}} } offset 1h) > 0'
@@ -75,6 +93,20 @@
   severity: warning
   expr: 'sum by (provider, module, why) (increase(crm_bridge_records_left_out_total{ {{- .from -}} }[1h])) > 0 or sum by (provider, module, why) (crm_bridge_records_left_out_total{ {{- .from -}} } unless crm_bridge_records_left_out_total{ {{- .from -}} } offset 1h) > 0'
   summary: 'Records of {{`{{ $labels.module }}`}} of {{`{{ $labels.provider }}`}} are not kept: {{`{{ $labels.why }}`}}.'
+- alert: CrmBridgeConsumerDead
+  severity: warning
+  expr: 'max by (stream, consumer) (crm_bridge_consumer_dead{ {{- .from -}} }) > 0'
+  summary: 'Consumer {{`{{ $labels.consumer }}`}} of {{`{{ $labels.stream }}`}} gave up on {{`{{ $value }}`}} messages: crm-bridge consumers --dead {{`{{ $labels.consumer }}`}}.'
+- alert: CrmBridgeConsumerStuck
+  severity: warning
+  for: 10m
+  expr: '{{ printf $consumers "last_ack_seconds" }} > {{ .stuck }} and {{ printf $consumers "lag" }} + {{ printf $consumers "ack_pending" }} > 0 unless {{ printf $consumers "paused" }} == 1'
+  summary: 'Consumer {{`{{ $labels.consumer }}`}} of {{`{{ $labels.stream }}`}} has messages, and has acknowledged none for {{`{{ $value | humanizeDuration }}`}}.'
+- alert: CrmBridgeConsumerLagging
+  severity: warning
+  for: 30m
+  expr: '{{ printf $consumers "lag" }} > {{ .lag }} and deriv(({{ printf $consumers "lag" }})[30m:1m]) > 0 unless {{ printf $consumers "paused" }} == 1'
+  summary: 'Consumer {{`{{ $labels.consumer }}`}} of {{`{{ $labels.stream }}`}} is slower than events arrive: {{`{{ $value }}`}} wait for it.'
 - alert: CrmBridgeDiskFilling
   severity: critical
   for: 5m

@@ -30,6 +30,7 @@ BRIDGE_MAX_CONNECTIONS: limits.maxConnections
 BRIDGE_RATE: limits.rate
 BRIDGE_ALLOW: limits.allow
 BRIDGE_TRUSTED_PROXIES: limits.trustedProxies
+BRIDGE_ADMIN_HOSTS: console.hosts
 BRIDGE_LOG_LEVEL: log.level
 BRIDGE_LOG_FORMAT: log.format
 {{- end -}}

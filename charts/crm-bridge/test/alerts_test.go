@@ -23,6 +23,7 @@ func TestAlertsFire(t *testing.T) {
 			expressions[rule.Alert] = rule.Expr.String()
 		}
 	}
+	growing := consumer("0+20x120", "9x120", "1x120", "0x120")
 	for _, c := range []struct {
 		alert, when, series string
 		fires               bool
@@ -50,6 +51,19 @@ func TestAlertsFire(t *testing.T) {
 		{"CrmBridgeChannelDead", "it never ends", `crm_bridge_channel_expiry_timestamp_seconds{channel="events",POD-0}` + strings.Repeat(" Inf", 120), false},
 		{"CrmBridgeChannelExpiring", "it never ends", `crm_bridge_channel_expiry_timestamp_seconds{channel="events",POD-0}` + strings.Repeat(" Inf", 120), false},
 		{"CrmBridgeChannelDead", "another replica has healed it", "crm_bridge_channel_expiry_timestamp_seconds{channel=\"1\",POD-0} 0x120\ncrm_bridge_channel_expiry_timestamp_seconds{channel=\"1\",POD-1} 180000x120", false},
+		{"CrmBridgeGapOpen", "it waits for two hours", `crm_bridge_gaps_oldest_seconds{provider="zoho",POD-0} 7200x120`, true},
+		{"CrmBridgeGapOpen", "it is read within minutes", `crm_bridge_gaps_oldest_seconds{provider="zoho",POD-0} 120x120`, false},
+		{"CrmBridgeGapOpen", "there is none", `crm_bridge_gaps_oldest_seconds{provider="zoho",POD-0} 0x120`, false},
+		{"CrmBridgeGapUnrepaired", "the first ever cannot be read", `crm_bridge_gaps_closed_total{provider="zoho",result="unrepaired",POD-0} _x110 1x10`, true},
+		{"CrmBridgeGapUnrepaired", "another cannot be read", `crm_bridge_gaps_closed_total{provider="zoho",result="unrepaired",POD-0} 1x110 2x10`, true},
+		{"CrmBridgeGapUnrepaired", "the last was long ago", `crm_bridge_gaps_closed_total{provider="zoho",result="unrepaired",POD-0} 2x120`, false},
+		{"CrmBridgeGapUnrepaired", "gaps are repaired", `crm_bridge_gaps_closed_total{provider="zoho",result="repaired",POD-0} 0+1x120`, false},
+		{"CrmBridgeSourceSilent", "the last callback came at once, and the channel is alive", "crm_bridge_last_callback_timestamp_seconds{source=\"zoho-notifications\",POD-0} 60x120\ncrm_bridge_channel_expiry_timestamp_seconds{provider=\"zoho\",channel=\"1\",POD-0} 180000x120", true},
+		{"CrmBridgeSourceSilent", "no channel is kept for it", `crm_bridge_last_callback_timestamp_seconds{source="zoho-webhooks",POD-0} 60x120`, true},
+		{"CrmBridgeSourceSilent", "its pod was restarted", `crm_bridge_last_callback_timestamp_seconds{source="zoho-webhooks",POD-0} 60x10 _x110`, true},
+		{"CrmBridgeSourceSilent", "another replica gets them", "crm_bridge_last_callback_timestamp_seconds{source=\"zoho-notifications\",POD-0} 60x120\ncrm_bridge_last_callback_timestamp_seconds{source=\"zoho-notifications\",POD-1} 7000x120", false},
+		{"CrmBridgeSourceSilent", "its channel is dead, for which there is another alert", "crm_bridge_last_callback_timestamp_seconds{source=\"zoho-notifications\",POD-0} 60x120\ncrm_bridge_channel_expiry_timestamp_seconds{provider=\"zoho\",channel=\"1\",POD-0} 0x120", false},
+		{"CrmBridgeSourceSilent", "one came just now", `crm_bridge_last_callback_timestamp_seconds{source="zoho-notifications",POD-0} 7100x120`, false},
 		{"CrmBridgeQuarantineGrowing", "the first ever was counted", `crm_bridge_quarantined_total{source="a",POD-0} _x110 1x10`, true},
 		{"CrmBridgeQuarantineGrowing", "another was counted", `crm_bridge_quarantined_total{source="a",POD-0} 1x110 2x10`, true},
 		{"CrmBridgeQuarantineGrowing", "the last was long ago", `crm_bridge_quarantined_total{source="a",POD-0} 3x120`, false},
@@ -67,6 +81,18 @@ func TestAlertsFire(t *testing.T) {
 		{"CrmBridgeRecordsLeftOut", "the first ever was left out", `crm_bridge_records_left_out_total{provider="zoho",module="Deals",why="unreadable",POD-0} _x110 1x10`, true},
 		{"CrmBridgeRecordsLeftOut", "another was left out", `crm_bridge_records_left_out_total{provider="zoho",module="Deals",why="refused",POD-0} 1x110 2x10`, true},
 		{"CrmBridgeRecordsLeftOut", "the last was long ago", `crm_bridge_records_left_out_total{provider="zoho",module="Deals",why="refused",POD-0} 3x120`, false},
+		{"CrmBridgeConsumerDead", "it gave up on a message", `crm_bridge_consumer_dead{stream="CRM",consumer="billing",POD-0} 0x110 1x10`, true},
+		{"CrmBridgeConsumerDead", "a replay has brought all again", `crm_bridge_consumer_dead{stream="CRM",consumer="billing",POD-0} 3x60 0x60`, false},
+		{"CrmBridgeConsumerStuck", "it reads nothing for twenty minutes", consumer("0x100 1+5x20", "0x120", "0x100 0+60x20", "0x120"), true},
+		{"CrmBridgeConsumerStuck", "it holds a message and does not acknowledge it", consumer("0x120", "1x120", "0+60x120", "0x120"), true},
+		{"CrmBridgeConsumerStuck", "nothing is there for it", consumer("0x120", "0x120", "0+60x120", "0x120"), false},
+		{"CrmBridgeConsumerStuck", "it catches up", consumer("100000-10x120", "9x120", "1x120", "0x120"), false},
+		{"CrmBridgeConsumerStuck", "it is paused", consumer("0+5x120", "0x120", "0+60x120", "1x120"), false},
+		{"CrmBridgeConsumerLagging", "more comes than it reads", growing, true},
+		{"CrmBridgeConsumerLagging", "both replicas report it", growing + "\n" + strings.ReplaceAll(growing, "POD-0", "POD-1"), true},
+		{"CrmBridgeConsumerLagging", "it catches up", consumer("100000-10x120", "9x120", "1x120", "0x120"), false},
+		{"CrmBridgeConsumerLagging", "little waits", consumer("0+1x120", "9x120", "1x120", "0x120"), false},
+		{"CrmBridgeConsumerLagging", "it is paused", consumer("0+20x120", "9x120", "1x120", "1x120"), false},
 		{"CrmBridgeDiskFilling", "a tenth is left", volume("crm-crm-bridge-0", 10), true},
 		{"CrmBridgeDiskFilling", "a half is left", volume("crm-crm-bridge-0", 50), false},
 		{"CrmBridgeDiskFilling", "another claim is full", volume("billing-0", 1), false},
@@ -129,6 +155,15 @@ func TestChannelsExpire(t *testing.T) {
 			t.Errorf("a channel of %s with %s left fires: %v", c.lives, c.left, got)
 		}
 	}
+}
+
+// consumer is the metrics of a consumer: its lag, what it holds unacknowledged, for how long it is silent, and whether it is paused.
+func consumer(lag, pending, silent, paused string) string {
+	var series []string
+	for metric, values := range map[string]string{"lag": lag, "ack_pending": pending, "last_ack_seconds": silent, "paused": paused} {
+		series = append(series, fmt.Sprintf("crm_bridge_consumer_%s{stream=\"CRM\",consumer=\"billing\",POD-0} %s", metric, values))
+	}
+	return strings.Join(series, "\n")
 }
 
 // volume is a claim of which so much of a hundred is left.

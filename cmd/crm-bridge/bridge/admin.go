@@ -32,12 +32,14 @@ func atMost(n int, next http.Handler) http.Handler {
 	})
 }
 
-// adminHandler answers at the admin address; commands are asked for only by the bridge's own user.
-func adminHandler(ready, metrics http.Handler, trust trust, commands ...map[string]http.HandlerFunc) http.Handler {
+// adminHandler answers at the admin address; commands are asked for only by the bridge's own user, and pages by those who have signed in.
+func adminHandler(ready, metrics, pages http.Handler, trust trust, commands ...map[string]http.HandlerFunc) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, map[string]bool{"ok": true}) })
 	mux.Handle("GET /readyz", ready)
 	mux.Handle("GET /metrics", metrics)
+	mux.Handle("/{$}", pages)
+	mux.Handle("/console/", pages)
 	for _, routes := range commands {
 		for route, do := range routes {
 			mux.HandleFunc(route, trust.only(do))

@@ -11,17 +11,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 )
-
-// ChannelLine is a channel in a list.
-type ChannelLine struct {
-	ingest.Channel
-	LastCallback *time.Time `json:"lastCallback,omitempty"` // of its modules, that this replica took since its start
-	LastRepair   *time.Time `json:"lastRepair,omitempty"`
-}
 
 // noChannels says what makes a bridge keep channels.
 func (c CRMs) noChannels() string {
@@ -76,22 +70,34 @@ func (c *channels) listChannels(ctx context.Context, w http.ResponseWriter, acco
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	encoder := terminal.JSONEncoder(w)
 	for _, crm := range c.crms.kept() {
-		channels, err := c.keeper.Channels(ctx, crm)
-		for _, channel := range channels {
-			if account != channel.Account && !namesOrg(crm, account) {
-				continue
+		lines, _, err := c.linesOf(ctx, crm)
+		for _, line := range lines {
+			if account == line.Account || namesOrg(crm, account) {
+				_ = encoder.Encode(line)
 			}
-			line := ChannelLine{Channel: channel, LastCallback: c.last.of(channel)}
-			if at, failed := c.keeper.Repaired(ctx, crm, channel); failed == nil && !at.IsZero() {
-				line.LastRepair = &at
-			}
-			_ = encoder.Encode(line)
 		}
 		if err != nil {
 			_ = encoder.Encode(map[string]string{"error": terminal.Plainly(err)})
 			return
 		}
 	}
+}
+
+// linesOf returns the channels of a CRM's org as they are listed, and the org's gaps.
+func (c *channels) linesOf(ctx context.Context, crm *ingest.CRM) (lines []status.Channel, gaps keep.Repairs, err error) {
+	all, err := c.keeper.Channels(ctx, crm)
+	if err != nil {
+		return nil, gaps, err
+	}
+	gaps, err = c.keeper.Repairs(ctx, crm)
+	for _, channel := range all {
+		line := status.Channel{Channel: channel, LastCallback: c.last.of(channel)}
+		if at := gaps.Last(channel); !at.IsZero() {
+			line.LastRepair = &at
+		}
+		lines = append(lines, line)
+	}
+	return lines, gaps, err
 }
 
 // changeChannels enables, renews or disables the channels of a target in a CRM, or all of them, in the orgs that an account names, or

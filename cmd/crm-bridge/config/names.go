@@ -8,6 +8,9 @@ func (s Settings) StateBucket() string { return s.Stream + "_STATE" }
 // ReplayStream is the name of the stream that takes events replayed to subjects.
 func (s Settings) ReplayStream() string { return s.Stream + "_REPLAY" }
 
+// DeadStream is the name of the stream of what consumers gave up on.
+func (s Settings) DeadStream() string { return s.Stream + "_DEAD" }
+
 // RecordsStream is the name of the stream of the states of records.
 func (s Settings) RecordsStream() string { return s.Stream + "_RECORDS" }
 

@@ -15,7 +15,8 @@ type Settings struct {
 	Listen      string   `split_words:"true" default:":8080" desc:"where callbacks are received"`
 	ListenCert  string   `split_words:"true" desc:"certificate file (PEM): callbacks over TLS; reloaded when it changes"`
 	ListenKey   string   `split_words:"true" desc:"key file (PEM) of BRIDGE_LISTEN_CERT"`
-	AdminListen string   `split_words:"true" default:"127.0.0.1:9090" desc:"where /healthz, /readyz and /metrics are"`
+	AdminListen string   `split_words:"true" default:"127.0.0.1:9090" desc:"where the console, /healthz, /readyz and /metrics are"`
+	AdminHosts  Names    `split_words:"true" desc:"names under which the console may be asked, beside localhost: crm.example.com,10.0.0.7"`
 	DataDir     string   `split_words:"true" default:"data" desc:"folder of the embedded JetStream or the journal; held by one process only"`
 	DrainDelay  Duration `split_words:"true" default:"0s" desc:"how long after SIGTERM the bridge is not ready but still answers"`
 	LogLevel    Level    `split_words:"true" default:"info" desc:"debug, info, warn or error"`

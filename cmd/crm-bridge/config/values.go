@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"net/url"
 	"regexp"
 	"slices"
@@ -51,6 +52,25 @@ func (c *Count) Decode(value string) error {
 		return errors.New("must be a whole number from 1")
 	}
 	*c = Count(n)
+	return nil
+}
+
+// Names are names of hosts, or addresses, without a port.
+type Names []string
+
+// Decode reads names from an environment variable.
+func (n *Names) Decode(value string) error {
+	*n = nil
+	for name := range strings.SplitSeq(value, ",") {
+		name = strings.Trim(strings.TrimSpace(name), "[]")
+		switch {
+		case name == "":
+			continue
+		case strings.ContainsAny(name, "/ *?#@") || strings.Contains(name, ":") && net.ParseIP(name) == nil:
+			return errors.New("must be names of hosts without a port, such as crm.example.com,10.0.0.7")
+		}
+		*n = append(*n, name)
+	}
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 // The colours of a terminal, as the parameters of its escape sequences (ECMA-48, SGR).
 const (
 	noColour = ""
+	bold     = "1"
 	faint    = "2"
 	red      = "31"
 	green    = "32"

@@ -1,0 +1,79 @@
+package consumers
+
+import (
+	"context"
+	"slices"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Count is how many entries of the list a consumer has that no replay has brought again.
+type Count struct {
+	Stream, Consumer string
+	Dead             uint64
+}
+
+// Counts returns the counts of all consumers that gave up on a message. It reads no entry.
+func (d *DeadLetters) Counts(ctx context.Context) ([]Count, error) {
+	conn, err := d.Reach()
+	if err != nil {
+		return nil, err
+	}
+	stream, err := conn.JetStream().Stream(ctx, d.Stream)
+	var info *jetstream.StreamInfo
+	if err == nil {
+		info, err = stream.Info(ctx, jetstream.WithSubjectFilter(">"))
+	}
+	if err != nil {
+		return nil, explain(conn, err, "look up stream "+d.Stream, "STREAM.INFO."+d.Stream)
+	}
+	marked, err := d.marked(ctx)
+	if err != nil {
+		return nil, err
+	}
+	entries := map[of]uint64{}
+	for subject, n := range info.State.Subjects {
+		if name, ok := consumerOfSubject(subject); ok {
+			entries[name] += n
+		}
+	}
+	counts := make([]Count, 0, len(entries))
+	for name, n := range entries {
+		if n -= min(n, marked[name].since(info.State.FirstSeq)); n > 0 {
+			counts = append(counts, Count{name.stream, name.consumer, n})
+		}
+	}
+	return counts, nil
+}
+
+// Clear removes messages from the list, and all that their consumers gave up on before.
+func (d *DeadLetters) Clear(ctx context.Context, given []GivenUp) error {
+	conn, err := d.Reach()
+	if err != nil {
+		return err
+	}
+	stream, err := conn.JetStream().Stream(ctx, d.Stream)
+	if err != nil {
+		return explain(conn, err, "look up stream "+d.Stream, "STREAM.INFO."+d.Stream)
+	}
+	last := map[of]uint64{}
+	for _, one := range given {
+		name := of{one.Stream, one.Consumer}
+		last[name] = max(last[name], slices.Max(one.Entries))
+	}
+	for name, upto := range last {
+		for _, advisory := range advisories {
+			err := stream.Purge(ctx, jetstream.WithPurgeSubject(advisory+name.stream+"."+name.consumer), jetstream.WithPurgeSequence(upto+1))
+			if err != nil {
+				return explain(conn, err, "clear the list in stream "+d.Stream, "STREAM.PURGE."+d.Stream)
+			}
+		}
+		if err := d.mark(ctx, name, func(m *marks) { m.keep(func(entry uint64) bool { return entry > upto }) }); err != nil {
+			return err
+		}
+	}
+	if d.Commit != nil {
+		return d.Commit(ctx)
+	}
+	return nil
+}

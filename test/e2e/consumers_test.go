@@ -1,0 +1,272 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// job is a durable consumer of another program.
+func job(t *testing.T, url string, config jetstream.ConsumerConfig) jetstream.Consumer {
+	t.Helper()
+	conn, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := js.CreateOrUpdateConsumer(t.Context(), "CRM", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// fetched returns the next messages of a consumer, and fails the test unless it gets so many.
+func fetched(t *testing.T, c jetstream.Consumer, n int) (all []jetstream.Msg) {
+	t.Helper()
+	batch, err := c.Fetch(n, jetstream.FetchMaxWait(10*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for m := range batch.Messages() {
+		all = append(all, m)
+	}
+	if len(all) != n {
+		t.Fatalf("%s is sent %d messages, not %d", c.CachedInfo().Name, len(all), n)
+	}
+	return all
+}
+
+// terminate has a consumer give up on its next messages.
+func terminate(t *testing.T, c jetstream.Consumer, n int) {
+	t.Helper()
+	for _, m := range fetched(t, c, n) {
+		if err := m.TermWithReason("no such customer"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// does runs a command against a bridge, and fails the test if it fails or lacks what it should say.
+func does(t *testing.T, b *bridge, dir, says string, args ...string) string {
+	t.Helper()
+	out, code := command(t, b, dir, args...)
+	if code != 0 || !strings.Contains(out, says) {
+		t.Fatalf("%v ended with %d, and lacks %q: %s", args, code, says, out)
+	}
+	return out
+}
+
+// A consumer that another program runs is listed, paused, resumed and reset by its name, which the shell completes; the bridge's own
+// consumers and unknown ones are not, and a refusal says why.
+func TestConsumers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	b := start(t, dir, documentedToken)
+	for i := range 3 {
+		post(t, b.Callbacks+path, distinct(i))
+	}
+	billing := job(t, b.NATS, jetstream.ConsumerConfig{Durable: "billing", Metadata: map[string]string{"team": "billing"}})
+	fetched(t, billing, 2)
+	does(t, b, dir, `"stream":"CRM","name":"billing","durable":true,"own":false`, "consumers")
+	does(t, b, dir, `"lag":1,"ackPending":2,`, "consumers", "billing", "--stream", "CRM")
+	if out := does(t, b, dir, "billing", "__complete", "consumers", "pause", ""); !strings.Contains(out, ":4") {
+		t.Errorf("the completion is %s", out)
+	}
+	does(t, b, dir, "billing", "__complete", "replay", "--dead", "")
+
+	does(t, b, dir, `"pausedUntil":"`, "consumers", "pause", "billing", "--for", "1h")
+	if batch, err := billing.FetchNoWait(5); err != nil {
+		t.Fatal(err)
+	} else if m, sent := <-batch.Messages(); sent {
+		t.Errorf("it is paused, and is sent %s", m.Subject())
+	}
+	if out := does(t, b, dir, `"lag":1`, "consumers", "resume", "billing"); strings.Contains(out, "pausedUntil") {
+		t.Errorf("after the pause: %s", out)
+	}
+	fetched(t, billing, 1)
+	does(t, b, dir, `"ackPending":0`, "consumers", "reset", "billing", "--to", "2", "--yes")
+	if m := fetched(t, billing, 1)[0]; seq(t, m) != 2 {
+		t.Errorf("after the reset it is sent %d", seq(t, m))
+	}
+	info, err := billing.Info(t.Context())
+	if err != nil || info.Config.Metadata["team"] != "billing" {
+		t.Errorf("its metadata is %v, %v", info.Config.Metadata, err)
+	}
+	for _, refused := range []struct {
+		args, says string
+		code       int
+	}{
+		{"consumers pause nobody --for 1h", `"nobody" on CRM, CRM_RECORDS, CRM_REPLAY and CRM_QUARANTINE: there is no such consumer`, 1},
+		{"consumers nobody", "there is no such consumer", 1},
+		{"consumers pause crm-bridge-records-zoho --for 1h", "consumer", 1},
+		{"consumers pause billing", "give either --for or --until", 2},
+		{"consumers pause billing --until 2020-01-01", "a time to come", 2},
+		{"consumers reset billing", "--to says where", 2},
+		{"consumers reset billing --to nowhere", "must be first", 2},
+		{"consumers reset billing --to first", "add --yes", 2},
+		{"consumers --clear", "--clear needs --dead", 2},
+		{"consumers resume", "takes the name of one consumer", 2},
+	} {
+		if out, code := command(t, b, dir, strings.Fields(refused.args)...); code != refused.code || !strings.Contains(out, refused.says) {
+			t.Errorf("%s ended with %d: %s", refused.args, code, out)
+		}
+	}
+	if out, code := command(t, b, t.TempDir(), "consumers"); code != 1 || !strings.Contains(out, "rejected the command") {
+		t.Errorf("a stranger gets %d %s", code, out)
+	}
+}
+
+func seq(t *testing.T, m jetstream.Msg) uint64 {
+	t.Helper()
+	meta, err := m.Metadata()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return meta.Sequence.Stream
+}
+
+// deadOf returns what is listed as given up on by a consumer, once it is so much.
+func deadOf(t *testing.T, b *bridge, dir, name string, n int) (all []listedDead) {
+	t.Helper()
+	waitFor(t, func() bool {
+		out, code := command(t, b, dir, "consumers", "--dead", name)
+		if all = nil; code != 0 {
+			t.Fatalf("ended with %d: %s", code, out)
+		}
+		for line := range strings.Lines(out) {
+			var one listedDead
+			if err := json.Unmarshal([]byte(line), &one); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			all = append(all, one)
+		}
+		return len(all) == n
+	})
+	return all
+}
+
+type listedDead struct {
+	Sequence        uint64
+	Reason, EventID string
+	ReplayedAt      *time.Time
+}
+
+// What a consumer gave up on comes again on subjects of its own, once, and then stays listed as replayed; what it gives up on later
+// comes after it. No other consumer is affected.
+func TestReplayDead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	b := start(t, dir, documentedToken)
+	env := onBridge(b, dir)
+	var want []string
+	for i := range 4 {
+		want = append(want, post(t, b.Callbacks+path, distinct(i)).Events[0].ID)
+	}
+	billing := job(t, b.NATS, jetstream.ConsumerConfig{Durable: "billing"})
+	if err := fetched(t, billing, 1)[0].Ack(); err != nil {
+		t.Fatal(err)
+	}
+	terminate(t, billing, 2)
+	if dead := deadOf(t, b, dir, "billing", 2); dead[0].EventID != want[1] || dead[0].Reason != "terminated: no such customer" || dead[1].Sequence != 3 {
+		t.Errorf("%+v", dead)
+	}
+	const gauge = `crm_bridge_consumer_dead{consumer="billing",stream="CRM"}`
+	if got := metric(t, b, gauge); got != "2" {
+		t.Errorf("the metric is %s", got)
+	}
+	for _, stranger := range [][]string{{}, {"--to", "subject"}} {
+		if r := replay(t, onBridge(b, t.TempDir()), append(stranger, "--dead", "billing")...); r.code != 1 || !strings.Contains(r.errs, "the bridge's own user") {
+			t.Errorf("a reader gets %d: %s", r.code, r.errs)
+		}
+	}
+	if r := replay(t, env, "--dead", "billing", "--dry-run"); r.code != 0 || !strings.Contains(r.out, `"subject":"crm.zoho.Contacts.edit","events":2`) {
+		t.Errorf("the dry run ended with %d: %s%s", r.code, r.out, r.errs)
+	}
+	if got := sequences(lines(t, env, "--dead", "billing")); fmt.Sprint(got) != "[2 3]" || deadOf(t, b, dir, "billing", 2)[0].ReplayedAt != nil {
+		t.Errorf("stdout got %v, and it is marked as replayed", got)
+	}
+
+	bring := func(says string, jobs ...string) {
+		t.Helper()
+		if r := replay(t, env, "--dead", "billing", "--to", "subject"); r.code != 0 || !strings.Contains(r.out+r.errs, says) {
+			t.Fatalf("ended with %d: %s%s", r.code, r.out, r.errs)
+		}
+		var got []string
+		for _, m := range held(t, b.NATS, "billing") {
+			var e struct{ ID string }
+			if err := json.Unmarshal(m.Data, &e); err != nil || m.Subject != "crm-replay.billing.zoho.Contacts.edit" {
+				t.Errorf("%s: %v", m.Subject, err)
+			}
+			got = append(got, e.ID)
+		}
+		if fmt.Sprint(got) != fmt.Sprint(jobs) {
+			t.Errorf("it brought %v, not %v", got, jobs)
+		}
+	}
+	bring(`"job":"billing"`, want[1:3]...)
+	if dead := deadOf(t, b, dir, "billing", 2); dead[0].ReplayedAt == nil || dead[1].ReplayedAt == nil {
+		t.Errorf("%+v", dead)
+	}
+	bring("given up on no event", want[1:3]...)
+	terminate(t, billing, 1)
+	deadOf(t, b, dir, "billing", 3)
+	bring(`"events":1`, want[1:]...)
+	waitFor(t, func() bool { return metric(t, b, gauge) == "0" })
+
+	does(t, b, dir, `"cleared":3`, "consumers", "--dead", "billing", "--clear", "--yes")
+	deadOf(t, b, dir, "billing", 0)
+	if len(held(t, b.NATS, "billing")) != 3 {
+		t.Error("what was brought again is gone")
+	}
+}
+
+// A replay of dead messages to an endpoint marks them when it has taken all of them, and not before.
+func TestReplayDeadOverHTTP(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	b := start(t, dir, documentedToken)
+	for i := range 2 {
+		post(t, b.Callbacks+path, distinct(i))
+	}
+	billing := job(t, b.NATS, jetstream.ConsumerConfig{Durable: "billing"})
+	terminate(t, billing, 2)
+	deadOf(t, b, dir, "billing", 2)
+	var rejects atomic.Bool
+	rejects.Store(true)
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rejects.Load() && strings.Contains(r.Header.Get("User-Agent"), "crm-bridge") {
+			w.WriteHeader(http.StatusUnprocessableEntity)
+		}
+	}))
+	t.Cleanup(endpoint.Close)
+	env := onBridge(b, dir)
+	if r := replay(t, env, "--dead", "billing", "--to", endpoint.URL, "--skip-refused"); r.code != 0 || !strings.Contains(r.errs, "nothing is marked") {
+		t.Errorf("ended with %d: %s", r.code, r.errs)
+	}
+	if r := replay(t, env, "--dead", "billing", "--to", endpoint.URL, "--job", "again"); r.code != 1 {
+		t.Errorf("ended with %d: %s", r.code, r.errs)
+	}
+	if dead := deadOf(t, b, dir, "billing", 2); dead[0].ReplayedAt != nil || dead[1].ReplayedAt != nil {
+		t.Errorf("%+v", dead)
+	}
+	rejects.Store(false)
+	if r := replay(t, env, "--dead", "billing", "--to", endpoint.URL, "--job", "again"); r.code != 0 || !strings.Contains(r.out, `"events":2`) {
+		t.Errorf("ended with %d: %s%s", r.code, r.out, r.errs)
+	}
+	if dead := deadOf(t, b, dir, "billing", 2); dead[0].ReplayedAt == nil || dead[1].ReplayedAt == nil {
+		t.Errorf("%+v", dead)
+	}
+}
