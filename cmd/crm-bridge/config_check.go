@@ -81,6 +81,7 @@ func loadAll(env *config.Environment) (config.Settings, bridge.CRMs) {
 	setup := ingest.Setup{PublicURLs: s.PublicURL, State: state.State(), Log: slog.New(slog.DiscardHandler), MadeSecret: client.FoundOrFresh(s)}
 	all, _ := bridge.Opening{Env: env, Setup: setup}.Open(bridge.Openers)
 	env.Problems.Add(bridge.Check(s))
+	env.Problems.Add(s.Traces.Problem)
 	return s, all
 }
 
