@@ -201,3 +201,28 @@ func pasted(t *testing.T, page, name string) string {
 	}
 	return html.UnescapeString(found[1])
 }
+
+// A secret that is made for a variable that is not set is the same each time the page is loaded, and another for each variable and bridge.
+func TestConsoleKeepsMadeSecrets(t *testing.T) {
+	crm := &ingest.CRM{Provider: "acme", Words: ingest.Words{Name: "Acme"}, Connect: func(to ingest.Connecting) ([]ingest.Instruction, error) {
+		_, first := to.SecretFor(nil, "BRIDGE_ACME_TOKEN")
+		_, second := to.SecretFor(nil, "BRIDGE_ACME_SECRET")
+		return []ingest.Instruction{{Source: "acme-events", Set: append(first, second...)}}, nil
+	}}
+	made := map[string]bool{}
+	for range 2 {
+		connections := (&Bridge{CRMs: CRMs{crm}}).connections()
+		for range 3 {
+			all, err := connections()
+			if err != nil || len(all) != 1 || all[0].Name != "Acme" || !all[0].Placeholder {
+				t.Fatalf("%+v, %v", all, err)
+			}
+			for _, set := range all[0].Steps[0].Set {
+				made[set.Variable+set.Value] = true
+			}
+		}
+	}
+	if len(made) != 4 {
+		t.Errorf("made were %v", made)
+	}
+}

@@ -41,7 +41,7 @@ func (p ConnectPages) Pages() []Page {
 				Label: "Show secrets",
 				Show: func(ctx context.Context, form url.Values) (Shown, error) {
 					one, err := p.one(ctx, form, true)
-					return Shown{"Connect a CRM", "connect-crm", one, one.Path()}, err
+					return Shown{one.title(), "connect-crm", one, one.Path()}, err
 				},
 			}},
 		},
@@ -106,6 +106,9 @@ func connectionOf(one Connection, report status.Report, secrets bool) connection
 	}
 	return view
 }
+
+// title implements titled.
+func (c connection) title() string { return "Connect " + c.Name }
 
 // Path is where the page of the connection is.
 func (c connection) Path() string {

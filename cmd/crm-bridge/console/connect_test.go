@@ -35,7 +35,7 @@ func TestConnect(t *testing.T) {
 	r := reads(t, connects().Pages()...)
 	r.sees("/console/connect", `href="/console/connect/crm?account=emea&amp;provider=acme"`, "Receiving</span> last", "Waiting for the first callback", "Not authenticated</span> 4 in a row", "BRIDGE_PUBLIC_URL is not set")
 	const at = "/console/connect/crm?account=emea&provider=acme"
-	hidden := r.sees(at, ">https://crm.test/acme?a=b&amp;c=d</pre>", "BRIDGE_ACME_EMEA_SECRET=••••••••", "# the app&#39;s page\nBRIDGE_ACME_EMEA_ID=…", "&lt;img", "no:"+hostile, "Show secrets",
+	hidden := r.sees(at, "<h1>Connect Acme</h1>", "Account <strong>emea</strong>", ">https://crm.test/acme?a=b&amp;c=d</pre>", "BRIDGE_ACME_EMEA_SECRET=••••••••", "# the app&#39;s page\nBRIDGE_ACME_EMEA_ID=…", "&lt;img", "no:"+hostile, "Show secrets",
 		`data-copy="paste-1-0"`, "no:data-copy=\"paste-1-1\"", "no:data-copy=\"set-1\"", "https://crm.example.com stands for")
 	r.has(hidden, "no:the-secret-of-acme", "no:a-made-secret")
 	code, shown := r.posts("/console/connect/crm/show", url.Values{"provider": {"acme"}, "account": {"emea"}})

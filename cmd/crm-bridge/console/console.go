@@ -141,9 +141,15 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, s *session, page 
 	case err != nil:
 		status, v.Template, v.Problem = http.StatusBadGateway, "problem", sentence(err)
 	}
+	if named, ok := data.(titled); ok && err == nil {
+		v.Title = named.title()
+	}
 	v.Data = data
 	c.render(w, r, s, status, v)
 }
+
+// titled is what a page shows that has a title of its own, such as the name of a CRM.
+type titled interface{ title() string }
 
 // menu is the URL of the page of the menu that this one belongs to.
 func (p Page) menu() string {

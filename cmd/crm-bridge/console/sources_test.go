@@ -24,7 +24,7 @@ func TestSources(t *testing.T) {
 		}
 	}))
 	page := r.sees("/console/sources",
-		"<code>POST /acme/events</code>", "12\u202f345 accepted, 2 malformed", "no:0 retry", "Receiving",
+		"<code>POST /acme/events</code>", "12\u202f345 accepted, 2 malformed", "no:0 retry", `href="/console/quarantine?source=acme-events"`, "no:quarantine?source=acme-webhooks", "Receiving",
 		"first org: made by the bridge, in the file <code>acme-token</code>", "emea: set by <code>BRIDGE_ACME_EMEA_TOKEN</code>", "us: not set; it rejects everything. Set <code>BRIDGE_ACME_US_TOKEN</code>",
 		"apac: learned from the CRM", "The last 7 callbacks were not authenticated", "another secret than <code>BRIDGE_ACME_SECRET</code>", "not authenticated&lt;img", "no:"+hostile, "No secret: rejects everything",
 	)
