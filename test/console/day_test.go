@@ -36,7 +36,7 @@ func startDay(folder string) (*day, error) {
 		return nil, err
 	}
 	steps := []func() error{
-		d.start, d.subscribed, d.sell, d.haggle, d.misunderstand, d.connect, d.consume, d.lose, d.replay,
+		d.start, d.subscribed, d.sell, d.haggle, d.lose, d.misunderstand, d.connect, d.consume, d.replay,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -180,7 +180,7 @@ func (d *day) consume() error {
 			case read <= c.acks:
 				err = message.DoubleAck(ctx)
 			case read <= c.acks+c.ends:
-				err = message.TermWithReason("no warehouse for this country " + hostile)
+				err = message.TermWithReason("no warehouse for this country")
 			}
 			if err != nil {
 				return err

@@ -34,7 +34,6 @@ func TestRecordHistory(t *testing.T) {
 	}
 	w := signedIn(t, shared.bridge, desk)
 	w.visit("/console/records")
-	w.choose("#provider", "zoho")
 	w.fill("#module", "Deals")
 	w.fill("#id", id)
 	w.clickOn("Find")
