@@ -197,6 +197,7 @@ func TestReplayDead(t *testing.T) {
 	if r := replay(t, env, "--dead", "billing", "--dry-run"); r.code != 0 || !strings.Contains(r.out, `"subject":"crm.zoho.Contacts.edit","events":2`) {
 		t.Errorf("the dry run ended with %d: %s%s", r.code, r.out, r.errs)
 	}
+	does(t, b, dir, `"dead":2`, "consumers", "pause", "billing", "--for", "1s")
 	if got := sequences(lines(t, env, "--dead", "billing")); fmt.Sprint(got) != "[2 3]" || deadOf(t, b, dir, "billing", 2)[0].ReplayedAt != nil {
 		t.Errorf("stdout got %v, and it is marked as replayed", got)
 	}
@@ -222,7 +223,7 @@ func TestReplayDead(t *testing.T) {
 	if dead := deadOf(t, b, dir, "billing", 2); dead[0].ReplayedAt == nil || dead[1].ReplayedAt == nil {
 		t.Errorf("%+v", dead)
 	}
-	bring("given up on no event", want[1:3]...)
+	bring("nothing to replay", want[1:3]...)
 	terminate(t, billing, 1)
 	deadOf(t, b, dir, "billing", 3)
 	bring(`"events":1`, want[1:]...)
