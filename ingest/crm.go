@@ -52,10 +52,14 @@ type CRM struct {
 	// or to all if target is empty, and returns all subscriptions, or nil if only the next Watch can report them.
 	Changes map[string]func(ctx context.Context, target string) ([]Channel, error)
 
+	// Connect returns what a person does so that the CRM calls the bridge, the steps of each source in their order; nil: nothing is known.
+	Connect func(Connecting) ([]Instruction, error)
+
 	// Settle is how long the CRM takes to list a change; zero: ten seconds.
 	Settle time.Duration
-	// Simulate returns a CRM in memory for the command demo, with the lifetime of its subscriptions; nil: there is none.
-	Simulate func(life time.Duration) *Simulation
+	// Simulate returns a CRM in memory for the command demo, which is served at a URL, with the lifetime of its subscriptions, if they have
+	// one; nil: there is none.
+	Simulate func(url string, life time.Duration) *Simulation
 
 	// The bridge sets these, which are about the org that it has opened the CRM for: its package knows of one org alone.
 	Org     string                   // a token of [a-z0-9_] that names the org; empty: the first

@@ -71,6 +71,10 @@ func (p Partly) Unwrap() error { return ErrMalformed }
 // is answered with 200.
 type Forgiving interface{ ForgivesQuarantined() }
 
+// Learner is a Source that may learn secrets from its CRM while it runs, as from an installation: it can authenticate callbacks although
+// Secrets has no values.
+type Learner interface{ LearnsSecrets() bool }
+
 // Sampler makes the callback that the CRM would send for a change: the inverse of Decode. A Source that is one serves the
 // commands send, demo and check.
 type Sampler interface {

@@ -153,6 +153,16 @@ func (s *Bucket) Prune(ctx context.Context, prefix string, since time.Time) erro
 	if err != nil || len(saved) == 0 {
 		return err
 	}
+	return s.purge(ctx, saved)
+}
+
+// Remove removes a value if its revision is still the given one, and leaves no delete marker.
+func (s *Bucket) Remove(ctx context.Context, key string, revision uint64) error {
+	return s.purge(ctx, map[string]Saved{key: {revision: revision}})
+}
+
+// purge removes values, and what was saved before them.
+func (s *Bucket) purge(ctx context.Context, saved map[string]Saved) error {
 	conn, err := s.Reach()
 	if err != nil {
 		return fmt.Errorf("bucket %s: %w", s.Name, err)

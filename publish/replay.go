@@ -136,19 +136,26 @@ func (r *Replay) Held(ctx context.Context, after uint64) (map[uint64]bool, error
 	return held, err
 }
 
-// Forget removes all that the job has replayed, and returns when its ids can be used again: until then the stream would drop them as
-// duplicates.
-func (r *Replay) Forget(ctx context.Context) (free time.Time, err error) {
+// Forget removes all that the job has replayed. It returns how many events that were, and when their ids can be used again: until then the
+// stream would drop them as duplicates.
+func (r *Replay) Forget(ctx context.Context) (removed uint64, free time.Time, err error) {
 	stream, err := r.Conn.stream(ctx, r.Stream)
 	if err != nil {
-		return free, err
+		return 0, free, err
 	}
 	_, own, err := r.Last(ctx)
 	if err != nil || own.IsZero() {
-		return free, err
+		return 0, free, err
+	}
+	held, err := stream.Info(ctx, jetstream.WithSubjectFilter(r.Subjects()))
+	if err != nil {
+		return 0, free, fmt.Errorf("stream %s: %w", r.Stream, err)
+	}
+	for _, messages := range held.State.Subjects {
+		removed += messages
 	}
 	if err := stream.Purge(ctx, jetstream.WithPurgeSubject(r.Subjects())); err != nil {
-		return free, fmt.Errorf("purge %s: %w", r.Subjects(), err)
+		return 0, free, fmt.Errorf("purge %s: %w", r.Subjects(), err)
 	}
-	return own.Add(stream.CachedInfo().Config.Duplicates + time.Second), nil
+	return removed, own.Add(stream.CachedInfo().Config.Duplicates + time.Second), nil
 }

@@ -46,7 +46,12 @@ func (s *Shelf) open(ctx context.Context) (*Conn, jetstream.Stream, error) {
 
 // Each calls f for every message that is on the shelf now, oldest first. It returns the first error of f.
 func (s *Shelf) Each(ctx context.Context, f func(Kept) error) error {
-	return s.since(ctx, time.Time{}, f)
+	return s.After(ctx, 0, f)
+}
+
+// After is Each for the messages behind a sequence.
+func (s *Shelf) After(ctx context.Context, sequence uint64, f func(Kept) error) error {
+	return s.from(ctx, pageFrom{Sequence: sequence + 1}, f)
 }
 
 // errFound ends a search.
@@ -56,7 +61,7 @@ var errFound = errors.New("found")
 // and the whole shelf only where that has not found it.
 func (s *Shelf) Find(ctx context.Context, id string) (found Kept, ok bool, err error) {
 	starts := []time.Time{{}}
-	if made := madeAt(id); !made.IsZero() {
+	if made := MadeAt(id); !made.IsZero() {
 		starts = []time.Time{made, {}}
 	}
 	for _, start := range starts {
@@ -77,8 +82,8 @@ func (s *Shelf) Find(ctx context.Context, id string) (found Kept, ok bool, err e
 	return Kept{}, false, err
 }
 
-// madeAt returns when an id was made; zero: it does not tell.
-func madeAt(id string) time.Time {
+// MadeAt returns when an id of version 7 was made; zero: the id does not say.
+func MadeAt(id string) time.Time {
 	parsed, err := uuid.Parse(id)
 	if err != nil || parsed.Version() != 7 {
 		return time.Time{}

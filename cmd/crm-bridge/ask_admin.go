@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -72,6 +73,9 @@ func adminLines(cmd *cobra.Command, method, path string, query url.Values, each 
 			used = "no token, for there is no " + used
 		}
 		return fmt.Errorf("the bridge at %s (BRIDGE_ADMIN_LISTEN) rejected the command, which was authenticated with %s: run it as the bridge's own user, with BRIDGE_DATA_DIR set to its folder", config.LocalAddress(settings.AdminListen), used)
+	}
+	if !strings.HasPrefix(response.Header.Get("Content-Type"), "application/") { // every answer of a bridge is JSON
+		return fmt.Errorf("what answers at %s (BRIDGE_ADMIN_LISTEN) does not know %s: an older bridge, or another program", config.LocalAddress(settings.AdminListen), path)
 	}
 	for decoder := json.NewDecoder(response.Body); ; {
 		var line json.RawMessage

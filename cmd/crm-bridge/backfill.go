@@ -33,6 +33,7 @@ Times are whole seconds. Without --until the command waits until the current sec
 		Example: bridge.Known().Example(`  crm-bridge backfill PROVIDER --module MODULE --since 2026-11-01
   crm-bridge backfill PROVIDER --module MODULE --since 2026-11-01 --again
   crm-bridge backfill PROVIDER --module MODULE --since 7d --until 1d --dry-run`),
+		ValidArgsFunction: completeWith(completeProviders(bridge.Known().Callable(), nil)),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 || bridge.Known().Callable().CRM(args[0]) == nil {
 				return fmt.Errorf("%w: %s takes one provider: %s", terminal.ErrUsage, cmd.CommandPath(), bridge.Enumerate(bridge.Known().Callable().Providers(), "or"))
@@ -61,6 +62,7 @@ Times are whole seconds. Without --until the command waits until the current sec
 	cmd.Flags().BoolVar(&again, "again", false, "read the range even if it was read before, and publish what the stream does not hold")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "read and count, but publish nothing")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "the result as JSON, also on a terminal")
+	completeFlags(cmd, map[string]completer{"module": completeModules, "account": completeAccounts})
 	return cmd
 }
 

@@ -34,6 +34,7 @@ no callback were last read from the CRM.`,
 	}
 	cmd.Flags().StringVar(&account, "account", "", "only those of this account: an org's name, or the CRM's id of an account")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
+	completeFlags(cmd, map[string]completer{"account": completeAccounts})
 	cmd.AddCommand(
 		channelsChange("enable", "Resume disabled subscriptions"),
 		channelsChange("renew", "Renew now; disabled subscriptions must be enabled first"),
@@ -47,8 +48,9 @@ func channelsChange(word, short string) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: word + " PROVIDER [TARGET]", Short: short,
-		Long:    short + ". TARGET is " + targets() + "; without it all subscriptions are changed.",
-		Example: bridge.Known().Example("  crm-bridge channels " + word + " PROVIDER MODULE\n  crm-bridge channels " + word + " PROVIDER"),
+		Long:              short + ". TARGET is " + targets() + "; without it all subscriptions are changed.",
+		Example:           bridge.Known().Example("  crm-bridge channels " + word + " PROVIDER MODULE\n  crm-bridge channels " + word + " PROVIDER"),
+		ValidArgsFunction: completeWith(completeProviders(bridge.Known().Subscribable(), completeTargets)),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
 				return fmt.Errorf("%w: %s takes a provider, and optionally %s", terminal.ErrUsage, cmd.CommandPath(), targets())
@@ -69,6 +71,7 @@ func channelsChange(word, short string) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&account, "account", "", "only those of this account: an org's name, or the CRM's id of an account (default: all)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
+	completeFlags(cmd, map[string]completer{"account": completeAccounts})
 	return cmd
 }
 

@@ -2,12 +2,10 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -35,7 +33,7 @@ type consumerChange struct {
 // command returns a command that does something to the consumer that its argument names.
 func (c *consumerChange) command(word, short, long, example string, do func(cmd *cobra.Command, name string) error) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: word + " NAME", Short: short, Long: long, Example: example, Args: consumerArg, ValidArgsFunction: completeConsumers,
+		Use: word + " NAME", Short: short, Long: long, Example: example, Args: consumerArg, ValidArgsFunction: completeWith(completeConsumers),
 		RunE: func(cmd *cobra.Command, args []string) error { return do(cmd, args[0]) },
 	}
 	streamFlag(cmd, &c.stream, "the stream of the consumer, where several have one of that name")
@@ -169,39 +167,4 @@ func lineOf(line json.RawMessage, into any) error {
 		return errors.New(problem.Error)
 	}
 	return json.Unmarshal(line, into)
-}
-
-// completionTimeout bounds a question to the bridge while a person types.
-const completionTimeout = 2 * time.Second
-
-// completeConsumers completes the name of a consumer, as the running bridge knows it.
-func completeConsumers(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	return listedConsumers(cmd, func(one consumers.Consumer) string { return one.Name }), cobra.ShellCompDirectiveNoFileComp
-}
-
-func completeStreams(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return listedConsumers(cmd, func(one consumers.Consumer) string { return one.Stream }), cobra.ShellCompDirectiveNoFileComp
-}
-
-// listedConsumers returns something of each consumer that is not the bridge's own, sorted; nil where the bridge does not answer.
-func listedConsumers(cmd *cobra.Command, something func(consumers.Consumer) string) (all []string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(cmd.Context()), completionTimeout)
-	defer cancel()
-	asking := &cobra.Command{}
-	asking.SetContext(ctx)
-	_ = adminLines(asking, http.MethodGet, "/consumers", nil, func(line json.RawMessage) error {
-		var one consumers.Consumer
-		if err := lineOf(line, &one); err != nil {
-			return err
-		}
-		if !one.Own {
-			all = append(all, something(one))
-		}
-		return nil
-	})
-	slices.Sort(all)
-	return slices.Compact(all)
 }

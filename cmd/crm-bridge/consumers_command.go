@@ -39,7 +39,7 @@ BRIDGE_ADMIN_LISTEN.`,
   crm-bridge consumers reset billing --to 2026-11-01
   crm-bridge consumers --dead billing --clear`,
 		Args:              atMostOneArg,
-		ValidArgsFunction: completeConsumers,
+		ValidArgsFunction: completeWith(completeConsumers),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := strings.Join(args, "")
 			switch {
@@ -68,7 +68,7 @@ BRIDGE_ADMIN_LISTEN.`,
 
 func streamFlag(cmd *cobra.Command, stream *string, usage string) {
 	cmd.Flags().StringVar(stream, "stream", "", usage)
-	_ = cmd.RegisterFlagCompletionFunc("stream", completeStreams) // it exists
+	completeFlags(cmd, map[string]completer{"stream": completeStreams})
 }
 
 // consumerQuery names a consumer and a stream; empty: any.

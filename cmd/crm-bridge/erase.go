@@ -33,7 +33,8 @@ records too is erased whole. The command asks the running bridge at BRIDGE_ADMIN
 
 Copies elsewhere stay: backups, what consumers have stored, and the record in the CRM. Delete it there first, or its next change is
 stored again.`,
-		Example: bridge.Known().Example("  crm-bridge erase PROVIDER MODULE 5725767000003000010 --dry-run\n  crm-bridge erase PROVIDER MODULE 5725767000003000010 --account emea"),
+		Example:           bridge.Known().Example("  crm-bridge erase PROVIDER MODULE 5725767000003000010 --dry-run\n  crm-bridge erase PROVIDER MODULE 5725767000003000010 --account emea"),
+		ValidArgsFunction: completeWith(completeProviders(bridge.Known(), completeModules)),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 3 || args[0] == "" || args[1] == "" || args[2] == "" {
 				return fmt.Errorf("%w: %s takes a provider, a module and the id of a record", terminal.ErrUsage, cmd.CommandPath())
@@ -50,6 +51,7 @@ stored again.`,
 	cmd.Flags().BoolVar(&e.yes, "yes", false, "do not ask")
 	cmd.Flags().BoolVar(&e.foreign, "foreign", false, "erase in streams that the bridge did not create, too")
 	cmd.Flags().BoolVar(&e.asJSON, "json", false, "JSON lines, also on a terminal")
+	completeFlags(cmd, map[string]completer{"account": completeAccounts})
 	return cmd
 }
 

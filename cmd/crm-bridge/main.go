@@ -72,8 +72,7 @@ before it answers. Without a command it runs serve.`,
 			return cmd.Help()
 		},
 	})
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", terminal.ErrUsage, err) })
-	root.AddCommand(serveCommand(), demoCommand(), sendCommand(), statusCommand(), tailCommand(), recordCommand(), replayCommand(), quarantineCommand(), channelsCommand(), consumersCommand(), backfillCommand(), eraseCommand(), checkCommand(), configCommand(), versionCommand(), manCommand())
+	root.AddCommand(serveCommand(), demoCommand(), sendCommand(), connectCommand(), statusCommand(), tailCommand(), recordCommand(), replayCommand(), quarantineCommand(), channelsCommand(), consumersCommand(), backfillCommand(), eraseCommand(), checkCommand(), configCommand(), versionCommand(), completionCommand(), manCommand())
 	return root
 }

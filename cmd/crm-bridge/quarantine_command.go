@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/quarantine"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 )
 
@@ -45,7 +45,7 @@ func quarantineList() *cobra.Command {
 			query := accountQuery(account)
 			query.Set("all", "true")
 			return askAdmin(cmd, http.MethodGet, "/quarantine", query, asJSON, quarantineEmpty, func(out io.Writer, line []byte) error {
-				var one bridge.Listed
+				var one quarantine.Listed
 				if err := json.Unmarshal(line, &one); err != nil {
 					return err
 				}
@@ -56,13 +56,14 @@ func quarantineList() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&account, "account", "", "only what is of this account")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
+	completeFlags(cmd, map[string]completer{"account": completeAccounts})
 	return cmd
 }
 
 func quarantineShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show ID", Short: "Show one callback whole, without its secrets", Example: "  crm-bridge quarantine show 01a1ffde-8fdb-7008-af5e-7d4c579dc0de",
-		Args: cobra.MatchAll(atMostOneArg, oneArg),
+		Args: cobra.MatchAll(atMostOneArg, oneArg), ValidArgsFunction: completeWith(completeQuarantined),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return askAdmin(cmd, http.MethodGet, "/quarantine/show", url.Values{"id": args}, false, quarantineEmpty, func(out io.Writer, line []byte) error {
 				var pretty bytes.Buffer
@@ -89,7 +90,7 @@ func quarantineEach(name, short string, show func(io.Writer, []byte) error) *cob
 	var account string
 	cmd := &cobra.Command{
 		Use: name + " [ID]", Short: short, Example: "  crm-bridge quarantine " + name + " 01a1ffde-8fdb-7008-af5e-7d4c579dc0de\n  crm-bridge quarantine " + name + " --all",
-		Args: atMostOneArg,
+		Args: atMostOneArg, ValidArgsFunction: completeWith(completeQuarantined),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all == (len(args) == 1) || len(args) == 1 && args[0] == "" {
 				return fmt.Errorf("%w: give the id of a callback, or --all", terminal.ErrUsage)
@@ -111,6 +112,7 @@ func quarantineEach(name, short string, show func(io.Writer, []byte) error) *cob
 	cmd.Flags().BoolVar(&all, "all", false, "every callback in quarantine")
 	cmd.Flags().StringVar(&account, "account", "", "with --all: only what is of this account")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
+	completeFlags(cmd, map[string]completer{"account": completeAccounts})
 	if name == "redrive" {
 		cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would happen")
 	}
@@ -118,7 +120,7 @@ func quarantineEach(name, short string, show func(io.Writer, []byte) error) *cob
 }
 
 func printRedriven(out io.Writer, line []byte) error {
-	var one bridge.Redriven
+	var one quarantine.Redriven
 	if err := json.Unmarshal(line, &one); err != nil {
 		return err
 	}
@@ -139,7 +141,7 @@ func printRedriven(out io.Writer, line []byte) error {
 }
 
 func printDropped(out io.Writer, line []byte) error {
-	var one bridge.Dropped
+	var one quarantine.Dropped
 	if err := json.Unmarshal(line, &one); err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -33,7 +32,7 @@ its data.after is null if the record is deleted.`,
   crm-bridge record PROVIDER MODULE 5725767000003000010 --account emea
   crm-bridge record PROVIDER MODULE 5725767000003000010 | tail -1 | jq .event.data.after`),
 		Args:              recordArgs,
-		ValidArgsFunction: completeRecord,
+		ValidArgsFunction: completeWith(completeProviders(bridge.Known(), completeModules)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			key := records.Key{Provider: args[0], Account: account, Module: args[1], ID: args[2]}
 			return terminal.WhileRead(cmd.Context(), cmd.OutOrStdout(), func(ctx context.Context) error {
@@ -43,6 +42,7 @@ its data.after is null if the record is deleted.`,
 	}
 	cmd.Flags().StringVar(&account, "account", "", "of this account, as events name it (crmaccount); required where the id exists in several")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
+	completeFlags(cmd, map[string]completer{"account": completeAccounts})
 	return cmd
 }
 
@@ -58,19 +58,6 @@ func recordArgs(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("%w: %q is not the name of a module, as the CRM's API writes it", terminal.ErrUsage, args[1])
 	}
 	return nil
-}
-
-// completeRecord completes a provider, and the example of its modules.
-func completeRecord(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	switch len(args) {
-	case 0:
-		return bridge.Known().Providers(), cobra.ShellCompDirectiveNoFileComp
-	case 1:
-		if crm := bridge.Known().CRM(args[0]); crm != nil {
-			return []string{crm.Words.Module}, cobra.ShellCompDirectiveNoFileComp
-		}
-	}
-	return nil, cobra.ShellCompDirectiveNoFileComp
 }
 
 func record(ctx context.Context, key records.Key, asJSON bool, out io.Writer) error {
@@ -90,7 +77,7 @@ func record(ctx context.Context, key records.Key, asJSON bool, out io.Writer) er
 	}
 	switch {
 	case len(accounts) == 0:
-		return noRecord(ctx, states, key)
+		return bridge.NoRecord(ctx, states, key)
 	case key.Account == "" && len(accounts) > 1:
 		return fmt.Errorf("%w: record %s exists in the accounts %s: choose one with --account", terminal.ErrUsage, key.ID, bridge.Enumerate(accounts, "and"))
 	case key.Account == "":
@@ -103,7 +90,7 @@ func record(ctx context.Context, key records.Key, asJSON bool, out io.Writer) er
 		return err
 	}
 	if len(history) == 0 { // it was erased meanwhile
-		return noRecord(ctx, states, key)
+		return bridge.NoRecord(ctx, states, key)
 	}
 	view := &terminal.View{Out: out, Colour: terminal.WantsColour(out)}
 	if !asJSON && terminal.IsTerminal(out) {
@@ -115,19 +102,4 @@ func record(ctx context.Context, key records.Key, asJSON bool, out io.Writer) er
 		}
 	}
 	return nil
-}
-
-// noRecord says why a record has no state.
-func noRecord(ctx context.Context, states *records.States, key records.Key) error {
-	modules, err := states.Modules(ctx, key.Provider)
-	variable := "BRIDGE_" + strings.ToUpper(key.Provider) + "_RECORDS"
-	switch {
-	case err != nil:
-		return err
-	case len(modules) == 0:
-		return fmt.Errorf("no records of %s are kept: set %s of the bridge to the modules to keep, such as %s", key.Provider, variable, bridge.Known().CRM(key.Provider).Words.Module)
-	case !slices.Contains(modules, key.Module):
-		return fmt.Errorf("records of %s are not kept: %s of the bridge names %s", key.Module, variable, bridge.Enumerate(modules, "and"))
-	}
-	return fmt.Errorf("%s has no record %s of %s: it appears with its next change, or after crm-bridge backfill %s --module %s", states.Table, key.ID, key.Module, key.Provider, key.Module)
 }

@@ -32,7 +32,8 @@ events in flight. The ids of events are unchanged, so idempotent consumers stay 
 
 To a subject or an endpoint it is a job with a name. After an interruption, even kill -9, run the same command with the same
 --job to resume: to a subject without gaps or duplicates, to an endpoint with at most one post repeated, with --parallel at most
-24 for each. Times relative to now keep the meaning that they had when the job started.
+24 for each. Times relative to now keep the meaning that they had when the job started. crm-bridge replay jobs lists the jobs, and
+crm-bridge replay delete removes one with its events.
 
 --dead NAME replays what the consumer NAME gave up on (crm-bridge consumers --dead), for that consumer alone: to a subject as job
 NAME, on <prefix>-replay.NAME.…, which the service reads beside its consumer. When all of it is safely there, or posted, it is
@@ -71,18 +72,19 @@ marked as replayed and not replayed again.`),
 	flags.Uint64Var(&f.upto, "to-sequence", 0, "end at this sequence of the stream")
 	selectionFlags(cmd, &f.selected)
 	flags.StringVar(&f.dead, "dead", "", "only events that this consumer gave up on and that no replay has brought again")
-	_ = cmd.RegisterFlagCompletionFunc("dead", completeDead) // it exists
+	f.endpointFlags.add(cmd)
 	flags.StringVar(&f.to, "to", "stdout", "stdout, subject, or the URL of an endpoint")
 	flags.StringVar(&f.job, "job", "", "name of the job; give it again to resume (default: a new name; with --dead and a subject that of the consumer)")
 	flags.StringVar(&f.state, "state", "", "with an endpoint: keep the job in this file instead of the stream's bucket, for users who may only read")
-	flags.StringVar(&f.contentMode, "content-mode", "structured", "of posts: structured, or binary: attributes in headers")
-	flags.StringVar(&f.headerFile, "header-file", "", "file with a header of every post on each line, such as Authorization: Bearer …")
 	flags.IntVar(&f.parallel, "parallel", 1, "with an endpoint: posts at once, up to 64; the events of a record stay in order")
 	flags.StringVar(&f.rate, "rate", "", "events a second, at most (default: as fast as the target takes them)")
-	flags.DurationVar(&f.retryFor, "retry-for", 15*time.Minute, "how long to retry an unreachable endpoint or NATS")
-	flags.BoolVar(&f.skipRefused, "skip-refused", false, "skip events that the target rejects permanently, and count them")
 	flags.BoolVar(&f.restart, "restart", false, "start the job from scratch; what it has published on its subjects is removed")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "count by subject what would be replayed, and replay nothing")
 	flags.BoolVar(&f.asJSON, "json", false, "the result as JSON, also on a terminal")
+	completeFlags(cmd, map[string]completer{
+		"dead":    func(cmd *cobra.Command, _ []string) []string { return completeConsumers(cmd, nil) },
+		"subject": completeSubjects, "to": either(stdoutTarget, subjectTarget), "job": completeJobs,
+	})
+	cmd.AddCommand(replayJobsCommand(), replayDeleteCommand())
 	return cmd
 }

@@ -110,7 +110,7 @@ func (p *replayPlan) markDead(ctx context.Context, job *replay.Job, span *publis
 		bar.Say("a replay to stdout marks nothing: the events are still listed as not replayed")
 		return
 	case job.Tally.Duplicates > 0:
-		bar.Say("%d events were published by an earlier run just now, and may be read already: nothing is marked as replayed; run the command again in %s to publish them again", job.Tally.Duplicates, replayWindow(p.settings))
+		bar.Say("%d events were published by an earlier run just now, and may be read already: nothing is marked as replayed; run the command again in %s to publish them again", job.Tally.Duplicates, bridge.ReplayWindow(p.settings))
 		return
 	case job.Tally.Refused > 0:
 		bar.Say("%d events were rejected: nothing is marked as replayed; select others with --subject, --record or --from-sequence", job.Tally.Refused)
@@ -130,9 +130,4 @@ func (p *replayPlan) markDead(ctx context.Context, job *replay.Job, span *publis
 	if err != nil {
 		bar.Say("the events were replayed, and cannot be marked so: %s", terminal.Plainly(err))
 	}
-}
-
-// completeDead completes the name of a consumer.
-func completeDead(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-	return completeConsumers(cmd, nil, typed)
 }

@@ -2,9 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/http"
-	"net/url"
-	"os"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
@@ -18,11 +15,8 @@ import (
 // The targets that are not a URL.
 const (
 	stdoutTarget  = "stdout"
-	subjectTarget = "subject"
+	subjectTarget = replay.ToSubject
 )
-
-// mostParallel is how many posts of a replay may be under way at once.
-const mostParallel = 64
 
 // replayFlags are the command's.
 type replayFlags struct {
@@ -31,11 +25,11 @@ type replayFlags struct {
 	from, upto   uint64
 	selected     replay.Selection
 
-	dead                                          string // a consumer: only what it gave up on
-	to, job, state, contentMode, headerFile, rate string
-	parallel                                      int
-	retryFor                                      time.Duration
-	skipRefused, restart, dryRun, asJSON          bool
+	endpointFlags
+	dead                    string // a consumer: only what it gave up on
+	to, job, state, rate    string
+	parallel                int
+	restart, dryRun, asJSON bool
 }
 
 // replayPlan is a requested replay, checked before anything is connected.
@@ -45,9 +39,7 @@ type replayPlan struct {
 	asked    replay.Request
 	bounds   publish.Bounds
 	rate     config.Rate
-	mode     publish.Mode
-	endpoint *url.URL // nil: the target is none
-	header   http.Header
+	endpoint endpoint // without URL: the target is none
 
 	list  *consumers.DeadLetters // of what consumers gave up on
 	given []consumers.GivenUp    // of it, what is replayed; nil: everything in the span is
@@ -83,8 +75,8 @@ func (f replayFlags) plan(now time.Time) (p *replayPlan, err error) {
 		Stream: p.settings.Stream, Subjects: p.subjects, Since: f.since, Until: f.until, From: f.from, Upto: f.upto,
 		Record: f.selected.Record, Account: f.selected.Account, Origin: f.selected.Origin, Dead: f.dead, Target: f.to,
 	}
-	if p.endpoint != nil {
-		p.asked.Target = replay.EndpointName(p.endpoint)
+	if p.endpoint.URL != nil {
+		p.asked.Target = replay.EndpointName(p.endpoint.URL)
 	}
 	return p, nil
 }
@@ -95,7 +87,7 @@ func (p *replayPlan) span(now time.Time) (err error) {
 		p.subjects = []string{p.settings.SubjectPrefix + ".>"}
 	}
 	for _, subject := range p.subjects {
-		if !subjectPattern.MatchString(subject) {
+		if !publish.IsFilter(subject) {
 			return fmt.Errorf("%w: %q is not a subject: give tokens joined by dots, such as 'crm.*.Deals.*' or 'crm.>'", terminal.ErrUsage, subject)
 		}
 	}
@@ -121,14 +113,15 @@ func (p *replayPlan) span(now time.Time) (err error) {
 
 // checkTarget reads the target's flags.
 func (p *replayPlan) checkTarget() (err error) {
-	if err := p.mode.Decode(p.contentMode); err != nil {
-		return fmt.Errorf("%w: --content-mode %w", terminal.ErrUsage, err)
+	mode, err := p.mode()
+	if err != nil {
+		return err
 	}
 	posts := p.to != stdoutTarget && p.to != subjectTarget
 	for _, flag := range []struct {
 		given bool
 		name  string
-	}{{p.state != "", "--state"}, {p.headerFile != "", "--header-file"}, {p.mode != publish.Structured, "--content-mode"}, {p.parallel != 1, "--parallel"}} {
+	}{{p.state != "", "--state"}, {p.headerFile != "", "--header-file"}, {mode != publish.Structured, "--content-mode"}, {p.parallel != 1, "--parallel"}} {
 		if flag.given && !posts {
 			return fmt.Errorf("%w: %s is for --to https://… alone", terminal.ErrUsage, flag.name)
 		}
@@ -139,29 +132,17 @@ func (p *replayPlan) checkTarget() (err error) {
 	if !posts {
 		return nil
 	}
-	if p.parallel < 1 || p.parallel > mostParallel {
-		return fmt.Errorf("%w: --parallel must be 1 to %d", terminal.ErrUsage, mostParallel)
+	if p.parallel < 1 || p.parallel > replay.MaxParallel {
+		return fmt.Errorf("%w: --parallel must be 1 to %d", terminal.ErrUsage, replay.MaxParallel)
 	}
-	if p.endpoint, err = replay.ParseEndpoint(p.to); err != nil {
-		return fmt.Errorf("%w: --to must be stdout, subject, or an http or https URL", terminal.ErrUsage)
-	}
-	if p.headerFile == "" {
-		return nil
-	}
-	lines, err := os.ReadFile(p.headerFile)
-	if err != nil {
-		return fmt.Errorf("--header-file cannot be read: %w", config.WithoutPath(err))
-	}
-	if p.header, err = replay.ParseHeader(string(lines)); err != nil {
-		return fmt.Errorf("--header-file: %w", err)
-	}
-	return nil
+	p.endpoint, err = p.endpointFlags.endpoint(p.to, "stdout, subject, or ")
+	return err
 }
 
 // shownTarget is the target without secrets.
 func (p *replayPlan) shownTarget() string {
-	if p.endpoint != nil {
-		return replay.ShownEndpoint(p.endpoint)
+	if p.endpoint.URL != nil {
+		return replay.ShownEndpoint(p.endpoint.URL)
 	}
 	return p.to
 }

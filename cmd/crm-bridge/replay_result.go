@@ -72,7 +72,7 @@ func (p *replayPlan) explain(ctx context.Context, job *replay.Job, err error) er
 	case errors.As(err, new(replay.RefusedError)):
 		return fmt.Errorf("job %s: %w; run the same command with --job %s --skip-refused to resume without it", job.Name, err, job.Name)
 	case errors.Is(err, publish.ErrFull):
-		err = fmt.Errorf("stream %s is full and rejects new events: wait until its oldest events expire (seven days), purge the subjects of finished jobs, or raise its limit", p.settings.ReplayStream())
+		err = fmt.Errorf("stream %s is full and rejects new events: wait until its oldest events expire (seven days), delete finished jobs (crm-bridge replay delete), or raise its limit", p.settings.ReplayStream())
 	case errors.Is(err, replay.ErrPermanent):
 		return fmt.Errorf("job %s: %w", job.Name, err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/publish/replay"
@@ -51,25 +49,29 @@ func (p *replayPlan) run(cmd *cobra.Command) error {
 
 // mayWrite returns an error where the target needs a right that only the bridge's own user has.
 func (p *replayPlan) mayWrite() error {
-	if !p.settings.Embedded() || p.dead == "" && (p.dryRun || p.to == stdoutTarget || p.state != "") {
+	if p.dead == "" && (p.dryRun || p.to == stdoutTarget || p.state != "") {
 		return nil
 	}
-	_, err := datadir.ReadSecret(p.settings.DataDir, datadir.OwnerSecret)
-	if !errors.Is(err, fs.ErrNotExist) {
+	err := client.IsOwner(p.settings)
+	switch {
+	case !errors.Is(err, client.ErrNotOwner):
 		return err
+	case p.dead != "":
+		return fmt.Errorf("only the bridge's own user may read what consumers gave up on: %w", err)
+	case p.endpoint.URL != nil:
+		return fmt.Errorf("only the bridge's own user may keep the job beside the stream: %w, or keep the job in a file: --state FILE", err)
 	}
-	if p.dead != "" {
-		return errors.New("only the bridge's own user may read what consumers gave up on: run it where BRIDGE_DATA_DIR is the folder of the running bridge")
-	}
-	if p.endpoint != nil {
-		return errors.New("only the bridge's own user may keep the job beside the stream: run it where BRIDGE_DATA_DIR is the folder of the running bridge, or keep the job in a file: --state FILE")
-	}
-	return errors.New("only the bridge's own user may publish: run it where BRIDGE_DATA_DIR is the folder of the running bridge")
+	return fmt.Errorf("only the bridge's own user may publish: %w", err)
 }
 
 // replay runs the job of the plan, or resumes it.
 func (p *replayPlan) replay(cmd *cobra.Command, conn *publish.Conn, span *publish.Span, bar *terminal.Progress) error {
-	ctx, errs := cmd.Context(), cmd.ErrOrStderr()
+	errs := cmd.ErrOrStderr()
+	ctx, endTraces, err := traced(cmd.Context(), p.settings, errs)
+	if err != nil {
+		return err
+	}
+	defer endTraces()
 	r := &replay.Run{
 		Span: span, Selected: p.selected, Rate: float64(p.rate), Patience: p.retryFor, Again: bar.Retrying,
 		Show: func(read uint64, part float64) { bar.Show(int(read), part) },

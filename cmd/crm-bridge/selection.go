@@ -16,6 +16,7 @@ func selectionFlags(cmd *cobra.Command, s *replay.Selection) {
 	cmd.Flags().StringVar(&s.Record, "record", "", "only events about the record with this id")
 	cmd.Flags().StringVar(&s.Account, "account", "", "only events of this account (crmaccount)")
 	cmd.Flags().StringVar(&s.Origin, "origin", "", "only events of this origin: live, backfill or repair")
+	completeFlags(cmd, map[string]completer{"account": completeAccounts, "origin": completeOrigins})
 }
 
 func checkSelection(s replay.Selection) error {

@@ -44,7 +44,7 @@ func printStatus(cmd *cobra.Command, asJSON bool) error {
 	}
 	var report status.Report
 	if err := json.Unmarshal(answer, &report); err != nil || report.Version == "" {
-		return errOtherVersion
+		return errNotAnswered
 	}
 	if asJSON {
 		terminal.Say(cmd.OutOrStdout(), "%s\n", terminal.VisibleJSON(answer))
@@ -65,14 +65,14 @@ func printLink(cmd *cobra.Command) error {
 	}
 	var link struct{ URL string }
 	if err := json.Unmarshal(answer, &link); err != nil || link.URL == "" {
-		return errOtherVersion
+		return errNotAnswered
 	}
 	terminal.Say(cmd.OutOrStdout(), "%s\n", terminal.Visible(link.URL))
 	return nil
 }
 
-// errOtherVersion says that the bridge does not know a request of this program.
-var errOtherVersion = errors.New("the bridge does not know this request: is it an older version? Restart it with this one")
+// errNotAnswered says that an answer has another form than this program knows.
+var errNotAnswered = errors.New("the bridge's answer has another form than this program knows: run the version of the bridge")
 
 // oneAnswer returns the one document that the running bridge answers with.
 func oneAnswer(cmd *cobra.Command, method, path string) (answer json.RawMessage, err error) {
@@ -85,7 +85,7 @@ func oneAnswer(cmd *cobra.Command, method, path string) (answer json.RawMessage,
 		return nil
 	})
 	if err == nil && answer == nil {
-		err = errOtherVersion
+		err = errNotAnswered
 	}
 	return answer, err
 }

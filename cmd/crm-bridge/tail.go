@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"time"
 
@@ -26,6 +25,8 @@ type tailOptions struct {
 	json, pretty bool
 	count        int
 	selected     replay.Selection
+	to           string // the URL of an endpoint; empty: events are only shown
+	endpointFlags
 }
 
 func tailCommand() *cobra.Command {
@@ -35,11 +36,18 @@ func tailCommand() *cobra.Command {
 		Short: "Watch events as they arrive",
 		Long: `Watch the events of the stream, live. A subject may hold the wildcards * (one token) and > (all that follow).
 Waits for an unreachable server, then resumes, with each event once.
-On a terminal an event is a line, coloured unless NO_COLOR is set; an id that does not fit is shortened, and whole in --json.`,
+On a terminal an event is a line, coloured unless NO_COLOR is set; an id that does not fit is shortened, and whole in --json.
+
+--to https://… also posts each event to an endpoint as CloudEvents over HTTP, for development: one at a time and in order, and
+shows it when the endpoint has accepted it. No answer, 408, 425, 429 and 5xx are retried, with Retry-After observed; any other
+status but 2xx ends the command, unless --skip-refused is given. Redirects are not followed. Nothing is remembered: --since resumes
+it. In production use replay, or a consumer.`,
 		Example: bridge.Known().Example(`  crm-bridge tail
   crm-bridge tail 'crm.PROVIDER.MODULE.*' 'crm.LAST.*' --since 36h
   crm-bridge tail --record 5725767000003000010 --origin repair --since 7d --pretty
-  crm-bridge tail --since 2026-11-01 --json | jq .event.data`),
+  crm-bridge tail --since 2026-11-01 --json | jq .event.data
+  crm-bridge tail 'crm.PROVIDER.>' --to http://localhost:3000/events --content-mode binary`),
+		ValidArgsFunction: completeWith(completeSubjects),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.subjects = append(o.subjects, args...)
 			return terminal.WhileRead(cmd.Context(), cmd.OutOrStdout(), func(ctx context.Context) error {
@@ -51,12 +59,13 @@ On a terminal an event is a line, coloured unless NO_COLOR is set; an id that do
 	cmd.Flags().StringVar(&o.since, "since", "", "start at: RFC 3339, a date, or a span back from now (default: only new events)")
 	cmd.Flags().BoolVar(&o.json, "json", false, "JSON lines, also on a terminal")
 	cmd.Flags().BoolVar(&o.pretty, "pretty", false, "all of each event, as indented JSON")
+	cmd.Flags().StringVar(&o.to, "to", "", "also post each event to the endpoint with this URL")
+	o.add(cmd)
 	cmd.Flags().IntVar(&o.count, "count", 0, "stop after this many events (default: never)")
 	selectionFlags(cmd, &o.selected)
+	completeFlags(cmd, map[string]completer{"subject": completeSubjects})
 	return cmd
 }
-
-var subjectPattern = regexp.MustCompile(`^[^\s.>]+(\.[^\s.>]+)*(\.>)?$|^>$`)
 
 func (o *tailOptions) check() error {
 	if o.json && o.pretty {
@@ -66,9 +75,12 @@ func (o *tailOptions) check() error {
 		return fmt.Errorf("%w: --count must not be negative", terminal.ErrUsage)
 	}
 	for _, subject := range o.subjects {
-		if !subjectPattern.MatchString(subject) {
+		if !publish.IsFilter(subject) {
 			return fmt.Errorf("%w: %q is not a subject: give tokens joined by dots, such as 'crm.*.Deals.*' or 'crm.>'", terminal.ErrUsage, subject)
 		}
+	}
+	if o.to == "" && (o.headerFile != "" || o.contentMode != string(publish.Structured) || o.skipRefused) {
+		return fmt.Errorf("%w: --header-file, --content-mode and --skip-refused belong to --to", terminal.ErrUsage)
 	}
 	return checkSelection(o.selected)
 }
@@ -103,13 +115,19 @@ func tail(ctx context.Context, o tailOptions, out, progress io.Writer) error {
 			return fmt.Errorf("%w: --since: %w", terminal.ErrUsage, err)
 		}
 	}
-	show := o.show(out)
+	show, end, err := o.showAndPost(ctx, out, progress)
+	if err != nil {
+		return err
+	}
+	defer end()
 	seen := 0
 	err = follower.Follow(ctx, func(e publish.Stored) error {
 		if !o.selected.Matches(e) {
 			return nil
 		}
-		if err := show(e); err != nil {
+		if err := show(e); errors.Is(err, errLeftOut) {
+			return nil
+		} else if err != nil {
 			return err
 		}
 		if seen++; seen == o.count {
@@ -117,7 +135,7 @@ func tail(ctx context.Context, o tailOptions, out, progress io.Writer) error {
 		}
 		return nil
 	})
-	if errors.Is(err, errEnough) {
+	if errors.Is(err, errEnough) || ctx.Err() != nil && errors.Is(err, context.Canceled) { // a signal is how it ends
 		return nil
 	}
 	return err

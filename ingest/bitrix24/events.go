@@ -56,6 +56,9 @@ func (e *Events) Routes() []ingest.Route {
 // Secrets implements ingest.Source.
 func (e *Events) Secrets() ingest.Secrets { return secrets(e.Tokens.Values()) }
 
+// LearnsSecrets reports whether the tokens of portals are learnt from the installations of an application.
+func (e *Events) LearnsSecrets() bool { return e.Installations != nil }
+
 // Verify implements ingest.Source: auth[application_token] proves the callback, if it is one of that member_id. Its errors name
 // the member_id that a forgery claims, for the operator who may have to configure it.
 func (e *Events) Verify(ctx context.Context, cb ingest.Callback) error {

@@ -217,3 +217,13 @@ func TestConfig(t *testing.T) {
 		}
 	}
 }
+
+// Events whose application is installed by portals learn their tokens: that none is configured does not mean that all are rejected.
+func TestEventsLearnTokens(t *testing.T) {
+	if (&bitrix24.Events{}).LearnsSecrets() {
+		t.Error("without an application tokens are learnt")
+	}
+	if !(&bitrix24.Events{Installations: &bitrix24.Installations{}}).LearnsSecrets() {
+		t.Error("with an application no token is learnt")
+	}
+}

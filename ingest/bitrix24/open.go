@@ -24,6 +24,7 @@ func Open(setup ingest.Setup) (*ingest.CRM, error) {
 	}
 	crm := &ingest.CRM{
 		Provider: Provider, Sources: []ingest.Source{workflows, events}, RecordID: idAmong, Identity: []string{"ENTITY_TYPE_ID", "entityTypeId"},
+		Connect: config.connect(events, workflows), Simulate: simulate,
 		Words: ingest.Words{
 			Name: "Bitrix24", Module: "Deal", Target: "portal's member_id", Wanted: "BRIDGE_BITRIX24_EVENTS",
 			Credentials: []string{"BRIDGE_BITRIX24_CLIENT_ID", "BRIDGE_BITRIX24_CLIENT_SECRET", "BRIDGE_BITRIX24_PORTALS"},

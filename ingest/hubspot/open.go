@@ -34,6 +34,7 @@ func Open(setup ingest.Setup) (*ingest.CRM, error) {
 	}
 	crm := &ingest.CRM{
 		Provider: Provider, Sources: []ingest.Source{webhooks}, Records: webhooks.Secrets(), Settle: settle, Whole: whole,
+		Connect:  config.connect,
 		Erasures: []string{"privacyDeletion", "gdprPrivacyDeletion"}, // of webhooks, and of the journal
 		Words: ingest.Words{
 			Name: "HubSpot", Module: "contact", Target: "portal's id", Wanted: "BRIDGE_HUBSPOT_JOURNAL",

@@ -28,7 +28,7 @@ func Open(setup ingest.Setup) (*ingest.CRM, error) {
 		return nil, err
 	}
 	crm := &ingest.CRM{
-		Provider: Provider, Sources: []ingest.Source{webhooks}, Whole: whole,
+		Provider: Provider, Sources: []ingest.Source{webhooks}, Whole: whole, Connect: config.connect(webhooks),
 		Words: ingest.Words{
 			Name: "Pipedrive", Module: "deal", Target: "module", Wanted: "BRIDGE_PIPEDRIVE_EVENTS", Credentials: []string{"BRIDGE_PIPEDRIVE_API_TOKEN"},
 		},

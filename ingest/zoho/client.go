@@ -102,9 +102,14 @@ func (c *Client) inTurn(ctx context.Context, rank rest.Rank, call call) (answer,
 	return c.do(ctx, call)
 }
 
+// address returns the URL of a path of the API.
+func (c *Client) address(path string) string {
+	return c.APIURL + "/crm/" + string(c.Version) + "/" + path
+}
+
 // attempt sends a call once.
 func (c *Client) attempt(ctx context.Context, call call, token string) (answer, error) {
-	address := c.APIURL + "/crm/" + string(c.Version) + "/" + call.path
+	address := c.address(call.path)
 	if len(call.query) > 0 {
 		address += "?" + call.query.Encode()
 	}

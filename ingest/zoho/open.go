@@ -27,6 +27,7 @@ func Open(setup ingest.Setup) (*ingest.CRM, error) {
 	}
 	crm := &ingest.CRM{
 		Provider: Provider, Sources: []ingest.Source{notifications, webhooks}, RepeatsWithin: webhooks.repeatsWithin(), Simulate: simulate, Whole: whole,
+		Connect: config.connect(notifications, webhooks),
 		Words: ingest.Words{
 			Name: "Zoho CRM", Module: "Deals", Target: "module", Wanted: "BRIDGE_ZOHO_EVENTS",
 			Credentials: []string{"BRIDGE_ZOHO_CLIENT_ID", "BRIDGE_ZOHO_CLIENT_SECRET", "BRIDGE_ZOHO_REFRESH_TOKEN"},

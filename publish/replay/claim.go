@@ -76,7 +76,10 @@ func (t *Subject) makeRoom(ctx context.Context, job *Job, restart bool) error {
 			return err
 		}
 	}
-	job.Unmade = false
+	if err := t.awaitFree(ctx, job.Free); err != nil {
+		return err
+	}
+	job.Unmade, job.Free = false, time.Time{}
 	return job.Save(ctx)
 }
 
@@ -85,20 +88,24 @@ func (t *Subject) forget(ctx context.Context) error {
 	if err := retry.Sleep(ctx, runEnds); err != nil {
 		return err
 	}
-	free, err := t.To.Forget(ctx)
-	if err != nil {
-		return err
+	_, free, err := t.To.Forget(ctx)
+	if err == nil {
+		err = t.awaitFree(ctx, free)
 	}
-	if left := time.Until(free); left > 0 {
-		if t.Removed != nil {
-			t.Removed(left)
-		}
-		if err := retry.Sleep(ctx, left); err != nil {
-			return err
-		}
+	if err == nil && t.SyncAll != nil { // a deletion inside a stream rewrites blocks
+		err = t.SyncAll()
 	}
-	if t.SyncAll != nil { // a deletion inside a stream rewrites blocks
-		return t.SyncAll()
+	return err
+}
+
+// awaitFree waits until the stream has forgotten the ids of what was removed.
+func (t *Subject) awaitFree(ctx context.Context, free time.Time) error {
+	left := time.Until(free)
+	if left <= 0 {
+		return nil
 	}
-	return nil
+	if t.Removed != nil {
+		t.Removed(left)
+	}
+	return retry.Sleep(ctx, left)
 }

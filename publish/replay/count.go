@@ -19,7 +19,7 @@ type SubjectCount struct {
 }
 
 // Count counts what a replay of a span would deliver, by subject, and calls show after each message. Where nothing asks for
-// the events themselves, the stream sends their headers alone.
+// the events themselves, the stream sends their headers alone. Beside an error it returns what it has counted so far.
 func Count(ctx context.Context, span *publish.Span, selected Selection, show func(read int)) ([]SubjectCount, error) {
 	found := map[string]*SubjectCount{}
 	headers := *span
@@ -44,12 +44,9 @@ func Count(ctx context.Context, span *publish.Span, selected Selection, show fun
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
 	all := make([]SubjectCount, 0, len(found))
 	for _, name := range slices.Sorted(maps.Keys(found)) {
 		all = append(all, *found[name])
 	}
-	return all, nil
+	return all, err
 }

@@ -32,6 +32,7 @@ type Job struct {
 	Entries uint64    `json:"entries,omitempty"`
 	Began   time.Time `json:"began"`
 	Ended   time.Time `json:"ended,omitzero"`
+	Free    time.Time `json:"free,omitzero"` // when the ids of events that were removed can be used again on its subjects
 
 	Store    JobStore `json:"-"` // where it is saved; nil: nowhere
 	revision uint64
@@ -87,7 +88,12 @@ func Load(ctx context.Context, store JobStore, name string) (*Job, error) {
 }
 
 // Replace makes the job the one that is saved in place of an earlier one of its name.
-func (j *Job) Replace(earlier *Job) { j.Store, j.revision = earlier.Store, earlier.revision }
+func (j *Job) Replace(earlier *Job) {
+	j.Store, j.revision, j.Free = earlier.Store, earlier.revision, earlier.Free
+}
+
+// Deleted reports whether the job is only kept because its subjects cannot be used yet.
+func (j *Job) Deleted() bool { return j.Run == "" && !j.Free.IsZero() }
 
 // atWork is the error of a run whose job another run has taken over.
 type atWork string

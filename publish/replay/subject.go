@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/disk"
 )
 
 // Subject is a target that publishes events on the job's own subjects, with a bounded number of them in flight. Set the
@@ -21,6 +22,8 @@ type Subject struct {
 	Commit      func(ctx context.Context) error // brings what is acknowledged to the disk; nil: the acknowledgement means that
 	SyncAll     func() error                    // brings a removal to the disk; nil: the acknowledgement means that
 	Removed     func(left time.Duration)        // called before Claim waits for the stream to forget ids; nil: nothing is
+
+	committer *disk.Committer // of Commit; nil: somebody else's
 
 	held     map[uint64]bool // sequences beyond the job's own that were replayed
 	most     uint64          // the greatest of them
@@ -181,4 +184,12 @@ func (t *Subject) Sync(ctx context.Context) error {
 		return fmt.Errorf("%w: sync stream %s: %w", ErrPermanent, t.To.Stream, err)
 	}
 	return nil
+}
+
+// Close frees what Place.Subject has opened.
+func (t *Subject) Close() error {
+	if t.committer == nil {
+		return nil
+	}
+	return t.committer.Close()
 }

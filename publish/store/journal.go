@@ -141,6 +141,8 @@ func (j *journal) Durability() string { return j.promise + forwarded + j.remote.
 
 func (j *journal) Reach() (*publish.Conn, error) { return j.forwarder.Reach() }
 
+func (j *journal) Dial(ctx context.Context) (*publish.Conn, error) { return j.remote.Dial(ctx) }
+
 // State is what the remote holds: replicas share it.
 func (j *journal) State(context.Context) (*publish.Bucket, error) {
 	return j.Config.State(j.Reach), nil

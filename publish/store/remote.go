@@ -26,6 +26,12 @@ func (e unusableError) Error() string {
 // remoteTimeout bounds a question to the remote about its streams. A stream without a leader does not answer at all.
 const remoteTimeout = 5 * time.Second
 
+// Dial connects to the remote.
+func (r *remote) Dial(ctx context.Context) (*publish.Conn, error) {
+	conn, err := r.Remote.Reach(ctx, r.Log)
+	return conn, r.explain(err)
+}
+
 // ensureEvents ensures the stream of events.
 func (r *remote) ensureEvents(ctx context.Context, conn *publish.Conn) (publish.Stream, error) {
 	stream, err := r.ensure(ctx, conn, r.events(func() {

@@ -63,6 +63,8 @@ func (e *standalone) Durability() string { return e.promise }
 
 func (e *standalone) Reach() (*publish.Conn, error) { return e.reach() }
 
+func (e *standalone) Dial(context.Context) (*publish.Conn, error) { return e.server.Connect() }
+
 func (e *standalone) Status(context.Context) Status { return Status{} }
 
 func (e *standalone) State(ctx context.Context) (*publish.Bucket, error) {

@@ -34,6 +34,8 @@ type mode interface {
 	Durability() string
 	// Reach returns the connection to the server that has the stream, or why there is none now.
 	Reach() (*publish.Conn, error)
+	// Dial opens a connection of its own to that server, for a reader or writer that must not disturb what is stored.
+	Dial(ctx context.Context) (*publish.Conn, error)
 	// Status returns what else an operator should know.
 	Status(ctx context.Context) Status
 	// State returns the bucket beside the stream; what is saved there survives what an event does. Call it once.

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -41,13 +40,7 @@ func replayCommand(env []string, args ...string) *exec.Cmd {
 
 func replay(t *testing.T, env []string, args ...string) ran {
 	t.Helper()
-	var out, errs bytes.Buffer
-	cmd := replayCommand(env, args...)
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
-		t.Fatal(err)
-	}
-	return ran{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
+	return runs(t, env, append([]string{"replay"}, args...)...)
 }
 
 // lines are those of a replay to stdout that must succeed.

@@ -86,7 +86,9 @@ func TestStatusOfAHealthyBridge(t *testing.T) {
 		t.Error("the metric does not know the last callback")
 	}
 	_ = b.cmd.Process.Kill()
-	<-b.exited
+	if err := <-b.exited; err == nil {
+		t.Error("a killed bridge ended in order")
+	}
 	if out, code := command(t, b, dir, "status"); code != 1 || !strings.Contains(out, "no bridge answers at") || !strings.Contains(out, "start one with") {
 		t.Errorf("without a bridge status ended with %d: %s", code, out)
 	}

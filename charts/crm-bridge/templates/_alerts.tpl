@@ -43,6 +43,22 @@
   for: 5m
   expr: '{{ $expires }} == 0'
   summary: 'Channel {{`{{ $labels.channel }}`}} of {{`{{ $labels.provider }}`}}, account {{`{{ $labels.account }}`}}, is not alive: nothing is heard of its changes.'
+- alert: CrmBridgeGapOpen
+  severity: warning
+  for: 5m
+  expr: 'max by (provider) (crm_bridge_gaps_oldest_seconds{ {{- .from -}} }) > 3600'
+  summary: 'Changes of {{`{{ $labels.provider }}`}} that had no callback have not been read from the CRM for {{`{{ $value | humanizeDuration }}`}}.'
+- alert: CrmBridgeGapUnrepaired
+  severity: critical
+  expr: 'sum by (provider) (increase(crm_bridge_gaps_closed_total{result="unrepaired", {{- .from -}} }[1h])) > 0 or sum by (provider) (crm_bridge_gaps_closed_total{result="unrepaired", {{- .from -}} } unless crm_bridge_gaps_closed_total{result="unrepaired", {{- .from -}} } offset 1h) > 0'
+  summary: 'Changes of {{`{{ $labels.provider }}`}} may be lost: crm-bridge status says which.'
+{{- if .silent }}
+- alert: CrmBridgeSourceSilent
+  severity: warning
+  for: 5m
+  expr: 'label_replace(time() - max by (source) (max_over_time(crm_bridge_last_callback_timestamp_seconds{ {{- .from -}} }[7d])), "provider", "$1", "source", "([a-z0-9]+)-.*") > {{ .silent }} unless on (provider) (max by (provider) ({{ $expires }}) == 0)'
+  summary: 'No callback of {{`{{ $labels.source }}`}} has come for {{`{{ $value | humanizeDuration }}`}}.'
+{{- end }}
 - alert: CrmBridgeQuarantineGrowing
   severity: warning
   expr: 'sum by (source) (increase(crm_bridge_quarantined_total{ {{- .from -}} }[1h])) > 0 or sum by (source) (crm_bridge_quarantined_total{ {{- .from -}} } unless crm_bridge_quarantined_total{ {{- .from -}} } offset 1h) > 0'

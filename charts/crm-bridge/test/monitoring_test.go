@@ -86,14 +86,14 @@ func TestAlertsCanFire(t *testing.T) {
 			}
 		}
 	}
-	for _, metric := range []string{"channel_expiry_timestamp_seconds", "journal_pending", "journal_oldest_seconds", "quarantined_total", "refused_total", "callbacks_total"} {
+	for _, metric := range []string{"channel_expiry_timestamp_seconds", "journal_pending", "journal_oldest_seconds", "quarantined_total", "refused_total", "callbacks_total", "gaps_oldest_seconds", "gaps_closed_total", "last_callback_timestamp_seconds"} {
 		if !slices.Contains(used, "crm_bridge_"+metric) {
 			t.Errorf("no alert looks at %s", metric)
 		}
 	}
 }
 
-// Alerts of a journal are there only with a journal; those that are disabled are not there, and further ones are.
+// Alerts of a journal are there only with a journal, and that of a silent source only with a threshold; those that are disabled are not there, and further ones are.
 func TestAlertsFitTheMode(t *testing.T) {
 	names := func(name string) (found []string) {
 		for _, rule := range rules(t, name) {
@@ -102,7 +102,7 @@ func TestAlertsFitTheMode(t *testing.T) {
 		return found
 	}
 	if journal, embedded := names("monitoring"), names("monitoring-embedded"); !slices.Contains(journal, "CrmBridgeJournalOld") || slices.Contains(embedded, "CrmBridgeJournalOld") ||
-		slices.Contains(journal, "CrmBridgeCallbacksForged") || !slices.Contains(embedded, "CrmBridgeCallbacksForged") || !slices.Contains(journal, "NoCallbacks") {
+		slices.Contains(journal, "CrmBridgeCallbacksForged") || !slices.Contains(embedded, "CrmBridgeCallbacksForged") || !slices.Contains(journal, "CrmBridgeSourceSilent") || slices.Contains(embedded, "CrmBridgeSourceSilent") || !slices.Contains(journal, "NoCallbacks") {
 		t.Errorf("with a journal: %q\nembedded: %q", journal, embedded)
 	}
 }

@@ -4,8 +4,8 @@ package bridge
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -16,12 +16,14 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/console"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/tracing"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
+	"github.com/crm-bridge/crm-bridge/ingest/trace"
 	"github.com/crm-bridge/crm-bridge/publish/consumers"
 	"github.com/crm-bridge/crm-bridge/publish/records"
+	"github.com/crm-bridge/crm-bridge/publish/replay"
 	"github.com/crm-bridge/crm-bridge/publish/store"
 )
 
@@ -30,6 +32,7 @@ type Bridge struct {
 	Settings config.Settings
 	Log      *slog.Logger
 	data     *datadir.Dir // nil: nothing is kept on this machine
+	traces   *tracing.Traces
 
 	Callbacks *listener
 	handler   *receive.Handler
@@ -39,6 +42,8 @@ type Bridge struct {
 	records   []*records.Keeper // one for each provider whose records are kept
 	eraser    *eraser
 	consumers *consumers.Metrics // of the streams' consumers
+	Events    *Events            // for a person who looks at them
+	Replays   *replay.Runner     // jobs that run in this process
 
 	health   *health
 	reporter *reporter
@@ -57,6 +62,9 @@ func Open(ctx context.Context, s config.Settings, crms []Opener, log *slog.Logge
 	}()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if b.traces, err = tracing.Open(s.Traces, registry, log); err != nil {
+		return b, err
+	}
 	if !s.Direct() {
 		if b.data, err = datadir.Open(s.DataDir); err != nil {
 			return b, err
@@ -108,9 +116,13 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 		return acks, err
 	}
 	one := settler{&sync.Mutex{}, log}
-	kept := &quarantine{store: b.Store, refused: &refused{b.Store.Refused, one}, crms: b.CRMs, mapping: mapping, accept: accept, settler: one}
+	kept := &waitings{
+		&callbacks{Quarantine: b.Store.Quarantine, store: b.Store, crms: b.CRMs, mapping: mapping, accept: accept, settler: one},
+		&refused{b.Store.Refused, one},
+	}
 	b.handler = &receive.Handler{
-		Sources: b.CRMs.first().Sources(), Further: b.CRMs.further(), Accept: accept, Quarantine: kept.keep, Log: log, Metrics: receive.NewMetrics(registry),
+		Sources: b.CRMs.first().Sources(), Further: b.CRMs.further(), Accept: accept, Quarantine: kept.callbacks.keep, Log: log, Metrics: receive.NewMetrics(registry),
+		Traces:  b.traces.Recorder(),
 		MaxBody: int64(s.MaxBody), AnswerTimeout: time.Duration(s.AnswerTimeout), PerRecord: s.EventPer == "record",
 		Rate: float64(s.Rate), Allow: s.Allow, TrustedProxies: s.TrustedProxies, Prefixes: s.PublicURL.Paths(),
 		Public: map[string]receive.PublicFile{"/schemas/v1/{family}": schemaOf(mapping.Schemas), "/asyncapi.yaml": api.document, "/asyncapi.html": api.page},
@@ -129,12 +141,13 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 		return err
 	}
 	b.eraser = newEraser(b)
-	b.consumers = consumers.NewMetrics(registry, b.Store.Consumers.List)
 	subscriptions := &channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}
+	b.consumers = consumers.NewMetrics(registry, b.Store.Consumers.List)
 	b.reporter = newReporter(b, subscriptions, registry)
-	b.pages = openConsole(b, trust(token))
-	b.commands = adminHandler(b.health, registry, b.pages.Handler(), trust(token), linkRoutes(b.pages), kept.routes(), b.eraser.routes(),
-		subscriptions.routes(), (&consumerRoutes{b.Store.Consumers, log}).routes(), b.reporter.routes())
+	b.Events, b.Replays = b.openEvents(), b.openReplays()
+	b.pages = openConsole(b, trust(token), kept, subscriptions)
+	b.commands = adminHandler(b.health, metricsPage(registry, b.traces.Recorder() != nil), b.pages.Handler(), trust(token), linkRoutes(b.pages), kept.routes(), b.eraser.routes(),
+		subscriptions.routes(), b.reporter.routes(), (&consumerRoutes{b.Store.Consumers, log}).routes())
 	return nil
 }
 
@@ -176,40 +189,10 @@ func (b *Bridge) wake(crm *ingest.CRM) {
 	}
 }
 
-// listen opens the listeners, and bounds what comes in.
-func (b *Bridge) listen(ctx context.Context) (err error) {
-	s, memory := b.Settings, config.ProcessMemory()
-	most, err := s.Connections(memory, config.OpenFiles())
-	if err != nil {
-		return err
-	}
-	b.logLimits(memory, memory.LimitGo(), most)
-	b.handler.MaxInFlight, b.handler.MaxInFlightBytes = s.RequestsAtOnce(most), s.InFlightBytes(memory)
-	callbacks := &receive.Connections{Max: most, HeaderBytes: s.InFlightBytes(memory) / 4, Unwatched: true, Label: "connections", Metrics: b.handler.Metrics}
-	if b.Callbacks, err = listen(ctx, "BRIDGE_LISTEN", s.Listen, s.ListenCert, s.ListenKey, callbacks, b.Log); err != nil {
-		return err
-	}
-	admin := &receive.Connections{Max: config.AdminConnections, HeaderBytes: 1 << 20, Label: "admin_connections", Metrics: b.handler.Metrics}
-	b.Admin, err = listen(ctx, "BRIDGE_ADMIN_LISTEN", s.AdminListen, "", "", admin, b.Log)
-	return err
-}
-
-// logLimits logs the limits that depend on each other in one line.
-func (b *Bridge) logLimits(m config.MemoryLimit, goLimit int64, connections int) {
-	held := fmt.Sprintf("bodies in flight hold at most %s, connections at most %d", config.Size(b.Settings.InFlightBytes(m)), connections)
-	if m.Limit == 0 {
-		b.Log.Info("memory is not limited; " + held)
-		return
-	}
-	b.Log.Info(fmt.Sprintf("memory is limited to %s by %s; Go keeps within %s; %s", config.Size(m.Limit), m.From, config.Size(goLimit), held))
-}
-
-// Report returns how the bridge is now, and what needs a person.
-func (b *Bridge) Report(ctx context.Context) status.Report { return b.reporter.report(ctx) }
-
 // Run answers callbacks until ctx ends, then drains: accepted requests are answered, what was published is
 // acknowledged, and only then may Close stop the server below.
 func (b *Bridge) Run(ctx context.Context) error {
+	ctx = trace.In(ctx, b.traces.Recorder())
 	return b.Store.Run(ctx, func(lost <-chan error) error { return b.serve(ctx, lost) })
 }
 
@@ -218,8 +201,9 @@ const drainTimeout = 20 * time.Second
 
 func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	timeout := time.Duration(b.Settings.AnswerTimeout)
-	front := b.Callbacks.server(b.health.closeWhileDraining(b.handler.HTTP()), timeout, b.Log)
+	front := b.Callbacks.server(b.CRMs.answerProbes(b.health.closeWhileDraining(b.handler.HTTP())), timeout, b.Log)
 	back := b.Admin.server(b.commands, timeout, b.Log)
+	back.BaseContext = func(net.Listener) context.Context { return trace.In(context.Background(), b.traces.Recorder()) }
 	back.RegisterOnShutdown(b.pages.End)
 	served := make(chan error, 2)
 	go func() { served <- front.Serve(b.Callbacks) }()
@@ -270,7 +254,7 @@ func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	return err
 }
 
-// keep keeps subscriptions and records, and samples the rates of callbacks, until ctx ends.
+// keep keeps subscriptions and records, samples the rates of callbacks, and runs replay jobs, until ctx ends.
 func (b *Bridge) keep(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
@@ -280,8 +264,9 @@ func (b *Bridge) keep(ctx context.Context) {
 	for _, one := range b.records {
 		all.Go(func() { one.Run(ctx) })
 	}
-	all.Go(func() { b.consumers.Run(ctx) })
 	all.Go(func() { b.reporter.rates.Run(ctx) })
+	all.Go(func() { b.consumers.Run(ctx) })
+	all.Go(func() { b.Replays.Run(ctx) })
 	b.eraser.run(ctx, &all)
 }
 
@@ -292,8 +277,10 @@ func (b *Bridge) Close() {
 			_ = one.Close()
 		}
 	}
+	b.Events.close()
 	if b.Store != nil {
 		b.Store.Close()
 	}
+	b.traces.Close()
 	_ = b.data.Close()
 }

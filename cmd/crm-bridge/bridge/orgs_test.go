@@ -86,6 +86,11 @@ func TestOrgsAreOpenedApart(t *testing.T) {
 	}
 }
 
+// learning is a source that learns its secrets from the CRM.
+type learning struct{ secretive }
+
+func (learning) LearnsSecrets() bool { return true }
+
 // A first org that is not configured beside others is not warned of; an org that has no secret is, by its name.
 func TestWarningsOfOrgs(t *testing.T) {
 	org := func(name string, values ...string) *ingest.CRM {
@@ -96,6 +101,7 @@ func TestWarningsOfOrgs(t *testing.T) {
 		want []string // what the lines say
 	}{
 		"one org without a secret": {CRMs{org("")}, []string{"no secret is configured for this source"}},
+		"a source that learns one": {CRMs{{Provider: "acme", Sources: []ingest.Source{learning{}}}}, nil},
 		"another org with one":     {CRMs{org(""), org("emea", "a-long-enough-secret")}, nil},
 		"another org without one":  {CRMs{org("", "a-long-enough-secret"), org("emea")}, []string{"org=emea"}},
 		"a short secret":           {CRMs{org("", "a-long-enough-secret"), org("emea", "short")}, []string{"org=emea"}},

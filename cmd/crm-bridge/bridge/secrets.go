@@ -6,6 +6,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // ownSecrets are those of the bridge itself, which no callback should ever hold.
@@ -26,7 +27,7 @@ const shortSecret = 12
 func warnOfSecrets(crms CRMs, log *slog.Logger) {
 	configured := map[string]bool{}
 	for _, source := range crms.further().Sources() {
-		configured[source.Label()] = configured[source.Label()] || len(source.Secrets().Values) > 0
+		configured[source.Label()] = configured[source.Label()] || hasSecret(source)
 	}
 	for _, crm := range crms {
 		log := log
@@ -38,9 +39,15 @@ func warnOfSecrets(crms CRMs, log *slog.Logger) {
 			if slices.ContainsFunc(values, func(secret string) bool { return len(secret) < shortSecret }) {
 				log.Warn("a secret of this source is short: it can be guessed, and cannot be masked inside other text", "source", label, "shorter_than", shortSecret)
 			}
-			if len(values) == 0 && (crm.Org != "" || !configured[label]) {
+			if !hasSecret(source) && (crm.Org != "" || !configured[label]) {
 				log.Warn("no secret is configured for this source: it answers 401 to everything", "source", label)
 			}
 		}
 	}
+}
+
+// hasSecret reports whether a source can authenticate callbacks: it has a secret, or may learn one from its CRM.
+func hasSecret(source ingest.Source) bool {
+	learner, ok := source.(ingest.Learner)
+	return len(source.Secrets().Values) > 0 || ok && learner.LearnsSecrets()
 }

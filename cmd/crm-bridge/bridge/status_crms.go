@@ -37,16 +37,16 @@ func (p *reporter) sources() (all []status.Source) {
 	return all
 }
 
-// secretsOf reports whether any org has a secret for a source, and names the further ones that have none.
-func (p *reporter) secretsOf(provider, label string) (any bool, without []string) {
+// secretsOf reports whether an org has a secret for a source, and names the further ones that have none.
+func (p *reporter) secretsOf(provider, label string) (has bool, without []string) {
 	for _, crm := range p.crms.OfProvider(provider) {
-		if _, source := (CRMs{crm}).Source(label, crm.Org); source != nil && len(source.Secrets().Values) > 0 {
-			any = true
+		if _, source := (CRMs{crm}).Source(label, crm.Org); source != nil && hasSecret(source) {
+			has = true
 		} else if crm.Org != "" {
 			without = append(without, cmp.Or(crm.Account, crm.Org))
 		}
 	}
-	return any, without
+	return has, without
 }
 
 // known returns a moment; nil for one that never was.

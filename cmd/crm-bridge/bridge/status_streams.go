@@ -64,10 +64,9 @@ func (p *reporter) consumers(ctx context.Context, r *status.Report) error {
 	}
 	all, err := p.store.Consumers.List(ctx)
 	for _, one := range all {
-		if one.Own || len(r.Consumers) == status.MaxListed {
-			continue
+		if !one.Own && len(r.Consumers) < status.MaxListed {
+			r.Consumers = append(r.Consumers, one)
 		}
-		r.Consumers = append(r.Consumers, one)
 	}
 	return err
 }

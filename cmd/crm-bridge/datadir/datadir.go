@@ -3,11 +3,7 @@ package datadir
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,16 +55,8 @@ func (d *Dir) Secret(name string) (string, error) {
 	if d == nil {
 		return "", nil
 	}
-	secret, err := ReadSecret(d.Path, name)
-	if err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return secret, err
-	}
-	random := make([]byte, 32)
-	if _, err := rand.Read(random); err != nil {
-		return "", err
-	}
-	secret = base64.RawURLEncoding.EncodeToString(random)
-	return secret, disk.WriteDurably(filepath.Join(d.Path, name), secret+"\n")
+	secret, _, err := MakeSecret(d.Path, name)
+	return secret, err
 }
 
 // Probe writes and syncs a few bytes: it fails when the disk is full or read-only, or does not answer before ctx ends. A
@@ -88,17 +76,4 @@ func (d *Dir) Probe(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("the disk of %s does not answer", d.Path)
 	}
-}
-
-// ReadSecret returns a secret of the data folder at path; the error is fs.ErrNotExist where no bridge has made it yet.
-func ReadSecret(path, name string) (string, error) {
-	content, err := os.ReadFile(filepath.Join(path, name))
-	if err != nil {
-		return "", err
-	}
-	secret := strings.TrimSpace(string(content))
-	if secret == "" {
-		return "", fmt.Errorf("%s is empty: remove it, and a new one is made", filepath.Join(path, name))
-	}
-	return secret, nil
 }

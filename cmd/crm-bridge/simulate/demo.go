@@ -5,18 +5,14 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
@@ -24,52 +20,12 @@ import (
 
 // Demo runs a bridge of its own, whatever the environment says of another.
 func Demo(ctx context.Context, out io.Writer) error {
-	return withBridge(ctx, nil, bridge.Openers, func(ctx context.Context, b *bridge.Bridge) error {
-		return (&demo{bridge: b, out: out, url: "http://" + bridge.Reachable(b.Callbacks)}).run(ctx)
+	return withFolder(ctx, func(ctx context.Context, folder string) error {
+		env := ownPorts(folder, "127.0.0.1:0")
+		return withBridge(ctx, env, bridge.Openers, slog.New(slog.DiscardHandler), func(ctx context.Context, b *bridge.Bridge) error {
+			return (&demo{bridge: b, out: out, url: "http://" + bridge.Reachable(b.Callbacks)}).run(ctx)
+		})
 	})
-}
-
-// withBridge runs a bridge for CRMs in a temporary folder, with nothing in its environment but env, for as long as f runs.
-func withBridge(ctx context.Context, env map[string]string, crms []bridge.Opener, f func(context.Context, *bridge.Bridge) error) (err error) {
-	for _, entry := range os.Environ() {
-		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, config.Prefix+"_") {
-			if err := os.Unsetenv(name); err != nil {
-				return err
-			}
-		}
-	}
-	for name, value := range env {
-		if err := os.Setenv(name, value); err != nil {
-			return err
-		}
-	}
-	folder, err := os.MkdirTemp("", "crm-bridge-demo-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	ctx, release := terminal.UntilSignal(ctx, func() { _ = os.RemoveAll(folder) })
-	defer release()
-
-	settings, err := config.Load(&config.Environment{})
-	if err != nil {
-		return err
-	}
-	settings.DataDir, settings.AdminListen, settings.NATS.Listen = folder, "127.0.0.1:0", "127.0.0.1:0"
-	if env == nil {
-		settings.Listen = "127.0.0.1:0"
-	}
-	b, err := bridge.Open(ctx, settings, crms, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return err
-	}
-	defer b.Close()
-	ctx, cancel := context.WithCancel(ctx)
-	stopped := make(chan error, 1)
-	go func() { stopped <- b.Run(ctx) }()
-	err = f(ctx, b)
-	cancel()
-	return errors.Join(err, <-stopped)
 }
 
 // demo is what the demo prints, step by step.

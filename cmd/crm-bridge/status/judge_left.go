@@ -6,7 +6,7 @@ import "fmt"
 func dead(r Report, to *problems) {
 	for _, one := range r.Consumers {
 		if one.Dead > 0 {
-			to.add("consumer "+one.Name+" of stream "+one.Stream, fmt.Sprintf("see why with crm-bridge consumers --dead, correct the consumer, then replay them to it"),
+			to.add("consumer "+one.Name+" of stream "+one.Stream, "see why with crm-bridge consumers --dead, correct the consumer, then replay them to it",
 				"Consumer %s gave up on %s.", one.Name, count(one.Dead, "event", "events"))
 		}
 	}
