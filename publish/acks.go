@@ -24,6 +24,8 @@ type group struct {
 	acked   int    // messages
 	waiting int    // callers that have not left
 	end     func() // ends the commit; nil: it has not begun
+
+	began, ended time.Time // of the commit; zero: there was none
 }
 
 // leave notes that a caller has left; a commit that nobody waits for is not repeated.
@@ -95,7 +97,9 @@ func (s *sender) finish(g *group) {
 		if left {
 			return
 		}
+		g.began = time.Now()
 		err = s.commit(ctx)
+		g.ended = time.Now()
 	}
 	for _, c := range g.calls {
 		c.err = err

@@ -75,6 +75,7 @@ func (r *run) send(ctx context.Context, messages *puller, window chan<- passing,
 		case err != nil:
 			p.err = permanentError{err}
 		case !p.stored:
+			p.trace(ctx)
 			p.err = r.publish(p)
 		}
 		p.at = time.Now()
@@ -159,7 +160,8 @@ func (r *run) settleOne(ctx context.Context, p passing) error {
 }
 
 // wait returns nil when the remote has acknowledged the message. The one before it was settled at the given time.
-func (r *run) wait(ctx context.Context, p passing, before time.Time) error {
+func (r *run) wait(ctx context.Context, p passing, before time.Time) (err error) {
+	defer func() { end(p.span, err) }()
 	switch {
 	case p.stored:
 		return nil

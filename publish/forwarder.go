@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest/retry"
+	"github.com/crm-bridge/crm-bridge/ingest/trace"
 
 	"github.com/nats-io/nats.go"
 )
@@ -61,6 +62,7 @@ type passing struct {
 	at       time.Time
 	stored   bool  // the remote has stored it in an earlier run
 	err      error // why it was not sent
+	span     *trace.Span
 }
 
 // permanentError is an error that every further attempt meets too.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/crm-bridge/crm-bridge/ingest/trace"
 )
 
 // doubt is how long Ready reports a failed publish that no successful one has followed.
@@ -56,7 +58,9 @@ type Publisher struct {
 func (p *Publisher) Publish(ctx context.Context, events ...Event) ([]Ack, error) {
 	p.calls.Add(1)
 	defer p.calls.Done()
+	ctx, span := p.begin(ctx, events)
 	acks, err := p.publish(ctx, events)
+	p.endSpan(span, events, acks, err)
 	if err != nil {
 		if !errors.Is(err, ErrTooLarge) && (p.Upkeep == nil || !Temporary(err)) { // Ready itself detects temporary errors of a remote
 			p.failed.Store(time.Now().UnixNano())
@@ -90,7 +94,7 @@ func (p *Publisher) publish(ctx context.Context, events []Event) ([]Ack, error) 
 		if messages != nil {
 			return p.sendAgain(ctx, events, messages, acks)
 		}
-		if messages, err = p.messages(events, acks); err != nil {
+		if messages, err = p.messages(events, acks, trace.Outgoing(ctx)); err != nil {
 			return err
 		}
 		silent, stop := p.patience(ctx)
@@ -138,8 +142,9 @@ func (p *Publisher) patience(ctx context.Context) (silent <-chan time.Time, stop
 	return timer.C, timer.Stop
 }
 
-// messages returns the messages of events on the subjects of their acks, or an error if one of them is too large.
-func (p *Publisher) messages(events []Event, acks []Ack) ([]*message, error) {
+// messages returns the messages of events on the subjects of their acks, or an error if one of them is too large. Their readers continue
+// the trace of parent; empty: that of the event.
+func (p *Publisher) messages(events []Event, acks []Ack, parent string) ([]*message, error) {
 	limit := p.MaxBytes
 	if p.Upkeep != nil {
 		limit = p.Upkeep.stream(p.Stream).MaxBytes
@@ -152,6 +157,9 @@ func (p *Publisher) messages(events []Event, acks []Ack) ([]*message, error) {
 			msg = &message{}
 		}
 		msg.write(subject, &e.Event, p.Mode)
+		if parent != "" {
+			msg.set(traceParent, parent)
+		}
 		if limit > 0 && int64(msg.Size()+storedOverhead) > limit {
 			return nil, p.explain(subject, ErrTooLarge)
 		}

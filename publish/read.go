@@ -44,6 +44,9 @@ func (s Stored) In(mode Mode) (header map[string][]string, body []byte, err erro
 		return nil, nil, err
 	}
 	header, err = headersOf(e)
+	if trace := s.Header[traceParent]; len(trace) > 0 && err == nil {
+		header[traceParent] = trace // of the span that published it
+	}
 	return header, e.Data(), err
 }
 

@@ -93,6 +93,7 @@ func (s *sender) send(ctx context.Context, messages []*message, acks []Ack, sile
 	}
 	select {
 	case <-c.done:
+		c.group.trace(ctx, c.err)
 		return c.failed, c.err
 	case <-silent:
 		return s.leave(c, -1, errSilent)

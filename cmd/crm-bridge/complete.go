@@ -182,8 +182,11 @@ func completeJobs(cmd *cobra.Command, args []string) (names []string) {
 func completeTargets(cmd *cobra.Command, args []string) (found []string) {
 	_ = adminLines(cmd, http.MethodGet, "/channels", nil, func(line json.RawMessage) error {
 		var channel status.Channel
-		switch crm := bridge.Known().CRM(args[0]); { // what cannot be read is left out
-		case crm == nil || json.Unmarshal(line, &channel) != nil || channel.Provider != crm.Provider:
+		if err := json.Unmarshal(line, &channel); err != nil {
+			return err
+		}
+		switch crm := bridge.Known().CRM(args[0]); {
+		case crm == nil || channel.Provider != crm.Provider:
 		case crm.Words.Target == "module":
 			found = append(found, channel.Modules...)
 		default:

@@ -18,6 +18,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/tracing"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
 	"github.com/crm-bridge/crm-bridge/publish"
@@ -129,6 +130,7 @@ func TestDocsMetrics(t *testing.T) {
 	publish.NewMetrics(f)
 	keep.NewKeeperMetrics(f)
 	records.NewMetrics(f)
+	tracing.NewMetrics(f)
 	consumers.NewMetrics(f, nil)
 	f.scrape(t)
 	err := filepath.WalkDir("../..", func(path string, _ os.DirEntry, err error) error {

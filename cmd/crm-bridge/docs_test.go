@@ -59,7 +59,7 @@ func TestDocsConfiguration(t *testing.T) {
 	if code := run(t.Context(), []string{"config", "--json"}, &out, &errs); code != 0 {
 		t.Fatalf("exit %d: %s", code, errs.String())
 	}
-	last, titles, rows := "", []string{"The bridge", "NATS"}, map[string]string{}
+	last, titles, rows := "", []string{"The bridge", "NATS", "Traces"}, map[string]string{}
 	for lines := bufio.NewScanner(&out); lines.Scan(); {
 		var v struct{ Name, Default, Meaning string }
 		if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
@@ -67,7 +67,9 @@ func TestDocsConfiguration(t *testing.T) {
 		}
 		title, word := titles[0], strings.Split(v.Name, "_")[1]
 		switch {
-		case v.Name < last || len(titles) > 2: // those of each CRM follow, in the order of their names
+		case strings.HasPrefix(v.Name, "OTEL_"):
+			title = titles[2]
+		case v.Name < last || len(titles) > 3: // those of each CRM follow, in the order of their names
 			if title = "`BRIDGE_" + word + "_…`"; !slices.Contains(titles, title) {
 				titles = append(titles, title)
 			}

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +20,7 @@ import (
 func clean(t *testing.T) {
 	t.Helper()
 	for _, entry := range os.Environ() {
-		if name, value, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "BRIDGE_") {
+		if name, value, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "BRIDGE_") || strings.HasPrefix(name, "OTEL_") {
 			t.Setenv(name, value) // so that it is put back
 			if err := os.Unsetenv(name); err != nil {
 				t.Fatal(err)
@@ -184,12 +185,13 @@ func TestConfigIsOrdered(t *testing.T) {
 		t.Fatal(err)
 	}
 	var firsts []string
+	isVariable := regexp.MustCompile(`^(BRIDGE|OTEL)_`).MatchString
 	for line := range strings.Lines(out.String()) {
-		if words := strings.Fields(line); len(words) > 0 && !strings.HasPrefix(words[0], "BRIDGE_") || len(words) > 0 && len(firsts) > 0 && !strings.HasPrefix(firsts[len(firsts)-1], "BRIDGE_") {
+		if words := strings.Fields(line); len(words) > 0 && !isVariable(words[0]) || len(words) > 0 && len(firsts) > 0 && !isVariable(firsts[len(firsts)-1]) {
 			firsts = append(firsts, words[0])
 		}
 	}
-	want := []string{"VARIABLE", "crm-bridge", "BRIDGE_ADMIN_HOSTS"}
+	want := []string{"VARIABLE", "crm-bridge", "BRIDGE_ADMIN_HOSTS", "OpenTelemetry", "OTEL_BSP_EXPORT_TIMEOUT"}
 	for _, provider := range bridge.Known().Providers() {
 		var names []string
 		for _, v := range env.Variables {

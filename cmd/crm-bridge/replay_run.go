@@ -66,7 +66,12 @@ func (p *replayPlan) mayWrite() error {
 
 // replay runs the job of the plan, or resumes it.
 func (p *replayPlan) replay(cmd *cobra.Command, conn *publish.Conn, span *publish.Span, bar *terminal.Progress) error {
-	ctx, errs := cmd.Context(), cmd.ErrOrStderr()
+	errs := cmd.ErrOrStderr()
+	ctx, endTraces, err := traced(cmd.Context(), p.settings, errs)
+	if err != nil {
+		return err
+	}
+	defer endTraces()
 	r := &replay.Run{
 		Span: span, Selected: p.selected, Rate: float64(p.rate), Patience: p.retryFor, Again: bar.Retrying,
 		Show: func(read uint64, part float64) { bar.Show(int(read), part) },

@@ -17,6 +17,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"go.opentelemetry.io/otel/trace"
 )
 
 const (
@@ -40,6 +41,11 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = done.file.Close() }()
+	tracer, endTraces, err := openTracer(ctx)
+	if err != nil {
+		return err
+	}
+	defer endTraces()
 	nc, err := connect()
 	if err != nil {
 		return err
@@ -50,7 +56,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	for ctx.Err() == nil {
-		err := consume(ctx, js, done)
+		err := consume(ctx, js, done, tracer)
 		switch {
 		case ctx.Err() != nil:
 		case errors.Is(err, errBook) || nc.IsClosed():
@@ -83,7 +89,7 @@ func connect() (*nats.Conn, error) {
 }
 
 // consume handles events until ctx ends or something fails.
-func consume(ctx context.Context, js jetstream.JetStream, done *book) error {
+func consume(ctx context.Context, js jetstream.JetStream, done *book, tracer trace.Tracer) error {
 	deals, err := js.CreateOrUpdateConsumer(ctx, stream, jetstream.ConsumerConfig{
 		Durable: durable, FilterSubject: subject, AckPolicy: jetstream.AckExplicitPolicy,
 		// Events in flight to a process that died are redelivered after this time, so it must be longer than the work for all that
@@ -116,7 +122,9 @@ func consume(ctx context.Context, js jetstream.JetStream, done *book) error {
 			_ = msg.TermWithReason("not understood") // redelivery would not help
 			continue
 		}
+		span := continueTrace(ctx, tracer, msg)
 		news, err := done.handle(e.ID(), data)
+		span.End()
 		if err != nil {
 			return err
 		}

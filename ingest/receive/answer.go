@@ -15,6 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/trace"
 )
 
 // result is what is logged and counted of one callback.
@@ -31,6 +32,7 @@ type result struct {
 	acks          []ingest.Ack
 	ignored       error         // an ErrIgnored: it is of an account that is not configured
 	kept          []quarantined // what is in quarantine of it: parts, or all of it
+	span          *trace.Span
 }
 
 // isQuarantined reports whether the callback is safe, but in quarantine alone.
@@ -155,7 +157,8 @@ func (h *Handler) report(r *result, panicked any) {
 	case r.ignored != nil:
 		outcome = "ignored"
 	}
-	r.metrics.count(outcome, took, len(r.kept))
+	r.endTrace(outcome)
+	r.metrics.count(outcome, took, len(r.kept), r.traceID())
 	r.metrics.see(outcome, r)
 	if r.status == http.StatusRequestEntityTooLarge {
 		h.Metrics.limitHits.WithLabelValues("body").Inc()

@@ -17,6 +17,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/body"
+	"github.com/crm-bridge/crm-bridge/ingest/trace"
 )
 
 // Handler answers callbacks: each is read, verified, decoded and stored before its 200. Set the fields once, then serve it.
@@ -47,6 +48,7 @@ type Handler struct {
 	Public  map[string]PublicFile // documents that everyone may GET, by path pattern
 	Log     *slog.Logger
 	Metrics *Metrics
+	Traces  trace.Recorder // nil: callbacks are not traced
 
 	refusals refusals
 	misses   misses
@@ -80,7 +82,7 @@ func (h *Handler) HTTP() http.Handler {
 		in := &intake{orgs: all, limit: limits[all.label], capacity: capacity, deadlines: deadlines, metrics: h.Metrics.of(all.label)}
 		for _, route := range source.Routes() {
 			e.Add(route.Method, pathParam.ReplaceAllString(route.Path, ":$1"), recoverPanics(func(c echo.Context) error {
-				return h.answer(c, in)
+				return h.answer(c, in, route.Path)
 			}))
 		}
 	}
@@ -120,9 +122,10 @@ type intake struct {
 	metrics   *sourceMetrics
 }
 
-// answer handles one callback from its first byte to its answer.
-func (h *Handler) answer(c echo.Context, in *intake) error {
+// answer handles one callback to a route from its first byte to its answer.
+func (h *Handler) answer(c echo.Context, in *intake, route string) error {
 	outcome := &result{intake: in, at: time.Now(), from: h.client(c.Request())}
+	outcome.span = h.trace(c.Request(), route)
 	defer func() { h.report(outcome, recover()) }()
 
 	err := h.receive(c, outcome)
@@ -170,7 +173,7 @@ func (h *Handler) receive(c echo.Context, into *result) error {
 		return err
 	}
 	// A CRM that closes the connection has still reported a change, and may not repeat it: only the timeout ends the work.
-	return h.take(into.deadlines.from(time.Now()), cb, into)
+	return h.take(into.span.In(into.deadlines.from(time.Now())), cb, into)
 }
 
 // head returns the Callback of a request, without its body.

@@ -76,14 +76,18 @@ func (m *Metrics) of(source string) *sourceMetrics {
 	return m.sources[source]
 }
 
-// count counts a callback, with what is in quarantine of it.
-func (m *sourceMetrics) count(outcome string, took time.Duration, quarantined int) {
+// count counts a callback, with what is in quarantine of it. Its duration has the id of its trace as exemplar, unless that is empty.
+func (m *sourceMetrics) count(outcome string, took time.Duration, quarantined int, traceID string) {
 	if outcome == accepted {
 		m.accepted().Inc()
 	} else {
 		m.callbacks.WithLabelValues(m.source, outcome).Inc()
 	}
-	m.duration().Observe(took.Seconds())
+	if with, ok := m.duration().(prometheus.ExemplarObserver); ok && traceID != "" {
+		with.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": traceID})
+	} else {
+		m.duration().Observe(took.Seconds())
+	}
 	m.quarantined().Add(float64(quarantined))
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/trace"
 )
 
 // take verifies and decodes a callback, stores its changes, and then what is malformed of it, in quarantine.
@@ -24,7 +25,7 @@ func (h *Handler) take(ctx context.Context, cb ingest.Callback, into *result) er
 		return err
 	}
 	cb.Org = into.org.key
-	changes, malformed, err := decode(into.org.source, cb)
+	changes, malformed, err := decode(ctx, into.org.source, cb)
 	if errors.Is(err, ingest.ErrIgnored) {
 		into.ignored = into.org.explain(err)
 		return nil
@@ -63,12 +64,14 @@ func (h *Handler) take(ctx context.Context, cb ingest.Callback, into *result) er
 
 // verify returns nil for an authenticated callback within the rate of its source.
 func (h *Handler) verify(ctx context.Context, cb ingest.Callback, into *result) (err error) {
+	ctx, span := trace.Start(ctx, "authenticate", trace.Internal)
 	into.org, err = into.orgs.verify(ctx, cb)
 	into.authenticated = err == nil
 	into.turnedAway = errors.Is(err, ingest.ErrUnasked)
 	if err != nil {
-		return err
+		return err // its spans do not end: see endTrace
 	}
+	span.End()
 	// Only authenticated callbacks count, or anyone could use up the rate of the CRM.
 	if into.limit != nil && !into.limit.Allow() {
 		h.Metrics.limitHits.WithLabelValues("rate").Inc()
@@ -82,7 +85,9 @@ func (h *Handler) verify(ctx context.Context, cb ingest.Callback, into *result) 
 const maxParts = 200
 
 // decode returns the changes that a callback reports, and its malformed parts: those of a batch, or all of it.
-func decode(source ingest.Source, cb ingest.Callback) (changes []ingest.Change, malformed ingest.Partly, err error) {
+func decode(ctx context.Context, source ingest.Source, cb ingest.Callback) (changes []ingest.Change, malformed ingest.Partly, err error) {
+	_, span := trace.Start(ctx, "decode", trace.Internal)
+	defer span.End()
 	changes, err = source.Decode(cb)
 	cb.Parsed.Forget() // storing may take long
 	if err == nil {
@@ -100,9 +105,9 @@ func decode(source ingest.Source, cb ingest.Callback) (changes []ingest.Change, 
 
 // store has changes accepted, and returns the parts of the callback that cannot become events. Of a batch the others are accepted.
 func (h *Handler) store(ctx context.Context, cb ingest.Callback, changes []ingest.Change, into *result) (invalid ingest.Partly, err error) {
-	trace, batch := ingest.TraceParent(cb.Header), true
+	parent, batch := ingest.TraceParent(cb.Header), true
 	for i := range changes {
-		changes[i].TraceParent, changes[i].Org = trace, cb.Org
+		changes[i].TraceParent, changes[i].Org = parent, cb.Org
 		batch = batch && changes[i].Alone != nil
 	}
 	into.changes = changes
@@ -134,6 +139,8 @@ const quarantiners = 8
 // quarantine stores parts of a callback in quarantine. Where some of them cannot be stored, the error is ErrRetry, and those that were
 // stored are stored once more when the callback is repeated.
 func (h *Handler) quarantine(ctx context.Context, cb ingest.Callback, parts ingest.Partly, into *result) error {
+	ctx, span := trace.Start(ctx, "quarantine", trace.Internal)
+	defer span.End()
 	ids, failures := make([]string, len(parts)), make([]error, len(parts))
 	var all sync.WaitGroup
 	for first := range min(quarantiners, len(parts)) {

@@ -84,7 +84,7 @@ func (s Sender) do(request *http.Request) (Answer, error) {
 		client = *s.HTTP
 	}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	response, err := client.Do(request)
+	response, err := traced(client.Do, request)
 	if err != nil {
 		return Answer{}, err
 	}

@@ -92,6 +92,9 @@ func (c *coverage) channel(account, module string, now time.Time) ingest.Channel
 	case c.Refused:
 		channel.State = "refused"
 	}
+	if channel.State != "active" && c.Expires.After(now) {
+		channel.Expires, channel.Granted = time.Time{}, time.Time{} // it ended before
+	}
 	return channel
 }
 

@@ -225,3 +225,19 @@ func TestStateThatCannotBeSaved(t *testing.T) {
 		}
 	})
 }
+
+// A channel that Zoho has dropped, and does not enable again, is not shown with the end that it once had.
+func TestADroppedChannelHasNoExpiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := newCRM(), ingesttest.State()
+		c := channels(t, crm, "v8", state, "Deals.all")
+		watched := watch(t, c, state)
+		time.Sleep(time.Until(watched.Next))
+		crm.Kill("")
+		crm.Modules = []string{"Leads"}
+		refused, err := c.Watch(t.Context(), state, func(ingest.Gap) error { return nil })
+		if one := refused.Channels[0]; err == nil || one.State != "refused" || !one.Expires.IsZero() || one.Problem == "" {
+			t.Errorf("the channel is %+v", one)
+		}
+	})
+}

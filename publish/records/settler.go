@@ -14,6 +14,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/retry"
+	"github.com/crm-bridge/crm-bridge/ingest/trace"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -134,7 +135,7 @@ func (s *settler) readAgain(ctx context.Context, items []*item, last map[Key]*he
 			ids[n] = i.key.ID
 		}
 		s.metrics.read(s.provider)
-		found, err := s.reader.Read(ctx, s.account, s.module, ids)
+		found, err := s.read(ctx, ids)
 		if errors.Is(err, ingest.ErrUnreadable) {
 			s.leave("unreadable", len(chunk), err)
 			for _, i := range chunk {
@@ -153,6 +154,20 @@ func (s *settler) readAgain(ctx context.Context, items []*item, last map[Key]*he
 		}
 	}
 	return nil
+}
+
+// read reads records from the CRM.
+func (s *settler) read(ctx context.Context, ids []string) (ingest.Found, error) {
+	ctx, span := trace.Begin(ctx, "read records", trace.Internal)
+	defer span.End()
+	span.Set("crm_bridge.provider", s.provider)
+	span.Set("crm_bridge.module", s.module)
+	span.SetInt("crm_bridge.records", len(ids))
+	found, err := s.reader.Read(ctx, s.account, s.module, ids)
+	if err != nil {
+		span.Fail("_OTHER")
+	}
+	return found, err
 }
 
 // see notes what a read found of a record.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest/retry"
+	"github.com/crm-bridge/crm-bridge/ingest/trace"
 
 	"github.com/crm-bridge/crm-bridge/publish"
 )
@@ -151,6 +152,8 @@ func (t *Endpoint) again(err error) {
 
 // once posts an event once. later is when the endpoint asks for another attempt; 0: it did not say.
 func (t *Endpoint) once(ctx context.Context, header map[string][]string, body []byte) (later time.Duration, err error) {
+	ctx, span := trace.Continue(ctx, parentIn(header), http.MethodPost, trace.Client)
+	defer func() { endSpan(span, err) }()
 	// From a bytes.Reader the client can send the body again on another connection, where the first is found closed.
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.URL, bytes.NewReader(body))
 	if err != nil {
@@ -168,10 +171,12 @@ func (t *Endpoint) once(ctx context.Context, header map[string][]string, body []
 			request.Header.Set(name, values[0])
 		}
 	}
+	showTo(span, request)
 	response, err := t.client.Do(request)
 	if err != nil {
 		return 0, withoutURL(err)
 	}
+	span.SetInt("http.response.status_code", response.StatusCode)
 	_, _ = io.CopyN(io.Discard, response.Body, answerRead)
 	_ = response.Body.Close()
 	switch code := response.StatusCode; {

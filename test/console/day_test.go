@@ -187,7 +187,7 @@ func (d *day) consume() error {
 			}
 		}
 	}
-	return nil
+	return d.conn.Flush()
 }
 
 // lose kills the bridge; meanwhile the channel of a module dies, and then it cannot be enabled, and nothing of it be read.

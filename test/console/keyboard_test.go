@@ -1,11 +1,8 @@
 package console
 
 import (
-	"context"
 	"fmt"
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/dom"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -45,7 +42,6 @@ const mostControls = 400
 func (w *window) byKeyboard() (faults []string) {
 	w.t.Helper()
 	count := script[int](w, countControls)
-	w.do(chromedp.Evaluate[chromedp.Void](`document.activeElement?.blur(); getSelection().removeAllRanges(); scrollTo(0, 0)`))
 	w.fromTheTop()
 	reached := map[int]bool{}
 	for range min(count+5, mostControls) {
@@ -74,18 +70,8 @@ func (w *window) byKeyboard() (faults []string) {
 // fromTheTop makes Tab begin at the start of the page.
 func (w *window) fromTheTop() {
 	w.t.Helper()
-	w.do(func(ctx context.Context, t *chromedp.Target) (none chromedp.Void, err error) {
-		document, err := cdp.Call(ctx, t, dom.GetDocument, dom.GetDocumentParams{})
-		if err != nil {
-			return none, err
-		}
-		body, err := cdp.Call(ctx, t, dom.QuerySelector, dom.QuerySelectorParams{NodeID: document.Root.NodeID, Selector: "body"})
-		if err != nil {
-			return none, err
-		}
-		_, _ = cdp.Call(ctx, t, dom.Focus, dom.FocusParams{NodeID: body.NodeID}) // fails where the body cannot have it, as it should
-		return none, nil
-	})
+	w.do(chromedp.Evaluate[chromedp.Void](`document.activeElement?.blur(); getSelection().removeAllRanges(); scrollTo(0, 0);
+		document.body.tabIndex = -1; document.body.focus({preventScroll: true}); document.body.removeAttribute("tabindex")`))
 }
 
 // press presses a key.

@@ -8,13 +8,13 @@ import (
 )
 
 // menu is what the menu must lead to, in its order.
-var menu = []string{"Overview", "Events", "Records", "Consumers", "Replays"}
+var menu = []string{"Overview", "Sources", "Channels", "Gaps", "Quarantine", "Events", "Records", "Consumers", "Replays", "Connect"}
 
 // links are the pages that a page leads to.
 const links = `[...new Set([...document.querySelectorAll("a[href]")].map(a => new URL(a.href)).filter(u => u.origin === location.origin).map(u => u.pathname + u.search))]`
 
 // alike is how many pages that differ in their query alone are looked at.
-const alike = 3
+const alike = 2
 
 // crawl returns where all pages are that the console leads to, from the first one.
 func (w *window) crawl() []string {

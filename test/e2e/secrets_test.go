@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -20,6 +21,7 @@ var planted = map[string]string{
 	"webhook secret": "planted-webhook-secret-4", "application token": "planted-application-token-5", "workflow secret": "planted-workflow-secret-6",
 	"consumers' password": "planted-consumer-password-7", "access token": "planted-access-token-8", "refresh token": "planted-refresh-token-9",
 	"OAuth token": "1000.plantedplantedplanted1.plantedplantedplanted2", "header": "planted-header-secret-10", "short": "SUPERSECx1", "other short": "SUPERSECy",
+	"collector's token": "planted-collector-token-11",
 }
 
 // request is a callback as a CRM, or somebody else, may send it.
@@ -78,7 +80,8 @@ func secretsStayInside(t *testing.T, mode ...string) {
 		"BRIDGE_BITRIX24_WORKFLOW_SECRET=" + p["workflow secret"], "BRIDGE_NATS_LISTEN_USER=reader", "BRIDGE_NATS_LISTEN_PASSWORD=" + p["consumers' password"],
 		"BRIDGE_LOG_LEVEL=debug",
 	}
-	env = append(env, mode...)
+	traces := startCollector(t)
+	env = append(append(env, traces.env...), mode...)
 	b := start(t, dir, env...)
 	out := map[string]string{}
 	for _, r := range requests() {
@@ -108,7 +111,10 @@ func secretsStayInside(t *testing.T, mode ...string) {
 		text, _ := cmd.CombinedOutput()
 		out[args] = string(text)
 	}
-	out["log"] = b.Log()
+	if err := b.stop(t, syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	out["log"], out["traces"] = b.Log(), traces.text()
 	p = maps.Clone(p)
 	for _, made := range []string{"nats-password", "admin-token"} {
 		content, err := os.ReadFile(filepath.Join(dir, made))

@@ -9,6 +9,12 @@
 {{- toJson (uniq $ports) -}}
 {{- end -}}
 
+{{/* The port of tracing.endpoint. */}}
+{{- define "crm-bridge.tracesPort" -}}
+{{- $host := regexFind "^https?://[^/]+" .Values.tracing.endpoint -}}
+{{- regexFind ":[0-9]+$" $host | trimPrefix ":" | default (ternary 80 443 (hasPrefix "http://" $host)) -}}
+{{- end -}}
+
 {{/* The ports of the CRMs' APIs, as a list: that of HTTPS, and what each _URL under settings has. */}}
 {{- define "crm-bridge.crmPorts" -}}
 {{- $ports := list 443 -}}

@@ -33,6 +33,11 @@ BRIDGE_TRUSTED_PROXIES: limits.trustedProxies
 BRIDGE_ADMIN_HOSTS: console.hosts
 BRIDGE_LOG_LEVEL: log.level
 BRIDGE_LOG_FORMAT: log.format
+OTEL_EXPORTER_OTLP_ENDPOINT: tracing.endpoint
+OTEL_SERVICE_NAME: tracing.serviceName
+OTEL_RESOURCE_ATTRIBUTES: tracing.attributes
+OTEL_TRACES_SAMPLER: tracing.sampler
+OTEL_TRACES_SAMPLER_ARG: tracing.samplerArg
 {{- end -}}
 
 {{/* These come from files of Secrets: BRIDGE_X_FILE names the file. So they are in no dump of an environment. */}}
@@ -41,6 +46,7 @@ BRIDGE_STATE_KEY: stateKey
 BRIDGE_FIELDS_KEY: fields.key
 BRIDGE_NATS_PASSWORD: nats.password
 BRIDGE_NATS_LISTEN_PASSWORD: nats.embedded.password
+OTEL_EXPORTER_OTLP_HEADERS: tracing.headers
 {{- end -}}
 
 {{/* Variables that name a file themselves. */}}

@@ -147,7 +147,7 @@ func TestOnlyWhatIsNeededGoesOut(t *testing.T) {
 		"embedded":          {"53", "53"},
 		"direct-autoscaled": {"53", "53", "80", "443", "14222"},
 		"made-secrets":      {"53", "53", "4222", "443"},
-		"network-policy":    {"53", "53", "5353", "5353", "14222", "443", "3128"},
+		"network-policy":    {"53", "53", "5353", "5353", "14222", "443", "4318", "3128"},
 	} {
 		rules := one[*networking.NetworkPolicy](t, render(t, read(t, "testdata/values/"+name+".yaml")))
 		if got := lets(rules.Spec.Egress); !slices.Equal(got, want) {
@@ -170,6 +170,18 @@ func TestAPIsOfYourOwnAreReached(t *testing.T) {
 		rules := one[*networking.NetworkPolicy](t, render(t, valid+values))
 		if got := lets(rules.Spec.Egress); !slices.Equal(got, want) {
 			t.Errorf("%s\nlets out to %q, not %q", values, got, want)
+		}
+	}
+}
+
+// The collector of traces is reached at the port of its URL, and nothing is let out without one.
+func TestTheCollectorIsReached(t *testing.T) {
+	for endpoint, want := range map[string][]string{
+		"": {"53", "53", "4222"}, "https://collector.example.com/otlp": {"53", "53", "4222", "443"}, "http://collector": {"53", "53", "4222", "80"}, "http://[::1]:4318": {"53", "53", "4222", "4318"},
+	} {
+		rules := one[*networking.NetworkPolicy](t, render(t, valid+"tracing: { endpoint: '"+endpoint+"' }"))
+		if got := lets(rules.Spec.Egress); !slices.Equal(got, want) {
+			t.Errorf("%q lets out to %q, not %q", endpoint, got, want)
 		}
 	}
 }

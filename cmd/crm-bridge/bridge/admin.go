@@ -33,11 +33,11 @@ func atMost(n int, next http.Handler) http.Handler {
 }
 
 // adminHandler answers at the admin address; commands are asked for only by the bridge's own user, and pages by those who have signed in.
-func adminHandler(ready http.Handler, metrics prometheus.Gatherer, pages http.Handler, trust trust, commands ...map[string]http.HandlerFunc) http.Handler {
+func adminHandler(ready, metrics, pages http.Handler, trust trust, commands ...map[string]http.HandlerFunc) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, map[string]bool{"ok": true}) })
 	mux.Handle("GET /readyz", ready)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", metrics)
 	mux.Handle("/{$}", pages)
 	mux.Handle("/console/", pages)
 	for _, routes := range commands {
@@ -46,6 +46,11 @@ func adminHandler(ready http.Handler, metrics prometheus.Gatherer, pages http.Ha
 		}
 	}
 	return atMost(adminAtOnce, mux)
+}
+
+// metricsPage answers Prometheus; with exemplars in the format that has them, OpenMetrics, if Prometheus asks for it.
+func metricsPage(metrics prometheus.Gatherer, exemplars bool) http.Handler {
+	return promhttp.HandlerFor(metrics, promhttp.HandlerOpts{EnableOpenMetrics: exemplars})
 }
 
 // AdminHeader is the header that shows the token of the data folder.

@@ -4,8 +4,8 @@ package bridge
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -16,10 +16,11 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/console"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/tracing"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
+	"github.com/crm-bridge/crm-bridge/ingest/trace"
 	"github.com/crm-bridge/crm-bridge/publish/consumers"
 	"github.com/crm-bridge/crm-bridge/publish/records"
 	"github.com/crm-bridge/crm-bridge/publish/replay"
@@ -31,6 +32,7 @@ type Bridge struct {
 	Settings config.Settings
 	Log      *slog.Logger
 	data     *datadir.Dir // nil: nothing is kept on this machine
+	traces   *tracing.Traces
 
 	Callbacks *listener
 	handler   *receive.Handler
@@ -60,6 +62,9 @@ func Open(ctx context.Context, s config.Settings, crms []Opener, log *slog.Logge
 	}()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if b.traces, err = tracing.Open(s.Traces, registry, log); err != nil {
+		return b, err
+	}
 	if !s.Direct() {
 		if b.data, err = datadir.Open(s.DataDir); err != nil {
 			return b, err
@@ -117,6 +122,7 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 	}
 	b.handler = &receive.Handler{
 		Sources: b.CRMs.first().Sources(), Further: b.CRMs.further(), Accept: accept, Quarantine: kept.callbacks.keep, Log: log, Metrics: receive.NewMetrics(registry),
+		Traces:  b.traces.Recorder(),
 		MaxBody: int64(s.MaxBody), AnswerTimeout: time.Duration(s.AnswerTimeout), PerRecord: s.EventPer == "record",
 		Rate: float64(s.Rate), Allow: s.Allow, TrustedProxies: s.TrustedProxies, Prefixes: s.PublicURL.Paths(),
 		Public: map[string]receive.PublicFile{"/schemas/v1/{family}": schemaOf(mapping.Schemas), "/asyncapi.yaml": api.document, "/asyncapi.html": api.page},
@@ -140,7 +146,7 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 	b.reporter = newReporter(b, subscriptions, registry)
 	b.Events, b.Replays = b.openEvents(), b.openReplays()
 	b.pages = openConsole(b, trust(token), kept, subscriptions)
-	b.commands = adminHandler(b.health, registry, b.pages.Handler(), trust(token), linkRoutes(b.pages), kept.routes(), b.eraser.routes(),
+	b.commands = adminHandler(b.health, metricsPage(registry, b.traces.Recorder() != nil), b.pages.Handler(), trust(token), linkRoutes(b.pages), kept.routes(), b.eraser.routes(),
 		subscriptions.routes(), b.reporter.routes(), (&consumerRoutes{b.Store.Consumers, log}).routes())
 	return nil
 }
@@ -183,40 +189,10 @@ func (b *Bridge) wake(crm *ingest.CRM) {
 	}
 }
 
-// listen opens the listeners, and bounds what comes in.
-func (b *Bridge) listen(ctx context.Context) (err error) {
-	s, memory := b.Settings, config.ProcessMemory()
-	most, err := s.Connections(memory, config.OpenFiles())
-	if err != nil {
-		return err
-	}
-	b.logLimits(memory, memory.LimitGo(), most)
-	b.handler.MaxInFlight, b.handler.MaxInFlightBytes = s.RequestsAtOnce(most), s.InFlightBytes(memory)
-	callbacks := &receive.Connections{Max: most, HeaderBytes: s.InFlightBytes(memory) / 4, Unwatched: true, Label: "connections", Metrics: b.handler.Metrics}
-	if b.Callbacks, err = listen(ctx, "BRIDGE_LISTEN", s.Listen, s.ListenCert, s.ListenKey, callbacks, b.Log); err != nil {
-		return err
-	}
-	admin := &receive.Connections{Max: config.AdminConnections, HeaderBytes: 1 << 20, Label: "admin_connections", Metrics: b.handler.Metrics}
-	b.Admin, err = listen(ctx, "BRIDGE_ADMIN_LISTEN", s.AdminListen, "", "", admin, b.Log)
-	return err
-}
-
-// logLimits logs the limits that depend on each other in one line.
-func (b *Bridge) logLimits(m config.MemoryLimit, goLimit int64, connections int) {
-	held := fmt.Sprintf("bodies in flight hold at most %s, connections at most %d", config.Size(b.Settings.InFlightBytes(m)), connections)
-	if m.Limit == 0 {
-		b.Log.Info("memory is not limited; " + held)
-		return
-	}
-	b.Log.Info(fmt.Sprintf("memory is limited to %s by %s; Go keeps within %s; %s", config.Size(m.Limit), m.From, config.Size(goLimit), held))
-}
-
-// Report returns how the bridge is now, and what needs a person.
-func (b *Bridge) Report(ctx context.Context) status.Report { return b.reporter.report(ctx) }
-
 // Run answers callbacks until ctx ends, then drains: accepted requests are answered, what was published is
 // acknowledged, and only then may Close stop the server below.
 func (b *Bridge) Run(ctx context.Context) error {
+	ctx = trace.In(ctx, b.traces.Recorder())
 	return b.Store.Run(ctx, func(lost <-chan error) error { return b.serve(ctx, lost) })
 }
 
@@ -227,6 +203,7 @@ func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	timeout := time.Duration(b.Settings.AnswerTimeout)
 	front := b.Callbacks.server(b.CRMs.answerProbes(b.health.closeWhileDraining(b.handler.HTTP())), timeout, b.Log)
 	back := b.Admin.server(b.commands, timeout, b.Log)
+	back.BaseContext = func(net.Listener) context.Context { return trace.In(context.Background(), b.traces.Recorder()) }
 	back.RegisterOnShutdown(b.pages.End)
 	served := make(chan error, 2)
 	go func() { served <- front.Serve(b.Callbacks) }()
@@ -300,8 +277,10 @@ func (b *Bridge) Close() {
 			_ = one.Close()
 		}
 	}
+	b.Events.close()
 	if b.Store != nil {
 		b.Store.Close()
 	}
+	b.traces.Close()
 	_ = b.data.Close()
 }

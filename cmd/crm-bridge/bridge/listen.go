@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
 )
 
@@ -37,6 +39,37 @@ func listen(ctx context.Context, variable, address, cert, key string, bound *rec
 	l.Listener = tls.NewListener(l.Listener, config)
 	return l, nil
 }
+
+// listen opens the listeners, and bounds what comes in.
+func (b *Bridge) listen(ctx context.Context) (err error) {
+	s, memory := b.Settings, config.ProcessMemory()
+	most, err := s.Connections(memory, config.OpenFiles())
+	if err != nil {
+		return err
+	}
+	b.logLimits(memory, memory.LimitGo(), most)
+	b.handler.MaxInFlight, b.handler.MaxInFlightBytes = s.RequestsAtOnce(most), s.InFlightBytes(memory)
+	callbacks := &receive.Connections{Max: most, HeaderBytes: s.InFlightBytes(memory) / 4, Unwatched: true, Label: "connections", Metrics: b.handler.Metrics}
+	if b.Callbacks, err = listen(ctx, "BRIDGE_LISTEN", s.Listen, s.ListenCert, s.ListenKey, callbacks, b.Log); err != nil {
+		return err
+	}
+	admin := &receive.Connections{Max: config.AdminConnections, HeaderBytes: 1 << 20, Label: "admin_connections", Metrics: b.handler.Metrics}
+	b.Admin, err = listen(ctx, "BRIDGE_ADMIN_LISTEN", s.AdminListen, "", "", admin, b.Log)
+	return err
+}
+
+// logLimits logs the limits that depend on each other in one line.
+func (b *Bridge) logLimits(m config.MemoryLimit, goLimit int64, connections int) {
+	held := fmt.Sprintf("bodies in flight hold at most %s, connections at most %d", config.Size(b.Settings.InFlightBytes(m)), connections)
+	if m.Limit == 0 {
+		b.Log.Info("memory is not limited; " + held)
+		return
+	}
+	b.Log.Info(fmt.Sprintf("memory is limited to %s by %s; Go keeps within %s; %s", config.Size(m.Limit), m.From, config.Size(goLimit), held))
+}
+
+// Report returns how the bridge is now, and what needs a person.
+func (b *Bridge) Report(ctx context.Context) status.Report { return b.reporter.report(ctx) }
 
 // server returns a server for the listener's connections.
 func (l *listener) server(handler http.Handler, timeout time.Duration, log *slog.Logger) *http.Server {

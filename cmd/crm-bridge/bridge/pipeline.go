@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/trace"
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/transform"
 )
@@ -24,7 +25,12 @@ type publisher interface {
 
 // Accept implements ingest.Accept.
 func (p Pipeline) Accept(ctx context.Context, changes []ingest.Change) ([]ingest.Ack, error) {
+	_, span := trace.Start(ctx, "transform", trace.Internal)
 	events, err := p.events(changes...)
+	if err != nil {
+		span.Fail("malformed")
+	}
+	span.End()
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ func Load(env *Environment) (s Settings, err error) {
 	found.Add(env.Load(&s))
 	found.Add(s.check())
 	found.Add(s.checkEffects(env))
+	s.loadTraces(env)
 	return s, found.Err()
 }
 

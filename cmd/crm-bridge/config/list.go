@@ -31,7 +31,10 @@ func (v Variable) Provider(providers []string) string {
 	return ""
 }
 
-// Owner is whom a variable belongs to: the CRM, with the name of an org beside its first; empty: the bridge itself.
+// Owner is whom a variable belongs to: the CRM, with the name of an org beside its first, or OpenTelemetry; empty: the bridge itself.
 func (v Variable) Owner(providers []string) string {
+	if strings.HasPrefix(v.Name, OTelPrefix+"_") {
+		return "OpenTelemetry"
+	}
 	return strings.TrimSpace(v.Provider(providers) + " " + v.org)
 }
