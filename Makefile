@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := run
-.PHONY: help run test lint bench bench-page bench-smoke bench-replay bench-forward bench-records grow fuzz faults examples chart-test image sbom release
+.PHONY: help run test lint bench bench-page bench-smoke bench-replay bench-forward bench-records grow fuzz faults examples chart-test console console-pictures image sbom release
 
 # What is stamped into the image: a tag of this commit, or the version that is being worked on.
 VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v*' 2>/dev/null)),0.1.0-dev)
@@ -8,7 +8,7 @@ IMAGE ?= crm-bridge:$(VERSION)
 DOCKER ?= docker
 
 help: ## list these targets
-	@awk -F ': ## ' '/^[a-z-]+: ## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ': ## ' '/^[a-z-]+: ## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## run the bridge on this machine
 	go run ./cmd/crm-bridge
@@ -51,6 +51,12 @@ faults: ## break what a loaded bridge depends on and compare every 200; needs Li
 
 examples: ## run the programs in examples/ and kill them under load; needs Node
 	.ci/examples
+
+console: ## drive the console in Chromium: every page and every action; needs Chromium and npm
+	.ci/console $(CONSOLEFLAGS)
+
+console-pictures: ## take the pictures of docs/console.md and docs/first-steps.md again
+	.ci/console -run 'Picture|FirstSteps' -update
 
 image: ## build the container image; IMAGE=name, PLATFORM=linux/arm64, DOCKER=podman
 	@command -v $(DOCKER) >/dev/null || { echo "make image needs $(DOCKER), which is not on this machine: install Docker, or name another with DOCKER=podman" >&2; exit 1; }

@@ -32,6 +32,7 @@ type Channel struct {
 	Modules  []string  `json:"modules"`
 	State    string    `json:"state"`            // "active", "lapsed", "refused", "disabled"
 	Expires  time.Time `json:"expires,omitzero"` // as the CRM gave it; zero: it never expires, or is not active
+	Granted  time.Time `json:"granted,omitzero"` // when the CRM gave Expires; zero: unknown
 	Queued   bool      `json:"queued,omitempty"` // the CRM keeps changes while nobody reads them
 	Problem  string    `json:"problem,omitempty"`
 }

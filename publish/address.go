@@ -58,7 +58,7 @@ func (a Address) Await(log *slog.Logger) (*Conn, error) {
 var ErrUnauthorized = nats.ErrAuthorization
 
 func (a Address) dial(options []nats.Option) (*Conn, error) {
-	if err := a.checkFiles(); err != nil {
+	if err := a.CheckFiles(); err != nil {
 		return nil, err
 	}
 	options = append(options, nats.Timeout(5*time.Second))
@@ -137,9 +137,10 @@ func (a Address) dialWithin(ctx context.Context, options []nats.Option) (*Conn, 
 	}
 }
 
-// checkFiles returns an error if a configured file cannot be read. It does not show the path, which may be the secret itself by
+// CheckFiles returns an error for each configured file that cannot be read. It does not show the path, which may be the secret itself by
 // mistake.
-func (a Address) checkFiles() error {
+func (a Address) CheckFiles() error {
+	var all []error
 	for _, one := range [][2]string{
 		{"BRIDGE_NATS_CREDS", a.Creds}, {"BRIDGE_NATS_NKEY", a.Nkey}, {"BRIDGE_NATS_CA", a.CA}, {"BRIDGE_NATS_CERT", a.Cert}, {"BRIDGE_NATS_KEY", a.Key},
 	} {
@@ -148,12 +149,15 @@ func (a Address) checkFiles() error {
 			continue
 		}
 		if file, err := os.Open(path); err != nil {
-			return misfit("%s must be the path of a file that the bridge may read", variable)
+			all = append(all, misfit("%s must be the path of a file that the bridge may read", variable))
 		} else if err := file.Close(); err != nil {
-			return misfit("%s: the file cannot be closed", variable)
+			all = append(all, misfit("%s: the file cannot be closed", variable))
 		}
 	}
-	return nil
+	if len(all) == 1 {
+		return all[0]
+	}
+	return errors.Join(all...)
 }
 
 // with returns the address with further servers of the same cluster, as NATS reports them.

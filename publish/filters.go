@@ -14,6 +14,9 @@ var filterPattern = regexp.MustCompile(`^[^\s.>]+(\.[^\s.>]+)*(\.>)?$|^>$`)
 // IsFilter reports whether a text is a subject, or a filter of subjects with the wildcards * and >.
 func IsFilter(text string) bool { return filterPattern.MatchString(text) }
 
+// Matches reports whether a filter of subjects matches a subject.
+func Matches(filter, subject string) bool { return covers(filter, subject) }
+
 // covers reports whether every subject that wanted matches is matched by filter.
 func covers(filter, wanted string) bool {
 	have, want := strings.Split(filter, "."), strings.Split(wanted, ".")

@@ -74,6 +74,7 @@ func (f *Follower) Follow(ctx context.Context, each func(Stored) error) error {
 			return err
 		}
 		switch text := err.Error(); {
+		case errors.Is(err, errStale): // the reader took longer than the server keeps a consumer: nothing is lost
 		case said == "":
 			f.lost(err)
 			said, since = text, time.Now()

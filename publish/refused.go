@@ -50,11 +50,14 @@ func (r *Refused) keep(ctx context.Context, p passing, reason error, waits strin
 func headerText(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // Each calls f for every kept message, oldest first. It returns the first error of f.
-func (r *Refused) Each(ctx context.Context, f func(Kept) error) error {
+func (r *Refused) Each(ctx context.Context, f func(Kept) error) error { return r.After(ctx, 0, f) }
+
+// After is Each for the messages behind a sequence.
+func (r *Refused) After(ctx context.Context, sequence uint64, f func(Kept) error) error {
 	if r.Journal == nil {
 		return nil
 	}
-	return r.Shelf.Each(ctx, f)
+	return r.Shelf.After(ctx, sequence, f)
 }
 
 // Find returns the kept message with an id.

@@ -46,7 +46,12 @@ func (s *Shelf) open(ctx context.Context) (*Conn, jetstream.Stream, error) {
 
 // Each calls f for every message that is on the shelf now, oldest first. It returns the first error of f.
 func (s *Shelf) Each(ctx context.Context, f func(Kept) error) error {
-	return s.since(ctx, time.Time{}, f)
+	return s.After(ctx, 0, f)
+}
+
+// After is Each for the messages behind a sequence.
+func (s *Shelf) After(ctx context.Context, sequence uint64, f func(Kept) error) error {
+	return s.from(ctx, pageFrom{Sequence: sequence + 1}, f)
 }
 
 // errFound ends a search.

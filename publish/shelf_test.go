@@ -63,6 +63,23 @@ func TestShelfIsReadInPages(t *testing.T) {
 	found(t, q, ids[1400], ids[0])
 }
 
+// A shelf can be read on from a place, past what was dropped there.
+func TestShelfIsReadOn(t *testing.T) {
+	q, ids := shelved(t, 5)
+	if err := q.Drop(t.Context(), publish.Kept{ID: ids[2], Sequence: 3}); err != nil {
+		t.Fatal(err)
+	}
+	for after, want := range map[uint64][]string{0: {ids[0], ids[1], ids[3], ids[4]}, 2: ids[3:], 3: ids[3:], 5: nil, 99: nil} {
+		var got []string
+		if err := q.After(t.Context(), after, func(kept publish.Kept) error { got = append(got, kept.ID); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("behind %d: %v, not %v", after, got, want)
+		}
+	}
+}
+
 // What is read to find one callback does not grow with those that wait before or after it.
 func TestFindReadsFromWhenAnIDWasMade(t *testing.T) {
 	q, ids := shelved(t, 1500)

@@ -32,15 +32,12 @@ func (c *Conn) EnsureStream(ctx context.Context, config StreamConfig) (Stream, [
 	if err := unusable(have); err != nil {
 		return Stream{}, nil, err
 	}
-	if have.Metadata[ours] != oursValue {
-		warnings, err := config.adopt(have)
+	warnings, err := config.fits(have)
+	if err != nil || have.Metadata[ours] != oursValue {
 		return found(stream), warnings, err
 	}
 	wanted := config.apply(have)
 	changes := config.changes(have, wanted)
-	if err := config.refuse(changes); err != nil {
-		return found(stream), nil, err
-	}
 	if len(changes) > 0 || have.Metadata[bytesFrom] != wanted.Metadata[bytesFrom] {
 		if stream, err = c.js.UpdateStream(ctx, wanted); err != nil {
 			return Stream{}, nil, c.explainRoom(ctx, config, wanted.MaxBytes, fmt.Errorf("change stream %s to the configured limits: %w", config.Name, err))
@@ -48,6 +45,35 @@ func (c *Conn) EnsureStream(ctx context.Context, config StreamConfig) (Stream, [
 		config.report(changes)
 	}
 	return found(stream), nil, nil
+}
+
+// fits returns an error for a stream that EnsureStream would not take, and for one that somebody else made what differs.
+func (c StreamConfig) fits(have jetstream.StreamConfig) (warnings []string, err error) {
+	if have.Metadata[ours] != oursValue {
+		return c.adopt(have)
+	}
+	return nil, c.refuse(c.changes(have, c.apply(have)))
+}
+
+// CheckStream returns the error that EnsureStream would return for the stream as it is, and changes nothing. One that is missing is
+// fine: it is made.
+func (c *Conn) CheckStream(ctx context.Context, config StreamConfig) error {
+	if err := c.noOther(ctx, config); err != nil {
+		return err
+	}
+	stream, err := c.js.Stream(ctx, config.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look up stream %s: %w", config.Name, err)
+	}
+	have := stream.CachedInfo().Config
+	if err := unusable(have); err != nil {
+		return err
+	}
+	_, err = config.fits(have)
+	return err
 }
 
 // Streams returns how many messages each stream of the server holds, by name.

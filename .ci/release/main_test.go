@@ -37,7 +37,7 @@ func TestRelease(t *testing.T) {
 	}
 
 	names := unpack(t, read(t, first, base+".tar.gz"), second)
-	for _, want := range []string{"LICENSE", "README.md", "crm-bridge", "completions/crm-bridge.bash", "completions/_crm-bridge", "completions/crm-bridge.fish", "completions/crm-bridge.ps1", "man/crm-bridge.1", "man/crm-bridge-replay.1"} {
+	for _, want := range []string{"LICENSE", "README.md", "crm-bridge", "completions/crm-bridge.bash", "completions/_crm-bridge", "completions/crm-bridge.fish", "completions/crm-bridge.ps1", "man/crm-bridge.1", "man/crm-bridge-replay-delete.1"} {
 		if !slices.Contains(names, base+"/"+want) {
 			t.Errorf("the archive lacks %s: %q", want, names)
 		}

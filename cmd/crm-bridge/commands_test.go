@@ -6,7 +6,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,6 +40,10 @@ func TestExitCodes(t *testing.T) {
 		{"record zoho Deals", 2, "takes a provider, a module and the id"},
 		{"record nonsense Deals 1", 2, "there are bitrix24, hubspot, pipedrive and zoho"},
 		{"record zoho no.module 1", 2, "is not the name of a module"},
+		{"connect", 2, "takes a provider; there are bitrix24, hubspot, pipedrive and zoho"},
+		{"demo --stay", 2, "--stay belongs to --crm"},
+		{"demo --crm --every 1s", 2, "belong to --crm --stay"},
+		{"demo --crm --stay --every -1s", 2, "--every must not be negative"},
 		{"help nonsense", 2, "nonsense"},
 		{"help send", 0, ""},
 		{"check nonsense", 2, "give a URL"},
@@ -128,5 +135,34 @@ func TestEntities(t *testing.T) {
 		if got := moduleOf(provider, "deal"); got != want {
 			t.Errorf("%s: the module is %s", provider, got)
 		}
+	}
+}
+
+// Processes that make a secret at the same time, beside a bridge that holds the folder, all get the same one.
+func TestSecretIsMadeOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data")
+	held, err := datadir.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = held.Close() }()
+	var all sync.WaitGroup
+	var made atomic.Int32
+	secrets := make([]string, 16)
+	for i := range secrets {
+		all.Go(func() {
+			secret, isNew, err := datadir.MakeSecret(path, "some-secret")
+			if err != nil {
+				t.Error(err)
+			}
+			if secrets[i] = secret; isNew {
+				made.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	own, err := held.Secret("some-secret")
+	if different := len(slices.Compact(secrets)); err != nil || different != 1 || secrets[0] != own || made.Load() != 1 {
+		t.Errorf("%d secrets, made %d times: %v", different, made.Load(), err)
 	}
 }

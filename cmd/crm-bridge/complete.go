@@ -14,6 +14,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/quarantine"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
@@ -181,8 +182,11 @@ func completeJobs(cmd *cobra.Command, args []string) (names []string) {
 func completeTargets(cmd *cobra.Command, args []string) (found []string) {
 	_ = adminLines(cmd, http.MethodGet, "/channels", nil, func(line json.RawMessage) error {
 		var channel status.Channel
+		if err := json.Unmarshal(line, &channel); err != nil {
+			return err
+		}
 		switch crm := bridge.Known().CRM(args[0]); {
-		case crm == nil || json.Unmarshal(line, &channel) != nil || channel.Provider != crm.Provider:
+		case crm == nil || channel.Provider != crm.Provider:
 		case crm.Words.Target == "module":
 			found = append(found, channel.Modules...)
 		default:
@@ -199,7 +203,7 @@ func completeQuarantined(cmd *cobra.Command, args []string) (ids []string) {
 		return nil
 	}
 	_ = adminLines(cmd, http.MethodGet, "/quarantine", url.Values{"all": {"true"}}, func(line json.RawMessage) error {
-		var one bridge.Listed
+		var one quarantine.Listed
 		if json.Unmarshal(line, &one) == nil {
 			ids = append(ids, one.ID)
 		}

@@ -26,7 +26,7 @@ import (
 
 // finding is a line of "crm-bridge config check".
 type finding struct {
-	Check   string `json:"check"` // "variables", "nats", "certificates", or a CRM, with an org beside its first: "acme.emea"
+	Check   string `json:"check"` // "variables", "machine", "listen", "certificates", "nats", or a CRM, with an org beside its first: "acme.emea"
 	OK      bool   `json:"ok"`
 	Problem string `json:"problem,omitempty"`
 }
@@ -37,9 +37,10 @@ func configCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Validate the configuration and list all problems",
-		Long: `Validate every variable, then connect to what is configured: the remote NATS, and the OAuth server of each CRM with its
-credentials. A server whose refresh tokens work once is only contacted, so that none is used up. It lists all problems, and exits
-with 1 if there is one.`,
+		Long: `Validate every variable. Then look at this machine: the data folder, the addresses to listen on, certificates, and the limits of
+the process. Then connect to what is configured: the remote NATS, whose streams must fit, and the OAuth server of each CRM with its
+credentials. A server whose refresh tokens work once is only contacted, so that none is used up. It changes nothing, lists all
+problems, and exits with 1 if there is one.`,
 		Example: "  crm-bridge config check\n  crm-bridge config check --offline --json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -67,7 +68,7 @@ with 1 if there is one.`,
 			return fmt.Errorf("the configuration has %d problems", len(findings))
 		},
 	}
-	cmd.Flags().BoolVar(&offline, "offline", false, "only validate; connect to nothing")
+	cmd.Flags().BoolVar(&offline, "offline", false, "only validate the variables: look at no file, and connect to nothing")
 	cmd.Flags().DurationVar(&timeout, "timeout", 10*time.Second, "how long to wait for answers")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
 	return cmd
@@ -79,27 +80,31 @@ func loadAll(env *config.Environment) (config.Settings, bridge.CRMs) {
 	var state bridge.DeferredState // never opened: nothing is loaded from it
 	setup := ingest.Setup{PublicURLs: s.PublicURL, State: state.State(), Log: slog.New(slog.DiscardHandler), MadeSecret: client.FoundOrFresh(s)}
 	all, _ := bridge.Opening{Env: env, Setup: setup}.Open(bridge.Openers)
+	env.Problems.Add(bridge.Check(s))
 	env.Problems.Add(s.Traces.Problem)
 	return s, all
 }
 
-// connectAll connects to everything that is configured, at the same time, but not where a variable of it has a problem.
+// connectAll looks at this machine and connects to everything that is configured, at the same time, but not where a variable of it has a
+// problem.
 func connectAll(ctx context.Context, s config.Settings, crms bridge.CRMs, known config.Problems) []finding {
 	checks := map[string]func(context.Context) error{}
 	add := func(name, variables string, check func(context.Context) error) {
-		if !slices.ContainsFunc(known, func(one error) bool { return strings.Contains(one.Error(), config.Prefix+"_"+variables) }) {
+		if !slices.ContainsFunc(known, func(one error) bool { return strings.Contains(one.Error(), variables) }) {
 			checks[name] = check
 		}
 	}
 	if !s.Embedded() {
-		add("nats", "NATS_", func(ctx context.Context) error { return reachRemote(ctx, s) })
+		add("nats", "BRIDGE_NATS_", func(ctx context.Context) error { return reachRemote(ctx, s, crms) })
 	}
+	add("machine", "BRIDGE_DATA_DIR", func(context.Context) error { return bridge.CheckMachine(s) })
+	add("listen", "LISTEN", func(ctx context.Context) error { return bridge.CheckAddresses(ctx, s) })
 	if s.ListenCert != "" || s.NATS.ListenCert != "" {
-		add("certificates", "LISTEN_", func(context.Context) error { return loadCertificates(s) })
+		add("certificates", "LISTEN_", func(context.Context) error { return bridge.CheckCertificates(s) })
 	}
 	for _, crm := range crms {
 		if crm.Reach != nil {
-			add(crm.Key(), strings.ToUpper(strings.ReplaceAll(crm.Key(), ".", "_"))+"_", func(ctx context.Context) error { return crm.Explain(crm.Reach(ctx)) })
+			add(crm.Key(), config.Prefix+"_"+strings.ToUpper(strings.ReplaceAll(crm.Key(), ".", "_"))+"_", func(ctx context.Context) error { return crm.Explain(crm.Reach(ctx)) })
 		}
 	}
 	var mu sync.Mutex
@@ -121,33 +126,20 @@ func connectAll(ctx context.Context, s config.Settings, crms bridge.CRMs, known 
 	return all
 }
 
-// reachRemote connects to the remote NATS and asks for its stream, which need not exist yet.
-func reachRemote(ctx context.Context, s config.Settings) error {
-	conn, err := s.NATS.Remote().Reach(ctx, slog.New(slog.DiscardHandler))
+// reachRemote connects to the remote NATS, and looks at its streams, which need not exist yet.
+func reachRemote(ctx context.Context, s config.Settings, crms bridge.CRMs) error {
+	remote := s.NATS.Remote()
+	if err := remote.CheckFiles(); err != nil {
+		return err
+	}
+	conn, err := remote.Reach(ctx, slog.New(slog.DiscardHandler))
 	if err == nil {
 		defer conn.Close()
-		if _, err = conn.MaxBytes(ctx, s.Stream); conn.Lacks(ctx, s.Stream) {
-			err = nil
-		}
+		err = bridge.CheckStreams(ctx, s, crms, conn)
 	}
-	if err != nil {
-		return fmt.Errorf("BRIDGE_NATS_URL: %w", publish.Plain(s.NATS.Explain(err), s.NATS.URL))
-	}
-	return nil
-}
-
-// loadCertificates reads the certificates that listeners show.
-func loadCertificates(s config.Settings) error {
 	var found config.Problems
-	for _, one := range [][3]string{
-		{"BRIDGE_LISTEN_CERT", s.ListenCert, s.ListenKey}, {"BRIDGE_NATS_LISTEN_CERT", s.NATS.ListenCert, s.NATS.ListenKey},
-	} {
-		if one[1] == "" {
-			continue
-		}
-		if _, err := bridge.TLSConfig(one[1], one[2], slog.New(slog.DiscardHandler)); err != nil {
-			found.Add(fmt.Errorf("%s and its key: %w", one[0], err))
-		}
+	for _, one := range config.Each(s.NATS.Explain(err)) {
+		found.Add(fmt.Errorf("BRIDGE_NATS_URL: %w", publish.Plain(one, s.NATS.URL)))
 	}
 	return found.Err()
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,9 +14,13 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/ingest/zoho/zohotest"
+	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/publish/embedded"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 // configCheck runs the command in an environment and returns what it finds.
@@ -92,6 +97,21 @@ func TestConfigCheckLeavesTheEnvironment(t *testing.T) {
 	}
 }
 
+// What serve would refuse at its start, though each variable is right by itself, is found without looking at anything.
+func TestConfigCheckFindsWhatServeRefuses(t *testing.T) {
+	for text, env := range map[string]map[string]string{
+		"BRIDGE_NATS_LISTEN: 0.0.0.0:4222 can be reached from other machines": {"BRIDGE_NATS_LISTEN": "0.0.0.0:4222"},
+		"BRIDGE_NATS_LISTEN: the user crm-bridge is reserved":                 {"BRIDGE_NATS_LISTEN_USER": "crm-bridge", "BRIDGE_NATS_LISTEN_PASSWORD": planted},
+		"BRIDGE_FIELDS_DROP names \"acme\", which is no CRM":                  {"BRIDGE_FIELDS_DROP": "acme.Deals.Phone"},
+		"BRIDGE_LISTEN and BRIDGE_ADMIN_LISTEN are the same address":          {"BRIDGE_LISTEN": ":9090"},
+		"BRIDGE_ADMIN_LISTEN and BRIDGE_NATS_LISTEN are the same address":     {"BRIDGE_NATS_LISTEN": "localhost:9090"},
+	} {
+		if got, code := configCheck(t, env, "--offline"); code != 1 || len(got) != 1 || !strings.HasPrefix(got[0].Problem, text) {
+			t.Errorf("%s: exit %d, %+v", text, code, got)
+		}
+	}
+}
+
 // With --offline a valid configuration passes, whatever is unreachable; and before the first start on the embedded server, where
 // a missing secret will be made.
 func TestConfigCheckOffline(t *testing.T) {
@@ -112,7 +132,7 @@ func TestConfigCheckOffline(t *testing.T) {
 // What is configured is connected to: each that is wrong is a line of its own, with what to fix.
 func TestConfigCheckConnects(t *testing.T) {
 	server, err := embedded.Open(t.Context(), embedded.Config{
-		Dir: t.TempDir(), Listen: "127.0.0.1:0", User: "reader", Pass: planted, Readable: []string{"NONE_YET"}, OwnerPass: "owner", MaxPayload: 1 << 20, Log: slog.New(slog.DiscardHandler),
+		Dir: t.TempDir(), Listen: "127.0.0.1:0", OwnerPass: planted, MaxPayload: 1 << 20, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +152,7 @@ func TestConfigCheckConnects(t *testing.T) {
 
 	env := func(change map[string]string) map[string]string {
 		all := map[string]string{
-			"BRIDGE_NATS_URL": server.ClientURL(), "BRIDGE_NATS_USER": "reader", "BRIDGE_NATS_PASSWORD": planted, "BRIDGE_STREAM": "NONE_YET",
+			"BRIDGE_NATS_URL": server.ClientURL(), "BRIDGE_NATS_USER": publish.Owner, "BRIDGE_NATS_PASSWORD": planted, "BRIDGE_STREAM": "NONE_YET",
 			"BRIDGE_ZOHO_CLIENT_ID": "1000.ABC", "BRIDGE_ZOHO_CLIENT_SECRET": planted, "BRIDGE_ZOHO_REFRESH_TOKEN": "1000." + planted,
 			"BRIDGE_ZOHO_ACCOUNTS_URL": accounts.URL, "BRIDGE_ZOHO_TOKEN_SECRET": planted,
 			"BRIDGE_BITRIX24_CLIENT_ID": "local.1", "BRIDGE_BITRIX24_CLIENT_SECRET": planted, "BRIDGE_BITRIX24_PORTALS": "a", "BRIDGE_BITRIX24_OAUTH_URL": oauth.URL,
@@ -154,7 +174,7 @@ func TestConfigCheckConnects(t *testing.T) {
 		"a wrong client secret":        {map[string]string{"BRIDGE_ZOHO_CLIENT_SECRET": planted + "2"}, "zoho", "check the client secret"},
 		"accounts that are down":       {map[string]string{"BRIDGE_ZOHO_ACCOUNTS_URL": "http://127.0.0.1:1"}, "zoho", "127.0.0.1:1 refuses the connection"},
 		"an OAuth server that is down": {map[string]string{"BRIDGE_BITRIX24_OAUTH_URL": "http://127.0.0.1:1"}, "bitrix24", "127.0.0.1:1 refuses the connection"},
-		"no certificate":               {map[string]string{"BRIDGE_LISTEN_CERT": "/nowhere", "BRIDGE_LISTEN_KEY": "/nowhere"}, "certificates", "BRIDGE_LISTEN_CERT and its key: open /nowhere: no such file"},
+		"no certificate":               {map[string]string{"BRIDGE_LISTEN_CERT": "/nowhere", "BRIDGE_LISTEN_KEY": "/nowhere"}, "certificates", "BRIDGE_LISTEN_CERT cannot be read: no such file"},
 	} {
 		got, code := configCheck(t, env(test.change))
 		for _, one := range got {
@@ -182,6 +202,7 @@ func TestConfigCheckSkipsWhatIsInvalid(t *testing.T) {
 		"BRIDGE_NATS_URL": "http://" + planted, "BRIDGE_BITRIX24_CLIENT_ID": "local.1", "BRIDGE_BITRIX24_CLIENT_SECRET": planted, "BRIDGE_BITRIX24_PORTALS": "a",
 		"BRIDGE_BITRIX24_OAUTH_URL": "http://127.0.0.1:1",
 	})
+	got = slices.DeleteFunc(got, func(f finding) bool { return f.OK })
 	if code != 1 || len(got) != 2 || got[0].Check != "variables" || got[1].Check != "bitrix24" {
 		t.Errorf("exit %d, %+v", code, got)
 	}
@@ -199,5 +220,61 @@ func TestFindingsInWords(t *testing.T) {
 	}
 	if want := "variables  BRIDGE_ZOHO_TOKENS_FILE cannot be read: no such file or directory\nnats       ok\n"; out.String() != want {
 		t.Errorf("it says %s", out.String())
+	}
+}
+
+// The machine and the streams of the remote are looked at, and nothing of them is changed.
+func TestConfigCheckLooksAround(t *testing.T) {
+	server, conn := publishtest.Serve(t, nil)
+	if _, err := conn.JetStream().CreateStream(t.Context(), jetstream.StreamConfig{Name: "FOREIGN", Subjects: []string{"other.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	taken := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(taken.Close)
+	for name, test := range map[string]struct {
+		change map[string]string
+		check  string // the one that fails; empty: none
+		says   string
+	}{
+		"all is right":               {},
+		"a key in place of its path": {map[string]string{"BRIDGE_LISTEN_CERT": os.Args[0], "BRIDGE_LISTEN_KEY": planted}, "certificates", "BRIDGE_LISTEN_KEY cannot be read: no such file"},
+		"no certificate":             {map[string]string{"BRIDGE_LISTEN_CERT": os.Args[0], "BRIDGE_LISTEN_KEY": os.Args[0]}, "certificates", "BRIDGE_LISTEN_CERT and its key: "},
+		"a file that is missing":     {map[string]string{"BRIDGE_NATS_CA": "/nowhere/" + planted}, "nats", "BRIDGE_NATS_CA must be the path of a file"},
+		"a stream of somebody else":  {map[string]string{"BRIDGE_STREAM": "FOREIGN"}, "nats", "BRIDGE_NATS_URL: stream FOREIGN does not cover crm.>"},
+		"a prefix of somebody else":  {map[string]string{"BRIDGE_SUBJECT_PREFIX": "other"}, "nats", "BRIDGE_NATS_URL: stream FOREIGN already holds subjects of other.>"},
+		"an address elsewhere":       {map[string]string{"BRIDGE_LISTEN": "192.0.2.1:80"}, "listen", "BRIDGE_LISTEN: cannot listen on 192.0.2.1:80: this machine does not have that address"},
+		"an address in use":          {map[string]string{"BRIDGE_ADMIN_LISTEN": taken.Listener.Addr().String()}, "listen", "BRIDGE_ADMIN_LISTEN: another program listens on"},
+		"too many connections":       {map[string]string{"BRIDGE_MAX_CONNECTIONS": "2000000000"}, "machine", "BRIDGE_MAX_CONNECTIONS must be at most"},
+		"a file as data folder":      {map[string]string{"BRIDGE_DATA_DIR": filepath.Join(os.Args[0], "data")}, "machine", "BRIDGE_DATA_DIR: " + os.Args[0] + " is not a folder"},
+	} {
+		env := map[string]string{
+			"BRIDGE_NATS_URL": server.ClientURL(), "BRIDGE_NATS_USER": publish.Owner, "BRIDGE_NATS_PASSWORD": publishtest.Password,
+			"BRIDGE_LISTEN": "127.0.0.1:0", "BRIDGE_ADMIN_LISTEN": "127.0.0.1:0",
+		}
+		maps.Copy(env, test.change)
+		got, code := configCheck(t, env)
+		for _, one := range got {
+			if one.OK == (one.Check == test.check) || !strings.Contains(one.Problem, test.says) && !one.OK {
+				t.Errorf("%s: %+v", name, one)
+			}
+		}
+		if failed := code == 1; len(got) < 4 || failed != (test.check != "") {
+			t.Errorf("%s: exit %d, %+v", name, code, got)
+		}
+	}
+	if streams, err := conn.Streams(t.Context()); err != nil || len(streams) != 1 {
+		t.Errorf("the server has the streams %v: %v", streams, err)
+	}
+}
+
+// The addresses of the bridge that runs with this configuration are in use, and that is right.
+func TestConfigCheckBesideTheBridge(t *testing.T) {
+	ready := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"ready":false,"version":"0.2.0"}`))
+	}))
+	t.Cleanup(ready.Close)
+	env := map[string]string{"BRIDGE_ADMIN_LISTEN": ready.Listener.Addr().String(), "BRIDGE_LISTEN": "127.0.0.1:0", "BRIDGE_NATS_LISTEN": "127.0.0.1:0"}
+	if got, code := configCheck(t, env); code != 0 {
+		t.Errorf("exit %d, %+v", code, got)
 	}
 }

@@ -102,6 +102,9 @@ func connect(cmd *cobra.Command, provider string, o connectOptions) error {
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), o.timeout)
 	defer cancel()
+	if doubt := bridge.DoubtURL(settings.BaseURL()); doubt != "" {
+		terminal.Say(notes, "BRIDGE_PUBLIC_URL: %s\n", doubt)
+	}
 	if err := bridge.Probe(ctx, client.HTTP(nil), settings.BaseURL(), crm); err != nil {
 		return crm.Explain(err)
 	}

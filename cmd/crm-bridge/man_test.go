@@ -19,6 +19,11 @@ func TestManPages(t *testing.T) {
 		"crm-bridge.1":                 `.B crm\-bridge\-replay(1)`,
 		"crm-bridge-send.1":            `.B \-\-count`,
 		"crm-bridge-quarantine-list.1": `quarantine list`,
+		"crm-bridge-replay.1":          `.B crm\-bridge\-replay\-delete(1)`,
+		"crm-bridge-replay-delete.1":   `.B crm\-bridge replay delete JOB`,
+		"crm-bridge-tail.1":            `.B \-\-to string`,
+		"crm-bridge-config-check.1":    `.B \-\-offline`,
+		"crm-bridge-completion.1":      `.B crm\-bridge completion SHELL`,
 	} {
 		text, err := os.ReadFile(filepath.Join(folder, page))
 		if err != nil || !strings.Contains(string(text), want) {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/quarantine"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 )
 
@@ -45,7 +45,7 @@ func quarantineList() *cobra.Command {
 			query := accountQuery(account)
 			query.Set("all", "true")
 			return askAdmin(cmd, http.MethodGet, "/quarantine", query, asJSON, quarantineEmpty, func(out io.Writer, line []byte) error {
-				var one bridge.Listed
+				var one quarantine.Listed
 				if err := json.Unmarshal(line, &one); err != nil {
 					return err
 				}
@@ -120,7 +120,7 @@ func quarantineEach(name, short string, show func(io.Writer, []byte) error) *cob
 }
 
 func printRedriven(out io.Writer, line []byte) error {
-	var one bridge.Redriven
+	var one quarantine.Redriven
 	if err := json.Unmarshal(line, &one); err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func printRedriven(out io.Writer, line []byte) error {
 }
 
 func printDropped(out io.Writer, line []byte) error {
-	var one bridge.Dropped
+	var one quarantine.Dropped
 	if err := json.Unmarshal(line, &one); err != nil {
 		return err
 	}

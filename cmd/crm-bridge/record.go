@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -78,7 +77,7 @@ func record(ctx context.Context, key records.Key, asJSON bool, out io.Writer) er
 	}
 	switch {
 	case len(accounts) == 0:
-		return noRecord(ctx, states, key)
+		return bridge.NoRecord(ctx, states, key)
 	case key.Account == "" && len(accounts) > 1:
 		return fmt.Errorf("%w: record %s exists in the accounts %s: choose one with --account", terminal.ErrUsage, key.ID, bridge.Enumerate(accounts, "and"))
 	case key.Account == "":
@@ -91,7 +90,7 @@ func record(ctx context.Context, key records.Key, asJSON bool, out io.Writer) er
 		return err
 	}
 	if len(history) == 0 { // it was erased meanwhile
-		return noRecord(ctx, states, key)
+		return bridge.NoRecord(ctx, states, key)
 	}
 	view := &terminal.View{Out: out, Colour: terminal.WantsColour(out)}
 	if !asJSON && terminal.IsTerminal(out) {
@@ -103,19 +102,4 @@ func record(ctx context.Context, key records.Key, asJSON bool, out io.Writer) er
 		}
 	}
 	return nil
-}
-
-// noRecord says why a record has no state.
-func noRecord(ctx context.Context, states *records.States, key records.Key) error {
-	modules, err := states.Modules(ctx, key.Provider)
-	variable := "BRIDGE_" + strings.ToUpper(key.Provider) + "_RECORDS"
-	switch {
-	case err != nil:
-		return err
-	case len(modules) == 0:
-		return fmt.Errorf("no records of %s are kept: set %s of the bridge to the modules to keep, such as %s", key.Provider, variable, bridge.Known().CRM(key.Provider).Words.Module)
-	case !slices.Contains(modules, key.Module):
-		return fmt.Errorf("records of %s are not kept: %s of the bridge names %s", key.Module, variable, bridge.Enumerate(modules, "and"))
-	}
-	return fmt.Errorf("%s has no record %s of %s: it appears with its next change, or after crm-bridge backfill %s --module %s", states.Table, key.ID, key.Module, key.Provider, key.Module)
 }

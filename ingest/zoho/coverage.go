@@ -83,7 +83,7 @@ func (c *coverage) fail(err error) {
 }
 
 func (c *coverage) channel(account, module string, now time.Time) ingest.Channel {
-	channel := ingest.Channel{Provider: Provider, Account: account, ID: c.Channel, Modules: []string{module}, State: "lapsed", Expires: c.Expires, Problem: c.Problem}
+	channel := ingest.Channel{Provider: Provider, Account: account, ID: c.Channel, Modules: []string{module}, State: "lapsed", Expires: c.Expires, Granted: c.Granted, Problem: c.Problem}
 	switch {
 	case c.Disabled:
 		channel.State = "disabled"
@@ -91,6 +91,9 @@ func (c *coverage) channel(account, module string, now time.Time) ingest.Channel
 		channel.State = "active"
 	case c.Refused:
 		channel.State = "refused"
+	}
+	if channel.State != "active" && c.Expires.After(now) {
+		channel.Expires, channel.Granted = time.Time{}, time.Time{} // it ended before
 	}
 	return channel
 }

@@ -40,6 +40,11 @@ func TestChannelsOfEveryVersionAreKeptAlive(t *testing.T) {
 						t.Errorf("values of changed fields: %t", live.Values)
 					}
 				}
+				for _, one := range watched.Channels {
+					if life := one.Expires.Sub(one.Granted); life < longest-2*time.Hour || life > longest {
+						t.Errorf("%s was granted %s", one.ID, life)
+					}
+				}
 				begin := crm.Now()
 				for time.Since(begin) < 30*24*time.Hour {
 					time.Sleep(time.Until(watched.Next))
@@ -217,6 +222,22 @@ func TestStateThatCannotBeSaved(t *testing.T) {
 				t.Errorf("with %d good calls it noted %v", fails, watched.Gaps)
 			}
 			crm.Kill("")
+		}
+	})
+}
+
+// A channel that Zoho has dropped, and does not enable again, is not shown with the end that it once had.
+func TestADroppedChannelHasNoExpiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crm, state := newCRM(), ingesttest.State()
+		c := channels(t, crm, "v8", state, "Deals.all")
+		watched := watch(t, c, state)
+		time.Sleep(time.Until(watched.Next))
+		crm.Kill("")
+		crm.Modules = []string{"Leads"}
+		refused, err := c.Watch(t.Context(), state, func(ingest.Gap) error { return nil })
+		if one := refused.Channels[0]; err == nil || one.State != "refused" || !one.Expires.IsZero() || one.Problem == "" {
+			t.Errorf("the channel is %+v", one)
 		}
 	})
 }

@@ -2,6 +2,8 @@ package consumers
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -23,6 +25,9 @@ func (d *DeadLetters) Counts(ctx context.Context) ([]Count, error) {
 	var info *jetstream.StreamInfo
 	if err == nil {
 		info, err = stream.Info(ctx, jetstream.WithSubjectFilter(">"))
+	}
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, fmt.Errorf("%w: there is no stream %s", ErrNoList, d.Stream)
 	}
 	if err != nil {
 		return nil, explain(conn, err, "look up stream "+d.Stream, "STREAM.INFO."+d.Stream)

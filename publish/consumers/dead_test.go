@@ -110,6 +110,15 @@ func TestReplayedStaysListed(t *testing.T) {
 		t.Errorf("it gave up on the first again: %+v", again)
 	}
 	h.counts(map[string]uint64{"billing": 2})
+
+	given, err = h.list.Of(t.Context(), "CRM", "billing")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.list.Replayed(t.Context(), given[:1], time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	h.counts(map[string]uint64{"billing": 1}) // the third is still to be brought again
 }
 
 // Clearing the list of a consumer removes its entries alone, and not what it gives up on later.

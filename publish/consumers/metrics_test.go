@@ -126,6 +126,7 @@ func TestSlowServerDoesNotHoldAScrape(t *testing.T) {
 			t.Errorf("the first scrape shows %v after %s", got, time.Since(began))
 		}
 		time.Sleep(3 * time.Second)
+		synctest.Wait()
 		slow = 0
 		began = time.Now()
 		if got := scraped(t, registry, "lag"); got["billing CRM"] != 1 || time.Since(began) != 0 || asked != 1 {
@@ -169,6 +170,7 @@ func TestStaleFiguresAreNotShown(t *testing.T) {
 			return []consumers.Consumer{{Stream: "CRM", Name: "billing", Durable: true}}, nil
 		})
 		scraped(t, registry, "lag")
+		synctest.Wait()
 		down = true
 		time.Sleep(time.Minute)
 		if got := scraped(t, registry, "lag"); len(got) != 1 {

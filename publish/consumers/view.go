@@ -15,7 +15,7 @@ type View struct {
 	Dead    *DeadLetters
 }
 
-// List is List of the streams, with the number of messages that each consumer gave up on. Where that is not known, it is 0.
+// List is List of the streams, with the number of messages that each consumer gave up on. Where no list of them is kept, it is 0.
 func (v *View) List(ctx context.Context) ([]Consumer, error) {
 	conn, err := v.Reach()
 	if err != nil {
@@ -25,8 +25,8 @@ func (v *View) List(ctx context.Context) ([]Consumer, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	counts, failed := v.Dead.Counts(ctx)
-	if failed != nil {
-		return all, err
+	if errors.Is(failed, ErrNoList) {
+		failed = nil // that was logged, and may be meant
 	}
 	dead := map[of]uint64{}
 	for _, one := range counts {
@@ -35,7 +35,7 @@ func (v *View) List(ctx context.Context) ([]Consumer, error) {
 	for i := range all {
 		all[i].Dead = dead[of{all[i].Stream, all[i].Name}]
 	}
-	return all, err
+	return all, errors.Join(err, failed)
 }
 
 // Find returns the consumers of a name. An empty stream is any.

@@ -134,12 +134,15 @@ func (g *gate) relay(call apiCall) {
 	}
 	answer, err := g.owner.NATS().RequestMsgWithContext(ctx, request)
 	g.seen.forget(call.stream + "." + call.consumer) // it may be deleted
+	if err == nil {
+		body, err = g.readableAlone(call, answer.Data)
+	}
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
 		g.fail(call, server.ApiError{Code: 404, ErrCode: 10014, Description: "consumer not found"})
 	case err != nil:
 		g.fail(call, server.ApiError{Code: 503, ErrCode: 10008, Description: "JetStream does not answer in time"})
-	case g.readers.Publish(call.msg.Reply, answer.Data) != nil:
+	case g.readers.Publish(call.msg.Reply, body) != nil:
 		g.fail(call, server.ApiError{Code: 500, ErrCode: 10008, Description: "the answer exceeds the server's max_payload: ask for less"})
 	}
 }

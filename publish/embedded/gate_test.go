@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +89,32 @@ func TestConsumersMayNotWrite(t *testing.T) {
 		}
 		holds(t, js, "CRM", 1)
 		holds(t, js, "CRM_QUARANTINE", 0)
+	})
+}
+
+// A reader sees the streams that it may read, by name and in whole, and no others.
+func TestReadersSeeTheirStreamsAlone(t *testing.T) {
+	t.Parallel()
+	eachReader(t, func(t *testing.T, _ *embedded.Server, owner *publish.Conn, _ *nats.Conn, js jetstream.JetStream) {
+		publishtest.EnsureStream(t, owner, "CRM_DEAD", "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.CRM.*")
+		var names, listed []string
+		all := js.StreamNames(t.Context())
+		for name := range all.Name() {
+			names = append(names, name)
+		}
+		infos := js.ListStreams(t.Context())
+		for info := range infos.Info() {
+			listed = append(listed, info.Config.Name)
+		}
+		if want := []string{"CRM", "CRM_QUARANTINE"}; !slices.Equal(names, want) || !slices.Equal(listed, want) || all.Err() != nil || infos.Err() != nil {
+			t.Errorf("it sees %v and %v (%v, %v)", names, listed, all.Err(), infos.Err())
+		}
+		if name, err := js.StreamNameBySubject(t.Context(), "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.CRM.x"); err == nil {
+			t.Errorf("it finds stream %s", name)
+		}
+		if name, err := js.StreamNameBySubject(t.Context(), "crm.>"); err != nil || name != "CRM" {
+			t.Errorf("it finds stream %s, %v", name, err)
+		}
 	})
 }
 

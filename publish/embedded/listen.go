@@ -14,14 +14,11 @@ import (
 // listen configures the address and the users of consumers. It returns an error if the address is in use or not protected.
 func (c Config) listen(ctx context.Context, opts *server.Options, gatePassword string) error {
 	host, port, err := splitHostPort(c.Listen)
+	if err == nil {
+		err = c.CheckListen()
+	}
 	if err != nil {
 		return err
-	}
-	if c.User == publish.Owner || c.User == gateUser {
-		return fmt.Errorf("the user %s is reserved for the bridge: choose another name", c.User)
-	}
-	if c.User == "" && !isLoopback(host) {
-		return fmt.Errorf("%s can be reached from other machines: that needs a user and a password", c.Listen)
 	}
 	if probe, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen); err != nil {
 		return err
@@ -37,6 +34,20 @@ func (c Config) listen(ctx context.Context, opts *server.Options, gatePassword s
 	opts.MaxSubs, opts.MaxConn = readerSubscriptions, c.maxConnections()
 	if c.User == "" {
 		opts.NoAuthUser = anyone
+	}
+	return nil
+}
+
+// CheckListen returns an error if consumers' address is not protected, or their user is one of the bridge's own.
+func (c Config) CheckListen() error {
+	host, _, err := splitHostPort(c.Listen)
+	switch {
+	case err != nil:
+		return err
+	case c.User == publish.Owner || c.User == gateUser:
+		return fmt.Errorf("the user %s is reserved for the bridge: choose another name", c.User)
+	case c.User == "" && !isLoopback(host):
+		return fmt.Errorf("%s can be reached from other machines: that needs a user and a password", c.Listen)
 	}
 	return nil
 }

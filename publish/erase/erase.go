@@ -36,6 +36,8 @@ type Part struct {
 	Erased publish.Commit
 	// Scrub overwrites the bytes of messages that names reports and that the stream has deleted before; nil: they are out of reach.
 	Scrub func(ctx context.Context, names func(publish.Stored) bool) error
+	// Rare: the record is hardly ever in it, so the stream is reported only if it is.
+	Rare bool
 	// Settled returns when nothing of what was erased is on its way to another stream; nil: nothing can be.
 	Settled func(ctx context.Context) error
 
@@ -96,10 +98,10 @@ func (e *Eraser) Run(ctx context.Context, dryRun bool) (all []Found, err error) 
 	return e.all(), errors.New("events of the record keep coming: remove it from the CRM first, and run the command again")
 }
 
-// all returns what each stream had, without those that do not exist.
+// all returns what each stream had, without those that do not exist, and rare ones that had nothing.
 func (e *Eraser) all() (all []Found) {
 	for _, p := range e.Parts {
-		if p.exists {
+		if p.exists && (!p.Rare || p.found.Deleted > 0) {
 			all = append(all, p.found)
 		}
 	}

@@ -219,8 +219,14 @@ func TestEraseReason(t *testing.T) {
 	eraser := h.eraser()
 	eraser.Parts = eraser.Parts[1:2]
 	eraser.Parts[0].Stream, eraser.Parts[0].Erased = "CRM_DEAD", nil
+	eraser.Parts[0].Rare = true
 	if got := h.run(eraser, false)["CRM_DEAD"]; got.Deleted != 1 || len(h.held("CRM_DEAD")) != 2 {
 		t.Errorf("it erased %+v, and left %v", got, h.held("CRM_DEAD"))
+	}
+	again := h.eraser()
+	again.Parts, again.Parts[1].Stream, again.Parts[1].Erased, again.Parts[1].Rare = again.Parts[1:2], "CRM_DEAD", nil, true
+	if got := h.run(again, false); len(got) > 0 {
+		t.Errorf("it reports %v, where nothing is left", got)
 	}
 }
 

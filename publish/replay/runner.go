@@ -15,7 +15,9 @@ import (
 // Runner runs jobs in this process for those who ask over HTTP, so many at once. Set the exported fields once, and call Run.
 type Runner struct {
 	// Open connects to the server that has the stream. Whoever called it closes Place.Conn.
-	Open   func(ctx context.Context) (*Place, error)
+	Open func(ctx context.Context) (*Place, error)
+	// Look returns where jobs are, over a connection that stays: to list them costs no new one.
+	Look   func() (*Place, error)
 	Stream string // of events
 	Prefix string // first token of live subjects
 	Most   int    // jobs at once; 0: 2

@@ -60,6 +60,14 @@ func (r *Runner) Start(ctx context.Context, o Order) (string, error) {
 // ErrEndpointNeeded says that a job cannot be resumed without the URL of its endpoint, which is not kept.
 var ErrEndpointNeeded = errors.New("give the URL of the endpoint again: it is not kept, because it may hold a secret")
 
+// DeadError says that a job replays what a consumer, which it names, gave up on: that is looked up in a list that a Runner does not know.
+type DeadError string
+
+// Error says what resumes the job.
+func (consumer DeadError) Error() string {
+	return fmt.Sprintf("the job replays what consumer %q gave up on: run crm-bridge replay --dead with its name to resume it", string(consumer))
+}
+
 // Resume goes on with a job that was interrupted. Without an endpoint in the options of a job that posts to one, it posts to the same as
 // the last run here.
 func (r *Runner) Resume(ctx context.Context, name string, o Options) error {
@@ -78,6 +86,8 @@ func (r *Runner) Resume(ctx context.Context, name string, o Options) error {
 			return nil, ErrNoJob
 		case !job.Ended.IsZero():
 			return nil, errors.New("the job is done: start another one")
+		case job.Request.Dead != "":
+			return nil, DeadError(job.Request.Dead)
 		case job.Request.Stream != r.Stream:
 			return nil, fmt.Errorf("the job reads stream %s, and this bridge has stream %s", job.Request.Stream, r.Stream)
 		case job.Request.Target != ToSubject && o.Endpoint == nil:

@@ -25,11 +25,10 @@ func (s Status) Part() float64 {
 
 // List returns all jobs that are kept, also those of the command, and what has failed here before it was kept; the newest first.
 func (r *Runner) List(ctx context.Context) ([]Status, error) {
-	place, err := r.Open(ctx)
+	place, err := r.Look()
 	if err != nil {
 		return nil, err
 	}
-	defer place.Conn.Close()
 	kept, err := place.Jobs(ctx)
 	if err != nil {
 		return nil, err

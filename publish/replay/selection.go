@@ -25,8 +25,10 @@ func (s Selection) Matches(m publish.Stored) bool {
 	if s == (Selection{}) {
 		return true
 	}
-	if plainID.MatchString(s.Record) && !bytes.Contains(m.Data, []byte(s.Record)) || !s.mayBe(m) {
-		return false // before anything is decoded: most are not about this record
+	for _, text := range []string{s.Record, s.Event, s.Account} {
+		if plainID.MatchString(text) && !mentions(m, text) {
+			return false // before anything is decoded: most do not mention it
+		}
 	}
 	e, err := m.Event()
 	if err != nil || s.Event != "" && e.ID() != s.Event || s.Origin != "" && e.Extensions()["crmorigin"] != s.Origin || s.Account != "" && e.Extensions()["crmaccount"] != s.Account {
@@ -36,13 +38,13 @@ func (s Selection) Matches(m publish.Stored) bool {
 	return s.Record == "" || json.Unmarshal(e.Data(), &data) == nil && slices.Contains(data.IDs, s.Record)
 }
 
-// mayBe reports whether the message may be the event of the selected id, without decoding it.
-func (s Selection) mayBe(m publish.Stored) bool {
-	if !plainID.MatchString(s.Event) || bytes.Contains(m.Data, []byte(s.Event)) {
+// mentions reports whether a text is in the message, or a header of it.
+func mentions(m publish.Stored, text string) bool {
+	if bytes.Contains(m.Data, []byte(text)) {
 		return true
 	}
 	for _, values := range m.Header {
-		if slices.Contains(values, s.Event) {
+		if slices.Contains(values, text) {
 			return true
 		}
 	}

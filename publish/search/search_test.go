@@ -94,7 +94,7 @@ func steps(first, last, step int) (all []uint64) {
 
 // Each kind of query finds all of its events, each once and in order, whichever end it begins at and however many pages it takes.
 func TestPages(t *testing.T) {
-	s := open(t, many(3000)...)
+	s := open(t, many(1500)...)
 	for name, test := range map[string]struct {
 		q    search.Query
 		step int
@@ -105,11 +105,11 @@ func TestPages(t *testing.T) {
 		"account": {search.Query{Selection: replay.Selection{Account: "emea"}, Subjects: []string{"crm.>"}}, 100},
 		"nothing": {search.Query{Selection: replay.Selection{Origin: "repair"}}, 5000},
 	} {
-		for _, scan := range []int{0, 700} {
+		for _, scan := range []int{0, 400} {
 			s.Scan = scan
 			test.q.Oldest = true
 			oldest, _ := all(t, s, test.q)
-			if diff := cmp.Diff(steps(test.step, 3000, test.step), oldest); diff != "" {
+			if diff := cmp.Diff(steps(test.step, 1500, test.step), oldest); diff != "" {
 				t.Errorf("%s, oldest first: %.500s", name, diff)
 			}
 			test.q.Oldest = false

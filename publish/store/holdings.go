@@ -20,6 +20,7 @@ const (
 	Replays               // events, below subjects of their jobs
 	States                // of records
 	Callbacks             // in quarantine
+	GivenUp               // advisories of NATS, about messages that consumers gave up on
 )
 
 // Holding is a stream that may hold what a CRM had in a record.
@@ -53,7 +54,7 @@ func (l *letters) holding(erased func(stream string, kind Kind) publish.Commit) 
 	if _, kept := l.ensured.Load(l.deadStream()); !kept {
 		return nil
 	}
-	return []Holding{{Stream: l.deadStream(), Reach: l.reach, Erased: erased(l.deadStream(), Mixed)}}
+	return []Holding{{Stream: l.deadStream(), Reach: l.reach, Kind: GivenUp, Erased: erased(l.deadStream(), GivenUp)}}
 }
 
 // serverSays is of a remote NATS: its answer says that a message is erased.

@@ -69,7 +69,7 @@ func TestGivenUpOnTheEmbeddedServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if last := holdings[len(holdings)-1]; last.Stream != "CRM_DEAD" || last.Kind != store.Mixed {
+	if last := holdings[len(holdings)-1]; last.Stream != "CRM_DEAD" || last.Kind != store.GivenUp {
 		t.Errorf("the last stream of an erasure is %+v", last)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -184,9 +185,10 @@ func TestReplayDead(t *testing.T) {
 		t.Errorf("%+v", dead)
 	}
 	const gauge = `crm_bridge_consumer_dead{consumer="billing",stream="CRM"}`
-	if got := metric(t, b, gauge); got != "2" {
-		t.Errorf("the metric is %s", got)
-	}
+	waitFor(t, func() bool {
+		_, text := get(t, b.Admin+"/metrics")
+		return strings.Contains(text, gauge+" 2\n")
+	})
 	for _, stranger := range [][]string{{}, {"--to", "subject"}} {
 		if r := replay(t, onBridge(b, t.TempDir()), append(stranger, "--dead", "billing")...); r.code != 1 || !strings.Contains(r.errs, "the bridge's own user") {
 			t.Errorf("a reader gets %d: %s", r.code, r.errs)
@@ -268,5 +270,63 @@ func TestReplayDeadOverHTTP(t *testing.T) {
 	}
 	if dead := deadOf(t, b, dir, "billing", 2); dead[0].ReplayedAt == nil || dead[1].ReplayedAt == nil {
 		t.Errorf("%+v", dead)
+	}
+}
+
+// A replay of dead messages that is resumed brings what it began with, and marks that alone: not what the consumer gave up on meanwhile.
+func TestReplayDeadIsResumed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	b := start(t, dir, documentedToken)
+	var ids []string
+	for i := range 3 {
+		ids = append(ids, post(t, b.Callbacks+path, distinct(i)).Events[0].ID)
+	}
+	billing := job(t, b.NATS, jetstream.ConsumerConfig{Durable: "billing"})
+	messages := fetched(t, billing, 3)
+	for _, m := range messages[1:] {
+		if err := m.Term(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deadOf(t, b, dir, "billing", 2)
+	var mu sync.Mutex
+	var taken []string
+	rejected := ids[2]
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var e struct{ ID string }
+		_ = json.NewDecoder(r.Body).Decode(&e)
+		mu.Lock()
+		defer mu.Unlock()
+		if e.ID == rejected {
+			w.WriteHeader(http.StatusUnprocessableEntity)
+			return
+		}
+		taken = append(taken, e.ID)
+	}))
+	t.Cleanup(endpoint.Close)
+	env := onBridge(b, dir)
+	if r := replay(t, env, "--dead", "billing", "--to", endpoint.URL, "--job", "slow"); r.code != 1 {
+		t.Fatalf("ended with %d: %s", r.code, r.errs)
+	}
+	if err := messages[0].Term(); err != nil {
+		t.Fatal(err)
+	}
+	deadOf(t, b, dir, "billing", 3)
+	mu.Lock()
+	rejected = ""
+	mu.Unlock()
+	if r := replay(t, env, "--dead", "billing", "--to", endpoint.URL, "--job", "slow"); r.code != 0 {
+		t.Fatalf("ended with %d: %s", r.code, r.errs)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if fmt.Sprint(taken) != fmt.Sprint(ids[1:]) {
+		t.Errorf("the endpoint took %v, not %v", taken, ids[1:])
+	}
+	for _, one := range deadOf(t, b, dir, "billing", 3) {
+		if (one.ReplayedAt != nil) != (one.Sequence > 1) {
+			t.Errorf("%+v", one)
+		}
 	}
 }

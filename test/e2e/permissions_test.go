@@ -178,6 +178,10 @@ func TestBridgeTakesLittle(t *testing.T) {
 			run("crm-operator", "replay", "--since", "1h")
 			run("crm-operator", "replay", "--since", "1h", "--to", "subject", "--job", "one")
 			restartedJob(t, append(append(environment(dir), env...), as("crm-operator")), "--since", "1h", "--to", "subject", "--job", "one", "--restart")
+			run("crm-operator", "replay", "jobs")
+			run("crm-operator", "replay", "delete", "one")
+			consoleAsks(t, strings.TrimPrefix(as("crm-bridge"), "BRIDGE_NATS_URL="))
+			run("crm-bridge", "config", "check")
 			run("crm-operator", "backfill", "zoho", "--module", "Deals", "--since", "1h")
 			waitFor(t, func() bool {
 				out, code := elsewhere(t, append(env, as("crm-operator")), "record", "zoho", "Deals", deal)

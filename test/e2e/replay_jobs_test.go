@@ -69,7 +69,10 @@ func TestReplayJobs(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- slow.Wait() }()
 	select {
-	case <-ended:
+	case err := <-ended:
+		if err == nil {
+			t.Error("the run ends as if it were done")
+		}
 	case <-time.After(20 * time.Second):
 		_ = slow.Process.Kill()
 		t.Error("the run does not end")

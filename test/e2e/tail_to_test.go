@@ -73,7 +73,9 @@ func TestTailPosts(t *testing.T) {
 	if err := watch.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, func() bool { return strings.Contains(watch.stderr(), "3 events posted to "+to.URL+"/***, the last is #3") })
+	waitFor(t, func() bool {
+		return strings.Contains(watch.stderr(), "3 events posted to "+to.URL+"/***, the last is #3")
+	})
 	if said := watch.stderr(); strings.Contains(said, "planted") || strings.Contains(said, "hidden-path") || !strings.Contains(said, "retrying: the endpoint answered 503") {
 		t.Errorf("said %s", said)
 	}

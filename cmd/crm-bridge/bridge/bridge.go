@@ -116,9 +116,12 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 		return acks, err
 	}
 	one := settler{&sync.Mutex{}, log}
-	kept := &quarantine{store: b.Store, refused: &refused{b.Store.Refused, one}, crms: b.CRMs, mapping: mapping, accept: accept, settler: one}
+	kept := &waitings{
+		&callbacks{Quarantine: b.Store.Quarantine, store: b.Store, crms: b.CRMs, mapping: mapping, accept: accept, settler: one},
+		&refused{b.Store.Refused, one},
+	}
 	b.handler = &receive.Handler{
-		Sources: b.CRMs.first().Sources(), Further: b.CRMs.further(), Accept: accept, Quarantine: kept.keep, Log: log, Metrics: receive.NewMetrics(registry),
+		Sources: b.CRMs.first().Sources(), Further: b.CRMs.further(), Accept: accept, Quarantine: kept.callbacks.keep, Log: log, Metrics: receive.NewMetrics(registry),
 		Traces:  b.traces.Recorder(),
 		MaxBody: int64(s.MaxBody), AnswerTimeout: time.Duration(s.AnswerTimeout), PerRecord: s.EventPer == "record",
 		Rate: float64(s.Rate), Allow: s.Allow, TrustedProxies: s.TrustedProxies, Prefixes: s.PublicURL.Paths(),
@@ -142,7 +145,7 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 	b.consumers = consumers.NewMetrics(registry, b.Store.Consumers.List)
 	b.reporter = newReporter(b, subscriptions, registry)
 	b.Events, b.Replays = b.openEvents(), b.openReplays()
-	b.pages = openConsole(b, trust(token))
+	b.pages = openConsole(b, trust(token), kept, subscriptions)
 	b.commands = adminHandler(b.health, metricsPage(registry, b.traces.Recorder() != nil), b.pages.Handler(), trust(token), linkRoutes(b.pages), kept.routes(), b.eraser.routes(),
 		subscriptions.routes(), b.reporter.routes(), (&consumerRoutes{b.Store.Consumers, log}).routes())
 	return nil
@@ -274,6 +277,7 @@ func (b *Bridge) Close() {
 			_ = one.Close()
 		}
 	}
+	b.Events.close()
 	if b.Store != nil {
 		b.Store.Close()
 	}

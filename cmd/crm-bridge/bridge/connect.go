@@ -22,8 +22,13 @@ type Connection struct {
 // Connections returns how the CRMs are connected, as they are configured, for a module and an operation, or for what is configured
 // where they are empty.
 func (c CRMs) Connections(publicURL, module, operation string) ([]Connection, error) {
-	connecting := ingest.Connecting{PublicURL: publicURL, Module: module, Operation: operation, Now: time.Now(), NewSecret: rand.Text}
-	if publicURL == "" {
+	return c.connections(ingest.Connecting{PublicURL: publicURL, Module: module, Operation: operation, Now: time.Now(), NewSecret: rand.Text})
+}
+
+// connections is Connections for instructions that depend on more. Without a public URL they have that of an example.
+func (c CRMs) connections(connecting ingest.Connecting) ([]Connection, error) {
+	placeholder := connecting.PublicURL == ""
+	if placeholder {
 		connecting.PublicURL = PlaceholderURL
 	}
 	var all []Connection
@@ -35,7 +40,7 @@ func (c CRMs) Connections(publicURL, module, operation string) ([]Connection, er
 		if err != nil {
 			return nil, crm.Explain(err)
 		}
-		all = append(all, Connection{crm.Provider, crm.Account, connecting.PublicURL, publicURL == "", ofOrgSteps(crm, steps)})
+		all = append(all, Connection{crm.Provider, crm.Account, connecting.PublicURL, placeholder, ofOrgSteps(crm, steps)})
 	}
 	return all, nil
 }
@@ -53,9 +58,4 @@ func ofOrgSteps(crm *ingest.CRM, steps []ingest.Instruction) []ingest.Instructio
 		}
 	}
 	return steps
-}
-
-// Connections returns how the bridge's CRMs are connected.
-func (b *Bridge) Connections() ([]Connection, error) {
-	return b.CRMs.Connections(b.Settings.BaseURL(), "", "")
 }

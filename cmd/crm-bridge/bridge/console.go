@@ -2,18 +2,30 @@ package bridge
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/console"
 )
 
 // openConsole returns the web console, with what its pages show and change.
-func openConsole(b *Bridge, token trust) *console.Console {
+func openConsole(b *Bridge, token trust, waits *waitings, kept *channels) *console.Console {
 	return &console.Console{
 		Token: string(token), Hosts: b.Settings.AdminHosts, Version: config.Release, Log: b.Log,
-		Pages: []console.Page{
-			console.Overview(b.Report),
-		},
+		Pages: slices.Concat(
+			[]console.Page{
+				console.Overview(b.Report),
+				console.Sources(b.Report, b.served),
+				console.Channels(b.Report, kept.subscriptions()),
+				console.Gaps(b.Report),
+			},
+			waits.pages(b.CRMs, b.Report).Pages(),
+			b.eventPages().Pages(),
+			b.recordPages().Pages(),
+			b.consumerPages().Pages(),
+			b.replayPages().Pages(),
+			console.ConnectPages{Report: b.Report, Connections: b.connections()}.Pages(),
+		),
 	}
 }
 

@@ -113,16 +113,25 @@ func (c *consumerRoutes) clear(ctx context.Context, r *http.Request) ([]any, err
 	if err != nil || query.Get("name") == "" {
 		return nil, badRequest{errors.New("name a consumer, and up to when its list is cleared")}
 	}
-	given, err := c.view.Dead.Of(ctx, query.Get("stream"), query.Get("name"))
+	n, err := c.clearUpTo(ctx, query.Get("stream"), query.Get("name"), upto)
 	if err != nil {
 		return nil, err
 	}
+	return []any{Cleared{query.Get("name"), n}}, nil
+}
+
+// clearUpTo removes what a consumer gave up on up to a time from the list, and returns how many messages those were.
+func (c *consumerRoutes) clearUpTo(ctx context.Context, stream, name string, upto time.Time) (int, error) {
+	given, err := c.view.Dead.Of(ctx, stream, name)
+	if err != nil {
+		return 0, err
+	}
 	given = slices.DeleteFunc(given, func(one consumers.GivenUp) bool { return one.At.After(upto) })
 	if err := c.view.Dead.Clear(ctx, given); err != nil {
-		return nil, err
+		return 0, err
 	}
-	c.log.Info("the list of what a consumer gave up on is cleared by hand", "consumer", query.Get("name"), "messages", len(given))
-	return []any{Cleared{query.Get("name"), len(given)}}, nil
+	c.log.Info("the list of what a consumer gave up on is cleared by hand", "consumer", name, "messages", len(given))
+	return len(given), nil
 }
 
 // change pauses, resumes or resets a consumer, and returns it as it is then.

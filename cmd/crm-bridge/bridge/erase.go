@@ -149,7 +149,7 @@ func (e *eraser) eraseIn(ctx context.Context, one order, in func(store.Holding) 
 	}
 	for _, one := range holdings {
 		if in(one) {
-			of.Parts = append(of.Parts, &erase.Part{Stream: one.Stream, Reach: one.Reach, Subjects: subjectsOf[one.Kind], Erased: one.Erased, Scrub: one.Scrub, Settled: one.Settled})
+			of.Parts = append(of.Parts, &erase.Part{Stream: one.Stream, Reach: one.Reach, Subjects: subjectsOf[one.Kind], Erased: one.Erased, Scrub: one.Scrub, Settled: one.Settled, Rare: one.Kind == store.GivenUp})
 		}
 	}
 	found, err := of.Run(ctx, one.DryRun)

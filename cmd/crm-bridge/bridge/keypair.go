@@ -9,6 +9,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 )
 
 // keyPair is a certificate and its key in files that may change while the bridge runs.
@@ -83,7 +85,7 @@ func modified(path string) time.Time {
 func TLSConfig(cert, key string, log *slog.Logger) (*tls.Config, error) {
 	pair := &keyPair{cert: cert, key: key, log: log}
 	if _, err := pair.get(nil); err != nil {
-		return nil, err
+		return nil, config.WithoutPath(err)
 	}
 	return &tls.Config{GetCertificate: pair.get, MinVersion: tls.VersionTLS12}, nil
 }

@@ -134,3 +134,16 @@ func TestCertificateIsReloaded(t *testing.T) {
 		t.Error("trusts another certificate than it was given")
 	}
 }
+
+// A certificate that has expired is a problem, with its date; one that is valid now is none.
+func TestCheckOfCertificates(t *testing.T) {
+	folder, now := t.TempDir(), time.Now()
+	cert, key := filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem")
+	writeKeyPair(t, cert, key, "first", now)
+	if err := checkCertificate("BRIDGE_LISTEN", cert, key, now); err != nil {
+		t.Error(err)
+	}
+	if err := checkCertificate("BRIDGE_LISTEN", cert, key, now.Add(2*time.Hour)); err == nil || !strings.Contains(err.Error(), "BRIDGE_LISTEN_CERT expired on ") {
+		t.Error(err)
+	}
+}

@@ -10,7 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 
@@ -99,6 +101,22 @@ func Probe(ctx context.Context, client *http.Client, publicURL string, crm *inge
 		return fmt.Errorf("BRIDGE_PUBLIC_URL: a crm-bridge answers at %s, but with other secrets of %s: it is another bridge, an older release, or was started before the secret was made or changed; restart it with the configuration of this command", publish.HideUser(publicURL), label)
 	}
 	return nil
+}
+
+// DoubtURL says why a CRM probably cannot call a public URL, whatever this machine can; empty: nothing is known against it.
+func DoubtURL(publicURL string) string {
+	u, err := url.Parse(publicURL)
+	if err != nil {
+		return ""
+	}
+	ip := net.ParseIP(u.Hostname())
+	switch {
+	case u.Hostname() == "localhost" || ip != nil && (ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast()):
+		return "a CRM in the internet cannot reach " + u.Hostname()
+	case u.Scheme != "https":
+		return "most CRMs call https URLs only"
+	}
+	return ""
 }
 
 // checkProbed returns why an answer is not that of a bridge.

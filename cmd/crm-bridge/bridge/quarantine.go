@@ -2,80 +2,43 @@ package bridge
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
-	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
-	"github.com/crm-bridge/crm-bridge/publish/store"
-	"github.com/crm-bridge/crm-bridge/transform"
 )
 
-// quarantine answers the command quarantine. It holds customers' data, and a drop is permanent.
-type quarantine struct {
-	store   *store.EventStore
-	refused *refused
-	crms    CRMs
-	mapping *transform.Mapping
-	accept  ingest.Accept
-	settler
+// waitings are what the command quarantine and the console's page list and settle. They hold customers' data, and a drop is permanent.
+type waitings struct {
+	callbacks *callbacks
+	refused   *refused
 }
+
+// settle does something about one quarantined callback or rejected event, and returns the line to answer with.
+type settle func(ctx context.Context, of waiting, kept publish.Kept, dryRun bool) any
 
 // routes returns what the command requests.
-func (q *quarantine) routes() map[string]http.HandlerFunc {
-	each := func(callback, refused settle) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) { q.each(w, r, callback, refused) }
+func (q *waitings) routes() map[string]http.HandlerFunc {
+	each := func(do settle) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) { q.each(w, r, do) }
 	}
 	return map[string]http.HandlerFunc{
-		"GET /quarantine":          each(q.list, q.refused.list),
-		"GET /quarantine/show":     each(q.show, q.refused.show),
-		"POST /quarantine/redrive": each(q.redrive, q.refused.redrive),
-		"POST /quarantine/drop":    each(q.drop(q.store.Quarantine.Drop), q.drop(q.refused.Drop)),
+		"GET /quarantine":      each(func(_ context.Context, of waiting, kept publish.Kept, _ bool) any { return of.list(kept) }),
+		"GET /quarantine/show": each(func(_ context.Context, of waiting, kept publish.Kept, _ bool) any { return of.show(kept) }),
+		"POST /quarantine/redrive": each(func(ctx context.Context, of waiting, kept publish.Kept, dryRun bool) any {
+			return of.redrive(ctx, kept, dryRun)
+		}),
+		"POST /quarantine/drop": each(func(ctx context.Context, of waiting, kept publish.Kept, _ bool) any { return of.drop(ctx, kept) }),
 	}
-}
-
-// keep puts an authenticated callback that cannot be parsed into quarantine; it implements ingest.Quarantine.
-func (q *quarantine) keep(ctx context.Context, cb ingest.Callback, reason error) (string, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return "", err
-	}
-	if crm, source := q.crms.Source(cb.Source, cb.Org); crm != nil {
-		cb.Account = crm.AccountOf(source, cb)
-	}
-	body, err := q.mapping.Quarantine(id.String(), cb, reason)
-	if err != nil {
-		return "", err
-	}
-	return id.String(), q.store.Keep(ctx, cb.Source, id.String(), body)
-}
-
-func (q *quarantine) list(_ context.Context, _ *http.Request, kept publish.Kept) any {
-	var was transform.Quarantined
-	if err := json.Unmarshal(kept.Body, &was); err != nil {
-		return Listed{ID: kept.ID, Reason: "cannot be read: " + terminal.Plainly(err), ReceivedAt: kept.At}
-	}
-	return Listed{
-		ID: kept.ID, Source: was.Source, Account: was.Account, Reason: was.Reason, ReceivedAt: was.ReceivedAt, Bytes: len(was.Body) + len(was.BodyBase64),
-	}
-}
-
-func (q *quarantine) show(_ context.Context, _ *http.Request, kept publish.Kept) any {
-	return json.RawMessage(kept.Body)
 }
 
 // lineTimeout bounds the work on one quarantined callback and the writing of its line.
 const lineTimeout = 30 * time.Second
 
 // each answers with one JSON line for each callback that the query names: by id, or all, or all of an account.
-func (q *quarantine) each(w http.ResponseWriter, r *http.Request, callback, refused settle) {
+func (q *waitings) each(w http.ResponseWriter, r *http.Request, do settle) {
 	id, account := r.URL.Query().Get("id"), r.URL.Query().Get("account")
 	if id == "" && r.URL.Query().Get("all") != "true" {
 		writeJSON(w, http.StatusBadRequest, map[string]string{"error": "name a callback by id, or say all=true"})
@@ -83,15 +46,15 @@ func (q *quarantine) each(w http.ResponseWriter, r *http.Request, callback, refu
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	writer, encoder := http.NewResponseController(w), terminal.JSONEncoder(w)
-	lines := 0
-	each := func(do settle, kept publish.Kept) error {
+	lines, dryRun := 0, isDryRun(r)
+	each := func(of waiting, kept publish.Kept) error {
 		if account != "" && accountIn(kept) != account {
 			return nil
 		}
 		// A client that disconnects must not leave a callback half settled.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), lineTimeout)
 		defer cancel()
-		line := do(ctx, r, kept)
+		line := do(ctx, of, kept, dryRun)
 		if err := errors.Join(writer.SetWriteDeadline(time.Now().Add(lineTimeout)), encoder.Encode(line)); err != nil {
 			return err
 		}
@@ -100,20 +63,7 @@ func (q *quarantine) each(w http.ResponseWriter, r *http.Request, callback, refu
 		}
 		return writer.Flush()
 	}
-	of := func(shelf shelf, do settle) error {
-		if id == "" {
-			return shelf.Each(r.Context(), func(kept publish.Kept) error { return each(do, kept) })
-		}
-		kept, found, err := shelf.Find(r.Context(), id)
-		if err != nil || !found {
-			return err
-		}
-		return each(do, kept)
-	}
-	err := of(q.refused, refused)
-	if err == nil && (id == "" || lines == 0) {
-		err = of(q.store.Quarantine, callback)
-	}
+	err := q.named(r.Context(), id, each)
 	switch {
 	case err != nil:
 		_ = encoder.Encode(map[string]string{"error": terminal.Plainly(err)})
@@ -122,65 +72,36 @@ func (q *quarantine) each(w http.ResponseWriter, r *http.Request, callback, refu
 	}
 }
 
-// shelf is where callbacks and refused events wait.
-type shelf interface {
-	Each(ctx context.Context, f func(publish.Kept) error) error
-	Find(ctx context.Context, id string) (kept publish.Kept, found bool, err error)
-}
+// isDryRun reports whether a request changes nothing.
+func isDryRun(r *http.Request) bool { return r.URL.Query().Get("dry-run") == "true" }
 
-// redrive decodes a quarantined callback with today's code and publishes it as if it had just arrived, its original
-// arrival time kept. It leaves quarantine only when its events are safe.
-func (q *quarantine) redrive(ctx context.Context, r *http.Request, kept publish.Kept) any {
-	q.settling.Lock()
-	defer q.settling.Unlock()
-	dryRun := isDryRun(r)
-	result := Redriven{ID: kept.ID, DryRun: dryRun}
-	if still, err := q.store.Quarantine.Holds(ctx, kept); err != nil || !still {
-		result.Error = settledMeanwhile(err)
-		return result
+// named calls do for the one with an id, if it waits, or for all if the id is empty.
+func (q *waitings) named(ctx context.Context, id string, do func(of waiting, kept publish.Kept) error) error {
+	if id != "" {
+		of, kept, err := q.find(ctx, id)
+		if err != nil || of == nil {
+			return err
+		}
+		return do(of, kept)
 	}
-	acks, err := q.redecode(ctx, kept, dryRun)
-	if err == nil && !dryRun {
-		q.log.Info("redriven from quarantine", "quarantine", kept.ID, "events", len(acks))
-		if err = q.store.Quarantine.Drop(ctx, kept); err != nil {
-			err = fmt.Errorf("its events are published, but it could not be removed from quarantine: %w", err)
+	for _, of := range []waiting{q.refused, q.callbacks} {
+		if err := of.After(ctx, 0, func(kept publish.Kept) error { return do(of, kept) }); err != nil {
+			return err
 		}
 	}
-	if result.Events = acks; err != nil {
-		result.Error = terminal.Plainly(err)
-	}
-	return result
+	return nil
 }
 
-func (q *quarantine) redecode(ctx context.Context, kept publish.Kept, dryRun bool) ([]ingest.Ack, error) {
-	var was transform.Quarantined
-	if err := json.Unmarshal(kept.Body, &was); err != nil {
-		return nil, err
-	}
-	crm, source := q.crms.Source(was.Source, was.Org)
-	switch {
-	case crm == nil && was.Org != "":
-		return nil, fmt.Errorf("this bridge has no source %s of the org %s: name the org in BRIDGE_<CRM>_ACCOUNTS again", was.Source, was.Org)
-	case crm == nil:
-		return nil, fmt.Errorf("this bridge has no source %s", was.Source)
-	}
-	changes, err := source.Decode(was.Callback())
-	if err != nil {
-		return nil, crm.Explain(err)
-	}
-	for i := range changes {
-		changes[i].TraceParent, changes[i].Org = was.TraceParent, was.Org
-		if changes[i].GivenID = kept.ID; i > 0 {
-			changes[i].GivenID += ":" + strconv.Itoa(i)
+// find returns the rejected event, or else the callback, with an id; nil: neither waits.
+func (q *waitings) find(ctx context.Context, id string) (waiting, publish.Kept, error) {
+	for _, of := range []waiting{q.refused, q.callbacks} {
+		kept, found, err := of.Find(ctx, id)
+		if err != nil {
+			return nil, kept, err
+		}
+		if found {
+			return of, kept, nil
 		}
 	}
-	if !dryRun {
-		return q.accept(ctx, changes)
-	}
-	events, err := Pipeline{q.mapping, q.store}.events(changes...)
-	var would []ingest.Ack
-	for _, e := range events {
-		would = append(would, ingest.Ack{Subject: q.store.Subject(e)})
-	}
-	return would, err
+	return nil, publish.Kept{}, nil
 }

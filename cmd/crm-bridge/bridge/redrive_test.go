@@ -16,6 +16,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/quarantine"
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
@@ -81,7 +82,7 @@ func runs(t *testing.T, crm *ingest.CRM) (b *Bridge, callbacks string) {
 }
 
 // settles requests what the command quarantine requests, and returns its lines.
-func settles(t *testing.T, b *Bridge, path string) (lines []Redriven) {
+func settles(t *testing.T, b *Bridge, path string) (lines []quarantine.Redriven) {
 	t.Helper()
 	token, err := b.data.Secret(datadir.AdminSecret)
 	if err != nil {
@@ -98,7 +99,7 @@ func settles(t *testing.T, b *Bridge, path string) (lines []Redriven) {
 	}
 	defer func() { _ = answer.Body.Close() }()
 	for decoder := json.NewDecoder(answer.Body); ; {
-		var line Redriven
+		var line quarantine.Redriven
 		if err := decoder.Decode(&line); err == io.EOF {
 			return lines
 		} else if err != nil {
@@ -132,7 +133,7 @@ func TestRedriveOfAPart(t *testing.T) {
 	source.learnt.Store(true)
 	for range 2 {
 		lines := settles(t, b, "/quarantine/redrive?dry-run=true&id="+odd)
-		if want := []Redriven{{ID: odd, DryRun: true, Events: []ingest.Ack{{Subject: "crm.zoho.Deals.edit"}}}}; cmp.Diff(want, lines) != "" {
+		if want := []quarantine.Redriven{{ID: odd, DryRun: true, Events: []ingest.Ack{{Subject: "crm.zoho.Deals.edit"}}}}; cmp.Diff(want, lines) != "" {
 			t.Error(cmp.Diff(want, lines))
 		}
 	}

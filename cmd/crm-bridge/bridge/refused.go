@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/quarantine"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
@@ -17,15 +17,16 @@ type refused struct {
 	settler
 }
 
-func (r *refused) list(_ context.Context, _ *http.Request, kept publish.Kept) any {
-	return Listed{
-		ID: kept.ID, Source: "refused", Account: accountIn(kept), Subject: r.Subject(kept), Reason: r.Reason(kept),
+// list implements waiting.
+func (r *refused) list(kept publish.Kept) quarantine.Listed {
+	return quarantine.Listed{
+		ID: kept.ID, Source: quarantine.Refused, Account: accountIn(kept), Subject: r.Subject(kept), Reason: r.Reason(kept),
 		ReceivedAt: kept.At, Bytes: len(kept.Body),
 	}
 }
 
-// show shows the event in JSON, whatever mode it was to be sent in; or the callback, if that is what was refused.
-func (r *refused) show(_ context.Context, _ *http.Request, kept publish.Kept) any {
+// show shows the event in JSON, whatever mode it was to be sent in; or the callback, if that is what was rejected. It implements waiting.
+func (r *refused) show(kept publish.Kept) any {
 	event, err := kept.Event()
 	if err != nil && json.Valid(kept.Body) {
 		return json.RawMessage(kept.Body)
@@ -36,11 +37,16 @@ func (r *refused) show(_ context.Context, _ *http.Request, kept publish.Kept) an
 	return event
 }
 
-// redrive puts a refused event at the end of the journal, to be sent once more.
-func (r *refused) redrive(ctx context.Context, req *http.Request, kept publish.Kept) any {
+// drop implements waiting.
+func (r *refused) drop(ctx context.Context, kept publish.Kept) quarantine.Dropped {
+	return r.remove(ctx, kept, r.Drop)
+}
+
+// redrive puts a rejected event at the end of the journal, to be sent once more. It implements waiting.
+func (r *refused) redrive(ctx context.Context, kept publish.Kept, dryRun bool) quarantine.Redriven {
 	r.settling.Lock()
 	defer r.settling.Unlock()
-	result := Redriven{ID: kept.ID, DryRun: isDryRun(req)}
+	result := quarantine.Redriven{ID: kept.ID, DryRun: dryRun}
 	if result.DryRun {
 		result.Events = []ingest.Ack{{Subject: r.Subject(kept)}}
 		return result

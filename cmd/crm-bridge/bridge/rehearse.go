@@ -36,7 +36,7 @@ func (r Rehearsal) Handler() (http.Handler, error) {
 	door := &receive.Handler{
 		Sources: r.CRMs.first().Sources(), Further: r.CRMs.further(), Accept: Pipeline{mapping, r}.Accept, Log: r.Log,
 		Metrics: receive.NewMetrics(prometheus.NewRegistry()), MaxBody: int64(r.Settings.MaxBody), AnswerTimeout: time.Duration(r.Settings.AnswerTimeout),
-		MaxInFlight: int(r.Settings.MaxInFlight), MaxInFlightBytes: r.Settings.InFlightBytes(config.ProcessMemory()), PerRecord: r.Settings.EventPer == "record", Prefixes: r.Settings.PublicURL.Paths(),
+		MaxInFlight: r.Settings.MaxInFlight, MaxInFlightBytes: r.Settings.InFlightBytes(config.ProcessMemory()), PerRecord: r.Settings.EventPer == "record", Prefixes: r.Settings.PublicURL.Paths(),
 		Quarantine: func(_ context.Context, _ ingest.Callback, reason error) (string, error) {
 			r.Quarantined(reason)
 			return "", nil

@@ -87,11 +87,16 @@ func TestStatusOfALostGap(t *testing.T) {
 		t.Errorf("a healthy bridge has %+v", r.Problems)
 	}
 	b.Keeper.Missed("acme", "one", time.Now())
-	wait(func() bool { return len(r.Problems) == 1 })
+	wait(func() bool {
+		return len(r.Gaps) == 1 && len(r.Gaps[0].Modules) == 2 && r.Gaps[0].State == status.GapLost
+	})
+	if len(r.Problems) != 1 {
+		t.Fatalf("the problems are %+v", r.Problems)
+	}
 	if text := r.Problems[0].What; !strings.HasPrefix(text, "Changes of Deals, Leads from ") || !strings.Contains(text, "acme has no list") || r.Problems[0].Where != "gap of acme, account one" {
 		t.Errorf("the problem is %+v", r.Problems[0])
 	}
-	if len(r.Gaps) != 1 || r.Gaps[0].State != status.GapLost || r.Gaps[0].Closed == nil || len(r.Gaps[0].Modules) != 2 || r.Gaps[0].Cause != "callbacks were refused" {
+	if r.Gaps[0].Closed == nil || r.Gaps[0].Cause != "callbacks were refused" {
 		t.Errorf("the gaps are %+v", r.Gaps)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"syscall"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
@@ -34,6 +35,9 @@ func FoundSecret(s config.Settings) func(name string) (string, error) {
 		secret, err := datadir.ReadSecret(s.DataDir, name)
 		if errors.Is(err, fs.ErrNotExist) {
 			return "", nil
+		}
+		if errors.Is(err, syscall.ENOTDIR) {
+			return "", fmt.Errorf("BRIDGE_DATA_DIR: %s is not a folder", s.DataDir)
 		}
 		if err != nil {
 			return "", fmt.Errorf("BRIDGE_DATA_DIR: %w", err)

@@ -3,6 +3,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -52,6 +53,15 @@ type Action struct {
 	Ask func(ctx context.Context, form url.Values) (Question, error)
 	// Do makes the change, and returns what was done as a sentence. The browser then goes to the path back, or to the page if it is empty.
 	Do func(ctx context.Context, form url.Values) (done, back string, err error)
+	// Show takes the place of Do where what it returns is secret, or too long for a sentence: that is the answer.
+	Show func(ctx context.Context, form url.Values) (Shown, error)
+}
+
+// Shown is what answers a change in place of a page.
+type Shown struct {
+	Title, Template string
+	Data            any
+	From            string // path of the page that the live parts are refreshed from; empty: they are not
 }
 
 // Question is what an operator confirms.
@@ -59,10 +69,20 @@ type Question struct {
 	Text      string   // such as "Drop callback 0198…?"
 	Details   []string // what follows from a yes
 	Permanent bool     // it cannot be undone
+	Back      string   // path of the page that a no leads to; empty: that of the action
 }
 
 // ErrNotFound says that what a page should show does not exist.
 var ErrNotFound = errors.New("this does not exist")
+
+// NotFound is an ErrNotFound that says what does not exist.
+type NotFound string
+
+// Error implements error.
+func (n NotFound) Error() string { return string(n) }
+
+// Is makes it an ErrNotFound.
+func (NotFound) Is(target error) bool { return target == ErrNotFound }
 
 // actionTimeout bounds a change; some call a CRM's API.
 const actionTimeout = 2 * time.Minute
@@ -72,8 +92,8 @@ func (c *Console) Handler() http.Handler {
 	c.attempts, c.streams, c.ended = newAttempts(), make(chan struct{}, maxStreams), make(chan struct{})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /console/assets/{file}", asset)
-	mux.HandleFunc("GET /console/sign-in", c.signInPage)
-	mux.HandleFunc("POST /console/sign-in", c.signIn)
+	mux.HandleFunc("GET "+signInPath, c.signInPage)
+	mux.HandleFunc("POST "+signInPath, c.signIn)
 	mux.HandleFunc("POST /console/sign-out", c.only(c.signOut))
 	for _, page := range c.Pages {
 		at := page.url()
@@ -85,7 +105,7 @@ func (c *Console) Handler() http.Handler {
 			mux.HandleFunc("POST "+page.below(name), c.only(func(w http.ResponseWriter, r *http.Request, s *session) { c.act(w, r, s, page, action) }))
 		}
 		for name, stream := range page.Streams {
-			mux.HandleFunc("GET "+page.below(name), c.only(func(w http.ResponseWriter, r *http.Request, _ *session) { c.stream(w, r, stream) }))
+			mux.HandleFunc("GET "+page.below(name), c.only(func(w http.ResponseWriter, r *http.Request, s *session) { c.stream(w, r, s, stream) }))
 		}
 	}
 	mux.HandleFunc("/", c.only(func(w http.ResponseWriter, r *http.Request, s *session) {
@@ -121,9 +141,15 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, s *session, page 
 	case err != nil:
 		status, v.Template, v.Problem = http.StatusBadGateway, "problem", sentence(err)
 	}
+	if named, ok := data.(titled); ok && err == nil {
+		v.Title = named.title()
+	}
 	v.Data = data
 	c.render(w, r, s, status, v)
 }
+
+// titled is what a page shows that has a title of its own, such as the name of a CRM.
+type titled interface{ title() string }
 
 // menu is the URL of the page of the menu that this one belongs to.
 func (p Page) menu() string {
@@ -151,27 +177,42 @@ func (c *Console) act(w http.ResponseWriter, r *http.Request, s *session, page P
 			return
 		}
 		c.render(w, r, s, http.StatusOK, view{
-			Title: action.Label, Template: "confirm", Menu: page.menu(), Data: confirmation{question, action.Label, r.URL.Path, page.url(), form},
+			Title: action.Label, Template: "confirm", Menu: page.menu(), Data: confirmation{question, action.Label, r.URL.Path, cmp.Or(question.Back, page.url()), form},
 		})
 		return
 	}
-	done, back, err := action.Do(ctx, form)
+	shown, done, back, err := action.make(ctx, form)
 	if err != nil {
 		c.Log.Warn("a change by the console failed", "change", r.URL.Path, "error", err)
 		c.render(w, r, s, http.StatusBadGateway, view{Title: page.Title, Template: "problem", Menu: page.menu(), Problem: sentence(err)})
 		return
 	}
 	c.Log.Info("changed by the console", "change", r.URL.Path)
-	if back == "" {
-		back = page.url()
+	if action.Show != nil {
+		v := view{Title: shown.Title, Template: shown.Template, Menu: page.menu(), From: shown.From, Data: shown.Data}
+		if shown.From != "" {
+			v.Every = int(page.Every.Seconds())
+		}
+		c.render(w, r, s, http.StatusOK, v)
+		return
 	}
 	s.tell(done)
-	http.Redirect(w, r, back, http.StatusSeeOther)
+	http.Redirect(w, r, cmp.Or(back, page.url()), http.StatusSeeOther)
+}
+
+// make makes the change.
+func (a Action) make(ctx context.Context, form url.Values) (shown Shown, done, back string, err error) {
+	if a.Show != nil {
+		shown, err = a.Show(ctx, form)
+		return shown, "", "", err
+	}
+	done, back, err = a.Do(ctx, form)
+	return Shown{}, done, back, err
 }
 
 // confirmation is what the page confirm shows: Form is posted again with the answer.
 type confirmation struct {
 	Question
-	Label, Action, Back string
-	Form                url.Values
+	Label, Action, Cancel string
+	Form                  url.Values
 }

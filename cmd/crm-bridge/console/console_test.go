@@ -163,7 +163,7 @@ func TestBack(t *testing.T) {
 	b.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	for to, want := range map[string]string{
 		"": "/", "/console/things?a=b": "/console/things?a=b", "https://evil.example/console/": "/", "//evil.example/console/": "/",
-		`/console/\evil.example`: "/", "/metrics": "/",
+		`/console/\evil.example`: "/", "/metrics": "/", "/console/sign-in?to=/": "/",
 	} {
 		answer, err := b.http.Do(b.posting("/console/sign-in", url.Values{"token": {token}, "to": {to}}))
 		if err != nil {
@@ -229,7 +229,7 @@ func TestAnswersAreProtected(t *testing.T) {
 		}
 		_ = answer.Body.Close()
 		policy := answer.Header.Get("Content-Security-Policy")
-		if !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") || answer.Header.Get("X-Content-Type-Options") != "nosniff" {
+		if !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") || answer.Header.Get("X-Content-Type-Options") != "nosniff" || answer.Header.Get("Referrer-Policy") != "same-origin" {
 			t.Errorf("%s: %v", path, answer.Header)
 		}
 	}

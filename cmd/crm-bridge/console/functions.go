@@ -16,7 +16,7 @@ import (
 
 // functions are what templates can call.
 var functions = template.FuncMap{
-	"ago": ago, "count": count, "bytes": size, "share": share, "seconds": seconds, "pretty": pretty, "line": line, "dict": dict, "join": strings.Join, "capital": capital,
+	"ago": ago, "at": at, "count": count, "bytes": size, "share": share, "seconds": seconds, "pretty": pretty, "line": line, "dict": dict, "join": strings.Join, "capital": capital,
 }
 
 // ago shows a time, a time.Time or a *time.Time, as a span before or after now; its title is the time itself.
@@ -36,6 +36,13 @@ func ago(at any) template.HTML {
 	t = t.UTC()
 	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, //nolint:gosec // no text of others is in it
 		t.Format(time.RFC3339Nano), t.Format("2006-01-02 15:04:05 MST"), fromNow(time.Since(t))))
+}
+
+// at shows a time as it is, for what does not age on the page.
+func at(t time.Time) template.HTML {
+	t = t.UTC()
+	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, //nolint:gosec // no text of others is in it
+		t.Format(time.RFC3339Nano), t.Format("2006-01-02 15:04:05.000 MST"), t.Format(time.DateTime)))
 }
 
 // fromNow writes a span that has passed since, or is left until, something.

@@ -34,7 +34,7 @@ func (c *Console) guarded(next http.Handler) http.Handler {
 		header.Set("Content-Security-Policy", contentPolicy)
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("X-Frame-Options", "DENY")
-		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("Referrer-Policy", "same-origin") // no-referrer would have browsers send the console's own forms with "Origin: null"
 		header.Set("Cross-Origin-Opener-Policy", "same-origin")
 		header.Set("Cross-Origin-Resource-Policy", "same-origin")
 		header.Set("Cache-Control", "no-store")
@@ -102,7 +102,7 @@ func (c *Console) only(do func(http.ResponseWriter, *http.Request, *session)) ht
 		case s == nil && posted:
 			http.Error(w, "Sign in again: your session has ended.", http.StatusUnauthorized)
 		case s == nil:
-			to := "/console/sign-in"
+			to := signInPath
 			if r.URL.Path != "/" {
 				to += "?" + url.Values{"to": {r.URL.RequestURI()}}.Encode()
 			}

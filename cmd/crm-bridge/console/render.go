@@ -22,7 +22,7 @@ var files embed.FS
 var templates = mustParse()
 
 func mustParse() map[string]*template.Template {
-	shared := template.Must(template.New("layout").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/parts.html"))
+	shared := template.Must(template.New("layout").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/parts*.html"))
 	names, err := files.ReadDir("templates")
 	if err != nil {
 		panic(err) // a fault of the program itself
@@ -30,7 +30,7 @@ func mustParse() map[string]*template.Template {
 	all := map[string]*template.Template{}
 	for _, entry := range names {
 		name := strings.TrimSuffix(entry.Name(), ".html")
-		if name == "layout" || name == "parts" {
+		if name == "layout" || strings.HasPrefix(name, "parts") {
 			continue
 		}
 		all[name] = template.Must(template.Must(shared.Clone()).ParseFS(files, "templates/"+entry.Name()))
@@ -44,6 +44,7 @@ type view struct {
 	Template string
 	Menu     string // URL of the page of the menu that is shown
 	Every    int    // seconds after which the page is refreshed; 0: never
+	From     string // what it is refreshed from; empty: its own URL
 	Problem  string // what went wrong, as a sentence
 	Data     any
 

@@ -101,6 +101,18 @@ func (s *sessions) of(secret string, now time.Time) *session {
 	return one
 }
 
+// holds reports whether a session has not ended.
+func (s *sessions) holds(one *session, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, held := range s.all {
+		if held == one {
+			return !one.ended(now)
+		}
+	}
+	return false
+}
+
 // end ends a session.
 func (s *sessions) end(secret string) {
 	s.mu.Lock()

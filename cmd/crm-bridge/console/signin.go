@@ -11,11 +11,14 @@ import (
 
 // Link returns the path and query of a one-time link that signs in, for five minutes.
 func (c *Console) Link() string {
-	return "/console/sign-in?" + url.Values{linkField: {c.links.make(time.Now())}}.Encode()
+	return signInPath + "?" + url.Values{linkField: {c.links.make(time.Now())}}.Encode()
 }
 
-// linkField is the parameter of a sign-in link.
-const linkField = "link"
+// signInPath is where the form to sign in is; linkField is the parameter of a link that needs none.
+const (
+	signInPath = "/console/sign-in"
+	linkField  = "link"
+)
 
 // signInPage shows the form, or signs in whoever has a link.
 func (c *Console) signInPage(w http.ResponseWriter, r *http.Request) {
@@ -55,7 +58,7 @@ func (c *Console) askToken(w http.ResponseWriter, r *http.Request, status int, p
 // back is where a browser goes after it has signed in: a page of the console, or the first one.
 func back(r *http.Request) string {
 	to := r.FormValue("to")
-	if parsed, err := url.Parse(to); err != nil || parsed.Host != "" || parsed.Scheme != "" || !strings.HasPrefix(parsed.Path, "/console/") || strings.Contains(to, `\`) {
+	if parsed, err := url.Parse(to); err != nil || parsed.Host != "" || parsed.Scheme != "" || !strings.HasPrefix(parsed.Path, "/console/") || parsed.Path == signInPath || strings.Contains(to, `\`) {
 		return "/"
 	}
 	return to
@@ -76,5 +79,5 @@ func (c *Console) signOut(w http.ResponseWriter, r *http.Request, _ *session) {
 		c.sessions.end(cookie.Value)
 	}
 	http.SetCookie(w, &http.Cookie{Name: cookieName(r), Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode}) //nolint:gosec // it is empty
-	http.Redirect(w, r, "/console/sign-in", http.StatusSeeOther)
+	http.Redirect(w, r, signInPath, http.StatusSeeOther)
 }

@@ -26,7 +26,7 @@ type Rehearsal struct {
 
 	out    io.Writer
 	server *http.Server
-	served chan error
+	served chan struct{} // closed when it answers no more
 
 	mu          sync.Mutex
 	events      int   // of the last callback
@@ -37,7 +37,7 @@ type Rehearsal struct {
 
 // OpenRehearsal begins to answer callbacks on a random loopback port. Close ends it.
 func OpenRehearsal(s config.Settings, crms bridge.CRMs, out io.Writer) (*Rehearsal, error) {
-	r := &Rehearsal{out: out, served: make(chan error, 1)}
+	r := &Rehearsal{out: out, served: make(chan struct{})}
 	way := bridge.Rehearsal{Settings: s, Secrets: client.OwnSecrets(s), CRMs: crms, Log: slog.New(reasons{r})}
 	way.Published = func(events []publish.Event) { r.print(way, events) }
 	way.Quarantined = func(reason error) {
@@ -54,7 +54,10 @@ func OpenRehearsal(s config.Settings, crms bridge.CRMs, out io.Writer) (*Rehears
 		return nil, err
 	}
 	r.URL, r.server = "http://"+listener.Addr().String(), &http.Server{Handler: handler, ReadHeaderTimeout: RoundtripTimeout}
-	go func() { r.served <- r.server.Serve(listener) }()
+	go func() {
+		defer close(r.served)
+		_ = r.server.Serve(listener) // until Close
+	}()
 	return r, nil
 }
 

@@ -55,8 +55,14 @@ func rejections(r Report, to *problems) {
 	}
 }
 
-// soon is how shortly before its end a channel should have been renewed.
-const soon = 10 * time.Minute
+// late is how shortly before its end a channel should have been renewed, where its life is not known to be a short one.
+const late = 10 * time.Minute
+
+// isLate reports whether a channel should have been renewed, which is due after two thirds of its life.
+func isLate(one Channel, now time.Time) bool {
+	left, life := one.Expires.Sub(now), one.Expires.Sub(one.Granted)
+	return !one.Expires.IsZero() && left < late && (one.Granted.IsZero() || left < life/4)
+}
 
 func channels(r Report, to *problems) {
 	for _, one := range r.Channels {
@@ -71,7 +77,7 @@ func channels(r Report, to *problems) {
 			to.add(where, renew, "The CRM refuses the channel for %s%s.", modules, because(one.Problem))
 		case one.Problem != "":
 			to.add(where, renew, "The channel for %s is not renewed%s.", modules, because(one.Problem))
-		case !one.Expires.IsZero() && one.Expires.Sub(r.At) < soon:
+		case isLate(one, r.At):
 			to.add(where, renew, "The channel for %s expires in %s, and is not renewed.", modules, span(one.Expires.Sub(r.At)))
 		}
 	}

@@ -100,6 +100,17 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// A channel that lives for a minute is renewed in its last third; only if it was not does it need a person.
+func TestAShortChannel(t *testing.T) {
+	for left, problems := range map[time.Duration]int{59 * time.Second: 0, 16 * time.Second: 0, 14 * time.Second: 1} {
+		r := well()
+		r.Channels[0].Granted, r.Channels[0].Expires = now.Add(left-time.Minute), now.Add(left)
+		if found := status.Judge(r); len(found) != problems {
+			t.Errorf("with %s left: %+v", left, found)
+		}
+	}
+}
+
 // A gap that cannot be repaired is a problem for a day: then it is known, and nothing can be done.
 func TestALostGapIsForgiven(t *testing.T) {
 	r := well()

@@ -2,13 +2,13 @@
 // without any of them.
 "use strict";
 
-// refresh loads the page again and replaces what is marked with data-live, unless somebody is using it.
+// refresh loads the page again, or the one that data-from names, and replaces what is marked with data-live, unless somebody is using it.
 function refresh(main) {
-  const seconds = Number(main.dataset.refresh);
+  const seconds = Number(main.dataset.refresh), from = main.dataset.from || location.href;
   async function once() {
     if (document.hidden) return;
-    const answer = await fetch(location.href, { headers: { "X-Refresh": "1" } });
-    if (answer.redirected) { location.reload(); return; } // signed out
+    const answer = await fetch(from, { headers: { "X-Refresh": "1" } });
+    if (answer.redirected) { location.assign(from); return; } // signed out
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of main.querySelectorAll("[data-live]")) {
       const next = fresh.getElementById(part.id);
@@ -46,7 +46,13 @@ function follow(list) {
   const most = Number(list.dataset.most || 100);
   const state = document.getElementById(list.dataset.state);
   let source = null;
+  const button = document.getElementById(list.dataset.button);
   const say = (text) => { if (state) state.textContent = text; };
+  function stopped() {
+    source.close();
+    source = null;
+    if (button) button.textContent = "Start";
+  }
   function start() {
     source = new EventSource(list.dataset.stream);
     source.addEventListener("open", () => say("Waiting for events."));
@@ -56,14 +62,18 @@ function follow(list) {
       while (list.childElementCount > most) list.lastElementChild.remove();
       say("Receiving events.");
     });
-    source.addEventListener("problem", (event) => { say(event.data); source.close(); });
-    source.addEventListener("error", () => say("The connection is lost; trying again."));
+    source.addEventListener("problem", (event) => { say(event.data); stopped(); });
+    source.addEventListener("error", () => {
+      const over = source.readyState === EventSource.CLOSED;
+      say(over ? "Stopped: too many pages are open, or your session has ended." : "The connection is lost; trying again.");
+      if (over) stopped();
+    });
   }
-  const button = document.getElementById(list.dataset.button);
   if (!button) { start(); return; }
   button.addEventListener("click", () => {
-    if (source) { source.close(); source = null; say("Stopped."); } else { start(); }
-    button.textContent = source ? "Stop" : "Start";
+    if (source) { stopped(); say("Stopped."); return; }
+    start();
+    button.textContent = "Stop";
   });
 }
 
