@@ -14,7 +14,7 @@ import (
 )
 
 // served are the sources of all CRMs, by label, with what authenticates their callbacks in each org.
-func (b *Bridge) served() (all []console.Served) {
+func (b *parts) served() (all []console.Served) {
 	for _, crm := range b.CRMs {
 		for _, source := range crm.Sources {
 			proof := b.proofOf(crm, source)
@@ -47,7 +47,7 @@ func routesOf(source ingest.Source) (all []string) {
 }
 
 // proofOf says what authenticates the callbacks of a source in an org.
-func (b *Bridge) proofOf(crm *ingest.CRM, source ingest.Source) console.Proof {
+func (b *parts) proofOf(crm *ingest.CRM, source ingest.Source) console.Proof {
 	values := source.Secrets().Values
 	proof := console.Proof{Account: crm.Account, Set: len(values) > 0, Learns: len(values) == 0 && hasSecret(source)}
 	variable, file, ok := crm.Proof(source)
@@ -87,7 +87,7 @@ func (c *channels) subscriptions() console.Subscriptions {
 
 // connections returns what tells how the CRMs are connected. The secrets that it makes for variables that are not set are the same each
 // time, so that a person who comes back to the page finds those that they have pasted.
-func (b *Bridge) connections() func() ([]console.Connection, error) {
+func (b *parts) connections() func() ([]console.Connection, error) {
 	var mu sync.Mutex
 	var made []string
 	return func() (all []console.Connection, err error) {
@@ -122,7 +122,7 @@ func doubtOf(one Connection) string {
 const probeTimeout = 10 * time.Second
 
 // checkURL returns nil if the public URL leads to this bridge, with the secrets of the org of a provider that is called account in events.
-func (b *Bridge) checkURL(ctx context.Context, provider, account string) error {
+func (b *parts) checkURL(ctx context.Context, provider, account string) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	for _, crm := range b.CRMs.OfProvider(provider) {

@@ -214,7 +214,7 @@ func TestConsoleKeepsMadeSecrets(t *testing.T) {
 	}}
 	made := map[string]bool{}
 	for range 2 {
-		connections := (&Bridge{CRMs: CRMs{crm}}).connections()
+		connections := (&parts{CRMs: CRMs{crm}}).connections()
 		for range 3 {
 			all, err := connections()
 			if err != nil || len(all) != 1 || all[0].Name != "Acme" || !all[0].Placeholder {
