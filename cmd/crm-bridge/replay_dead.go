@@ -54,7 +54,7 @@ func (p *replayPlan) findDead(ctx context.Context, conn *publish.Conn, span *pub
 
 // noneDead says that there is nothing to replay.
 func (p *replayPlan) noneDead(cmd *cobra.Command) error {
-	terminal.Say(cmd.ErrOrStderr(), "%s has given up on no event of stream %s that no replay has brought again\n", terminal.Visible(p.dead), p.settings.Stream)
+	terminal.Say(cmd.ErrOrStderr(), "nothing to replay: consumer %s has no dead letter in stream %s that was not replayed\n", terminal.Visible(p.dead), p.settings.Stream)
 	if p.elsewhere != "" {
 		terminal.Say(cmd.ErrOrStderr(), "it gave up on messages of stream %s: have it read those again with crm-bridge consumers reset %s --stream %[1]s --to …\n", p.elsewhere, terminal.Visible(p.dead))
 	}

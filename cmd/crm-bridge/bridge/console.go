@@ -19,12 +19,12 @@ func openConsole(b *Bridge, token trust, waits *waitings, kept *channels) *conso
 				console.Channels(b.Report, kept.subscriptions()),
 				console.Gaps(b.Report),
 			},
-			waits.pages(b.CRMs, b.Report).Pages(),
+			waits.pages(b.CRMs, b.Settings.Stream, b.Report).Pages(),
 			b.eventPages().Pages(),
 			b.recordPages().Pages(),
 			b.consumerPages().Pages(),
 			b.replayPages().Pages(),
-			console.ConnectPages{Report: b.Report, Connections: b.connections()}.Pages(),
+			console.ConnectPages{Report: b.Report, Connections: b.connections(), Check: b.checkURL}.Pages(),
 		),
 	}
 }

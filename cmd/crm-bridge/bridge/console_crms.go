@@ -1,7 +1,9 @@
 package bridge
 
 import (
+	"context"
 	"crypto/rand"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -101,9 +103,32 @@ func (b *Bridge) connections() func() ([]console.Connection, error) {
 		for _, one := range connections {
 			all = append(all, console.Connection{
 				Provider: one.Provider, Name: b.CRMs.CRM(one.Provider).Words.Name, Account: one.Account,
-				PublicURL: one.PublicURL, Placeholder: one.Placeholder, Steps: one.Instructions,
+				PublicURL: one.PublicURL, Placeholder: one.Placeholder, Doubt: doubtOf(one), Steps: one.Instructions,
 			})
 		}
 		return all, err
 	}
+}
+
+// doubtOf says why a CRM probably cannot call the public URL of a connection.
+func doubtOf(one Connection) string {
+	if one.Placeholder {
+		return ""
+	}
+	return DoubtURL(one.PublicURL)
+}
+
+// probeTimeout bounds how long the public URL may take to answer.
+const probeTimeout = 10 * time.Second
+
+// checkURL returns nil if the public URL leads to this bridge, with the secrets of the org of a provider that is called account in events.
+func (b *Bridge) checkURL(ctx context.Context, provider, account string) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	for _, crm := range b.CRMs.OfProvider(provider) {
+		if crm.Account == account {
+			return crm.Explain(Probe(ctx, http.DefaultClient, b.Settings.BaseURL(), crm))
+		}
+	}
+	return console.ErrNotFound
 }

@@ -35,7 +35,7 @@ func openRecords(ctx context.Context, b *Bridge, mapping *transform.Mapping, reg
 	}
 	metrics := records.NewMetrics(registry)
 	for _, provider := range providers {
-		of := recordsOf{b.CRMs.OfProvider(provider), mapping}
+		of := newRecordsOf(b.CRMs.OfProvider(provider), mapping)
 		one := &records.Keeper{
 			Provider: provider, Modules: of.modules(), Stream: b.Settings.Stream, Prefix: b.Settings.SubjectPrefix, Reach: b.reachStream, Table: table,
 			Reader: of.reader, Whole: of.crms[0].Whole, RecordID: of.crms[0].RecordID, Clean: of.clean, Metrics: metrics, Log: b.Log,
@@ -52,7 +52,15 @@ func keepsRecords(crm *ingest.CRM) bool { return crm.Reader != nil && len(crm.Ke
 // recordsOf are the orgs of a provider whose records are kept.
 type recordsOf struct {
 	crms    CRMs
-	mapping *transform.Mapping
+	mapping transform.Mapping // of values: its schemas allow any
+}
+
+// newRecordsOf returns the orgs of a provider. Their mapping has the masks and secrets of another, but the schemas of events do not hold
+// for what is only read: they require what a listed record has, such as the method that has listed it.
+func newRecordsOf(crms CRMs, mapping *transform.Mapping) recordsOf {
+	values := *mapping
+	values.Schemas = schemas.Set{crms[0].RecordsLabel(): nil}
+	return recordsOf{crms, values}
 }
 
 // modules returns the modules that any of the orgs keeps.
