@@ -119,6 +119,14 @@ func TestConsumers(t *testing.T) {
 			t.Errorf("%s ended with %d: %s", refused.args, code, out)
 		}
 	}
+	_, js := consumer(t, b.NATS, "crm.>")
+	if _, err := js.CreateConsumer(t.Context(), "CRM_QUARANTINE", jetstream.ConsumerConfig{Durable: "billing"}); err != nil {
+		t.Fatal(err)
+	}
+	if out, code := command(t, b, dir, "consumers", "pause", "billing", "--for", "1h"); code != 1 || !strings.Contains(out, "billing is a consumer of CRM and CRM_QUARANTINE: name one with --stream") {
+		t.Errorf("an ambiguous name ended with %d: %s", code, out)
+	}
+	does(t, b, dir, `"stream":"CRM_QUARANTINE","name":"billing"`, "consumers", "pause", "billing", "--for", "1h", "--stream", "CRM_QUARANTINE")
 	if out, code := command(t, b, t.TempDir(), "consumers"); code != 1 || !strings.Contains(out, "rejected the command") {
 		t.Errorf("a stranger gets %d %s", code, out)
 	}
