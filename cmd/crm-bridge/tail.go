@@ -115,6 +115,13 @@ func tail(ctx context.Context, o tailOptions, out, progress io.Writer) error {
 			return fmt.Errorf("%w: --since: %w", terminal.ErrUsage, err)
 		}
 	}
+	if o.to != "" {
+		var endTraces func()
+		if ctx, endTraces, err = traced(ctx, settings, progress); err != nil {
+			return err
+		}
+		defer endTraces()
+	}
 	show, end, err := o.showAndPost(ctx, out, progress)
 	if err != nil {
 		return err

@@ -120,6 +120,13 @@ func TestTracesOfCallsReadsAndPosts(t *testing.T) {
 	if !bytes.Equal(post.GetTraceId(), published.GetTraceId()) || !bytes.Equal(post.GetParentSpanId(), published.GetSpanId()) || !strings.Contains(got, "-") {
 		t.Errorf("the post is %v, below %v; the endpoint got %q", post, published, got)
 	}
+	before = len(c.named(http.MethodPost))
+	if out, code := elsewhere(t, env, "tail", "crm.zoho.Deals.create", "--since", "1h", "--count", "1", "--to", endpoint.URL+"/"+path); code != 0 {
+		t.Fatal(out)
+	}
+	if posts := c.named(http.MethodPost); len(posts) <= before || !bytes.Equal(posts[len(posts)-1].GetParentSpanId(), published.GetSpanId()) {
+		t.Errorf("tail --to has no span below the event's: %v", posts[before:])
+	}
 	if err := b.stop(t, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
