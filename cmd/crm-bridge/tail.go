@@ -114,6 +114,11 @@ func tail(ctx context.Context, o tailOptions, out, progress io.Writer) error {
 	}
 	show := o.show(out)
 	if o.to != "" {
+		var endTraces func()
+		if ctx, endTraces, err = traced(ctx, settings, progress); err != nil {
+			return err
+		}
+		defer endTraces()
 		post, err := openTailPost(ctx, &o.endpointFlags, o.to, show, progress)
 		if err != nil {
 			return err
