@@ -47,6 +47,9 @@ func askAdmin(cmd *cobra.Command, method, path string, query url.Values, asJSON 
 	return cmp.Or(err, failed)
 }
 
+// errEnough ends a read before its end, without being a failure.
+var errEnough = errors.New("enough")
+
 // adminLines asks the running bridge at its admin address and calls each with every line of its answer, until that returns an error.
 func adminLines(cmd *cobra.Command, method, path string, query url.Values, each func(json.RawMessage) error) error {
 	settings, _, err := client.Load(&config.Environment{})

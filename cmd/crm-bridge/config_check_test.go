@@ -152,6 +152,7 @@ func TestConfigCheckConnects(t *testing.T) {
 
 	env := func(change map[string]string) map[string]string {
 		all := map[string]string{
+			"BRIDGE_LISTEN": "127.0.0.1:0", "BRIDGE_ADMIN_LISTEN": "127.0.0.1:0",
 			"BRIDGE_NATS_URL": server.ClientURL(), "BRIDGE_NATS_USER": publish.Owner, "BRIDGE_NATS_PASSWORD": planted, "BRIDGE_STREAM": "NONE_YET",
 			"BRIDGE_ZOHO_CLIENT_ID": "1000.ABC", "BRIDGE_ZOHO_CLIENT_SECRET": planted, "BRIDGE_ZOHO_REFRESH_TOKEN": "1000." + planted,
 			"BRIDGE_ZOHO_ACCOUNTS_URL": accounts.URL, "BRIDGE_ZOHO_TOKEN_SECRET": planted,
@@ -199,6 +200,7 @@ func TestConfigCheckConnects(t *testing.T) {
 // What cannot be right is not connected to; the rest is.
 func TestConfigCheckSkipsWhatIsInvalid(t *testing.T) {
 	got, code := configCheck(t, map[string]string{
+		"BRIDGE_LISTEN": "127.0.0.1:0", "BRIDGE_ADMIN_LISTEN": "127.0.0.1:0",
 		"BRIDGE_NATS_URL": "http://" + planted, "BRIDGE_BITRIX24_CLIENT_ID": "local.1", "BRIDGE_BITRIX24_CLIENT_SECRET": planted, "BRIDGE_BITRIX24_PORTALS": "a",
 		"BRIDGE_BITRIX24_OAUTH_URL": "http://127.0.0.1:1",
 	})

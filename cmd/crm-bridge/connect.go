@@ -26,7 +26,8 @@ func connectCommand() *cobra.Command {
 		Short: "Show what to paste into a CRM, and check the way",
 		Long: `Show what to paste into a CRM so that it calls this bridge: URLs, bodies of API calls, tokens, and the variables that the bridge
 needs. The output holds secrets, marked as such. Secrets that are missing are made: in BRIDGE_DATA_DIR, as the embedded bridge does
-at its start; with BRIDGE_NATS_URL as lines to set. It works beside a running bridge and before the first start.
+at its start; with BRIDGE_NATS_URL as lines to set. It works beside a running bridge and before the first start; run it as
+the bridge's own user, with its environment.
 
 Then check that BRIDGE_PUBLIC_URL leads to a bridge that has the same secrets; if not, say what failed, and exit with 1. Without
 BRIDGE_PUBLIC_URL the URLs have the host of an example.`,

@@ -184,14 +184,14 @@ func (f consumersFlags) clearDead(cmd *cobra.Command, name string) error {
 		return err
 	}
 	if n == 0 {
-		terminal.Say(cmd.ErrOrStderr(), "%s has given up on nothing within 30 days\n", terminal.Visible(name))
+		terminal.Say(cmd.ErrOrStderr(), "consumer %s has no dead letters\n", terminal.Visible(name))
 		return nil
 	}
 	if !f.yes {
 		if err := canAsk(cmd, "what is cleared is not listed again: add --yes"); err != nil {
 			return err
 		}
-		question := fmt.Sprintf("Clear the list of %s: %d events, of which no replay has brought %d again?", terminal.Visible(name), n, waiting)
+		question := fmt.Sprintf("Clear the list of %s: %d events, %d of them not replayed?", terminal.Visible(name), n, waiting)
 		if err := confirm(cmd, question, "nothing was cleared"); err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -15,18 +14,6 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish/disk"
 	"github.com/crm-bridge/crm-bridge/publish/replay"
 )
-
-// checkDead names the job of --dead after the consumer.
-func (p *replayPlan) checkDead() error {
-	if p.dead == "" || p.to != subjectTarget || p.job != "" {
-		return nil
-	}
-	if !replay.ValidName(p.dead) {
-		return fmt.Errorf("%w: a job cannot be named %q, as the consumer is: give a --job", terminal.ErrUsage, p.dead)
-	}
-	p.job = p.dead
-	return nil
-}
 
 // findDead has the span hold what the consumer gave up on, and no replay has brought again; with --restart also what one has.
 func (p *replayPlan) findDead(ctx context.Context, conn *publish.Conn, span *publish.Span) error {
@@ -54,7 +41,7 @@ func (p *replayPlan) findDead(ctx context.Context, conn *publish.Conn, span *pub
 
 // noneDead says that there is nothing to replay.
 func (p *replayPlan) noneDead(cmd *cobra.Command) error {
-	terminal.Say(cmd.ErrOrStderr(), "%s has given up on no event of stream %s that no replay has brought again\n", terminal.Visible(p.dead), p.settings.Stream)
+	terminal.Say(cmd.ErrOrStderr(), "nothing to replay: consumer %s has no dead letter in stream %s that was not replayed\n", terminal.Visible(p.dead), p.settings.Stream)
 	if p.elsewhere != "" {
 		terminal.Say(cmd.ErrOrStderr(), "it gave up on messages of stream %s: have it read those again with crm-bridge consumers reset %s --stream %[1]s --to …\n", p.elsewhere, terminal.Visible(p.dead))
 	}

@@ -9,9 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish/replay"
 )
@@ -87,25 +84,6 @@ func deleteJob(cmd *cobra.Command, place *replay.Place, name string, asJSON bool
 	}
 	terminal.Say(cmd.OutOrStdout(), "job %s is deleted, and %d events that it had published\n", name, removed)
 	return nil
-}
-
-// atReplays calls do with where jobs are kept.
-func atReplays(cmd *cobra.Command, do func(*replay.Place) error) error {
-	settings, _, err := client.Load(&config.Environment{})
-	if err != nil {
-		return err
-	}
-	if err := client.IsOwner(settings); errors.Is(err, client.ErrNotOwner) {
-		return fmt.Errorf("only the bridge's own user may see its replay jobs: %w", err)
-	} else if err != nil {
-		return err
-	}
-	conn, err := client.Reach(cmd.Context(), settings)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	return do(bridge.ReplayPlace(settings, conn, func(string) {}))
 }
 
 // listedJob is a job as replay jobs prints it.

@@ -146,3 +146,15 @@ func (p *replayPlan) shownTarget() string {
 	}
 	return p.to
 }
+
+// checkDead names the job of --dead after the consumer.
+func (p *replayPlan) checkDead() error {
+	if p.dead == "" || p.to != subjectTarget || p.job != "" {
+		return nil
+	}
+	if !replay.ValidName(p.dead) {
+		return fmt.Errorf("%w: a job cannot be named %q, as the consumer is: give a --job", terminal.ErrUsage, p.dead)
+	}
+	p.job = p.dead
+	return nil
+}

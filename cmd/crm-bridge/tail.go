@@ -85,9 +85,6 @@ func (o *tailOptions) check() error {
 	return checkSelection(o.selected)
 }
 
-// errEnough ends a read after --count events.
-var errEnough = errors.New("enough")
-
 func tail(ctx context.Context, o tailOptions, out, progress io.Writer) error {
 	if err := o.check(); err != nil {
 		return err
@@ -115,11 +112,20 @@ func tail(ctx context.Context, o tailOptions, out, progress io.Writer) error {
 			return fmt.Errorf("%w: --since: %w", terminal.ErrUsage, err)
 		}
 	}
-	show, end, err := o.showAndPost(ctx, out, progress)
-	if err != nil {
-		return err
+	show := o.show(out)
+	if o.to != "" {
+		var endTraces func()
+		if ctx, endTraces, err = traced(ctx, settings, progress); err != nil {
+			return err
+		}
+		defer endTraces()
+		post, err := openTailPost(ctx, &o.endpointFlags, o.to, show, progress)
+		if err != nil {
+			return err
+		}
+		defer post.end()
+		show = func(e publish.Stored) error { return post.one(ctx, e) }
 	}
-	defer end()
 	seen := 0
 	err = follower.Follow(ctx, func(e publish.Stored) error {
 		if !o.selected.Matches(e) {

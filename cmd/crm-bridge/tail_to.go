@@ -11,23 +11,6 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish/replay"
 )
 
-// showAndPost returns what is done with an event: it is shown, with --to once the endpoint has accepted it. end reports what was posted.
-func (o *tailOptions) showAndPost(ctx context.Context, out, progress io.Writer) (each func(publish.Stored) error, end func(), err error) {
-	show := o.show(out)
-	if o.to == "" {
-		return show, func() {}, nil
-	}
-	to, err := o.endpoint(o.to, "")
-	if err != nil {
-		return nil, nil, err
-	}
-	bar := terminal.NewProgress(progress, "events")
-	post := &tailPost{shown: replay.ShownEndpoint(to.URL), bar: bar, show: show}
-	post.to = o.target(to, 1, bar.Retrying)
-	bar.Say("posting events to %s as CloudEvents, %s; Ctrl-C ends it", post.shown, to.mode)
-	return func(m publish.Stored) error { return post.one(ctx, m) }, post.end, post.to.Begin(ctx, 0, 0)
-}
-
 // tailPost posts live events.
 type tailPost struct {
 	to     *replay.Endpoint
@@ -36,6 +19,18 @@ type tailPost struct {
 	show   func(publish.Stored) error
 	counts replay.Tally
 	last   uint64 // sequence of the last event that was posted
+}
+
+// openTailPost checks the endpoint. show shows an event that it has accepted.
+func openTailPost(ctx context.Context, f *endpointFlags, url string, show func(publish.Stored) error, progress io.Writer) (*tailPost, error) {
+	to, err := f.endpoint(url, "")
+	if err != nil {
+		return nil, err
+	}
+	bar := terminal.NewProgress(progress, "events")
+	p := &tailPost{to: f.target(to, 1, bar.Retrying), shown: replay.ShownEndpoint(to.URL), bar: bar, show: show}
+	bar.Say("posting events to %s as CloudEvents, %s; Ctrl-C ends it", p.shown, to.mode)
+	return p, p.to.Begin(ctx, 0, 0)
 }
 
 // errLeftOut says that an event was not posted, and that tail goes on without it.

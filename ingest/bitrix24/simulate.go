@@ -31,7 +31,7 @@ func simulate(api string, _ time.Duration) *ingest.Simulation {
 		API: crm, Wanted: "BRIDGE_BITRIX24_EVENTS=" + wanted,
 		Variables: map[string]string{
 			"BRIDGE_BITRIX24_CLIENT_ID": crm.ClientID, "BRIDGE_BITRIX24_CLIENT_SECRET": crm.ClientSecret, "BRIDGE_BITRIX24_PORTALS": member,
-			"BRIDGE_BITRIX24_OAUTH_URL": api, "BRIDGE_BITRIX24_EVENTS": wanted,
+			"BRIDGE_BITRIX24_OAUTH_URL": api, "BRIDGE_BITRIX24_EVENTS": wanted, "BRIDGE_BITRIX24_RECORDS": "Deal",
 		},
 		Begin: func(publicURL string) error {
 			if status := portal.Install(publicURL + eventsPath); status != http.StatusOK {

@@ -22,7 +22,7 @@ func simulate(api string, life time.Duration) *ingest.Simulation {
 		API: crm, Wanted: "BRIDGE_ZOHO_EVENTS=" + wanted,
 		Variables: map[string]string{
 			"BRIDGE_ZOHO_CLIENT_ID": crm.ClientID, "BRIDGE_ZOHO_CLIENT_SECRET": crm.ClientSecret, "BRIDGE_ZOHO_REFRESH_TOKEN": crm.RefreshToken,
-			"BRIDGE_ZOHO_ACCOUNTS_URL": api, "BRIDGE_ZOHO_API_URL": api, "BRIDGE_ZOHO_EVENTS": wanted,
+			"BRIDGE_ZOHO_ACCOUNTS_URL": api, "BRIDGE_ZOHO_API_URL": api, "BRIDGE_ZOHO_EVENTS": wanted, "BRIDGE_ZOHO_RECORDS": module,
 		},
 		Create: func() (string, error) {
 			return crm.Create(module, map[string]any{"Deal_Name": "A deal", "Amount": amount.Add(100)})

@@ -22,11 +22,16 @@ func (v *View) List(ctx context.Context) ([]Consumer, error) {
 		return nil, err
 	}
 	all, err := List(ctx, conn, v.Streams...)
+	return all, errors.Join(err, v.count(ctx, all))
+}
+
+// count notes how many messages each consumer gave up on.
+func (v *View) count(ctx context.Context, all []Consumer) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	counts, failed := v.Dead.Counts(ctx)
-	if errors.Is(failed, ErrNoList) {
-		failed = nil // that was logged, and may be meant
+	counts, err := v.Dead.Counts(ctx)
+	if errors.Is(err, ErrNoList) {
+		return nil // that was logged, and may be meant
 	}
 	dead := map[of]uint64{}
 	for _, one := range counts {
@@ -35,7 +40,7 @@ func (v *View) List(ctx context.Context) ([]Consumer, error) {
 	for i := range all {
 		all[i].Dead = dead[of{all[i].Stream, all[i].Name}]
 	}
-	return all, errors.Join(err, failed)
+	return err
 }
 
 // Find returns the consumers of a name. An empty stream is any.
@@ -58,5 +63,6 @@ func (v *View) Find(ctx context.Context, stream, name string) (all []Consumer, e
 			return nil, explain(conn, err, "look up consumer "+name+" of stream "+of, "CONSUMER.INFO."+of+"."+name)
 		}
 	}
+	_ = v.count(ctx, all) // who looks for a consumer wants to change it, which does not depend on that
 	return all, nil
 }

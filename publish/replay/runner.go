@@ -54,11 +54,11 @@ type Order struct {
 
 // Options are those of a run, which may differ when a job is resumed.
 type Options struct {
-	Endpoint    *url.URL // nil: to subjects of the job's own. It is kept in memory alone: it may hold a secret
-	Mode        publish.Mode
-	Parallel    int     // posts at once; 0: one
-	Rate        float64 // events a second; 0: as fast as the target takes them
-	SkipRefused bool    // leave out events that the target rejects permanently
+	Endpoint    *url.URL     // nil: to subjects of the job's own. It is kept in memory alone: it may hold a secret
+	Mode        publish.Mode // of posts; empty: structured
+	Parallel    int          // posts at once; 0: one
+	Rate        float64      // events a second; 0: as fast as the target takes them
+	SkipRefused bool         // leave out events that the target rejects permanently
 }
 
 // MaxParallel is how many posts of a job may be under way at once.

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,14 +69,13 @@ func (consumer DeadError) Error() string {
 	return fmt.Sprintf("the job replays what consumer %q gave up on: run crm-bridge replay --dead with its name to resume it", string(consumer))
 }
 
-// Resume goes on with a job that was interrupted. Without an endpoint in the options of a job that posts to one, it posts to the same as
-// the last run here.
+// Resume goes on with a job that was interrupted. Where the options have no endpoint or no mode, they are those of the last run here.
 func (r *Runner) Resume(ctx context.Context, name string, o Options) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	if last := r.last(name); o.Endpoint == nil && last != nil {
-		o.Endpoint = last.options.Endpoint
+	if last := r.last(name); last != nil {
+		o.Endpoint, o.Mode = cmp.Or(o.Endpoint, last.options.Endpoint), cmp.Or(o.Mode, last.options.Mode)
 	}
 	_, err := r.begin(ctx, o, func(ctx context.Context, place *Place) (*Run, error) {
 		job, err := Load(ctx, place.State, name)

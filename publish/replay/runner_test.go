@@ -70,7 +70,7 @@ func TestRunnerStopsAndResumes(t *testing.T) {
 	if err := r.Stop(t.Context(), name); !errors.Is(err, ErrNotHere) {
 		t.Errorf("stopped again: %v", err)
 	}
-	if err := r.Resume(t.Context(), name, Options{Mode: publish.Binary}); err != nil {
+	if err := r.Resume(t.Context(), name, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if done := b.await(r, name, Done); done.Tally.Events != 30 {

@@ -1,11 +1,14 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/publish"
 )
 
 // running is a job that runs in this process, or has run.
@@ -74,7 +77,7 @@ func (o *running) deliver(ctx context.Context, place *Place) error {
 		to.SkipRefused, run.Target = o.options.SkipRefused, to
 	} else {
 		run.Target = &Endpoint{
-			URL: o.options.Endpoint.String(), Mode: o.options.Mode, SkipRefused: o.options.SkipRefused, Parallel: o.options.Parallel, Patience: runPatience, Again: o.retrying,
+			URL: o.options.Endpoint.String(), Mode: cmp.Or(o.options.Mode, publish.Structured), SkipRefused: o.options.SkipRefused, Parallel: o.options.Parallel, Patience: runPatience, Again: o.retrying,
 		}
 		if err := job.Claim(ctx); err != nil {
 			return err

@@ -41,8 +41,9 @@ type Stream struct {
 const (
 	defaultMost = 50
 	defaultScan = 20_000
-	// window is how many messages are read at once to find the newest first.
-	window = 500
+	// window is how many messages are read at once to find the newest first, and windowBytes about how much that may be.
+	window      = 500
+	windowBytes = 16 << 20
 	// pageBytes bounds what a page holds, but for its first event, and scanBytes what is read for it, but for the last window.
 	pageBytes = 8 << 20
 	scanBytes = 64 << 20
@@ -162,12 +163,16 @@ func (r *reading) backward(ctx context.Context) error {
 	return nil
 }
 
-// wanted returns how many messages to read next: where each is on the page, what that lacks, and one that says whether there is another.
+// wanted returns how many messages to read next. Where each is on the page, that is what it lacks, and one that says whether there is
+// another; else it depends on how large those were that are read: a window is read whole, however little of it fits the page.
 func (r *reading) wanted() uint64 {
-	if r.q.Selection == (replay.Selection{}) {
+	switch {
+	case r.q.Selection == (replay.Selection{}), r.page.Scanned == 0:
 		return uint64(r.most + 1 - len(r.page.Events))
+	case r.read == 0:
+		return window
 	}
-	return window
+	return uint64(max(1, min(window, windowBytes/max(1, r.read/r.page.Scanned))))
 }
 
 // window returns what is found in a part of the stream: the last of it, as much as a page may hold, and the one before.

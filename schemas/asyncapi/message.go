@@ -78,7 +78,7 @@ type stringSchema struct {
 
 var messageID = stringSchema{"string", "", "The event's id, by which the stream recognises a repeat; of a replay with the job before it. Absent where the id cannot come again."}
 
-var traceParent = stringSchema{"string", "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$", "The trace context of the callback's request; absent where it had none. The event has it as an extension, too."}
+var traceParent = stringSchema{"string", "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$", "The trace context that a consumer continues: that of the callback's request, which the event has as an extension, too; while the bridge exports traces, that of its own span. Absent where there is none."}
 
 // header are the headers that a message has in both modes.
 func (e envelope) header(contentType, description string) header {

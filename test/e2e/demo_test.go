@@ -75,6 +75,17 @@ func TestDemoStaysUntilCtrlC(t *testing.T) {
 	if err := json.NewDecoder(strings.NewReader(string(out))).Decode(&line); err != nil || !strings.HasSuffix(line.Subject, ".edit") {
 		t.Errorf("%v: %s", err, out)
 	}
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(200 * time.Millisecond) { // records are read a moment after their events
+		record := exec.Command("sh", "-c", find(`commands +(.*) tail`)+" record bitrix24 Deal 1")
+		record.Env = tail.Env
+		out, err := record.CombinedOutput()
+		if err == nil && strings.Contains(string(out), `"title":"A deal"`) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the record is not kept: %v: %s", err, out)
+		}
+	}
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}

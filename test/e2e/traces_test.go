@@ -104,6 +104,9 @@ func TestTracesOfCallsReadsAndPosts(t *testing.T) {
 		t.Errorf("%v, and %d posts", read, len(c.named(http.MethodPost)))
 	}
 
+	if text := openMetrics(t, b); !strings.Contains(text, `# {trace_id="`) {
+		t.Errorf("no exemplar in\n%s", text)
+	}
 	var got string
 	endpoint := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.Header.Get("Traceparent") }))
 	defer endpoint.Close()
@@ -117,6 +120,13 @@ func TestTracesOfCallsReadsAndPosts(t *testing.T) {
 	if !bytes.Equal(post.GetTraceId(), published.GetTraceId()) || !bytes.Equal(post.GetParentSpanId(), published.GetSpanId()) || !strings.Contains(got, "-") {
 		t.Errorf("the post is %v, below %v; the endpoint got %q", post, published, got)
 	}
+	before = len(c.named(http.MethodPost))
+	if out, code := elsewhere(t, env, "tail", "crm.zoho.Deals.create", "--since", "1h", "--count", "1", "--to", endpoint.URL+"/"+path); code != 0 {
+		t.Fatal(out)
+	}
+	if posts := c.named(http.MethodPost); len(posts) <= before || !bytes.Equal(posts[len(posts)-1].GetParentSpanId(), published.GetSpanId()) {
+		t.Errorf("tail --to has no span below the event's: %v", posts[before:])
+	}
 	if err := b.stop(t, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -127,5 +137,35 @@ func TestTracesOfCallsReadsAndPosts(t *testing.T) {
 		if len(secret) > 8 && strings.Contains(c.text(), secret) && !strings.HasPrefix(secret, "http") {
 			t.Errorf("the traces show %q", secret)
 		}
+	}
+}
+
+// openMetrics is what a bridge answers to a Prometheus that prefers OpenMetrics.
+func openMetrics(t *testing.T, b *bridge) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.Admin+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Accept", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5")
+	_, text := do(t, request)
+	return text
+}
+
+// Without an endpoint the metrics are as they always were, and a protocol that there is not stops the start.
+func TestTracesAreOff(t *testing.T) {
+	t.Parallel()
+	b := start(t, t.TempDir(), "OTEL_EXPORTER_OTLP_PROTOCOL=grpc")
+	if text := openMetrics(t, b); strings.Contains(text, "# EOF") || strings.Contains(text, "trace_spans_total") {
+		t.Error(text)
+	}
+	wrong := []string{"OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317"}
+	for _, args := range [][]string{{"serve"}, {"config", "check", "--offline"}} {
+		if out, code := elsewhere(t, wrong, args...); code != 1 || !strings.Contains(out, "OTEL_EXPORTER_OTLP_PROTOCOL grpc is not supported: set it to http/protobuf") {
+			t.Errorf("%s ended with %d: %s", args, code, out)
+		}
+	}
+	if out, code := elsewhere(t, wrong, "config"); code != 0 || !strings.Contains(out, `"name":"OTEL_EXPORTER_OTLP_ENDPOINT","value":"http://127.0.0.1:4317","from":"environment"`) {
+		t.Errorf("config ended with %d: %s", code, out)
 	}
 }

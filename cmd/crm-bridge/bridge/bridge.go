@@ -16,34 +16,25 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/console"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/tracing"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
 	"github.com/crm-bridge/crm-bridge/ingest/trace"
 	"github.com/crm-bridge/crm-bridge/publish/consumers"
-	"github.com/crm-bridge/crm-bridge/publish/records"
-	"github.com/crm-bridge/crm-bridge/publish/replay"
-	"github.com/crm-bridge/crm-bridge/publish/store"
 )
 
 // Bridge is everything that serve runs, wired together: callbacks → sources → accept (transform → publish) → store.
 type Bridge struct {
-	Settings config.Settings
-	Log      *slog.Logger
-	data     *datadir.Dir // nil: nothing is kept on this machine
-	traces   *tracing.Traces
+	parts
+	traces *tracing.Traces
 
 	Callbacks *listener
 	handler   *receive.Handler
-	CRMs      CRMs
-	Keeper    *keep.Keeper // nil where no CRM's API is configured
-	Store     *store.EventStore
-	records   []*records.Keeper // one for each provider whose records are kept
 	eraser    *eraser
 	consumers *consumers.Metrics // of the streams' consumers
 	Events    *Events            // for a person who looks at them
-	Replays   *replay.Runner     // jobs that run in this process
 
 	health   *health
 	reporter *reporter
@@ -54,7 +45,7 @@ type Bridge struct {
 
 // Open opens everything that can fail at the start. Close releases it, also after an error of Run.
 func Open(ctx context.Context, s config.Settings, crms []Opener, log *slog.Logger) (b *Bridge, err error) {
-	b = &Bridge{Settings: s, Log: log}
+	b = &Bridge{parts: parts{Settings: s, Log: log}}
 	defer func() {
 		if err != nil {
 			b.Close()
@@ -84,7 +75,7 @@ func Open(ctx context.Context, s config.Settings, crms []Opener, log *slog.Logge
 	if err = b.wire(ctx, &shared, registry); err != nil {
 		return b, err
 	}
-	if err = b.listen(ctx); err != nil {
+	if b.Callbacks, b.Admin, err = openListeners(ctx, s, b.handler, log); err != nil {
 		return b, err
 	}
 	warnOfSecrets(b.CRMs, log)
@@ -137,19 +128,25 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 			return err
 		}
 	}
-	if b.records, err = openRecords(ctx, b, mapping, registry); err != nil {
+	if b.records, err = openRecords(ctx, &b.parts, mapping, registry); err != nil {
 		return err
 	}
-	b.eraser = newEraser(b)
+	b.eraser = newEraser(&b.parts)
 	subscriptions := &channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}
 	b.consumers = consumers.NewMetrics(registry, b.Store.Consumers.List)
-	b.reporter = newReporter(b, subscriptions, registry)
-	b.Events, b.Replays = b.openEvents(), b.openReplays()
-	b.pages = openConsole(b, trust(token), kept, subscriptions)
+	b.reporter = newReporter(&b.parts, b.health, b.handler.Metrics, subscriptions, registry)
+	b.Events, b.Replays = openEvents(&b.parts), openReplays(&b.parts)
+	b.pages = openConsole(&b.parts, trust(token), b.Report, b.Events, kept, subscriptions)
 	b.commands = adminHandler(b.health, metricsPage(registry, b.traces.Recorder() != nil), b.pages.Handler(), trust(token), linkRoutes(b.pages), kept.routes(), b.eraser.routes(),
 		subscriptions.routes(), b.reporter.routes(), (&consumerRoutes{b.Store.Consumers, log}).routes())
 	return nil
 }
+
+// Report returns how the bridge is now, and what needs a person.
+func (b *Bridge) Report(ctx context.Context) status.Report { return b.reporter.report(ctx) }
+
+// ConsoleLink returns the URL of a one-time link that signs in to the console, for five minutes.
+func (b *Bridge) ConsoleLink() string { return "http://" + Reachable(b.Admin) + b.pages.Link() }
 
 // madeSecret implements ingest.Setup.MadeSecret. Beside a remote NATS there may be replicas, whose secrets would differ.
 func (b *Bridge) madeSecret(name string) (string, error) {

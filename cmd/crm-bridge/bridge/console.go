@@ -1,30 +1,32 @@
 package bridge
 
 import (
+	"context"
 	"net/http"
 	"slices"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/console"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
 )
 
 // openConsole returns the web console, with what its pages show and change.
-func openConsole(b *Bridge, token trust, waits *waitings, kept *channels) *console.Console {
+func openConsole(b *parts, token trust, report func(context.Context) status.Report, events *Events, waits *waitings, kept *channels) *console.Console {
 	return &console.Console{
 		Token: string(token), Hosts: b.Settings.AdminHosts, Version: config.Release, Log: b.Log,
 		Pages: slices.Concat(
 			[]console.Page{
-				console.Overview(b.Report),
-				console.Sources(b.Report, b.served),
-				console.Channels(b.Report, kept.subscriptions()),
-				console.Gaps(b.Report),
+				console.Overview(report),
+				console.Sources(report, b.served),
+				console.Channels(report, kept.subscriptions()),
+				console.Gaps(report),
 			},
-			waits.pages(b.CRMs, b.Report).Pages(),
-			b.eventPages().Pages(),
-			b.recordPages().Pages(),
+			waits.pages(b.CRMs, b.Settings.Stream, report).Pages(),
+			b.eventPages(events).Pages(),
+			b.recordPages(func() []status.Record { return recordsKept(b.records) }).Pages(),
 			b.consumerPages().Pages(),
 			b.replayPages().Pages(),
-			console.ConnectPages{Report: b.Report, Connections: b.connections()}.Pages(),
+			console.ConnectPages{Report: report, Connections: b.connections(), Check: b.checkURL}.Pages(),
 		),
 	}
 }
@@ -37,6 +39,3 @@ func linkRoutes(pages *console.Console) map[string]http.HandlerFunc {
 		},
 	}
 }
-
-// ConsoleLink returns the URL of a one-time link that signs in to the console, for five minutes.
-func (b *Bridge) ConsoleLink() string { return "http://" + Reachable(b.Admin) + b.pages.Link() }

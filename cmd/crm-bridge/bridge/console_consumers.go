@@ -9,7 +9,7 @@ import (
 )
 
 // consumerPages are the console's pages of consumers.
-func (b *Bridge) consumerPages() console.ConsumerPages {
+func (b *parts) consumerPages() console.ConsumerPages {
 	view, routes := b.Store.Consumers, &consumerRoutes{b.Store.Consumers, b.Log}
 	return console.ConsumerPages{
 		Stream: b.Settings.Stream, List: view.List, Dead: view.Dead.List, Clear: routes.clearUpTo,

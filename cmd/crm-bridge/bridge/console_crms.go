@@ -1,7 +1,9 @@
 package bridge
 
 import (
+	"context"
 	"crypto/rand"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -12,7 +14,7 @@ import (
 )
 
 // served are the sources of all CRMs, by label, with what authenticates their callbacks in each org.
-func (b *Bridge) served() (all []console.Served) {
+func (b *parts) served() (all []console.Served) {
 	for _, crm := range b.CRMs {
 		for _, source := range crm.Sources {
 			proof := b.proofOf(crm, source)
@@ -45,7 +47,7 @@ func routesOf(source ingest.Source) (all []string) {
 }
 
 // proofOf says what authenticates the callbacks of a source in an org.
-func (b *Bridge) proofOf(crm *ingest.CRM, source ingest.Source) console.Proof {
+func (b *parts) proofOf(crm *ingest.CRM, source ingest.Source) console.Proof {
 	values := source.Secrets().Values
 	proof := console.Proof{Account: crm.Account, Set: len(values) > 0, Learns: len(values) == 0 && hasSecret(source)}
 	variable, file, ok := crm.Proof(source)
@@ -85,7 +87,7 @@ func (c *channels) subscriptions() console.Subscriptions {
 
 // connections returns what tells how the CRMs are connected. The secrets that it makes for variables that are not set are the same each
 // time, so that a person who comes back to the page finds those that they have pasted.
-func (b *Bridge) connections() func() ([]console.Connection, error) {
+func (b *parts) connections() func() ([]console.Connection, error) {
 	var mu sync.Mutex
 	var made []string
 	return func() (all []console.Connection, err error) {
@@ -101,9 +103,32 @@ func (b *Bridge) connections() func() ([]console.Connection, error) {
 		for _, one := range connections {
 			all = append(all, console.Connection{
 				Provider: one.Provider, Name: b.CRMs.CRM(one.Provider).Words.Name, Account: one.Account,
-				PublicURL: one.PublicURL, Placeholder: one.Placeholder, Steps: one.Instructions,
+				PublicURL: one.PublicURL, Placeholder: one.Placeholder, Doubt: doubtOf(one), Steps: one.Instructions,
 			})
 		}
 		return all, err
 	}
+}
+
+// doubtOf says why a CRM probably cannot call the public URL of a connection.
+func doubtOf(one Connection) string {
+	if one.Placeholder {
+		return ""
+	}
+	return DoubtURL(one.PublicURL)
+}
+
+// probeTimeout bounds how long the public URL may take to answer.
+const probeTimeout = 10 * time.Second
+
+// checkURL returns nil if the public URL leads to this bridge, with the secrets of the org of a provider that is called account in events.
+func (b *parts) checkURL(ctx context.Context, provider, account string) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	for _, crm := range b.CRMs.OfProvider(provider) {
+		if crm.Account == account {
+			return crm.Explain(Probe(ctx, http.DefaultClient, b.Settings.BaseURL(), crm))
+		}
+	}
+	return console.ErrNotFound
 }

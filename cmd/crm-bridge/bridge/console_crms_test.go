@@ -184,7 +184,10 @@ func TestConsoleConnects(t *testing.T) {
 	}
 	request.Header.Set("X-Webhook-Secret", secret)
 	o.ask(request, http.StatusOK)
-	o.shows(at, "zoho-webhooks: <span class=\"tag good\">Receiving</span>")
+	o.shows(at, "zoho-webhooks: <span class=\"tag good\">Receiving</span>", "A CRM in the internet cannot reach 127.0.0.1.")
+	if page := o.post("/console/connect/crm/check", url.Values{"provider": {"zoho"}, "account": {"default"}}); !strings.Contains(page, "This bridge answers at "+o.callbacks+".") {
+		t.Errorf("the public URL leads elsewhere: %s", main(page))
+	}
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, o.base+"/console/connect/crm?provider=acme", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -211,7 +214,7 @@ func TestConsoleKeepsMadeSecrets(t *testing.T) {
 	}}
 	made := map[string]bool{}
 	for range 2 {
-		connections := (&Bridge{CRMs: CRMs{crm}}).connections()
+		connections := (&parts{CRMs: CRMs{crm}}).connections()
 		for range 3 {
 			all, err := connections()
 			if err != nil || len(all) != 1 || all[0].Name != "Acme" || !all[0].Placeholder {

@@ -9,9 +9,9 @@ import (
 )
 
 // eventPages are the console's pages of events.
-func (b *Bridge) eventPages() console.EventPages {
+func (b *parts) eventPages(events *Events) console.EventPages {
 	return console.EventPages{
-		Stream: b.Settings.Stream, Search: b.Events.Page, Tail: b.Events.Follow, Get: b.Events.Event,
+		Stream: b.Settings.Stream, Search: events.Page, Tail: events.Follow, Get: events.Event,
 		Consumers: func(ctx context.Context) ([]consumers.Consumer, error) {
 			all, err := b.Store.Consumers.List(ctx)
 			return slices.DeleteFunc(all, func(one consumers.Consumer) bool { return one.Stream != b.Settings.Stream }), err

@@ -16,9 +16,9 @@ import (
 )
 
 // pages are the console's pages of quarantine.
-func (q *waitings) pages(crms CRMs, report func(context.Context) status.Report) console.QuarantinePages {
+func (q *waitings) pages(crms CRMs, stream string, report func(context.Context) status.Report) console.QuarantinePages {
 	return console.QuarantinePages{
-		Report: report, Sources: crms.Labels(),
+		Report: report, Sources: crms.Labels(), Stream: stream,
 		Get: q.get,
 		List: func(ctx context.Context, selected quarantine.Selection, most int) (quarantine.Page[quarantine.Listed], error) {
 			return pageOf(ctx, q, selected, most, listFor, func(_ context.Context, of waiting, kept publish.Kept) quarantine.Listed { return of.list(kept) })

@@ -77,6 +77,7 @@ func TestConsoleSettlesQuarantine(t *testing.T) {
 		t.Errorf("left is %s", main(left))
 	}
 	o.does("/console/quarantine/redrive-all", url.Values{"account": {"emea"}}, "Redrive 2 of the callbacks in quarantine, account emea?", "sequence 4")
+	o.shows("/console/event?sequence=4", "crm.zoho.Deals.edit")
 	o.shows("/console/quarantine", "Nothing waits.")
 
 	source.learnt.Store(false)

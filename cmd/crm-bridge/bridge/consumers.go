@@ -153,6 +153,7 @@ func (c *consumerRoutes) change(ctx context.Context, r *http.Request) ([]any, er
 	if err != nil {
 		return nil, err
 	}
+	after.Dead = one.Dead
 	c.log.Info("a consumer is changed by hand", "change", word, "stream", one.Stream, "consumer", one.Name)
 	return []any{after}, nil
 }

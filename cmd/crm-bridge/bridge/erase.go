@@ -39,7 +39,7 @@ type eraser struct {
 }
 
 // newEraser returns what erases records of an open bridge.
-func newEraser(b *Bridge) *eraser {
+func newEraser(b *parts) *eraser {
 	e := &eraser{store: b.Store, crms: b.CRMs, stream: b.Settings.Stream, records: b.records}
 	if !b.Settings.Embedded() {
 		e.replicas = newReplicas(SharedState(b.Settings, b.Store.Reach), b.Log)

@@ -35,7 +35,7 @@ const (
 )
 
 // requestsOf returns what erases records on the request of CRMs, one for each provider that makes any.
-func requestsOf(b *Bridge, e *eraser) (all []*erasures) {
+func requestsOf(b *parts, e *eraser) (all []*erasures) {
 	for _, crm := range b.CRMs.first() {
 		if len(crm.Erasures) > 0 {
 			all = append(all, &erasures{e, crm.Provider, crm.Erasures, b.Settings.SubjectPrefix, b.Log})

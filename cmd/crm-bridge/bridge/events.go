@@ -20,7 +20,7 @@ type Events struct {
 }
 
 // openEvents returns what looks at the events of the stream.
-func (b *Bridge) openEvents() *Events {
+func openEvents(b *parts) *Events {
 	return &Events{Tails: &search.Tails{Reach: b.Store.Dial, Stream: b.Settings.Stream}, stream: b.Settings.Stream}
 }
 
@@ -69,7 +69,7 @@ func (e *Events) close() {
 }
 
 // openReplays returns what runs replay jobs, on connections of their own.
-func (b *Bridge) openReplays() *replay.Runner {
+func openReplays(b *parts) *replay.Runner {
 	place := func(conn *publish.Conn, err error) (*replay.Place, error) {
 		if err != nil {
 			return nil, err

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
 )
 
@@ -40,36 +39,33 @@ func listen(ctx context.Context, variable, address, cert, key string, bound *rec
 	return l, nil
 }
 
-// listen opens the listeners, and bounds what comes in.
-func (b *Bridge) listen(ctx context.Context) (err error) {
-	s, memory := b.Settings, config.ProcessMemory()
+// openListeners opens the listeners of callbacks and of the admin address, and bounds what comes in.
+func openListeners(ctx context.Context, s config.Settings, handler *receive.Handler, log *slog.Logger) (front, admin *listener, err error) {
+	memory := config.ProcessMemory()
 	most, err := s.Connections(memory, config.OpenFiles())
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	b.logLimits(memory, memory.LimitGo(), most)
-	b.handler.MaxInFlight, b.handler.MaxInFlightBytes = s.RequestsAtOnce(most), s.InFlightBytes(memory)
-	callbacks := &receive.Connections{Max: most, HeaderBytes: s.InFlightBytes(memory) / 4, Unwatched: true, Label: "connections", Metrics: b.handler.Metrics}
-	if b.Callbacks, err = listen(ctx, "BRIDGE_LISTEN", s.Listen, s.ListenCert, s.ListenKey, callbacks, b.Log); err != nil {
-		return err
+	logLimits(s, log, memory, memory.LimitGo(), most)
+	handler.MaxInFlight, handler.MaxInFlightBytes = s.RequestsAtOnce(most), s.InFlightBytes(memory)
+	bound := &receive.Connections{Max: most, HeaderBytes: s.InFlightBytes(memory) / 4, Unwatched: true, Label: "connections", Metrics: handler.Metrics}
+	if front, err = listen(ctx, "BRIDGE_LISTEN", s.Listen, s.ListenCert, s.ListenKey, bound, log); err != nil {
+		return nil, nil, err
 	}
-	admin := &receive.Connections{Max: config.AdminConnections, HeaderBytes: 1 << 20, Label: "admin_connections", Metrics: b.handler.Metrics}
-	b.Admin, err = listen(ctx, "BRIDGE_ADMIN_LISTEN", s.AdminListen, "", "", admin, b.Log)
-	return err
+	bound = &receive.Connections{Max: config.AdminConnections, HeaderBytes: 1 << 20, Label: "admin_connections", Metrics: handler.Metrics}
+	admin, err = listen(ctx, "BRIDGE_ADMIN_LISTEN", s.AdminListen, "", "", bound, log)
+	return front, admin, err
 }
 
 // logLimits logs the limits that depend on each other in one line.
-func (b *Bridge) logLimits(m config.MemoryLimit, goLimit int64, connections int) {
-	held := fmt.Sprintf("bodies in flight hold at most %s, connections at most %d", config.Size(b.Settings.InFlightBytes(m)), connections)
+func logLimits(s config.Settings, log *slog.Logger, m config.MemoryLimit, goLimit int64, connections int) {
+	held := fmt.Sprintf("bodies in flight hold at most %s, connections at most %d", config.Size(s.InFlightBytes(m)), connections)
 	if m.Limit == 0 {
-		b.Log.Info("memory is not limited; " + held)
+		log.Info("memory is not limited; " + held)
 		return
 	}
-	b.Log.Info(fmt.Sprintf("memory is limited to %s by %s; Go keeps within %s; %s", config.Size(m.Limit), m.From, config.Size(goLimit), held))
+	log.Info(fmt.Sprintf("memory is limited to %s by %s; Go keeps within %s; %s", config.Size(m.Limit), m.From, config.Size(goLimit), held))
 }
-
-// Report returns how the bridge is now, and what needs a person.
-func (b *Bridge) Report(ctx context.Context) status.Report { return b.reporter.report(ctx) }
 
 // server returns a server for the listener's connections.
 func (l *listener) server(handler http.Handler, timeout time.Duration, log *slog.Logger) *http.Server {

@@ -67,7 +67,7 @@ func (c CRMs) proofOf(label, probe string) (proof string) {
 }
 
 // Probe returns nil if the bridge that answers at a public URL has the secrets of crm; it changes nothing there. Of a CRM without secrets it
-// checks that a bridge answers.
+// checks that a bridge answers. It follows no redirect, because CRMs follow none.
 func Probe(ctx context.Context, client *http.Client, publicURL string, crm *ingest.CRM) error {
 	label, secret := crm.Sources[0].Label(), ""
 	for _, source := range crm.Sources {
@@ -85,7 +85,9 @@ func Probe(ctx context.Context, client *http.Client, publicURL string, crm *inge
 	if secret != "" {
 		request.Header.Set(probeHeader, random+"."+probeMAC(secret, "question", random))
 	}
-	response, err := client.Do(request)
+	direct := *client
+	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	response, err := direct.Do(request)
 	if err != nil {
 		return fmt.Errorf("BRIDGE_PUBLIC_URL: %s does not answer: %w; start the bridge, and check the name, the proxy and the firewall in front of it", publish.HideUser(publicURL), errors.Unwrap(err))
 	}

@@ -9,14 +9,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
-	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/publish/records"
 	"github.com/crm-bridge/crm-bridge/schemas"
 	"github.com/crm-bridge/crm-bridge/transform"
 )
 
 // openRecords returns what keeps records, one for each provider that has modules to keep. It makes their stream.
-func openRecords(ctx context.Context, b *Bridge, mapping *transform.Mapping, registry prometheus.Registerer) (all []*records.Keeper, err error) {
+func openRecords(ctx context.Context, b *parts, mapping *transform.Mapping, registry prometheus.Registerer) (all []*records.Keeper, err error) {
 	var providers []string
 	for _, crm := range b.CRMs {
 		if keepsRecords(crm) && !slices.Contains(providers, crm.Provider) {
@@ -35,9 +34,9 @@ func openRecords(ctx context.Context, b *Bridge, mapping *transform.Mapping, reg
 	}
 	metrics := records.NewMetrics(registry)
 	for _, provider := range providers {
-		of := recordsOf{b.CRMs.OfProvider(provider), mapping}
+		of := newRecordsOf(b.CRMs.OfProvider(provider), mapping)
 		one := &records.Keeper{
-			Provider: provider, Modules: of.modules(), Stream: b.Settings.Stream, Prefix: b.Settings.SubjectPrefix, Reach: b.reachStream, Table: table,
+			Provider: provider, Modules: of.modules(), Stream: b.Settings.Stream, Prefix: b.Settings.SubjectPrefix, Reach: b.Store.Reach, Table: table,
 			Reader: of.reader, Whole: of.crms[0].Whole, RecordID: of.crms[0].RecordID, Clean: of.clean, Metrics: metrics, Log: b.Log,
 		}
 		all = append(all, one)
@@ -45,14 +44,20 @@ func openRecords(ctx context.Context, b *Bridge, mapping *transform.Mapping, reg
 	return all, nil
 }
 
-func (b *Bridge) reachStream() (*publish.Conn, error) { return b.Store.Reach() }
-
 func keepsRecords(crm *ingest.CRM) bool { return crm.Reader != nil && len(crm.KeptModules) > 0 }
 
 // recordsOf are the orgs of a provider whose records are kept.
 type recordsOf struct {
 	crms    CRMs
-	mapping *transform.Mapping
+	mapping transform.Mapping // of values: its schemas allow any
+}
+
+// newRecordsOf returns the orgs of a provider. Their mapping has the masks and secrets of another, but the schemas of events do not hold
+// for what is only read: they require what a listed record has, such as the method that has listed it.
+func newRecordsOf(crms CRMs, mapping *transform.Mapping) recordsOf {
+	values := *mapping
+	values.Schemas = schemas.Set{crms[0].RecordsLabel(): nil}
+	return recordsOf{crms, values}
 }
 
 // modules returns the modules that any of the orgs keeps.

@@ -29,9 +29,9 @@ type reporter struct {
 	rates    *status.Rates
 }
 
-func newReporter(b *Bridge, channels *channels, registry prometheus.Gatherer) *reporter {
+func newReporter(b *parts, health *health, received *receive.Metrics, channels *channels, registry prometheus.Gatherer) *reporter {
 	return &reporter{
-		settings: b.Settings, started: time.Now().UTC(), crms: b.CRMs, store: b.Store, health: b.health, received: b.handler.Metrics,
+		settings: b.Settings, started: time.Now().UTC(), crms: b.CRMs, store: b.Store, health: health, received: received,
 		channels: channels, records: b.records, rates: &status.Rates{Metrics: registry},
 	}
 }
@@ -52,7 +52,7 @@ func (p *reporter) report(ctx context.Context) status.Report {
 	defer cancel()
 	r := status.Report{
 		At: time.Now().UTC(), Version: config.Release, Started: p.started, Durability: p.store.Durability(), Stream: p.settings.Stream,
-		Rates: p.rates.Last(), Sources: p.sources(), Records: p.recordsKept(), Certificates: p.certificates(), Disk: p.disk(), Clocks: p.clocks(),
+		Rates: p.rates.Last(), Sources: p.sources(), Records: recordsKept(p.records), Certificates: p.certificates(), Disk: p.disk(), Clocks: p.clocks(),
 	}
 	parts := []func(context.Context, *status.Report) error{p.readiness, p.streams, p.consumers, p.subscriptions} // each has fields of its own
 	failures := make([]error, len(parts))

@@ -10,6 +10,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
+	"github.com/crm-bridge/crm-bridge/publish/records"
 )
 
 // sources reports what came of callbacks, for each source in the order of the CRMs.
@@ -149,9 +150,9 @@ func stateOf(one keep.Repair) string {
 }
 
 // recordsKept reports the modules whose records are kept.
-func (p *reporter) recordsKept() []status.Record {
+func recordsKept(keepers []*records.Keeper) []status.Record {
 	all := []status.Record{}
-	for _, keeper := range p.records {
+	for _, keeper := range keepers {
 		for _, one := range keeper.Kept() {
 			all = append(all, status.Record{
 				Provider: keeper.Provider, Account: one.Account, Module: one.Module, Kept: one.Stored, Lag: one.Lag.Seconds(), Paused: known(one.Until), Problem: plain(one.Problem),

@@ -18,6 +18,7 @@ type Connection struct {
 	Account        string // the org's name; empty: callbacks name their accounts
 	PublicURL      string // in what is to be pasted
 	Placeholder    bool   // PublicURL is not configured, and only an example
+	Doubt          string // why a CRM probably cannot call the PublicURL; empty: nothing is known against it
 	Steps          []ingest.Instruction
 }
 
@@ -25,6 +26,8 @@ type Connection struct {
 type ConnectPages struct {
 	Report      func(context.Context) status.Report
 	Connections func() ([]Connection, error)
+	// Check returns nil if the public URL leads to this bridge, with the secrets of an org.
+	Check func(ctx context.Context, provider, account string) error
 }
 
 // Pages returns the page of the menu, and that of one CRM.
@@ -37,13 +40,13 @@ func (p ConnectPages) Pages() []Page {
 		{
 			Path: "connect/crm", Title: "Connect a CRM", Template: "connect-crm", Within: "connect", Every: refreshed,
 			View: func(r *http.Request) (any, error) { return p.one(r.Context(), r.URL.Query(), false) },
-			Actions: map[string]Action{"show": {
-				Label: "Show secrets",
-				Show: func(ctx context.Context, form url.Values) (Shown, error) {
+			Actions: map[string]Action{
+				"show": {Label: "Show secrets", Show: func(ctx context.Context, form url.Values) (Shown, error) {
 					one, err := p.one(ctx, form, true)
 					return Shown{one.title(), "connect-crm", one, one.Path()}, err
-				},
-			}},
+				}},
+				"check": {Label: "Check the public URL", Do: p.check},
+			},
 		},
 	}
 }
@@ -93,6 +96,15 @@ func (p ConnectPages) one(ctx context.Context, named url.Values, secrets bool) (
 	return connectionOf(all[i], p.Report(ctx), secrets), nil
 }
 
+// check says whether the public URL leads to this bridge.
+func (p ConnectPages) check(ctx context.Context, form url.Values) (done, back string, err error) {
+	one, err := p.one(ctx, form, false)
+	if err == nil {
+		err = p.Check(ctx, one.Provider, one.Account)
+	}
+	return "This bridge answers at " + one.PublicURL + ".", one.Path(), err
+}
+
 func connectionOf(one Connection, report status.Report, secrets bool) connection {
 	view := connection{Connection: one, Secrets: secrets, Last: map[string]time.Time{}, Forged: map[string]uint64{}}
 	for i, instruction := range one.Steps {
@@ -113,6 +125,11 @@ func (c connection) title() string { return "Connect " + c.Name }
 // Path is where the page of the connection is.
 func (c connection) Path() string {
 	return listPath("connect/crm", url.Values{"provider": {c.Provider}, "account": {c.Account}})
+}
+
+// Fields are those of a form about the connection.
+func (c connection) Fields() map[string]string {
+	return map[string]string{"provider": c.Provider, "account": c.Account}
 }
 
 // Sources are the labels of the sources that the steps bring callbacks to, each once.

@@ -1,6 +1,8 @@
 package console_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -23,10 +25,29 @@ func connects() console.ConnectPages {
 		Report: reporting(status.Report{Sources: []status.Source{{Label: "acme-webhooks", LastCallback: moment(time.Minute)}, {Label: "acme-events", Forged: 4}}}),
 		Connections: func() ([]console.Connection, error) {
 			return []console.Connection{
-				{Provider: "acme", Name: "Acme", Account: "default", PublicURL: "https://crm.test", Steps: []ingest.Instruction{step, {Source: "acme-events", Heading: "Events", Done: true}, {Source: "acme-others", Heading: "Others"}}},
+				{Provider: "acme", Name: "Acme", Account: "default", PublicURL: "https://crm.test", Doubt: "most CRMs call https URLs only", Steps: []ingest.Instruction{step, {Source: "acme-events", Heading: "Events", Done: true}, {Source: "acme-others", Heading: "Others"}}},
 				{Provider: "acme", Name: "Acme", Account: "emea", PublicURL: "https://crm.example.com", Placeholder: true, Steps: []ingest.Instruction{setting}},
 			}, nil
 		},
+		Check: func(_ context.Context, provider, account string) error {
+			if provider != "acme" || account != "default" {
+				return errors.New("another program answers there")
+			}
+			return nil
+		},
+	}
+}
+
+// Whether the public URL leads to the bridge is checked when somebody asks, and doubts about it are shown before.
+func TestCheckOfThePublicURL(t *testing.T) {
+	r := reads(t, connects().Pages()...)
+	r.sees("/console/connect/crm?provider=acme&account=default", "Check the public URL", "Most CRMs call https URLs only.")
+	r.sees("/console/connect/crm?provider=acme&account=emea", "no:Check the public URL")
+	if code, page := r.posts("/console/connect/crm/check", url.Values{"provider": {"acme"}, "account": {"default"}}); code != http.StatusOK || !strings.Contains(page, "This bridge answers at https://crm.test.") {
+		t.Errorf("%d %s", code, page)
+	}
+	if code, page := r.posts("/console/connect/crm/check", url.Values{"provider": {"acme"}, "account": {"emea"}}); code != http.StatusBadGateway || !strings.Contains(page, "Another program answers there.") {
+		t.Errorf("%d %s", code, page)
 	}
 }
 

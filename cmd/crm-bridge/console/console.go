@@ -3,12 +3,9 @@
 package console
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -46,32 +43,6 @@ type Page struct {
 	Streams map[string]func(r *http.Request, send func(template string, data any) error) error
 }
 
-// Action is a change that an operator makes.
-type Action struct {
-	Label string // of the button that confirms it
-	// Ask returns what the operator confirms, as a question and what follows from a yes; nil: it is made without one.
-	Ask func(ctx context.Context, form url.Values) (Question, error)
-	// Do makes the change, and returns what was done as a sentence. The browser then goes to the path back, or to the page if it is empty.
-	Do func(ctx context.Context, form url.Values) (done, back string, err error)
-	// Show takes the place of Do where what it returns is secret, or too long for a sentence: that is the answer.
-	Show func(ctx context.Context, form url.Values) (Shown, error)
-}
-
-// Shown is what answers a change in place of a page.
-type Shown struct {
-	Title, Template string
-	Data            any
-	From            string // path of the page that the live parts are refreshed from; empty: they are not
-}
-
-// Question is what an operator confirms.
-type Question struct {
-	Text      string   // such as "Drop callback 0198…?"
-	Details   []string // what follows from a yes
-	Permanent bool     // it cannot be undone
-	Back      string   // path of the page that a no leads to; empty: that of the action
-}
-
 // ErrNotFound says that what a page should show does not exist.
 var ErrNotFound = errors.New("this does not exist")
 
@@ -83,9 +54,6 @@ func (n NotFound) Error() string { return string(n) }
 
 // Is makes it an ErrNotFound.
 func (NotFound) Is(target error) bool { return target == ErrNotFound }
-
-// actionTimeout bounds a change; some call a CRM's API.
-const actionTimeout = 2 * time.Minute
 
 // Handler returns the console as a handler for / and everything below /console/.
 func (c *Console) Handler() http.Handler {
@@ -157,62 +125,4 @@ func (p Page) menu() string {
 		return Page{Path: p.Within}.url()
 	}
 	return p.url()
-}
-
-// act makes a change, once the operator has confirmed it.
-func (c *Console) act(w http.ResponseWriter, r *http.Request, s *session, page Page, action Action) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), actionTimeout)
-	defer cancel()
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(actionTimeout + 10*time.Second))
-	form := url.Values{}
-	for name, values := range r.PostForm {
-		if name != csrfField && name != confirmField {
-			form[name] = values
-		}
-	}
-	if action.Ask != nil && r.PostForm.Get(confirmField) == "" {
-		question, err := action.Ask(ctx, form)
-		if err != nil {
-			c.render(w, r, s, http.StatusBadRequest, view{Title: page.Title, Template: "problem", Menu: page.menu(), Problem: sentence(err)})
-			return
-		}
-		c.render(w, r, s, http.StatusOK, view{
-			Title: action.Label, Template: "confirm", Menu: page.menu(), Data: confirmation{question, action.Label, r.URL.Path, cmp.Or(question.Back, page.url()), form},
-		})
-		return
-	}
-	shown, done, back, err := action.make(ctx, form)
-	if err != nil {
-		c.Log.Warn("a change by the console failed", "change", r.URL.Path, "error", err)
-		c.render(w, r, s, http.StatusBadGateway, view{Title: page.Title, Template: "problem", Menu: page.menu(), Problem: sentence(err)})
-		return
-	}
-	c.Log.Info("changed by the console", "change", r.URL.Path)
-	if action.Show != nil {
-		v := view{Title: shown.Title, Template: shown.Template, Menu: page.menu(), From: shown.From, Data: shown.Data}
-		if shown.From != "" {
-			v.Every = int(page.Every.Seconds())
-		}
-		c.render(w, r, s, http.StatusOK, v)
-		return
-	}
-	s.tell(done)
-	http.Redirect(w, r, cmp.Or(back, page.url()), http.StatusSeeOther)
-}
-
-// make makes the change.
-func (a Action) make(ctx context.Context, form url.Values) (shown Shown, done, back string, err error) {
-	if a.Show != nil {
-		shown, err = a.Show(ctx, form)
-		return shown, "", "", err
-	}
-	done, back, err = a.Do(ctx, form)
-	return Shown{}, done, back, err
-}
-
-// confirmation is what the page confirm shows: Form is posted again with the answer.
-type confirmation struct {
-	Question
-	Label, Action, Cancel string
-	Form                  url.Values
 }

@@ -15,6 +15,7 @@ import (
 type QuarantinePages struct {
 	Report  func(context.Context) status.Report
 	Sources []string // labels of all sources
+	Stream  string   // of the events that the page Events shows
 	List    func(ctx context.Context, selected quarantine.Selection, most int) (quarantine.Page[quarantine.Listed], error)
 	Get     func(ctx context.Context, id string) (quarantine.Kept, error) // ErrNotFound: it does not wait
 	Redrive func(ctx context.Context, selected quarantine.Selection, most int, dryRun bool) (quarantine.Page[quarantine.Redriven], error)

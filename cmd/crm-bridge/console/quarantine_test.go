@@ -40,7 +40,7 @@ func (s *shelf) pages() console.QuarantinePages {
 	}
 	return console.QuarantinePages{
 		Report:  reporting(status.Report{Quarantine: &status.Stream{Name: "CRM_QUARANTINE", Messages: 120, Bytes: 1 << 20, Limit: 4 << 20, Full: status.FullDrops}, Refused: &status.Stream{Messages: 3}}),
-		Sources: []string{"acme-events", "acme-webhooks"},
+		Sources: []string{"acme-events", "acme-webhooks"}, Stream: "CRM",
 		List: func(_ context.Context, selected quarantine.Selection, most int) (page quarantine.Page[quarantine.Listed], err error) {
 			ids, next := s.lines(selected, most)
 			for _, id := range ids {
@@ -123,7 +123,7 @@ func TestRedriveAll(t *testing.T) {
 	r.has(page, "Redrive 100 of the callbacks of acme-webhooks?", "50 published on crm.acme.Deals.edit.", "50 stay: malformed: it is odd.", "These are the first ones.", `href="/console/quarantine?source=acme-webhooks"`)
 	form.Set("confirmed", "yes")
 	_, page = r.posts("/console/quarantine/redrive-all", form)
-	r.has(page, "Redriven 50 of the callbacks of acme-webhooks; 50 stay.", "id-000", "published on crm.acme.Deals.edit, stream CRM, sequence 17", "id-001", "malformed: it is odd", `name="after" value="100"`, "Go on with the next ones")
+	r.has(page, "Redriven 50 of the callbacks of acme-webhooks; 50 stay.", "id-000", "published on crm.acme.Deals.edit, stream CRM, sequence 17", `<a href="/console/event?sequence=17">Event 17</a>`, "id-001", "malformed: it is odd", `name="after" value="100"`, "Go on with the next ones")
 	if s.dryRuns != 1 {
 		t.Errorf("%d dry runs", s.dryRuns)
 	}

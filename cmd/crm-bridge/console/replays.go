@@ -86,8 +86,13 @@ func (p ReplayPages) row(s replay.Status) jobRow {
 func selects(r replay.Request) string {
 	all := []string{strings.Join(r.Subjects, ", ")}
 	for _, one := range []struct{ name, value string }{
-		{"record", r.Record}, {"account", r.Account}, {"origin", r.Origin}, {"since", r.Since}, {"until", r.Until},
-		{"from sequence", number(r.From)}, {"to sequence", number(r.Upto)},
+		{"record", r.Record},
+		{"account", r.Account},
+		{"origin", r.Origin},
+		{"since", r.Since},
+		{"until", r.Until},
+		{"from sequence", number(r.From)},
+		{"to sequence", number(r.Upto)},
 	} {
 		if one.value != "" {
 			all = append(all, one.name+" "+one.value)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/quarantine"
+	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
 // settledView is what the template settled shows: a line for each of those that were settled.
@@ -22,7 +23,8 @@ type settledView struct {
 // settledLine is what became of one.
 type settledLine struct {
 	ID, Result string
-	Stays      bool // in quarantine
+	Stays      bool         // in quarantine
+	Events     []ingest.Ack // that the page Events can show
 }
 
 // settledNext is a button.
@@ -48,10 +50,16 @@ func (p QuarantinePages) redriveAll() Action {
 			page, err := p.Redrive(ctx, selectionOf(form), settledAtOnce, false)
 			var lines []settledLine
 			for _, one := range page.Lines {
-				lines = append(lines, settledLine{one.ID, published(one.Events), false})
+				line := settledLine{ID: one.ID, Result: published(one.Events)}
 				if one.Error != "" {
-					lines[len(lines)-1] = settledLine{one.ID, one.Error, true}
+					line.Result, line.Stays = one.Error, true
 				}
+				for _, ack := range one.Events {
+					if ack.Stream == p.Stream {
+						line.Events = append(line.Events, ack)
+					}
+				}
+				lines = append(lines, line)
 			}
 			return settledShown("Redriven", "redrive-all", form, lines, page.Next, err)
 		},
@@ -78,10 +86,11 @@ func (p QuarantinePages) dropAll() Action {
 			page, err := p.Drop(ctx, selectionOf(form), settledAtOnce)
 			var lines []settledLine
 			for _, one := range page.Lines {
-				lines = append(lines, settledLine{one.ID, "dropped", false})
+				line := settledLine{ID: one.ID, Result: "dropped"}
 				if one.Error != "" {
-					lines[len(lines)-1] = settledLine{one.ID, one.Error, true}
+					line.Result, line.Stays = one.Error, true
 				}
+				lines = append(lines, line)
 			}
 			return settledShown("Dropped", "drop-all", form, lines, page.Next, err)
 		},

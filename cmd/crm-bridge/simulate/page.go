@@ -22,7 +22,7 @@ var pageHTML string
 
 // pageTemplate is the page of the simulated CRMs.
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"clock":  func(at time.Time) string { return at.Format(time.TimeOnly) },
+	"clock":  func(at time.Time) string { return at.UTC().Format(time.TimeOnly) },
 	"expiry": expiry,
 }).Parse(pageHTML))
 

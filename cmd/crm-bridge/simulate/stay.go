@@ -53,7 +53,7 @@ func (s Stay) run(ctx context.Context, folder string, out io.Writer) (err error)
 		return err
 	}
 	defer func() { _ = page.Close() }()
-	own := map[string]string{"BRIDGE_DATA_DIR": folder}
+	own := map[string]string{"BRIDGE_DATA_DIR": folder, "BRIDGE_RECORDS_HISTORY": "16"}
 	for name, preferred := range map[string]string{"BRIDGE_LISTEN": stayCallbacks, "BRIDGE_ADMIN_LISTEN": stayAdmin, "BRIDGE_NATS_LISTEN": stayNATS} {
 		if own[name], err = freeAddress(ctx, preferred); err != nil {
 			return err

@@ -121,6 +121,10 @@ func (q *queue) export(ctx context.Context, batch []sdktrace.ReadOnlySpan) []sdk
 	if len(batch) == 0 {
 		return batch
 	}
+	if ctx.Err() != nil { // the time of Shutdown is over
+		q.metrics.failed.Add(float64(len(batch)))
+		return batch[:0]
+	}
 	ctx, cancel := context.WithTimeout(ctx, q.timeout)
 	defer cancel()
 	err := q.exporter.ExportSpans(ctx, batch)

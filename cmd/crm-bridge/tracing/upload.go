@@ -111,12 +111,17 @@ func (u *uploader) UploadTraces(ctx context.Context, spans []*tracepb.ResourceSp
 			return err
 		}
 	}
-	return retry.Policy{Attempts: 5}.Do(ctx, func() (again bool, after time.Duration, err error) { return u.once(ctx, body) })
+	var last error
+	_ = retry.Policy{Attempts: 5}.Do(ctx, func() (again bool, after time.Duration, err error) {
+		again, after, last = u.once(ctx, body)
+		return again, after, last
+	})
+	return last
 }
 
 // once sends a request. Its errors show neither headers nor what the endpoint says, which may repeat them.
-func (u *uploader) once(ctx context.Context, body []byte) (again bool, after time.Duration, err error) {
-	ctx, cancel := context.WithTimeout(ctx, u.timeout)
+func (u *uploader) once(within context.Context, body []byte) (again bool, after time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(within, u.timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, u.url, bytes.NewReader(body))
 	if err != nil {
@@ -126,7 +131,10 @@ func (u *uploader) once(ctx context.Context, body []byte) (again bool, after tim
 	response, err := u.client.Do(request)
 	if err != nil {
 		err = causeOf(err)
-		if ctx.Err() != nil {
+		switch {
+		case within.Err() != nil:
+			err = errors.New("no answer in time")
+		case ctx.Err() != nil:
 			err = fmt.Errorf("no answer within %s", u.timeout)
 		}
 		return true, 0, fmt.Errorf("%s cannot be reached: %w", request.URL.Host, err)
