@@ -125,7 +125,7 @@ type intake struct {
 // answer handles one callback to a route from its first byte to its answer.
 func (h *Handler) answer(c echo.Context, in *intake, route string) error {
 	outcome := &result{intake: in, at: time.Now(), from: h.client(c.Request())}
-	outcome.span = h.trace(c.Request(), route)
+	outcome.span = beginTrace(h.Traces, c.Request(), route)
 	defer func() { h.report(outcome, recover()) }()
 
 	err := h.receive(c, outcome)

@@ -1,6 +1,8 @@
 package receive
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,9 +46,6 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	reg.MustRegister(m.duration, m.last)
 	return m
 }
-
-// accepted is the outcome of nearly all callbacks.
-const accepted = "accepted"
 
 // sourceMetrics are those of one source. Each appears with its first callback.
 type sourceMetrics struct {
@@ -92,8 +91,18 @@ func (m *sourceMetrics) count(outcome string, took time.Duration, quarantined in
 }
 
 // see remembers what came of a callback.
-func (m *sourceMetrics) see(outcome string, r *result) {
-	if last := m.sight.note(outcome, r.status, r.authenticated, r.at); r.authenticated {
+func (m *sourceMetrics) see(outcome string, status int, authenticated bool, at time.Time) {
+	if last := m.sight.note(outcome, status, authenticated, at); authenticated {
 		m.last().Set(float64(last.UnixMilli()) / 1000)
 	}
+}
+
+// Seen returns what came of the callbacks of each source that is served, by label.
+func (m *Metrics) Seen() (all []Seen) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, source := range slices.Sorted(maps.Keys(m.sources)) {
+		all = append(all, m.sources[source].sight.seen(source))
+	}
+	return all
 }

@@ -32,7 +32,7 @@ type Bridge struct {
 
 	Callbacks *listener
 	handler   *receive.Handler
-	eraser    *eraser
+	eraser    *erasing
 	consumers *consumers.Metrics // of the streams' consumers
 	Events    *Events            // for a person who looks at them
 
@@ -131,7 +131,7 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 	if b.records, err = openRecords(ctx, &b.parts, mapping, registry); err != nil {
 		return err
 	}
-	b.eraser = newEraser(&b.parts)
+	b.eraser = newErasing(&b.parts)
 	subscriptions := &channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}
 	b.consumers = consumers.NewMetrics(registry, b.Store.Consumers.List)
 	b.reporter = newReporter(&b.parts, b.health, b.handler.Metrics, subscriptions, registry)
