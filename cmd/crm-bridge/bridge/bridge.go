@@ -78,6 +78,7 @@ func Open(ctx context.Context, s config.Settings, crms []Opener, log *slog.Logge
 	if b.Callbacks, b.Admin, err = openListeners(ctx, s, b.handler, log); err != nil {
 		return b, err
 	}
+	b.pages.Hosts = append(b.pages.Hosts, ownHost(b.Admin.Addr().String())...) // the address of a name
 	warnOfSecrets(b.CRMs, log)
 	return b, nil
 }
