@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
-	"time"
 
 	"github.com/crm-bridge/crm-bridge/publish"
 )
@@ -22,9 +21,6 @@ type unusableError struct{ error }
 func (e unusableError) Error() string {
 	return fmt.Sprintf("the remote's streams cannot be used: %s", e.error)
 }
-
-// remoteTimeout bounds a question to the remote about its streams. A stream without a leader does not answer at all.
-const remoteTimeout = 5 * time.Second
 
 // Dial connects to the remote.
 func (r *remote) Dial(ctx context.Context) (*publish.Conn, error) {
