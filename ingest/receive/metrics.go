@@ -16,6 +16,7 @@ type Metrics struct {
 	quarantined *prometheus.CounterVec
 	duplicates  *prometheus.CounterVec
 	limitHits   *prometheus.CounterVec
+	probes      *prometheus.CounterVec
 	last        *prometheus.GaugeVec
 
 	mu      sync.Mutex
@@ -34,6 +35,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		quarantined: counter("quarantined_total", "Authenticated callbacks, and parts of batches, that could not be parsed and are in quarantine.", "source"),
 		duplicates:  counter("duplicates_total", "Events that the stream already held.", "source"),
 		limitHits:   counter("limit_hits_total", "Requests refused, and unfinished requests or idle connections closed, because of a limit.", "limit"),
+		probes:      counter("connect_probes_total", "Probes by which crm-bridge connect asks whether the bridge has the same secrets, by outcome.", "outcome"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "crm_bridge", Name: "callback_duration_seconds", Help: "Time from a callback's first byte to its answer.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15),
@@ -88,6 +90,14 @@ func (m *sourceMetrics) count(outcome string, took time.Duration, quarantined in
 		m.duration().Observe(took.Seconds())
 	}
 	m.quarantined().Add(float64(quarantined))
+}
+
+// countProbe counts a probe.
+func (m *Metrics) countProbe(outcome string) {
+	m.probes.WithLabelValues(outcome).Inc()
+	if outcome == ProbeLimited {
+		m.limitHits.WithLabelValues("probes").Inc()
+	}
 }
 
 // see remembers what came of a callback.

@@ -62,10 +62,15 @@ func ValidName(name string) bool { return namePattern.MatchString(name) }
 func NewJob(ctx context.Context, name string, request Request, span *publish.Span) (*Job, error) {
 	now := time.Now().UTC()
 	if name == "" {
-		name = now.Format("20060102-150405-") + strings.ToLower(rand.Text()[:6])
+		name = NewName(now)
 	}
 	total, err := span.Count(ctx, span.First)
 	return &Job{Name: name, Request: request, Made: span.Made, First: span.First, Last: span.Last, Total: total, Began: now}, err
+}
+
+// NewName returns the name of a job that nobody has named, which no other job has.
+func NewName(now time.Time) string {
+	return now.UTC().Format("20060102-150405-") + strings.ToLower(rand.Text()[:6])
 }
 
 // Load returns the job of a name; nil where there is none.

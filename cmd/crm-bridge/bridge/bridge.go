@@ -78,6 +78,7 @@ func Open(ctx context.Context, s config.Settings, crms []Opener, log *slog.Logge
 	if b.Callbacks, b.Admin, err = openListeners(ctx, s, b.handler, log); err != nil {
 		return b, err
 	}
+	b.pages.Hosts = append(b.pages.Hosts, ownHost(b.Admin.Addr().String())...) // the address of a name
 	warnOfSecrets(b.CRMs, log)
 	return b, nil
 }
@@ -113,7 +114,7 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 	}
 	b.handler = &receive.Handler{
 		Sources: b.CRMs.first().Sources(), Further: b.CRMs.further(), Accept: accept, Quarantine: kept.callbacks.keep, Log: log, Metrics: receive.NewMetrics(registry),
-		Traces:  b.traces.Recorder(),
+		Traces: b.traces.Recorder(), Prove: b.CRMs.prove,
 		MaxBody: int64(s.MaxBody), AnswerTimeout: time.Duration(s.AnswerTimeout), PerRecord: s.EventPer == "record",
 		Rate: float64(s.Rate), Allow: s.Allow, TrustedProxies: s.TrustedProxies, Prefixes: s.PublicURL.Paths(),
 		Public: map[string]receive.PublicFile{"/schemas/v1/{family}": schemaOf(mapping.Schemas), "/asyncapi.yaml": api.document, "/asyncapi.html": api.page},
@@ -198,7 +199,7 @@ const drainTimeout = 20 * time.Second
 
 func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	timeout := time.Duration(b.Settings.AnswerTimeout)
-	front := b.Callbacks.server(b.CRMs.answerProbes(b.health.closeWhileDraining(b.handler.HTTP())), timeout, b.Log)
+	front := b.Callbacks.server(b.health.closeWhileDraining(b.handler.HTTP()), timeout, b.Log)
 	back := b.Admin.server(b.commands, timeout, b.Log)
 	back.BaseContext = func(net.Listener) context.Context { return trace.In(context.Background(), b.traces.Recorder()) }
 	back.RegisterOnShutdown(b.pages.End)

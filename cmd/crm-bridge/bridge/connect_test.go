@@ -165,27 +165,3 @@ func TestDoubtURL(t *testing.T) {
 		}
 	}
 }
-
-// The bridge proves that it has a secret to who has it too, and to nobody else.
-func TestProbeIsAnsweredToWhoHasTheSecret(t *testing.T) {
-	crms, err := Opening{Env: &config.Environment{}, Setup: ingest.Setup{MadeSecret: func(name string) (string, error) { return "made-" + name, nil }}}.Open(Openers)
-	if err != nil {
-		t.Fatal(err)
-	}
-	source := crms[0].Sources[0]
-	secret := source.Secrets().Values[0]
-	question := probeMAC(secret, "question", "random")
-	if got := crms.proofOf(source.Label(), "random."+question); got != probeMAC(secret, "answer", "random") || got == question {
-		t.Errorf("answered %q", got)
-	}
-	for name, probe := range map[string]string{
-		"another secret": "random." + probeMAC("guessed", "question", "random"), "another text": "other." + question, "no proof": "random", "an answer": "random." + probeMAC(secret, "answer", "random"),
-	} {
-		if got := crms.proofOf(source.Label(), probe); got != "" {
-			t.Errorf("%s is answered", name)
-		}
-	}
-	if got := crms.proofOf(crms[0].Sources[1].Label(), "random."+question); got != "" {
-		t.Error("the secret of another source is answered")
-	}
-}

@@ -108,19 +108,25 @@ func (o *operator) post(path string, form url.Values) string {
 
 var hidden = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)">`)
 
-// does makes a change: it checks that the console asks a question, says yes with what the form of that page holds, and checks what it
-// then says was done.
-func (o *operator) does(path string, form url.Values, asked, done string) {
+// asks posts a form, checks that the console asks a question, and returns the form of a yes.
+func (o *operator) asks(path string, form url.Values, asked string) (yes url.Values) {
 	o.t.Helper()
 	page := o.post(path, form)
 	if !strings.Contains(page, html.EscapeString(asked)) {
 		o.t.Fatalf("%s does not ask %q:\n%s", path, asked, main(page))
 	}
-	yes := url.Values{}
+	yes = url.Values{}
 	for _, field := range hidden.FindAllStringSubmatch(main(page), -1) {
 		yes.Set(html.UnescapeString(field[1]), html.UnescapeString(field[2]))
 	}
-	if page = o.post(path, yes); !strings.Contains(page, html.EscapeString(done)) {
+	return yes
+}
+
+// does makes a change: it checks that the console asks a question, says yes with what the form of that page holds, and checks what it
+// then says was done.
+func (o *operator) does(path string, form url.Values, asked, done string) {
+	o.t.Helper()
+	if page := o.post(path, o.asks(path, form, asked)); !strings.Contains(page, html.EscapeString(done)) {
 		o.t.Fatalf("%s does not say %q:\n%s", path, done, main(page))
 	}
 }

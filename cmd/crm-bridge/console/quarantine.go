@@ -85,7 +85,8 @@ func (p QuarantinePages) list(ctx context.Context, query url.Values) (any, error
 // selectionOf returns what a form or a query names: one by its id, or those of a source and an account.
 func selectionOf(form url.Values) quarantine.Selection {
 	after, _ := strconv.ParseUint(form.Get("after"), 10, 64)
-	return quarantine.Selection{ID: form.Get("id"), Source: form.Get("source"), Account: form.Get("account"), After: after}
+	upto, _ := strconv.ParseUint(form.Get("upto"), 10, 64)
+	return quarantine.Selection{ID: form.Get("id"), Source: form.Get("source"), Account: form.Get("account"), After: after, Upto: upto}
 }
 
 // IsRefused reports whether the list is that of rejected events.

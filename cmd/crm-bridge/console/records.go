@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -41,6 +42,7 @@ func (p RecordPages) form(r *http.Request) recordForm {
 	}}
 	for _, kept := range p.Kept() {
 		form.Modules = append(form.Modules, kept.Module)
+		form.Provider = cmp.Or(form.Provider, kept.Provider)
 	}
 	return form
 }

@@ -131,6 +131,11 @@ func (p ReplayPages) askStart(ctx context.Context, form url.Values) (q Question,
 		q.Details = append(q.Details, fmt.Sprintf("Counting was stopped after %s; all that is selected is replayed.", countTimeout))
 	}
 	keepTimes(form, o)
+	if o.Name == "" { // so that a job begins once, however often the answer is sent
+		o.Name = replay.NewName(now)
+		form.Set("name", o.Name)
+		form.Set("unnamed", "yes")
+	}
 	q.Text, q.Back = fmt.Sprintf("Replay %s%s to %s?", least, events(total), p.target(o)), "/console/replay-new?"+withoutURL(form).Encode()
 	return q, nil
 }
@@ -160,9 +165,6 @@ func (p ReplayPages) target(o replay.Order) string {
 	if o.Endpoint != nil {
 		return replay.ShownEndpoint(o.Endpoint)
 	}
-	if o.Name == "" {
-		return "subjects of the job's own"
-	}
 	return p.Prefix + "-replay." + o.Name + ".>"
 }
 
@@ -172,5 +174,8 @@ func (p ReplayPages) start(ctx context.Context, form url.Values) (string, string
 		return "", "", err
 	}
 	name, err := p.Start(ctx, o)
+	if form.Get("unnamed") != "" && (errors.Is(err, replay.ErrJobNamed) || errors.Is(err, replay.ErrJobRuns)) {
+		return fmt.Sprintf("Job %s was started already.", o.Name), jobPath(o.Name), nil // by the same form
+	}
 	return fmt.Sprintf("Started job %s.", name), jobPath(name), err
 }

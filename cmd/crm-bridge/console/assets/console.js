@@ -9,6 +9,7 @@ function refresh(main) {
     if (document.hidden) return;
     const answer = await fetch(from, { headers: { "X-Refresh": "1" } });
     if (answer.redirected) { location.assign(from); return; } // signed out
+    if (!answer.ok) throw new Error(answer.statusText);
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of main.querySelectorAll("[data-live]")) {
       const next = fresh.getElementById(part.id);
