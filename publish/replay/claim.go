@@ -14,13 +14,16 @@ import (
 const claims = 100
 
 // Claim saves the job before anything is done, so that an earlier run of it that is still at work ends.
-func (j *Job) Claim(ctx context.Context) error {
+func (j *Job) Claim(ctx context.Context) error { return j.claim(ctx, "") }
+
+// claim is Claim for a run whose name begins so.
+func (j *Job) claim(ctx context.Context, prefix string) error {
 	fresh := j.Run == ""
 	for tries := 1; ; tries++ {
 		if !j.Ended.IsZero() {
 			return nil
 		}
-		j.Run = rand.Text()
+		j.Run = prefix + rand.Text()
 		err := j.Save(ctx)
 		if !errors.As(err, new(atWork)) || fresh && j.revision == 0 || j.Unmade && !fresh || tries == claims {
 			return err

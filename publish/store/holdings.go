@@ -49,12 +49,25 @@ func (c Config) beside(reach func() (*publish.Conn, error), erased func(stream s
 	return all
 }
 
-// holding returns the stream of what consumers gave up on, where it is kept: consumers may have named a record in a reason.
-func (l *letters) holding(erased func(stream string, kind Kind) publish.Commit) []Holding {
-	if _, kept := l.ensured.Load(l.deadStream()); !kept {
+// holding returns the stream of what consumers gave up on, where there is one, whoever made it: consumers may have named a record in a
+// reason.
+func (l *letters) holding(ctx context.Context, erased func(stream string, kind Kind) publish.Commit) []Holding {
+	if l.outOfReach(ctx) {
 		return nil
 	}
 	return []Holding{{Stream: l.deadStream(), Reach: l.reach, Kind: GivenUp, Erased: erased(l.deadStream(), GivenUp)}}
+}
+
+// outOfReach reports whether the list is not kept because the user of the bridge may not ask for its stream.
+func (l *letters) outOfReach(ctx context.Context) bool {
+	conn, err := l.reach()
+	if err != nil || l.why.Load() == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, remoteTimeout)
+	defer cancel()
+	_, err = conn.Standing(ctx, l.deadStream())
+	return err != nil && conn.Up() == nil
 }
 
 // serverSays is of a remote NATS: its answer says that a message is erased.
@@ -101,7 +114,7 @@ func (l *local) leftovers(ctx context.Context, known []Holding) ([]Holding, erro
 }
 
 func (e *standalone) Holdings(ctx context.Context) ([]Holding, error) {
-	all := append(e.beside(e.reach, e.erased), e.letters.holding(e.erased)...)
+	all := append(e.beside(e.reach, e.erased), e.letters.holding(ctx, e.erased)...)
 	left, err := e.leftovers(ctx, all)
 	return e.scrubbed(append(all, left...)), err
 }
@@ -112,7 +125,7 @@ func (j *journal) Holdings(ctx context.Context) ([]Holding, error) {
 		{Stream: j.refusedStream(), Here: true, Reach: j.reach, Erased: j.erased(j.refusedStream(), Mixed)},
 	}
 	left, err := j.leftovers(ctx, here)
-	return slices.Concat(j.scrubbed(append(here, left...)), j.beside(j.Reach, serverSays), j.letters.holding(serverSays)), err
+	return slices.Concat(j.scrubbed(append(here, left...)), j.beside(j.Reach, serverSays), j.letters.holding(ctx, serverSays)), err
 }
 
 // OtherJournals: the embedded server has no replicas.
@@ -132,6 +145,6 @@ func (d *direct) OtherJournals(ctx context.Context) (string, []OtherJournal, err
 	return "", others, err
 }
 
-func (d *direct) Holdings(context.Context) ([]Holding, error) {
-	return append(d.beside(d.Reach, serverSays), d.letters.holding(serverSays)...), nil
+func (d *direct) Holdings(ctx context.Context) ([]Holding, error) {
+	return append(d.beside(d.Reach, serverSays), d.letters.holding(ctx, serverSays)...), nil
 }
