@@ -15,13 +15,6 @@ type remote struct {
 	promise atomic.Pointer[string] // what its stream was like when it was last seen
 }
 
-// unusableError says that only the remote's streams keep a bridge from being ready: events are answered, and wait.
-type unusableError struct{ error }
-
-func (e unusableError) Error() string {
-	return fmt.Sprintf("the remote's streams cannot be used: %s", e.error)
-}
-
 // Dial connects to the remote.
 func (r *remote) Dial(ctx context.Context) (*publish.Conn, error) {
 	conn, err := r.Remote.Reach(ctx, r.Log)
