@@ -51,7 +51,9 @@ func uncoveredError(stream jetstream.StreamConfig, filter string) error {
 	return fmt.Errorf("stream %s holds %s: nothing in it can have the subject %s", stream.Name, strings.Join(stream.Subjects, ", "), filter)
 }
 
-// overlap reports whether a subject could match both filters.
+// Overlap reports whether a subject could match both filters.
+func Overlap(a, b string) bool { return overlap(a, b) }
+
 func overlap(a, b string) bool {
 	as, bs := strings.Split(a, "."), strings.Split(b, ".")
 	for i := range min(len(as), len(bs)) {

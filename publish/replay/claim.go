@@ -8,19 +8,24 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest/retry"
+
+	"github.com/crm-bridge/crm-bridge/publish"
 )
 
 // claims bounds the attempts to take a job over from a run that saves it after each event.
 const claims = 100
 
 // Claim saves the job before anything is done, so that an earlier run of it that is still at work ends.
-func (j *Job) Claim(ctx context.Context) error {
+func (j *Job) Claim(ctx context.Context) error { return j.claim(ctx, "") }
+
+// claim is Claim for a run whose name begins so.
+func (j *Job) claim(ctx context.Context, prefix string) error {
 	fresh := j.Run == ""
 	for tries := 1; ; tries++ {
 		if !j.Ended.IsZero() {
 			return nil
 		}
-		j.Run = rand.Text()
+		j.Run = prefix + rand.Text()
 		err := j.Save(ctx)
 		if !errors.As(err, new(atWork)) || fresh && j.revision == 0 || j.Unmade && !fresh || tries == claims {
 			return err
@@ -108,4 +113,16 @@ func (t *Subject) awaitFree(ctx context.Context, free time.Time) error {
 		t.Removed(left)
 	}
 	return retry.Sleep(ctx, left)
+}
+
+// watch ends a run when its job is taken from it: a run that waits for a post saves nothing, and would not see it. Only a bucket is
+// shared with others.
+func (j *Job) watch(ctx context.Context, name, own string, end context.CancelCauseFunc) {
+	bucket, shared := j.Store.(*publish.Bucket)
+	for shared && retry.Sleep(ctx, savesEvery) == nil {
+		if now, err := Load(ctx, bucket, name); err == nil && now != nil && now.Run != own {
+			end(fmt.Errorf("%w: %w", ErrPermanent, takenBy(now)))
+			return
+		}
+	}
 }

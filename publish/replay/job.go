@@ -100,11 +100,25 @@ func (j *Job) Replace(earlier *Job) {
 // Deleted reports whether the job is only kept because its subjects cannot be used yet.
 func (j *Job) Deleted() bool { return j.Run == "" && !j.Free.IsZero() }
 
-// atWork is the error of a run whose job another run has taken over.
-type atWork string
+// atWork is the error of a run whose job was taken from it.
+type atWork struct {
+	job     string
+	erasing bool // so that it does not bring an erased record again
+}
 
 // Error names the job.
-func (job atWork) Error() string { return "another run of job " + string(job) + " is at work" }
+func (e atWork) Error() string {
+	if e.erasing {
+		return "job " + e.job + " was stopped because a record is erased: resume it"
+	}
+	return "another run of job " + e.job + " is at work"
+}
+
+// erasing begins the Job.Run of a job that was taken from its run because a record is erased. Nothing is at work on it.
+const erasing = "erase-"
+
+// takenBy is the error of a run whose job is now this one.
+func takenBy(now *Job) atWork { return atWork{now.Name, strings.HasPrefix(now.Run, erasing)} }
 
 // Save stores the job. The error is permanent if another run of the job has saved it since.
 func (j *Job) Save(ctx context.Context) error {
@@ -120,7 +134,9 @@ func (j *Job) Save(ctx context.Context) error {
 			return fmt.Errorf("state of job %s: %w", j.Name, failed)
 		}
 		if string(held) != string(value) {
-			return fmt.Errorf("%w: %w", ErrPermanent, atWork(j.Name))
+			now := &Job{}
+			_ = json.Unmarshal(held, now) // of another form, it is another run's
+			return fmt.Errorf("%w: %w", ErrPermanent, atWork{j.Name, takenBy(now).erasing})
 		}
 		saved, err = revision, nil
 	}

@@ -62,6 +62,8 @@ func (l Listed) StateAt(now time.Time) State {
 	switch {
 	case !l.Ended.IsZero():
 		return Done
+	case strings.HasPrefix(l.Run, erasing):
+		return Stopped
 	case now.Sub(l.SavedAt) < savedLately:
 		return Elsewhere
 	}

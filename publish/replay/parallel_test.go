@@ -136,7 +136,7 @@ func deliver(ctx context.Context, to Target, store JobStore, job *Job, all []pub
 		if dies--; dies == 0 {
 			return Load(ctx, store, job.Name)
 		}
-		if err := r.one(ctx, m); err != nil {
+		if err := r.one(ctx, ctx, m); err != nil {
 			return nil, err
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest/retry"
@@ -30,15 +32,35 @@ type Run struct {
 	pace   pace
 	warned uint64    // warnings about messages that are not events
 	saved  time.Time // when the job was last saved
+
+	reading atomic.Pointer[context.CancelCauseFunc] // ends what the attempt that reads has read; nil: none does
 }
 
 // Replay delivers what the job has left, and returns when it is safe or the replay cannot go on. It saves the job also when
 // it fails or ctx ends.
 func (r *Run) Replay(ctx context.Context) error {
+	ctx, end := context.WithCancelCause(ctx)
+	name, own := r.Job.Name, r.Job.Run
+	var watching sync.WaitGroup
+	watching.Go(func() { r.Job.watch(ctx, name, own, end) })
+	defer watching.Wait()
+	defer end(nil)
+	defer r.reading.Store(nil)
+	err := r.attempts(ctx)
+	if taken := context.Cause(ctx); err != nil && errors.Is(taken, ErrPermanent) {
+		return taken
+	}
+	return err
+}
+
+func (r *Run) attempts(ctx context.Context) error {
 	r.pace = newPace(r.Rate)
 	good, at := time.Now(), r.Job.At
 	for {
 		err := r.attempt(ctx)
+		if errors.Is(err, errReread) {
+			continue
+		}
 		var lost LostError
 		if !errors.As(err, &lost) || ctx.Err() != nil {
 			return r.end(ctx, err)
@@ -58,18 +80,40 @@ func (r *Run) Replay(ctx context.Context) error {
 	}
 }
 
-// attempt delivers what the job has left, until something is lost.
+// errReread ends an attempt of a run that reads again what it has not delivered.
+var errReread = errors.New("the run reads again")
+
+// attempt delivers what the job has left, until something is lost or somebody has it read again.
 func (r *Run) attempt(ctx context.Context) error {
-	if err := r.Target.Begin(ctx, r.Job.At, r.Job.Beside); err != nil {
+	reading, drop := context.WithCancelCause(ctx)
+	defer drop(nil)
+	if err := r.Target.Begin(reading, r.Job.At, r.Job.Beside); err != nil {
 		return err
 	}
+	r.reading.Store(&drop) // from now on it may hold something
 	span := *r.Span
 	span.First, span.Last = max(r.Job.First, r.Job.At+1), r.Job.Last
 	span.Patience, span.Failed, span.Idle = r.Patience, r.Again, r.Idle
-	if err := span.Each(ctx, func(m publish.Stored) error { return r.one(ctx, m) }); err != nil {
-		return err
+	err := span.Each(reading, func(m publish.Stored) error { return r.one(ctx, reading, m) })
+	if err == nil {
+		err = r.flush(ctx)
 	}
-	return r.flush(ctx)
+	if errors.Is(context.Cause(reading), errReread) {
+		return r.dropped(ctx, err)
+	}
+	return err
+}
+
+// dropped returns what becomes of an attempt that ended with err because it was to drop what it had read: errReread, when nothing of that
+// is on its way any more, unless the target has failed before.
+func (r *Run) dropped(ctx context.Context, err error) error {
+	if flushed := r.flush(ctx); flushed != nil && !errors.Is(flushed, errReread) {
+		return flushed
+	}
+	if err == nil {
+		return nil // all is done
+	}
+	return errReread
 }
 
 func (r *Run) flush(ctx context.Context) error {
@@ -91,12 +135,13 @@ func (r *Run) end(ctx context.Context, err error) error {
 	return err
 }
 
-// one replays one message. The job is saved right before an event is delivered: a run that takes the job over counts on it.
-func (r *Run) one(ctx context.Context, m publish.Stored) error {
+// one replays one message, unless reading ends before its turn. The job is saved right before an event is delivered: a run that takes the
+// job over counts on it.
+func (r *Run) one(ctx, reading context.Context, m publish.Stored) error {
 	if !r.Selected.Matches(m) {
 		return r.skip(ctx, m, Tally{Read: 1})
 	}
-	if err := r.pace.wait(ctx, r.Idle); err != nil {
+	if err := r.pace.wait(reading, r.Idle); err != nil {
 		return err
 	}
 	if err := r.saveIfDue(ctx); err != nil {

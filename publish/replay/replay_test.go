@@ -66,7 +66,7 @@ func TestJobIsSavedBehindASync(t *testing.T) {
 		r := &Run{Target: to, Job: &Job{Name: "one", Store: to}}
 		one := func(sequence uint64) {
 			t.Helper()
-			if err := r.one(t.Context(), message(sequence)); err != nil {
+			if err := r.one(t.Context(), t.Context(), message(sequence)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -116,7 +116,7 @@ func TestFailureToSave(t *testing.T) {
 	} {
 		to := &recorder{fails: test.fails}
 		r := &Run{Target: to, Job: &Job{Name: "one", Store: to}}
-		err := r.one(t.Context(), message(1))
+		err := r.one(t.Context(), t.Context(), message(1))
 		if err == nil || errors.As(err, new(LostError)) != test.lost || errors.Is(err, ErrPermanent) == test.lost {
 			t.Errorf("%s: %v", test.name, err)
 		}

@@ -50,7 +50,7 @@ func TestReplayAfterAGap(t *testing.T) {
 			t.Fatal(err)
 		}
 		for sequence := job.At + 1; sequence <= upTo; sequence++ {
-			if err := errors.Join(r.one(t.Context(), message(sequence)), r.flush(t.Context())); err != nil {
+			if err := errors.Join(r.one(t.Context(), t.Context(), message(sequence)), r.flush(t.Context())); err != nil {
 				t.Fatal(err)
 			}
 			if sequence < 7 && (job.At != sequence || job.Beside != 2) {
@@ -88,7 +88,7 @@ func TestRefusedBySubject(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, m := range []publish.Stored{message(1), large, {Subject: "crm.zoho", Sequence: 3, Data: []byte("no event")}, message(4)} {
-			if err := r.one(t.Context(), m); err != nil {
+			if err := r.one(t.Context(), t.Context(), m); err != nil {
 				return *r.Job, warned, err
 			}
 		}

@@ -49,12 +49,25 @@ func (c Config) beside(reach func() (*publish.Conn, error), erased func(stream s
 	return all
 }
 
-// holding returns the stream of what consumers gave up on, where it is kept: consumers may have named a record in a reason.
-func (l *letters) holding(erased func(stream string, kind Kind) publish.Commit) []Holding {
-	if _, kept := l.ensured.Load(l.deadStream()); !kept {
+// holding returns the stream of what consumers gave up on, where there is one, whoever made it: consumers may have named a record in a
+// reason.
+func (l *letters) holding(ctx context.Context, erased func(stream string, kind Kind) publish.Commit) []Holding {
+	if l.outOfReach(ctx) {
 		return nil
 	}
 	return []Holding{{Stream: l.deadStream(), Reach: l.reach, Kind: GivenUp, Erased: erased(l.deadStream(), GivenUp)}}
+}
+
+// outOfReach reports whether the list is not kept because the user of the bridge may not ask for its stream.
+func (l *letters) outOfReach(ctx context.Context) bool {
+	conn, err := l.reach()
+	if err != nil || l.why.Load() == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, remoteTimeout)
+	defer cancel()
+	_, err = conn.Standing(ctx, l.deadStream())
+	return err != nil && conn.Up() == nil
 }
 
 // serverSays is of a remote NATS: its answer says that a message is erased.
@@ -98,40 +111,4 @@ func (l *local) leftovers(ctx context.Context, known []Holding) ([]Holding, erro
 		}
 	}
 	return left, nil
-}
-
-func (e *standalone) Holdings(ctx context.Context) ([]Holding, error) {
-	all := append(e.beside(e.reach, e.erased), e.letters.holding(e.erased)...)
-	left, err := e.leftovers(ctx, all)
-	return e.scrubbed(append(all, left...)), err
-}
-
-func (j *journal) Holdings(ctx context.Context) ([]Holding, error) {
-	here := []Holding{
-		{Stream: j.journalStream(), Here: true, Reach: j.reach, Erased: j.erased(j.journalStream(), Mixed), Settled: j.forwarder.Again},
-		{Stream: j.refusedStream(), Here: true, Reach: j.reach, Erased: j.erased(j.refusedStream(), Mixed)},
-	}
-	left, err := j.leftovers(ctx, here)
-	return slices.Concat(j.scrubbed(append(here, left...)), j.beside(j.Reach, serverSays), j.letters.holding(serverSays)), err
-}
-
-// OtherJournals: the embedded server has no replicas.
-func (e *standalone) OtherJournals(context.Context) (string, []OtherJournal, error) {
-	return "", nil, nil
-}
-
-func (j *journal) OtherJournals(ctx context.Context) (own string, others []OtherJournal, err error) {
-	if own, err = j.JournalID(); err == nil {
-		others, err = otherJournals(ctx, j.Config.State(j.Reach), own)
-	}
-	return own, others, err
-}
-
-func (d *direct) OtherJournals(ctx context.Context) (string, []OtherJournal, error) {
-	others, err := otherJournals(ctx, d.Config.State(d.Reach), "")
-	return "", others, err
-}
-
-func (d *direct) Holdings(context.Context) ([]Holding, error) {
-	return append(d.beside(d.Reach, serverSays), d.letters.holding(serverSays)...), nil
 }

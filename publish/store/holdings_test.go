@@ -164,7 +164,7 @@ func TestEraseJournal(t *testing.T) {
 		}
 	}
 	of, names := holdings(t, s)
-	if want := []string{"CRM_JOURNAL", "CRM_REFUSED", "CRM", "CRM_REPLAY", "CRM_QUARANTINE", "CRM_RECORDS"}; !slices.Equal(names, want) {
+	if want := []string{"CRM_JOURNAL", "CRM_REFUSED", "CRM", "CRM_REPLAY", "CRM_QUARANTINE", "CRM_RECORDS", "CRM_DEAD"}; !slices.Equal(names, want) {
 		t.Errorf("the streams are %q", names)
 	}
 	if n := erase(t, of["CRM_JOURNAL"], "victim"); n != 2 {

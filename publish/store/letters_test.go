@@ -120,7 +120,7 @@ func (s *said) String() string {
 }
 
 // unlisted checks that events are stored without the list, and that the log, once, and the list itself say why there is none.
-func unlisted(t *testing.T, c store.Config, why ...string) {
+func unlisted(t *testing.T, c store.Config, why ...string) *store.EventStore {
 	t.Helper()
 	log := &said{}
 	c.Log = slog.New(slog.NewTextHandler(log, nil))
@@ -143,6 +143,7 @@ func unlisted(t *testing.T, c store.Config, why ...string) {
 	if n := strings.Count(log.String(), "is not listed"); n != 1 {
 		t.Errorf("it is logged %d times", n)
 	}
+	return s
 }
 
 // Where another stream of the remote keeps the advisories, the bridge works without the list.
@@ -154,7 +155,10 @@ func TestAdvisoriesOfAnotherStream(t *testing.T) {
 	}
 	c := config(t)
 	c.Remote, c.Direct = publish.Address{URL: remote.url}, true
-	unlisted(t, c, "ADVISORIES", "remove that subject")
+	s := unlisted(t, c, "ADVISORIES", "remove that subject")
+	if of, _ := holdings(t, s); of["CRM_DEAD"].Stream == "" {
+		t.Error("an erasure would not search an earlier list")
+	}
 }
 
 // Where the user of the remote may not make the list, the bridge works without it.
@@ -169,5 +173,8 @@ func TestListWithoutPermission(t *testing.T) {
 	streamsOf(t, remote.url, nats.UserInfo("bridge", "pass"))
 	c := config(t)
 	c.Remote, c.Direct = publish.Address{URL: remote.url, User: "bridge", Password: "pass"}, true
-	unlisted(t, c, "$JS.API.STREAM.*.CRM_DEAD", "MAX_DELIVERIES.CRM.*")
+	s := unlisted(t, c, "$JS.API.STREAM.*.CRM_DEAD", "MAX_DELIVERIES.CRM.*")
+	if of, _ := holdings(t, s); of["CRM_DEAD"].Stream != "" {
+		t.Error("an erasure would search it, and fail")
+	}
 }

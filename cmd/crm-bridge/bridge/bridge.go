@@ -132,11 +132,11 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 	if b.records, err = openRecords(ctx, &b.parts, mapping, registry); err != nil {
 		return err
 	}
-	b.eraser = newErasing(&b.parts)
 	subscriptions := &channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}
 	b.consumers = consumers.NewMetrics(registry, b.Store.Consumers.List)
 	b.reporter = newReporter(&b.parts, b.health, b.handler.Metrics, subscriptions, registry)
 	b.Events, b.Replays = openEvents(&b.parts), openReplays(&b.parts)
+	b.eraser = newErasing(&b.parts)
 	b.pages = openConsole(&b.parts, trust(token), b.Report, b.Events, kept, subscriptions)
 	b.commands = adminHandler(b.health, metricsPage(registry, b.traces.Recorder() != nil), b.pages.Handler(), trust(token), linkRoutes(b.pages), kept.routes(), b.eraser.routes(),
 		subscriptions.routes(), b.reporter.routes(), (&consumerRoutes{b.Store.Consumers, log}).routes())

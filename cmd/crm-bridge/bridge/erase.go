@@ -11,6 +11,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish/erase"
 	"github.com/crm-bridge/crm-bridge/publish/records"
+	"github.com/crm-bridge/crm-bridge/publish/replay"
 	"github.com/crm-bridge/crm-bridge/publish/store"
 	"github.com/crm-bridge/crm-bridge/transform"
 )
@@ -21,6 +22,8 @@ type eraser struct {
 	crms    CRMs
 	stream  string // of events
 	records []*records.Keeper
+	replays *replay.Runner
+	state   string // the stream that keeps replay jobs
 }
 
 // order says what is erased, and how.
@@ -46,58 +49,6 @@ func (e *eraser) check(record erase.Record) error {
 		return errors.New("the id cannot be that of a record")
 	}
 	return ingest.CheckModule(record.Module)
-}
-
-func everywhere(store.Holding) bool { return true }
-
-func here(one store.Holding) bool { return one.Here }
-
-// eraseIn erases a record in some of the streams that this replica reaches, and returns what was found, and the record with its account.
-func (e *eraser) eraseIn(ctx context.Context, one order, in func(store.Holding) bool, progress eraseProgress) ([]erase.Found, erase.Record, error) {
-	holdings, err := e.store.Holdings(ctx)
-	if err != nil {
-		return nil, one.Record, err
-	}
-	of := &erase.Eraser{
-		Record: one.Record, Foreign: one.Foreign, Progress: progress,
-		Names: erase.Names{Callback: e.callback, RecordID: e.crms.CRM(one.Record.Provider).RecordID, Keep: one.Keep},
-	}
-	if !one.DryRun {
-		of.Before = func(ctx context.Context) error { return e.forget(ctx, one.Record) }
-	}
-	for _, one := range holdings {
-		if in(one) {
-			of.Parts = append(of.Parts, &erase.Part{Stream: one.Stream, Reach: one.Reach, Subjects: subjectsOf[one.Kind], Erased: one.Erased, Scrub: one.Scrub, Settled: one.Settled, Rare: one.Kind == store.GivenUp})
-		}
-	}
-	found, err := of.Run(ctx, one.DryRun)
-	return found, of.Record, err
-}
-
-// subjectsOf are the subjects of messages that may name a record. Streams may hold some of an earlier BRIDGE_SUBJECT_PREFIX.
-var subjectsOf = map[store.Kind]func(erase.Record) []string{
-	store.Events:  func(r erase.Record) []string { return []string{"*." + r.Provider + "." + r.Module + ".*"} },
-	store.Replays: func(r erase.Record) []string { return []string{"*.*." + r.Provider + "." + r.Module + ".*"} },
-	store.States:  func(r erase.Record) []string { return []string{records.Filter(records.Key(r))} },
-}
-
-// forget has no state of a record written any more from events that are stored now.
-func (e *eraser) forget(ctx context.Context, record erase.Record) error {
-	for _, keeper := range e.records {
-		if keeper.Provider != record.Provider {
-			continue
-		}
-		conn, err := e.store.Reach()
-		if err != nil {
-			return err
-		}
-		last, err := conn.LastSequence(ctx, e.stream)
-		if err != nil {
-			return err
-		}
-		keeper.Forget(records.Key(record), last)
-	}
-	return nil
 }
 
 // callback decodes a quarantined callback.

@@ -21,7 +21,7 @@ type erasing struct {
 
 // newErasing returns what erases records of an open bridge.
 func newErasing(b *parts) *erasing {
-	e := &erasing{eraser: &eraser{store: b.Store, crms: b.CRMs, stream: b.Settings.Stream, records: b.records}}
+	e := &erasing{eraser: &eraser{store: b.Store, crms: b.CRMs, stream: b.Settings.Stream, records: b.records, replays: b.Replays, state: "KV_" + b.Settings.StateBucket()}}
 	if !b.Settings.Embedded() {
 		e.replicas = newReplicas(SharedState(b.Settings, b.Store.Reach), b.Log)
 	}
