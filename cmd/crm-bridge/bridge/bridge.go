@@ -37,7 +37,7 @@ type Bridge struct {
 	Events    *Events            // for a person who looks at them
 
 	health   *health
-	reporter *reporter
+	reports  *sharedReports
 	Admin    *listener
 	commands http.Handler // of the admin address
 	pages    *console.Console
@@ -134,17 +134,17 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 	}
 	subscriptions := &channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}
 	b.consumers = consumers.NewMetrics(registry, b.Store.Consumers.List)
-	b.reporter = newReporter(&b.parts, b.health, b.handler.Metrics, subscriptions, registry)
+	b.reports = &sharedReports{reporter: newReporter(&b.parts, b.health, b.handler.Metrics, subscriptions, registry)}
 	b.Events, b.Replays = openEvents(&b.parts), openReplays(&b.parts)
 	b.eraser = newErasing(&b.parts)
 	b.pages = openConsole(&b.parts, trust(token), b.Report, b.Events, kept, subscriptions)
-	b.commands = adminHandler(b.health, metricsPage(registry, b.traces.Recorder() != nil), b.pages.Handler(), trust(token), linkRoutes(b.pages), kept.routes(), b.eraser.routes(),
-		subscriptions.routes(), b.reporter.routes(), (&consumerRoutes{b.Store.Consumers, log}).routes())
+	b.commands = b.reports.afterChanges(adminHandler(b.health, metricsPage(registry, b.traces.Recorder() != nil), b.pages.Handler(), trust(token), linkRoutes(b.pages), kept.routes(), b.eraser.routes(),
+		subscriptions.routes(), b.reports.routes(), (&consumerRoutes{b.Store.Consumers, log}).routes()))
 	return nil
 }
 
-// Report returns how the bridge is now, and what needs a person.
-func (b *Bridge) Report(ctx context.Context) status.Report { return b.reporter.report(ctx) }
+// Report returns how the bridge is, and what needs a person, as of a second ago or later.
+func (b *Bridge) Report(ctx context.Context) status.Report { return b.reports.recent(ctx) }
 
 // ConsoleLink returns the URL of a one-time link that signs in to the console, for five minutes.
 func (b *Bridge) ConsoleLink() string { return "http://" + Reachable(b.Admin) + b.pages.Link() }
@@ -262,7 +262,7 @@ func (b *Bridge) keep(ctx context.Context) {
 	for _, one := range b.records {
 		all.Go(func() { one.Run(ctx) })
 	}
-	all.Go(func() { b.reporter.rates.Run(ctx) })
+	all.Go(func() { b.reports.reporter.rates.Run(ctx) })
 	all.Go(func() { b.consumers.Run(ctx) })
 	all.Go(func() { b.Replays.Run(ctx) })
 	b.eraser.run(ctx, &all)

@@ -114,6 +114,7 @@ func TestKeptByTheBridge(t *testing.T) {
 			"BRIDGE_ZOHO_CLIENT_ID": "1000.C", "BRIDGE_ZOHO_CLIENT_SECRET": "planted", "BRIDGE_ZOHO_REFRESH_TOKEN": "planted", "BRIDGE_ZOHO_EVENTS": "Deals.all",
 		}, complete},
 		{"Zoho in part", "zoho/default", map[string]string{"BRIDGE_ZOHO_CLIENT_ID": "1000.C", "BRIDGE_ZOHO_EVENTS": "Deals.all"}, "BRIDGE_ZOHO_CLIENT_SECRET BRIDGE_ZOHO_REFRESH_TOKEN"},
+		{"Zoho without credentials", "zoho/default", map[string]string{"BRIDGE_ZOHO_EVENTS": "Deals.all"}, "BRIDGE_ZOHO_CLIENT_ID BRIDGE_ZOHO_CLIENT_SECRET BRIDGE_ZOHO_REFRESH_TOKEN"},
 		{"Pipedrive", "pipedrive/", map[string]string{"BRIDGE_PIPEDRIVE_API_TOKEN": "planted", "BRIDGE_PIPEDRIVE_EVENTS": "deal.all,person.delete"}, complete},
 		{"Pipedrive in part", "pipedrive/", map[string]string{"BRIDGE_PIPEDRIVE_EVENTS": "deal.all"}, "BRIDGE_PIPEDRIVE_API_TOKEN"},
 		{"HubSpot's journal", "hubspot/", map[string]string{"BRIDGE_HUBSPOT_JOURNAL": "contact:email"}, complete},
@@ -123,7 +124,12 @@ func TestKeptByTheBridge(t *testing.T) {
 			all := connections(t, true, test.env)
 			first := all[test.at].Instructions[0]
 			var missing []string
+			from := map[string]string{}
 			for _, one := range first.Set {
+				if other := from[one.From]; one.From != "" && other != "" {
+					t.Errorf("%s and %s are both said to be %s", other, one.Variable, one.From)
+				}
+				from[one.From] = one.Variable
 				missing = append(missing, one.Variable)
 				if one.Value == "" && one.From == "" {
 					t.Errorf("nothing says where %s comes from", one.Variable)

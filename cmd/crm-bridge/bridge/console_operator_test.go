@@ -9,6 +9,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,10 +76,14 @@ func (o *operator) get(path string) string {
 	return o.ask(r, http.StatusOK)
 }
 
-// shows checks that a page shows texts, as HTML, and returns it.
+// shows checks that a page shows texts, as HTML, once the report that pages share is made again, and returns it.
 func (o *operator) shows(path string, texts ...string) string {
 	o.t.Helper()
 	page := o.get(path)
+	lacks := func(text string) bool { return !strings.Contains(page, text) }
+	for end := time.Now().Add(2 * sharedFor); slices.ContainsFunc(texts, lacks) && time.Now().Before(end); page = o.get(path) {
+		time.Sleep(50 * time.Millisecond)
+	}
 	for _, text := range texts {
 		if !strings.Contains(page, text) {
 			o.t.Errorf("%s does not show %q:\n%s", path, text, main(page))

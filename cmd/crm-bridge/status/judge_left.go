@@ -4,11 +4,9 @@ import "fmt"
 
 // dead are messages that consumers gave up on.
 func dead(r Report, to *problems) {
-	for _, one := range r.Consumers {
-		if one.Dead > 0 {
-			to.add("consumer "+one.Name+" of stream "+one.Stream, "see why with crm-bridge consumers --dead, correct the consumer, then replay them to it",
-				"Consumer %s gave up on %s.", one.Name, count(one.Dead, "event", "events"))
-		}
+	for _, one := range r.Dead {
+		to.add("consumer "+one.Consumer+" of stream "+one.Stream, "see why with crm-bridge consumers --dead, correct the consumer, then replay them to it",
+			"Consumer %s gave up on %s.", one.Consumer, count(one.Dead, "event", "events"))
 	}
 }
 
