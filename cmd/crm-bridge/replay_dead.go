@@ -22,6 +22,7 @@ func (p *replayPlan) findDead(ctx context.Context, conn *publish.Conn, span *pub
 	p.list = &consumers.DeadLetters{Stream: s.DeadStream(), Reach: reach, Marks: bridge.SharedState(s, reach)}
 	if s.Syncs() {
 		p.list.Marks.Commit = func(context.Context) error { return disk.SyncStream(s.DataDir, "KV_"+s.StateBucket()) }
+		p.list.Commit = func(context.Context) error { return disk.SyncStream(s.DataDir, s.DeadStream()) }
 	}
 	given, err := p.list.Of(ctx, "", p.dead)
 	if err != nil {

@@ -5,9 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/crm-bridge/crm-bridge/publish"
 )
@@ -32,7 +32,7 @@ type DeadLetters struct {
 	// Reach returns the connection to the server that has the stream, or why the list is not kept.
 	Reach  func() (*publish.Conn, error)
 	Marks  *publish.Bucket
-	Commit publish.Commit // of what Clear removes; nil: the server's answer says that it is removed
+	Commit publish.Commit // of what is in the stream, and of what Clear removes; nil: the server's answer says that it is safe
 }
 
 const (
@@ -51,6 +51,8 @@ var ErrNoList = errors.New("no stream keeps what consumers gave up on")
 type GivenUp struct {
 	Dead
 	Entries []uint64 // sequences of the stream of advisories, not marked as replayed unless ReplayedAt is set
+
+	made time.Time // when that stream was made: another one of its name has other entries of these sequences
 }
 
 // advisory is what NATS says when a consumer gives up on a message (nats-server, server/jetstream_events.go).
@@ -82,24 +84,17 @@ func (a advisory) reason() string {
 
 // Of returns what a consumer of a stream gave up on, by sequence. An empty stream or consumer is any.
 func (d *DeadLetters) Of(ctx context.Context, stream, consumer string) ([]GivenUp, error) {
-	conn, err := d.Reach()
+	entries, err := d.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	standing, err := conn.Standing(ctx, d.Stream)
-	if err != nil {
-		return nil, explain(conn, err, "look up stream "+d.Stream, "STREAM.INFO."+d.Stream)
-	}
-	if standing == nil {
-		return nil, fmt.Errorf("%w: there is no stream %s", ErrNoList, d.Stream)
-	}
-	marked, err := d.marked(ctx)
+	marked, err := d.marked(ctx, entries)
 	if err != nil {
 		return nil, err
 	}
 	found := map[key]*GivenUp{}
-	from := standing.Last - min(standing.Last, scanned) + 1
-	err = conn.ReadPages(ctx, d.Stream, from, func(m publish.Stored) error {
+	from := entries.last - min(entries.last, scanned) + 1
+	err = entries.conn.ReadPages(ctx, d.Stream, from, func(m publish.Stored) error {
 		a, ok := advisoryIn(m)
 		if !ok || stream != "" && stream != a.Stream || consumer != "" && consumer != a.Consumer {
 			return nil
@@ -107,7 +102,7 @@ func (d *DeadLetters) Of(ctx context.Context, stream, consumer string) ([]GivenU
 		replayed := marked[of{a.Stream, a.Consumer}].at(m.Sequence)
 		one := found[key{a.Stream, a.Consumer, a.Sequence}]
 		if one == nil || replayed == nil && one.ReplayedAt != nil { // it gave up again since
-			one = &GivenUp{}
+			one = &GivenUp{made: entries.made}
 			found[key{a.Stream, a.Consumer, a.Sequence}] = one
 		}
 		one.Dead = Dead{Stream: a.Stream, Consumer: a.Consumer, Sequence: a.Sequence, Deliveries: a.Deliveries, At: m.At, Reason: a.reason(), ReplayedAt: replayed}

@@ -2,8 +2,6 @@ package consumers
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -18,22 +16,15 @@ type Count struct {
 
 // Counts returns the counts of all consumers that gave up on a message. It reads no entry.
 func (d *DeadLetters) Counts(ctx context.Context) ([]Count, error) {
-	conn, err := d.Reach()
+	list, err := d.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	stream, err := conn.JetStream().Stream(ctx, d.Stream)
-	var info *jetstream.StreamInfo
-	if err == nil {
-		info, err = stream.Info(ctx, jetstream.WithSubjectFilter(">"))
-	}
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, fmt.Errorf("%w: there is no stream %s", ErrNoList, d.Stream)
-	}
+	info, err := list.stream.Info(ctx, jetstream.WithSubjectFilter(">"))
 	if err != nil {
-		return nil, explain(conn, err, "look up stream "+d.Stream, "STREAM.INFO."+d.Stream)
+		return nil, explain(list.conn, err, "look up stream "+d.Stream, "STREAM.INFO."+d.Stream)
 	}
-	marked, err := d.marked(ctx)
+	marked, err := d.marked(ctx, list)
 	if err != nil {
 		return nil, err
 	}
@@ -54,27 +45,26 @@ func (d *DeadLetters) Counts(ctx context.Context) ([]Count, error) {
 
 // Clear removes messages from the list, and all that their consumers gave up on before.
 func (d *DeadLetters) Clear(ctx context.Context, given []GivenUp) error {
-	conn, err := d.Reach()
+	list, err := d.open(ctx)
 	if err != nil {
 		return err
 	}
-	stream, err := conn.JetStream().Stream(ctx, d.Stream)
-	if err != nil {
-		return explain(conn, err, "look up stream "+d.Stream, "STREAM.INFO."+d.Stream)
-	}
 	last := map[of]uint64{}
 	for _, one := range given {
+		if !one.made.Equal(list.made) {
+			continue // it went with its stream
+		}
 		name := of{one.Stream, one.Consumer}
 		last[name] = max(last[name], slices.Max(one.Entries))
 	}
 	for name, upto := range last {
 		for _, advisory := range advisories {
-			err := stream.Purge(ctx, jetstream.WithPurgeSubject(advisory+name.stream+"."+name.consumer), jetstream.WithPurgeSequence(upto+1))
+			err := list.stream.Purge(ctx, jetstream.WithPurgeSubject(advisory+name.stream+"."+name.consumer), jetstream.WithPurgeSequence(upto+1))
 			if err != nil {
-				return explain(conn, err, "clear the list in stream "+d.Stream, "STREAM.PURGE."+d.Stream)
+				return explain(list.conn, err, "clear the list in stream "+d.Stream, "STREAM.PURGE."+d.Stream)
 			}
 		}
-		if err := d.mark(ctx, name, func(m *marks) { m.keep(func(entry uint64) bool { return entry > upto }) }); err != nil {
+		if err := d.mark(ctx, list, name, func(m *marks) { m.keep(func(entry uint64) bool { return entry > upto }) }); err != nil {
 			return err
 		}
 	}

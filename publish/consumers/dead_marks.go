@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/publish"
@@ -15,15 +14,17 @@ import (
 
 // marks are the entries of a consumer that replays have brought again.
 type marks struct {
-	Stream   string `json:"stream"`
-	Consumer string `json:"consumer"`
-	Replays  []mark `json:"replays"`
+	Stream   string    `json:"stream"`
+	Consumer string    `json:"consumer"`
+	Made     time.Time `json:"made"` // when the stream of advisories was made: sequences of another one are no entries of this one
+	Replays  []mark    `json:"replays"`
 }
 
 // mark is what one replay has brought again.
 type mark struct {
 	At      time.Time `json:"at"`
 	Entries []uint64  `json:"entries"` // sequences of the stream of advisories, sorted
+	Newest  time.Time `json:"newest"`  // when the stream took the last of them: a later one of its sequence is another entry
 }
 
 // marksPrefix begins the keys of marks in the bucket.
@@ -70,8 +71,8 @@ func (m *marks) keep(keep func(entry uint64) bool) {
 	m.Replays = slices.DeleteFunc(m.Replays, func(replay mark) bool { return len(replay.Entries) == 0 })
 }
 
-// marked returns the marks of all consumers.
-func (d *DeadLetters) marked(ctx context.Context) (map[of]*marks, error) {
+// marked returns the marks of all consumers that hold for what is in the list.
+func (d *DeadLetters) marked(ctx context.Context, list entries) (map[of]*marks, error) {
 	saved, err := d.Marks.List(ctx, marksPrefix)
 	if err != nil {
 		return nil, err
@@ -82,33 +83,51 @@ func (d *DeadLetters) marked(ctx context.Context) (map[of]*marks, error) {
 		if err := json.Unmarshal(one.Value, &m); err != nil {
 			return nil, fmt.Errorf("bucket %s, key %s: %w", d.Marks.Name, key, err)
 		}
+		if err := list.drop(ctx, &m); err != nil {
+			return nil, err
+		}
 		all[of{m.Stream, m.Consumer}] = &m
 	}
 	return all, nil
 }
 
 // Replayed marks messages as brought again: they stay in the list. Call it when their events are safe where the replay has brought them.
+// What is marked is safe in the list before, so that no other entry gets its sequence after a power cut.
 func (d *DeadLetters) Replayed(ctx context.Context, given []GivenUp, at time.Time) error {
-	entries := map[of][]uint64{}
-	for _, one := range given {
-		name := of{one.Stream, one.Consumer}
-		entries[name] = append(entries[name], one.Entries...)
+	list, err := d.open(ctx)
+	if err != nil {
+		return err
 	}
-	for name, of := range entries {
-		slices.Sort(of)
-		if err := d.mark(ctx, name, func(m *marks) { m.Replays = append(m.Replays, mark{at.UTC(), of}) }); err != nil {
+	if d.Commit != nil {
+		if err := d.Commit(ctx); err != nil {
+			return err
+		}
+	}
+	replayed := map[of]mark{}
+	for _, one := range given {
+		if !one.made.Equal(list.made) {
+			continue
+		}
+		name := of{one.Stream, one.Consumer}
+		m := replayed[name]
+		m.Entries = append(m.Entries, one.Entries...)
+		if one.At.After(m.Newest) {
+			m.Newest = one.At
+		}
+		replayed[name] = m
+	}
+	for name, one := range replayed {
+		slices.Sort(one.Entries)
+		one.At = at.UTC()
+		if err := d.mark(ctx, list, name, func(m *marks) { m.Replays = append(m.Replays, one) }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// mark changes the marks of a consumer, and drops those whose entries have expired.
-func (d *DeadLetters) mark(ctx context.Context, name of, change func(*marks)) error {
-	first, err := d.first(ctx)
-	if err != nil {
-		return err
-	}
+// mark changes the marks of a consumer, and drops those whose entries are not in the list any more.
+func (d *DeadLetters) mark(ctx context.Context, list entries, name of, change func(*marks)) error {
 	key := markKey(name.stream, name.consumer)
 	for tries := 1; ; tries++ {
 		value, revision, err := d.Marks.Load(ctx, key)
@@ -121,8 +140,14 @@ func (d *DeadLetters) mark(ctx context.Context, name of, change func(*marks)) er
 				return fmt.Errorf("bucket %s, key %s: %w", d.Marks.Name, key, err)
 			}
 		}
+		if err := list.drop(ctx, &m); err != nil { // before a newer mark hides that earlier entries were lost
+			return err
+		}
+		m.Made = list.made
 		change(&m)
-		m.keep(func(entry uint64) bool { return entry >= first })
+		if err := list.drop(ctx, &m); err != nil {
+			return err
+		}
 		if value, err = json.Marshal(m); err != nil {
 			return err
 		}
@@ -130,28 +155,4 @@ func (d *DeadLetters) mark(ctx context.Context, name of, change func(*marks)) er
 			return err
 		}
 	}
-}
-
-// first returns the sequence of the oldest entry.
-func (d *DeadLetters) first(ctx context.Context) (uint64, error) {
-	conn, err := d.Reach()
-	if err != nil {
-		return 0, err
-	}
-	stream, err := conn.JetStream().Stream(ctx, d.Stream)
-	if err != nil {
-		return 0, explain(conn, err, "look up stream "+d.Stream, "STREAM.INFO."+d.Stream)
-	}
-	return stream.CachedInfo().State.FirstSeq, nil
-}
-
-// consumerOfSubject returns the consumer that an advisory's subject names.
-func consumerOfSubject(subject string) (name of, ok bool) {
-	for _, advisory := range advisories {
-		if rest, found := strings.CutPrefix(subject, advisory); found {
-			name.stream, name.consumer, ok = strings.Cut(rest, ".")
-			return name, ok
-		}
-	}
-	return name, false
 }
