@@ -22,7 +22,7 @@ function refresh(main) {
       await once();
       if (note) note.textContent = `Refreshed every ${seconds} s.`;
     } catch {
-      if (note) note.textContent = "The bridge does not answer; what you see is old.";
+      if (note) note.textContent = "This page cannot be refreshed; what you see is old.";
     }
     setTimeout(loop, seconds * 1000);
   }
