@@ -29,7 +29,7 @@ func consumersCommand() *cobra.Command {
 		Long: `Show the consumers of the bridge's streams: how many events each has not been sent yet (lag), how many it was sent and has not
 acknowledged, how many of these it was sent more than once, and when it last acknowledged one. With --dead, show the events
 that consumers gave up on: sent as often as their max_deliver permits, or terminated by the consumer. They are kept for 30 days.
-"crm-bridge replay --dead NAME" brings them again for that consumer alone. The command asks the running bridge at
+"crm-bridge replay --dead NAME" re-delivers them to that consumer alone. The command asks the running bridge at
 BRIDGE_ADMIN_LISTEN.`,
 		Example: `  crm-bridge consumers
   crm-bridge consumers --dead billing

@@ -7,7 +7,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Count is how many entries of the list a consumer has that no replay has brought again.
+// Count is how many entries of the list a consumer has that no replay has re-delivered.
 type Count struct {
 	Stream   string `json:"stream"`
 	Consumer string `json:"consumer"`

@@ -28,7 +28,7 @@ type Job struct {
 	Run     string    `json:"run"`              // that is at work, or was last
 	Unmade  bool      `json:"unmade,omitempty"` // its subjects may still hold what was there before it
 	Tally   Tally     `json:"tally"`
-	// Entries is the sequence of the last entry, in the list of what consumers gave up on, that a replay of such messages may bring again.
+	// Entries is the sequence of the last entry, in the list of what consumers gave up on, that a replay of such messages may re-deliver.
 	Entries uint64    `json:"entries,omitempty"`
 	Began   time.Time `json:"began"`
 	Ended   time.Time `json:"ended,omitzero"`

@@ -179,7 +179,7 @@ func TestStatusNamesWhatIsBroken(t *testing.T) {
 			go func() { _, _ = tired.Next(jetstream.FetchMaxWait(time.Second)) }() // the server notices at the next request
 			needsPerson(t, b, dir, "Consumer billing gave up on 1 event", "crm-bridge consumers --dead")
 		},
-		"the remote NATS refused an event": func(t *testing.T, dir string) {
+		"the remote NATS rejected an event": func(t *testing.T, dir string) {
 			remote := openRemote(t, t.TempDir(), -1)
 			b := start(t, dir, documentedToken, "BRIDGE_NATS_URL="+remote.ClientURL())
 			waitFor(t, func() bool { text, code := problems(t, b, dir); return code == 0 && text == "" })
@@ -196,7 +196,7 @@ func TestStatusNamesWhatIsBroken(t *testing.T) {
 			if a := post(t, b.Callbacks+path, documented); a.Status != 200 {
 				t.Fatalf("answered %d %s", a.Status, a.Text)
 			}
-			needsPerson(t, b, dir, "The remote NATS refused 1 event", "crm-bridge quarantine redrive")
+			needsPerson(t, b, dir, "The remote NATS rejected 1 event", "crm-bridge quarantine redrive")
 		},
 		"a certificate has expired": func(t *testing.T, dir string) {
 			cert, key := writeCertificate(t, time.Now().Add(-time.Hour))

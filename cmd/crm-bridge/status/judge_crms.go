@@ -119,7 +119,7 @@ func lost(r Report, to *problems) {
 	for _, one := range r.Gaps {
 		if one.State == GapLost && r.At.Sub(*one.Closed) < lostFor {
 			to.add(gapAt(one), fmt.Sprintf("look in the CRM for what changed then; this is shown until %s", when(one.Closed.Add(lostFor))),
-				"Changes of %s from %s to %s may be lost, for nothing can read them from the CRM%s.", strings.Join(one.Modules, ", "), when(one.Since), when(one.Until), because(one.Problem))
+				"Changes of %s from %s to %s may be lost, because nothing can read them from the CRM%s.", strings.Join(one.Modules, ", "), when(one.Since), when(one.Until), because(one.Problem))
 		}
 	}
 }

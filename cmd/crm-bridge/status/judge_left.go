@@ -13,7 +13,7 @@ func dead(r Report, to *problems) {
 func refused(r Report, to *problems) {
 	if r.Refused != nil && r.Refused.Messages > 0 {
 		to.add("stream "+r.Refused.Name, "crm-bridge quarantine list says why (source refused); raise the limit in NATS, then crm-bridge quarantine redrive",
-			"The remote NATS refused %s.", count(r.Refused.Messages, "event", "events"))
+			"The remote NATS rejected %s.", count(r.Refused.Messages, "event", "events"))
 	}
 }
 

@@ -96,7 +96,7 @@ func TestJudge(t *testing.T) {
 		"a gap that stays open": {func(r *status.Report) {
 			r.Gaps[0].State, r.Gaps[0].Closed, r.Gaps[0].Noted, r.Gaps[0].Problem = status.GapFailing, nil, now.Add(-2*time.Hour), "401"
 		}, "have not been read from the CRM for 2 h: 401. | gap of zoho, account default | "},
-		"a gap that is lost":      {func(r *status.Report) { r.Gaps[0].State, r.Gaps[0].Problem = status.GapLost, "it has no list" }, "may be lost, for nothing can read them from the CRM: it has no list."},
+		"a gap that is lost":      {func(r *status.Report) { r.Gaps[0].State, r.Gaps[0].Problem = status.GapLost, "it has no list" }, "may be lost, because nothing can read them from the CRM: it has no list."},
 		"records that wait":       {func(r *status.Report) { r.Records[0].Problem = "the budget is used up" }, "Events of Deals have waited for their records for 15 min: the budget is used up."},
 		"a clock that is off":     {func(r *status.Report) { r.Clocks[0].Ahead = 90 }, "The clock of this machine is 1 min 30 s off that of zoho."},
 		"quarantined callbacks":   {func(r *status.Report) { r.Quarantine.Messages, r.Quarantine.Oldest = 2, before(3*time.Hour) }, "2 callbacks wait in quarantine, which could not be parsed, the oldest for 3 h."},
