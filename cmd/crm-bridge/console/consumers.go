@@ -23,6 +23,8 @@ type ConsumerPages struct {
 	Reset   func(ctx context.Context, stream, name string, to consumers.Target) error
 	// Clear removes what a consumer gave up on up to a time from the list, and returns how many messages those were.
 	Clear func(ctx context.Context, stream, name string, upto time.Time) (int, error)
+	// Clearable returns how many Clear would remove, and how many of these no replay has brought again.
+	Clearable func(ctx context.Context, stream, name string, upto time.Time) (all, waiting int, err error)
 }
 
 // Pages returns the page of the menu, and the one within it.
@@ -80,7 +82,7 @@ type consumerView struct {
 	Letters []consumers.Dead // newest first
 	More    int              // that are not listed
 	Unknown string           // why they cannot be listed
-	Upto    string           // when they were listed
+	Upto    string           // when it gave up on the newest of them: what it gives up on later is not cleared
 	Spans   []string         // of a pause
 	Events  bool             // it reads events, which have pages
 }
@@ -96,12 +98,15 @@ func (p ConsumerPages) one(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	view := consumerView{Consumer: one, Upto: time.Now().UTC().Format(time.RFC3339Nano), Spans: pauses, Events: one.Stream == p.Stream}
+	view := consumerView{Consumer: one, Spans: pauses, Events: one.Stream == p.Stream}
 	letters, err := p.Dead(ctx, one.Stream, one.Name)
 	if err != nil {
 		view.Unknown = sentence(err)
 	}
 	slices.Reverse(letters)
+	if len(letters) > 0 {
+		view.Upto = letters[0].At.Format(time.RFC3339Nano)
+	}
 	view.Letters, view.More = letters[:min(len(letters), maxLetters)], max(0, len(letters)-maxLetters)
 	return view, nil
 }
