@@ -58,11 +58,16 @@ var namePattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 // ValidName reports whether a job may have that name: it is a token of subjects.
 func ValidName(name string) bool { return namePattern.MatchString(name) }
 
+// NewName returns the name of a job that no other one has.
+func NewName(now time.Time) string {
+	return now.UTC().Format("20060102-150405-") + strings.ToLower(rand.Text()[:6])
+}
+
 // NewJob returns a job over a span that is not saved anywhere yet. Without a name it gets one that no other job has.
 func NewJob(ctx context.Context, name string, request Request, span *publish.Span) (*Job, error) {
 	now := time.Now().UTC()
 	if name == "" {
-		name = now.Format("20060102-150405-") + strings.ToLower(rand.Text()[:6])
+		name = NewName(now)
 	}
 	total, err := span.Count(ctx, span.First)
 	return &Job{Name: name, Request: request, Made: span.Made, First: span.First, Last: span.Last, Total: total, Began: now}, err

@@ -131,6 +131,10 @@ func (p ReplayPages) askStart(ctx context.Context, form url.Values) (q Question,
 		q.Details = append(q.Details, fmt.Sprintf("Counting was stopped after %s; all that is selected is replayed.", countTimeout))
 	}
 	keepTimes(form, o)
+	if o.Name == "" { // else a confirmation that is sent twice would start two jobs
+		o.Name = replay.NewName(now)
+		form.Set("name", o.Name)
+	}
 	q.Text, q.Back = fmt.Sprintf("Replay %s%s to %s?", least, events(total), p.target(o)), "/console/replay-new?"+withoutURL(form).Encode()
 	return q, nil
 }
@@ -159,9 +163,6 @@ func withoutURL(form url.Values) url.Values {
 func (p ReplayPages) target(o replay.Order) string {
 	if o.Endpoint != nil {
 		return replay.ShownEndpoint(o.Endpoint)
-	}
-	if o.Name == "" {
-		return "subjects of the job's own"
 	}
 	return p.Prefix + "-replay." + o.Name + ".>"
 }
