@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish/consumers"
 )
@@ -101,14 +102,10 @@ func deadRow(one consumers.Dead) string {
 func (f consumersFlags) clearDead(cmd *cobra.Command, name string) error {
 	query := consumerQuery(f.stream, name)
 	var last time.Time
-	n, waiting := 0, 0
 	err := adminLines(cmd, http.MethodGet, "/consumers/dead", query, func(line json.RawMessage) error {
 		var one consumers.Dead
 		if err := lineOf(line, &one); err != nil {
 			return err
-		}
-		if n++; one.ReplayedAt == nil {
-			waiting++
 		}
 		if one.At.After(last) {
 			last = one.At
@@ -118,20 +115,26 @@ func (f consumersFlags) clearDead(cmd *cobra.Command, name string) error {
 	if err != nil {
 		return err
 	}
-	if n == 0 {
+	if last.IsZero() {
 		terminal.Say(cmd.ErrOrStderr(), "consumer %s has no dead letters\n", terminal.Visible(name))
 		return nil
 	}
+	query.Set("upto", last.Format(time.RFC3339Nano))
 	if !f.yes {
 		if err := canAsk(cmd, "what is cleared is not listed again: add --yes"); err != nil {
 			return err
 		}
-		question := fmt.Sprintf("Clear the list of %s: %d events, %d of them not replayed?", terminal.Visible(name), n, waiting)
+		query.Set("dry-run", "true") // the list is of the newest ones alone
+		var would bridge.Cleared
+		if err := adminLines(cmd, http.MethodPost, "/consumers/dead/clear", query, func(line json.RawMessage) error { return lineOf(line, &would) }); err != nil {
+			return err
+		}
+		query.Del("dry-run")
+		question := fmt.Sprintf("Clear the list of %s: %d events, %d of them not replayed?", terminal.Visible(name), would.Cleared, would.NotReplayed)
 		if err := confirm(cmd, question, "nothing was cleared"); err != nil {
 			return err
 		}
 	}
-	query.Set("upto", last.Format(time.RFC3339Nano))
 	return askAdmin(cmd, http.MethodPost, "/consumers/dead/clear", query, f.asJSON, nothingDead, func(out io.Writer, line []byte) error {
 		var one struct{ Cleared int }
 		err := json.Unmarshal(line, &one)

@@ -150,6 +150,31 @@ func TestRunnerDeletesAJobOfAnother(t *testing.T) {
 	}
 }
 
+// Of two orders of one name at once one begins, and each event is posted once.
+func TestRunnerStartsAnOrderOnce(t *testing.T) {
+	b := openBench(t, 30)
+	r, _ := b.runner()
+	to, posted := b.posts(func(int) {})
+	failed := make(chan error, 2)
+	for range 2 {
+		go func() {
+			_, err := r.Start(t.Context(), Order{Name: "once", Options: Options{Endpoint: to, Mode: publish.Binary}})
+			failed <- err
+		}()
+	}
+	first, second := <-failed, <-failed
+	if first == nil {
+		first, second = second, first
+	}
+	if second != nil || !errors.Is(first, ErrJobNamed) && !errors.Is(first, ErrJobRuns) {
+		t.Errorf("%v, %v", first, second)
+	}
+	b.await(r, "once", Done)
+	if got := posted(); !slices.Equal(got, ids(1, 30)) {
+		t.Errorf("posted %v", got)
+	}
+}
+
 // A dry run counts by subject, and says where it could not finish.
 func TestRunnerCounts(t *testing.T) {
 	b := openBench(t, 30)

@@ -26,10 +26,11 @@ type consumerRoutes struct {
 	log  *slog.Logger
 }
 
-// Cleared is how many messages were removed from the list of what a consumer gave up on.
+// Cleared is how many messages were, or with a dry run would be, removed from the list of what a consumer gave up on.
 type Cleared struct {
-	Consumer string `json:"consumer"`
-	Cleared  int    `json:"cleared"`
+	Consumer    string `json:"consumer"`
+	Cleared     int    `json:"cleared"`
+	NotReplayed int    `json:"notReplayed,omitempty"` // of these, before they are cleared
 }
 
 // routes returns what the command requests.
@@ -113,25 +114,46 @@ func (c *consumerRoutes) clear(ctx context.Context, r *http.Request) ([]any, err
 	if err != nil || query.Get("name") == "" {
 		return nil, badRequest{errors.New("name a consumer, and up to when its list is cleared")}
 	}
-	n, err := c.clearUpTo(ctx, query.Get("stream"), query.Get("name"), upto)
+	stream, name := query.Get("stream"), query.Get("name")
+	if isDryRun(r) {
+		all, waiting, err := c.listedUpTo(ctx, stream, name, upto)
+		return []any{Cleared{name, all, waiting}}, err
+	}
+	n, err := c.clearUpTo(ctx, stream, name, upto)
 	if err != nil {
 		return nil, err
 	}
-	return []any{Cleared{query.Get("name"), n}}, nil
+	return []any{Cleared{Consumer: name, Cleared: n}}, nil
 }
 
 // clearUpTo removes what a consumer gave up on up to a time from the list, and returns how many messages those were.
 func (c *consumerRoutes) clearUpTo(ctx context.Context, stream, name string, upto time.Time) (int, error) {
-	given, err := c.view.Dead.Of(ctx, stream, name)
+	given, err := c.givenUpTo(ctx, stream, name, upto)
 	if err != nil {
 		return 0, err
 	}
-	given = slices.DeleteFunc(given, func(one consumers.GivenUp) bool { return one.At.After(upto) })
 	if err := c.view.Dead.Clear(ctx, given); err != nil {
 		return 0, err
 	}
 	c.log.Info("the list of what a consumer gave up on is cleared by hand", "consumer", name, "messages", len(given))
 	return len(given), nil
+}
+
+// listedUpTo returns how many messages a consumer gave up on up to a time, and how many of these no replay has brought again.
+func (c *consumerRoutes) listedUpTo(ctx context.Context, stream, name string, upto time.Time) (all, waiting int, err error) {
+	given, err := c.givenUpTo(ctx, stream, name, upto)
+	for _, one := range given {
+		if one.ReplayedAt == nil {
+			waiting++
+		}
+	}
+	return len(given), waiting, err
+}
+
+// givenUpTo returns what a consumer gave up on up to a time.
+func (c *consumerRoutes) givenUpTo(ctx context.Context, stream, name string, upto time.Time) ([]consumers.GivenUp, error) {
+	given, err := c.view.Dead.Of(ctx, stream, name)
+	return slices.DeleteFunc(given, func(one consumers.GivenUp) bool { return one.At.After(upto) }), err
 }
 
 // change pauses, resumes or resets a consumer, and returns it as it is then.

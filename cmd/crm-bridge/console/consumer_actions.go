@@ -125,8 +125,16 @@ func (p ConsumerPages) reset(ctx context.Context, form url.Values) (string, stri
 	return done(form, err, fmt.Sprintf("Reset %s to sequence %d.", named(form), to.Sequence))
 }
 
-func (p ConsumerPages) askClear(_ context.Context, form url.Values) (Question, error) {
-	q := ask(form, fmt.Sprintf("Clear the list of what %s gave up on?", named(form)), "The events stay in their stream. The bridge forgets that the consumer gave up on them.")
+func (p ConsumerPages) askClear(ctx context.Context, form url.Values) (Question, error) {
+	upto, err := time.Parse(time.RFC3339Nano, form.Get("upto"))
+	if err != nil {
+		return Question{}, err
+	}
+	all, waiting, err := p.Clearable(ctx, form.Get("stream"), form.Get("name"), upto)
+	if err != nil {
+		return Question{}, err
+	}
+	q := ask(form, fmt.Sprintf("Clear the list of what %s gave up on?", named(form)), fmt.Sprintf("It has %s, %s not replayed.", events(uint64(all)), count(uint64(waiting))), "The events stay in their stream. The bridge forgets that the consumer gave up on them.")
 	q.Permanent = true
 	return q, nil
 }

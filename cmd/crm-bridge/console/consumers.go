@@ -24,6 +24,8 @@ type ConsumerPages struct {
 	Reset   func(ctx context.Context, stream, name string, to consumers.Target) error
 	// Clear removes what a consumer gave up on up to a time from the list, and returns how many messages those were.
 	Clear func(ctx context.Context, stream, name string, upto time.Time) (int, error)
+	// Clearable returns how many Clear would remove, and how many of these no replay has brought again.
+	Clearable func(ctx context.Context, stream, name string, upto time.Time) (all, waiting int, err error)
 }
 
 // Pages returns the page of the menu, and the one within it.
@@ -84,7 +86,7 @@ type consumerView struct {
 	Letters []consumers.Dead // newest first
 	More    bool             // older ones are not listed
 	Unknown string           // why they cannot be listed
-	Upto    string           // when they were listed
+	Upto    string           // when it gave up on the newest of them: what it gives up on later is not cleared
 	Spans   []string         // of a pause
 	Events  bool             // it reads events, which have pages
 }
@@ -100,9 +102,12 @@ func (p ConsumerPages) one(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	view := consumerView{Consumer: one, Upto: time.Now().UTC().Format(time.RFC3339Nano), Spans: pauses, Events: one.Stream == p.Stream}
+	view := consumerView{Consumer: one, Spans: pauses, Events: one.Stream == p.Stream}
 	if view.Letters, view.More, err = p.Dead(ctx, one.Stream, one.Name, maxLetters); err != nil {
 		view.Unknown = sentence(err)
+	}
+	if len(view.Letters) > 0 {
+		view.Upto = view.Letters[0].At.Format(time.RFC3339Nano)
 	}
 	return view, nil
 }
