@@ -14,9 +14,9 @@ import (
 // adminAtOnce bounds how many requests of each part of the admin address are answered at once: pages, commands, /readyz and /metrics.
 const adminAtOnce = 32
 
-// atMost has handlers answer n requests at once in all, and 503 beyond.
-func atMost(n int) func(http.Handler) http.Handler {
-	slots := make(chan struct{}, n)
+// bounded has handlers answer adminAtOnce requests at once in all, and 503 beyond.
+func bounded() func(http.Handler) http.Handler {
+	slots := make(chan struct{}, adminAtOnce)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			select {
@@ -37,12 +37,12 @@ func atMost(n int) func(http.Handler) http.Handler {
 func adminHandler(ready, metrics, pages http.Handler, trust trust, commands ...map[string]http.HandlerFunc) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, map[string]bool{"ok": true}) })
-	mux.Handle("GET /readyz", atMost(adminAtOnce)(ready))
-	mux.Handle("GET /metrics", atMost(adminAtOnce)(metrics))
-	pages = atMost(adminAtOnce)(pages)
+	mux.Handle("GET /readyz", bounded()(ready))
+	mux.Handle("GET /metrics", bounded()(metrics))
+	pages = bounded()(pages)
 	mux.Handle("/{$}", pages)
 	mux.Handle("/console/", pages)
-	limited := atMost(adminAtOnce)
+	limited := bounded()
 	for _, routes := range commands {
 		for route, do := range routes {
 			mux.HandleFunc(route, trust.only(limited(do).ServeHTTP))

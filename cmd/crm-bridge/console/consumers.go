@@ -28,16 +28,11 @@ type ConsumerPages struct {
 	Clearable func(ctx context.Context, stream, name string, upto time.Time) (all, waiting int, err error)
 }
 
-// Pages returns the page of the menu, and the one within it.
-func (p ConsumerPages) Pages() []Page {
-	return []Page{
-		{Path: "consumers", Title: "Consumers", Template: "consumers", Every: refreshed, View: p.list},
-		{Path: "consumer", Title: "Consumer", Template: "consumer", Within: "consumers", Every: consumerEvery, View: p.one, Actions: p.actions()},
-	}
-}
-
 // consumerEvery is how often the page of a consumer is refreshed, which reads what it gave up on.
 const consumerEvery = 15 * time.Second
+
+// pauses are the spans for which a consumer can be paused.
+var pauses = []string{"15m", "1h", "8h", "24h", "7d"}
 
 // maxConsumers bounds the rows of the list.
 const maxConsumers = 100

@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"net/http"
 	"net/url"
 	"strconv"
 	"time"
@@ -28,26 +27,6 @@ const (
 	listTimeout     = 5 * time.Second
 	settledAtOnce   = 100
 )
-
-// Pages returns the page of the menu, and that of one callback whole.
-func (p QuarantinePages) Pages() []Page {
-	return []Page{
-		{
-			Path: "quarantine", Title: "Quarantine", Template: "quarantine", Every: quarantineEvery,
-			View:    func(r *http.Request) (any, error) { return p.list(r.Context(), r.URL.Query()) },
-			Actions: map[string]Action{"redrive": p.redrive(), "drop": p.drop(), "redrive-all": p.redriveAll(), "drop-all": p.dropAll()},
-		},
-		{
-			Path: "quarantine/callback", Title: "In quarantine", Template: "callback", Within: "quarantine",
-			View: func(r *http.Request) (any, error) {
-				ctx, cancel := context.WithTimeout(r.Context(), listTimeout)
-				defer cancel()
-				one, err := p.Get(ctx, r.URL.Query().Get("id"))
-				return callbackView{one}, err
-			},
-		},
-	}
-}
 
 // quarantineFilters are the parameters that narrow the list.
 var quarantineFilters = []string{"source", "account"}

@@ -88,12 +88,8 @@ func sequence(text string) (uint64, error) {
 	return n, nil
 }
 
-func number(n uint64) string {
-	if n == 0 {
-		return ""
-	}
-	return strconv.FormatUint(n, 10)
-}
+// countTimeout bounds a dry run.
+const countTimeout = 20 * time.Second
 
 // maxCounted bounds the subjects that a dry run lists.
 const maxCounted = 20
