@@ -56,7 +56,7 @@ console: ## drive the console in Chromium: every page and every action; needs Ch
 	.ci/console $(CONSOLEFLAGS)
 
 console-pictures: ## take the pictures of docs/console.md and docs/first-steps.md again
-	.ci/console -run 'Picture|FirstSteps' -update
+	.ci/console -run 'TestPictures$$|TestFirstSteps' -update -timeout 30m
 
 image: ## build the container image; IMAGE=name, PLATFORM=linux/arm64, DOCKER=podman
 	@command -v $(DOCKER) >/dev/null || { echo "make image needs $(DOCKER), which is not on this machine: install Docker, or name another with DOCKER=podman" >&2; exit 1; }

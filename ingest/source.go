@@ -117,6 +117,8 @@ type Secrets struct {
 	ValuesAt []string
 	// Values are configured secrets, masked wherever they appear.
 	Values []string
+	// Credentials are what authenticates a callback, whole, where Values has parts of it; nil: Values do.
+	Credentials []string
 	// Looks are credentials of the CRM that give themselves away by their look, masked wherever they appear.
 	Looks []Look
 	// Derived returns the secrets that are computed for what a callback names, such as a channel's token; nil where

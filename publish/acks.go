@@ -28,6 +28,13 @@ type group struct {
 	began, ended time.Time // of the commit; zero: there was none
 }
 
+// trace records the commit, if there was one, in the trace of a caller.
+func (g *group) trace(ctx context.Context, err error) {
+	if g != nil && !g.began.IsZero() {
+		traceCommit(ctx, g.began, g.ended, len(g.calls), err)
+	}
+}
+
 // leave notes that a caller has left; a commit that nobody waits for is not repeated.
 func (g *group) leave() {
 	if g.waiting--; g.waiting == 0 && g.end != nil {

@@ -32,7 +32,7 @@ func (a Address) Reach(ctx context.Context, log *slog.Logger) (*Conn, error) {
 	return a.dialWithin(ctx, ConnOptions(log))
 }
 
-// Dial connects. The connection then reconnects by itself, for ever.
+// Dial connects. The connection then reconnects by itself, without limit.
 func (a Address) Dial(log *slog.Logger) (*Conn, error) { return a.dial(ConnOptions(log)) }
 
 // Await connects, or returns a connection that comes up as soon as a server is reachable. It returns an error at once if the server

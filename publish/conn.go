@@ -94,7 +94,7 @@ func (c *Conn) Close() {
 // pingEvery is the interval of pings; two without an answer end a dead connection. NATS' default takes four minutes.
 const pingEvery = 10 * time.Second
 
-// ConnOptions are the options of every connection of the bridge: it reconnects for ever, and buffers nothing while it is down, so that
+// ConnOptions are the options of every connection of the bridge: it reconnects without limit, and buffers nothing while it is down, so that
 // no event appears after its callback was answered with an error.
 func ConnOptions(log *slog.Logger) []nats.Option {
 	return []nats.Option{

@@ -58,8 +58,13 @@ func (c *Conn) Holds(ctx context.Context, stream string, sequence uint64) (bool,
 // ReadPages calls each for every message of a stream from a sequence on, in order, up to the last one of now, and returns the first error
 // of each. It makes no consumer, which a work queue does not permit, and so reads all subjects.
 func (c *Conn) ReadPages(ctx context.Context, stream string, from uint64, each func(Stored) error) error {
+	return c.ReadSubject(ctx, stream, "", from, each)
+}
+
+// ReadSubject is ReadPages for the messages of one subject; empty: of all.
+func (c *Conn) ReadSubject(ctx context.Context, stream, subject string, from uint64, each func(Stored) error) error {
 	shelf := Shelf{Stream: stream, Reach: func() (*Conn, error) { return c, c.Up() }}
-	return shelf.from(ctx, pageFrom{Sequence: from}, func(kept Kept) error { return each(kept.stored()) })
+	return shelf.from(ctx, pageFrom{Sequence: from, Subject: subject}, func(kept Kept) error { return each(kept.stored()) })
 }
 
 // stored returns a kept message as one that was read.

@@ -21,6 +21,8 @@ var ErrPartly = errors.New("others that came with it may be stored")
 // ErrUnanswered is wrapped by Publish's error if an event was sent and not answered: an embedded server may still hold it.
 var ErrUnanswered = errors.New("NATS has not answered")
 
+var errNotSynced = errors.New("the disk did not sync in time")
+
 // Errors that pass by themselves.
 var (
 	errSilent       = errors.New("no acknowledgement")

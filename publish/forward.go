@@ -75,7 +75,7 @@ func (r *run) send(ctx context.Context, messages *puller, window chan<- passing,
 		case err != nil:
 			p.err = permanentError{err}
 		case !p.stored:
-			p.trace(ctx)
+			p.span = beginForward(ctx, p.msg, p.stream, p.id)
 			p.err = r.publish(p)
 		}
 		p.at = time.Now()

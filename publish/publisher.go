@@ -58,9 +58,15 @@ type Publisher struct {
 func (p *Publisher) Publish(ctx context.Context, events ...Event) ([]Ack, error) {
 	p.calls.Add(1)
 	defer p.calls.Done()
-	ctx, span := p.begin(ctx, events)
+	ctx, span := beginPublish(ctx, p.Stream, events)
 	acks, err := p.publish(ctx, events)
-	p.endSpan(span, events, acks, err)
+	if span != nil {
+		subject := ""
+		if len(events) == 1 {
+			subject = p.Subject(events[0])
+		}
+		endPublish(span, p.taker(), subject, events, acks, err)
+	}
 	if err != nil {
 		if !errors.Is(err, ErrTooLarge) && (p.Upkeep == nil || !Temporary(err)) { // Ready itself detects temporary errors of a remote
 			p.failed.Store(time.Now().UnixNano())

@@ -17,10 +17,7 @@ const (
 	pendingWait = time.Second
 )
 
-var (
-	errTooManyPending = errors.New("too many events wait for an acknowledgement of NATS")
-	errNotSynced      = errors.New("the disk did not sync in time")
-)
+var errTooManyPending = errors.New("too many events wait for an acknowledgement of NATS")
 
 // sender sends messages to a stream and waits until they are acknowledged and committed. One goroutine reads the acknowledgements of
 // all calls from one inbox, commits once for all that have arrived, and wakes each caller once.

@@ -100,7 +100,7 @@ func (s *Shelf) since(ctx context.Context, start time.Time, f func(Kept) error) 
 	return s.from(ctx, from, f)
 }
 
-// from calls f for every message that is on the shelf now, from a place on.
+// from calls f for every message that is on the shelf now, from a place on, of its subject alone if it has one.
 func (s *Shelf) from(ctx context.Context, next pageFrom, f func(Kept) error) error {
 	conn, stream, err := s.open(ctx)
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *Shelf) from(ctx context.Context, next pageFrom, f func(Kept) error) err
 		return nil
 	}
 	if next.Time == nil || !stream.CachedInfo().Config.AllowDirect {
-		next = pageFrom{Sequence: max(next.Sequence, state.FirstSeq)}
+		next = pageFrom{Sequence: max(next.Sequence, state.FirstSeq), Subject: next.Subject}
 	}
 	for most := firstPage; next.Time != nil || next.Sequence <= state.LastSeq; most = pageMessages {
 		page, more, err := s.page(ctx, conn, stream, next, most)
@@ -125,7 +125,7 @@ func (s *Shelf) from(ctx context.Context, next pageFrom, f func(Kept) error) err
 			if err := f(kept); err != nil {
 				return err
 			}
-			next = pageFrom{Sequence: kept.Sequence + 1}
+			next = pageFrom{Sequence: kept.Sequence + 1, Subject: next.Subject}
 		}
 		if !more {
 			return nil
@@ -148,7 +148,7 @@ func (s *Shelf) page(ctx context.Context, conn *Conn, stream jetstream.Stream, f
 		return page, more, err
 	}
 	// The subject makes the server skip what was dropped in between.
-	msg, err := stream.GetMsg(ctx, from.Sequence, jetstream.WithGetMsgSubject(">"))
+	msg, err := stream.GetMsg(ctx, from.Sequence, jetstream.WithGetMsgSubject(cmp.Or(from.Subject, ">")))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, false, nil
 	}

@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -21,30 +22,27 @@ const (
 	spanStream         = "crm_bridge.stream"
 )
 
-// begin begins the span of a Publish: below that of ctx, else in the trace of a single event.
-func (p *Publisher) begin(ctx context.Context, events []Event) (context.Context, *trace.Span) {
+// beginPublish begins the span of a Publish: below that of ctx, else in the trace of a single event.
+func beginPublish(ctx context.Context, stream string, events []Event) (context.Context, *trace.Span) {
 	if !trace.On(ctx) {
 		return ctx, nil
 	}
-	name := "publish " + p.Stream
+	name := "publish " + stream
 	if len(events) == 1 && trace.Outgoing(ctx) == "" { // such as one that was redriven
 		return trace.Continue(ctx, events[0].Extension(traceParent), name, trace.Producer)
 	}
 	return trace.Begin(ctx, name, trace.Producer)
 }
 
-// endSpan ends the span of a Publish. What is about one message is said of a single one alone.
-func (p *Publisher) endSpan(span *trace.Span, events []Event, acks []Ack, err error) {
-	if span == nil {
-		return
-	}
+// endPublish ends the span of a Publish to a stream. What is about one message is said of a single one alone, and so is its subject.
+func endPublish(span *trace.Span, stream, subject string, events []Event, acks []Ack, err error) {
 	span.Set(messagingSystem, "nats")
 	span.Set(messagingType, "send")
 	span.Set(messagingOperation, "publish")
-	span.Set(spanStream, p.taker())
+	span.Set(spanStream, stream)
 	if len(events) == 1 {
 		e := &events[0]
-		span.Set(messagingSubject, p.Subject(*e))
+		span.Set(messagingSubject, subject)
 		span.Set(messagingID, e.ID)
 		span.Set("cloudevents.event_id", e.ID)
 		span.Set("cloudevents.event_source", e.Source)
@@ -62,36 +60,33 @@ func (p *Publisher) endSpan(span *trace.Span, events []Event, acks []Ack, err er
 	end(span, err)
 }
 
-// trace records the commit of a group in the trace of one of its callers. Each of them has it, with the same times, so that every trace is
-// complete in itself.
-func (g *group) trace(ctx context.Context, err error) {
-	if g == nil || g.began.IsZero() {
-		return
-	}
-	trace.Past(ctx, "commit", trace.Internal, g.began, g.ended, func(span *trace.Span) {
-		span.SetInt("crm_bridge.commit.callbacks", len(g.calls))
+// traceCommit records a commit for so many callers in the trace of one of them. Each of them has it, with the same times, so that every
+// trace is complete in itself.
+func traceCommit(ctx context.Context, began, ended time.Time, callers int, err error) {
+	trace.Past(ctx, "commit", trace.Internal, began, ended, func(span *trace.Span) {
+		span.SetInt("crm_bridge.commit.callbacks", callers)
 		if err != nil {
 			span.Fail(reason(err))
 		}
 	})
 }
 
-// trace begins the span of a message that is sent to a remote, below the span that published it, and has the reader of the message
-// continue from there. A message without a traceparent belongs to no trace.
-func (p *passing) trace(ctx context.Context) {
-	parent := p.msg.Header[traceParent]
+// beginForward begins the span of a message that is sent to a remote, below the span that published it, and has the reader of the message
+// continue from there; nil: a message without a traceparent belongs to no trace.
+func beginForward(ctx context.Context, msg *nats.Msg, stream, id string) *trace.Span {
+	parent := msg.Header[traceParent]
 	if len(parent) == 0 || !trace.On(ctx) {
-		return
+		return nil
 	}
-	_, span := trace.Continue(ctx, parent[0], "forward "+p.stream, trace.Producer)
+	_, span := trace.Continue(ctx, parent[0], "forward "+stream, trace.Producer)
 	span.Set(messagingSystem, "nats")
 	span.Set(messagingType, "send")
 	span.Set(messagingOperation, "forward")
-	span.Set(messagingSubject, p.msg.Subject)
-	span.Set(messagingID, p.id)
-	span.Set(spanStream, p.stream)
-	p.msg.Header[traceParent] = []string{span.TraceParent()}
-	p.span = span
+	span.Set(messagingSubject, msg.Subject)
+	span.Set(messagingID, id)
+	span.Set(spanStream, stream)
+	msg.Header[traceParent] = []string{span.TraceParent()}
+	return span
 }
 
 // end ends a span, with what has failed.

@@ -11,7 +11,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// A channel is said to live for ever only if it is active and has no end, and what was never, or is not, has no time in JSON.
+// A channel is said to never expire only if it is active and has no end, and what was never, or is not, has no time in JSON.
 func TestChannelLines(t *testing.T) {
 	now := time.Now()
 	for want, one := range map[string]ingest.Channel{

@@ -29,8 +29,9 @@ needs. The output holds secrets, marked as such. Secrets that are missing are ma
 at its start; with BRIDGE_NATS_URL as lines to set. It works beside a running bridge and before the first start; run it as
 the bridge's own user, with its environment.
 
-Then check that BRIDGE_PUBLIC_URL leads to a bridge that has the same secrets; if not, say what failed, and exit with 1. Without
-BRIDGE_PUBLIC_URL the URLs have the host of an example.`,
+Then check that BRIDGE_PUBLIC_URL leads to a bridge that has the same secrets; if not, say what failed, and exit with 1. The secrets are
+not compared, and a note says so, over plain http beyond this machine, from an address that BRIDGE_ALLOW of the bridge does not
+contain, and where one is shorter than 12 characters. Without BRIDGE_PUBLIC_URL the URLs have the host of an example.`,
 		Example: bridge.Known().Example(`  crm-bridge connect PROVIDER
   crm-bridge connect PROVIDER --module MODULE --event edit
   crm-bridge connect PROVIDER --account emea --json | jq -r '.instructions[].paste[]? | select(.kind == "url").value'`),
@@ -106,9 +107,14 @@ func connect(cmd *cobra.Command, provider string, o connectOptions) error {
 	if doubt := bridge.DoubtURL(settings.BaseURL()); doubt != "" {
 		terminal.Say(notes, "BRIDGE_PUBLIC_URL: %s\n", doubt)
 	}
-	if err := bridge.Probe(ctx, client.HTTP(nil), settings.BaseURL(), crm); err != nil {
+	unchecked, err := bridge.Probe(ctx, client.HTTP(nil), settings.BaseURL(), crm)
+	switch {
+	case err != nil:
 		return crm.Explain(err)
+	case unchecked != "":
+		terminal.Say(notes, "a crm-bridge answers at %s; %s\n", settings.BaseURL(), unchecked)
+	default:
+		terminal.Say(notes, "this bridge answers at %s\n", settings.BaseURL())
 	}
-	terminal.Say(notes, "this bridge answers at %s\n", settings.BaseURL())
 	return nil
 }

@@ -159,12 +159,3 @@ func (c *consumerChange) confirmReset(cmd *cobra.Command, name, to string) error
 	}
 	return confirm(cmd, fmt.Sprintf("Reset %s to %s?", terminal.Visible(name), terminal.Visible(to)), "nothing was reset")
 }
-
-// lineOf reads a line of the bridge's answer, which may be an error.
-func lineOf(line json.RawMessage, into any) error {
-	var problem struct{ Error string }
-	if json.Unmarshal(line, &problem) == nil && problem.Error != "" {
-		return errors.New(problem.Error)
-	}
-	return json.Unmarshal(line, into)
-}

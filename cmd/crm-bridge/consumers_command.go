@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,7 +30,7 @@ func consumersCommand() *cobra.Command {
 		Long: `Show the consumers of the bridge's streams: how many events each has not been sent yet (lag), how many it was sent and has not
 acknowledged, how many of these it was sent more than once, and when it last acknowledged one. With --dead, show the events
 that consumers gave up on: sent as often as their max_deliver permits, or terminated by the consumer. They are kept for 30 days.
-"crm-bridge replay --dead NAME" brings them again for that consumer alone. The command asks the running bridge at
+"crm-bridge replay --dead NAME" re-delivers them to that consumer alone. The command asks the running bridge at
 BRIDGE_ADMIN_LISTEN.`,
 		Example: `  crm-bridge consumers
   crm-bridge consumers --dead billing
@@ -67,74 +65,11 @@ BRIDGE_ADMIN_LISTEN.`,
 	return cmd
 }
 
-func streamFlag(cmd *cobra.Command, stream *string, usage string) {
-	cmd.Flags().StringVar(stream, "stream", "", usage)
-	completeFlags(cmd, map[string]completer{"stream": completeStreams})
-}
-
-// consumerQuery names a consumer and a stream; empty: any.
-func consumerQuery(stream, name string) url.Values {
-	query := url.Values{}
-	for key, value := range map[string]string{"stream": stream, "name": name} {
-		if value != "" {
-			query.Set(key, value)
-		}
-	}
-	return query
-}
-
-// tableOf collects lines of an answer, and shows them as a table in the end.
-type tableOf[of any] struct {
-	heading string
-	row     func(of) string
-	lines   []of
-}
-
-func (t *tableOf[of]) add(_ io.Writer, line []byte) error {
-	var one of
-	if err := json.Unmarshal(line, &one); err != nil {
-		return err
-	}
-	t.lines = append(t.lines, one)
-	return nil
-}
-
-func (t *tableOf[of]) print(out io.Writer) error {
-	if len(t.lines) == 0 {
-		return nil
-	}
-	table := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	terminal.Say(table, "%s\n", t.heading)
-	for _, one := range t.lines {
-		terminal.Say(table, "%s\n", t.row(one))
-	}
-	return table.Flush()
-}
-
 // list shows consumers.
 func (f consumersFlags) list(cmd *cobra.Command, name string) error {
 	table := tableOf[consumers.Consumer]{heading: consumerHeading, row: consumerRow}
 	err := askAdmin(cmd, http.MethodGet, "/consumers", consumerQuery(f.stream, name), f.asJSON, "the streams have no consumers", table.add)
 	return cmp.Or(table.print(cmd.OutOrStdout()), err)
-}
-
-const consumerHeading = "STREAM\tCONSUMER\tLAG\tUNACKED\tREDELIVERED\tLAST ACK\tDEAD\tNOTE"
-
-func consumerRow(one consumers.Consumer) string {
-	last := "-"
-	if at := one.AckFloor.At; at != nil {
-		last = time.Since(*at).Round(time.Second).String() + " ago"
-	}
-	var notes []string
-	if one.PausedUntil != nil {
-		notes = append(notes, "paused until "+one.PausedUntil.Local().Format(time.DateTime))
-	}
-	if one.Own {
-		notes = append(notes, "the bridge's own")
-	} else if !one.Durable {
-		notes = append(notes, "temporary")
-	}
-	return fmt.Sprintf("%s\t%s\t%d\t%d\t%d\t%s\t%d\t%s", one.Stream, terminal.Visible(one.Name), one.Lag, one.AckPending, one.Redelivered, last, one.Dead, strings.Join(notes, ", "))
 }
 
 const nothingDead = "no consumer has given up on an event within 30 days"

@@ -71,7 +71,7 @@ marked as replayed and not replayed again.`),
 	flags.Uint64Var(&f.from, "from-sequence", 0, "start at this sequence of the stream")
 	flags.Uint64Var(&f.upto, "to-sequence", 0, "end at this sequence of the stream")
 	selectionFlags(cmd, &f.selected)
-	flags.StringVar(&f.dead, "dead", "", "only events that this consumer gave up on and that no replay has brought again")
+	flags.StringVar(&f.dead, "dead", "", "only events that this consumer gave up on and that no replay has re-delivered")
 	f.endpointFlags.add(cmd)
 	flags.StringVar(&f.to, "to", "stdout", "stdout, subject, or the URL of an endpoint")
 	flags.StringVar(&f.job, "job", "", "name of the job; give it again to resume (default: a new name; with --dead and a subject that of the consumer)")

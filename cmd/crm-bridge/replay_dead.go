@@ -15,7 +15,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish/replay"
 )
 
-// findDead has the span hold what the consumer gave up on, and no replay has brought again; with --restart also what one has.
+// findDead has the span hold what the consumer gave up on, and no replay has re-delivered; with --restart also what one has.
 func (p *replayPlan) findDead(ctx context.Context, conn *publish.Conn, span *publish.Span) error {
 	s := p.settings
 	reach := func() (*publish.Conn, error) { return conn, nil }
@@ -88,7 +88,7 @@ func (p *replayPlan) limitDead(job *replay.Job, span *publish.Span) {
 	p.given, span.Only = before, sequencesOf(before)
 }
 
-// markDead marks what the finished job has brought again. Where that is not certain, nothing is marked: it can be replayed again.
+// markDead marks what the finished job has re-delivered. Where that is not certain, nothing is marked: it can be replayed again.
 func (p *replayPlan) markDead(ctx context.Context, job *replay.Job, span *publish.Span, bar *terminal.Progress) {
 	if p.dead == "" || len(p.given) == 0 {
 		return

@@ -39,7 +39,7 @@ Kinds: ` + strings.Join(bridge.Known().Labels(), ", ") + `.
 
 With --dry-run nothing is posted, stored or published, and no bridge has to run: the callback is authenticated, decoded, mapped and
 masked by this command as the bridge with this environment would, and each event is printed as a line {"subject","event"}. It
-fails if the callback would not be accepted, and says why. What a running bridge has learnt from installations is not known to it.`,
+fails if the callback would not be accepted, and says why. It does not know the tokens that a running bridge has from installations.`,
 		Example: bridge.Known().Example(`  crm-bridge send
   crm-bridge send LABEL --module MODULE --operation delete --id 5725767000003000010
   crm-bridge send --count 1000 --rate 200

@@ -21,12 +21,13 @@ func statusCommand() *cobra.Command {
 last callback and rejections, channels, gaps, the journal, quarantine, streams, records and consumers. What needs a person comes
 first, with what to do. The exit code is 1 if anything does, or if no bridge answers; a lag alone does not.
 
-With --open: print a link to the console instead, which signs in once. It opens nothing.`,
+With --open: print a link to the console instead, which signs in once. It opens nothing. Also where its output is piped, the link is
+printed alone, so that a script can open it; with --json it is the member url of a JSON document.`,
 		Example: "  crm-bridge status\n  crm-bridge status --json\n  crm-bridge status --open",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if open {
-				return printLink(cmd)
+				return printLink(cmd, asJSON)
 			}
 			return printStatus(cmd, asJSON || !terminal.IsTerminal(cmd.OutOrStdout()))
 		},
@@ -57,8 +58,8 @@ func printStatus(cmd *cobra.Command, asJSON bool) error {
 	return nil
 }
 
-// printLink prints the link to the console alone.
-func printLink(cmd *cobra.Command) error {
+// printLink prints the link to the console alone, or in a JSON document.
+func printLink(cmd *cobra.Command, asJSON bool) error {
 	answer, err := oneAnswer(cmd, http.MethodPost, "/console/link")
 	if err != nil {
 		return err
@@ -66,6 +67,9 @@ func printLink(cmd *cobra.Command) error {
 	var link struct{ URL string }
 	if err := json.Unmarshal(answer, &link); err != nil || link.URL == "" {
 		return errNotAnswered
+	}
+	if asJSON {
+		return terminal.WriteJSONLines(cmd.OutOrStdout(), []any{map[string]string{"url": link.URL}})
 	}
 	terminal.Say(cmd.OutOrStdout(), "%s\n", terminal.Visible(link.URL))
 	return nil

@@ -25,18 +25,21 @@ func answersAs(t *testing.T, answer http.HandlerFunc, args ...string) (out, said
 	return stdout.String(), stderr.String(), code
 }
 
-// status --open prints the link to the console, and nothing else; it is requested, not read, for each link signs in once.
+// status --open prints the link to the console, and nothing else, for scripts too; with --json in a document. It is requested, not read,
+// because each link signs in once.
 func TestLinkToTheConsole(t *testing.T) {
 	const link = "http://127.0.0.1:9090/console/enter#a-one-time-word"
-	out, said, code := answersAs(t, func(w http.ResponseWriter, r *http.Request) {
+	answer := func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost || r.URL.Path != "/console/link" || r.Header.Get(bridge.AdminHeader) == "" {
 			t.Errorf("requested %s %s", r.Method, r.URL)
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(map[string]string{"url": link})
-	}, "--open")
-	if code != 0 || out != link+"\n" || said != "" {
-		t.Errorf("ended with %d: %q, %q", code, out, said)
+	}
+	for flags, prints := range map[string]string{"--open": link, "--open --json": `{"url":"` + link + `"}`} {
+		if out, said, code := answersAs(t, answer, strings.Fields(flags)...); code != 0 || out != prints+"\n" || said != "" {
+			t.Errorf("%s ended with %d: %q, %q", flags, code, out, said)
+		}
 	}
 }
 

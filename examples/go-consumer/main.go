@@ -73,7 +73,7 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-// connect returns a connection that reconnects for ever, also before the bridge is up.
+// connect returns a connection that reconnects without limit, also before the bridge is up.
 func connect() (*nats.Conn, error) {
 	options := []nats.Option{nats.Name(durable), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(time.Second)}
 	if user := os.Getenv("NATS_USER"); user != "" {

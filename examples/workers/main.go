@@ -88,7 +88,7 @@ func (p partition) keepConsuming(ctx context.Context, nc *nats.Conn, js jetstrea
 	return nil
 }
 
-// connect returns a connection that reconnects for ever, also before the bridge is up.
+// connect returns a connection that reconnects without limit, also before the bridge is up.
 func connect() (*nats.Conn, error) {
 	options := []nats.Option{nats.Name("deals-workers"), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(time.Second)}
 	if user := os.Getenv("NATS_USER"); user != "" {

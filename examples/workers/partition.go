@@ -22,13 +22,13 @@ type partition struct {
 	number, of             int
 	stream, subject, group string
 	done                   *book
-	again                  bool // it reads what a replay brings again
+	again                  bool // it reads what a replay re-delivers
 }
 
 // name is that of the partition's consumer. Another number of partitions divides the records differently, so it has other consumers.
 func (p partition) name() string { return fmt.Sprintf("%s-%d-of-%d", p.group, p.number, p.of) }
 
-// replays is the partition as it reads what its consumer gave up on: "crm-bridge replay --dead NAME --to subject" brings it again on
+// replays is the partition as it reads what its consumer gave up on: "crm-bridge replay --dead NAME --to subject" re-delivers it on
 // subjects with that name, in a stream of their own. It is not in the order of the live events.
 func (p partition) replays() partition {
 	prefix, rest, _ := strings.Cut(p.subject, ".")

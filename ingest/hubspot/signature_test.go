@@ -93,7 +93,7 @@ func TestReplayWindow(t *testing.T) {
 	}
 }
 
-// Signatures of versions 1 and 2 have no timestamp, so that they could be replayed for ever. They are not accepted.
+// Signatures of versions 1 and 2 have no timestamp, so that they could be replayed at any time. They are not accepted.
 func TestOldSignatures(t *testing.T) {
 	source := &hubspot.Webhooks{ClientSecrets: ingest.SecretList{sdkSecret}, PublicURLs: []string{"https://www.example.com"}}
 	for _, test := range []struct{ version, mac, body string }{

@@ -35,11 +35,11 @@ func (c *clocks) note(provider, account string, clock *ingest.Clock) {
 	c.of = append(c.of[max(0, len(c.of)-maxClocks+1):], Ahead{provider, account, ahead})
 }
 
-// Clocks returns how far the clocks of CRMs are ahead of ours, where a repair has asked for them since the start.
-func (k *Keeper) Clocks() []Ahead {
-	k.clocks.mu.Lock()
-	defer k.clocks.mu.Unlock()
-	return slices.SortedFunc(slices.Values(k.clocks.of), func(a, b Ahead) int {
+// sorted returns them by provider and account.
+func (c *clocks) sorted() []Ahead {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.SortedFunc(slices.Values(c.of), func(a, b Ahead) int {
 		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Account, b.Account))
 	})
 }

@@ -23,21 +23,24 @@ const (
 	closedFor = 7 * 24 * time.Hour
 )
 
-// close remembers a closed gap, the newest first. It reports whether it was not remembered before: a CRM's package may note a gap again.
-func (r *repairs) close(one closed) bool {
-	if slices.ContainsFunc(r.Closed, one.is) {
+// closedGaps are those that a shard remembers.
+type closedGaps []closed
+
+// add remembers a closed gap, the newest first. It reports whether it was not remembered before: a CRM's package may note a gap again.
+func (c *closedGaps) add(one closed) bool {
+	if slices.ContainsFunc(*c, one.is) {
 		return false
 	}
-	r.Closed = append([]closed{one}, slices.DeleteFunc(r.Closed, func(other closed) bool { return one.At.Sub(other.At) > closedFor })...)
-	for len(r.Closed) > maxClosed {
-		last := len(r.Closed) - 1
+	*c = append(closedGaps{one}, slices.DeleteFunc(*c, func(other closed) bool { return one.At.Sub(other.At) > closedFor })...)
+	for len(*c) > maxClosed {
+		last := len(*c) - 1
 		for i := last; i > 0; i-- {
-			if r.Closed[i].Unrepaired == "" {
+			if (*c)[i].Unrepaired == "" {
 				last = i
 				break
 			}
 		}
-		r.Closed = slices.Delete(r.Closed, last, last+1)
+		*c = slices.Delete(*c, last, last+1)
 	}
 	return true
 }
@@ -45,9 +48,4 @@ func (r *repairs) close(one closed) bool {
 // is reports whether two closed gaps are one.
 func (c closed) is(other closed) bool {
 	return c.Account == other.Account && c.Module == other.Module && c.Since.Equal(other.Since) && c.Until.Equal(other.Until)
-}
-
-// closedAs returns a job as a closed gap.
-func (j job) closedAs(unrepaired string) closed {
-	return closed{Gap: j.Gap, Why: j.Why, Noted: j.Noted, At: time.Now().UTC(), Made: j.Made, Unrepaired: unrepaired}
 }

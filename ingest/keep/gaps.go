@@ -31,7 +31,7 @@ type repairs struct {
 	Done map[string]time.Time // when a module was last repaired, by account and module
 	Jobs []job
 
-	Closed []closed `json:",omitempty"` // lately, newest first
+	Closed closedGaps `json:",omitempty"` // lately, newest first
 
 	Sharded bool `json:",omitempty"` // the other shards are in use, or were; in shard 0 alone
 }
@@ -101,7 +101,7 @@ func (r *repairs) done(one job) (closed bool) {
 	case j.Second:
 		r.Jobs = slices.DeleteFunc(r.Jobs, one.is)
 	default:
-		closed = r.close(j.closedAs(""))
+		closed = r.Closed.add(j.closedAs(""))
 		j.Second, j.Cursor, j.Made, j.Due = true, "", 0, time.Now().UTC().Add(secondLook)
 		if from := j.Until.Add(-secondSpan); from.After(j.Since) {
 			j.Since = from
@@ -131,4 +131,9 @@ func (j job) wait() time.Duration {
 		return 0
 	}
 	return min(retryRepair<<min(j.Fails-1, 10), retryRepairLast)
+}
+
+// closedAs returns a job as a closed gap.
+func (j job) closedAs(unrepaired string) closed {
+	return closed{Gap: j.Gap, Why: j.Why, Noted: j.Noted, At: time.Now().UTC(), Made: j.Made, Unrepaired: unrepaired}
 }

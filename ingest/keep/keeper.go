@@ -84,3 +84,6 @@ func (k *Keeper) Remember(ctx context.Context, crm *ingest.CRM, channels []inges
 func (k *Keeper) Channels(ctx context.Context, crm *ingest.CRM) ([]ingest.Channel, error) {
 	return loadChannels(ctx, k.State.Shared, crm)
 }
+
+// Clocks returns how far the clocks of CRMs are ahead of ours, where a repair has asked for them since the start.
+func (k *Keeper) Clocks() []Ahead { return k.clocks.sorted() }

@@ -122,7 +122,7 @@ func (k *repairer) noteLost(ctx context.Context, gap ingest.Gap) error {
 	lost := job{Gap: gap, Why: "no subscription was alive", Noted: time.Now().UTC()}
 	added := false
 	err := k.change(ctx, shardOf(gap.Account, len(k.Accounts)), func(r *repairs) {
-		added = r.close(lost.closedAs("the bridge has no credentials to read the CRM's records"))
+		added = r.Closed.add(lost.closedAs("the bridge has no credentials to read the CRM's records"))
 	})
 	if err == nil && added {
 		k.metrics.closed(k.Provider, unrepaired)

@@ -178,7 +178,7 @@ func (k *repairer) failed(ctx context.Context, now job, cause error) error {
 		switch j := r.of(now); {
 		case j == nil:
 		case errors.Is(cause, ingest.ErrNoList):
-			r.close(j.closedAs(clip(k.Explain(cause))))
+			r.Closed.add(j.closedAs(clip(k.Explain(cause))))
 			r.Jobs = slices.DeleteFunc(r.Jobs, now.is)
 		case errors.Is(cause, ingest.ErrCursor):
 			j.Cursor = ""

@@ -24,7 +24,7 @@ func (l lossy) Drain(_ context.Context, _ ingest.State, _ ingest.Accept, note fu
 	return note(l.gap)
 }
 
-// Where nothing can be read from the CRM, the log says that changes are lost, and no repair waits for ever.
+// Where nothing can be read from the CRM, the log says that changes are lost, and no repair waits endlessly.
 func TestGapThatNothingCanRepair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer

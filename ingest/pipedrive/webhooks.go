@@ -52,8 +52,9 @@ func (w *Webhooks) ForgivesQuarantined() {}
 func (w *Webhooks) Secrets() ingest.Secrets {
 	s := ingest.Secrets{
 		Names: []string{"<secret>", "meta.<secret>"}, Records: []string{"data", "previous"}, ValuesAt: []string{"data"}, Values: w.Passwords,
+		Credentials: w.accepted(),
 	}
-	for _, pair := range w.accepted() {
+	for _, pair := range s.Credentials {
 		s.Values = append(s.Values, base64.StdEncoding.EncodeToString([]byte(pair)))
 	}
 	if w.APIToken != "" {

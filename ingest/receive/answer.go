@@ -44,6 +44,15 @@ func (r *result) isQuarantined() bool {
 	return errors.As(r.err, &kept)
 }
 
+// exported returns the span of a callback whose trace is exported: of an authenticated one. Anyone can send the others as often as they
+// like, with a traceparent that asks for their trace.
+func (r *result) exported() *trace.Span {
+	if !r.authenticated {
+		return nil
+	}
+	return r.span
+}
+
 // jsonType is the Content-Type of every 200. Nobody changes it.
 var jsonType = []string{echo.MIMEApplicationJSON}
 
@@ -138,10 +147,6 @@ var details = map[int]string{
 	http.StatusServiceUnavailable:          "The event could not be stored in time; send the callback again.",
 }
 
-var outcomes = map[int]string{
-	200: accepted, 400: "malformed", 401: "forged", 404: "not_found", 408: "slow", 413: "too_large", 415: "encoded", 429: "limited", 500: "failed", 503: "retry",
-}
-
 // report logs and counts a callback; panicked is what recover returned, and is raised again.
 func (h *Handler) report(r *result, panicked any) {
 	if panicked != nil {
@@ -157,9 +162,10 @@ func (h *Handler) report(r *result, panicked any) {
 	case r.ignored != nil:
 		outcome = "ignored"
 	}
-	r.endTrace(outcome)
-	r.metrics.count(outcome, took, len(r.kept), r.traceID())
-	r.metrics.see(outcome, r)
+	span := r.exported()
+	endTrace(span, r.label, outcome, len(r.acks), r.status)
+	r.metrics.count(outcome, took, len(r.kept), span.TraceID())
+	r.metrics.see(outcome, r.status, r.authenticated, r.at)
 	if r.status == http.StatusRequestEntityTooLarge {
 		h.Metrics.limitHits.WithLabelValues("body").Inc()
 	}

@@ -44,8 +44,10 @@ type Handler struct {
 
 	// Missed is called with the CRM.Key and the account of refused callbacks that the CRM may not repeat (DESIGN.md, 12); an empty
 	// account stands for all. nil: not called.
-	Missed  func(key, account string, at time.Time)
-	Public  map[string]PublicFile // documents that everyone may GET, by path pattern
+	Missed func(key, account string, at time.Time)
+	Public map[string]PublicFile // documents that everyone may GET, by path pattern
+	// Prove returns the answer to a probe of the document at a path; empty: it is made with another secret. nil: probes are not answered.
+	Prove   func(path, probe string) (proof string)
 	Log     *slog.Logger
 	Metrics *Metrics
 	Traces  trace.Recorder // nil: callbacks are not traced
@@ -86,7 +88,7 @@ func (h *Handler) HTTP() http.Handler {
 			}))
 		}
 	}
-	readers := make(chan struct{}, maxReaders)
+	readers, probes := make(chan struct{}, maxReaders), newProber(h.Prove, h.admit, h.Metrics.countProbe, h.Log)
 	for pattern, public := range h.Public {
 		e.Match([]string{http.MethodGet, http.MethodHead}, pathParam.ReplaceAllString(pattern, ":$1"), recoverPanics(func(c echo.Context) error {
 			select {
@@ -104,6 +106,7 @@ func (h *Handler) HTTP() http.Handler {
 			answer.Set("Cache-Control", "public, max-age=3600")
 			answer.Set("X-Content-Type-Options", "nosniff")
 			maps.Copy(answer, header)
+			probes.answer(c.Request(), h.client(c.Request()), answer)
 			return c.Blob(http.StatusOK, header.Get("Content-Type"), body)
 		}))
 	}
@@ -125,7 +128,7 @@ type intake struct {
 // answer handles one callback to a route from its first byte to its answer.
 func (h *Handler) answer(c echo.Context, in *intake, route string) error {
 	outcome := &result{intake: in, at: time.Now(), from: h.client(c.Request())}
-	outcome.span = h.trace(c.Request(), route)
+	outcome.span = beginTrace(h.Traces, c.Request(), route)
 	defer func() { h.report(outcome, recover()) }()
 
 	err := h.receive(c, outcome)

@@ -1,6 +1,8 @@
 package receive
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +16,7 @@ type Metrics struct {
 	quarantined *prometheus.CounterVec
 	duplicates  *prometheus.CounterVec
 	limitHits   *prometheus.CounterVec
+	probes      *prometheus.CounterVec
 	last        *prometheus.GaugeVec
 
 	mu      sync.Mutex
@@ -32,6 +35,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		quarantined: counter("quarantined_total", "Authenticated callbacks, and parts of batches, that could not be parsed and are in quarantine.", "source"),
 		duplicates:  counter("duplicates_total", "Events that the stream already held.", "source"),
 		limitHits:   counter("limit_hits_total", "Requests refused, and unfinished requests or idle connections closed, because of a limit.", "limit"),
+		probes:      counter("connect_probes_total", "Probes by which crm-bridge connect asks whether the bridge has the same secrets, by outcome.", "outcome"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "crm_bridge", Name: "callback_duration_seconds", Help: "Time from a callback's first byte to its answer.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15),
@@ -44,9 +48,6 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	reg.MustRegister(m.duration, m.last)
 	return m
 }
-
-// accepted is the outcome of nearly all callbacks.
-const accepted = "accepted"
 
 // sourceMetrics are those of one source. Each appears with its first callback.
 type sourceMetrics struct {
@@ -91,9 +92,27 @@ func (m *sourceMetrics) count(outcome string, took time.Duration, quarantined in
 	m.quarantined().Add(float64(quarantined))
 }
 
+// countProbe counts a probe.
+func (m *Metrics) countProbe(outcome string) {
+	m.probes.WithLabelValues(outcome).Inc()
+	if outcome == ProbeLimited {
+		m.limitHits.WithLabelValues("probes").Inc()
+	}
+}
+
 // see remembers what came of a callback.
-func (m *sourceMetrics) see(outcome string, r *result) {
-	if last := m.sight.note(outcome, r.status, r.authenticated, r.at); r.authenticated {
+func (m *sourceMetrics) see(outcome string, status int, authenticated bool, at time.Time) {
+	if last := m.sight.note(outcome, status, authenticated, at); authenticated {
 		m.last().Set(float64(last.UnixMilli()) / 1000)
 	}
+}
+
+// Seen returns what came of the callbacks of each source that is served, by label.
+func (m *Metrics) Seen() (all []Seen) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, source := range slices.Sorted(maps.Keys(m.sources)) {
+		all = append(all, m.sources[source].sight.seen(source))
+	}
+	return all
 }

@@ -25,14 +25,6 @@ type Rejection struct {
 	Why     string // one of a few fixed texts: nothing of the callback is in it
 }
 
-// whys say in words why a callback was not accepted, by outcome.
-var whys = map[string]string{
-	"malformed": "authenticated, but could not be parsed: it is in quarantine", "unreadable": "the request could not be read", "forged": "not authenticated",
-	"not_found": "there is nothing at that path", "slow": "the body did not arrive in time", "too_large": "larger than the bridge or the stream accepts",
-	"encoded": "the body is compressed", "limited": "more a second than BRIDGE_RATE", "failed": "the bridge failed on it: the log says how",
-	"retry": "could not be stored in time", "ignored": "of an account that is not configured",
-}
-
 // sight remembers what came of the callbacks of a source. It is bounded by the outcomes, which are fixed words.
 type sight struct {
 	mu       sync.Mutex
@@ -72,14 +64,4 @@ func (s *sight) seen(source string) Seen {
 		Source: source, Last: s.last, Outcomes: maps.Clone(s.outcomes), Forged: s.forged,
 		Rejections: slices.SortedFunc(maps.Values(s.rejected), func(a, b Rejection) int { return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Outcome, b.Outcome)) }),
 	}
-}
-
-// Seen returns what came of the callbacks of each source that is served, by label.
-func (m *Metrics) Seen() (all []Seen) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, source := range slices.Sorted(maps.Keys(m.sources)) {
-		all = append(all, m.sources[source].sight.seen(source))
-	}
-	return all
 }

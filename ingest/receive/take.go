@@ -69,7 +69,7 @@ func (h *Handler) verify(ctx context.Context, cb ingest.Callback, into *result) 
 	into.authenticated = err == nil
 	into.turnedAway = errors.Is(err, ingest.ErrUnasked)
 	if err != nil {
-		return err // its spans do not end: see endTrace
+		return err // its spans do not end: see exported
 	}
 	span.End()
 	// Only authenticated callbacks count, or anyone could use up the rate of the CRM.

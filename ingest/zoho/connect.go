@@ -47,7 +47,7 @@ func (c Config) connectKept(wanted ingest.WantedEvents, secret []ingest.Setting)
 	}
 	names, listed := namesOf(events), namesOf(c.Zoho.Events)
 	missing := append(ingest.Missing(
-		ingest.Need{Configured: c.Zoho.ClientID != "", Setting: ingest.Setting{Variable: "BRIDGE_ZOHO_CLIENT_ID", From: "Client Secret, in the API console"}},
+		ingest.Need{Configured: c.Zoho.ClientID != "", Setting: ingest.Setting{Variable: "BRIDGE_ZOHO_CLIENT_ID", From: "Client ID, in the API console"}},
 		ingest.Need{Configured: c.Zoho.ClientSecret != "", Setting: ingest.Setting{Variable: "BRIDGE_ZOHO_CLIENT_SECRET", From: "Client Secret, in the API console", Secret: true}},
 		ingest.Need{Configured: c.Zoho.RefreshToken != "", Setting: ingest.Setting{Variable: "BRIDGE_ZOHO_REFRESH_TOKEN", From: "the answer to the code that Generate Code shows (docs/zoho.md)", Secret: true}},
 		ingest.Need{Configured: names == listed, Setting: ingest.Setting{Variable: "BRIDGE_ZOHO_EVENTS", Value: names}},

@@ -49,7 +49,7 @@ type Dead struct {
 	Reason     string    `json:"reason"`            // "max deliveries", or "terminated" with what the consumer said
 	Subject    string    `json:"subject,omitempty"` // empty: the stream no longer holds the message
 	EventID    string    `json:"eventId,omitempty"` // likewise, or the message is not an event
-	// ReplayedAt is when a replay brought the message again; nil: none has since the consumer gave up on it.
+	// ReplayedAt is when a replay re-delivered the message; nil: none has since the consumer gave up on it.
 	ReplayedAt *time.Time `json:"replayedAt,omitempty"`
 }
 

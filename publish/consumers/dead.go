@@ -92,34 +92,50 @@ func (d *DeadLetters) Of(ctx context.Context, stream, consumer string) ([]GivenU
 	if err != nil {
 		return nil, err
 	}
-	found := map[key]*GivenUp{}
+	found := gathering{made: entries.made, marked: marked, found: map[key]*GivenUp{}}
 	from := entries.last - min(entries.last, scanned) + 1
 	err = entries.conn.ReadPages(ctx, d.Stream, from, func(m publish.Stored) error {
 		a, ok := advisoryIn(m)
-		if !ok || stream != "" && stream != a.Stream || consumer != "" && consumer != a.Consumer {
-			return nil
+		if ok && (stream == "" || stream == a.Stream) && (consumer == "" || consumer == a.Consumer) {
+			found.add(a, m)
 		}
-		replayed := marked[of{a.Stream, a.Consumer}].at(m.Sequence)
-		one := found[key{a.Stream, a.Consumer, a.Sequence}]
-		if one == nil || replayed == nil && one.ReplayedAt != nil { // it gave up again since
-			one = &GivenUp{made: entries.made}
-			found[key{a.Stream, a.Consumer, a.Sequence}] = one
-		}
-		one.Dead = Dead{Stream: a.Stream, Consumer: a.Consumer, Sequence: a.Sequence, Deliveries: a.Deliveries, At: m.At, Reason: a.reason(), ReplayedAt: replayed}
-		one.Entries = append(one.Entries, m.Sequence)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	all := make([]GivenUp, 0, len(found))
-	for _, one := range found {
-		all = append(all, *one)
-	}
+	all := found.all()
 	slices.SortFunc(all, func(a, b GivenUp) int {
 		return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Consumer, b.Consumer), cmp.Compare(a.Sequence, b.Sequence))
 	})
 	return all, nil
+}
+
+// gathering makes messages of their entries.
+type gathering struct {
+	made   time.Time // when the stream of advisories was made
+	marked map[of]*marks
+	found  map[key]*GivenUp
+}
+
+// add adds an entry, which is younger than those before.
+func (g gathering) add(a advisory, m publish.Stored) {
+	replayed := g.marked[of{a.Stream, a.Consumer}].at(m.Sequence)
+	one := g.found[key{a.Stream, a.Consumer, a.Sequence}]
+	if one == nil || replayed == nil && one.ReplayedAt != nil { // it gave up again since
+		one = &GivenUp{made: g.made}
+		g.found[key{a.Stream, a.Consumer, a.Sequence}] = one
+	}
+	one.Dead = Dead{Stream: a.Stream, Consumer: a.Consumer, Sequence: a.Sequence, Deliveries: a.Deliveries, At: m.At, Reason: a.reason(), ReplayedAt: replayed}
+	one.Entries = append(one.Entries, m.Sequence)
+}
+
+func (g gathering) all() []GivenUp {
+	all := make([]GivenUp, 0, len(g.found))
+	for _, one := range g.found {
+		all = append(all, *one)
+	}
+	return all
 }
 
 // of names a consumer, and key a message that it was sent.

@@ -7,10 +7,11 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Count is how many entries of the list a consumer has that no replay has brought again.
+// Count is how many entries of the list a consumer has that no replay has re-delivered.
 type Count struct {
-	Stream, Consumer string
-	Dead             uint64
+	Stream   string `json:"stream"`
+	Consumer string `json:"consumer"`
+	Dead     uint64 `json:"dead"`
 }
 
 // Counts returns the counts of all consumers that gave up on a message. It reads no entry.

@@ -48,7 +48,7 @@ func NewMetrics(reg prometheus.Registerer, list func(context.Context) ([]Consume
 		"redelivered": prometheus.NewDesc("crm_bridge_consumer_redelivered", "Messages that a consumer was sent more than once and has not acknowledged.", labels, nil),
 		"last_ack":    prometheus.NewDesc("crm_bridge_consumer_last_ack_seconds", "Seconds since a consumer last acknowledged a message, or since it was made if it has not since the NATS server started.", labels, nil),
 		"paused":      prometheus.NewDesc("crm_bridge_consumer_paused", "1 while a consumer is paused, else 0.", labels, nil),
-		"dead":        prometheus.NewDesc("crm_bridge_consumer_dead", "Messages that a consumer gave up on within 30 days and that no replay has brought again.", labels, nil),
+		"dead":        prometheus.NewDesc("crm_bridge_consumer_dead", "Messages that a consumer gave up on within 30 days and that no replay has re-delivered.", labels, nil),
 	}}
 	reg.MustRegister(m)
 	return m

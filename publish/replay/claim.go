@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest/retry"
+
+	"github.com/crm-bridge/crm-bridge/publish"
 )
 
 // claims bounds the attempts to take a job over from a run that saves it after each event.
@@ -111,4 +113,16 @@ func (t *Subject) awaitFree(ctx context.Context, free time.Time) error {
 		t.Removed(left)
 	}
 	return retry.Sleep(ctx, left)
+}
+
+// watch ends a run when its job is taken from it: a run that waits for a post saves nothing, and would not see it. Only a bucket is
+// shared with others.
+func (j *Job) watch(ctx context.Context, name, own string, end context.CancelCauseFunc) {
+	bucket, shared := j.Store.(*publish.Bucket)
+	for shared && retry.Sleep(ctx, savesEvery) == nil {
+		if now, err := Load(ctx, bucket, name); err == nil && now != nil && now.Run != own {
+			end(fmt.Errorf("%w: %w", ErrPermanent, takenBy(now)))
+			return
+		}
+	}
 }

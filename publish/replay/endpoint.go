@@ -8,8 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest/retry"
@@ -116,12 +114,6 @@ func (t *Endpoint) Flush(ctx context.Context) (Report, error) {
 // Sync implements Target.
 func (t *Endpoint) Sync(context.Context) error { return nil }
 
-// refusal is an answer that another attempt would not change.
-type refusal struct{ status string }
-
-// Error says what was answered.
-func (r refusal) Error() string { return "the endpoint answered " + r.status }
-
 // post posts an event until the endpoint takes it, rejects it, or has failed for too long.
 func (t *Endpoint) post(ctx context.Context, header map[string][]string, body []byte) error {
 	began, pause := time.Now(), firstPause
@@ -187,22 +179,4 @@ func (t *Endpoint) once(ctx context.Context, header map[string][]string, body []
 	default:
 		return 0, refusal{status(code)}
 	}
-}
-
-// status is an answer without the words of the endpoint, which may repeat what it was sent.
-func status(code int) string {
-	text := strconv.Itoa(code) + " " + http.StatusText(code)
-	if code >= 300 && code < 400 {
-		text += ", and redirects are not followed"
-	}
-	return text
-}
-
-// withoutURL takes the URL, and the secrets in it, out of an error of the HTTP client.
-func withoutURL(err error) error {
-	var of *url.Error
-	if errors.As(err, &of) {
-		return of.Err
-	}
-	return err
 }

@@ -28,7 +28,7 @@ type Job struct {
 	Run     string    `json:"run"`              // that is at work, or was last
 	Unmade  bool      `json:"unmade,omitempty"` // its subjects may still hold what was there before it
 	Tally   Tally     `json:"tally"`
-	// Entries is the sequence of the last entry, in the list of what consumers gave up on, that a replay of such messages may bring again.
+	// Entries is the sequence of the last entry, in the list of what consumers gave up on, that a replay of such messages may re-deliver.
 	Entries uint64    `json:"entries,omitempty"`
 	Began   time.Time `json:"began"`
 	Ended   time.Time `json:"ended,omitzero"`
@@ -58,11 +58,6 @@ var namePattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 // ValidName reports whether a job may have that name: it is a token of subjects.
 func ValidName(name string) bool { return namePattern.MatchString(name) }
 
-// NewName returns the name of a job that no other one has.
-func NewName(now time.Time) string {
-	return now.UTC().Format("20060102-150405-") + strings.ToLower(rand.Text()[:6])
-}
-
 // NewJob returns a job over a span that is not saved anywhere yet. Without a name it gets one that no other job has.
 func NewJob(ctx context.Context, name string, request Request, span *publish.Span) (*Job, error) {
 	now := time.Now().UTC()
@@ -71,6 +66,11 @@ func NewJob(ctx context.Context, name string, request Request, span *publish.Spa
 	}
 	total, err := span.Count(ctx, span.First)
 	return &Job{Name: name, Request: request, Made: span.Made, First: span.First, Last: span.Last, Total: total, Began: now}, err
+}
+
+// NewName returns the name of a job that nobody has named, which no other job has.
+func NewName(now time.Time) string {
+	return now.UTC().Format("20060102-150405-") + strings.ToLower(rand.Text()[:6])
 }
 
 // Load returns the job of a name; nil where there is none.

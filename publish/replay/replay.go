@@ -42,7 +42,7 @@ func (r *Run) Replay(ctx context.Context) error {
 	ctx, end := context.WithCancelCause(ctx)
 	name, own := r.Job.Name, r.Job.Run
 	var watching sync.WaitGroup
-	watching.Go(func() { r.watch(ctx, name, own, end) })
+	watching.Go(func() { r.Job.watch(ctx, name, own, end) })
 	defer watching.Wait()
 	defer end(nil)
 	defer r.reading.Store(nil)
@@ -80,6 +80,9 @@ func (r *Run) attempts(ctx context.Context) error {
 	}
 }
 
+// errReread ends an attempt of a run that reads again what it has not delivered.
+var errReread = errors.New("the run reads again")
+
 // attempt delivers what the job has left, until something is lost or somebody has it read again.
 func (r *Run) attempt(ctx context.Context) error {
 	reading, drop := context.WithCancelCause(ctx)
@@ -99,6 +102,18 @@ func (r *Run) attempt(ctx context.Context) error {
 		return r.dropped(ctx, err)
 	}
 	return err
+}
+
+// dropped returns what becomes of an attempt that ended with err because it was to drop what it had read: errReread, when nothing of that
+// is on its way any more, unless the target has failed before.
+func (r *Run) dropped(ctx context.Context, err error) error {
+	if flushed := r.flush(ctx); flushed != nil && !errors.Is(flushed, errReread) {
+		return flushed
+	}
+	if err == nil {
+		return nil // all is done
+	}
+	return errReread
 }
 
 func (r *Run) flush(ctx context.Context) error {

@@ -96,6 +96,15 @@ func (d *direct) broken() error { return nil }
 
 func (d *direct) ready(context.Context) error { return nil }
 
+func (d *direct) Holdings(ctx context.Context) ([]Holding, error) {
+	return append(d.beside(d.Reach, serverSays), d.letters.holding(ctx, serverSays)...), nil
+}
+
+func (d *direct) OtherJournals(ctx context.Context) (string, []OtherJournal, error) {
+	others, err := otherJournals(ctx, d.Config.State(d.Reach), "")
+	return "", others, err
+}
+
 func (d *direct) start(ctx context.Context, _ func(error)) (end func(context.Context)) {
 	stopUpkeep := begin(ctx, d.upkeep.Run)
 	stopNotes := begin(ctx, func(ctx context.Context) { repeat(ctx, d.Log, d.readNotes) })

@@ -112,39 +112,3 @@ func (l *local) leftovers(ctx context.Context, known []Holding) ([]Holding, erro
 	}
 	return left, nil
 }
-
-func (e *standalone) Holdings(ctx context.Context) ([]Holding, error) {
-	all := append(e.beside(e.reach, e.erased), e.letters.holding(ctx, e.erased)...)
-	left, err := e.leftovers(ctx, all)
-	return e.scrubbed(append(all, left...)), err
-}
-
-func (j *journal) Holdings(ctx context.Context) ([]Holding, error) {
-	here := []Holding{
-		{Stream: j.journalStream(), Here: true, Reach: j.reach, Erased: j.erased(j.journalStream(), Mixed), Settled: j.forwarder.Again},
-		{Stream: j.refusedStream(), Here: true, Reach: j.reach, Erased: j.erased(j.refusedStream(), Mixed)},
-	}
-	left, err := j.leftovers(ctx, here)
-	return slices.Concat(j.scrubbed(append(here, left...)), j.beside(j.Reach, serverSays), j.letters.holding(ctx, serverSays)), err
-}
-
-// OtherJournals: the embedded server has no replicas.
-func (e *standalone) OtherJournals(context.Context) (string, []OtherJournal, error) {
-	return "", nil, nil
-}
-
-func (j *journal) OtherJournals(ctx context.Context) (own string, others []OtherJournal, err error) {
-	if own, err = j.JournalID(); err == nil {
-		others, err = otherJournals(ctx, j.Config.State(j.Reach), own)
-	}
-	return own, others, err
-}
-
-func (d *direct) OtherJournals(ctx context.Context) (string, []OtherJournal, error) {
-	others, err := otherJournals(ctx, d.Config.State(d.Reach), "")
-	return "", others, err
-}
-
-func (d *direct) Holdings(ctx context.Context) ([]Holding, error) {
-	return append(d.beside(d.Reach, serverSays), d.letters.holding(ctx, serverSays)...), nil
-}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -167,6 +168,22 @@ func (j *journal) ready(ctx context.Context) error {
 		return unusableError{*unfit}
 	}
 	return j.local.ready(ctx)
+}
+
+func (j *journal) Holdings(ctx context.Context) ([]Holding, error) {
+	here := []Holding{
+		{Stream: j.journalStream(), Here: true, Reach: j.reach, Erased: j.erased(j.journalStream(), Mixed), Settled: j.forwarder.Again},
+		{Stream: j.refusedStream(), Here: true, Reach: j.reach, Erased: j.erased(j.refusedStream(), Mixed)},
+	}
+	left, err := j.leftovers(ctx, here)
+	return slices.Concat(j.scrubbed(append(here, left...)), j.beside(j.Reach, serverSays), j.letters.holding(ctx, serverSays)), err
+}
+
+func (j *journal) OtherJournals(ctx context.Context) (own string, others []OtherJournal, err error) {
+	if own, err = j.JournalID(); err == nil {
+		others, err = otherJournals(ctx, j.Config.State(j.Reach), own)
+	}
+	return own, others, err
 }
 
 func (j *journal) start(ctx context.Context, lost func(error)) (end func(context.Context)) {

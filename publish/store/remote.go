@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
-	"time"
 
 	"github.com/crm-bridge/crm-bridge/publish"
 )
@@ -15,16 +14,6 @@ type remote struct {
 	*streams
 	promise atomic.Pointer[string] // what its stream was like when it was last seen
 }
-
-// unusableError says that only the remote's streams keep a bridge from being ready: events are answered, and wait.
-type unusableError struct{ error }
-
-func (e unusableError) Error() string {
-	return fmt.Sprintf("the remote's streams cannot be used: %s", e.error)
-}
-
-// remoteTimeout bounds a question to the remote about its streams. A stream without a leader does not answer at all.
-const remoteTimeout = 5 * time.Second
 
 // Dial connects to the remote.
 func (r *remote) Dial(ctx context.Context) (*publish.Conn, error) {

@@ -90,6 +90,17 @@ func (e *standalone) Records(ctx context.Context) (Records, error) {
 	return r, err
 }
 
+func (e *standalone) Holdings(ctx context.Context) ([]Holding, error) {
+	all := append(e.beside(e.reach, e.erased), e.letters.holding(ctx, e.erased)...)
+	left, err := e.leftovers(ctx, all)
+	return e.scrubbed(append(all, left...)), err
+}
+
+// OtherJournals: the embedded server has no replicas.
+func (e *standalone) OtherJournals(context.Context) (string, []OtherJournal, error) {
+	return "", nil, nil
+}
+
 func (e *standalone) start(ctx context.Context, lost func(error)) (end func(context.Context)) {
 	stopWatch := begin(ctx, func(ctx context.Context) {
 		lost(e.watch(ctx, []string{e.Stream, e.quarantineStream()}, func(context.Context) bool { return false }))

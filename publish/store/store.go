@@ -102,6 +102,13 @@ const (
 	readyTimeout = 2 * time.Second
 )
 
+// unusableError says that only the remote's streams keep a bridge from being ready: events are answered, and wait.
+type unusableError struct{ error }
+
+func (e unusableError) Error() string {
+	return fmt.Sprintf("the remote's streams cannot be used: %s", e.error)
+}
+
 // Ready returns nil if an event could be stored, as of a second ago.
 func (s *EventStore) Ready(ctx context.Context) error {
 	if err := s.broken(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/crm-bridge/crm-bridge/publish"
 )
@@ -15,6 +16,9 @@ type streams struct {
 	differs sync.Map // how foreign streams differ from the configuration, by name, when they were last ensured: []string
 	said    sync.Map // what each new connection would repeat
 }
+
+// remoteTimeout bounds a question to the remote about its streams. A stream without a leader does not answer at all.
+const remoteTimeout = 5 * time.Second
 
 // ensure ensures a stream, logs what it changes, and warns of differences from the configuration. Config.Apply holds for the
 // first time alone: two bridges that ask for different subjects would otherwise take turns at each connection.

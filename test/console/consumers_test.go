@@ -68,9 +68,16 @@ func TestDeadMessages(t *testing.T) {
 	t.Parallel()
 	d := ownDay(t)
 	w := signedIn(t, d.bridge, phone)
+	message, err := d.consumed["warehouse"].Next()
+	if err == nil {
+		err = message.TermWithReason("no warehouse for this country " + hostile)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	eventually(t, "what the consumer gave up on is known", func() bool {
 		out, err := d.run("consumers", "--dead", "--json")
-		return err == nil && strings.Contains(out, "no warehouse for this country")
+		return err == nil && strings.Contains(out, "<script>")
 	})
 	w.visit("/console/consumer?stream=CRM&name=warehouse")
 	w.shows("no warehouse for this country <script>")
@@ -80,7 +87,7 @@ func TestDeadMessages(t *testing.T) {
 	if done := w.confirms(t, "Clear the list", "Clear the list", "cannot be undone", "warehouse"); !strings.Contains(done, "Cleared") {
 		t.Errorf("it says %q", done)
 	}
-	w.shows("It gave up on nothing.")
+	w.until(`!document.body.innerText.includes("no warehouse")`) // NATS may have given up on others since
 	if out, err := d.run("consumers", "--dead", "--json"); err != nil || strings.Contains(out, "no warehouse") {
 		t.Errorf("after it was cleared: %v %s", err, out)
 	}

@@ -15,6 +15,9 @@ import (
 // hostile is a name that a customer may give to a deal.
 const hostile = `<script>document.title="taken"</script><img src=x onerror="document.title='taken'">`
 
+// hostileID is the id of a record, as far as the bridge can tell.
+const hostileID = `"><img/src=x/onerror=document.title='taken'>`
+
 // day is a bridge after a day with everything that can happen on one.
 type day struct {
 	*bridge
@@ -36,7 +39,7 @@ func startDay(folder string) (*day, error) {
 		return nil, err
 	}
 	steps := []func() error{
-		d.start, d.subscribed, d.sell, d.haggle, d.misunderstand, d.connect, d.consume, d.lose, d.replay,
+		d.start, d.subscribed, d.sell, d.haggle, d.lose, d.misunderstand, d.connect, d.consume, d.replay,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -139,7 +142,8 @@ func (d *day) misunderstand() error {
 			return err
 		}
 	}
-	return nil
+	_, err := d.run("send", "zoho-webhooks", "--module", "Accounts", "--id", hostileID)
+	return err
 }
 
 // connect connects to the bridge's NATS, as a consumer does.
@@ -154,17 +158,17 @@ func (d *day) connect() (err error) {
 // consume lets services read the events: one keeps up, one lags, one gives up on some.
 func (d *day) consume() error {
 	for _, c := range []struct {
-		name         string
+		name, about  string
 		most         int // deliveries
 		acks, leaves int // events acknowledged, and read without an acknowledgement
 		ends         int // events given up
 	}{
-		{name: "billing", acks: 1000}, {name: "search", acks: 4, leaves: 3}, {name: "warehouse", acks: 6, most: 1, ends: 2, leaves: 2},
+		{name: "billing", acks: 1000}, {name: "search", about: hostile, acks: 4, leaves: 3}, {name: "warehouse", acks: 6, most: 1, ends: 2, leaves: 2},
 	} {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		consumer, err := d.stream.CreateConsumer(ctx, "CRM", jetstream.ConsumerConfig{
-			Durable: c.name, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 2 * time.Second, MaxDeliver: c.most, FilterSubject: "crm.zoho.>",
+			Durable: c.name, Description: c.about, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 2 * time.Second, MaxDeliver: c.most, FilterSubject: "crm.zoho.>",
 		})
 		if err != nil {
 			return err
@@ -180,7 +184,7 @@ func (d *day) consume() error {
 			case read <= c.acks:
 				err = message.DoubleAck(ctx)
 			case read <= c.acks+c.ends:
-				err = message.TermWithReason("no warehouse for this country " + hostile)
+				err = message.TermWithReason("no warehouse for this country")
 			}
 			if err != nil {
 				return err

@@ -25,7 +25,7 @@ type demo struct {
 func startDemo(t *testing.T) *demo {
 	t.Helper()
 	cmd := exec.Command(program, "demo", "--crm", "--stay")
-	cmd.Env, cmd.Dir = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir()}, t.TempDir()
+	cmd.Env, cmd.Dir = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, t.TempDir()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -135,12 +135,9 @@ func TestFirstSteps(t *testing.T) {
 
 	if err := within(100*time.Second, "the missed record is read from the CRM", func() bool {
 		w.visit("/console/events?record=" + missed)
-		return script[int](w, rows+".length") > 0
+		return script[bool](w, rows+`.some(row => row[5] === "repair")`) // the demo may have edited it since, too
 	}); err != nil {
 		t.Fatal(err)
-	}
-	if found := script[[][]string](w, rows); found[0][5] != "repair" {
-		t.Errorf("it was found as %q", found[0])
 	}
 	shoot(w, "6-healed")
 	w.visit("/console/gaps")

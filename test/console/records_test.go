@@ -1,6 +1,7 @@
 package console
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,6 @@ func TestRecordHistory(t *testing.T) {
 	}
 	w := signedIn(t, shared.bridge, desk)
 	w.visit("/console/records")
-	w.choose("#provider", "zoho")
 	w.fill("#module", "Deals")
 	w.fill("#id", id)
 	w.clickOn("Find")
@@ -55,9 +55,21 @@ func TestRecordHistory(t *testing.T) {
 func TestScriptsAreText(t *testing.T) {
 	t.Parallel()
 	w := signedIn(t, shared.bridge, desk)
-	stored := shared.eventsOf(t, shared.hostile)
+	stored := append(shared.eventsOf(t, shared.hostile), shared.eventsOf(t, hostileID)...)
+	if len(stored) < 3 { // a repair may have listed the deal once more
+		t.Fatalf("%d events", len(stored))
+	}
 	record := "/console/record?provider=zoho&module=Deals&id=" + shared.hostile
-	for _, page := range []string{record, "/console/event?sequence=" + itoa(stored[0].Sequence), "/console/event?sequence=" + itoa(stored[1].Sequence), "/console/events?record=%3Cscript%3Edocument.title=1%3C/script%3E"} {
+	pages := []string{
+		record, "/console/events?subject=crm.zoho.Accounts.*", "/console/events?" + url.Values{"record": {hostileID}}.Encode(),
+		"/console/record?" + url.Values{"provider": {"zoho"}, "module": {"Accounts"}, "id": {hostileID}, "account": {"default"}}.Encode(),
+		"/console/record?" + url.Values{"provider": {hostileID}, "module": {hostileID}, "id": {hostileID}, "account": {hostileID}}.Encode(),
+		"/console/consumer?stream=CRM&name=search", "/console/replay-new?" + url.Values{"record": {hostileID}, "subject": {hostileID}}.Encode(),
+	}
+	for _, one := range stored {
+		pages = append(pages, "/console/event?sequence="+itoa(one.Sequence))
+	}
+	for _, page := range pages {
 		w.visit(page)
 		if strings.Contains(script[string](w, "document.title"), "taken") || script[int](w, `document.querySelectorAll("main script, main img, main [onmouseover], main [onerror]").length`) > 0 {
 			t.Errorf("%s runs what a customer wrote", page)

@@ -107,7 +107,7 @@ func TestReplayDead(t *testing.T) {
 	does(t, b, dir, `"cleared":3`, "consumers", "--dead", "billing", "--clear", "--yes")
 	deadOf(t, b, dir, "billing", 0)
 	if len(held(t, b.NATS, "billing")) != 3 {
-		t.Error("what was brought again is gone")
+		t.Error("what was re-delivered is gone")
 	}
 }
 

@@ -131,21 +131,26 @@ func TestStatusNamesWhatIsBroken(t *testing.T) {
 		},
 		"a secret is wrong": func(t *testing.T, dir string) {
 			b := start(t, dir, documentedToken)
-			for range 2 {
+			for i := range 10 {
+				if i == 9 {
+					isWell(t, b, dir) // nine may be strangers'
+				}
 				if a := post(t, b.Callbacks+path, strings.Replace(documented, "TOKEN_FOR", "FORGED_FOR", 1)); a.Status != 401 {
 					t.Fatalf("answered %d %s", a.Status, a.Text)
 				}
 			}
-			needsPerson(t, b, dir, "2 callbacks of source zoho-notifications could not be authenticated, and none could: the secret is likely wrong", "crm-bridge connect zoho")
+			needsPerson(t, b, dir, "10 callbacks of source zoho-notifications could not be authenticated, and none could: the secret is likely wrong", "crm-bridge connect zoho")
 		},
 		"a source has no secret": func(t *testing.T, dir string) {
 			remote := openRemote(t, t.TempDir(), -1)
 			b := start(t, dir, documentedToken, "BRIDGE_NATS_URL="+remote.ClientURL())
 			waitFor(t, func() bool { text, code := problems(t, b, dir); return code == 0 && text == "" }) // that others have none is meant
-			if a := post(t, b.Callbacks+"/hubspot/webhooks", `[]`); a.Status != 401 {
-				t.Fatalf("answered %d %s", a.Status, a.Text)
+			for range 10 {
+				if a := post(t, b.Callbacks+"/hubspot/webhooks", `[]`); a.Status != 401 {
+					t.Fatalf("answered %d %s", a.Status, a.Text)
+				}
 			}
-			needsPerson(t, b, dir, "1 callback came for source hubspot-webhooks, which has no secret and rejects everything", "crm-bridge connect hubspot")
+			needsPerson(t, b, dir, "10 callbacks came for source hubspot-webhooks, which has no secret and rejects everything", "crm-bridge connect hubspot")
 		},
 		"no source has a secret": func(t *testing.T, dir string) {
 			b := start(t, dir, "BRIDGE_NATS_URL="+openRemote(t, t.TempDir(), -1).ClientURL())
@@ -174,7 +179,7 @@ func TestStatusNamesWhatIsBroken(t *testing.T) {
 			go func() { _, _ = tired.Next(jetstream.FetchMaxWait(time.Second)) }() // the server notices at the next request
 			needsPerson(t, b, dir, "Consumer billing gave up on 1 event", "crm-bridge consumers --dead")
 		},
-		"the remote NATS refused an event": func(t *testing.T, dir string) {
+		"the remote NATS rejected an event": func(t *testing.T, dir string) {
 			remote := openRemote(t, t.TempDir(), -1)
 			b := start(t, dir, documentedToken, "BRIDGE_NATS_URL="+remote.ClientURL())
 			waitFor(t, func() bool { text, code := problems(t, b, dir); return code == 0 && text == "" })
@@ -191,7 +196,7 @@ func TestStatusNamesWhatIsBroken(t *testing.T) {
 			if a := post(t, b.Callbacks+path, documented); a.Status != 200 {
 				t.Fatalf("answered %d %s", a.Status, a.Text)
 			}
-			needsPerson(t, b, dir, "The remote NATS refused 1 event", "crm-bridge quarantine redrive")
+			needsPerson(t, b, dir, "The remote NATS rejected 1 event", "crm-bridge quarantine redrive")
 		},
 		"a certificate has expired": func(t *testing.T, dir string) {
 			cert, key := writeCertificate(t, time.Now().Add(-time.Hour))

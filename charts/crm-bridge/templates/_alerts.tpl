@@ -27,7 +27,7 @@
   severity: warning
   for: 15m
   expr: 'sum by (source) (rate(crm_bridge_callbacks_total{outcome="forged", {{- .from -}} }[15m])) / sum by (source) (rate(crm_bridge_callbacks_total{ {{- .from -}} }[15m])) > 0.5'
-  summary: 'Most callbacks of {{`{{ $labels.source }}`}} prove nothing: is a token wrong?'
+  summary: 'Most callbacks of {{`{{ $labels.source }}`}} could not be authenticated: is a token wrong?'
 - alert: CrmBridgeLimitHit
   severity: warning
   for: 5m
@@ -42,7 +42,7 @@
   severity: critical
   for: 5m
   expr: '{{ $expires }} == 0'
-  summary: 'Channel {{`{{ $labels.channel }}`}} of {{`{{ $labels.provider }}`}}, account {{`{{ $labels.account }}`}}, is not alive: nothing is heard of its changes.'
+  summary: 'Channel {{`{{ $labels.channel }}`}} of {{`{{ $labels.provider }}`}}, account {{`{{ $labels.account }}`}}, is not alive: its changes are not reported.'
 - alert: CrmBridgeGapOpen
   severity: warning
   for: 5m

@@ -11,14 +11,14 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// adminAtOnce bounds how many requests at the admin address are answered at once.
+// adminAtOnce bounds how many requests of each part of the admin address are answered at once: pages, commands, /readyz and /metrics.
 const adminAtOnce = 32
 
-// atMost answers n requests at once, and 503 beyond. /healthz is always answered, so that a flood does not restart the bridge.
-func atMost(n int, next http.Handler) http.Handler {
-	slots := make(chan struct{}, n)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/healthz" {
+// bounded has handlers answer adminAtOnce requests at once in all, and 503 beyond.
+func bounded() func(http.Handler) http.Handler {
+	slots := make(chan struct{}, adminAtOnce)
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			select {
 			case slots <- struct{}{}:
 				defer func() { <-slots }()
@@ -27,25 +27,28 @@ func atMost(n int, next http.Handler) http.Handler {
 				writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "too many requests at once"})
 				return
 			}
-		}
-		next.ServeHTTP(w, r)
-	})
+			next.ServeHTTP(w, r)
+		})
+	}
 }
 
 // adminHandler answers at the admin address; commands are asked for only by the bridge's own user, and pages by those who have signed in.
+// /healthz is always answered, so that a flood does not restart the bridge, and no other part takes the slots of /readyz and /metrics.
 func adminHandler(ready, metrics, pages http.Handler, trust trust, commands ...map[string]http.HandlerFunc) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, map[string]bool{"ok": true}) })
-	mux.Handle("GET /readyz", ready)
-	mux.Handle("GET /metrics", metrics)
+	mux.Handle("GET /readyz", bounded()(ready))
+	mux.Handle("GET /metrics", bounded()(metrics))
+	pages = bounded()(pages)
 	mux.Handle("/{$}", pages)
 	mux.Handle("/console/", pages)
+	limited := bounded()
 	for _, routes := range commands {
 		for route, do := range routes {
-			mux.HandleFunc(route, trust.only(do))
+			mux.HandleFunc(route, trust.only(limited(do).ServeHTTP))
 		}
 	}
-	return atMost(adminAtOnce, mux)
+	return mux
 }
 
 // metricsPage answers Prometheus; with exemplars in the format that has them, OpenMetrics, if Prometheus asks for it.

@@ -32,12 +32,12 @@ type Bridge struct {
 
 	Callbacks *listener
 	handler   *receive.Handler
-	eraser    *eraser
+	eraser    *erasing
 	consumers *consumers.Metrics // of the streams' consumers
 	Events    *Events            // for a person who looks at them
 
 	health   *health
-	reporter *reporter
+	reports  *sharedReports
 	Admin    *listener
 	commands http.Handler // of the admin address
 	pages    *console.Console
@@ -78,6 +78,7 @@ func Open(ctx context.Context, s config.Settings, crms []Opener, log *slog.Logge
 	if b.Callbacks, b.Admin, err = openListeners(ctx, s, b.handler, log); err != nil {
 		return b, err
 	}
+	b.pages.Hosts = append(b.pages.Hosts, ownHost(b.Admin.Addr().String())...) // the address of a name
 	warnOfSecrets(b.CRMs, log)
 	return b, nil
 }
@@ -113,7 +114,7 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 	}
 	b.handler = &receive.Handler{
 		Sources: b.CRMs.first().Sources(), Further: b.CRMs.further(), Accept: accept, Quarantine: kept.callbacks.keep, Log: log, Metrics: receive.NewMetrics(registry),
-		Traces:  b.traces.Recorder(),
+		Traces: b.traces.Recorder(), Prove: b.CRMs.prove,
 		MaxBody: int64(s.MaxBody), AnswerTimeout: time.Duration(s.AnswerTimeout), PerRecord: s.EventPer == "record",
 		Rate: float64(s.Rate), Allow: s.Allow, TrustedProxies: s.TrustedProxies, Prefixes: s.PublicURL.Paths(),
 		Public: map[string]receive.PublicFile{"/schemas/v1/{family}": schemaOf(mapping.Schemas), "/asyncapi.yaml": api.document, "/asyncapi.html": api.page},
@@ -133,17 +134,17 @@ func (b *Bridge) wire(ctx context.Context, shared *DeferredState, registry *prom
 	}
 	subscriptions := &channels{keeper: b.Keeper, crms: b.CRMs, last: last, log: log}
 	b.consumers = consumers.NewMetrics(registry, b.Store.Consumers.List)
-	b.reporter = newReporter(&b.parts, b.health, b.handler.Metrics, subscriptions, registry)
+	b.reports = &sharedReports{reporter: newReporter(&b.parts, b.health, b.handler.Metrics, subscriptions, registry)}
 	b.Events, b.Replays = openEvents(&b.parts), openReplays(&b.parts)
-	b.eraser = newEraser(&b.parts)
+	b.eraser = newErasing(&b.parts)
 	b.pages = openConsole(&b.parts, trust(token), b.Report, b.Events, kept, subscriptions)
-	b.commands = adminHandler(b.health, metricsPage(registry, b.traces.Recorder() != nil), b.pages.Handler(), trust(token), linkRoutes(b.pages), kept.routes(), b.eraser.routes(),
-		subscriptions.routes(), b.reporter.routes(), (&consumerRoutes{b.Store.Consumers, log}).routes())
+	b.commands = b.reports.afterChanges(adminHandler(b.health, metricsPage(registry, b.traces.Recorder() != nil), b.pages.Handler(), trust(token), linkRoutes(b.pages), kept.routes(), b.eraser.routes(),
+		subscriptions.routes(), b.reports.routes(), (&consumerRoutes{b.Store.Consumers, log}).routes()))
 	return nil
 }
 
-// Report returns how the bridge is now, and what needs a person.
-func (b *Bridge) Report(ctx context.Context) status.Report { return b.reporter.report(ctx) }
+// Report returns how the bridge is, and what needs a person, as of a second ago or later.
+func (b *Bridge) Report(ctx context.Context) status.Report { return b.reports.recent(ctx) }
 
 // ConsoleLink returns the URL of a one-time link that signs in to the console, for five minutes.
 func (b *Bridge) ConsoleLink() string { return "http://" + Reachable(b.Admin) + b.pages.Link() }
@@ -198,7 +199,7 @@ const drainTimeout = 20 * time.Second
 
 func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	timeout := time.Duration(b.Settings.AnswerTimeout)
-	front := b.Callbacks.server(b.CRMs.answerProbes(b.health.closeWhileDraining(b.handler.HTTP())), timeout, b.Log)
+	front := b.Callbacks.server(b.health.closeWhileDraining(b.handler.HTTP()), timeout, b.Log)
 	back := b.Admin.server(b.commands, timeout, b.Log)
 	back.BaseContext = func(net.Listener) context.Context { return trace.In(context.Background(), b.traces.Recorder()) }
 	back.RegisterOnShutdown(b.pages.End)
@@ -261,7 +262,7 @@ func (b *Bridge) keep(ctx context.Context) {
 	for _, one := range b.records {
 		all.Go(func() { one.Run(ctx) })
 	}
-	all.Go(func() { b.reporter.rates.Run(ctx) })
+	all.Go(func() { b.reports.reporter.rates.Run(ctx) })
 	all.Go(func() { b.consumers.Run(ctx) })
 	all.Go(func() { b.Replays.Run(ctx) })
 	b.eraser.run(ctx, &all)

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"slices"
 
@@ -13,7 +14,7 @@ import (
 // openConsole returns the web console, with what its pages show and change.
 func openConsole(b *parts, token trust, report func(context.Context) status.Report, events *Events, waits *waitings, kept *channels) *console.Console {
 	return &console.Console{
-		Token: string(token), Hosts: b.Settings.AdminHosts, Version: config.Release, Log: b.Log,
+		Token: string(token), Hosts: slices.Concat(b.Settings.AdminHosts, ownHost(b.Settings.AdminListen)), Version: config.Release, Log: b.Log,
 		Pages: slices.Concat(
 			[]console.Page{
 				console.Overview(report),
@@ -29,6 +30,15 @@ func openConsole(b *parts, token trust, report func(context.Context) status.Repo
 			console.ConnectPages{Report: report, Connections: b.connections(), Check: b.checkURL}.Pages(),
 		),
 	}
+}
+
+// ownHost returns the host of an address to listen on, unless it is that of all addresses of the machine: it cannot be another's.
+func ownHost(address string) []string {
+	host, _, err := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); err != nil || host == "" || ip != nil && ip.IsUnspecified() {
+		return nil
+	}
+	return []string{host}
 }
 
 // linkRoutes returns the request by which a command gets a link to the console.

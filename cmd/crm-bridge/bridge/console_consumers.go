@@ -12,7 +12,7 @@ import (
 func (b *parts) consumerPages() console.ConsumerPages {
 	view, routes := b.Store.Consumers, &consumerRoutes{b.Store.Consumers, b.Log}
 	return console.ConsumerPages{
-		Stream: b.Settings.Stream, List: view.List, Dead: view.Dead.List, Clear: routes.clearUpTo, Clearable: routes.listedUpTo,
+		Stream: b.Settings.Stream, List: view.List, Dead: view.Dead.Newest, Clear: routes.clearUpTo, Clearable: routes.listedUpTo,
 		Pause: func(ctx context.Context, stream, name string, until time.Time) error {
 			conn, err := view.Reach()
 			if err == nil {

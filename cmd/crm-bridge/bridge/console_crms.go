@@ -121,14 +121,15 @@ func doubtOf(one Connection) string {
 // probeTimeout bounds how long the public URL may take to answer.
 const probeTimeout = 10 * time.Second
 
-// checkURL returns nil if the public URL leads to this bridge, with the secrets of the org of a provider that is called account in events.
-func (b *parts) checkURL(ctx context.Context, provider, account string) error {
+// checkURL implements console.ConnectPages.Check for the org of a provider that is called account in events.
+func (b *parts) checkURL(ctx context.Context, provider, account string) (unchecked string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	for _, crm := range b.CRMs.OfProvider(provider) {
 		if crm.Account == account {
-			return crm.Explain(Probe(ctx, http.DefaultClient, b.Settings.BaseURL(), crm))
+			unchecked, err = Probe(ctx, http.DefaultClient, b.Settings.BaseURL(), crm)
+			return unchecked, crm.Explain(err)
 		}
 	}
-	return console.ErrNotFound
+	return "", console.ErrNotFound
 }

@@ -9,6 +9,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,10 +76,14 @@ func (o *operator) get(path string) string {
 	return o.ask(r, http.StatusOK)
 }
 
-// shows checks that a page shows texts, as HTML, and returns it.
+// shows checks that a page shows texts, as HTML, once the report that pages share is made again, and returns it.
 func (o *operator) shows(path string, texts ...string) string {
 	o.t.Helper()
 	page := o.get(path)
+	lacks := func(text string) bool { return !strings.Contains(page, text) }
+	for end := time.Now().Add(2 * sharedFor); slices.ContainsFunc(texts, lacks) && time.Now().Before(end); page = o.get(path) {
+		time.Sleep(50 * time.Millisecond)
+	}
 	for _, text := range texts {
 		if !strings.Contains(page, text) {
 			o.t.Errorf("%s does not show %q:\n%s", path, text, main(page))
@@ -108,19 +113,25 @@ func (o *operator) post(path string, form url.Values) string {
 
 var hidden = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)">`)
 
-// does makes a change: it checks that the console asks a question, says yes with what the form of that page holds, and checks what it
-// then says was done.
-func (o *operator) does(path string, form url.Values, asked, done string) {
+// asks posts a form, checks that the console asks a question, and returns the form of a yes.
+func (o *operator) asks(path string, form url.Values, asked string) (yes url.Values) {
 	o.t.Helper()
 	page := o.post(path, form)
 	if !strings.Contains(page, html.EscapeString(asked)) {
 		o.t.Fatalf("%s does not ask %q:\n%s", path, asked, main(page))
 	}
-	yes := url.Values{}
+	yes = url.Values{}
 	for _, field := range hidden.FindAllStringSubmatch(main(page), -1) {
 		yes.Set(html.UnescapeString(field[1]), html.UnescapeString(field[2]))
 	}
-	if page = o.post(path, yes); !strings.Contains(page, html.EscapeString(done)) {
+	return yes
+}
+
+// does makes a change: it checks that the console asks a question, says yes with what the form of that page holds, and checks what it
+// then says was done.
+func (o *operator) does(path string, form url.Values, asked, done string) {
+	o.t.Helper()
+	if page := o.post(path, o.asks(path, form, asked)); !strings.Contains(page, html.EscapeString(done)) {
 		o.t.Fatalf("%s does not say %q:\n%s", path, done, main(page))
 	}
 }

@@ -210,7 +210,7 @@ func TestRecordPages(t *testing.T) {
 	w.eventually(path, "<del>New</del>")
 	w.shows(path, "<ins>Won</ins>", "<ins>Ann</ins>", "<del>&lt;b&gt;bold&lt;/b&gt;</del>", "<dt>Stage</dt><dd>Won</dd>", "by Ann", `href="/console/event?sequence=2"`, "account default")
 	w.shows("/console/records", ">default<", "kept")
-	w.shows("/console/record?provider=zoho&module=Leads&id=44", "records of Leads are not kept")
+	w.shows("/console/record?provider=zoho&module=Leads&id=44", "Records of Leads are not kept")
 	w.shows("/console/record?provider=zoho&module=Deals", "Give the id of a record.")
 }
 

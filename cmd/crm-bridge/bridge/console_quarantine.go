@@ -89,13 +89,18 @@ func pageOf[T any](ctx context.Context, q *waitings, selected quarantine.Selecti
 	if selected.Refused() {
 		of = q.refused
 	}
-	began, last := time.Now(), selected.After
+	began := time.Now()
+	page.Last = selected.After
 	err = of.After(ctx, selected.After, func(kept publish.Kept) error {
-		if len(page.Lines) == most || last > selected.After && time.Since(began) > within {
-			page.Next = last
+		if selected.Upto > 0 && kept.Sequence > selected.Upto {
+			page.Next = selected.Upto
 			return errEnough
 		}
-		if last = kept.Sequence; selected.Has(of.list(kept)) {
+		if len(page.Lines) == most || page.Last > selected.After && time.Since(began) > within {
+			page.Next = page.Last
+			return errEnough
+		}
+		if page.Last = kept.Sequence; selected.Has(of.list(kept)) {
 			page.Lines = append(page.Lines, do(ctx, of, kept))
 		}
 		return nil

@@ -86,3 +86,29 @@ func TestConsoleSettlesQuarantine(t *testing.T) {
 	o.does("/console/quarantine/drop-all", url.Values{"source": {"zoho-webhooks"}}, "Drop 2 of the callbacks of zoho-webhooks?", "Dropped 2 of the callbacks of zoho-webhooks; 0 stay.")
 	o.shows("/console/quarantine", "Nothing waits.")
 }
+
+// What comes while a question waits for an answer is neither dropped nor redriven by a yes; it is asked about afterwards.
+func TestConsoleSettlesWhatItAskedAbout(t *testing.T) {
+	t.Parallel()
+	source := batches{&atomic.Bool{}}
+	b, callbacks := runs(t, &ingest.CRM{Provider: "acme", Sources: []ingest.Source{source}})
+	asked := quarantines(t, callbacks, `[3,5]`)
+	o := signsIn(t, b)
+	yes := o.asks("/console/quarantine/drop-all", url.Values{}, "Drop 2 of the callbacks in quarantine?")
+	later := quarantines(t, callbacks, `[7,9,11]`)
+	if page := o.post("/console/quarantine/drop-all", yes); !strings.Contains(page, "Dropped 2 of the callbacks in quarantine; 0 stay.") || !strings.Contains(page, "Go on with the next ones") {
+		t.Errorf("dropped: %s", main(page))
+	}
+	if left := o.shows("/console/quarantine", later...); strings.Contains(left, asked[0]) {
+		t.Errorf("left is %s", main(left))
+	}
+	source.learnt.Store(true)
+	yes = o.asks("/console/quarantine/redrive-all", url.Values{}, "Redrive 3 of the callbacks in quarantine?")
+	source.learnt.Store(false)
+	last := quarantines(t, callbacks, `[13]`)
+	source.learnt.Store(true)
+	if page := o.post("/console/quarantine/redrive-all", yes); !strings.Contains(page, "Redriven 3 of the callbacks in quarantine; 0 stay.") {
+		t.Errorf("redriven: %s", main(page))
+	}
+	o.shows("/console/quarantine", last...)
+}

@@ -21,6 +21,7 @@ import (
 // erase the record too.
 type erasures struct {
 	*eraser
+	erase      eraseFunc // everywhere
 	provider   string
 	operations []string // of the events
 	prefix     string   // of their subjects
@@ -35,10 +36,10 @@ const (
 )
 
 // requestsOf returns what erases records on the request of CRMs, one for each provider that makes any.
-func requestsOf(b *parts, e *eraser) (all []*erasures) {
+func requestsOf(b *parts, e *eraser, do eraseFunc) (all []*erasures) {
 	for _, crm := range b.CRMs.first() {
 		if len(crm.Erasures) > 0 {
-			all = append(all, &erasures{e, crm.Provider, crm.Erasures, b.Settings.SubjectPrefix, b.Log})
+			all = append(all, &erasures{e, do, crm.Provider, crm.Erasures, b.Settings.SubjectPrefix, b.Log})
 		}
 	}
 	return all

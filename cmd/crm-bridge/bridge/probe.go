@@ -13,51 +13,49 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"path"
+	"slices"
 	"strings"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
+	"github.com/crm-bridge/crm-bridge/ingest/receive"
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/schemas"
 )
 
-// A probe is a GET of a public schema by which somebody who has a secret of its source learns that a bridge has it too. Nobody learns
-// anything else: only who shows that they have the secret is shown the same.
-const (
-	probeHeader = "X-Crm-Bridge-Probe" // a random text, a dot, and its HMAC
-	proofHeader = "X-Crm-Bridge-Proof" // the other HMAC of that text
-)
-
-// maxProbe bounds the length of a probe.
-const maxProbe = 200
-
-// probeMAC returns the HMAC of a probe's random text: one of the question, and another of the answer.
+// probeMAC returns the HMAC of a probe's random text: one of the question, and another of the answer. The value of a probe is the text, a dot
+// and the first; the answer is the second. Nobody learns anything else: only who shows that they have the secret is shown the same.
 func probeMAC(secret, direction, random string) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte("crm-bridge connect\n" + direction + "\n" + random))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// answerProbes has the answers to probes prove themselves, with the secrets of the source whose schema is asked for.
-func (c CRMs) answerProbes(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if probe := r.Header.Get(probeHeader); probe != "" && len(probe) <= maxProbe && r.Method == http.MethodGet {
-			if proof := c.proofOf(strings.TrimSuffix(path.Base(r.URL.Path), ".json"), probe); proof != "" {
-				w.Header().Set(proofHeader, proof)
-			}
-		}
-		next.ServeHTTP(w, r)
-	})
+// provable returns the secrets of a source with which probes are made and answered; none where a secret is short enough to be guessed.
+func provable(source ingest.Source) []string {
+	of := source.Secrets()
+	switch {
+	case slices.ContainsFunc(of.Values, isShort):
+		return nil
+	case of.Credentials != nil:
+		return of.Credentials
+	}
+	return of.Values
 }
 
-// proofOf returns the answer to a probe of a source; empty if the probe was made with none of its secrets.
-func (c CRMs) proofOf(label, probe string) (proof string) {
-	random, shown, _ := strings.Cut(probe, ".")
+// maxProbe bounds the length of a probe.
+const maxProbe = 200
+
+// prove implements receive.Handler.Prove with the secrets of the source whose schema is asked for.
+func (c CRMs) prove(path, probe string) (proof string) {
+	random, shown, found := strings.Cut(probe, ".")
+	if !found || len(probe) > maxProbe {
+		return ""
+	}
 	for _, source := range c.Sources() {
-		if source.Label() != label {
+		if schemas.Path(source.Label()) != path {
 			continue
 		}
-		for _, secret := range source.Secrets().Values {
+		for _, secret := range provable(source) {
 			if hmac.Equal([]byte(shown), []byte(probeMAC(secret, "question", random))) {
 				proof = probeMAC(secret, "answer", random)
 			}
@@ -66,43 +64,67 @@ func (c CRMs) proofOf(label, probe string) (proof string) {
 	return proof
 }
 
-// Probe returns nil if the bridge that answers at a public URL has the secrets of crm; it changes nothing there. Of a CRM without secrets it
-// checks that a bridge answers. It follows no redirect, because CRMs follow none.
-func Probe(ctx context.Context, client *http.Client, publicURL string, crm *ingest.CRM) error {
-	label, secret := crm.Sources[0].Label(), ""
-	for _, source := range crm.Sources {
-		if values := source.Secrets().Values; len(values) > 0 {
-			label, secret = source.Label(), values[0]
-			break
-		}
-	}
+// Probe returns nil if a bridge answers at a public URL, and has the secrets of crm; it changes nothing there. Unless unchecked is empty,
+// that is why its secrets could not be compared. It follows no redirect, because CRMs follow none.
+func Probe(ctx context.Context, client *http.Client, publicURL string, crm *ingest.CRM) (unchecked string, err error) {
+	label, secret, unchecked := questionFor(publicURL, crm)
 	random := rand.Text()
-	target := publicURL + schemas.Path(label)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, publicURL+schemas.Path(label), nil)
 	if err != nil {
-		return fmt.Errorf("BRIDGE_PUBLIC_URL: %w", err)
+		return "", fmt.Errorf("BRIDGE_PUBLIC_URL: %w", err)
 	}
+	request.Header.Set("Cache-Control", "no-cache")
 	if secret != "" {
-		request.Header.Set(probeHeader, random+"."+probeMAC(secret, "question", random))
+		request.Header.Set(receive.ProbeHeader, random+"."+probeMAC(secret, "question", random))
 	}
 	direct := *client
 	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	response, err := direct.Do(request)
 	if err != nil {
-		return fmt.Errorf("BRIDGE_PUBLIC_URL: %s does not answer: %w; start the bridge, and check the name, the proxy and the firewall in front of it", publish.HideUser(publicURL), errors.Unwrap(err))
+		return "", fmt.Errorf("BRIDGE_PUBLIC_URL: %s does not answer: %w; start the bridge, and check the name, the proxy and the firewall in front of it", publish.HideUser(publicURL), errors.Unwrap(err))
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 	if err = errors.Join(err, response.Body.Close()); err != nil {
-		return fmt.Errorf("BRIDGE_PUBLIC_URL: %s: %w", publish.HideUser(publicURL), err)
+		return "", fmt.Errorf("BRIDGE_PUBLIC_URL: %s: %w", publish.HideUser(publicURL), err)
 	}
 	if err := checkProbed(response, body); err != nil {
-		return fmt.Errorf("BRIDGE_PUBLIC_URL: %s answers %s to a GET of its schemas: %w", publish.HideUser(publicURL), response.Status, err)
+		return "", fmt.Errorf("BRIDGE_PUBLIC_URL: %s answers %s to a GET of its schemas: %w", publish.HideUser(publicURL), response.Status, err)
 	}
-	proof := response.Header.Get(proofHeader)
-	if secret != "" && !hmac.Equal([]byte(proof), []byte(probeMAC(secret, "answer", random))) {
-		return fmt.Errorf("BRIDGE_PUBLIC_URL: a crm-bridge answers at %s, but with other secrets of %s: it is another bridge, an older release, or was started before the secret was made or changed; restart it with the configuration of this command", publish.HideUser(publicURL), label)
+	if secret == "" {
+		return unchecked, nil
 	}
-	return nil
+	switch proof := response.Header.Get(receive.ProofHeader); {
+	case hmac.Equal([]byte(proof), []byte(probeMAC(secret, "answer", random))):
+		return "", nil
+	case proof == receive.ProbeForbidden:
+		return "BRIDGE_ALLOW of that bridge does not contain the address of this machine, so whether it has the same secrets is not checked", nil
+	case proof == receive.ProbeLimited:
+		return "", fmt.Errorf("BRIDGE_PUBLIC_URL: the bridge at %s gets more probes than it answers in a second; run this again", publish.HideUser(publicURL))
+	}
+	return "", fmt.Errorf("BRIDGE_PUBLIC_URL: a crm-bridge answers at %s, but with other secrets of %s: it is another bridge, an older release, or was started before the secret was made or changed; restart it with the configuration of this command", publish.HideUser(publicURL), label)
+}
+
+// questionFor returns the source of crm whose schema is asked for, and the secret of a probe; without one, unchecked says why it has none.
+func questionFor(publicURL string, crm *ingest.CRM) (label, secret, unchecked string) {
+	label = crm.Sources[0].Label()
+	for _, source := range crm.Sources {
+		values := provable(source)
+		switch {
+		case len(values) > 0 && !private(publicURL):
+			return source.Label(), "", "it is not an https URL, so whether the bridge there has the same secrets is not checked: a probe could be read on the way, and the secret guessed from it"
+		case len(values) > 0:
+			return source.Label(), values[0], ""
+		case len(source.Secrets().Values) > 0:
+			unchecked = fmt.Sprintf("a secret of %s is shorter than %d characters, so whether the bridge there has the same secrets is not checked: it could be guessed from a probe", source.Label(), shortSecret)
+		}
+	}
+	return label, "", unchecked
+}
+
+// private reports whether nobody on the way can read what is sent to a URL.
+func private(publicURL string) bool {
+	u, err := url.Parse(publicURL)
+	return err == nil && (u.Scheme == "https" || isLoopback(u.Hostname()))
 }
 
 // DoubtURL says why a CRM probably cannot call a public URL, whatever this machine can; empty: nothing is known against it.
@@ -113,7 +135,7 @@ func DoubtURL(publicURL string) string {
 	}
 	ip := net.ParseIP(u.Hostname())
 	switch {
-	case u.Hostname() == "localhost" || ip != nil && (ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast()):
+	case isLoopback(u.Hostname()) || ip != nil && (ip.IsPrivate() || ip.IsLinkLocalUnicast()):
 		return "a CRM in the internet cannot reach " + u.Hostname()
 	case u.Scheme != "https":
 		return "most CRMs call https URLs only"

@@ -22,6 +22,8 @@ func ownSecrets(s config.Settings, data *datadir.Dir) ([]string, error) {
 // shortSecret is the length from which a secret can be masked wherever it stands.
 const shortSecret = 12
 
+func isShort(secret string) bool { return len(secret) < shortSecret }
+
 // warnOfSecrets warns of sources whose secrets are missing, or too short. Of a first org nothing is missing where another one is
 // configured.
 func warnOfSecrets(crms CRMs, log *slog.Logger) {
@@ -36,7 +38,7 @@ func warnOfSecrets(crms CRMs, log *slog.Logger) {
 		}
 		for _, source := range crm.Sources {
 			label, values := source.Label(), source.Secrets().Values
-			if slices.ContainsFunc(values, func(secret string) bool { return len(secret) < shortSecret }) {
+			if slices.ContainsFunc(values, isShort) {
 				log.Warn("a secret of this source is short: it can be guessed, and cannot be masked inside other text", "source", label, "shorter_than", shortSecret)
 			}
 			if !hasSecret(source) && (crm.Org != "" || !configured[label]) {

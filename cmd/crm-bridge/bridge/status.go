@@ -1,9 +1,7 @@
 package bridge
 
 import (
-	"context"
-	"net/http"
-	"sync"
+	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -36,54 +34,19 @@ func newReporter(b *parts, health *health, received *receive.Metrics, channels *
 	}
 }
 
-// routes returns what the command requests.
-func (p *reporter) routes() map[string]http.HandlerFunc {
-	return map[string]http.HandlerFunc{
-		"GET /status": func(w http.ResponseWriter, r *http.Request) { writeJSON(w, http.StatusOK, p.report(r.Context())) },
-	}
-}
-
-// reportTimeout bounds how long each part may take to answer. Those of a remote NATS that is down do not.
-const reportTimeout = 2 * time.Second
-
-// report returns how the bridge is now. A part that does not answer in time is in Unknown.
-func (p *reporter) report(ctx context.Context) status.Report {
-	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
-	defer cancel()
-	r := status.Report{
-		At: time.Now().UTC(), Version: config.Release, Started: p.started, Durability: p.store.Durability(), Stream: p.settings.Stream,
-		Rates: p.rates.Last(), Sources: p.sources(), Records: recordsKept(p.records), Certificates: p.certificates(), Disk: p.disk(), Clocks: p.clocks(),
-	}
-	parts := []func(context.Context, *status.Report) error{p.readiness, p.streams, p.consumers, p.subscriptions} // each has fields of its own
-	failures := make([]error, len(parts))
-	var all sync.WaitGroup
-	for i, part := range parts {
-		all.Go(func() { failures[i] = part(ctx, &r) })
-	}
-	all.Wait()
-	for _, err := range failures {
-		if err != nil {
-			r.Unknown = append(r.Unknown, terminal.Plainly(err))
-		}
-	}
-	p.beside(&r)
-	r.Problems = status.Judge(r)
-	return r
-}
-
-// readiness reports whether callbacks can be stored, and whether they are forwarded.
-func (p *reporter) readiness(ctx context.Context, r *status.Report) error {
-	now := p.store.Status(ctx)
-	r.Reason, r.Warnings = p.health.notReady(ctx), now.Warnings
-	if r.Ready = r.Reason == ""; !now.Forwards {
+// known returns a moment; nil for one that never was.
+func known(at time.Time) *time.Time {
+	if at.IsZero() {
 		return nil
 	}
-	r.Remote, r.Journal = status.Forwarding, &status.Journal{Pending: now.Pending}
-	if now.Interrupted != nil {
-		r.Remote = terminal.Plainly(now.Interrupted)
+	at = at.UTC()
+	return &at
+}
+
+// plain returns the text of an error as people read it.
+func plain(text string) string {
+	if text == "" {
+		return ""
 	}
-	if now.Pending != nil && *now.Pending > 0 && !now.Oldest.IsZero() {
-		r.Journal.Waits = &now.Oldest
-	}
-	return nil
+	return terminal.Plainly(errors.New(text))
 }

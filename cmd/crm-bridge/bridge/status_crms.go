@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
 	"github.com/crm-bridge/crm-bridge/publish/records"
 )
@@ -50,15 +49,6 @@ func (p *reporter) secretsOf(provider, label string) (has bool, without []string
 	return has, without
 }
 
-// known returns a moment; nil for one that never was.
-func known(at time.Time) *time.Time {
-	if at.IsZero() {
-		return nil
-	}
-	at = at.UTC()
-	return &at
-}
-
 // subscriptions reports the channels in the CRMs, and the gaps in their callbacks.
 func (p *reporter) subscriptions(ctx context.Context, r *status.Report) (failed error) {
 	r.Channels, r.Gaps = []status.Channel{}, []status.Gap{}
@@ -73,66 +63,33 @@ func (p *reporter) subscriptions(ctx context.Context, r *status.Report) (failed 
 		}
 		r.Channels, r.Gaps = append(r.Channels, lines...), append(r.Gaps, gapsOf(crm.Provider, repairs)...)
 	}
-	slices.SortStableFunc(r.Channels, func(a, b status.Channel) int { return rank(a) - rank(b) })
-	slices.SortStableFunc(r.Gaps, func(a, b status.Gap) int {
-		if a.Closed == nil || b.Closed == nil {
-			return cmp.Compare(closedRank(a), closedRank(b))
-		}
-		return b.Closed.Compare(*a.Closed)
-	})
-	r.Channels, r.MoreChannels = first(r.Channels)
-	r.Gaps, r.MoreGaps = first(r.Gaps)
 	return failed
 }
 
-// rank puts channels that need a person first.
-func rank(one status.Channel) int {
-	if one.Problem != "" || one.State != "active" && one.State != "disabled" {
-		return 0
-	}
-	return 1
-}
-
-func closedRank(one status.Gap) int {
-	if one.Closed == nil {
-		return 0
-	}
-	return 1
-}
-
-// first returns what of a list is in a report, and how many are not.
-func first[T any](all []T) ([]T, int) {
-	if more := len(all) - status.MaxListed; more > 0 {
-		return all[:status.MaxListed], more
-	}
-	return all, 0
-}
-
-// plain returns the text of an error as people read it.
-func plain(text string) string {
-	if text == "" {
-		return ""
-	}
-	return terminal.Plainly(errors.New(text))
+// sameGap is what gaps of several modules that are reported as one have in common.
+type sameGap struct {
+	account, state, cause, problem string
+	since, until                   time.Time
 }
 
 // gapsOf returns gaps as they are reported: those of several modules with one cause and one span are one.
 func gapsOf(provider string, repairs keep.Repairs) (all []status.Gap) {
+	at := map[sameGap]int{}
 	for _, one := range slices.Concat(repairs.Open, repairs.Closed) {
 		gap := status.Gap{
 			Provider: provider, Account: one.Account, Modules: []string{one.Module}, Since: one.Since, Until: one.Until, Noted: one.Noted,
 			Cause: one.Cause, State: stateOf(one), Closed: known(one.Closed), Records: one.Records, Problem: plain(one.Problem),
 		}
-		same := slices.IndexFunc(all, func(other status.Gap) bool {
-			return other.Account == gap.Account && other.State == gap.State && other.Cause == gap.Cause && other.Problem == gap.Problem &&
-				other.Since.Equal(gap.Since) && other.Until.Equal(gap.Until)
-		})
-		if same < 0 {
-			all = append(all, gap)
+		same := sameGap{gap.Account, gap.State, gap.Cause, gap.Problem, gap.Since.Round(0).UTC(), gap.Until.Round(0).UTC()}
+		i, found := at[same]
+		if !found {
+			at[same], all = len(all), append(all, gap)
 			continue
 		}
-		all[same].Modules, all[same].Records = append(all[same].Modules, one.Module), all[same].Records+one.Records
-		slices.Sort(all[same].Modules)
+		all[i].Modules, all[i].Records = append(all[i].Modules, one.Module), all[i].Records+one.Records
+	}
+	for _, gap := range all {
+		slices.Sort(gap.Modules)
 	}
 	return all
 }

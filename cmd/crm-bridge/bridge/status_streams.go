@@ -4,9 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
+	"slices"
+	"strings"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
+	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/publish/consumers"
 	"github.com/crm-bridge/crm-bridge/publish/store"
 )
@@ -64,9 +68,20 @@ func (p *reporter) consumers(ctx context.Context, r *status.Report) error {
 	}
 	all, err := p.store.Consumers.List(ctx)
 	for _, one := range all {
-		if !one.Own && len(r.Consumers) < status.MaxListed {
-			r.Consumers = append(r.Consumers, one)
+		if one.Own {
+			continue
 		}
+		if r.Consumers = append(r.Consumers, one); one.Dead > 0 {
+			r.Dead = append(r.Dead, consumers.Count{Stream: one.Stream, Consumer: one.Name, Dead: one.Dead})
+		}
+	}
+	if errors.Is(err, consumers.ErrTooMany) { // what those gave up on that are not listed is counted all the same
+		var failed error
+		if r.Dead, failed = p.store.Consumers.Dead.Counts(ctx); errors.Is(failed, consumers.ErrNoList) {
+			failed = nil
+		}
+		r.Dead = slices.DeleteFunc(r.Dead, func(one consumers.Count) bool { return strings.HasPrefix(one.Consumer, publish.OwnConsumers) })
+		err = errors.Join(err, failed)
 	}
 	return err
 }

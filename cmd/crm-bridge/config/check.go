@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -21,17 +20,14 @@ func Load(env *Environment) (s Settings, err error) {
 	found.Add(env.Load(&s))
 	found.Add(s.check())
 	found.Add(s.checkEffects(env))
-	s.loadTraces(env)
+	s.Traces.load(env)
 	return s, found.Err()
 }
 
 // check returns all problems of the settings; each names its variables.
 func (s Settings) check() error {
 	var found Problems
-	for _, rule := range []struct {
-		ok  bool
-		say string
-	}{
+	found.Add(broken([]rule{
 		{OneOf(s.LogFormat, "auto", "text", "json"), "BRIDGE_LOG_FORMAT must be auto, text or json"},
 		{OneOf(s.Delivery, "journal", "direct"), "BRIDGE_DELIVERY must be journal or direct"},
 		{OneOf(s.EventPer, "callback", "record"), "BRIDGE_EVENT_PER must be callback or record"},
@@ -53,11 +49,7 @@ func (s Settings) check() error {
 		{paired(s.NATS.ListenUser, s.NATS.ListenPassword), "BRIDGE_NATS_LISTEN_USER and BRIDGE_NATS_LISTEN_PASSWORD must be set together"},
 		{paired(s.NATS.Cert, s.NATS.Key), "BRIDGE_NATS_CERT and BRIDGE_NATS_KEY must be set together"},
 		{areNATS(s.NATS.URL), "BRIDGE_NATS_URL must be one or more URLs such as nats://host:4222, separated by commas; percent-encode what is special in a user or a password, or set BRIDGE_NATS_USER and BRIDGE_NATS_PASSWORD"},
-	} {
-		if !rule.ok {
-			found.Add(errors.New(rule.say))
-		}
-	}
+	}))
 	for _, address := range [][2]string{{"BRIDGE_LISTEN", s.Listen}, {"BRIDGE_ADMIN_LISTEN", s.AdminListen}, {"BRIDGE_NATS_LISTEN", s.NATS.Listen}} {
 		if _, err := net.ResolveTCPAddr("tcp", address[1]); err != nil {
 			found.Add(fmt.Errorf("%s must be an address of the form host:port, such as 127.0.0.1:8080", address[0]))
@@ -65,18 +57,6 @@ func (s Settings) check() error {
 	}
 	return found.Err()
 }
-
-// OneOf reports whether value is one of words.
-func OneOf(value string, words ...string) bool {
-	for _, word := range words {
-		if value == word {
-			return true
-		}
-	}
-	return false
-}
-
-func paired(a, b string) bool { return (a == "") == (b == "") }
 
 // areNATS reports whether each of a list is a URL of a NATS server.
 func areNATS(list string) bool {

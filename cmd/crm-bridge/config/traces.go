@@ -70,12 +70,11 @@ const (
 	ConsoleExporter = "console"
 )
 
-// loadTraces reads OpenTelemetry's variables.
-func (s *Settings) loadTraces(env *Environment) {
+// load reads OpenTelemetry's variables.
+func (t *Traces) load(env *Environment) {
 	var found Problems
-	variables, err := env.load(OTelPrefix, &s.Traces, "")
+	variables, err := env.load(OTelPrefix, t, "")
 	found.Add(err)
-	t := &s.Traces
 	if t.Exporter() == "" {
 		return
 	}
@@ -120,14 +119,10 @@ func (t Traces) OTLP() OTLP {
 
 // check returns all problems of the variables.
 func (t Traces) check() error {
-	var found Problems
 	otlp := t.OTLP()
 	_, attributes := Pairs(t.ResourceAttributes)
 	_, headers := Pairs(otlp.Headers)
-	for _, rule := range []struct {
-		ok  bool
-		say string
-	}{
+	return broken([]rule{
 		{OneOf(t.Exporter(), OTLPExporter, ConsoleExporter), "OTEL_TRACES_EXPORTER must be otlp, console or none"},
 		{isEndpoint(otlp.Endpoint), "OTEL_EXPORTER_OTLP_ENDPOINT must be an http or https URL without a query, such as http://collector:4318"},
 		{otlp.Protocol != "grpc", "OTEL_EXPORTER_OTLP_PROTOCOL grpc is not supported: set it to http/protobuf, and the endpoint to the collector's HTTP port, which is usually 4318"},
@@ -139,12 +134,7 @@ func (t Traces) check() error {
 		{OneOf(strings.TrimPrefix(t.TracesSampler, "parentbased_"), "always_on", "always_off", "traceidratio"), "OTEL_TRACES_SAMPLER must be always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off or parentbased_traceidratio"},
 		{t.Ratio() >= 0, "OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1"},
 		{t.BSPMaxExportBatchSize <= t.BSPMaxQueueSize, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE must not be more than OTEL_BSP_MAX_QUEUE_SIZE"},
-	} {
-		if !rule.ok {
-			found.Add(errors.New(rule.say))
-		}
-	}
-	return found.Err()
+	})
 }
 
 // Ratio returns the part of the traces that traceidratio exports; negative: it cannot be read.

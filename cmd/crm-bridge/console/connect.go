@@ -26,8 +26,9 @@ type Connection struct {
 type ConnectPages struct {
 	Report      func(context.Context) status.Report
 	Connections func() ([]Connection, error)
-	// Check returns nil if the public URL leads to this bridge, with the secrets of an org.
-	Check func(ctx context.Context, provider, account string) error
+	// Check returns nil if the public URL leads to this bridge, with the secrets of an org. Unless unchecked is empty, that is why the
+	// secrets could not be compared.
+	Check func(ctx context.Context, provider, account string) (unchecked string, err error)
 }
 
 // Pages returns the page of the menu, and that of one CRM.
@@ -99,8 +100,12 @@ func (p ConnectPages) one(ctx context.Context, named url.Values, secrets bool) (
 // check says whether the public URL leads to this bridge.
 func (p ConnectPages) check(ctx context.Context, form url.Values) (done, back string, err error) {
 	one, err := p.one(ctx, form, false)
-	if err == nil {
-		err = p.Check(ctx, one.Provider, one.Account)
+	if err != nil {
+		return "", "", err
+	}
+	unchecked, err := p.Check(ctx, one.Provider, one.Account)
+	if unchecked != "" {
+		return "A crm-bridge answers at " + one.PublicURL + "; " + unchecked + ".", one.Path(), err
 	}
 	return "This bridge answers at " + one.PublicURL + ".", one.Path(), err
 }

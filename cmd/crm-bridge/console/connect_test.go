@@ -29,11 +29,11 @@ func connects() console.ConnectPages {
 				{Provider: "acme", Name: "Acme", Account: "emea", PublicURL: "https://crm.example.com", Placeholder: true, Steps: []ingest.Instruction{setting}},
 			}, nil
 		},
-		Check: func(_ context.Context, provider, account string) error {
+		Check: func(_ context.Context, provider, account string) (string, error) {
 			if provider != "acme" || account != "default" {
-				return errors.New("another program answers there")
+				return "", errors.New("another program answers there")
 			}
-			return nil
+			return "", nil
 		},
 	}
 }

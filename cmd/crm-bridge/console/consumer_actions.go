@@ -12,9 +12,6 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish/consumers"
 )
 
-// pauses are the spans for which a consumer can be paused.
-var pauses = []string{"15m", "1h", "8h", "24h", "7d"}
-
 // actions are the changes of a consumer. Those of the bridge's own are refused by what makes them.
 func (p ConsumerPages) actions() map[string]Action {
 	return map[string]Action{

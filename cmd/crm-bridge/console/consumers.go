@@ -15,7 +15,8 @@ type ConsumerPages struct {
 	Stream string // of events, which have pages
 
 	List func(ctx context.Context) ([]consumers.Consumer, error) // those that could be listed, also beside an error
-	Dead func(ctx context.Context, stream, name string) ([]consumers.Dead, error)
+	// Dead returns what a consumer gave up on last, at most so many messages, newest first, and whether it gave up on others before.
+	Dead func(ctx context.Context, stream, name string, most int) (newest []consumers.Dead, more bool, err error)
 
 	Pause   func(ctx context.Context, stream, name string, until time.Time) error
 	Resume  func(ctx context.Context, stream, name string) error
@@ -27,13 +28,11 @@ type ConsumerPages struct {
 	Clearable func(ctx context.Context, stream, name string, upto time.Time) (all, waiting int, err error)
 }
 
-// Pages returns the page of the menu, and the one within it.
-func (p ConsumerPages) Pages() []Page {
-	return []Page{
-		{Path: "consumers", Title: "Consumers", Template: "consumers", Every: refreshed, View: p.list},
-		{Path: "consumer", Title: "Consumer", Template: "consumer", Within: "consumers", Every: refreshed, View: p.one, Actions: p.actions()},
-	}
-}
+// consumerEvery is how often the page of a consumer is refreshed, which reads what it gave up on.
+const consumerEvery = 15 * time.Second
+
+// pauses are the spans for which a consumer can be paused.
+var pauses = []string{"15m", "1h", "8h", "24h", "7d"}
 
 // maxConsumers bounds the rows of the list.
 const maxConsumers = 100
@@ -80,7 +79,7 @@ func urgency(one consumers.Consumer) int {
 type consumerView struct {
 	consumers.Consumer
 	Letters []consumers.Dead // newest first
-	More    int              // that are not listed
+	More    bool             // older ones are not listed
 	Unknown string           // why they cannot be listed
 	Upto    string           // when it gave up on the newest of them: what it gives up on later is not cleared
 	Spans   []string         // of a pause
@@ -99,15 +98,12 @@ func (p ConsumerPages) one(r *http.Request) (any, error) {
 		return nil, err
 	}
 	view := consumerView{Consumer: one, Spans: pauses, Events: one.Stream == p.Stream}
-	letters, err := p.Dead(ctx, one.Stream, one.Name)
-	if err != nil {
+	if view.Letters, view.More, err = p.Dead(ctx, one.Stream, one.Name, maxLetters); err != nil {
 		view.Unknown = sentence(err)
 	}
-	slices.Reverse(letters)
-	if len(letters) > 0 {
-		view.Upto = letters[0].At.Format(time.RFC3339Nano)
+	if len(view.Letters) > 0 {
+		view.Upto = view.Letters[0].At.Format(time.RFC3339Nano)
 	}
-	view.Letters, view.More = letters[:min(len(letters), maxLetters)], max(0, len(letters)-maxLetters)
 	return view, nil
 }
 

@@ -28,17 +28,6 @@ type EventPages struct {
 // viewTimeout bounds how long what a page shows may take to be read.
 const viewTimeout = 10 * time.Second
 
-// Pages returns the page of the menu, and the one within it.
-func (e EventPages) Pages() []Page {
-	return []Page{
-		{
-			Path: "events", Title: "Events", Template: "events", View: e.search,
-			Streams: map[string]func(*http.Request, func(string, any) error) error{"live": e.live},
-		},
-		{Path: "event", Title: "Event", Template: "event", Within: "events", View: e.event},
-	}
-}
-
 // eventFilter is what the form of the page asks for, as it was written.
 type eventFilter struct {
 	Subject, Record, Event, Account, Origin, Since, Until string

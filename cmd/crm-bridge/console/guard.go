@@ -6,9 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
-
-	"golang.org/x/time/rate"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
@@ -39,22 +36,35 @@ func (c *Console) guarded(next http.Handler) http.Handler {
 		header.Set("Cross-Origin-Resource-Policy", "same-origin")
 		header.Set("Cache-Control", "no-store")
 		if !c.knows(r.Host) {
-			http.Error(w, "The console is not served under this name. Add it to BRIDGE_ADMIN_HOSTS, or ask under localhost.", http.StatusMisdirectedRequest)
+			refuse(w, "The console is not served under this name. Add it to BRIDGE_ADMIN_HOSTS, or ask under localhost.", http.StatusMisdirectedRequest)
 			return
 		}
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-			if err := r.ParseForm(); err != nil {
-				http.Error(w, "This form cannot be read.", http.StatusBadRequest)
-				return
-			}
-			if !ownOrigin(r) {
-				http.Error(w, "This form was sent by a page of another site.", http.StatusForbidden)
-				return
-			}
+		if isChange(r) && !ownOrigin(r) {
+			refuse(w, "This form was sent by a page of another site.", http.StatusForbidden)
+			return
 		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// refuse answers a request whose body is not read, at once: a connection that stayed open would wait for the rest of it first.
+func refuse(w http.ResponseWriter, text string, status int) {
+	w.Header().Set("Connection", "close")
+	http.Error(w, text, status)
+}
+
+// isChange reports whether a request may change something.
+func isChange(r *http.Request) bool { return r.Method != http.MethodGet && r.Method != http.MethodHead }
+
+// readForm reads the form of a request into PostForm, and answers one that cannot be read. Only forms that are URL-encoded are: parts
+// of others would go to files. Whoever sends it decides how long that takes: call it once it is known who that is.
+func readForm(w http.ResponseWriter, r *http.Request) bool {
+	if err := r.ParseForm(); err != nil {
+		http.Error(w, "This form cannot be read.", http.StatusBadRequest)
+		return false
+	}
+	return true
 }
 
 // knows reports whether the console may be asked under a host.
@@ -65,7 +75,7 @@ func (c *Console) knows(host string) bool {
 	}
 	ip := net.ParseIP(name)
 	return strings.EqualFold(name, "localhost") || ip != nil && ip.IsLoopback() ||
-		slices.ContainsFunc(c.Hosts, func(one string) bool { return strings.EqualFold(one, name) })
+		slices.ContainsFunc(c.Hosts, func(one string) bool { return strings.EqualFold(one, name) || ip != nil && ip.Equal(net.ParseIP(one)) })
 }
 
 // ownOrigin reports whether a request that changes something comes from a page of the console.
@@ -81,39 +91,24 @@ func ownOrigin(r *http.Request) bool {
 	return err == nil && strings.EqualFold(from.Host, r.Host)
 }
 
-// cookieName is the name of the session's cookie. Browsers send cookies to every port of a host: bridges on one machine need their own.
-func cookieName(r *http.Request) string {
-	_, port, err := net.SplitHostPort(r.Host)
-	if err != nil {
-		port = "80"
-	}
-	return "crm_bridge_console_" + port
-}
-
 // only answers those alone that have signed in, and posts alone that hold the session's token.
 func (c *Console) only(do func(http.ResponseWriter, *http.Request, *session)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		var s *session
-		if cookie, err := r.Cookie(cookieName(r)); err == nil {
-			s = c.sessions.of(cookie.Value, time.Now())
-		}
-		posted := r.Method != http.MethodGet && r.Method != http.MethodHead
+		s := c.sessions.in(r)
 		switch {
-		case s == nil && posted:
-			http.Error(w, "Sign in again: your session has ended.", http.StatusUnauthorized)
+		case s == nil && isChange(r):
+			refuse(w, "Sign in again: your session has ended.", http.StatusUnauthorized)
 		case s == nil:
 			to := signInPath
 			if r.URL.Path != "/" {
 				to += "?" + url.Values{"to": {r.URL.RequestURI()}}.Encode()
 			}
 			http.Redirect(w, r, to, http.StatusSeeOther)
-		case posted && !ingest.MatchesAny(r.PostForm.Get(csrfField), []string{s.csrf}):
+		case isChange(r) && !readForm(w, r):
+		case isChange(r) && !ingest.MatchesAny(r.PostForm.Get(csrfField), []string{s.csrf}):
 			http.Error(w, "This form is not of your session. Load the page again.", http.StatusForbidden)
 		default:
 			do(w, r, s)
 		}
 	}
 }
-
-// newAttempts limits how often somebody may try to sign in. A token cannot be guessed; this keeps the attempts cheap.
-func newAttempts() *rate.Limiter { return rate.NewLimiter(rate.Every(6*time.Second), 10) }

@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"net/http"
 	"net/url"
 	"strconv"
 	"time"
@@ -28,26 +27,6 @@ const (
 	listTimeout     = 5 * time.Second
 	settledAtOnce   = 100
 )
-
-// Pages returns the page of the menu, and that of one callback whole.
-func (p QuarantinePages) Pages() []Page {
-	return []Page{
-		{
-			Path: "quarantine", Title: "Quarantine", Template: "quarantine", Every: quarantineEvery,
-			View:    func(r *http.Request) (any, error) { return p.list(r.Context(), r.URL.Query()) },
-			Actions: map[string]Action{"redrive": p.redrive(), "drop": p.drop(), "redrive-all": p.redriveAll(), "drop-all": p.dropAll()},
-		},
-		{
-			Path: "quarantine/callback", Title: "In quarantine", Template: "callback", Within: "quarantine",
-			View: func(r *http.Request) (any, error) {
-				ctx, cancel := context.WithTimeout(r.Context(), listTimeout)
-				defer cancel()
-				one, err := p.Get(ctx, r.URL.Query().Get("id"))
-				return callbackView{one}, err
-			},
-		},
-	}
-}
 
 // quarantineFilters are the parameters that narrow the list.
 var quarantineFilters = []string{"source", "account"}
@@ -85,7 +64,8 @@ func (p QuarantinePages) list(ctx context.Context, query url.Values) (any, error
 // selectionOf returns what a form or a query names: one by its id, or those of a source and an account.
 func selectionOf(form url.Values) quarantine.Selection {
 	after, _ := strconv.ParseUint(form.Get("after"), 10, 64)
-	return quarantine.Selection{ID: form.Get("id"), Source: form.Get("source"), Account: form.Get("account"), After: after}
+	upto, _ := strconv.ParseUint(form.Get("upto"), 10, 64)
+	return quarantine.Selection{ID: form.Get("id"), Source: form.Get("source"), Account: form.Get("account"), After: after, Upto: upto}
 }
 
 // IsRefused reports whether the list is that of rejected events.

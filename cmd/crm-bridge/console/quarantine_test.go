@@ -23,15 +23,20 @@ type shelf struct {
 	dryRuns int
 }
 
-func (s *shelf) lines(selected quarantine.Selection, most int) (ids []string, next uint64) {
+// lines returns the ids of a selection, at most so many, with the sequences of the last one and of the one after which the next page is.
+func (s *shelf) lines(selected quarantine.Selection, most int) (ids []string, last, next uint64) {
 	if s.asked = selected; selected.ID != "" {
-		return []string{selected.ID}, 0
+		return []string{selected.ID}, 0, 0
 	}
-	left := s.ids[min(int(selected.After), len(s.ids)):]
-	if len(left) > most {
-		return left[:most], selected.After + uint64(most)
+	first, end := min(int(selected.After), len(s.ids)), len(s.ids)
+	if selected.Upto > 0 {
+		end = min(end, int(selected.Upto))
 	}
-	return left, 0
+	end = min(end, first+most)
+	if end < len(s.ids) {
+		next = uint64(end)
+	}
+	return s.ids[first:end], uint64(end), next
 }
 
 func (s *shelf) pages() console.QuarantinePages {
@@ -42,11 +47,11 @@ func (s *shelf) pages() console.QuarantinePages {
 		Report:  reporting(status.Report{Quarantine: &status.Stream{Name: "CRM_QUARANTINE", Messages: 120, Bytes: 1 << 20, Limit: 4 << 20, Full: status.FullDrops}, Refused: &status.Stream{Messages: 3}}),
 		Sources: []string{"acme-events", "acme-webhooks"}, Stream: "CRM",
 		List: func(_ context.Context, selected quarantine.Selection, most int) (page quarantine.Page[quarantine.Listed], err error) {
-			ids, next := s.lines(selected, most)
+			ids, last, next := s.lines(selected, most)
 			for _, id := range ids {
 				page.Lines = append(page.Lines, listed(id))
 			}
-			page.Next = next
+			page.Last, page.Next = last, next
 			return page, nil
 		},
 		Get: func(_ context.Context, id string) (quarantine.Kept, error) {
@@ -61,7 +66,7 @@ func (s *shelf) pages() console.QuarantinePages {
 			return quarantine.Kept{}, console.NotFound(id + " is not in quarantine")
 		},
 		Redrive: func(_ context.Context, selected quarantine.Selection, most int, dryRun bool) (page quarantine.Page[quarantine.Redriven], err error) {
-			ids, next := s.lines(selected, most)
+			ids, last, next := s.lines(selected, most)
 			for i, id := range ids {
 				one := quarantine.Redriven{ID: id, DryRun: dryRun, Events: []ingest.Ack{{Subject: "crm.acme.Deals.edit", Stream: "CRM", Sequence: 17}}}
 				if strings.ContainsAny(id[len(id)-1:], "13579") {
@@ -74,7 +79,7 @@ func (s *shelf) pages() console.QuarantinePages {
 			if dryRun {
 				s.dryRuns++
 			}
-			page.Next = next
+			page.Last, page.Next = last, next
 			return page, nil
 		},
 	}
@@ -122,6 +127,10 @@ func TestRedriveAll(t *testing.T) {
 	_, page := r.posts("/console/quarantine/redrive-all", form)
 	r.has(page, "Redrive 100 of the callbacks of acme-webhooks?", "50 published on crm.acme.Deals.edit.", "50 stay: malformed: it is odd.", "These are the first ones.", `href="/console/quarantine?source=acme-webhooks"`)
 	form.Set("confirmed", "yes")
+	if code, page := r.posts("/console/quarantine/redrive-all", form); code != http.StatusBadGateway || !strings.Contains(page, "does not say up to which one") {
+		t.Errorf("a yes without a question: %d %s", code, page)
+	}
+	form.Set("upto", "100")
 	_, page = r.posts("/console/quarantine/redrive-all", form)
 	r.has(page, "Redriven 50 of the callbacks of acme-webhooks; 50 stay.", "id-000", "published on crm.acme.Deals.edit, stream CRM, sequence 17", `<a href="/console/event?sequence=17">Event 17</a>`, "id-001", "malformed: it is odd", `name="after" value="100"`, "Go on with the next ones")
 	if s.dryRuns != 1 {

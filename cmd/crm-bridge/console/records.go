@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -19,14 +20,6 @@ type RecordPages struct {
 	Missing   func(ctx context.Context, k records.Key) error                     // why a record has no state
 }
 
-// Pages returns the page of the menu, and the one within it.
-func (p RecordPages) Pages() []Page {
-	return []Page{
-		{Path: "records", Title: "Records", Template: "records", Every: refreshed, View: p.list},
-		{Path: "record", Title: "Record", Template: "record", Within: "records", View: p.record},
-	}
-}
-
 // recordForm is what the form that finds a record asks for.
 type recordForm struct {
 	records.Key
@@ -41,6 +34,7 @@ func (p RecordPages) form(r *http.Request) recordForm {
 	}}
 	for _, kept := range p.Kept() {
 		form.Modules = append(form.Modules, kept.Module)
+		form.Provider = cmp.Or(form.Provider, kept.Provider)
 	}
 	return form
 }

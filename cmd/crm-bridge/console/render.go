@@ -2,21 +2,13 @@ package console
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"embed"
-	"encoding/hex"
 	"html/template"
-	"mime"
 	"net/http"
-	"path"
 	"strings"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 )
-
-//go:embed templates/*.html assets/*
-var files embed.FS
 
 // templates are the pages by name, each with the layout and what they share.
 var templates = mustParse()
@@ -55,6 +47,7 @@ type view struct {
 	Version string
 	Style   string // URLs of the assets, which change with them
 	Script  string
+	Icon    string
 	Now     time.Time
 }
 
@@ -66,7 +59,7 @@ type menuEntry struct {
 
 // render answers with a page.
 func (c *Console) render(w http.ResponseWriter, r *http.Request, s *session, status int, v view) {
-	v.Version, v.Style, v.Script, v.Now = c.Version, assetURL("console.css"), assetURL("console.js"), time.Now()
+	v.Version, v.Style, v.Script, v.Icon, v.Now = c.Version, assetURL("console.css"), assetURL("console.js"), assetURL("icon.svg"), time.Now()
 	if s != nil {
 		v.CSRF = s.csrf
 		for _, page := range c.Pages {
@@ -87,25 +80,6 @@ func (c *Console) render(w http.ResponseWriter, r *http.Request, s *session, sta
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = page.WriteTo(w)
-}
-
-// assetURL is where an asset is; it changes with the asset.
-func assetURL(name string) string {
-	content, _ := files.ReadFile("assets/" + name)
-	sum := sha256.Sum256(content)
-	return "/console/assets/" + name + "?v=" + hex.EncodeToString(sum[:6])
-}
-
-// asset answers with a file of the console.
-func asset(w http.ResponseWriter, r *http.Request) {
-	content, err := files.ReadFile(path.Join("assets", r.PathValue("file")))
-	if err != nil {
-		http.NotFound(w, r)
-		return
-	}
-	w.Header().Set("Content-Type", mime.TypeByExtension(path.Ext(r.PathValue("file"))))
-	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-	_, _ = w.Write(content)
 }
 
 // sentence returns an error as a person reads it.

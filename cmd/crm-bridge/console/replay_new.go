@@ -88,12 +88,8 @@ func sequence(text string) (uint64, error) {
 	return n, nil
 }
 
-func number(n uint64) string {
-	if n == 0 {
-		return ""
-	}
-	return strconv.FormatUint(n, 10)
-}
+// countTimeout bounds a dry run.
+const countTimeout = 20 * time.Second
 
 // maxCounted bounds the subjects that a dry run lists.
 const maxCounted = 20
@@ -131,9 +127,10 @@ func (p ReplayPages) askStart(ctx context.Context, form url.Values) (q Question,
 		q.Details = append(q.Details, fmt.Sprintf("Counting was stopped after %s; all that is selected is replayed.", countTimeout))
 	}
 	keepTimes(form, o)
-	if o.Name == "" { // else a confirmation that is sent twice would start two jobs
+	if o.Name == "" { // so that a job begins once, however often the answer is sent
 		o.Name = replay.NewName(now)
 		form.Set("name", o.Name)
+		form.Set("unnamed", "yes")
 	}
 	q.Text, q.Back = fmt.Sprintf("Replay %s%s to %s?", least, events(total), p.target(o)), "/console/replay-new?"+withoutURL(form).Encode()
 	return q, nil
@@ -173,5 +170,8 @@ func (p ReplayPages) start(ctx context.Context, form url.Values) (string, string
 		return "", "", err
 	}
 	name, err := p.Start(ctx, o)
+	if form.Get("unnamed") != "" && (errors.Is(err, replay.ErrJobNamed) || errors.Is(err, replay.ErrJobRuns)) {
+		return fmt.Sprintf("Job %s was started already.", o.Name), jobPath(o.Name), nil // by the same form
+	}
 	return fmt.Sprintf("Started job %s.", name), jobPath(name), err
 }

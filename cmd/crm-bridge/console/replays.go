@@ -4,8 +4,8 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
-	"time"
 
 	"github.com/crm-bridge/crm-bridge/publish/replay"
 )
@@ -19,25 +19,6 @@ type ReplayPages struct {
 	Stop   func(ctx context.Context, name string) error
 	Resume func(ctx context.Context, name string, o replay.Options) error
 	Delete func(ctx context.Context, name string) (removed uint64, err error)
-}
-
-// Pages returns the page of the menu, and those within it.
-func (p ReplayPages) Pages() []Page {
-	return []Page{
-		{Path: "replays", Title: "Replays", Template: "replays", Every: refreshed, View: p.list},
-		{
-			Path: "replay", Title: "Replay job", Template: "replay", Within: "replays", Every: refreshed, View: p.one,
-			Actions: map[string]Action{
-				"stop":   {Label: "Stop", Ask: p.askStop, Do: p.stop},
-				"resume": {Label: "Resume", Ask: p.askResume, Do: p.resume},
-				"delete": {Label: "Delete", Ask: p.askDelete, Do: p.delete},
-			},
-		},
-		{
-			Path: "replay-new", Title: "Start a replay", Template: "replay-new", Within: "replays", View: p.form,
-			Actions: map[string]Action{"start": {Label: "Start", Ask: p.askStart, Do: p.start}},
-		},
-	}
 }
 
 // maxJobs bounds the rows of the list.
@@ -147,5 +128,9 @@ func (p ReplayPages) find(ctx context.Context, form url.Values) (jobRow, error) 
 
 func jobPath(name string) string { return "/console/replay?" + url.Values{"name": {name}}.Encode() }
 
-// countTimeout bounds a dry run.
-const countTimeout = 20 * time.Second
+func number(n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatUint(n, 10)
+}

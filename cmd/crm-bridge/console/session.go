@@ -4,17 +4,17 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"net"
+	"net/http"
 	"sync"
 	"time"
 )
 
-// The bounds of sessions and links.
+// The bounds of sessions.
 const (
 	maxSessions    = 64
 	sessionLife    = 12 * time.Hour
 	sessionIdle    = 2 * time.Hour
-	maxLinks       = 16
-	linkLife       = 5 * time.Minute
 	maxToldAtOnce  = 8
 	secretByteSize = 32
 )
@@ -101,6 +101,24 @@ func (s *sessions) of(secret string, now time.Time) *session {
 	return one
 }
 
+// in returns the session of a request's cookie; nil: nobody has signed in.
+func (s *sessions) in(r *http.Request) *session {
+	cookie, err := r.Cookie(cookieName(r))
+	if err != nil {
+		return nil
+	}
+	return s.of(cookie.Value, time.Now())
+}
+
+// cookieName is the name of the session's cookie. Browsers send cookies to every port of a host: bridges on one machine need their own.
+func cookieName(r *http.Request) string {
+	_, port, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		port = "80"
+	}
+	return "crm_bridge_console_" + port
+}
+
 // holds reports whether a session has not ended.
 func (s *sessions) holds(one *session, now time.Time) bool {
 	s.mu.Lock()
@@ -130,41 +148,4 @@ func (s *sessions) dropEnded(now time.Time) {
 
 func (s *session) ended(now time.Time) bool {
 	return now.Sub(s.begun) > sessionLife || now.Sub(s.asked) > sessionIdle
-}
-
-// links are the one-time links that nobody has used. The zero value is empty.
-type links struct {
-	mu  sync.Mutex
-	all map[digest]time.Time // when each ends
-}
-
-// make returns the secret of a new link. The one that ends first is dropped where there would be too many.
-func (l *links) make(now time.Time) string {
-	secret := newSecret()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.all == nil {
-		l.all = map[digest]time.Time{}
-	}
-	for len(l.all) >= maxLinks {
-		var first digest
-		for key, ends := range l.all {
-			if at, ok := l.all[first]; !ok || ends.Before(at) {
-				first = key
-			}
-		}
-		delete(l.all, first)
-	}
-	l.all[digestOf(secret)] = now.Add(linkLife)
-	return secret
-}
-
-// use reports whether a link may be used, which then is not any more.
-func (l *links) use(secret string, now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	key := digestOf(secret)
-	ends, ok := l.all[key]
-	delete(l.all, key)
-	return ok && now.Before(ends)
 }

@@ -38,8 +38,10 @@ func (p QuarantinePages) redriveAll() Action {
 	return Action{
 		Label: "Redrive all of these",
 		Ask: func(ctx context.Context, form url.Values) (Question, error) {
+			form.Del("upto")
 			page, err := p.Redrive(ctx, selectionOf(form), settledAtOnce, true)
 			err = errors.Join(err, someOf(page))
+			keepEnd(form, page.Last)
 			question := Question{Text: fmt.Sprintf("Redrive %d of %s?", len(page.Lines), selected(form)), Details: becomes(page.Lines), Back: listPath("quarantine", narrow(form, quarantineFilters...))}
 			if page.Next != 0 {
 				question.Details = append(question.Details, "These are the first ones. You are asked about the others afterwards.")
@@ -47,6 +49,9 @@ func (p QuarantinePages) redriveAll() Action {
 			return question, err
 		},
 		Show: func(ctx context.Context, form url.Values) (Shown, error) {
+			if !form.Has("upto") {
+				return Shown{}, errUnasked
+			}
 			page, err := p.Redrive(ctx, selectionOf(form), settledAtOnce, false)
 			var lines []settledLine
 			for _, one := range page.Lines {
@@ -71,8 +76,10 @@ func (p QuarantinePages) dropAll() Action {
 	return Action{
 		Label: "Drop all of these",
 		Ask: func(ctx context.Context, form url.Values) (Question, error) {
+			form.Del("upto")
 			page, err := p.List(ctx, selectionOf(form), settledAtOnce)
 			err = errors.Join(err, someOf(page))
+			keepEnd(form, page.Last)
 			question := Question{
 				Text: fmt.Sprintf("Drop %d of %s?", len(page.Lines), selected(form)), Permanent: true, Back: listPath("quarantine", narrow(form, quarantineFilters...)),
 				Details: []string{"No event was published of them, and none will be."},
@@ -83,6 +90,9 @@ func (p QuarantinePages) dropAll() Action {
 			return question, err
 		},
 		Show: func(ctx context.Context, form url.Values) (Shown, error) {
+			if !form.Has("upto") {
+				return Shown{}, errUnasked
+			}
 			page, err := p.Drop(ctx, selectionOf(form), settledAtOnce)
 			var lines []settledLine
 			for _, one := range page.Lines {
@@ -96,6 +106,12 @@ func (p QuarantinePages) dropAll() Action {
 		},
 	}
 }
+
+// keepEnd has a form mean those that the question counts, and none that comes while it waits for an answer.
+func keepEnd(form url.Values, last uint64) { form.Set("upto", strconv.FormatUint(last, 10)) }
+
+// errUnasked says that a form does not hold what its question has added.
+var errUnasked = errors.New("this form does not say up to which one: choose again on the page of quarantine")
 
 // someOf returns an error where nothing was found to be settled.
 func someOf[T any](page quarantine.Page[T]) error {

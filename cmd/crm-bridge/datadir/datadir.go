@@ -50,7 +50,7 @@ func (d *Dir) Close() error {
 	return d.lock.Close()
 }
 
-// Secret returns the secret of that name, made at random and kept for ever at the first call; empty for a nil Dir.
+// Secret returns the secret of that name, made at random and kept permanently at the first call; empty for a nil Dir.
 func (d *Dir) Secret(name string) (string, error) {
 	if d == nil {
 		return "", nil

@@ -15,7 +15,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish/disk"
 )
 
-// MakeSecret returns a secret of the data folder at path; where there is none, it makes one at random, to be kept for ever, and the folder
+// MakeSecret returns a secret of the data folder at path; where there is none, it makes one at random, to be kept permanently, and the folder
 // if that is missing. It works beside a running bridge, which holds the folder's lock: a lock of its own lets one process at a time make
 // a secret, so that all see the same one.
 func MakeSecret(path, name string) (secret string, made bool, err error) {

@@ -50,6 +50,7 @@ type Selection struct {
 	Source  string // empty: of all sources, but not Refused
 	Account string // empty: of all accounts
 	After   uint64 // behind this sequence of their stream
+	Upto    uint64 // and not behind this one; 0: without an end
 }
 
 // Refused reports whether rejected events are meant, not callbacks.
@@ -63,5 +64,6 @@ func (s Selection) Has(one Listed) bool {
 // Page is a part of what a Selection means, oldest first.
 type Page[T any] struct {
 	Lines []T
+	Last  uint64 // sequence of the last one that was looked at
 	Next  uint64 // the After of the next page; 0: this is the last one
 }

@@ -63,12 +63,12 @@ func (p *play) press(w http.ResponseWriter, r *http.Request) {
 
 // view is what the page shows.
 type view struct {
-	CSRF, Style, Script, Version string
-	Console, Callbacks, Events   string
-	Acts                         []act
-	CRMs                         []crmView
-	Told                         []told
-	Seen                         []seen
+	CSRF, Style, Script, Icon, Version string
+	Console, Callbacks, Events         string
+	Acts                               []act
+	CRMs                               []crmView
+	Told                               []told
+	Seen                               []seen
 }
 
 // crmView is what the page shows of a CRM.
@@ -81,7 +81,7 @@ type crmView struct {
 
 func (p *play) show(w http.ResponseWriter, r *http.Request) {
 	v := view{
-		CSRF: p.csrf, Style: console.AssetURL("console.css"), Script: console.AssetURL("console.js"), Version: config.Release, Acts: acts,
+		CSRF: p.csrf, Style: console.AssetURL("console.css"), Script: console.AssetURL("console.js"), Icon: console.AssetURL("icon.svg"), Version: config.Release, Acts: acts,
 		Console: "http://" + bridge.Reachable(p.bridge.Admin), Callbacks: "http://" + bridge.Reachable(p.bridge.Callbacks), Events: p.bridge.Store.URL,
 	}
 	for _, one := range p.stage.crms {

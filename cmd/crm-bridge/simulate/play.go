@@ -1,17 +1,14 @@
 package simulate
 
 import (
-	"context"
-	"crypto/rand"
-	"errors"
+	"fmt"
 	"io"
 	mathrand "math/rand/v2"
-	"net"
-	"net/http"
 	"sync"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 )
 
 // The bounds of what is kept to be shown, and of records.
@@ -42,91 +39,20 @@ type told struct {
 	Text string
 }
 
-// run runs until ctx ends, or something fails: the page, the traffic, and what watches the stream and the subscriptions.
-func (p *play) run(ctx context.Context, page net.Listener) error {
-	p.csrf, p.records = rand.Text(), map[string][]string{}
-	if err := p.stage.begin(p.bridge); err != nil {
-		return err
-	}
-	p.greet(page.Addr())
-	ctx, end := context.WithCancel(ctx)
-	defer end()
-	server := &http.Server{Handler: p.pages(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
-	failures := make(chan error, 4)
-	parts := []func() error{
-		func() error { return server.Serve(page) },
-		func() error { return follow(ctx, p.bridge, p.see) },
-		func() error { return p.traffic(ctx) },
-		func() error { return p.watch(ctx) },
-	}
-	for _, part := range parts {
-		go func() {
-			failures <- part()
-			end()
-		}()
-	}
-	<-ctx.Done()
-	err := server.Close()
-	for range parts {
-		if failed := <-failures; !errors.Is(failed, http.ErrServerClosed) && !errors.Is(failed, context.Canceled) {
-			err = errors.Join(err, failed)
-		}
-	}
-	return err
-}
-
-// see keeps an event for the page, and says what a repair has found.
-func (p *play) see(e seen) {
+// say prints what happened, and keeps it for the page.
+func (p *play) say(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	now := time.Now()
+	terminal.Say(p.out, "%s  %s\n", now.Format(time.TimeOnly), terminal.Visible(text))
 	p.mu.Lock()
-	p.events = newest(p.events, e, mostEvents)
-	p.mu.Unlock()
-	if e.Origin != "live" {
-		p.say("%s", e)
-	}
+	defer p.mu.Unlock()
+	p.told = newest(p.told, told{now, text}, mostTold)
 }
 
-// watch says when subscriptions are lost, and alive again.
-func (p *play) watch(ctx context.Context) error {
-	alive := map[string]bool{}
-	for pause(ctx, 200*time.Millisecond) {
-		for _, one := range p.stage.crms {
-			now := one.Alive()
-			if was, known := alive[one.Provider]; known && was != now {
-				p.say("%s: the subscription is %s", one.Name, map[bool]string{true: "alive", false: "lost"}[now])
-			}
-			alive[one.Provider] = now
-		}
-	}
-	return nil
-}
-
-// traffic changes a record of one CRM after the other from time to time.
-func (p *play) traffic(ctx context.Context) error {
-	if p.every <= 0 {
-		<-ctx.Done()
-		return nil
-	}
-	for i := 0; pause(ctx, p.every); i++ {
-		one := p.stage.crms[i%len(p.stage.crms)]
-		change := p.edit
-		if p.count(one) < fewRecords {
-			change = p.create
-		}
-		if _, err := change(ctx, one); err != nil {
-			p.say("%s: a callback failed: %s", one.Name, err)
-		}
-	}
-	return nil
-}
-
-// pause waits, and reports whether ctx has not ended meanwhile.
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-time.After(d):
-		return true
-	case <-ctx.Done():
-		return false
-	}
+// newest returns a list with one more at its beginning, and at most so many.
+func newest[of any](list []of, one of, most int) []of {
+	list = append([]of{one}, list...)
+	return list[:min(len(list), most)]
 }
 
 // count returns how many records a CRM has.

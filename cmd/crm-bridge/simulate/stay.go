@@ -4,15 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"sync"
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
-	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 )
 
@@ -81,44 +78,4 @@ func (l *lines) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.out.Write(p)
-}
-
-// greet says where everything is.
-func (p *play) greet(page net.Addr) {
-	terminal.Say(p.out, `Simulated CRMs (%s) call a bridge of their own, until Ctrl-C.
-
-  CRMs       http://%s   create, edit, lose a channel, send a wrong token, …
-  console    %s
-             the link signs in once, within five minutes
-  callbacks  http://%s
-  events     %s
-  commands   %s tail
-
-Subscriptions that expire do so after %.0f s, and lost ones are found within that time.
-
-`, bridge.Enumerate(p.names(), "and"), page, p.bridge.ConsoleLink(), bridge.Reachable(p.bridge.Callbacks), p.bridge.Store.URL, client.OwnCommand(), p.stage.life.Seconds())
-}
-
-// names are those of the CRMs.
-func (p *play) names() (all []string) {
-	for _, one := range p.stage.crms {
-		all = append(all, one.Name)
-	}
-	return all
-}
-
-// say prints what happened, and keeps it for the page.
-func (p *play) say(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	now := time.Now()
-	terminal.Say(p.out, "%s  %s\n", now.Format(time.TimeOnly), terminal.Visible(text))
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.told = newest(p.told, told{now, text}, mostTold)
-}
-
-// newest returns a list with one more at its beginning, and at most so many.
-func newest[of any](list []of, one of, most int) []of {
-	list = append([]of{one}, list...)
-	return list[:min(len(list), most)]
 }

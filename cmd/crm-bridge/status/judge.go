@@ -16,13 +16,6 @@ func Judge(r Report) []Problem {
 	return all
 }
 
-// problems are those that were found so far.
-type problems []Problem
-
-func (p *problems) add(where, fix, what string, args ...any) {
-	*p = append(*p, Problem{What: fmt.Sprintf(what, args...), Where: where, Fix: fix})
-}
-
 func readiness(r Report, to *problems) {
 	if r.Ready {
 		return

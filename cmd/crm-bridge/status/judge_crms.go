@@ -35,21 +35,23 @@ func orgsWithout(sources []Source) (all []string) {
 	return all
 }
 
-// forgedInARow is how many callbacks in a row, after accepted ones, are likely a secret that was changed on one side.
+// forgedInARow is how many callbacks in a row that could not be authenticated are likely a wrong secret. Fewer may be strangers', who knock at
+// any public address; the list of sources shows them.
 const forgedInARow = 10
 
 func rejections(r Report, to *problems) {
 	for _, one := range r.Sources {
+		compare := fmt.Sprintf("compare the secret in %s with the bridge's (crm-bridge connect %s shows where it is); the log says what was wrong", one.Provider, one.Provider)
 		switch {
-		case one.Forged == 0:
+		case one.Forged < forgedInARow:
 		case !one.Secret:
 			to.add("source "+one.Label, fmt.Sprintf("run crm-bridge connect %s, and set the secrets that it prints", one.Provider),
 				"%s came for source %s, which has no secret and rejects everything.", count(one.Forged, "callback", "callbacks"), one.Label)
 		case one.LastCallback == nil:
-			to.add("source "+one.Label, fmt.Sprintf("compare the secret in %s with the bridge's (crm-bridge connect %s shows where it is); the log says what was wrong", one.Provider, one.Provider),
+			to.add("source "+one.Label, compare,
 				"%s of source %s could not be authenticated, and none could: the secret is likely wrong.", count(one.Forged, "callback", "callbacks"), one.Label)
-		case one.Forged >= forgedInARow:
-			to.add("source "+one.Label, fmt.Sprintf("compare the secret in %s with the bridge's (crm-bridge connect %s shows where it is); the log says what was wrong", one.Provider, one.Provider),
+		default:
+			to.add("source "+one.Label, compare,
 				"The last %s of source %s could not be authenticated: was the secret changed on one side?", count(one.Forged, "callback", "callbacks"), one.Label)
 		}
 	}
@@ -66,21 +68,29 @@ func isLate(one Channel, now time.Time) bool {
 
 func channels(r Report, to *problems) {
 	for _, one := range r.Channels {
-		where := fmt.Sprintf("channel %s of %s, account %s", one.ID, one.Provider, one.Account)
-		modules := strings.Join(one.Modules, ", ")
-		renew := fmt.Sprintf("correct what the problem names, then run crm-bridge channels renew %s --account %s", one.Provider, one.Account)
-		switch {
-		case one.State == "disabled":
-		case one.State == "lapsed" || one.State == "active" && !one.Expires.IsZero() && !r.At.Before(one.Expires):
-			to.add(where, renew, "The channel for %s has lapsed, and changes there are not reported%s.", modules, because(one.Problem))
-		case one.State == "refused":
-			to.add(where, renew, "The CRM refuses the channel for %s%s.", modules, because(one.Problem))
-		case one.Problem != "":
-			to.add(where, renew, "The channel for %s is not renewed%s.", modules, because(one.Problem))
-		case isLate(one, r.At):
-			to.add(where, renew, "The channel for %s expires in %s, and is not renewed.", modules, span(one.Expires.Sub(r.At)))
+		if what := one.problem(r.At); what != "" {
+			to.add(fmt.Sprintf("channel %s of %s, account %s", one.ID, one.Provider, one.Account),
+				fmt.Sprintf("correct what the problem names, then run crm-bridge channels renew %s --account %s", one.Provider, one.Account), "%s", what)
 		}
 	}
+}
+
+// problem says what of a channel needs a person; empty: nothing does.
+func (c Channel) problem(now time.Time) string {
+	modules := strings.Join(c.Modules, ", ")
+	switch {
+	case c.State == "disabled":
+		return ""
+	case c.State == "lapsed" || c.State == "active" && !c.Expires.IsZero() && !now.Before(c.Expires):
+		return fmt.Sprintf("The channel for %s has lapsed, and changes there are not reported%s.", modules, because(c.Problem))
+	case c.State == "refused":
+		return fmt.Sprintf("The CRM refuses the channel for %s%s.", modules, because(c.Problem))
+	case c.Problem != "":
+		return fmt.Sprintf("The channel for %s is not renewed%s.", modules, because(c.Problem))
+	case isLate(c, now):
+		return fmt.Sprintf("The channel for %s expires in %s, and is not renewed.", modules, span(c.Expires.Sub(now)))
+	}
+	return ""
 }
 
 func because(problem string) string {
@@ -109,7 +119,7 @@ func lost(r Report, to *problems) {
 	for _, one := range r.Gaps {
 		if one.State == GapLost && r.At.Sub(*one.Closed) < lostFor {
 			to.add(gapAt(one), fmt.Sprintf("look in the CRM for what changed then; this is shown until %s", when(one.Closed.Add(lostFor))),
-				"Changes of %s from %s to %s may be lost, for nothing can read them from the CRM%s.", strings.Join(one.Modules, ", "), when(one.Since), when(one.Until), because(one.Problem))
+				"Changes of %s from %s to %s may be lost, because nothing can read them from the CRM%s.", strings.Join(one.Modules, ", "), when(one.Since), when(one.Until), because(one.Problem))
 		}
 	}
 }

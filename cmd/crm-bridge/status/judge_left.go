@@ -4,18 +4,16 @@ import "fmt"
 
 // dead are messages that consumers gave up on.
 func dead(r Report, to *problems) {
-	for _, one := range r.Consumers {
-		if one.Dead > 0 {
-			to.add("consumer "+one.Name+" of stream "+one.Stream, "see why with crm-bridge consumers --dead, correct the consumer, then replay them to it",
-				"Consumer %s gave up on %s.", one.Name, count(one.Dead, "event", "events"))
-		}
+	for _, one := range r.Dead {
+		to.add("consumer "+one.Consumer+" of stream "+one.Stream, "see why with crm-bridge consumers --dead, correct the consumer, then replay them to it",
+			"Consumer %s gave up on %s.", one.Consumer, count(one.Dead, "event", "events"))
 	}
 }
 
 func refused(r Report, to *problems) {
 	if r.Refused != nil && r.Refused.Messages > 0 {
 		to.add("stream "+r.Refused.Name, "crm-bridge quarantine list says why (source refused); raise the limit in NATS, then crm-bridge quarantine redrive",
-			"The remote NATS refused %s.", count(r.Refused.Messages, "event", "events"))
+			"The remote NATS rejected %s.", count(r.Refused.Messages, "event", "events"))
 	}
 }
 

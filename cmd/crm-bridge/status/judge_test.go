@@ -17,6 +17,11 @@ func before(d time.Duration) *time.Time {
 	return &at
 }
 
+// gaveUp is what the consumer of well gave up on.
+func gaveUp(events uint64) []consumers.Count {
+	return []consumers.Count{{Stream: "CRM", Consumer: "billing", Dead: events}}
+}
+
 // well is the report of a bridge that needs nobody.
 func well() status.Report {
 	n := uint64(0)
@@ -55,6 +60,15 @@ func TestNothingNeedsAPerson(t *testing.T) {
 	}
 }
 
+// Nine callbacks of strangers, also to a source without a secret or to one that nothing has come to yet, need nobody.
+func TestStrangersAreNoProblem(t *testing.T) {
+	r := well()
+	r.Sources[0].Forged, r.Sources[0].LastCallback, r.Sources[1].Forged = 9, nil, 9
+	if found := status.Judge(r); len(found) > 0 {
+		t.Errorf("strangers are %+v", found)
+	}
+}
+
 // Each of these needs a person, and is said with where it is and what to do.
 func TestJudge(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -71,20 +85,22 @@ func TestJudge(t *testing.T) {
 		"an unreadable certificate": {func(r *status.Report) {
 			r.Certificates[0] = status.Certificate{Variable: "BRIDGE_LISTEN_CERT", Problem: "no such file"}
 		}, "The certificate of BRIDGE_LISTEN_CERT cannot be read: no such file."},
-		"an org without a secret":       {func(r *status.Report) { r.Sources[0].Orgs = []string{"emea"} }, "Org zoho emea has no secret for any source"},
-		"a secret that has changed":     {func(r *status.Report) { r.Sources[0].Forged = 10 }, "The last 10 callbacks of source zoho-notifications could not be authenticated: was the secret changed on one side?"},
-		"a channel that is refused":     {func(r *status.Report) { r.Channels[0].State, r.Channels[0].Problem = "refused", "no such module." }, "The CRM refuses the channel for Deals: no such module. | channel 1 of zoho, account default | "},
-		"a channel that is not renewed": {func(r *status.Report) { r.Channels[0].Problem = "invalid_grant" }, "The channel for Deals is not renewed: invalid_grant."},
-		"a channel that expires":        {func(r *status.Report) { r.Channels[0].Expires = now.Add(5 * time.Minute) }, "The channel for Deals expires in 5 min, and is not renewed."},
-		"a channel that has expired":    {func(r *status.Report) { r.Channels[0].Expires = now }, "The channel for Deals has lapsed"},
+		"an org without a secret":                  {func(r *status.Report) { r.Sources[0].Orgs = []string{"emea"} }, "Org zoho emea has no secret for any source"},
+		"a source without a secret that is called": {func(r *status.Report) { r.Sources[1].Forged = 10 }, "10 callbacks came for source hubspot-webhooks, which has no secret and rejects everything. | source hubspot-webhooks | run crm-bridge connect hubspot"},
+		"a secret that is wrong":                   {func(r *status.Report) { r.Sources[0].Forged, r.Sources[0].LastCallback = 10, nil }, "10 callbacks of source zoho-notifications could not be authenticated, and none could: the secret is likely wrong."},
+		"a secret that has changed":                {func(r *status.Report) { r.Sources[0].Forged = 10 }, "The last 10 callbacks of source zoho-notifications could not be authenticated: was the secret changed on one side?"},
+		"a channel that is refused":                {func(r *status.Report) { r.Channels[0].State, r.Channels[0].Problem = "refused", "no such module." }, "The CRM refuses the channel for Deals: no such module. | channel 1 of zoho, account default | "},
+		"a channel that is not renewed":            {func(r *status.Report) { r.Channels[0].Problem = "invalid_grant" }, "The channel for Deals is not renewed: invalid_grant."},
+		"a channel that expires":                   {func(r *status.Report) { r.Channels[0].Expires = now.Add(5 * time.Minute) }, "The channel for Deals expires in 5 min, and is not renewed."},
+		"a channel that has expired":               {func(r *status.Report) { r.Channels[0].Expires = now }, "The channel for Deals has lapsed"},
 		"a gap that stays open": {func(r *status.Report) {
 			r.Gaps[0].State, r.Gaps[0].Closed, r.Gaps[0].Noted, r.Gaps[0].Problem = status.GapFailing, nil, now.Add(-2*time.Hour), "401"
 		}, "have not been read from the CRM for 2 h: 401. | gap of zoho, account default | "},
-		"a gap that is lost":      {func(r *status.Report) { r.Gaps[0].State, r.Gaps[0].Problem = status.GapLost, "it has no list" }, "may be lost, for nothing can read them from the CRM: it has no list."},
+		"a gap that is lost":      {func(r *status.Report) { r.Gaps[0].State, r.Gaps[0].Problem = status.GapLost, "it has no list" }, "may be lost, because nothing can read them from the CRM: it has no list."},
 		"records that wait":       {func(r *status.Report) { r.Records[0].Problem = "the budget is used up" }, "Events of Deals have waited for their records for 15 min: the budget is used up."},
 		"a clock that is off":     {func(r *status.Report) { r.Clocks[0].Ahead = 90 }, "The clock of this machine is 1 min 30 s off that of zoho."},
 		"quarantined callbacks":   {func(r *status.Report) { r.Quarantine.Messages, r.Quarantine.Oldest = 2, before(3*time.Hour) }, "2 callbacks wait in quarantine, which could not be parsed, the oldest for 3 h."},
-		"a consumer that gave up": {func(r *status.Report) { r.Consumers[0].Dead = 1204 }, "Consumer billing gave up on 1,204 events."},
+		"a consumer that gave up": {func(r *status.Report) { r.Dead = gaveUp(1204) }, "Consumer billing gave up on 1,204 events."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := well()
@@ -123,7 +139,7 @@ func TestALostGapIsForgiven(t *testing.T) {
 // The most urgent problem comes first: callbacks that are lost now before those that wait.
 func TestTheMostUrgentComesFirst(t *testing.T) {
 	r := well()
-	r.Quarantine.Messages, r.Refused.Messages, r.Consumers[0].Dead = 1, 1, 1
+	r.Quarantine.Messages, r.Refused.Messages, r.Dead = 1, 1, gaveUp(1)
 	r.Channels[0].State = "lapsed"
 	r.Ready, r.Reason = false, "nothing can be stored: no space left on device"
 	var order []string

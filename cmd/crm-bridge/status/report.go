@@ -14,8 +14,9 @@ type Report struct {
 	At      time.Time `json:"at"`
 	Version string    `json:"version"`
 	Started time.Time `json:"started"` // counts are since then
-	// Problems need a person, the most urgent first. Empty: the bridge is well.
-	Problems []Problem `json:"problems"`
+	// Problems need a person, the most urgent first. Empty: the bridge is well. MoreProblems says how many are not listed.
+	Problems     []Problem `json:"problems"`
+	MoreProblems int       `json:"moreProblems,omitempty"`
 
 	Ready      bool   `json:"ready"`
 	Reason     string `json:"reason,omitempty"` // why callbacks should go elsewhere now
@@ -38,8 +39,12 @@ type Report struct {
 	Refused    *Stream  `json:"refused,omitempty"` // what the remote NATS rejected permanently; nil: there is no journal
 	Streams    []Stream `json:"streams"`           // all of the bridge, those above included
 	Records    []Record `json:"records"`           // modules whose records are kept
-	// Consumers are those of others, with what they gave up on; at most MaxListed.
-	Consumers []consumers.Consumer `json:"consumers"`
+	// Consumers are those of others, with what they gave up on; those that did first. Dead is what each gave up on that did, also of consumers
+	// that are not listed. Both have at most MaxListed; MoreConsumers and MoreDead say how many are not listed.
+	Consumers     []consumers.Consumer `json:"consumers"`
+	MoreConsumers int                  `json:"moreConsumers,omitempty"`
+	Dead          []consumers.Count    `json:"dead,omitempty"`
+	MoreDead      int                  `json:"moreDead,omitempty"`
 
 	Certificates []Certificate `json:"certificates,omitempty"`
 	Disk         *Disk         `json:"disk,omitempty"`   // of the data folder; nil: there is none
@@ -49,7 +54,7 @@ type Report struct {
 	Unknown []string `json:"unknown,omitempty"`
 }
 
-// MaxListed bounds the channels and the gaps of a report.
+// MaxListed bounds each list of a report that may grow. What needs a person is found before a list is cut.
 const MaxListed = 500
 
 // Forwarding is the Remote of a journal that is forwarded.

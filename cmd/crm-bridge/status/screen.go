@@ -40,11 +40,14 @@ func (s *screen) verdict() {
 		s.Good(fmt.Sprintf("crm-bridge %s is well: nothing needs a person", s.Version))
 		return
 	}
-	s.Bad(fmt.Sprintf("crm-bridge %s: %s a person", s.Version, count(uint64(len(s.Problems)), "problem needs", "problems need")))
+	s.Bad(fmt.Sprintf("crm-bridge %s: %s a person", s.Version, count(uint64(len(s.Problems)+s.MoreProblems), "problem needs", "problems need")))
 	for i, one := range s.Problems {
 		s.Text(fmt.Sprintf("%3d. ", i+1), one.What)
 		s.Text("     where  ", one.Where)
 		s.Text("     do     ", one.Fix)
+	}
+	if s.MoreProblems > 0 {
+		s.Text("     ", fmt.Sprintf("and %s more, which are not listed", number(uint64(s.MoreProblems))))
 	}
 }
 
@@ -135,14 +138,14 @@ func ago(at *time.Time, now time.Time) string {
 	return span(now.Sub(*at)) + " ago"
 }
 
-// table adds a section with the first rows of many; more is a command that shows all of them.
-func (s *screen) table(head, more string, headings []string, rows [][]string) {
+// table adds a section with the first rows of many; more is a command that shows all of them. The report leaves out so many.
+func (s *screen) table(head, more string, headings []string, rows [][]string, leftOut int) {
 	if len(rows) == 0 {
 		return
 	}
 	s.Head(head)
 	s.Table(headings, rows[:min(len(rows), mostRows)])
-	if hidden := len(rows) - mostRows; hidden > 0 {
+	if hidden := max(0, len(rows)-mostRows) + leftOut; hidden > 0 {
 		s.Text("  ", fmt.Sprintf("and %s more: %s", number(uint64(hidden)), more))
 	}
 }
@@ -166,7 +169,7 @@ func (s *screen) sources() {
 		}
 		rows = append(rows, []string{one.Label, ago(one.LastCallback, s.At), number(one.Outcomes["accepted"]), number(rejected), last})
 	}
-	s.table("sources", "crm-bridge status --json", []string{"source", "last callback", "accepted", "rejected", "last rejection"}, rows)
+	s.table("sources", "crm-bridge status --json", []string{"source", "last callback", "accepted", "rejected", "last rejection"}, rows, 0)
 	if len(without) > 0 {
 		s.Text("  no secret: ", strings.Join(without, ", "))
 	}
@@ -184,7 +187,7 @@ func (s *screen) channels() {
 		}
 		rows = append(rows, []string{one.Provider, one.Account, strings.Join(one.Modules, ","), one.State, expires, ago(one.LastCallback, s.At), ago(one.LastRepair, s.At)})
 	}
-	s.table("channels", "crm-bridge channels", []string{"crm", "account", "modules", "state", "expires", "last callback", "last repair"}, rows)
+	s.table("channels", "crm-bridge channels", []string{"crm", "account", "modules", "state", "expires", "last callback", "last repair"}, rows, s.MoreChannels)
 }
 
 func (s *screen) gaps() {
@@ -192,7 +195,7 @@ func (s *screen) gaps() {
 	for _, one := range s.Gaps {
 		rows = append(rows, []string{one.Provider, one.Account, strings.Join(one.Modules, ","), when(one.Since), span(one.Until.Sub(one.Since)), one.State, number(uint64(one.Records))})
 	}
-	s.table("gaps", "crm-bridge status --json", []string{"crm", "account", "modules", "from", "length", "state", "records"}, rows)
+	s.table("gaps", "crm-bridge status --json", []string{"crm", "account", "modules", "from", "length", "state", "records"}, rows, s.MoreGaps)
 }
 
 func (s *screen) streams() {
@@ -208,7 +211,7 @@ func (s *screen) streams() {
 		}
 		rows = append(rows, row)
 	}
-	s.table("streams", "crm-bridge status --json", []string{"stream", "messages", "bytes", "limit", "oldest", "at the limit"}, rows)
+	s.table("streams", "crm-bridge status --json", []string{"stream", "messages", "bytes", "limit", "oldest", "at the limit"}, rows, 0)
 	for _, one := range s.Streams {
 		for _, difference := range one.Differences {
 			s.Text("  ", difference)
@@ -228,7 +231,7 @@ func (s *screen) records() {
 		}
 		rows = append(rows, []string{one.Provider, cmp.Or(one.Account, "–"), one.Module, number(one.Kept), state})
 	}
-	s.table("records", "crm-bridge status --json", []string{"crm", "account", "module", "states", "lag"}, rows)
+	s.table("records", "crm-bridge status --json", []string{"crm", "account", "module", "states", "lag"}, rows, 0)
 }
 
 func (s *screen) consumers() {
@@ -240,5 +243,5 @@ func (s *screen) consumers() {
 		}
 		rows = append(rows, []string{one.Name, one.Stream, number(one.Lag), number(uint64(one.AckPending)), number(one.Dead), ago(one.AckFloor.At, s.At), state})
 	}
-	s.table("consumers", "crm-bridge consumers", []string{"consumer", "stream", "lag", "unacked", "gave up", "last ack", "state"}, rows)
+	s.table("consumers", "crm-bridge consumers", []string{"consumer", "stream", "lag", "unacked", "gave up", "last ack", "state"}, rows, s.MoreConsumers)
 }

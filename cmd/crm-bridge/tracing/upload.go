@@ -132,6 +132,8 @@ func (u *uploader) once(within context.Context, body []byte) (again bool, after 
 	if err != nil {
 		err = causeOf(err)
 		switch {
+		case errors.Is(within.Err(), context.Canceled): // by Shutdown
+			err = errors.New("no answer before the bridge stopped")
 		case within.Err() != nil:
 			err = errors.New("no answer in time")
 		case ctx.Err() != nil:

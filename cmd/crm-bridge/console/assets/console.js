@@ -9,6 +9,7 @@ function refresh(main) {
     if (document.hidden) return;
     const answer = await fetch(from, { headers: { "X-Refresh": "1" } });
     if (answer.redirected) { location.assign(from); return; } // signed out
+    if (!answer.ok) throw new Error(answer.statusText);
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of main.querySelectorAll("[data-live]")) {
       const next = fresh.getElementById(part.id);
@@ -21,7 +22,7 @@ function refresh(main) {
       await once();
       if (note) note.textContent = `Refreshed every ${seconds} s.`;
     } catch {
-      if (note) note.textContent = "The bridge does not answer; what you see is old.";
+      if (note) note.textContent = "This page cannot be refreshed; what you see is old.";
     }
     setTimeout(loop, seconds * 1000);
   }
