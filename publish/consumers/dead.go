@@ -26,7 +26,7 @@ func Advisories(streams ...string) (subjects []string) {
 }
 
 // DeadLetters is the list of the messages that consumers gave up on: a stream of NATS' advisories, which have the sequence of a message
-// and nothing of it, and marks of what a replay has brought again.
+// and nothing of it, and marks of what a replay has re-delivered.
 type DeadLetters struct {
 	Stream string // of the advisories
 	// Reach returns the connection to the server that has the stream, or why the list is not kept.

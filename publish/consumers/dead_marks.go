@@ -12,7 +12,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// marks are the entries of a consumer that replays have brought again.
+// marks are the entries of a consumer that replays have re-delivered.
 type marks struct {
 	Stream   string    `json:"stream"`
 	Consumer string    `json:"consumer"`
@@ -20,7 +20,7 @@ type marks struct {
 	Replays  []mark    `json:"replays"`
 }
 
-// mark is what one replay has brought again.
+// mark is what one replay has re-delivered.
 type mark struct {
 	At      time.Time `json:"at"`
 	Entries []uint64  `json:"entries"` // sequences of the stream of advisories, sorted
@@ -91,7 +91,7 @@ func (d *DeadLetters) marked(ctx context.Context, list entries) (map[of]*marks, 
 	return all, nil
 }
 
-// Replayed marks messages as brought again: they stay in the list. Call it when their events are safe where the replay has brought them.
+// Replayed marks messages as re-delivered: they stay in the list. Call it when their events are safe where the replay has put them.
 // What is marked is safe in the list before, so that no other entry gets its sequence after a power cut.
 func (d *DeadLetters) Replayed(ctx context.Context, given []GivenUp, at time.Time) error {
 	list, err := d.open(ctx)

@@ -11,7 +11,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish/consumers"
 )
 
-// replayed marks all that a consumer gave up on as brought again.
+// replayed marks all that a consumer gave up on as re-delivered.
 func (h *house) replayed(given []consumers.GivenUp) {
 	h.Helper()
 	if err := h.list.Replayed(h.Context(), given, time.Now()); err != nil {
@@ -99,7 +99,7 @@ func TestMarksOfEntriesThatWereLost(t *testing.T) {
 	h.counts(map[string]uint64{"billing": 7})
 }
 
-// replay is what one has brought again, as it is saved.
+// replay is what one has re-delivered, as it is saved.
 func replay(newest time.Time, entries ...uint64) map[string]any {
 	return map[string]any{"at": newest.Add(time.Minute), "entries": entries, "newest": newest}
 }

@@ -77,7 +77,7 @@ func (h *house) term(consumer jetstream.Consumer, n int) {
 	}
 }
 
-// What a replay has brought again stays listed, and does not count, until the consumer gives up on it again.
+// What a replay has re-delivered stays listed, and does not count, until the consumer gives up on it again.
 func TestReplayedStaysListed(t *testing.T) {
 	t.Parallel()
 	h := open(t)
@@ -118,7 +118,7 @@ func TestReplayedStaysListed(t *testing.T) {
 	if err := h.list.Replayed(t.Context(), given[:1], time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	h.counts(map[string]uint64{"billing": 1}) // the third is still to be brought again
+	h.counts(map[string]uint64{"billing": 1}) // the third is still to be re-delivered
 }
 
 // Clearing the list of a consumer removes its entries alone, and not what it gives up on later.
