@@ -17,8 +17,7 @@ import (
 const simulatedPatience = 10 * time.Second
 
 // simulate returns a Bitrix24 in memory, with a portal in which the bridge's application is installed and whose events of deals are bound.
-// Bindings do not
-// expire, and the portal does not care what becomes of a callback.
+// Bindings do not expire, and the portal does not care what becomes of a callback.
 func simulate(api string, _ time.Duration) *ingest.Simulation {
 	const member, deal, event, wanted = "a223c6b3710f85df22e9377d6c4f7553", 2, "ONCRMDEAL", "Deal.all"
 	crm := bitrix24test.New(api)
