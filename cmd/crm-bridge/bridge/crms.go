@@ -18,13 +18,3 @@ var Openers = []Opener{
 
 // Opener opens a CRM as the environment configures it.
 type Opener = func(ingest.Setup) (*ingest.CRM, error)
-
-// OpenerOf returns what opens the CRM of a provider; nil: there is none.
-func OpenerOf(provider string) Opener {
-	for i, crm := range Known() {
-		if crm.Provider == provider {
-			return Openers[i]
-		}
-	}
-	return nil
-}

@@ -111,3 +111,13 @@ var Known = sync.OnceValue(func() (all CRMs) {
 	}
 	return all
 })
+
+// OpenerOf returns what opens the CRM of a provider; nil: there is none.
+func OpenerOf(provider string) Opener {
+	for i, crm := range Known() {
+		if crm.Provider == provider {
+			return Openers[i]
+		}
+	}
+	return nil
+}
