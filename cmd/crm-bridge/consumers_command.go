@@ -76,7 +76,7 @@ const nothingDead = "no consumer has given up on an event within 30 days"
 
 // listDead shows what consumers gave up on.
 func (f consumersFlags) listDead(cmd *cobra.Command, name string) error {
-	table := tableOf[consumers.Dead]{heading: deadHeading, row: deadRow}
+	table := tableOf[consumers.DeadLetter]{heading: deadHeading, row: deadRow}
 	err := askAdmin(cmd, http.MethodGet, "/consumers/dead", consumerQuery(f.stream, name), f.asJSON, nothingDead, table.add)
 	if err = cmp.Or(table.print(cmd.OutOrStdout()), err); err == nil && len(table.lines) == consumers.MaxDead {
 		terminal.Say(cmd.ErrOrStderr(), "only the newest %d are shown; a replay brings all\n", consumers.MaxDead)
@@ -86,7 +86,7 @@ func (f consumersFlags) listDead(cmd *cobra.Command, name string) error {
 
 const deadHeading = "STREAM\tCONSUMER\tSEQUENCE\tGAVE UP\tDELIVERIES\tREASON\tSUBJECT\tEVENT\tREPLAYED"
 
-func deadRow(one consumers.Dead) string {
+func deadRow(one consumers.DeadLetter) string {
 	replayed := "-"
 	if one.ReplayedAt != nil {
 		replayed = one.ReplayedAt.Local().Format(time.DateTime)
@@ -103,7 +103,7 @@ func (f consumersFlags) clearDead(cmd *cobra.Command, name string) error {
 	query := consumerQuery(f.stream, name)
 	var last time.Time
 	err := adminLines(cmd, http.MethodGet, "/consumers/dead", query, func(line json.RawMessage) error {
-		var one consumers.Dead
+		var one consumers.DeadLetter
 		if err := lineOf(line, &one); err != nil {
 			return err
 		}

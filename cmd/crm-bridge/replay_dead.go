@@ -28,7 +28,7 @@ func (p *replayPlan) findDead(ctx context.Context, conn *publish.Conn, span *pub
 	if err != nil {
 		return err
 	}
-	given = slices.DeleteFunc(given, func(one consumers.GivenUp) bool { return one.ReplayedAt != nil && !p.restart })
+	given = slices.DeleteFunc(given, func(one consumers.Listed) bool { return one.ReplayedAt != nil && !p.restart })
 	for _, one := range given {
 		if one.Stream == s.Stream {
 			p.given = append(p.given, one)
@@ -52,7 +52,7 @@ func (p *replayPlan) noneDead(cmd *cobra.Command) error {
 	return nil
 }
 
-func sequencesOf(given []consumers.GivenUp) []uint64 {
+func sequencesOf(given []consumers.Listed) []uint64 {
 	sequences := make([]uint64, 0, len(given))
 	for _, one := range given {
 		sequences = append(sequences, one.Sequence)
@@ -78,7 +78,7 @@ func (p *replayPlan) limitDead(job *replay.Job, span *publish.Span) {
 	if p.dead == "" || job.Store == nil {
 		return
 	}
-	var before []consumers.GivenUp
+	var before []consumers.Listed
 	for _, one := range p.given {
 		one.Entries = slices.DeleteFunc(one.Entries, func(entry uint64) bool { return entry > job.Entries })
 		if len(one.Entries) > 0 {
@@ -112,7 +112,7 @@ func (p *replayPlan) markDead(ctx context.Context, job *replay.Job, span *publis
 		return nil
 	})
 	if err == nil {
-		done := slices.DeleteFunc(slices.Clone(p.given), func(one consumers.GivenUp) bool { return !delivered[one.Sequence] })
+		done := slices.DeleteFunc(slices.Clone(p.given), func(one consumers.Listed) bool { return !delivered[one.Sequence] })
 		err = p.list.Replayed(ctx, done, time.Now())
 	}
 	if err != nil {

@@ -42,7 +42,7 @@ type replayPlan struct {
 	endpoint endpoint // without URL: the target is none
 
 	list  *consumers.DeadLetters // of what consumers gave up on
-	given []consumers.GivenUp    // of it, what is replayed; nil: everything in the span is
+	given []consumers.Listed     // of it, what is replayed; nil: everything in the span is
 	// elsewhere is another stream with messages that the consumer gave up on; empty: there is none.
 	elsewhere string
 }

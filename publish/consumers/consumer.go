@@ -39,8 +39,8 @@ type Position struct {
 	At       *time.Time `json:"at,omitempty"` // when the consumer came there; nil: never, or before the server started
 }
 
-// Dead is a message that a consumer gave up on.
-type Dead struct {
+// DeadLetter is a message that a consumer gave up on.
+type DeadLetter struct {
 	Stream     string    `json:"stream"`
 	Consumer   string    `json:"consumer"`
 	Sequence   uint64    `json:"sequence"`

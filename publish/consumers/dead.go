@@ -47,9 +47,9 @@ const (
 // ErrNoList says that no stream keeps what consumers gave up on.
 var ErrNoList = errors.New("no stream keeps what consumers gave up on")
 
-// GivenUp is a message that a consumer gave up on, and its entries in the list: one for each time.
-type GivenUp struct {
-	Dead
+// Listed is a message that a consumer gave up on, and its entries in the list: one for each time.
+type Listed struct {
+	DeadLetter
 	Entries []uint64 // sequences of the stream of advisories, not marked as replayed unless ReplayedAt is set
 
 	made time.Time // when that stream was made: another one of its name has other entries of these sequences
@@ -83,7 +83,7 @@ func (a advisory) reason() string {
 }
 
 // Of returns what a consumer of a stream gave up on, by sequence. An empty stream or consumer is any.
-func (d *DeadLetters) Of(ctx context.Context, stream, consumer string) ([]GivenUp, error) {
+func (d *DeadLetters) Of(ctx context.Context, stream, consumer string) ([]Listed, error) {
 	entries, err := d.open(ctx)
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func (d *DeadLetters) Of(ctx context.Context, stream, consumer string) ([]GivenU
 	if err != nil {
 		return nil, err
 	}
-	found := gathering{made: entries.made, marked: marked, found: map[key]*GivenUp{}}
+	found := gathering{made: entries.made, marked: marked, found: map[key]*Listed{}}
 	from := entries.last - min(entries.last, scanned) + 1
 	err = entries.conn.ReadPages(ctx, d.Stream, from, func(m publish.Stored) error {
 		a, ok := advisoryIn(m)
@@ -105,7 +105,7 @@ func (d *DeadLetters) Of(ctx context.Context, stream, consumer string) ([]GivenU
 		return nil, err
 	}
 	all := found.all()
-	slices.SortFunc(all, func(a, b GivenUp) int {
+	slices.SortFunc(all, func(a, b Listed) int {
 		return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Consumer, b.Consumer), cmp.Compare(a.Sequence, b.Sequence))
 	})
 	return all, nil
@@ -115,7 +115,7 @@ func (d *DeadLetters) Of(ctx context.Context, stream, consumer string) ([]GivenU
 type gathering struct {
 	made   time.Time // when the stream of advisories was made
 	marked map[of]*marks
-	found  map[key]*GivenUp
+	found  map[key]*Listed
 }
 
 // add adds an entry, which is younger than those before.
@@ -123,15 +123,15 @@ func (g gathering) add(a advisory, m publish.Stored) {
 	replayed := g.marked[of{a.Stream, a.Consumer}].at(m.Sequence)
 	one := g.found[key{a.Stream, a.Consumer, a.Sequence}]
 	if one == nil || replayed == nil && one.ReplayedAt != nil { // it gave up again since
-		one = &GivenUp{made: g.made}
+		one = &Listed{made: g.made}
 		g.found[key{a.Stream, a.Consumer, a.Sequence}] = one
 	}
-	one.Dead = Dead{Stream: a.Stream, Consumer: a.Consumer, Sequence: a.Sequence, Deliveries: a.Deliveries, At: m.At, Reason: a.reason(), ReplayedAt: replayed}
+	one.DeadLetter = DeadLetter{Stream: a.Stream, Consumer: a.Consumer, Sequence: a.Sequence, Deliveries: a.Deliveries, At: m.At, Reason: a.reason(), ReplayedAt: replayed}
 	one.Entries = append(one.Entries, m.Sequence)
 }
 
-func (g gathering) all() []GivenUp {
-	all := make([]GivenUp, 0, len(g.found))
+func (g gathering) all() []Listed {
+	all := make([]Listed, 0, len(g.found))
 	for _, one := range g.found {
 		all = append(all, *one)
 	}
@@ -149,15 +149,15 @@ type (
 
 // List returns what a consumer gave up on, with the subjects and the ids of the events as far as their streams still hold them: the
 // newest MaxDead, oldest first. An empty stream or consumer is any.
-func (d *DeadLetters) List(ctx context.Context, stream, consumer string) ([]Dead, error) {
+func (d *DeadLetters) List(ctx context.Context, stream, consumer string) ([]DeadLetter, error) {
 	given, err := d.Of(ctx, stream, consumer)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(given, func(a, b GivenUp) int { return a.At.Compare(b.At) })
-	all := make([]Dead, 0, min(len(given), MaxDead))
+	slices.SortStableFunc(given, func(a, b Listed) int { return a.At.Compare(b.At) })
+	all := make([]DeadLetter, 0, min(len(given), MaxDead))
 	for _, one := range given[len(given)-min(len(given), MaxDead):] {
-		all = append(all, one.Dead)
+		all = append(all, one.DeadLetter)
 	}
 	return all, d.describe(ctx, all)
 }

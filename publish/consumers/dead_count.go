@@ -44,7 +44,7 @@ func (d *DeadLetters) Counts(ctx context.Context) ([]Count, error) {
 }
 
 // Clear removes messages from the list, and all that their consumers gave up on before.
-func (d *DeadLetters) Clear(ctx context.Context, given []GivenUp) error {
+func (d *DeadLetters) Clear(ctx context.Context, given []Listed) error {
 	list, err := d.open(ctx)
 	if err != nil {
 		return err

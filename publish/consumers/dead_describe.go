@@ -15,7 +15,7 @@ import (
 const describeAtOnce = 16
 
 // describe adds the subjects and the ids of the events that the streams still hold.
-func (d *DeadLetters) describe(ctx context.Context, all []Dead) error {
+func (d *DeadLetters) describe(ctx context.Context, all []DeadLetter) error {
 	conn, err := d.Reach()
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func (d *DeadLetters) describe(ctx context.Context, all []Dead) error {
 }
 
 // describe adds what the stream still holds of the message.
-func (d *Dead) describe(ctx context.Context, stream jetstream.Stream) error {
+func (d *DeadLetter) describe(ctx context.Context, stream jetstream.Stream) error {
 	m, err := stream.GetMsg(ctx, d.Sequence)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil

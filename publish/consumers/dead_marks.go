@@ -93,7 +93,7 @@ func (d *DeadLetters) marked(ctx context.Context, list entries) (map[of]*marks, 
 
 // Replayed marks messages as re-delivered: they stay in the list. Call it when their events are safe where the replay has put them.
 // What is marked is safe in the list before, so that no other entry gets its sequence after a power cut.
-func (d *DeadLetters) Replayed(ctx context.Context, given []GivenUp, at time.Time) error {
+func (d *DeadLetters) Replayed(ctx context.Context, given []Listed, at time.Time) error {
 	list, err := d.open(ctx)
 	if err != nil {
 		return err

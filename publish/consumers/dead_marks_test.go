@@ -12,14 +12,14 @@ import (
 )
 
 // replayed marks all that a consumer gave up on as re-delivered.
-func (h *house) replayed(given []consumers.GivenUp) {
+func (h *house) replayed(given []consumers.Listed) {
 	h.Helper()
 	if err := h.list.Replayed(h.Context(), given, time.Now()); err != nil {
 		h.Fatal(err)
 	}
 }
 
-func (h *house) of(consumer string) []consumers.GivenUp {
+func (h *house) of(consumer string) []consumers.Listed {
 	h.Helper()
 	given, err := h.list.Of(h.Context(), "", consumer)
 	if err != nil {

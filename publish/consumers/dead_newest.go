@@ -12,7 +12,7 @@ import (
 
 // Newest returns what a consumer gave up on last, at most so many messages, the newest first, and whether it gave up on others before.
 // Beside List it reads no more entries than it needs, so that a page can be refreshed.
-func (d *DeadLetters) Newest(ctx context.Context, stream, consumer string, most int) (newest []Dead, more bool, err error) {
+func (d *DeadLetters) Newest(ctx context.Context, stream, consumer string, most int) (newest []DeadLetter, more bool, err error) {
 	list, err := d.open(ctx)
 	if err != nil {
 		return nil, false, err
@@ -25,16 +25,16 @@ func (d *DeadLetters) Newest(ctx context.Context, stream, consumer string, most 
 	if err != nil {
 		return nil, false, err
 	}
-	found := gathering{made: list.made, marked: marked, found: map[key]*GivenUp{}}
+	found := gathering{made: list.made, marked: marked, found: map[key]*Listed{}}
 	for _, m := range entries {
 		if a, ok := advisoryIn(m); ok {
 			found.add(a, m)
 		}
 	}
 	for _, one := range found.all() {
-		newest = append(newest, one.Dead)
+		newest = append(newest, one.DeadLetter)
 	}
-	slices.SortFunc(newest, func(a, b Dead) int { return cmp.Or(b.At.Compare(a.At), cmp.Compare(b.Sequence, a.Sequence)) })
+	slices.SortFunc(newest, func(a, b DeadLetter) int { return cmp.Or(b.At.Compare(a.At), cmp.Compare(b.Sequence, a.Sequence)) })
 	return newest, more, d.describe(ctx, newest)
 }
 

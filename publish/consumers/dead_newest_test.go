@@ -11,7 +11,7 @@ import (
 )
 
 // newest checks the sequences of what a consumer gave up on last, and whether there are others.
-func (h *house) newest(consumer string, most int, want ...uint64) (all []consumers.Dead) {
+func (h *house) newest(consumer string, most int, want ...uint64) (all []consumers.DeadLetter) {
 	h.Helper()
 	all, more, err := h.list.Newest(h.Context(), "CRM", consumer, most)
 	if err != nil {

@@ -99,7 +99,7 @@ func (h *house) one(name string) consumers.Consumer {
 }
 
 // dead waits until a consumer has given up on so many messages, and returns them.
-func (h *house) dead(consumer string, n int) []consumers.Dead {
+func (h *house) dead(consumer string, n int) []consumers.DeadLetter {
 	h.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		all, err := h.list.List(h.Context(), "CRM", consumer)

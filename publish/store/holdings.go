@@ -15,12 +15,12 @@ type Kind int
 
 // The kinds of streams.
 const (
-	Mixed     Kind = iota // several of those below
-	Events                // below their own subjects
-	Replays               // events, below subjects of their jobs
-	States                // of records
-	Callbacks             // in quarantine
-	GivenUp               // advisories of NATS, about messages that consumers gave up on
+	Mixed       Kind = iota // several of those below
+	Events                  // below their own subjects
+	Replays                 // events, below subjects of their jobs
+	States                  // of records
+	Callbacks               // in quarantine
+	DeadLetters             // advisories of NATS, about messages that consumers gave up on
 )
 
 // Holding is a stream that may hold what a CRM had in a record.
@@ -55,7 +55,7 @@ func (l *letters) holding(ctx context.Context, erased func(stream string, kind K
 	if l.outOfReach(ctx) {
 		return nil
 	}
-	return []Holding{{Stream: l.deadStream(), Reach: l.reach, Kind: GivenUp, Erased: erased(l.deadStream(), GivenUp)}}
+	return []Holding{{Stream: l.deadStream(), Reach: l.reach, Kind: DeadLetters, Erased: erased(l.deadStream(), DeadLetters)}}
 }
 
 // outOfReach reports whether the list is not kept because the user of the bridge may not ask for its stream.

@@ -35,7 +35,7 @@ func giveUp(t *testing.T, js jetstream.JetStream, stream string) {
 }
 
 // givenUp waits until a message is listed.
-func givenUp(t *testing.T, s *store.EventStore) (dead []consumers.Dead) {
+func givenUp(t *testing.T, s *store.EventStore) (dead []consumers.DeadLetter) {
 	t.Helper()
 	until(t, func() bool {
 		var err error
@@ -69,7 +69,7 @@ func TestGivenUpOnTheEmbeddedServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if last := holdings[len(holdings)-1]; last.Stream != "CRM_DEAD" || last.Kind != store.GivenUp {
+	if last := holdings[len(holdings)-1]; last.Stream != "CRM_DEAD" || last.Kind != store.DeadLetters {
 		t.Errorf("the last stream of an erasure is %+v", last)
 	}
 }

@@ -151,9 +151,9 @@ func (c *consumerRoutes) listedUpTo(ctx context.Context, stream, name string, up
 }
 
 // givenUpTo returns what a consumer gave up on up to a time.
-func (c *consumerRoutes) givenUpTo(ctx context.Context, stream, name string, upto time.Time) ([]consumers.GivenUp, error) {
+func (c *consumerRoutes) givenUpTo(ctx context.Context, stream, name string, upto time.Time) ([]consumers.Listed, error) {
 	given, err := c.view.Dead.Of(ctx, stream, name)
-	return slices.DeleteFunc(given, func(one consumers.GivenUp) bool { return one.At.After(upto) }), err
+	return slices.DeleteFunc(given, func(one consumers.Listed) bool { return one.At.After(upto) }), err
 }
 
 // change pauses, resumes or resets a consumer, and returns it as it is then.

@@ -48,7 +48,7 @@ func TestClearSaysWhatItRemoves(t *testing.T) {
 		}
 	}
 	view := b.Store.Consumers
-	given := func(n int) []consumers.GivenUp {
+	given := func(n int) []consumers.Listed {
 		t.Helper()
 		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 			if all, err := view.Dead.Of(t.Context(), "CRM", "billing"); err == nil && len(all) == n {

@@ -25,7 +25,7 @@ func (e *eraser) eraseIn(ctx context.Context, one order, in func(store.Holding) 
 	replays := false
 	for _, one := range holdings {
 		if in(one) {
-			of.Parts = append(of.Parts, &erase.Part{Stream: one.Stream, Reach: one.Reach, Subjects: subjectsOf[one.Kind], Erased: one.Erased, Scrub: one.Scrub, Settled: one.Settled, Rare: one.Kind == store.GivenUp})
+			of.Parts = append(of.Parts, &erase.Part{Stream: one.Stream, Reach: one.Reach, Subjects: subjectsOf[one.Kind], Erased: one.Erased, Scrub: one.Scrub, Settled: one.Settled, Rare: one.Kind == store.DeadLetters})
 			replays = replays || one.Kind == store.Replays
 		}
 	}

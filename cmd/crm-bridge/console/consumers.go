@@ -16,7 +16,7 @@ type ConsumerPages struct {
 
 	List func(ctx context.Context) ([]consumers.Consumer, error) // those that could be listed, also beside an error
 	// Dead returns what a consumer gave up on last, at most so many messages, newest first, and whether it gave up on others before.
-	Dead func(ctx context.Context, stream, name string, most int) (newest []consumers.Dead, more bool, err error)
+	Dead func(ctx context.Context, stream, name string, most int) (newest []consumers.DeadLetter, more bool, err error)
 
 	Pause   func(ctx context.Context, stream, name string, until time.Time) error
 	Resume  func(ctx context.Context, stream, name string) error
@@ -78,12 +78,12 @@ func urgency(one consumers.Consumer) int {
 // consumerView is what the template consumer shows.
 type consumerView struct {
 	consumers.Consumer
-	Letters []consumers.Dead // newest first
-	More    bool             // older ones are not listed
-	Unknown string           // why they cannot be listed
-	Upto    string           // when it gave up on the newest of them: what it gives up on later is not cleared
-	Spans   []string         // of a pause
-	Events  bool             // it reads events, which have pages
+	Letters []consumers.DeadLetter // newest first
+	More    bool                   // older ones are not listed
+	Unknown string                 // why they cannot be listed
+	Upto    string                 // when it gave up on the newest of them: what it gives up on later is not cleared
+	Spans   []string               // of a pause
+	Events  bool                   // it reads events, which have pages
 }
 
 // maxLetters bounds the dead messages on a page.
