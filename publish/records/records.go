@@ -58,7 +58,9 @@ const quietFor = 5 * time.Second
 
 // Run keeps records until ctx ends. What fails is tried again: an event is acknowledged when the states that it caused are safe.
 func (k *Keeper) Run(ctx context.Context) {
+	k.mu.Lock() // Kept may be asked already
 	k.lanes = map[[2]string]*lane{}
+	k.mu.Unlock()
 	k.Metrics.Watch(k.Provider, k.waiting)
 	said, since := "", time.Now()
 	for wait := firstWait; ctx.Err() == nil; wait = min(2*wait, lastWait) {
