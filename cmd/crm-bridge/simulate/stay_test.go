@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 )
 
 // screen is what a person reads while the demo runs.
@@ -91,6 +93,35 @@ func (p *person) did(buttons ...string) {
 	}
 }
 
+// kept waits until the bridge remembers the subscription of each CRM: one that is lost before is not known to have been there.
+func (p *person) kept() {
+	p.Helper()
+	found := regexp.MustCompile(`BRIDGE_ADMIN_LISTEN=(\S+) .*BRIDGE_DATA_DIR=(\S+)`).FindStringSubmatch(p.screen.String())
+	token, err := datadir.ReadSecret(found[2], datadir.AdminSecret)
+	if err != nil {
+		p.Fatal(err)
+	}
+	request, err := http.NewRequest(http.MethodGet, "http://"+found[1]+"/channels", nil)
+	if err != nil {
+		p.Fatal(err)
+	}
+	request.Header.Set("X-Admin-Token", token)
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			p.Fatal(err)
+		}
+		lines, err := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		if err == nil && bytes.Count(lines, []byte(`"state":"active"`)) >= 2 {
+			return
+		}
+		if time.Now().After(end) {
+			p.Fatalf("the bridge keeps %s", lines)
+		}
+	}
+}
+
 // stay starts a demo that stays until the returned func.
 func stay(t *testing.T) (p *person, end func() error) {
 	t.Helper()
@@ -121,6 +152,7 @@ func stay(t *testing.T) (p *person, end func() error) {
 // that is dropped, or lapses, is alive again a moment later, with the record that no callback reported.
 func TestStay(t *testing.T) {
 	p, end := stay(t)
+	p.kept()
 	p.shows(2, "subscription alive")
 	p.did("zoho/create", "bitrix24/create")
 	p.shows(1, `crm\.zoho\.Deals\.create</td>(.|\n)*?reported by a callback`)
