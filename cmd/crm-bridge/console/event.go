@@ -63,7 +63,7 @@ func (e EventPages) event(r *http.Request) (any, error) {
 	if err != nil {
 		view.Unknown = sentence(err)
 	}
-	for _, one := range all {
+	for _, one := range slices.DeleteFunc(all, passing) {
 		if is := one.Progress(stored); is != consumers.Unread {
 			view.Consumers = append(view.Consumers, progress{one, string(is)})
 		}
