@@ -106,8 +106,12 @@ func (r *Runner) remove(ctx context.Context, place *Place, name string) error {
 		return err
 	}
 	job, err := Load(ctx, place.State, name)
-	if err != nil || job == nil {
+	if err != nil {
 		return err
+	}
+	if job == nil { // it was stopped before it was kept
+		r.forget(name)
+		return nil
 	}
 	if job.Ended.IsZero() {
 		if err := job.claim(ctx, erasing); err != nil { // so that a run elsewhere does not save it again
