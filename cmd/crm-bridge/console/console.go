@@ -3,11 +3,11 @@
 package console
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -21,11 +21,11 @@ type Console struct {
 
 	sessions sessions
 	links    links
-	attempts attempts      // to sign in by the token
-	tokens   chan struct{} // a slot for each token that is being read
-	streams  chan struct{} // a slot for each page that is sent what happens
-	ended    chan struct{} // closed by End
-	end      sync.Once
+	attempts attempts        // to sign in by the token
+	tokens   chan struct{}   // a slot for each token that is being read
+	streams  chan struct{}   // a slot for each page that is sent what happens
+	open     context.Context // of what is sent to open pages
+	end      context.CancelFunc
 }
 
 // Page is a page of the console: its template is templates/<Template>.html.

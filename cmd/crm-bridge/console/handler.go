@@ -1,13 +1,15 @@
 package console
 
 import (
+	"context"
 	"errors"
 	"net/http"
 )
 
 // Handler returns the console as a handler for / and everything below /console/.
 func (c *Console) Handler() http.Handler {
-	c.tokens, c.streams, c.ended = make(chan struct{}, maxTokens), make(chan struct{}, maxStreams), make(chan struct{})
+	c.tokens, c.streams = make(chan struct{}, maxTokens), make(chan struct{}, maxStreams)
+	c.open, c.end = context.WithCancel(context.Background())
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /console/assets/{file}", asset)
 	mux.HandleFunc("GET "+signInPath, c.signInPage)
@@ -33,7 +35,7 @@ func (c *Console) Handler() http.Handler {
 }
 
 // End ends what is sent to open pages, so that a server that shuts down need not wait for them.
-func (c *Console) End() { c.end.Do(func() { close(c.ended) }) }
+func (c *Console) End() { c.end() }
 
 // show answers with a page.
 func (c *Console) show(w http.ResponseWriter, r *http.Request, s *session, page Page) {

@@ -32,15 +32,7 @@ func (c *Console) stream(w http.ResponseWriter, r *http.Request, s *session, run
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	stop := make(chan struct{})
-	defer close(stop)
-	go func() {
-		select {
-		case <-c.ended:
-			cancel()
-		case <-stop:
-		}
-	}()
+	defer context.AfterFunc(c.open, cancel)()
 	r = r.WithContext(ctx)
 	w.Header().Set("Content-Type", "text/event-stream")
 	writer := http.NewResponseController(w)
