@@ -68,7 +68,7 @@ func (p *replayPlan) lastEntry() (last uint64) {
 	return last
 }
 
-// follows reports whether a replay of --dead begins anew after a finished one: the consumer may have given up on more since.
+// follows reports whether a replay of --dead starts from scratch after a finished one: the consumer may have given up on more since.
 func (p *replayPlan) follows(had *replay.Job) bool {
 	return p.dead != "" && had.Request.Dead == p.dead && !had.Ended.IsZero()
 }

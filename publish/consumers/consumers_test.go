@@ -81,7 +81,7 @@ func TestPauseAndResume(t *testing.T) {
 	}
 }
 
-// A reset consumer reads from where it is told to, back or forth, and forgets what it had not acknowledged.
+// A reset consumer reads from the given place, back or forth, and forgets what it had not acknowledged.
 func TestReset(t *testing.T) {
 	t.Parallel()
 	h := open(t)

@@ -103,7 +103,7 @@ func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// known returns the consumers of a moment ago, and asks the server anew where they are older.
+// known returns the consumers of a moment ago, and asks the server again where they are older.
 func (m *Metrics) known() []Consumer {
 	m.mu.Lock()
 	answers, old := m.answers, time.Since(m.at) > fresh && time.Now().After(m.rests)

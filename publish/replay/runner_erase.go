@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/crm-bridge/crm-bridge/ingest/retry"
-
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 

@@ -10,7 +10,7 @@ import (
 // pasted are the values that the page has a button to copy, by their names.
 const pasted = `Object.fromEntries([...document.querySelectorAll(".copy pre")].map(p => [p.getAttribute("aria-label"), p.textContent]))`
 
-// A person sees what to paste into a CRM. Secrets are hidden until asked for, and again when the page is opened anew; what is pasted
+// A person sees what to paste into a CRM. Secrets are hidden until asked for, and again when the page is opened again; what is pasted
 // works, and the page says when the first callback has come.
 func TestConnect(t *testing.T) {
 	t.Parallel()

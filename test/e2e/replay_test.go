@@ -220,7 +220,7 @@ func TestReplayToSubject(t *testing.T) {
 		t.Errorf("with another target it ended with %d: %s", r.code, r.errs)
 	}
 	if r := replay(t, env, "--to", "subject", "--job", "one", "--restart"); r.code != 0 || !strings.Contains(r.out, `"events":20`) || strings.Contains(r.out, "duplicates") {
-		t.Errorf("anew it ended with %d: %s %s", r.code, r.out, r.errs)
+		t.Errorf("run again, it ended with %d: %s %s", r.code, r.out, r.errs)
 	}
 	check("one")
 	check("two")

@@ -19,7 +19,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish/consumers"
 )
 
-// Who clears a list is told how many messages that removes, also those that are not shown, and what the consumer gives up on later stays.
+// The question before a list is cleared says how many messages that removes, also those that are not shown, and what the consumer gives up on later stays.
 func TestClearSaysWhatItRemoves(t *testing.T) {
 	b, callbacks := runs(t, &ingest.CRM{Provider: "zoho", Sources: []ingest.Source{batches{&atomic.Bool{}}}})
 	conn, err := b.Store.Reach()

@@ -24,7 +24,7 @@ const (
 	unsampled = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
 )
 
-// collector receives spans by OTLP over HTTP, and answers as it is told.
+// collector receives spans by OTLP over HTTP, and answers as the test sets.
 type collector struct {
 	mu       sync.Mutex
 	requests []*http.Request
