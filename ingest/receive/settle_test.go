@@ -49,7 +49,9 @@ func TestWhoWasAcceptedIsAnswered(t *testing.T) {
 			go func() {
 				defer close(settled)
 				if most == 1 {
-					<-served
+					if err := <-served; !errors.Is(err, net.ErrClosed) {
+						t.Error(err)
+					}
 				}
 				bound.Settle(t.Context())
 			}()
@@ -105,7 +107,9 @@ func TestSilentConnectionsSettle(t *testing.T) {
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
-	<-served
+	if err := <-served; !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
+	}
 	began := time.Now()
 	if bound.Settle(t.Context()); time.Since(began) > 4*time.Second {
 		t.Errorf("settled after %s", time.Since(began))

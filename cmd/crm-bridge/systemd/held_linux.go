@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
-
-	"github.com/prometheus/procfs"
+	"strings"
 )
 
 // Holds reports whether systemd itself listens on an address, for a program that it starts or restarts. Only root can see that; anyone else
@@ -19,7 +19,7 @@ func Holds(address string) bool {
 }
 
 // listens is the state of a listening socket in /proc/net/tcp.
-const listens = 0x0A
+const listens = "0A"
 
 // processHolds reports whether a process has a listening socket of an address.
 func processHolds(pid int, address string) bool {
@@ -27,24 +27,22 @@ func processHolds(pid int, address string) bool {
 	if err != nil {
 		return false
 	}
-	proc, err := procfs.NewFS("/proc")
-	if err != nil {
-		return false
-	}
-	process, err := proc.Proc(pid)
-	if err != nil {
-		return false
-	}
-	open, err := process.FileDescriptorTargets()
-	if err != nil {
-		return false
-	}
-	four, _ := proc.NetTCP()
-	six, _ := proc.NetTCP6()
-	for _, one := range slices.Concat(four, six) {
-		if one.St == listens && one.LocalPort == uint64(wanted.Port) && slices.Contains(open, fmt.Sprintf("socket:[%d]", one.Inode)) { //nolint:gosec // a port
-			return true
+	port := fmt.Sprintf(":%04X", wanted.Port)
+	var sockets []string
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		text, err := os.ReadFile(table) //nolint:gosec // of the kernel
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(text)) { // number, local address, remote address, state, …, inode
+			if fields := strings.Fields(line); len(fields) > 9 && fields[3] == listens && strings.HasSuffix(fields[1], port) {
+				sockets = append(sockets, "socket:["+fields[9]+"]")
+			}
 		}
 	}
-	return false
+	descriptors, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	return slices.ContainsFunc(descriptors, func(path string) bool {
+		target, err := os.Readlink(path)
+		return err == nil && slices.Contains(sockets, target)
+	})
 }
