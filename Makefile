@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := run
-.PHONY: help run test lint bench bench-page bench-smoke bench-replay bench-forward bench-records grow fuzz faults examples chart-test console console-pictures image sbom release
+.PHONY: help run test lint bench bench-page bench-smoke bench-replay bench-forward bench-records grow fuzz faults proxies examples chart-test console console-pictures image sbom release
 
 # What is stamped into the image: a tag of this commit, or the version that is being worked on.
 VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v*' 2>/dev/null)),0.1.0-dev)
@@ -54,6 +54,9 @@ examples: ## run the programs in examples/ and kill them under load; needs Node
 
 console: ## drive the console in Chromium: every page and every action; needs Chromium and npm
 	.ci/console $(CONSOLEFLAGS)
+
+proxies: ## nginx and Caddy in front of the bridge, reloaded and upgraded under load; PROXIES='-without socket' to see what a setting is for
+	.ci/proxies $(PROXIES)
 
 console-pictures: ## take the pictures of docs/console.md and docs/first-steps.md again
 	.ci/console -run 'TestPictures$$|TestFirstSteps' -update -timeout 30m
