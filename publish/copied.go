@@ -2,6 +2,10 @@ package publish
 
 import (
 	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -98,4 +102,46 @@ func (c *Conn) Send(msg *nats.Msg) (*Sending, error) {
 		return nil, explainSending(msg.Subject, err)
 	}
 	return &Sending{msg.Subject, future}, nil
+}
+
+// Messages returns how many messages a stream holds; 0: none, or there is no such stream.
+func (c *Conn) Messages(ctx context.Context, stream string) (uint64, error) {
+	have, err := c.stream(ctx, stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return have.CachedInfo().State.Msgs, nil
+}
+
+// copiedTo is the metadata of a stream in a data folder whose messages up to that sequence are elsewhere too.
+const copiedTo = "crm-bridge-copied"
+
+// MarkCopied notes in a stream that its messages up to a sequence are elsewhere too.
+func (c *Conn) MarkCopied(ctx context.Context, stream string, sequence uint64) error {
+	have, err := c.stream(ctx, stream)
+	if err != nil {
+		return err
+	}
+	config := have.CachedInfo().Config
+	metadata := maps.Clone(config.Metadata)
+	if metadata == nil {
+		metadata = map[string]string{}
+	}
+	metadata[copiedTo] = strconv.FormatUint(sequence, 10)
+	config.Metadata = metadata
+	if _, err = c.js.UpdateStream(ctx, config); err != nil {
+		return fmt.Errorf("note that stream %s is copied: %w", stream, err)
+	}
+	return nil
+}
+
+// NotCopied is Streams without those all of whose messages are elsewhere too.
+func (c *Conn) NotCopied(ctx context.Context) (map[string]uint64, error) {
+	return c.streams(ctx, func(info *jetstream.StreamInfo) bool {
+		upto, err := strconv.ParseUint(info.Config.Metadata[copiedTo], 10, 64)
+		return err != nil || upto < info.State.LastSeq
+	})
 }

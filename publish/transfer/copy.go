@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Look returns how far the copy of each stream is that the source has, and changes nothing. The error says why the streams of the target,
@@ -50,6 +52,8 @@ type Run struct {
 	State State
 	// Warn is called with what is to know of the target's streams.
 	Warn func(text string)
+	// Sync returns when all streams of the target, of which one is given, would survive a power cut; nil: its acknowledgements say so.
+	Sync func(stream string) error
 	// Copied is called when everything is on the target and others may write to it: what follows only compares.
 	Copied func()
 }
@@ -71,16 +75,18 @@ const (
 // Do copies the streams, then the state if the source has ended, and compares both sides. It makes the target's streams where they are
 // missing, and says what does not fit before it copies anything.
 func (r *Run) Do(ctx context.Context, streams []Stream) (result Result, err error) {
-	jobs, err := r.prepare(ctx, streams)
+	var jobs []*job
 	defer func() {
 		for _, j := range jobs {
 			result.Parts = append(result.Parts, j.part)
 		}
 	}()
-	if err != nil {
-		return result, err
-	}
-	readers, err := readersOf(ctx, r.From, jobs)
+	err = r.retry(ctx, func() (err error) {
+		if jobs, err = r.prepare(ctx, streams); err == nil {
+			result.Readers, err = readersOf(ctx, r.From, jobs)
+		}
+		return err
+	})
 	if err != nil {
 		return result, err
 	}
@@ -90,26 +96,36 @@ func (r *Run) Do(ctx context.Context, streams []Stream) (result Result, err erro
 		}
 	}
 	// The bridge changes the states of records and takes callbacks out of quarantine, so these are compared before it may be started.
-	if err := verify(ctx, jobs, readers, false); err != nil {
+	if err := r.verify(ctx, jobs, result.Readers, false); err != nil {
 		return result, err
 	}
 	if r.Ended {
-		state, err := r.state(ctx, r.State)
-		result.State = &state
-		if err != nil {
-			return result, err
-		}
-		if err := r.Note.change(ctx, func() { r.Note.Done = true }); err != nil {
+		if err := r.retry(ctx, func() error { return r.finish(ctx, &result) }); err != nil {
 			return result, err
 		}
 		result.Done = true
 		r.Copied()
 	}
-	if err := verify(ctx, jobs, readers, true); err != nil {
-		return result, err
+	return result, r.verify(ctx, jobs, result.Readers, true)
+}
+
+// finish copies the state, and notes that everything is on the target.
+func (r *Run) finish(ctx context.Context, result *Result) error {
+	state, err := r.state(ctx, r.State)
+	if err != nil {
+		return err
 	}
-	result.Readers = readers.all
-	return result, nil
+	result.State = &state
+	bucket := "KV_" + r.State.To.Name
+	if r.Sync != nil {
+		if err := r.Sync(bucket); err != nil {
+			return fmt.Errorf("bring the copy to the disk: %w", err)
+		}
+	}
+	if err := r.Note.change(ctx, func() { r.Note.Done = true }); err != nil || r.Sync == nil {
+		return err
+	}
+	return r.Sync(bucket)
 }
 
 // prepare makes the target's streams, and finds the positions in them.
@@ -171,13 +187,17 @@ func (r *Run) expire(ctx context.Context, name string) error {
 // catchUp copies the stream, and what came meanwhile.
 func (j *job) catchUp(ctx context.Context) error {
 	for range passes {
-		if err := j.tidy(ctx); err != nil { // of a run that was killed
+		if err := j.retry(ctx, func() error { return j.tidy(ctx) }); err != nil { // of a run that was killed
 			return err
 		}
 		if err := j.run(ctx); err != nil {
 			return err
 		}
-		now, err := info(ctx, j.From, j.Config.Name)
+		now := (*jetstream.StreamInfo)(nil)
+		err := j.retry(ctx, func() (err error) {
+			now, err = info(ctx, j.From, j.Config.Name)
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -189,10 +209,7 @@ func (j *job) catchUp(ctx context.Context) error {
 		}
 		j.from = now
 	}
-	if err := j.tidy(ctx); err != nil {
-		return err
-	}
-	return j.refresh(ctx)
+	return j.retry(ctx, func() error { return errors.Join(j.tidy(ctx), j.refresh(ctx)) })
 }
 
 // refresh looks at the target again, to compare with it, and notes what of the source was copied.
@@ -206,19 +223,23 @@ func (j *job) refresh(ctx context.Context) error {
 	return err
 }
 
-// verify compares the streams that keep their sequences, or the others.
-func verify(ctx context.Context, jobs []*job, readers *readers, keep bool) error {
+// verify compares the streams that keep their sequences, or the others, and notes where readers go on in them.
+func (r *Run) verify(ctx context.Context, jobs []*job, readers []Reader, keep bool) error {
 	var all []error
 	for _, j := range jobs {
-		if j.Keep == keep {
-			starts := readers.starts(j.Config.Name)
-			err := j.verify(ctx, starts)
-			readers.found(j, starts)
-			if err != nil && !errors.Is(err, ErrDiffers) {
-				return err
-			}
-			all = append(all, err)
+		if j.Keep != keep {
+			continue
 		}
+		starts := map[uint64]uint64{}
+		err := r.retry(ctx, func() error {
+			starts = startsOf(readers, j.Config.Name)
+			return j.verify(ctx, starts)
+		})
+		place(readers, j, starts)
+		if err != nil && !errors.Is(err, ErrDiffers) {
+			return err
+		}
+		all = append(all, err)
 	}
 	return errors.Join(all...)
 }

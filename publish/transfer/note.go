@@ -18,8 +18,8 @@ const noteKey = "copy"
 
 const (
 	// renewEvery is how often a run says that it is at work; one that has not done so for claimFor has ended.
-	renewEvery = 500 * time.Millisecond
-	claimFor   = 3 * time.Second
+	renewEvery = 250 * time.Millisecond
+	claimFor   = 1500 * time.Millisecond
 )
 
 // ErrRunning says that another copy writes to the target.

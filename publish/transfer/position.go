@@ -39,6 +39,9 @@ func (c *Copy) open(ctx context.Context, s Stream) (*job, error) {
 	if j.to, err = info(ctx, c.To, s.Config.Name); err != nil {
 		return nil, err
 	}
+	if j.to != nil && j.to.Created.Equal(j.from.Created) && j.to.State.LastTime.Equal(j.from.State.LastTime) {
+		return nil, fmt.Errorf("stream %s of the target is that of the source: give another --to", s.Config.Name)
+	}
 	if err := j.fits(); err != nil {
 		return nil, err
 	}

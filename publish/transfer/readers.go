@@ -20,12 +20,8 @@ type Reader struct {
 	start uint64 // in the source
 }
 
-// readers are those of all streams.
-type readers struct{ all []Reader }
-
 // readersOf lists the durable consumers of the source that are not a bridge's own.
-func readersOf(ctx context.Context, from *publish.Conn, jobs []*job) (*readers, error) {
-	found := &readers{}
+func readersOf(ctx context.Context, from *publish.Conn, jobs []*job) (found []Reader, err error) {
 	for _, j := range jobs {
 		listed, err := consumers.List(ctx, from, j.Config.Name)
 		if err != nil {
@@ -44,16 +40,16 @@ func readersOf(ctx context.Context, from *publish.Conn, jobs []*job) (*readers, 
 				at := m.FirstStored()
 				reader.At = &at
 			}
-			found.all = append(found.all, reader)
+			found = append(found, reader)
 		}
 	}
 	return found, nil
 }
 
-// starts returns the sequences of the source with which the readers of a stream go on, each without its place on the target.
-func (r *readers) starts(stream string) map[uint64]uint64 {
+// startsOf returns the sequences of the source with which the readers of a stream go on, each without its place on the target.
+func startsOf(readers []Reader, stream string) map[uint64]uint64 {
 	starts := map[uint64]uint64{}
-	for _, one := range r.all {
+	for _, one := range readers {
 		if one.Stream == stream {
 			starts[one.start] = 0
 		}
@@ -61,17 +57,17 @@ func (r *readers) starts(stream string) map[uint64]uint64 {
 	return starts
 }
 
-// found notes where the readers of a stream go on on the target.
-func (r *readers) found(j *job, starts map[uint64]uint64) {
-	for i, one := range r.all {
+// place notes where the readers of a stream go on on the target.
+func place(readers []Reader, j *job, starts map[uint64]uint64) {
+	for i, one := range readers {
 		switch {
 		case one.Stream != j.Config.Name:
 		case j.Keep:
-			r.all[i].Start = one.start
+			readers[i].Start = one.start
 		case starts[one.start] > 0:
-			r.all[i].Start = starts[one.start]
+			readers[i].Start = starts[one.start]
 		default: // all that the source has is acknowledged
-			r.all[i].Start = j.last + 1
+			readers[i].Start = j.last + 1
 		}
 	}
 }

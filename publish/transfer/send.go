@@ -10,7 +10,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/crm-bridge/crm-bridge/ingest/retry"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -20,46 +19,23 @@ const (
 	bytesAtOnce = 8 << 20
 )
 
-// retryEvery is the time between two attempts.
-const retryEvery = 250 * time.Millisecond
-
 // errWrongLast is JetStream's error for a message that is not directly behind the expected one.
 const errWrongLast jetstream.ErrorCode = 10071
 
 // run copies what is left of the stream, up to what the source holds now.
 func (j *job) run(ctx context.Context) error {
-	good := time.Now()
-	for {
+	begun := false
+	return j.persist(ctx, func() (further bool, err error) {
+		if begun {
+			if err := j.relocate(ctx); err != nil {
+				return false, err
+			}
+		}
+		begun = true
 		before := j.next
-		err := j.pass(ctx)
-		switch {
-		case err == nil:
-			return nil
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case !errors.As(err, new(errLost)) && !publish.Temporary(err):
-			return err
-		}
-		if j.next > before {
-			good = time.Now()
-		}
-		for {
-			if time.Since(good) > j.Patience {
-				return err
-			}
-			if j.Retrying != nil {
-				j.Retrying(err)
-			}
-			if err := retry.Sleep(ctx, retryEvery); err != nil {
-				return err
-			}
-			if failed := j.relocate(ctx); failed == nil {
-				break
-			} else if errors.Is(failed, ErrOthers) || ctx.Err() != nil {
-				return failed
-			}
-		}
-	}
+		err = j.pass(ctx)
+		return j.next > before, err
+	})
 }
 
 // relocate finds the position again: what was in flight may be stored.

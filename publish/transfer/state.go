@@ -14,8 +14,9 @@ import (
 
 // State is what is kept beside the streams, on both sides.
 type State struct {
-	From, To             *publish.Bucket
-	FromSealed, ToSealed *publish.Sealed // of secrets; nil: there is no key
+	From, To   *publish.Bucket
+	FromSealed []*publish.Sealed // of secrets, with each key that may fit; none: there is no key
+	ToSealed   *publish.Sealed   // nil: there is no key
 }
 
 // StateResult is what became of the values of the source's bucket.
@@ -52,12 +53,12 @@ func (c *Copy) state(ctx context.Context, s State) (result StateResult, err erro
 		to := valueStore(s.To)
 		value, name := values[key].Value, key
 		if secret, is := strings.CutPrefix(key, sealed); is {
-			if s.FromSealed == nil || s.ToSealed == nil {
+			if len(s.FromSealed) == 0 || s.ToSealed == nil {
 				result.Secrets++
 				continue
 			}
 			name, to = secret, s.ToSealed
-			if value, _, err = s.FromSealed.Load(ctx, secret); errors.Is(err, publish.ErrSealed) {
+			if value, err = s.open(ctx, secret); errors.Is(err, publish.ErrSealed) {
 				result.Lost++
 				continue
 			} else if err != nil {
@@ -69,6 +70,16 @@ func (c *Copy) state(ctx context.Context, s State) (result StateResult, err erro
 		}
 	}
 	return result, c.Note.change(ctx, func() { c.Note.State = written })
+}
+
+// open decrypts a secret of the source.
+func (s State) open(ctx context.Context, key string) (value []byte, err error) {
+	for _, with := range s.FromSealed {
+		if value, _, err = with.Load(ctx, key); err == nil || !errors.Is(err, publish.ErrSealed) {
+			break
+		}
+	}
+	return value, err
 }
 
 // valueStore keeps values: a Bucket, or a Sealed one.

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -26,29 +24,6 @@ type compared struct {
 	here uint64 // and on this side
 	at   time.Time
 	sum  [sha256.Size]byte
-}
-
-// sum is the digest of what a copy has in common with its original: subject, id, headers and body.
-func sum(m publish.Stored) (sum [sha256.Size]byte) {
-	hash := sha256.New()
-	part := func(text string) {
-		var length [8]byte
-		binary.BigEndian.PutUint64(length[:], uint64(len(text)))
-		hash.Write(length[:])
-		hash.Write([]byte(text))
-	}
-	part(m.Subject)
-	part(m.MessageID())
-	header := m.OwnHeaders()
-	for _, name := range slices.Sorted(maps.Keys(header)) {
-		part(name)
-		for _, value := range header[name] {
-			part(value)
-		}
-	}
-	part(string(m.Data))
-	hash.Sum(sum[:0])
-	return sum
 }
 
 // verify reads both sides and compares them message by message, and removes from the target what has left the source since it was copied.
