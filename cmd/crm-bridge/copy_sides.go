@@ -79,7 +79,7 @@ func openSource(ctx context.Context, s config.Settings) (side *copySide, err err
 		return side, err
 	}
 	if side.conn, err = client.Reach(ctx, s); err != nil {
-		return side, fmt.Errorf("the source: a bridge runs on %s: %w", s.DataDir, err)
+		return side, fmt.Errorf("the source: a bridge runs on %s, and its streams cannot be reached (%w); if it forwards to another NATS, stop it first", s.DataDir, err)
 	}
 	return side, nil
 }

@@ -108,6 +108,14 @@ func fill(t *testing.T, conn *publish.Conn, n int) {
 	}
 }
 
+// fillMore stores so many further events, without an id that a server would recognise.
+func fillMore(t *testing.T, conn *publish.Conn, n int) {
+	t.Helper()
+	for i := range n {
+		put(t, conn, "crm.acme.Deals.create", "", fmt.Sprintf(`{"n":%d}`, i))
+	}
+}
+
 // remove removes messages of a stream.
 func remove(t *testing.T, conn *publish.Conn, stream string, sequences ...uint64) {
 	t.Helper()

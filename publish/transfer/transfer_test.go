@@ -3,6 +3,7 @@ package transfer_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,8 +66,11 @@ func TestEqualIDs(t *testing.T) {
 	s := open(t)
 	ensure(t, s.from, windowed(publishtest.Stream("CRM", "crm.>"), 100*time.Millisecond))
 	for i := range 3 {
-		put(t, s.from, "crm.acme.Deals.edit", "same", fmt.Sprint(i))
-		time.Sleep(300 * time.Millisecond) // longer than the source's window
+		for deadline := time.Now().Add(10 * time.Second); put(t, s.from, "crm.acme.Deals.edit", "same", fmt.Sprint(i)) <= uint64(i); {
+			if time.Now().After(deadline) { // until the source's window has passed
+				t.Fatal("the source still takes it for a repeat")
+			}
+		}
 	}
 	put(t, s.from, "crm.acme.Deals.edit", "recent", "1")
 	s.complete(t)
@@ -136,6 +140,12 @@ func TestRefused(t *testing.T) {
 			put(t, s.to, "crm.acme.Deals.edit", "", "of others")
 			put(t, s.from, "crm.acme.Deals.edit", "", "more")
 		},
+		"more events of others than of the source": func(t *testing.T, s *sides) {
+			if _, err := s.run(t, func(r *transfer.Run) { r.Ended = false }); err != nil {
+				t.Fatal(err)
+			}
+			put(t, s.to, "crm.acme.Deals.edit", "", "of others")
+		},
 		"another source": func(t *testing.T, s *sides) {
 			if _, err := s.run(t, func(r *transfer.Run) { r.Ended = false }); err != nil {
 				t.Fatal(err)
@@ -172,6 +182,30 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// A message that the target does not take is named with its size and the limit; one on a subject that the target's stream does not have is
+// counted and left out.
+func TestUnfit(t *testing.T) {
+	s := open(t)
+	config := streams()[0].Config
+	config.Subjects = []string{"crm.>", "old.>"}
+	config.Apply = true
+	ensure(t, s.from, config)
+	put(t, s.from, "crm.acme.Deals.edit", "1", "first")
+	put(t, s.from, "old.acme.Deals.edit", "2", "of an earlier prefix")
+	put(t, s.from, "crm.acme.Deals.edit", "3", "last")
+	result := s.complete(t)
+	if part := result.Parts[0]; part.Equal != 2 || part.Outside != 1 || part.Last != 3 {
+		t.Errorf("%+v", part)
+	}
+	if _, there := held(t, s.to, "CRM")[3]; !there {
+		t.Error("the last one has another sequence")
+	}
+	put(t, s.from, "crm.acme.Deals.edit", "large", strings.Repeat("x", 1<<20-120))
+	if result, err := s.run(t, nil); err == nil || !strings.Contains(err.Error(), "max_payload") || !strings.Contains(err.Error(), "id large") {
+		t.Errorf("%+v, %v", result, err)
+	}
+}
+
 // With Append the history follows what others have stored in the target, once, also after an interruption.
 func TestAppend(t *testing.T) {
 	s := open(t)
@@ -203,6 +237,13 @@ func TestTampered(t *testing.T) {
 		"the last is missing": func(t *testing.T, s *sides) { remove(t, s.to, "CRM", 9) },
 		"a callback is missing": func(t *testing.T, s *sides) {
 			remove(t, s.to, "CRM_QUARANTINE", 1)
+		},
+		"a callback is another one": func(t *testing.T, s *sides) {
+			remove(t, s.to, "CRM_QUARANTINE", 1)
+			forged := publish.Copying{Stream: "CRM_QUARANTINE", After: 1, Number: true}.Message(publish.Stored{Subject: "crm-quarantine.acme", Sequence: 1, Data: []byte("2"), At: time.Now()})
+			if _, err := s.to.JetStream().PublishMsg(t.Context(), forged); err != nil {
+				t.Fatal(err)
+			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
