@@ -113,8 +113,8 @@ func (j *job) locate(ctx context.Context) error {
 
 // kept finds the position where sequences are kept: behind the last message of the target, if that is a copy.
 func (j *job) kept(ctx context.Context) error {
-	to, known := j.to.State, false
-	if _, known = j.Note.Sources[j.Config.Name]; !known && (to.Msgs > 0 || to.LastSeq >= j.from.State.FirstSeq && j.from.State.LastSeq > 0) {
+	to := j.to.State
+	if _, known := j.Note.Sources[j.Config.Name]; !known && (to.Msgs > 0 || to.LastSeq >= j.from.State.FirstSeq && j.from.State.LastSeq > 0) {
 		return j.others("")
 	}
 	j.next = to.LastSeq + 1
