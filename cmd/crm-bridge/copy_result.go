@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish/transfer"
@@ -43,6 +45,9 @@ func (o copyOutput) parts(parts []transfer.Part, compared bool) error {
 	for _, one := range parts {
 		if one.Outside > 0 {
 			terminal.Say(o.out, "%s: %d messages are on subjects that the target's stream does not have, of an earlier BRIDGE_SUBJECT_PREFIX: they are not copied\n", one.Stream, one.Outside)
+		}
+		if one.Own {
+			terminal.Say(o.out, "%s: not copied: the target keeps states of its own, which older ones must not follow\n", one.Stream)
 		}
 		if one.Ahead {
 			terminal.Say(o.out, "%s: the copy was complete before, and the target goes on by itself since\n", one.Stream)
@@ -134,24 +139,26 @@ func (c *copying) nextStep(result transfer.Result) []string {
 	return steps
 }
 
-// madeSecrets says which secrets the source's bridge has made in its folder: beside a NATS of one's own a bridge uses none of them.
-func (c *copying) madeSecrets() (steps []string) {
-	said := map[string]bool{}
-	say := func(variable, file string) {
-		if path := filepath.Join(c.from.DataDir, file); !said[variable] && c.isDefault(variable) && holdsSecret(c.from.DataDir, file) {
-			said[variable] = true
-			steps = append(steps, fmt.Sprintf("the bridge used a secret that it had made itself: set %s_FILE=%s, and keep that file", variable, path))
+// madeSecrets says which secrets the source's bridge has made in its folder: beside another NATS a bridge uses none of them.
+func (c *copying) madeSecrets() []string {
+	var made []string
+	look := func(variable, file string) {
+		if c.isDefault(variable) && holdsSecret(c.from.DataDir, file) {
+			made = append(made, fmt.Sprintf("%s (%s)", variable, filepath.Join(c.from.DataDir, file)))
 		}
 	}
 	for _, crm := range c.crms {
 		for _, source := range crm.Sources {
 			if variable, file, ok := crm.Proof(source); ok && file != "" {
-				say(variable, file)
+				look(variable, file)
 			}
 		}
 	}
-	say("BRIDGE_STATE_KEY", datadir.StateSecret)
-	return steps
+	look("BRIDGE_STATE_KEY", datadir.StateSecret)
+	if len(made) == 0 {
+		return nil
+	}
+	return []string{"set the secrets that the bridge had made itself, as far as your CRMs use them: " + bridge.Enumerate(slices.Compact(made), "and")}
 }
 
 // isDefault reports whether a variable is not set.

@@ -81,6 +81,7 @@ func (c *copying) copy(ctx context.Context, t *transfer.Copy, streams []transfer
 	if err := c.leftBehind(ctx); err != nil {
 		return err
 	}
+	interrupted := ctx
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	release, err := t.Note.Claim(ctx, end)
@@ -108,6 +109,9 @@ func (c *copying) copy(ctx context.Context, t *transfer.Copy, streams []transfer
 	}
 	result, err := run.Do(ctx, streams)
 	c.bar.end()
+	if interrupted.Err() != nil {
+		return fmt.Errorf("%w: run the same command to resume", errInterrupted)
+	}
 	if err == nil && result.Done {
 		err = c.markSource(ctx, result)
 	}

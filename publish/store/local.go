@@ -131,7 +131,7 @@ func (l *local) warnOfLeftovers(ctx context.Context, ours ...string) error {
 		switch {
 		case messages == 0 || slices.Contains(ours, name):
 		case name == l.Stream: // before there was a remote
-			l.Log.Error("the data folder holds events that are not in the remote NATS: stop the bridge and run crm-bridge copy --from embedded", "stream", name, "events", messages)
+			l.Log.Warn("the data folder holds events that are not in the remote NATS: stop the bridge and run crm-bridge copy --from embedded", "stream", name, "events", messages)
 		case strings.HasSuffix(name, journalSuffix):
 			l.Log.Error("the data folder has a journal that is not forwarded: set BRIDGE_STREAM and BRIDGE_NATS_URL as they were until it is empty", "stream", name, "events", messages)
 		default:

@@ -100,7 +100,7 @@ func (r *Run) Do(ctx context.Context, streams []Stream) (result Result, err erro
 		return result, err
 	}
 	if r.Ended {
-		if err := r.retry(ctx, func() error { return r.finish(ctx, &result) }); err != nil {
+		if err := r.retry(ctx, func() error { return r.finish(ctx, jobs, &result) }); err != nil {
 			return result, err
 		}
 		result.Done = true
@@ -110,7 +110,7 @@ func (r *Run) Do(ctx context.Context, streams []Stream) (result Result, err erro
 }
 
 // finish copies the state, and notes that everything is on the target.
-func (r *Run) finish(ctx context.Context, result *Result) error {
+func (r *Run) finish(ctx context.Context, jobs []*job, result *Result) error {
 	state, err := r.state(ctx, r.State)
 	if err != nil {
 		return err
@@ -122,7 +122,11 @@ func (r *Run) finish(ctx context.Context, result *Result) error {
 			return fmt.Errorf("bring the copy to the disk: %w", err)
 		}
 	}
-	if err := r.Note.change(ctx, func() { r.Note.Done = true }); err != nil || r.Sync == nil {
+	ended := map[string]uint64{}
+	for _, j := range jobs {
+		ended[j.Config.Name] = j.from.State.LastSeq
+	}
+	if err := r.Note.change(ctx, func() { r.Note.Ended = ended }); err != nil || r.Sync == nil {
 		return err
 	}
 	return r.Sync(bucket)

@@ -29,7 +29,7 @@ var ErrRunning = errors.New("another crm-bridge copy writes to this target: let 
 type Note struct {
 	Sources map[string]time.Time `json:"sources"` // when the streams were made that it was copied from
 	State   map[string]uint64    `json:"state"`   // revisions of the values that a copy has written
-	Done    bool                 `json:"done"`    // all was copied from a source that had ended
+	Ended   map[string]uint64    `json:"ended"`   // the last sequences of a source that had ended, and of which all was copied
 	Run     string               `json:"run"`     // that is at work; empty: none
 
 	bucket   *publish.Bucket

@@ -100,7 +100,7 @@ func (j *job) locate(ctx context.Context) error {
 	if err := find(ctx); err != nil {
 		return err
 	}
-	if j.next = max(j.next, first); j.next > last || j.part.Ahead {
+	if j.next = max(j.next, first); j.next > last || j.part.Ahead || j.part.Own {
 		j.part.Left = 0
 		return nil
 	}
@@ -119,7 +119,7 @@ func (j *job) kept(ctx context.Context) error {
 	}
 	j.next = to.LastSeq + 1
 	if to.LastSeq > j.from.State.LastSeq {
-		if !j.Note.Done {
+		if !j.complete() {
 			return j.others(fmt.Sprintf(" since #%d", j.from.State.LastSeq+1))
 		}
 		j.part.Ahead = true
@@ -164,13 +164,21 @@ func (j *job) numbered(ctx context.Context) error {
 	switch {
 	case err != nil:
 		return err
-	case foreign > 0 && !j.Append && j.Note.Done:
+	case foreign > 0 && j.Append && j.Config.PerSubject > 0: // an older state must not follow a newer one
+		j.part.Own = true
+	case foreign > 0 && !j.Append && j.complete():
 		j.part.Ahead = true
 	case foreign > 0 && !j.Append:
 		return j.others(fmt.Sprintf(", the first #%d", foreign))
 	}
 	j.seen = span.Last
 	return nil
+}
+
+// complete reports whether a copy has taken all that the source holds.
+func (j *job) complete() bool {
+	upto, ended := j.Note.Ended[j.Config.Name]
+	return ended && j.from.State.LastSeq <= upto
 }
 
 // others is the error for a stream of the target that others have written to.

@@ -53,7 +53,7 @@ func (j *job) relocate(ctx context.Context) error {
 
 // pass copies over the connections that there are, until something fails.
 func (j *job) pass(ctx context.Context) error {
-	if j.part.Ahead || j.from.State.LastSeq == 0 {
+	if j.part.Ahead || j.part.Own || j.from.State.LastSeq == 0 {
 		return nil
 	}
 	if err := j.align(ctx); err != nil {
@@ -197,10 +197,15 @@ func (w *writer) first(ctx context.Context) error {
 	}
 	w.part.Copied++
 	w.part.Left -= min(w.part.Left, 1)
-	if w.Show != nil {
-		w.Show(w.Config.Name, w.part.Copied, w.part.Copied+w.part.Left)
-	}
+	w.show("copied", w.part.Copied, w.part.Copied+w.part.Left)
 	return nil
+}
+
+// show shows how far the work on the stream is.
+func (j *job) show(done string, n, all uint64) {
+	if j.Show != nil {
+		j.Show("messages of "+j.Config.Name+" "+done, n, all)
+	}
 }
 
 // covers reports whether the target's stream has a subject.

@@ -34,8 +34,8 @@ type Copy struct {
 	// Patience is how long either server may be unreachable.
 	Patience time.Duration
 
-	Show     func(stream string, done, all uint64) // nil: nothing is shown
-	Retrying func(error)                           // called with what failed and is retried; nil: nothing is
+	Show     func(what string, done, all uint64) // what is copied or compared; nil: nothing is shown
+	Retrying func(error)                         // called with what failed and is retried; nil: nothing is
 }
 
 // Part is how far the copy of a stream is.
@@ -49,6 +49,7 @@ type Part struct {
 	Left     uint64 `json:"left"`              // messages of the source that are not on the target
 	Outside  uint64 `json:"outside,omitempty"` // messages on subjects that the target's stream does not have: they are not copied
 	Ahead    bool   `json:"ahead,omitempty"`   // the copy was complete before, and others have written to the target since
+	Own      bool   `json:"own,omitempty"`     // nothing is copied, because the target keeps states of its own
 
 	Digest  string `json:"digest,omitempty"`  // SHA-256 over the compared messages
 	Equal   uint64 `json:"equal"`             // messages that are the same on both sides

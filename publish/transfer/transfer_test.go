@@ -230,6 +230,37 @@ func TestAppend(t *testing.T) {
 	}
 }
 
+// States of records are not appended to those that the target keeps: an older state never follows a newer one.
+func TestAppendNoStates(t *testing.T) {
+	s := open(t)
+	records := streams()[2].Config
+	for _, conn := range []*publish.Conn{s.from, s.to} {
+		ensure(t, conn, records)
+	}
+	put(t, s.from, "crm-records.acme.default.Deals.1", "", "old")
+	put(t, s.to, "crm-records.acme.default.Deals.1", "", "new")
+	result, err := s.run(t, func(r *transfer.Run) { r.Append = true })
+	if err != nil || !result.Parts[2].Own || result.Parts[2].Copied != 0 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	if diff := cmp.Diff([]string{"crm-records.acme.default.Deals.1  new"}, inOrder(held(t, s.to, "CRM_RECORDS"))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A source that was started again after the move, and an end of the target beyond it, are not taken for a complete copy.
+func TestBothWentOn(t *testing.T) {
+	s := open(t)
+	fill(t, s.from, 5)
+	s.complete(t)
+	put(t, s.to, "crm.acme.Deals.edit", "", "of the target")
+	put(t, s.to, "crm.acme.Deals.edit", "", "of the target")
+	put(t, s.from, "crm.acme.Deals.edit", "", "of the source")
+	if result, err := s.run(t, nil); !errors.Is(err, transfer.ErrOthers) {
+		t.Errorf("%+v, %v", result, err)
+	}
+}
+
 // Whatever of a copy was changed on the target since, verification finds it.
 func TestTampered(t *testing.T) {
 	for name, tamper := range map[string]func(t *testing.T, s *sides){

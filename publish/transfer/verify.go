@@ -30,7 +30,7 @@ type compared struct {
 // It notes where the target has the messages of starts, sequences of the source; one that is gone has the next.
 func (j *job) verify(ctx context.Context, starts map[uint64]uint64) error {
 	j.part.Equal, j.part.Expired = 0, 0
-	if j.to == nil || j.part.Ahead && !j.Keep {
+	if j.to == nil || j.part.Own || j.part.Ahead && !j.Keep {
 		return nil // states and callbacks change there now
 	}
 	source, stopSource := iter.Pull2(j.read(ctx, j.From, min(j.next-1, j.from.State.LastSeq), func(m publish.Stored) (uint64, bool) { return m.Sequence, j.covers(m.Subject) }))
@@ -65,6 +65,7 @@ func (j *job) verify(ctx context.Context, starts map[uint64]uint64) error {
 			j.part.Equal++
 			digest.Write(binary.BigEndian.AppendUint64(nil, was.from))
 			digest.Write(was.sum[:])
+			j.show("compared", j.part.Equal, j.part.Messages)
 		}
 		if !ahead {
 			was, errSource, more = source()

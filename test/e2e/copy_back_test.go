@@ -79,6 +79,9 @@ func TestCopyThereAndBack(t *testing.T) {
 	if there.code != 0 || !there.complete || there.parts["CRM"].Equal != 20 || there.parts["CRM_QUARANTINE"].Equal != 1 || there.state.Equal != 1 {
 		t.Fatalf("%+v", there)
 	}
+	if secret := "BRIDGE_ZOHO_WEBHOOK_SECRET (" + filepath.Join(dir, "zoho-webhook-secret") + ")"; !strings.Contains(there.next, secret) {
+		t.Errorf("%s does not name %s", there.next, secret)
+	}
 	if len(there.readers) != 1 || there.readers[0].Consumer != "billing" || there.readers[0].AckFloor != 7 || there.readers[0].Start != 8 || there.readers[0].At == nil {
 		t.Errorf("%+v", there.readers)
 	}
