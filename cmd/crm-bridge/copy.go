@@ -41,7 +41,8 @@ even kill -9, run the same command to resume: without gaps or duplicates. A targ
 --append the history follows what is there, under other sequences, and consumers there get it as new.
 
 Not copied: claims, replay jobs and their events, what consumers gave up on, and consumers. It prints where each durable consumer goes
-on. A stream without an age of its own on the target counts that from when an event was copied.`,
+on. Times of storing are those of the copy. Events still expire when the originals would, but in
+the embedded server and in streams that the bridge did not create their age counts from the copy.`,
 		Example: `  crm-bridge copy --to nats://nats.example.com:4222 --to-creds bridge.creds
   BRIDGE_NATS_URL=nats://nats.example.com:4222 BRIDGE_NATS_CREDS=bridge.creds crm-bridge copy --from embedded
   BRIDGE_NATS_URL=nats://nats.example.com:4222 BRIDGE_DATA_DIR=back crm-bridge copy --to embedded

@@ -44,7 +44,7 @@ func (f *copyFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if c.to, err = openTarget(ctx, to); c.to != nil {
+	if c.to, err = openTarget(ctx, to, f.to != "" && f.to != embeddedSide); c.to != nil {
 		defer c.to.close()
 	}
 	if err != nil {
@@ -183,5 +183,5 @@ func (c *copying) explain(err error) error {
 	case errors.As(err, new(publish.MisfitError)), errors.Is(err, transfer.ErrRunning), errors.As(err, new(*publish.NoRoomError)):
 		return err
 	}
-	return fmt.Errorf("%w; run the same command to resume", c.to.NATS.Explain(err))
+	return fmt.Errorf("%w; run the same command to resume", err)
 }

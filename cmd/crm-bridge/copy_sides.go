@@ -84,11 +84,13 @@ func openSource(ctx context.Context, s config.Settings) (side *copySide, err err
 	return side, nil
 }
 
-// openTarget opens what takes the copy.
-func openTarget(ctx context.Context, s config.Settings) (side *copySide, err error) {
+// openTarget opens what takes the copy; byFlags: flags say how to reach it.
+func openTarget(ctx context.Context, s config.Settings, byFlags bool) (side *copySide, err error) {
 	side = &copySide{Settings: s, name: publish.HideUser(s.NATS.URL)}
 	if !s.Embedded() {
-		side.conn, err = client.Reach(ctx, s)
+		if side.conn, err = client.Reach(ctx, s); err != nil && byFlags {
+			err = inFlags{err}
+		}
 		return side, explainSide("the target", err)
 	}
 	side.name = "the streams in " + s.DataDir

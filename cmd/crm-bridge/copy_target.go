@@ -94,3 +94,18 @@ func (f *targetFlags) settings(s config.Settings, to string) (config.Settings, e
 	}
 	return s, nil
 }
+
+// inFlags is an error of a connection that names flags in place of variables.
+type inFlags struct{ error }
+
+// Error implements error.
+func (e inFlags) Error() string {
+	return strings.NewReplacer(
+		"BRIDGE_NATS_USER and BRIDGE_NATS_PASSWORD", "--to-user and --to-password-file", "BRIDGE_NATS_TLS_FIRST=true", "--to-tls-first",
+		"BRIDGE_NATS_TLS_FIRST is set", "--to-tls-first is given", "unset it", "leave it out",
+		"BRIDGE_NATS_CREDS", "--to-creds", "BRIDGE_NATS_NKEY", "--to-nkey", "BRIDGE_NATS_CERT", "--to-cert",
+	).Replace(e.error.Error())
+}
+
+// Unwrap returns the error that names variables.
+func (e inFlags) Unwrap() error { return e.error }

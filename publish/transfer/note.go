@@ -14,7 +14,9 @@ import (
 )
 
 // noteKey is where the target's bucket says what was copied.
-const noteKey = "copy"
+const noteKey = notePrefix + "note"
+
+const notePrefix = "copy."
 
 const (
 	// renewEvery is how often a run says that it is at work; one that has not done so for claimFor has ended.
@@ -39,7 +41,7 @@ type Note struct {
 
 // ReadNote reads the note of a target.
 func ReadNote(ctx context.Context, bucket *publish.Bucket) (*Note, error) {
-	saved, err := bucket.List(ctx, "") // it does not make the bucket
+	saved, err := bucket.List(ctx, notePrefix) // it does not make the bucket
 	if err != nil {
 		return nil, err
 	}

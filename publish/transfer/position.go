@@ -68,10 +68,10 @@ const copyOverhead = 160
 
 // fits returns an error if the target's stream cannot hold what the source's does.
 func (j *job) fits() error {
-	if j.to == nil {
-		return nil
+	have, config := j.from.State, jetstream.StreamConfig{Name: j.Config.Name, MaxBytes: j.Config.MaxBytes, MaxMsgsPerSubject: j.Config.PerSubject}
+	if j.to != nil {
+		config = j.to.Config
 	}
-	have, config := j.from.State, j.to.Config
 	if needed := int64(have.Bytes + have.Msgs*copyOverhead); config.MaxBytes > 0 && needed > config.MaxBytes {
 		return fmt.Errorf("stream %s of the source takes up to %s, and that of the target keeps at most %s: set %s to more",
 			config.Name, publish.RoundBytes(needed), publish.RoundBytes(config.MaxBytes), j.Config.BytesVariable)
@@ -93,6 +93,9 @@ func (j *job) locate(ctx context.Context) error {
 		return nil
 	}
 	j.last = j.to.State.LastSeq
+	if last == 0 {
+		return nil // there is nothing to copy, whatever the target has
+	}
 	find := j.numbered
 	if j.Keep {
 		find = j.kept

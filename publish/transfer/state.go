@@ -30,7 +30,7 @@ type StateResult struct {
 
 // ownKeys begin the keys of what only the bridges of one side need: claims, what journals hold, replay jobs and marks of dead letters,
 // which name a stream of that side alone.
-var ownKeys = []string{"claim.", "wake.", "journal.", "replay.", "dead.", noteKey}
+var ownKeys = []string{"claim.", "wake.", "journal.", "replay.", "dead.", notePrefix}
 
 // sealed begins the keys of secrets.
 const sealed = "sealed."

@@ -261,6 +261,17 @@ func TestBothWentOn(t *testing.T) {
 	}
 }
 
+// Where the source has nothing of a stream, the target may hold what it likes.
+func TestNothingToCopy(t *testing.T) {
+	s := open(t)
+	fill(t, s.from, 3)
+	ensure(t, s.to, streams()[1].Config)
+	put(t, s.to, "crm-quarantine.acme", "", "of others")
+	if result := s.complete(t); result.Parts[0].Equal != 3 {
+		t.Errorf("%+v", result)
+	}
+}
+
 // Whatever of a copy was changed on the target since, verification finds it.
 func TestTampered(t *testing.T) {
 	for name, tamper := range map[string]func(t *testing.T, s *sides){

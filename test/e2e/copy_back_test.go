@@ -156,7 +156,7 @@ func TestCopyOfSecrets(t *testing.T) {
 	}
 	inURL := runs(t, env, "copy", "--to", strings.Replace(remote.ClientURL(), "//", "//u:"+password+"@", 1))
 	wrong := runs(t, env, "copy", "--to", remote.ClientURL(), "--to-user", "u", "--to-password-file", writeFile(t, "wrong-"+password))
-	if inURL.code != 2 || wrong.code != 1 {
+	if inURL.code != 2 || wrong.code != 1 || !strings.Contains(wrong.errs, "rejected --to-user and --to-password-file") {
 		t.Errorf("%+v, %+v", inURL, wrong)
 	}
 	said, err := json.Marshal([]string{plain.errs, plain.next, keyed.errs, keyed.next, lost.errs, lost.next, inURL.errs, inURL.out, wrong.errs, wrong.out})
