@@ -56,15 +56,7 @@ type Sending struct {
 
 // Send sends a message, the event id, and does not wait for its acknowledgement.
 func (r *Replay) Send(m Stored, id string) (*Sending, error) {
-	msg := r.message(m, id)
-	if !r.Conn.nats.IsConnected() {
-		return nil, errNotConnected
-	}
-	future, err := r.Conn.js.PublishMsgAsync(msg, jetstream.WithRetryAttempts(0), jetstream.WithStallWait(time.Second))
-	if err != nil {
-		return nil, explainReplay(msg.Subject, err)
-	}
-	return &Sending{msg.Subject, future}, nil
+	return r.Conn.Send(r.message(m, id))
 }
 
 // Settled reports whether Wait returns at once.
@@ -81,7 +73,7 @@ func (s *Sending) Wait(ctx context.Context) (Ack, error) {
 	case ack := <-s.future.Ok():
 		return Ack{Subject: s.subject, Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
 	case err := <-s.future.Err():
-		return Ack{}, explainReplay(s.subject, err)
+		return Ack{}, explainSending(s.subject, err)
 	case <-late.C:
 		return Ack{}, fmt.Errorf("publish %s: no acknowledgement", s.subject)
 	case <-ctx.Done():
@@ -89,7 +81,7 @@ func (s *Sending) Wait(ctx context.Context) (Ack, error) {
 	}
 }
 
-func explainReplay(subject string, err error) error {
+func explainSending(subject string, err error) error {
 	var api *jetstream.APIError
 	switch {
 	case tooLarge(err):

@@ -78,10 +78,17 @@ func (c *Conn) CheckStream(ctx context.Context, config StreamConfig) error {
 
 // Streams returns how many messages each stream of the server holds, by name.
 func (c *Conn) Streams(ctx context.Context) (map[string]uint64, error) {
+	return c.streams(ctx, func(*jetstream.StreamInfo) bool { return true })
+}
+
+// streams is Streams for those that are selected.
+func (c *Conn) streams(ctx context.Context, selected func(*jetstream.StreamInfo) bool) (map[string]uint64, error) {
 	held := map[string]uint64{}
 	infos := c.js.ListStreams(ctx)
 	for info := range infos.Info() {
-		held[info.Config.Name] = info.State.Msgs
+		if selected(info) {
+			held[info.Config.Name] = info.State.Msgs
+		}
 	}
 	if err := infos.Err(); err != nil {
 		return held, fmt.Errorf("list streams: %w", err)

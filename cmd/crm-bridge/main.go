@@ -73,6 +73,6 @@ before it answers. Without a command it runs serve.`,
 		},
 	})
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", terminal.ErrUsage, err) })
-	root.AddCommand(serveCommand(), demoCommand(), sendCommand(), connectCommand(), statusCommand(), tailCommand(), recordCommand(), replayCommand(), quarantineCommand(), channelsCommand(), consumersCommand(), backfillCommand(), eraseCommand(), checkCommand(), configCommand(), versionCommand(), completionCommand(), manCommand())
+	root.AddCommand(serveCommand(), demoCommand(), sendCommand(), connectCommand(), statusCommand(), tailCommand(), recordCommand(), replayCommand(), copyCommand(), quarantineCommand(), channelsCommand(), consumersCommand(), backfillCommand(), eraseCommand(), checkCommand(), configCommand(), versionCommand(), completionCommand(), manCommand())
 	return root
 }

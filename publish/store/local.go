@@ -126,10 +126,12 @@ func (l *local) ready(ctx context.Context) error {
 
 // warnOfLeftovers warns of streams in the data folder that the current configuration neither forwards nor shows.
 func (l *local) warnOfLeftovers(ctx context.Context, ours ...string) error {
-	held, err := l.conn.Streams(ctx)
+	held, err := l.conn.NotCopied(ctx)
 	for name, messages := range held {
 		switch {
 		case messages == 0 || slices.Contains(ours, name):
+		case name == l.Stream: // before there was a remote
+			l.Log.Warn("the data folder holds events that are not in the remote NATS: stop the bridge and run crm-bridge copy --from embedded", "stream", name, "events", messages)
 		case strings.HasSuffix(name, journalSuffix):
 			l.Log.Error("the data folder has a journal that is not forwarded: set BRIDGE_STREAM and BRIDGE_NATS_URL as they were until it is empty", "stream", name, "events", messages)
 		default:

@@ -164,7 +164,7 @@ func TestLeftoversAreSaid(t *testing.T) {
 	var log strings.Builder
 	c.Log, c.Registry, c.Remote = slog.New(slog.NewTextHandler(&log, nil)), prometheus.NewRegistry(), publish.Address{URL: openFar(t).url}
 	open(t, c)
-	if !strings.Contains(log.String(), "it is kept and not forwarded") || !strings.Contains(log.String(), "stream=CRM ") {
+	if !strings.Contains(log.String(), "run crm-bridge copy --from embedded") || !strings.Contains(log.String(), "stream=CRM ") {
 		t.Errorf("the log is %s", log.String())
 	}
 	if left, err := disk.Leftovers(c.Server.Dir, "CRM"); err != nil || len(left) != 1 || left[0].Folder != filepath.Join(c.Server.Dir, "jetstream", "$G", "streams", "CRM") {

@@ -3,6 +3,7 @@ package datadir
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -25,7 +26,16 @@ type Dir struct {
 	prober  sync.WaitGroup
 }
 
-// Open makes the folder where it is missing, and locks it until Close.
+// ErrInUse says that another process holds the data folder.
+var ErrInUse = errors.New("the data folder is in use")
+
+// inUse is ErrInUse in the words for a person.
+type inUse struct{ error }
+
+// Is reports whether target is ErrInUse.
+func (inUse) Is(target error) bool { return target == ErrInUse }
+
+// Open makes the folder where it is missing, and locks it until Close. The error is ErrInUse if another process holds it.
 func Open(path string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
@@ -36,7 +46,7 @@ func Open(path string) (*Dir, error) {
 		return nil, fmt.Errorf("BRIDGE_DATA_DIR: lock %s: %w", path, err)
 	}
 	if !held {
-		return nil, fmt.Errorf("the data folder %s is in use by another crm-bridge: stop that one, or set BRIDGE_DATA_DIR to a folder of its own", path)
+		return nil, inUse{fmt.Errorf("the data folder %s is in use by another crm-bridge: stop that one, or set BRIDGE_DATA_DIR to a folder of its own", path)}
 	}
 	return &Dir{Path: path, lock: lock}, nil
 }

@@ -1,0 +1,315 @@
+package transfer_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/transfer"
+	"github.com/crm-bridge/crm-bridge/test/publishtest"
+)
+
+// A copied event has the sequence, the subject, the id, the headers and the body that it had, whatever was erased before, between and
+// behind others; what the bridge stores next has the sequence that it would have had.
+func TestSequences(t *testing.T) {
+	s := open(t)
+	fill(t, s.from, 30)
+	remove(t, s.from, "CRM", 1, 2, 10, 11, 12, 29, 30)
+	result := s.complete(t)
+	if diff := cmp.Diff(held(t, s.from, "CRM"), held(t, s.to, "CRM")); diff != "" {
+		t.Error(diff)
+	}
+	if got := state(t, s.to, "CRM"); got.FirstSeq != 3 || got.LastSeq != 30 || got.Msgs != 23 {
+		t.Errorf("%+v", got)
+	}
+	if part := result.Parts[0]; part.Equal != 23 || part.Copied != 23 || part.Left != 0 || part.Digest == "" {
+		t.Errorf("%+v", part)
+	}
+	if got := put(t, s.to, "crm.acme.Deals.edit", "", "next"); got != 31 {
+		t.Errorf("the next event is #%d", got)
+	}
+}
+
+// Streams of states and of callbacks have the order, the ids and the last state of each subject that they had.
+func TestNumbered(t *testing.T) {
+	s := open(t)
+	ensure(t, s.from, streams()[2].Config)
+	for i := range 40 {
+		put(t, s.from, fmt.Sprintf("crm-records.acme.default.Deals.%d", i%7), "", fmt.Sprint(i))
+		put(t, s.from, "crm-quarantine.acme", fmt.Sprint("q", i), fmt.Sprint(i))
+	}
+	remove(t, s.from, "CRM_QUARANTINE", 3, 4, 40)
+	result := s.complete(t)
+	for i, want := range []uint64{0, 37, 7} {
+		if part := result.Parts[i]; part.Equal != want || part.Copied != want {
+			t.Errorf("%+v", part)
+		}
+	}
+	for _, name := range []string{"CRM_QUARANTINE", "CRM_RECORDS"} {
+		if got := state(t, s.to, name); got.LastSeq != got.Msgs {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if diff := cmp.Diff(inOrder(held(t, s.from, name)), inOrder(held(t, s.to, name))); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+// Equal ids that the source took at different times are all copied, and a repeat of a recent one is still recognised afterwards.
+func TestEqualIDs(t *testing.T) {
+	s := open(t)
+	ensure(t, s.from, windowed(publishtest.Stream("CRM", "crm.>"), 100*time.Millisecond))
+	for i := range 3 {
+		for deadline := time.Now().Add(10 * time.Second); put(t, s.from, "crm.acme.Deals.edit", "same", fmt.Sprint(i)) <= uint64(i); {
+			if time.Now().After(deadline) { // until the source's window has passed
+				t.Fatal("the source still takes it for a repeat")
+			}
+		}
+	}
+	put(t, s.from, "crm.acme.Deals.edit", "recent", "1")
+	s.complete(t)
+	if diff := cmp.Diff(held(t, s.from, "CRM"), held(t, s.to, "CRM")); diff != "" {
+		t.Error(diff)
+	}
+	if got := put(t, s.to, "crm.acme.Deals.edit", "recent", "1"); got != 4 {
+		t.Errorf("the repeat is #%d", got)
+	}
+}
+
+// A second run copies only what came since, removes from the target what was erased in the source, and changes nothing else.
+func TestAgain(t *testing.T) {
+	s := open(t)
+	fill(t, s.from, 20)
+	if result, err := s.run(t, func(r *transfer.Run) { r.Ended = false }); err != nil || result.Done || result.State != nil {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	remove(t, s.from, "CRM", 1, 7, 20)
+	put(t, s.from, "crm.acme.Deals.edit", "", "more")
+	result := s.complete(t)
+	if part := result.Parts[0]; part.Copied != 1 || part.Removed != 3 || part.Equal != 18 {
+		t.Errorf("%+v", part)
+	}
+	if diff := cmp.Diff(held(t, s.from, "CRM"), held(t, s.to, "CRM")); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// After the bridge has moved, a further run finds that the target goes on by itself, and neither adds nor removes anything.
+func TestMoved(t *testing.T) {
+	s := open(t)
+	fill(t, s.from, 5)
+	put(t, s.from, "crm-quarantine.acme", "q", "1")
+	s.complete(t)
+	put(t, s.to, "crm.acme.Deals.edit", "", "of the target")
+	put(t, s.to, "crm-quarantine.acme", "q2", "2")
+	remove(t, s.from, "CRM", 2)
+	result := s.complete(t)
+	if part := result.Parts[0]; !part.Ahead || part.Copied != 0 || part.Removed != 0 || part.Equal != 4 {
+		t.Errorf("%+v", part)
+	}
+	if got := state(t, s.to, "CRM"); got.Msgs != 6 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A target that others have written to is refused before anything is copied, and so is one that was copied from elsewhere.
+func TestRefused(t *testing.T) {
+	for name, prepare := range map[string]func(t *testing.T, s *sides){
+		"events of others": func(t *testing.T, s *sides) {
+			ensure(t, s.to, streams()[0].Config)
+			put(t, s.to, "crm.acme.Deals.edit", "", "of others")
+		},
+		"events that others had there": func(t *testing.T, s *sides) {
+			ensure(t, s.to, streams()[0].Config)
+			remove(t, s.to, "CRM", put(t, s.to, "crm.acme.Deals.edit", "", "of others"))
+		},
+		"callbacks of others": func(t *testing.T, s *sides) {
+			ensure(t, s.to, streams()[1].Config)
+			put(t, s.to, "crm-quarantine.acme", "", "of others")
+		},
+		"events of others before the copy was complete": func(t *testing.T, s *sides) {
+			if _, err := s.run(t, func(r *transfer.Run) { r.Ended = false }); err != nil {
+				t.Fatal(err)
+			}
+			put(t, s.to, "crm.acme.Deals.edit", "", "of others")
+			put(t, s.from, "crm.acme.Deals.edit", "", "more")
+		},
+		"more events of others than of the source": func(t *testing.T, s *sides) {
+			if _, err := s.run(t, func(r *transfer.Run) { r.Ended = false }); err != nil {
+				t.Fatal(err)
+			}
+			put(t, s.to, "crm.acme.Deals.edit", "", "of others")
+		},
+		"another source": func(t *testing.T, s *sides) {
+			if _, err := s.run(t, func(r *transfer.Run) { r.Ended = false }); err != nil {
+				t.Fatal(err)
+			}
+			_, s.from = publishtest.Open(t, nil)
+			fill(t, s.from, 9)
+		},
+		"too little room": func(t *testing.T, s *sides) {
+			config := streams()[0].Config
+			config.MaxBytes = 1000
+			if _, err := s.to.JetStream().CreateStream(t.Context(), jetstream.StreamConfig{Name: "CRM", Subjects: config.Subjects, MaxBytes: 1000}); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			fill(t, s.from, 9)
+			put(t, s.from, "crm-quarantine.acme", "q", "1")
+			prepare(t, s)
+			before := uint64(0)
+			if !s.to.Lacks(t.Context(), "CRM") {
+				before = state(t, s.to, "CRM").LastSeq
+			}
+			result, err := s.run(t, nil)
+			if err == nil || result.Done {
+				t.Fatalf("%+v", result)
+			}
+			t.Log(err)
+			if after := state(t, s.to, "CRM").LastSeq; after != before && after != 0 {
+				t.Errorf("the target's last was #%d and is #%d", before, after)
+			}
+		})
+	}
+}
+
+// A message that the target does not take is named with its size and the limit; one on a subject that the target's stream does not have is
+// counted and left out.
+func TestUnfit(t *testing.T) {
+	s := open(t)
+	config := streams()[0].Config
+	config.Subjects = []string{"crm.>", "old.>"}
+	config.Apply = true
+	ensure(t, s.from, config)
+	put(t, s.from, "crm.acme.Deals.edit", "1", "first")
+	put(t, s.from, "old.acme.Deals.edit", "2", "of an earlier prefix")
+	put(t, s.from, "crm.acme.Deals.edit", "3", "last")
+	result := s.complete(t)
+	if part := result.Parts[0]; part.Equal != 2 || part.Outside != 1 || part.Last != 3 {
+		t.Errorf("%+v", part)
+	}
+	if _, there := held(t, s.to, "CRM")[3]; !there {
+		t.Error("the last one has another sequence")
+	}
+	put(t, s.from, "crm.acme.Deals.edit", "large", strings.Repeat("x", 1<<20-120))
+	if result, err := s.run(t, nil); err == nil || !strings.Contains(err.Error(), "max_payload") || !strings.Contains(err.Error(), "id large") {
+		t.Errorf("%+v, %v", result, err)
+	}
+}
+
+// With Append the history follows what others have stored in the target, once, also after an interruption.
+func TestAppend(t *testing.T) {
+	s := open(t)
+	fill(t, s.from, 5)
+	ensure(t, s.to, streams()[0].Config)
+	put(t, s.to, "crm.acme.Deals.edit", "", "first of the target")
+	for i := range 2 {
+		if i == 1 {
+			put(t, s.to, "crm.acme.Deals.edit", "", "second of the target")
+			put(t, s.from, "crm.acme.Deals.edit", "", "more")
+		}
+		result, err := s.run(t, func(r *transfer.Run) { r.Append, r.Ended = true, i == 1 })
+		if err != nil || result.Parts[0].Left != 0 {
+			t.Fatalf("%+v, %v", result, err)
+		}
+	}
+	got, source := inOrder(held(t, s.to, "CRM")), inOrder(held(t, s.from, "CRM"))
+	want := append([]string{"crm.acme.Deals.edit  first of the target"}, source[:5]...)
+	want = append(want, "crm.acme.Deals.edit  second of the target", source[5])
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// States of records are not appended to those that the target keeps: an older state never follows a newer one.
+func TestAppendNoStates(t *testing.T) {
+	s := open(t)
+	records := streams()[2].Config
+	for _, conn := range []*publish.Conn{s.from, s.to} {
+		ensure(t, conn, records)
+	}
+	put(t, s.from, "crm-records.acme.default.Deals.1", "", "old")
+	put(t, s.to, "crm-records.acme.default.Deals.1", "", "new")
+	result, err := s.run(t, func(r *transfer.Run) { r.Append = true })
+	if err != nil || !result.Parts[2].Own || result.Parts[2].Copied != 0 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	if diff := cmp.Diff([]string{"crm-records.acme.default.Deals.1  new"}, inOrder(held(t, s.to, "CRM_RECORDS"))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A source that was started again after the move, and an end of the target beyond it, are not taken for a complete copy.
+func TestBothWentOn(t *testing.T) {
+	s := open(t)
+	fill(t, s.from, 5)
+	s.complete(t)
+	put(t, s.to, "crm.acme.Deals.edit", "", "of the target")
+	put(t, s.to, "crm.acme.Deals.edit", "", "of the target")
+	put(t, s.from, "crm.acme.Deals.edit", "", "of the source")
+	if result, err := s.run(t, nil); !errors.Is(err, transfer.ErrOthers) {
+		t.Errorf("%+v, %v", result, err)
+	}
+}
+
+// Where the source has nothing of a stream, the target may hold what it likes.
+func TestNothingToCopy(t *testing.T) {
+	s := open(t)
+	fill(t, s.from, 3)
+	ensure(t, s.to, streams()[1].Config)
+	put(t, s.to, "crm-quarantine.acme", "", "of others")
+	if result := s.complete(t); result.Parts[0].Equal != 3 {
+		t.Errorf("%+v", result)
+	}
+}
+
+// Whatever of a copy was changed on the target since, verification finds it.
+func TestTampered(t *testing.T) {
+	for name, tamper := range map[string]func(t *testing.T, s *sides){
+		"an event is missing": func(t *testing.T, s *sides) { remove(t, s.to, "CRM", 4) },
+		"the last is missing": func(t *testing.T, s *sides) { remove(t, s.to, "CRM", 9) },
+		"a callback is missing": func(t *testing.T, s *sides) {
+			remove(t, s.to, "CRM_QUARANTINE", 1)
+		},
+		"a callback is another one": func(t *testing.T, s *sides) {
+			remove(t, s.to, "CRM_QUARANTINE", 1)
+			forged := publish.Copying{Stream: "CRM_QUARANTINE", After: 1, Number: true}.Message(publish.Stored{Subject: "crm-quarantine.acme", Sequence: 1, Data: []byte("2"), At: time.Now()})
+			if _, err := s.to.JetStream().PublishMsg(t.Context(), forged); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			fill(t, s.from, 9)
+			put(t, s.from, "crm-quarantine.acme", "q", "1")
+			s.complete(t)
+			tamper(t, s)
+			if parts, err := s.copying(t).Compare(t.Context(), streams()); !errors.Is(err, transfer.ErrDiffers) {
+				t.Errorf("%+v, %v", parts, err)
+			}
+		})
+	}
+}
+
+// ensure ensures a stream.
+func ensure(t *testing.T, conn *publish.Conn, config publish.StreamConfig) {
+	t.Helper()
+	if _, _, err := conn.EnsureStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func windowed(config publish.StreamConfig, window time.Duration) publish.StreamConfig {
+	config.Duplicates = window
+	return config
+}
