@@ -67,14 +67,17 @@ func charsetOf(name string) encoding.Encoding {
 // Text returns a body as UTF-8, without a byte order mark. It is read in the first of these that fits: what the mark says, the
 // charset that its header names (nil: none; UTF-16 does not fit what is UTF-8), the encoding that an XML declaration names, UTF-8, the
 // charset that HTML names in itself. Where none fits, the error wraps ErrMalformed, and the text has U+FFFD for each run of bytes that
-// could not be read. A NUL is such an error too: the text is in UTF-16 or UTF-32 without saying so, and secrets would not be found in it.
+// could not be read. A text with NUL characters is returned with ErrNUL.
 func Text(body []byte, charset encoding.Encoding) (string, error) {
 	text, err := readText(body, charset)
 	if err == nil && strings.IndexByte(text, 0) >= 0 {
-		err = fmt.Errorf("%w: the text has NUL characters", ingest.ErrMalformed)
+		err = ErrNUL
 	}
 	return text, err
 }
+
+// ErrNUL is the error for a text with NUL characters: it is in UTF-16 or UTF-32 without saying so, and secrets would not be found in it.
+var ErrNUL = fmt.Errorf("%w: the text has NUL characters", ingest.ErrMalformed)
 
 func readText(body []byte, charset encoding.Encoding) (string, error) {
 	if charset != nil && isWide(charset) && isUTF8(body) {
