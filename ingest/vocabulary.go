@@ -2,8 +2,10 @@ package ingest
 
 import (
 	"fmt"
+	"html"
 	"regexp"
 	"strings"
+	"unicode"
 )
 
 var operations = map[string]string{
@@ -41,43 +43,60 @@ func isAlphanumeric(r rune) bool {
 
 // CheckID returns ErrMalformed unless id can be a record id: 1 to 200 printable characters without white space.
 func CheckID(id string) error {
-	if id == "" || len(id) > 200 || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r == 0x7f || (r >= 0x80 && r <= 0xa0) || r == 0xfffd }) {
+	if id == "" || len(id) > 200 || strings.ContainsFunc(id, func(r rune) bool { return r == ' ' || r == unicode.ReplacementChar || !unicode.IsPrint(r) }) {
 		return fmt.Errorf("%w: a record id must be 1 to 200 printable characters without white space", ErrMalformed)
 	}
 	return nil
 }
 
 // CheckRecordID returns ErrMalformed unless id can be the id of a record: CheckID accepts it, and it is neither a merge field that the
-// CRM did not replace, such as ${Leads.Id}, {=Document:ID} or %ID%, nor a null value, such as "undefined".
+// CRM did not replace, such as ${Leads.Id}, {=Document:ID} or %ID%, however that is encoded, nor a null value, such as "undefined".
 func CheckRecordID(id string) error {
 	if err := CheckID(id); err != nil {
 		return err
 	}
-	if isMergeField(id) || isMergeField(Unescape(id)) {
+	if isMergeField(id) {
 		return fmt.Errorf("%w: the record id is a merge field that the CRM did not replace", ErrMalformed)
 	}
 	switch strings.ToLower(id) {
-	case "null", "undefined", "none", "nan":
+	case "null", "nil", "undefined", "none", "nan", "n/a":
 		return fmt.Errorf("%w: the record id is a null value, such as undefined or none", ErrMalformed)
 	}
 	return nil
 }
 
+// maxEncodings bounds how often a merge field may be encoded: in a URL, in HTML, in a form.
+const maxEncodings = 4
+
+// isMergeField reports whether text holds a merge field, or does once it is decoded.
+func isMergeField(text string) bool {
+	for range maxEncodings {
+		if looksMerged(text) {
+			return true
+		}
+		plain := html.UnescapeString(Unescape(text))
+		if plain == text {
+			return false
+		}
+		text = plain
+	}
+	return looksMerged(text)
+}
+
 // bracedGUID matches an id in braces that is not a merge field.
 var bracedGUID = regexp.MustCompile(`^\{[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}\}$`)
 
-// wrapped are the delimiters of a merge field that is the whole text.
-var wrapped = [][2]string{{"%", "%"}, {"#", "#"}, {"[", "]"}, {"<", ">"}}
+// Signs with which a merge field begins and ends that has no braces, as in %ID%, [ID] and <id>.
+const opening, closing = "%#$@!*|~[<(", "%#$@!*|~]>)"
 
-// isMergeField reports whether text holds a merge field. Most have braces (${…}, {=…}, {{…}}), which no id has.
-func isMergeField(text string) bool {
+// looksMerged reports whether text holds a merge field verbatim. Most have braces (${…}, {=…}, {{…}}), which no id has.
+func looksMerged(text string) bool {
 	if strings.ContainsAny(text, "{}") {
 		return !bracedGUID.MatchString(text)
 	}
-	for _, signs := range wrapped {
-		if len(text) > 2*len(signs[0]) && strings.HasPrefix(text, signs[0]) && strings.HasSuffix(text, signs[1]) {
-			return true
-		}
+	if len(text) < len("%a%") {
+		return false
 	}
-	return false
+	first, last := text[0], text[len(text)-1]
+	return first == '$' && !unicode.IsDigit(rune(text[1])) || strings.IndexByte(opening, first) >= 0 && strings.IndexByte(closing, last) >= 0
 }

@@ -61,12 +61,16 @@ func TestMatchesAny(t *testing.T) {
 
 // A merge field that was not replaced and a null value are not record ids.
 func TestCheckRecordID(t *testing.T) {
-	for _, id := range []string{"1", "CHE", "12345678901234567890", "DEAL-0001", "a@b.c", "100%", "#7", "{3F2504E0-4F89-11D3-9A0C-0305E82C3301}", "{3f2504e04f8911d39a0c0305e82c3301}", "C3:NEW", "商机", "nullable", "%25"} {
+	for _, id := range []string{"1", "CHE", "12345678901234567890", "DEAL-0001", "a@b.c", "100%", "#7", "{3F2504E0-4F89-11D3-9A0C-0305E82C3301}", "{3f2504e04f8911d39a0c0305e82c3301}", "C3:NEW", "商机", "nullable", "%25", "&amp;", "50%25", "_a-", "$500"} {
 		if err := ingest.CheckRecordID(id); err != nil {
 			t.Errorf("%s: %v", id, err)
 		}
 	}
-	for _, id := range []string{"", " ", "1 2", "${Leads.Id}", "${!Leads.Id}", "{=Document:ID}", "{{ID}}", "{ID}", "%ID%", "#ID#", "[ID]", "[[ID]]", "<id>", "<%=id%>", "DEAL_${Deals.Id}", "%24%7BLeads.Id%7D", "$%7BLeads.Id%7D", "null", "NULL", "undefined", "None", "NaN"} {
+	for _, id := range []string{
+		"", " ", "1 2", "${Leads.Id}", "${!Leads.Id}", "{=Document:ID}", "{{ID}}", "{ID}", "%ID%", "#ID#", "[ID]", "[[ID]]", "<id>", "<%=id%>", "DEAL_${Deals.Id}", "%24%7BLeads.Id%7D", "$%7BLeads.Id%7D", "null", "NULL", "undefined", "None", "NaN",
+		"nil", "(null)", "N/A", "$Leads.Id", "$(id)", "((id))", "|id|", "*id*", "~id~", "&#36;&#123;Leads.Id&#125;", "&lcub;ID&rcub;", "%2524%257BLeads.Id%257D", "%26%23x7B;ID%7D",
+		"a\u200bb", "a\u2003b", "a\ufeff",
+	} {
 		if ingest.CheckRecordID(id) == nil {
 			t.Errorf("%q is accepted as an id", id)
 		}

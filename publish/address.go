@@ -68,7 +68,7 @@ func (a Address) dial(options []nats.Option) (*Conn, error) {
 	if a.Nkey != "" {
 		nkey, err := nats.NkeyOptionFromSeed(a.Nkey)
 		if err != nil {
-			return nil, errors.New("the NKey file cannot be read or holds no seed") // it may be the seed itself
+			return nil, wrongFile("BRIDGE_NATS_NKEY")
 		}
 		options = append(options, nkey)
 	}
@@ -94,6 +94,8 @@ func (a Address) dial(options []nats.Option) (*Conn, error) {
 	if err != nil {
 		if hint := a.hintTLS(err); hint != nil {
 			err = hint
+		} else if errors.Is(err, nats.ErrNoServers) {
+			err = fmt.Errorf("no server is reachable%w", silent{err})
 		}
 		return nil, fmt.Errorf("connect to %s: %w", HideUser(a.URL), hideUser(err, a.URL))
 	}
@@ -135,29 +137,6 @@ func (a Address) dialWithin(ctx context.Context, options []nats.Option) (*Conn, 
 		}()
 		return nil, fmt.Errorf("connect to %s: %w", HideUser(a.URL), context.Cause(ctx))
 	}
-}
-
-// CheckFiles returns an error for each configured file that cannot be read. It does not show the path, which may be the secret itself by
-// mistake.
-func (a Address) CheckFiles() error {
-	var all []error
-	for _, one := range [][2]string{
-		{"BRIDGE_NATS_CREDS", a.Creds}, {"BRIDGE_NATS_NKEY", a.Nkey}, {"BRIDGE_NATS_CA", a.CA}, {"BRIDGE_NATS_CERT", a.Cert}, {"BRIDGE_NATS_KEY", a.Key},
-	} {
-		variable, path := one[0], one[1]
-		if path == "" {
-			continue
-		}
-		if file, err := os.Open(path); err != nil {
-			all = append(all, misfit("%s must be the path of a file that the bridge may read", variable))
-		} else if err := file.Close(); err != nil {
-			all = append(all, misfit("%s: the file cannot be closed", variable))
-		}
-	}
-	if len(all) == 1 {
-		return all[0]
-	}
-	return errors.Join(all...)
 }
 
 // with returns the address with further servers of the same cluster, as NATS reports them.

@@ -3,6 +3,7 @@ package transform
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -135,7 +136,8 @@ func searchable(cb ingest.Callback) ingest.Callback {
 		charset = nil
 	}
 	text, err := body.Text(cb.Body, charset)
-	if start := strings.TrimSpace(text); err == nil && text != string(cb.Body) && (!encodes || strings.IndexAny(start, "{[<") == 0) {
+	isRead := err == nil || errors.Is(err, body.ErrNUL)
+	if start := strings.TrimSpace(text); isRead && text != string(cb.Body) && (!encodes || strings.IndexAny(start, "{[<") == 0) {
 		if query, err := body.ParseForm(cb.RawQuery, charset); err == nil && !utf8.ValidString(ingest.Unescape(cb.RawQuery)) {
 			cb.RawQuery = query.Encode() // it was in the charset of the body
 		}

@@ -1,6 +1,7 @@
 package transform_test
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -114,6 +116,27 @@ func TestQuarantineMasks(t *testing.T) {
 		if q.ID != "id-1" || q.Source != family || q.Method != "POST" || !q.ReceivedAt.Equal(cb.At) || q.Query.Get("channel") != "7" || q.Reason == "" {
 			t.Errorf("lost what is no secret: %s", kept)
 		}
+	}
+}
+
+// A secret in UTF-16 is found though the text has a NUL, for which it is in quarantine.
+func TestQuarantineOfTextWithNUL(t *testing.T) {
+	const secret = "тайна-и-слово"
+	r := transform.NewRedactor(map[string]ingest.Secrets{family: {Values: []string{secret}}})
+	text := []byte("\xff\xfe\x00\x00")
+	for _, unit := range utf16.Encode([]rune("see " + secret)) {
+		text = binary.LittleEndian.AppendUint16(text, unit)
+	}
+	kept, err := r.Quarantine("id", ingest.Callback{Source: family, Header: http.Header{"Content-Type": {"text/plain"}}, Body: text}, errors.New("why"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var q transform.Quarantined
+	if err := json.Unmarshal(kept, &q); err != nil {
+		t.Fatal(err)
+	}
+	if q.Body != "see ***" {
+		t.Errorf("it is kept as %q %q", q.Body, q.BodyBase64)
 	}
 }
 

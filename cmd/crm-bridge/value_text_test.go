@@ -37,6 +37,10 @@ func TestValueFiles(t *testing.T) {
 		{"UTF-16", "BRIDGE_NATS_USER", "\xff\xfem\x00e\x00", "", "is UTF-16"},
 		{"UTF-16, the other way", "BRIDGE_NATS_USER", "\xfe\xff\x00m\x00e", "", "is UTF-16"},
 		{"UTF-16 without a mark", "BRIDGE_NATS_USER", "m\x00e\x00", "", "control character (U+0000)"},
+		{"Latin-1", "BRIDGE_NATS_USER", "m\xfc" + planted, "", "is not UTF-8"},
+		{"a space of no width", "BRIDGE_NATS_USER", "m\u200be" + planted, "", "invisible character (U+200B) in line 1"},
+		{"a byte order mark inside", "BRIDGE_ZOHO_TOKENS", "1:a-token\n2:\ufeff" + planted, "", "invisible character (U+FEFF) in line 2"},
+		{"a line separator", "BRIDGE_ZOHO_WEBHOOK_SECRET", planted + "\u2028x", "", "invisible character (U+2028) in line 1"},
 		{"too large", "BRIDGE_NATS_USER", strings.Repeat("x", 1<<20+1), "", "larger than 1 MiB"},
 		{"tokens by line", "BRIDGE_ZOHO_TOKENS", "1:a-token\r\n2:b-token\r\n\r\n", "1:a-token,2:b-token", ""},
 		{"tokens by line and comma", "BRIDGE_ZOHO_TOKENS", "\ufeff1:a-token,\n  2:b-token , 3:c-token\n", "1:a-token,2:b-token , 3:c-token", ""},
@@ -90,6 +94,7 @@ func TestValuesOfTheEnvironment(t *testing.T) {
 		{"BRIDGE_ZOHO_TOKENS", "1:a-token\n2:b-token\n", "1:a-token,2:b-token", ""},
 		{"BRIDGE_NATS_USER", planted + "\nme", "", "BRIDGE_NATS_USER holds several lines"},
 		{"BRIDGE_NATS_USER", planted + "\x1b", "", "BRIDGE_NATS_USER has a control character (U+001B)"},
+		{"BRIDGE_NATS_USER", planted + "\u200b", "", "BRIDGE_NATS_USER has an invisible character (U+200B)"},
 		{"BRIDGE_NATS_USER", " \n", "", "BRIDGE_NATS_USER is empty"},
 	} {
 		clean(t)

@@ -20,9 +20,9 @@ var credentialNames = []string{
 
 var (
 	// credentialName matches names that a credential may have beside the record: event_token of a robot, a property api_key.
-	credentialName = regexp.MustCompile(`token|secret|passw|passphrase|pwd|credential|authorization|(?:api|access|private|auth).?key|auth.?(?:id|code)|refresh.?id|sess(?:ion)?.?id|(?:^|[^a-z])sid$|^jwt$`)
+	credentialName = regexp.MustCompile(`token|secret|passw|passphrase|^pass$|pwd|credential|authorization|^bearer$|^cookies?$|(?:api|access|private|auth).?key|auth.?(?:id|code)|refresh.?id|sess(?:ion)?.?id|(?:^|[^a-z])sid$|^jwt$`)
 	// credentialHints are parts of every such name.
-	credentialHints = []string{"token", "secret", "pass", "pwd", "cred", "auth", "key", "refresh", "sess", "sid", "jwt"}
+	credentialHints = []string{"token", "secret", "pass", "pwd", "cred", "auth", "bearer", "cookie", "key", "refresh", "sess", "sid", "jwt"}
 	// harmlessName matches those of them that only describe a credential, or sound like one.
 	harmlessName = regexp.MustCompile(`(?:count|type|ttl|length|expires|expires_in|expiry)$|secretar`)
 )
@@ -66,14 +66,14 @@ func isCredentialName(name string) bool {
 		credentialName.MatchString(name) && !harmlessName.MatchString(name)
 }
 
-// unbracketed returns the steps of a path, including those within one name of a form: auth[access_token].
+// unbracketed returns the steps of a path, including those within one name of a form: auth[access_token], also if that was encoded twice.
 func unbracketed(path []string) []string {
-	if !slices.ContainsFunc(path, func(step string) bool { return strings.ContainsAny(step, "[].") }) {
+	if !slices.ContainsFunc(path, func(step string) bool { return strings.ContainsAny(step, "[].%") }) {
 		return path
 	}
 	var steps []string
 	for _, step := range path {
-		steps = append(steps, strings.FieldsFunc(step, func(r rune) bool { return strings.ContainsRune("[].", r) })...)
+		steps = append(steps, strings.FieldsFunc(ingest.Unescape(step), func(r rune) bool { return strings.ContainsRune("[].", r) })...)
 	}
 	return steps
 }

@@ -67,7 +67,7 @@ var credentialFields = []string{
 	"PASSWORD", "db_passwd", "client_secret", "SESSID", "token", "tokens[0]", "token[value]", "credentials[user]",
 	"data[TOKEN]", "data[auth_token]", "data[AUTH_ID]", "data[BOT][39][AUTH][access_token]", "data[BOT][39][application_token]", "data[COMMAND][1][auth][sid]",
 	"properties[api_key]", "properties[Password]", "properties[auth][token]", "data[FIELDS][access_token]", "data[FIELDS][X][refresh_token]", "data[FIELDS][AUTH_ID]", "data[FIELDS][token][]",
-	"auth.access_token", "auth[access_token", "data[PARAMS][a][b][secret_key]", "Authorization",
+	"auth.access_token", "auth[access_token", "auth%5Banything%5D", "pass", "data[Bearer]", "properties[cookie]", "data[PARAMS][a][b][secret_key]", "Authorization",
 }
 
 func TestNoCredentialLeavesUnderItsName(t *testing.T) {

@@ -65,9 +65,21 @@ func charsetOf(name string) encoding.Encoding {
 }
 
 // Text returns a body as UTF-8, without a byte order mark. It is read in the first of these that fits: what the mark says, the
-// charset that its header names (nil: none; UTF-16 does not fit what is UTF-8), the encoding that an XML declaration names, UTF-8.
-// Where none fits, the error wraps ErrMalformed, and the text has U+FFFD for each run of bytes that could not be read.
+// charset that its header names (nil: none; UTF-16 does not fit what is UTF-8), the encoding that an XML declaration names, UTF-8, the
+// charset that HTML names in itself. Where none fits, the error wraps ErrMalformed, and the text has U+FFFD for each run of bytes that
+// could not be read. A text with NUL characters is returned with ErrNUL.
 func Text(body []byte, charset encoding.Encoding) (string, error) {
+	text, err := readText(body, charset)
+	if err == nil && strings.IndexByte(text, 0) >= 0 {
+		err = ErrNUL
+	}
+	return text, err
+}
+
+// ErrNUL is the error for a text with NUL characters: it is in UTF-16 or UTF-32 without saying so, and secrets would not be found in it.
+var ErrNUL = fmt.Errorf("%w: the text has NUL characters", ingest.ErrMalformed)
+
+func readText(body []byte, charset encoding.Encoding) (string, error) {
 	if charset != nil && isWide(charset) && isUTF8(body) {
 		charset = nil
 	}
@@ -81,6 +93,11 @@ func Text(body []byte, charset encoding.Encoding) (string, error) {
 	}
 	if utf8.Valid(body) {
 		return strings.TrimPrefix(string(body), byteOrderMark), nil
+	}
+	if charset := declaredHTML(body); charset != nil {
+		if text, ok := decode(body, charset); ok {
+			return text, nil
+		}
 	}
 	text := strings.TrimPrefix(strings.ToValidUTF8(string(body), "\ufffd"), byteOrderMark)
 	if charset != nil {
@@ -100,7 +117,7 @@ func UTF8(body []byte) ([]byte, error) {
 
 // isText reports whether Text returns a body as it is, whatever its header says.
 func isText(body []byte) bool {
-	return marked(body) == nil && declared(body) == nil && utf8.Valid(body)
+	return marked(body) == nil && declared(body) == nil && isUTF8(body)
 }
 
 const byteOrderMark = "\ufeff"
@@ -134,14 +151,29 @@ func marked(body []byte) encoding.Encoding {
 
 var xmlDeclaration = regexp.MustCompile(`^\s*<\?xml(?:\s[^>]*?)?\sencoding\s*=\s*["']([A-Za-z][A-Za-z0-9._-]*)["']`)
 
-// declared returns the charset that an XML declaration names (https://www.w3.org/TR/xml/#charencoding); nil where there is
-// none. One that can be read here is not in UTF-16, whatever it says.
+// declared returns the charset that an XML declaration names (https://www.w3.org/TR/xml/#charencoding); nil where there is none.
 func declared(body []byte) encoding.Encoding {
 	start := body[:min(len(body), 256)]
 	if !bytes.HasPrefix(bytes.TrimLeft(start, "\t\n\f\r "), []byte("<?xml")) {
 		return nil
 	}
-	parts := xmlDeclaration.FindSubmatch(start)
+	return namedIn(start, xmlDeclaration)
+}
+
+// mostPrescan is how far into a page its charset may stand (https://html.spec.whatwg.org/#prescan-a-byte-stream-to-determine-its-encoding).
+const mostPrescan = 1024
+
+var htmlCharset = regexp.MustCompile(`(?i)<meta\s[^>]*?charset\s*=\s*["']?\s*([a-z][a-z0-9._:-]*)`)
+
+// declaredHTML returns the charset that the first meta element of HTML names; nil where there is none.
+func declaredHTML(body []byte) encoding.Encoding {
+	return namedIn(body[:min(len(body), mostPrescan)], htmlCharset)
+}
+
+// namedIn returns the charset whose name is the group of a pattern in text; nil where there is none. One that can be read here is not
+// in UTF-16, whatever it says.
+func namedIn(text []byte, pattern *regexp.Regexp) encoding.Encoding {
+	parts := pattern.FindSubmatch(text)
 	if parts == nil {
 		return nil
 	}

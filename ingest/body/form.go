@@ -27,7 +27,8 @@ type Params []Param
 
 // ParseForm reads application/x-www-form-urlencoded text, of a body or of a URL, in the charset of what it encodes (nil:
 // UTF-8). Every text reads: what is not encoded as it should be stays verbatim, as Unescape and Pairs say. More than 1,000
-// parameters are an error that wraps ErrMalformed; the first 1,000 are returned beside it.
+// parameters are an error that wraps ErrMalformed; the first 1,000 are returned beside it. So is a NUL in a name, as in UTF-16: such
+// names would hide secrets.
 func ParseForm(text string, charset encoding.Encoding) (Params, error) {
 	return ParseFormWith(text, charset, func(string) bool { return false })
 }
@@ -36,8 +37,9 @@ func ParseForm(text string, charset encoding.Encoding) (Params, error) {
 // proof reports true: those that authenticate.
 func ParseFormWith(text string, charset encoding.Encoding, proof func(name string) bool) (Params, error) {
 	params := make(Params, 0, min(strings.Count(text, "&")+1, maxParams))
-	tooMany := false
+	tooMany, hidden := false, false
 	for param := range Pairs(text, charset) {
+		hidden = hidden || strings.IndexByte(param.Name, 0) >= 0
 		if len(params) < maxParams {
 			params = append(params, param)
 			continue
@@ -47,8 +49,11 @@ func ParseFormWith(text string, charset encoding.Encoding, proof func(name strin
 			params = append(params, param)
 		}
 	}
-	if tooMany {
+	switch {
+	case tooMany:
 		return params, fmt.Errorf("%w: more than %d parameters", ingest.ErrMalformed, maxParams)
+	case hidden:
+		return params, fmt.Errorf("%w: the name of a parameter has a NUL character", ingest.ErrMalformed)
 	}
 	return params, nil
 }

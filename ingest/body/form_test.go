@@ -31,6 +31,15 @@ func TestFormVerbatim(t *testing.T) {
 	}
 }
 
+// A form in UTF-16 is malformed: its names would hide what they say.
+func TestFormInUTF16(t *testing.T) {
+	for _, text := range []string{"t\x00o\x00k\x00e\x00n\x00=\x001\x00", "a=1&t%00o%00k%00e%00n%00=1"} {
+		if params, err := body.ParseForm(text, nil); err == nil {
+			t.Errorf("%q is read as %s", text, params.JSON())
+		}
+	}
+}
+
 // A form that Go can read reads the same, whatever it encodes.
 func TestFormOfValidText(t *testing.T) {
 	same := func(name, value string) bool {
@@ -72,6 +81,9 @@ func TestText(t *testing.T) {
 		{"not the header's", "text/plain; charset=shift_jis", "ü\xef\xbf\xbd", "ü\ufffd"},
 		{"declared", "text/xml", "<?xml version='1.0' encoding='windows-1251' ?>\xc8", "<?xml version='1.0' encoding='windows-1251' ?>И"},
 		{"declared, but the header counts", "text/xml; charset=utf-8", "<?xml version='1.0' encoding='windows-1251'?>ü", "<?xml version='1.0' encoding='windows-1251'?>ü"},
+		{"HTML's own", "text/html", "<html><META charset=\"windows-1251\"><p>\xc8", "<html><META charset=\"windows-1251\"><p>И"},
+		{"HTML's own, in a type", "text/html", "<meta http-equiv='Content-Type' content='text/html; charset=latin1'>\xfc", "<meta http-equiv='Content-Type' content='text/html; charset=latin1'>ü"},
+		{"HTML's own, of UTF-8", "text/html", "<meta charset=latin1>ü", "<meta charset=latin1>ü"},
 		{"two types", "text/xml, text/xml; charset=windows-1251", "\xc8", "И"},
 		{"a broken type", `text/plain; charset="windows-1251; x`, "\xc8", "И"},
 	} {
@@ -81,6 +93,11 @@ func TestText(t *testing.T) {
 		}
 		if got, err := body.Text([]byte(test.body), charset); err != nil || got != test.want {
 			t.Errorf("%s: %q, %v", test.name, got, err)
+		}
+	}
+	for _, hidden := range []string{"s\x00e\x00c\x00", "\xff\xfe\x00\x00s\x00\x00\x00", "<\x00\x00\x00a\x00\x00\x00"} {
+		if text, err := body.Text([]byte(hidden), nil); err == nil {
+			t.Errorf("%q is read as %q", hidden, text)
 		}
 	}
 	if text, err := body.Text([]byte("a\xff\xffb"), nil); err == nil || text != "a\ufffdb" {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // mostText is more than any value has.
@@ -41,6 +42,9 @@ func parseText(text string, list bool) (string, error) {
 	if strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff") {
 		return "", errors.New("is UTF-16: save it as UTF-8")
 	}
+	if !utf8.ValidString(text) {
+		return "", errors.New("is not UTF-8: save it as UTF-8")
+	}
 	text = strings.TrimSpace(strings.TrimPrefix(text, byteOrderMark))
 	if text == "" {
 		return "", errors.New("is empty")
@@ -53,15 +57,21 @@ func parseText(text string, list bool) (string, error) {
 	number := 0
 	for line := range strings.SplitSeq(text, "\n") {
 		number++
+		if list {
+			line = strings.Trim(line, ", \t"+byteOrderMark)
+		}
 		for _, r := range line {
-			if unicode.IsControl(r) && (r != '\t' || !list) {
+			switch {
+			case unicode.IsControl(r) && (r != '\t' || !list):
 				return "", fmt.Errorf("has a control character (U+%04X) in line %d: remove it", r, number)
+			case unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp): // comes along with what is copied from a web page
+				return "", fmt.Errorf("has an invisible character (U+%04X) in line %d: remove it", r, number)
 			}
 		}
 		if !list {
 			return line, nil
 		}
-		if line = strings.Trim(line, ", \t"+byteOrderMark); line != "" {
+		if line != "" {
 			entries = append(entries, line)
 		}
 	}

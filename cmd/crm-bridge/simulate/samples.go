@@ -83,7 +83,7 @@ func FileSamples(next func(int) (ingest.Callback, error), o Spec, stdin io.Reade
 	}
 	body, err := read()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--file %s cannot be read: %w", o.File, config.WithoutPath(err))
 	}
 	return func(i int) (ingest.Callback, error) {
 		cb, err := next(i)
