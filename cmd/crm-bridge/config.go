@@ -9,6 +9,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/systemd"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 )
 
@@ -24,6 +25,13 @@ func configCommand() *cobra.Command {
 			env := &config.Environment{}
 			if _, _, err := client.Load(env); err != nil {
 				return err
+			}
+			socket, err := systemd.Socket()
+			if err != nil {
+				return err
+			}
+			if socket != nil {
+				env.Replace("BRIDGE_LISTEN", socket.Addr().String(), "systemd socket")
 			}
 			return printConfig(cmd.OutOrStdout(), env.All(bridge.Known().Providers()), asJSON || !terminal.IsTerminal(cmd.OutOrStdout()))
 		},

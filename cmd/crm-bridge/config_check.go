@@ -19,6 +19,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/systemd"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
@@ -80,6 +81,9 @@ func loadAll(env *config.Environment) (config.Settings, bridge.CRMs) {
 	var state bridge.DeferredState // never opened: nothing is loaded from it
 	setup := ingest.Setup{PublicURLs: s.PublicURL, State: state.State(), Log: slog.New(slog.DiscardHandler), MadeSecret: client.FoundOrFresh(s)}
 	all, _ := bridge.Opening{Env: env, Setup: setup}.Open(bridge.Openers)
+	var err error
+	s.Socket, err = systemd.Socket()
+	env.Problems.Add(err)
 	env.Problems.Add(bridge.Check(s))
 	env.Problems.Add(s.Traces.Problem)
 	return s, all

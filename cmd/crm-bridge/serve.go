@@ -11,6 +11,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/systemd"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
@@ -33,7 +34,12 @@ func serve(cmd *cobra.Command, _ []string) error {
 	}
 	log, flush := terminal.NewLog(cmd.ErrOrStderr(), slog.Level(settings.LogLevel), settings.LogFormat)
 	defer flush()
+	if settings.Socket, err = systemd.Socket(); err != nil {
+		return err
+	}
+	started := systemd.Service{Log: log}.Starting()
 	b, err := bridge.Open(cmd.Context(), settings, bridge.Openers, log)
+	started()
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,9 @@ const (
 	headerPatience = 500 * time.Millisecond
 	// roomEvery is how often a waiting connection checks whether another one can be closed.
 	roomEvery = 50 * time.Millisecond
+	// closePatience is how long a connection that was accepted still waits for room when the listener is closed: its callback would be
+	// lost, while those in service end with the drain.
+	closePatience = 5 * time.Second
 )
 
 // Limit returns listener with the limit.
@@ -55,11 +58,15 @@ func (l *limited) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	var patience <-chan time.Time
+	closed := l.closed
 	for !l.of.enter() {
 		select {
 		case <-l.of.changed:
 		case <-time.After(roomEvery):
-		case <-l.closed:
+		case <-closed:
+			closed, patience = nil, time.After(closePatience)
+		case <-patience:
 			_ = inner.Close()
 			return nil, net.ErrClosed
 		}

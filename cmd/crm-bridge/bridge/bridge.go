@@ -17,6 +17,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/console"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/status"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/systemd"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/tracing"
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/ingest/keep"
@@ -197,15 +198,18 @@ func (b *Bridge) Run(ctx context.Context) error {
 // drainTimeout is how long, beyond the answer timeout, requests may take to end: as long as a request may take to come.
 const drainTimeout = 20 * time.Second
 
+// closeTimeout is how long a service manager is asked to wait for Close beyond that: for an fsync and the files of the store.
+const closeTimeout = 10 * time.Second
+
 func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 	timeout := time.Duration(b.Settings.AnswerTimeout)
 	front := b.Callbacks.server(b.health.closeWhileDraining(b.handler.HTTP()), timeout, b.Log)
 	back := b.Admin.server(b.commands, timeout, b.Log)
 	back.BaseContext = func(net.Listener) context.Context { return trace.In(context.Background(), b.traces.Recorder()) }
 	back.RegisterOnShutdown(b.pages.End)
-	served := make(chan error, 2)
-	go func() { served <- front.Serve(b.Callbacks) }()
-	go func() { served <- back.Serve(b.Admin) }()
+	received, asked := make(chan error, 1), make(chan error, 1)
+	go func() { received <- front.Serve(b.Callbacks) }()
+	go func() { asked <- back.Serve(b.Admin) }()
 	keeping, unkeep := context.WithCancel(ctx)
 	defer unkeep()
 	kept := make(chan struct{})
@@ -214,11 +218,14 @@ func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 		b.keep(keeping)
 	}()
 	b.health.serving.Store(true)
+	service := systemd.Service{Log: b.Log}
+	service.Ready("Receiving callbacks on " + b.Callbacks.Addr().String())
 
-	ended := 0
 	select {
-	case err = <-served:
-		ended++
+	case err = <-received:
+		received <- nil
+	case err = <-asked:
+		asked <- nil
 	case err = <-lost:
 	case <-ctx.Done():
 	}
@@ -228,12 +235,13 @@ func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 		b.Log.Info("draining", "delay", b.Settings.DrainDelay.String())
 	}
 	b.health.draining.Store(true)
+	service.Stopping(time.Duration(b.Settings.DrainDelay) + drainTimeout + timeout + closeTimeout)
 	if err == nil && b.Settings.DrainDelay > 0 {
 		<-time.After(time.Duration(b.Settings.DrainDelay))
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout+timeout)
 	defer cancel()
-	err = errors.Join(err, front.Shutdown(drain))
+	err = errors.Join(err, b.Callbacks.drain(drain, received), front.Shutdown(drain))
 	b.handler.Flush()
 	unkeep()
 	select {
@@ -244,15 +252,13 @@ func (b *Bridge) serve(ctx context.Context, lost <-chan error) (err error) {
 		b.Keeper.Flush(context.WithoutCancel(ctx)) // what was refused after Run had ended, too
 	}
 	err = errors.Join(err, b.Store.Drain(drain), back.Shutdown(drain))
-	for ; ended < 2; ended++ {
-		if failed := <-served; !errors.Is(failed, http.ErrServerClosed) {
-			err = errors.Join(err, failed)
-		}
+	if failed := <-asked; !errors.Is(failed, http.ErrServerClosed) {
+		err = errors.Join(err, failed)
 	}
 	return err
 }
 
-// keep keeps subscriptions and records, samples the rates of callbacks, and runs replay jobs, until ctx ends.
+// keep keeps subscriptions and records, serves the watchdog, samples the rates of callbacks, and runs replay jobs, until ctx ends.
 func (b *Bridge) keep(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
@@ -262,6 +268,7 @@ func (b *Bridge) keep(ctx context.Context) {
 	for _, one := range b.records {
 		all.Go(func() { one.Run(ctx) })
 	}
+	all.Go(func() { systemd.Service{Log: b.Log}.Watch(ctx, b.alive) })
 	all.Go(func() { b.reports.reporter.rates.Run(ctx) })
 	all.Go(func() { b.consumers.Run(ctx) })
 	all.Go(func() { b.Replays.Run(ctx) })

@@ -16,6 +16,7 @@ import (
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/systemd"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
@@ -44,6 +45,9 @@ type listening struct{ variable, address string }
 
 func listens(s config.Settings) []listening {
 	all := []listening{{"BRIDGE_LISTEN", s.Listen}, {"BRIDGE_ADMIN_LISTEN", s.AdminListen}}
+	if s.Socket != nil {
+		all[0].address = s.Socket.Addr().String()
+	}
 	if s.Embedded() {
 		all = append(all, listening{"BRIDGE_NATS_LISTEN", s.NATS.Listen})
 	}
@@ -61,7 +65,7 @@ func collide(a, b string) bool {
 	return all(first.IP) || all(second.IP) || first.IP.Equal(second.IP)
 }
 
-// CheckAddresses returns an error for each address that cannot be listened on here; one that a running bridge holds is fine.
+// CheckAddresses returns an error for each address that cannot be listened on here; one that a running bridge or systemd holds is fine.
 func CheckAddresses(ctx context.Context, s config.Settings) error {
 	var found config.Problems
 	for _, one := range listens(s) {
@@ -71,6 +75,7 @@ func CheckAddresses(ctx context.Context, s config.Settings) error {
 			_ = probe.Close()
 		case !errors.Is(err, syscall.EADDRINUSE):
 			found.Add(fmt.Errorf("%s: cannot listen on %s: %w", one.variable, one.address, errors.Unwrap(err)))
+		case one.variable == "BRIDGE_LISTEN" && (s.Socket != nil || systemd.Holds(one.address)):
 		case !isBridge(ctx, s):
 			found.Add(fmt.Errorf("%s: another program listens on %s: stop it, or set %s to a free address", one.variable, one.address, one.variable))
 		}

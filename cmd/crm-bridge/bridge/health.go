@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync/atomic"
 
@@ -78,4 +79,23 @@ func (h *health) closeWhileDraining(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// alive returns an error unless the process answers /healthz at its admin address over a connection of its own, as a probe of a cluster
+// does: not ready is no reason to be restarted.
+func (b *Bridge) alive(ctx context.Context) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+Reachable(b.Admin)+"/healthz", nil)
+	if err != nil {
+		return err
+	}
+	self := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // and by no proxy of the environment
+	response, err := self.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return errors.New(response.Status)
+	}
+	return nil
 }

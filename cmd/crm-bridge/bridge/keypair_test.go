@@ -19,6 +19,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/ingest/receive"
 )
 
@@ -80,7 +81,7 @@ func TestCertificateIsReloaded(t *testing.T) {
 	folder := t.TempDir()
 	cert, key := filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem")
 	writeKeyPair(t, cert, key, "first", time.Now().Add(-time.Hour))
-	listener, err := listen(t.Context(), "BRIDGE_LISTEN", "127.0.0.1:0", cert, key, &receive.Connections{Max: 10, HeaderBytes: 1 << 20, Metrics: receive.NewMetrics(prometheus.NewRegistry())}, slog.New(slog.DiscardHandler))
+	listener, err := listenForCallbacks(t.Context(), config.Settings{Listen: "127.0.0.1:0", ListenCert: cert, ListenKey: key}, &receive.Connections{Max: 10, HeaderBytes: 1 << 20, Metrics: receive.NewMetrics(prometheus.NewRegistry())}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,23 +20,44 @@ type listener struct {
 	bound *receive.Connections
 }
 
-// listen opens a listener with a bound on its connections, over TLS where a certificate is given.
-func listen(ctx context.Context, variable, address, cert, key string, bound *receive.Connections, log *slog.Logger) (*listener, error) {
+// listen opens the address of a variable.
+func listen(ctx context.Context, variable, address string) (net.Listener, error) {
 	tcp, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("%s: cannot listen on %s: %w; stop what listens there, or set %s to a free address", variable, address, errors.Unwrap(err), variable)
 	}
+	return tcp, nil
+}
+
+// listenForCallbacks opens the listener of callbacks, or takes the socket that a service manager passed, with a bound on its connections;
+// over TLS where a certificate is given.
+func listenForCallbacks(ctx context.Context, s config.Settings, bound *receive.Connections, log *slog.Logger) (_ *listener, err error) {
+	tcp := s.Socket
+	if tcp != nil {
+		noteSocket(s, log)
+	} else if tcp, err = listen(ctx, "BRIDGE_LISTEN", s.Listen); err != nil {
+		return nil, err
+	}
 	l := &listener{Listener: bound.Limit(tcp), bound: bound}
-	if bound.TLS = cert != ""; !bound.TLS {
+	if bound.TLS = s.ListenCert != ""; !bound.TLS {
 		return l, nil
 	}
-	config, err := TLSConfig(cert, key, log)
+	config, err := TLSConfig(s.ListenCert, s.ListenKey, log)
 	if err != nil {
 		_ = tcp.Close()
-		return nil, fmt.Errorf("%s_CERT: %w", variable, err)
+		return nil, fmt.Errorf("BRIDGE_LISTEN_CERT: %w", err)
 	}
 	l.Listener = tls.NewListener(l.Listener, config)
 	return l, nil
+}
+
+// noteSocket logs which socket is used in place of BRIDGE_LISTEN, and warns if commands would look for the bridge elsewhere.
+func noteSocket(s config.Settings, log *slog.Logger) {
+	passed := s.Socket.Addr().String()
+	log.Info("callbacks are received on the socket that systemd passed, not on BRIDGE_LISTEN", "socket", passed)
+	if !collide(passed, s.Listen) {
+		log.Warn("commands such as send look for the bridge at BRIDGE_LISTEN: set it to the address of the socket", "socket", passed, "variable", s.Listen)
+	}
 }
 
 // openListeners opens the listeners of callbacks and of the admin address, and bounds what comes in.
@@ -49,12 +70,15 @@ func openListeners(ctx context.Context, s config.Settings, handler *receive.Hand
 	logLimits(s, log, memory, memory.LimitGo(), most)
 	handler.MaxInFlight, handler.MaxInFlightBytes = s.RequestsAtOnce(most), s.InFlightBytes(memory)
 	bound := &receive.Connections{Max: most, HeaderBytes: s.InFlightBytes(memory) / 4, Unwatched: true, Label: "connections", Metrics: handler.Metrics}
-	if front, err = listen(ctx, "BRIDGE_LISTEN", s.Listen, s.ListenCert, s.ListenKey, bound, log); err != nil {
+	if front, err = listenForCallbacks(ctx, s, bound, log); err != nil {
 		return nil, nil, err
 	}
 	bound = &receive.Connections{Max: config.AdminConnections, HeaderBytes: 1 << 20, Label: "admin_connections", Metrics: handler.Metrics}
-	admin, err = listen(ctx, "BRIDGE_ADMIN_LISTEN", s.AdminListen, "", "", bound, log)
-	return front, admin, err
+	tcp, err := listen(ctx, "BRIDGE_ADMIN_LISTEN", s.AdminListen)
+	if err != nil {
+		return front, nil, err
+	}
+	return front, &listener{Listener: bound.Limit(tcp), bound: bound}, nil
 }
 
 // logLimits logs the limits that depend on each other in one line.
@@ -72,6 +96,17 @@ func (l *listener) server(handler http.Handler, timeout time.Duration, log *slog
 	server := receive.NewServer(handler, timeout, log)
 	server.ConnState = l.bound.Track
 	return server
+}
+
+// drain accepts no more connections, and returns when those that were accepted have got their answers. served says how Serve ended.
+// Connections that nobody has accepted wait for the next process where it shares the socket, and are refused where it does not.
+func (l *listener) drain(ctx context.Context, served <-chan error) error {
+	err := l.Close()
+	if failed := <-served; !errors.Is(failed, net.ErrClosed) {
+		err = errors.Join(err, failed)
+	}
+	l.bound.Settle(ctx)
+	return err
 }
 
 // Reachable returns the address of a listener in the form that a client on this machine uses.

@@ -17,7 +17,7 @@ import (
 type Variable struct {
 	Name    string `json:"name"`
 	Value   string `json:"value"` // masked where it is secret
-	From    string `json:"from"`  // "default", "environment" or "file <path>"
+	From    string `json:"from"`  // "default", "environment", "file <path>" or "systemd socket"
 	Default string `json:"default"`
 	Meaning string `json:"meaning"`
 

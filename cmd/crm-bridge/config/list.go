@@ -21,6 +21,15 @@ func (e *Environment) All(providers []string) []Variable {
 	return list
 }
 
+// Replace shows a variable with the value that is used in place of its own, and where that comes from.
+func (e *Environment) Replace(name, value, from string) {
+	for i := range e.Variables {
+		if v := &e.Variables[i]; v.Name == name {
+			v.Value, v.From = value, from
+		}
+	}
+}
+
 // Provider is the CRM that a variable belongs to; empty: none.
 func (v Variable) Provider(providers []string) string {
 	for _, provider := range providers {

@@ -4,6 +4,7 @@ package config
 import (
 	"errors"
 	"log/slog"
+	"net"
 
 	"github.com/crm-bridge/crm-bridge/ingest"
 	"github.com/crm-bridge/crm-bridge/publish"
@@ -61,7 +62,8 @@ type Settings struct {
 	StateKey  string     `split_words:"true" secret:"true" desc:"encrypts what replicas share; without it nothing secret is written to a remote bucket"`
 	PublicURL PublicURLs `split_words:"true" desc:"where the CRMs reach the bridge, such as https://crm.example.com; a list while it moves: subscriptions are made for the first, signatures may be of any"`
 
-	Traces Traces `ignored:"true"`
+	Traces Traces       `ignored:"true"`
+	Socket net.Listener `ignored:"true"` // that a service manager passed, in place of Listen; nil: none
 }
 
 // NATS are the variables of the embedded server and of a remote NATS.
