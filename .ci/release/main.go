@@ -1,5 +1,5 @@
 // Command release builds what a release consists of: an archive per platform, with the program, its completions and its man
-// pages, a list of what each program is made of (CycloneDX), and SHA256SUMS. The same commit and the same Go give the same bytes.
+// pages, Debian packages for Linux, a list of what each program is made of (CycloneDX), and SHA256SUMS. The same commit and the same Go give the same bytes.
 // It builds with the line of the Dockerfile, by way of .ci/program, and knows no flags of its own for the compiler.
 package main
 
@@ -176,11 +176,18 @@ func (r release) archive(work, platform string, papers []file) ([]string, error)
 	if err := out.Close(); err != nil {
 		return nil, err
 	}
+	names := []string{base + suffix}
+	if system == "linux" {
+		if err := r.deb(base+".deb", machine, data, papers); err != nil {
+			return nil, err
+		}
+		names = append(names, base+".deb")
+	}
 	if !r.lists {
-		return []string{base + suffix}, nil
+		return names, nil
 	}
 	_, err = output(".ci/sbom/write", filepath.Join(r.folder, base+".cdx.json"), program)
-	return []string{base + suffix, base + ".cdx.json"}, err
+	return append(names, base+".cdx.json"), err
 }
 
 // sum writes SHA256SUMS of the named files, as sha256sum -c reads it, and prints it.

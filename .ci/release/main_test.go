@@ -30,7 +30,11 @@ func TestRelease(t *testing.T) {
 		}
 	}
 	base := "crm-bridge_9.8.7-ci_" + runtime.GOOS + "_" + runtime.GOARCH
-	for _, name := range []string{base + ".tar.gz", "SHA256SUMS"} {
+	compared := []string{base + ".tar.gz", "SHA256SUMS"}
+	if runtime.GOOS == "linux" {
+		compared = append(compared, base+".deb")
+	}
+	for _, name := range compared {
 		if one, other := read(t, first, name), read(t, second, name); !bytes.Equal(one, other) {
 			t.Errorf("%s differs between two builds", name)
 		}
@@ -70,6 +74,18 @@ func TestZipped(t *testing.T) {
 	for i, f := range archive.File {
 		if f.Name != "a/"+files[i].name || int64(f.Mode()) != files[i].mode || !f.Modified.Equal(time.Unix(1700000000, 0)) {
 			t.Errorf("%s has mode %v and time %v", f.Name, f.Mode(), f.Modified)
+		}
+	}
+}
+
+// A package of a pre-release is older than that of its release, and one of later commits is newer.
+func TestDebianVersion(t *testing.T) {
+	for version, want := range map[string]string{
+		"1.2.3": "1.2.3", "1.2.3-dev": "1.2.3~dev", "1.2.3-rc.1": "1.2.3~rc.1", "1.2.3-5-gabc0123": "1.2.3+5.gabc0123",
+		"1.2.3-rc.1-5-gabc0123": "1.2.3~rc.1+5.gabc0123", "1.2.3-beta-2": "1.2.3~beta.2",
+	} {
+		if got := debianVersion(version); got != want {
+			t.Errorf("%s is %s in a package, not %s", version, got, want)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 )
 
 // WriteDurably writes a file atomically: after a power cut it either exists with its whole content or does not exist.
+// It belongs to the owner of its folder, also if root writes it.
 func WriteDurably(path, content string) (err error) {
 	temporary := path + ".new"
 	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
@@ -14,7 +15,7 @@ func WriteDurably(path, content string) (err error) {
 		return err
 	}
 	_, err = file.WriteString(content)
-	err = errors.Join(err, file.Sync(), file.Close())
+	err = errors.Join(err, HandOver(temporary), file.Sync(), file.Close())
 	if err == nil {
 		err = os.Rename(temporary, path)
 	}

@@ -31,6 +31,9 @@ func MakeSecret(path, name string) (secret string, made bool, err error) {
 		return "", false, fmt.Errorf("lock %s: %w", path, err)
 	}
 	defer func() { _ = lock.Close() }()
+	if err := disk.HandOver(lock.Path()); err != nil {
+		return "", false, err
+	}
 	secret, err = ReadSecret(path, name) // another process may have made it meanwhile
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return secret, false, err
