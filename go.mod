@@ -2,6 +2,8 @@ module github.com/crm-bridge/crm-bridge
 
 go 1.26.6
 
+toolchain go1.26.10
+
 require (
 	github.com/KimMachineGun/automemlimit v1.0.1
 	github.com/cloudevents/sdk-go/protocol/nats_jetstream/v2 v2.16.2

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -51,6 +52,18 @@ func TestRelease(t *testing.T) {
 		__start_crm-bridge 2>/dev/null; echo "${COMPREPLY[@]}"`)
 	if strings.TrimSpace(completed) != "replay" {
 		t.Errorf("crm-bridge repl is completed to %q", completed)
+	}
+}
+
+// The image and the archives are built by the same Go: the Dockerfile's base is the toolchain of go.mod.
+func TestOneGo(t *testing.T) {
+	module, dockerfile := read(t, "../..", "go.mod"), read(t, "../..", "Dockerfile")
+	line := regexp.MustCompile(`(?m)^toolchain go(.*)$`).FindSubmatch(module)
+	if line == nil {
+		t.Fatal("go.mod has no line toolchain")
+	}
+	if base := " golang:" + string(line[1]) + " AS build\n"; !bytes.Contains(dockerfile, []byte(base)) {
+		t.Errorf("no FROM of the Dockerfile ends with %q", base)
 	}
 }
 
