@@ -31,13 +31,22 @@ func TestRelease(t *testing.T) {
 		}
 	}
 	base := "crm-bridge_9.8.7-ci_" + runtime.GOOS + "_" + runtime.GOARCH
-	for _, name := range []string{base + ".tar.gz", "SHA256SUMS"} {
+	meta, err := readMetadata()
+	if err != nil {
+		t.Fatal(err)
+	}
+	chart := "crm-bridge-" + meta.version + ".tgz"
+	for _, name := range []string{base + ".tar.gz", chart, "SHA256SUMS"} {
 		if one, other := read(t, first, name), read(t, second, name); !bytes.Equal(one, other) {
 			t.Errorf("%s differs between two builds", name)
 		}
 	}
 
+	checkChart(t, first, meta.version)
 	names := unpack(t, read(t, first, base+".tar.gz"), second)
+	if !slices.IsSorted(names) {
+		t.Errorf("the entries are not sorted: %q", names)
+	}
 	for _, want := range []string{"LICENSE", "README.md", "crm-bridge", "completions/crm-bridge.bash", "completions/_crm-bridge", "completions/crm-bridge.fish", "completions/crm-bridge.ps1", "man/crm-bridge.1", "man/crm-bridge-replay-delete.1"} {
 		if !slices.Contains(names, base+"/"+want) {
 			t.Errorf("the archive lacks %s: %q", want, names)
@@ -126,9 +135,6 @@ func unpack(t *testing.T, data []byte, folder string) (names []string) {
 		if err := os.WriteFile(path, content, os.FileMode(header.Mode)); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if !slices.IsSorted(names) {
-		t.Errorf("the entries are not sorted: %q", names)
 	}
 	return names
 }
