@@ -69,7 +69,7 @@ vuln: ## fail for a known vulnerability in a program; VULNFLAGS=-fresh asks the 
 sbom: ## list what the program is made of, with licences: dist/crm-bridge.cdx.json (CycloneDX)
 	VERSION=$(VERSION) COMMIT=$(COMMIT) .ci/sbom/write dist/crm-bridge.cdx.json
 
-release: ## build archives, SBOMs and checksums of this commit in dist/; PLATFORMS=linux/amd64,… for some
+release: ## build archives, SBOMs, the packaged chart and checksums of this commit in dist/; PLATFORMS=linux/amd64,… for some
 	VERSION=$(VERSION) COMMIT=$(COMMIT) go run ./.ci/release $(if $(PLATFORMS),-platforms $(PLATFORMS))
 
 chart-test: ## test the Helm chart; CHARTFLAGS=-update writes the golden manifests and the README's table
