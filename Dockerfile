@@ -1,10 +1,10 @@
 # A static program on a base without a shell, for linux/amd64 and linux/arm64: make image, or
 #   docker build --build-arg VERSION=… --build-arg COMMIT=… .
 # The bases are named by tag. Who wants the very same bytes next year names the digest too, in both FROM lines:
-# docker buildx imagetools inspect golang:1.26.6 shows it.
+# docker buildx imagetools inspect golang:1.26.10 shows it.
 
 # The compiler runs on the machine that builds, and makes a program for another: nothing is emulated.
-FROM --platform=${BUILDPLATFORM:-linux/amd64} golang:1.26.6 AS build
+FROM --platform=${BUILDPLATFORM:-linux/amd64} golang:1.26.10 AS build
 WORKDIR /src
 # Where modules come from, if not from where Go looks by itself.
 ARG GOPROXY

@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := run
-.PHONY: help run test lint bench bench-page bench-smoke bench-replay bench-forward bench-records grow fuzz faults proxies examples chart-test console console-pictures image sbom release
+.PHONY: help run test lint bench bench-page bench-smoke bench-replay bench-forward bench-records grow fuzz faults proxies examples chart-test console console-pictures image vuln sbom release
 
 # What is stamped into the image: a tag of this commit, or the version that is being worked on.
 VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v*' 2>/dev/null)),0.1.0-dev)
@@ -66,10 +66,13 @@ image: ## build the container image; IMAGE=name, PLATFORM=linux/arm64, DOCKER=po
 	@$(DOCKER) info >/dev/null 2>&1 || { echo "make image: $(DOCKER) is here, but its engine does not answer: start it, or join the group that may use it" >&2; exit 1; }
 	DOCKER_BUILDKIT=1 $(DOCKER) build $(if $(PLATFORM),--platform $(PLATFORM)) --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --tag $(IMAGE) .
 
+vuln: ## fail for a known vulnerability in a program; VULNFLAGS=-fresh asks the published database
+	go -C .ci/vuln run . $(VULNFLAGS)
+
 sbom: ## list what the program is made of, with licences: dist/crm-bridge.cdx.json (CycloneDX)
 	VERSION=$(VERSION) COMMIT=$(COMMIT) .ci/sbom/write dist/crm-bridge.cdx.json
 
-release: ## build archives, SBOMs and checksums of this commit in dist/; PLATFORMS=linux/amd64,… for some
+release: ## build archives, SBOMs, the packaged chart and checksums of this commit in dist/; PLATFORMS=linux/amd64,… for some
 	VERSION=$(VERSION) COMMIT=$(COMMIT) go run ./.ci/release $(if $(PLATFORMS),-platforms $(PLATFORMS))
 
 chart-test: ## test the Helm chart; CHARTFLAGS=-update writes the golden manifests and the README's table

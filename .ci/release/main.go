@@ -1,5 +1,6 @@
 // Command release builds what a release consists of: an archive per platform, with the program, its completions and its man
-// pages, Debian packages for Linux, a list of what each program is made of (CycloneDX), and SHA256SUMS. The same commit and the same Go give the same bytes.
+// pages, Debian packages for Linux, the Helm chart, a list of what each program is made of (CycloneDX), and SHA256SUMS. The same commit and
+// the same Go give the same bytes.
 // It builds with the line of the Dockerfile, by way of .ci/program, and knows no flags of its own for the compiler.
 package main
 
@@ -24,7 +25,15 @@ func main() {
 	flag.StringVar(&r.folder, "out", "dist", "folder to write to")
 	platforms := flag.String("platforms", everywhere, "platforms, separated by commas")
 	flag.BoolVar(&r.lists, "sbom", true, "list what each program is made of")
+	tag := flag.String("check", "", "build nothing, and fail unless the chart and the changelog have the version of this `tag`")
 	flag.Parse()
+	if *tag != "" {
+		if err := fits(*tag); err != nil {
+			fmt.Fprintln(os.Stderr, "release:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := r.build(strings.Split(*platforms, ",")); err != nil {
 		fmt.Fprintln(os.Stderr, "release:", err)
 		os.Exit(1)
@@ -73,7 +82,23 @@ func (r release) build(platforms []string) error {
 		}
 		made = append(made, names...)
 	}
-	return sum(r.folder, made)
+	chart, err := r.chart(work)
+	if err != nil {
+		return err
+	}
+	return sum(r.folder, append(made, chart))
+}
+
+func fits(tag string) error {
+	changelog, err := os.ReadFile("CHANGELOG.md")
+	if err != nil {
+		return err
+	}
+	meta, err := readMetadata()
+	if err != nil {
+		return err
+	}
+	return check(tag, string(changelog), meta)
 }
 
 // commitTime is SOURCE_DATE_EPOCH, else the time of the commit.

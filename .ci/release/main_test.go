@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -30,7 +31,11 @@ func TestRelease(t *testing.T) {
 		}
 	}
 	base := "crm-bridge_9.8.7-ci_" + runtime.GOOS + "_" + runtime.GOARCH
-	compared := []string{base + ".tar.gz", "SHA256SUMS"}
+	meta, err := readMetadata()
+	if err != nil {
+		t.Fatal(err)
+	}
+	compared := []string{base + ".tar.gz", "crm-bridge-" + meta.version + ".tgz", "SHA256SUMS"}
 	if runtime.GOOS == "linux" {
 		compared = append(compared, base+".deb")
 	}
@@ -40,7 +45,11 @@ func TestRelease(t *testing.T) {
 		}
 	}
 
+	checkChart(t, first, meta.version)
 	names := unpack(t, read(t, first, base+".tar.gz"), second)
+	if !slices.IsSorted(names) {
+		t.Errorf("the entries are not sorted: %q", names)
+	}
 	for _, want := range []string{"LICENSE", "README.md", "crm-bridge", "completions/crm-bridge.bash", "completions/_crm-bridge", "completions/crm-bridge.fish", "completions/crm-bridge.ps1", "man/crm-bridge.1", "man/crm-bridge-replay-delete.1"} {
 		if !slices.Contains(names, base+"/"+want) {
 			t.Errorf("the archive lacks %s: %q", want, names)
@@ -55,6 +64,18 @@ func TestRelease(t *testing.T) {
 		__start_crm-bridge 2>/dev/null; echo "${COMPREPLY[@]}"`)
 	if strings.TrimSpace(completed) != "replay" {
 		t.Errorf("crm-bridge repl is completed to %q", completed)
+	}
+}
+
+// The image and the archives are built by the same Go: the Dockerfile's base is the toolchain of go.mod.
+func TestOneGo(t *testing.T) {
+	module, dockerfile := read(t, "../..", "go.mod"), read(t, "../..", "Dockerfile")
+	line := regexp.MustCompile(`(?m)^toolchain go(.*)$`).FindSubmatch(module)
+	if line == nil {
+		t.Fatal("go.mod has no line toolchain")
+	}
+	if base := " golang:" + string(line[1]) + " AS build\n"; !bytes.Contains(dockerfile, []byte(base)) {
+		t.Errorf("no FROM of the Dockerfile ends with %q", base)
 	}
 }
 
@@ -129,9 +150,6 @@ func unpack(t *testing.T, data []byte, folder string) (names []string) {
 		if err := os.WriteFile(path, content, os.FileMode(header.Mode)); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if !slices.IsSorted(names) {
-		t.Errorf("the entries are not sorted: %q", names)
 	}
 	return names
 }
