@@ -73,7 +73,7 @@ sbom: ## list what the program is made of, with licences: dist/crm-bridge.cdx.js
 	VERSION=$(VERSION) COMMIT=$(COMMIT) .ci/sbom/write dist/crm-bridge.cdx.json
 
 release: ## build archives, SBOMs, the packaged chart and checksums of this commit in dist/; PLATFORMS=linux/amd64,… for some
-	VERSION=$(VERSION) COMMIT=$(COMMIT) go run ./.ci/release $(if $(PLATFORMS),-platforms $(PLATFORMS))
+	GOTOOLCHAIN=go$(shell cat .go-version) VERSION=$(VERSION) COMMIT=$(COMMIT) go run ./.ci/release $(if $(PLATFORMS),-platforms $(PLATFORMS))
 
 chart-test: ## test the Helm chart; CHARTFLAGS=-update writes the golden manifests and the README's table
 	$(if $(CHARTFLAGS),cd charts/crm-bridge/test && go test -count=1 . $(CHARTFLAGS),.ci/chart)

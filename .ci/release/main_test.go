@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -67,14 +66,10 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-// The image and the archives are built by the same Go: the Dockerfile's base is the toolchain of go.mod.
+// The image and the archives are built by the same Go: the Dockerfile's base has the version in .go-version.
 func TestOneGo(t *testing.T) {
-	module, dockerfile := read(t, "../..", "go.mod"), read(t, "../..", "Dockerfile")
-	line := regexp.MustCompile(`(?m)^toolchain go(.*)$`).FindSubmatch(module)
-	if line == nil {
-		t.Fatal("go.mod has no line toolchain")
-	}
-	if base := " golang:" + string(line[1]) + " AS build\n"; !bytes.Contains(dockerfile, []byte(base)) {
+	version, dockerfile := read(t, "../..", ".go-version"), read(t, "../..", "Dockerfile")
+	if base := " golang:" + string(bytes.TrimSpace(version)) + " AS build\n"; !bytes.Contains(dockerfile, []byte(base)) {
 		t.Errorf("no FROM of the Dockerfile ends with %q", base)
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -51,7 +50,7 @@ func run(ctx context.Context, fresh, source bool) error {
 			return err
 		}
 	}
-	if s.goVersion, err = toolchain(filepath.Join(root, "go.mod")); err != nil {
+	if s.goVersion, err = goOf(filepath.Join(root, ".go-version")); err != nil {
 		return err
 	}
 	folder, err := os.MkdirTemp("", "vuln")
@@ -93,19 +92,13 @@ func pinned(ctx context.Context) (string, error) {
 	return "file://" + filepath.ToSlash(filepath.Join(module.Dir, "data/osv")), nil
 }
 
-var toolchainLine = regexp.MustCompile(`(?m)^toolchain (go[0-9.]+)$`)
-
-// toolchain returns the Go that releases are built with: the line toolchain of the service's go.mod.
-func toolchain(path string) (string, error) {
+// goOf returns the Go that releases are built with, such as go1.26.10, from a file like .go-version.
+func goOf(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return "", err
 	}
-	line := toolchainLine.FindSubmatch(text)
-	if line == nil {
-		return "", fmt.Errorf("%s has no line that begins with toolchain", path)
-	}
-	return string(line[1]), nil
+	return "go" + strings.TrimSpace(string(text)), nil
 }
 
 // judge writes a line for each vulnerability that was found, and fails for one that is not accepted. It also fails for an
@@ -140,7 +133,7 @@ func judge(out io.Writer, found []finding, accepted map[string]exception, expire
 	}
 	slices.Sort(bad)
 	if bad = slices.Compact(bad); len(bad) > 0 {
-		return fmt.Errorf("%s: update the module that has it, or the line toolchain in go.mod; .ci/vuln/accepted.go lists exceptions", strings.Join(bad, ", "))
+		return fmt.Errorf("%s: update the module that has it, or the Go in .go-version and the Dockerfile; .ci/vuln/accepted.go lists exceptions", strings.Join(bad, ", "))
 	}
 	_, err := fmt.Fprintf(out, "vulnerabilities that a program reaches: %d, all of them accepted\n", len(seen))
 	return err
