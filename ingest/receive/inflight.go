@@ -45,6 +45,13 @@ const pace = 64 << 10
 // patience is how far a body must be behind the pace to be cut because of the number of requests.
 const patience = time.Second
 
+// light is how many bytes a body may hold that is not cut for bytes before larger ones, as that makes no room; unless it is behind the pace
+// for as long as stalled. So a short callback gets through a crowd of long ones even if the bridge has little CPU time to read it.
+const (
+	light   = 2 * firstRead
+	stalled = 5 * time.Second
+)
+
 var (
 	errCut         = errors.New("the slowest unfinished bodies were cut: too much was in flight")
 	errTooMany     = fmt.Errorf("%w: as many requests as BRIDGE_MAX_IN_FLIGHT allows are in flight", ingest.ErrRetry)
@@ -59,7 +66,7 @@ func (f *inFlight) enter(authenticated bool, bytes int64, answer http.ResponseWr
 	s := &reservation{of: f, authenticated: authenticated, answer: answer, at: time.Now()}
 	if f.requests >= f.maxRequests {
 		f.hit("in_flight")
-		slowest := f.slowest(s, s.at)
+		slowest := f.slowest(s, s.at, false)
 		if slowest == nil || slowest.lag(s.at) < patience {
 			return nil, errTooMany
 		}
@@ -86,9 +93,14 @@ func (s *reservation) grow(n int64) error {
 }
 
 func (f *inFlight) reserve(s *reservation, n int64) error {
-	for f.bytes > s.bytes && f.bytes+n > f.maxBytes {
+	exceeds := func(held int64) bool { return held > s.bytes && held+n > f.maxBytes }
+	if exceeds(f.bytes) && exceeds(f.bytes-f.freeable(s)) {
 		f.hit("in_flight_bytes")
-		switch slowest := f.slowest(s, time.Now()); slowest {
+		return errTooMuchHeld // cutting all others would not make room
+	}
+	for exceeds(f.bytes) {
+		f.hit("in_flight_bytes")
+		switch slowest := f.slowest(s, time.Now(), true); slowest {
 		case nil:
 			return errTooMuchHeld
 		case s:
@@ -160,18 +172,42 @@ func (f *inFlight) cut(s *reservation) {
 }
 
 // slowest returns the unfinished body that is furthest behind the pace, to be cut for other; nil if there is none. Authenticated ones
-// come last, and only if other is authenticated too. It may be other itself, unless that is new.
-func (f *inFlight) slowest(other *reservation, now time.Time) *reservation {
+// come last, and only if other is authenticated too; where bytes are needed, light ones come after the others. It may be other itself,
+// unless that is new.
+func (f *inFlight) slowest(other *reservation, now time.Time, bytes bool) *reservation {
 	var found *reservation
 	for s := range f.unfinished {
 		switch {
 		case s == other && s.bytes == 0, s.authenticated && !other.authenticated:
-		case found == nil, found.authenticated && !s.authenticated, found.authenticated == s.authenticated && s.lag(now) > found.lag(now):
+		case found == nil || s.goesBefore(found, now, bytes):
 			found = s
 		}
 	}
 	return found
 }
+
+// freeable returns the bytes of all bodies that may be cut for other, without its own.
+func (f *inFlight) freeable(other *reservation) (bytes int64) {
+	for s := range f.unfinished {
+		if s != other && (other.authenticated || !s.authenticated) {
+			bytes += s.bytes
+		}
+	}
+	return bytes
+}
+
+// goesBefore reports whether a body is cut before another one.
+func (s *reservation) goesBefore(another *reservation, now time.Time, bytes bool) bool {
+	switch {
+	case s.authenticated != another.authenticated:
+		return another.authenticated
+	case bytes && s.isLight(now) != another.isLight(now):
+		return another.isLight(now)
+	}
+	return s.lag(now) > another.lag(now)
+}
+
+func (s *reservation) isLight(now time.Time) bool { return s.bytes <= light && s.lag(now) < stalled }
 
 // lag returns how far a body is behind the pace.
 func (s *reservation) lag(now time.Time) time.Duration { return s.behind + now.Sub(s.at) }

@@ -78,16 +78,32 @@ func TestAuthenticatedGoesFirst(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := late.grow(500); !errors.Is(err, errTooMuchHeld) || ours.wasCut || !theirs.wasCut {
+		if err := late.grow(500); !errors.Is(err, errTooMuchHeld) || ours.wasCut || theirs.wasCut {
 			t.Errorf("a stranger that found only what is authenticated got %v; cut: ours %t, theirs %t", err, ours.wasCut, theirs.wasCut)
 		}
 		late.release()
-		theirs = enterBody(t, f, false, 400)
 		if also := enterBody(t, f, true, 300); ours.wasCut || !theirs.wasCut || also.wasCut {
 			t.Errorf("cut: ours %t, theirs %t", ours.wasCut, theirs.wasCut)
 		}
 		if newest := enterBody(t, f, true, 500); !ours.wasCut || newest.wasCut || done.wasCut {
 			t.Errorf("cut: ours %t, done %t", ours.wasCut, done.wasCut)
+		}
+	})
+}
+
+// A short body is not cut for bytes, of which it holds hardly any, before a long one that is less behind; once it has stalled it is.
+func TestShortBodyIsNotCutForBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := openInFlight(10, 10*light)
+		short := enterBody(t, f, true, 100)
+		time.Sleep(stalled - time.Second)
+		long := enterBody(t, f, true, 9*light)
+		if enterBody(t, f, true, 5*light); short.wasCut || !long.wasCut {
+			t.Errorf("cut: short %t, long %t", short.wasCut, long.wasCut)
+		}
+		time.Sleep(time.Second)
+		if enterBody(t, f, true, 5*light); !short.wasCut {
+			t.Error("a short body that has stalled is not cut")
 		}
 	})
 }
