@@ -71,13 +71,20 @@ func (r release) packageFiles(program []byte, papers []file) ([]file, error) {
 		}
 		files = append(files, file{to, mode, data})
 	}
-	copyright, err := debian.ReadFile("debian/copyright")
-	if err != nil {
-		return nil, err
+	for from, to := range map[string]string{
+		"debian/copyright":         "usr/share/doc/crm-bridge/copyright",
+		"debian/lintian-overrides": "usr/share/lintian/overrides/crm-bridge",
+	} {
+		data, err := debian.ReadFile(from)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file{to, 0o644, data})
 	}
 	changes, err := gzipped(fmt.Appendf(nil, "crm-bridge (%s) unstable; urgency=medium\n\n  * See changelog.gz.\n\n -- %s  %s\n",
 		debianVersion(r.version), "crm-bridge maintainers <noreply@github.com>", r.when.Format(time.RFC1123Z)))
-	files = append(files, file{"usr/share/doc/crm-bridge/copyright", 0o644, copyright}, file{"usr/share/doc/crm-bridge/changelog.Debian.gz", 0o644, changes})
+	files = append(files, file{"usr/share/doc/crm-bridge/changelog.Debian.gz", 0o644, changes})
+	slices.SortFunc(files, func(a, b file) int { return cmp.Compare(a.name, b.name) })
 	return files, err
 }
 
