@@ -57,7 +57,7 @@ var kinds = map[string]kind{
 				"daemon off; pid %[1]s/pid; worker_processes 2; events { worker_connections 1024; } http { client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxied; include %[1]s/nginx.conf; }", p.folder))}
 		},
 		reload:  func(p *proxy) []string { return append(p.kind.start(p), "-s", "reload") },
-		without: map[string][2]string{"keepalive": {"keepalive_timeout 1s;", "keepalive_timeout 60s;"}, "close": {"keepalive_timeout 0;", "keepalive_timeout 75s;"}},
+		without: map[string][2]string{"keepalive": {"keepalive_timeout 1s;", "keepalive_timeout 60s;"}},
 		changed: [2]string{"return 404;", "return 410;"},
 		answer:  http.StatusGone,
 		version: []string{"nginx", "-v"},
@@ -179,7 +179,7 @@ func (p *proxy) reload(ctx context.Context, change bool) error {
 
 // answers waits until a path is answered with a status.
 func (p *proxy) answers(ctx context.Context, path string, want int) error {
-	client := from(p.site, p, allowed, func(t *http.Transport) { t.DisableKeepAlives = true })
+	client := newClient(p.site.trust(), p.address, allowed, func(t *http.Transport) { t.DisableKeepAlives = true })
 	var last error
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+host+path, nil)
