@@ -26,7 +26,7 @@ func main() {
 	flag.IntVar(&s.callbacks, "callbacks", 10_000, "how many are sent through each proxy")
 	flag.IntVar(&s.connections, "connections", 24, "senders at once: a third over HTTP/2, a third over HTTP/1.1, a third with a new connection for each callback")
 	flag.IntVar(&s.reloads, "reloads", 3, "how often the proxy reloads a changed configuration")
-	flag.StringVar(&s.without, "without", "", "leave out what is recommended, to see what it is for: any of socket, delay, keepalive")
+	flag.StringVar(&s.without, "without", "", "leave out what is recommended, to see what it is for: any of socket, delay, keepalive and, with nginx, close")
 	flag.BoolVar(&s.kill, "kill", false, "replace the bridge with SIGKILL: callbacks in flight may have no answer, answered ones are stored")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)

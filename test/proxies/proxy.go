@@ -57,7 +57,7 @@ var kinds = map[string]kind{
 				"daemon off; pid %[1]s/pid; worker_processes 2; events { worker_connections 1024; } http { client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxied; include %[1]s/nginx.conf; }", p.folder))}
 		},
 		reload:  func(p *proxy) []string { return append(p.kind.start(p), "-s", "reload") },
-		without: map[string][2]string{"keepalive": {"keepalive_timeout 1s;", "keepalive_timeout 60s;"}},
+		without: map[string][2]string{"keepalive": {"keepalive_timeout 1s;", "keepalive_timeout 60s;"}, "close": {"keepalive_timeout 0;", "keepalive_timeout 75s;"}},
 		changed: [2]string{"return 404;", "return 410;"},
 		answer:  http.StatusGone,
 		version: []string{"nginx", "-v"},

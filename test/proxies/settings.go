@@ -12,7 +12,7 @@ type settings struct {
 	callbacks   int
 	connections int
 	reloads     int
-	without     string // settings that docs/proxies.md asks for and that are left out: socket, delay, keepalive
+	without     string // settings that docs/proxies.md asks for and that are left out: socket, delay, keepalive, close
 	kill        bool   // the old bridge, in place of SIGTERM
 
 	folder   string
