@@ -18,9 +18,9 @@ import (
 
 func serveCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "serve",
-		Short:   "Receive callbacks (the default command)",
-		Long:    `Receive callbacks until SIGTERM, then drain. Environment variables configure everything: crm-bridge config lists them. A socket that
+		Use:   "serve",
+		Short: "Receive callbacks (the default command)",
+		Long: `Receive callbacks until SIGTERM, then drain. Environment variables configure everything: crm-bridge config lists them. A socket that
 systemd passes (LISTEN_FDS) is used in place of BRIDGE_LISTEN.`,
 		Example: bridge.Known().Example("  PROOF=a-long-random-secret crm-bridge serve"),
 		Args:    noArgs,
