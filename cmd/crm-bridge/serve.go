@@ -18,9 +18,10 @@ import (
 
 func serveCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "serve",
-		Short:   "Receive callbacks (the default command)",
-		Long:    "Receive callbacks until SIGTERM, then drain. Environment variables configure everything: crm-bridge config lists them.",
+		Use:   "serve",
+		Short: "Receive callbacks (the default command)",
+		Long: `Receive callbacks until SIGTERM, then drain. Environment variables configure everything: crm-bridge config lists them. A socket that
+systemd passes (LISTEN_FDS) is used in place of BRIDGE_LISTEN.`,
 		Example: bridge.Known().Example("  PROOF=a-long-random-secret crm-bridge serve"),
 		Args:    noArgs,
 		RunE:    serve,

@@ -14,7 +14,7 @@ import (
 
 // check sends what must come through the proxy, and what must not.
 func check(ctx context.Context, at *site, front *proxy, samplers []ingest.Sampler) error {
-	caller, other := from(at, front, allowed, styles[http2]), from(at, front, stranger, styles[http2])
+	caller, other := newClient(at.trust(), front.address, allowed, styles[http2]), newClient(at.trust(), front.address, stranger, styles[http2])
 	defer caller.CloseIdleConnections()
 	defer other.CloseIdleConnections()
 	var failed []error

@@ -6,10 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -22,8 +19,8 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest"
 )
 
-// samples returns the sources of all CRMs that make samples, with the secrets of the site.
-func (at *site) samples() (all []ingest.Sampler, err error) {
+// samplesOf returns the sources of all CRMs that make samples, with the secrets of the site.
+func samplesOf(at *site) (all []ingest.Sampler, err error) {
 	for _, one := range at.environment() {
 		if name, value, _ := strings.Cut(one, "="); strings.HasPrefix(name, "BRIDGE_") {
 			if err := os.Setenv(name, value); err != nil {
@@ -62,30 +59,6 @@ func request(ctx context.Context, sampler ingest.Sampler, n int) (*http.Request,
 	}
 	return r, err
 }
-
-// from returns a client that reaches the proxy from a local address, with what else it should be like.
-func from(at *site, front *proxy, local string, shape func(*http.Transport)) *http.Client {
-	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(local)}, Timeout: 30 * time.Second}
-	transport := &http.Transport{TLSClientConfig: at.trust(), MaxConnsPerHost: 1, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return dialer.DialContext(ctx, network, front.address)
-	}}
-	shape(transport)
-	return &http.Client{Transport: transport, Timeout: 90 * time.Second}
-}
-
-// styles are how senders use connections. None sends a callback again, but that a client of HTTP/2 sends on a new connection what the
-// server says that it has not looked at (GOAWAY), as the protocol has it.
-var styles = []func(*http.Transport){
-	func(t *http.Transport) { t.ForceAttemptHTTP2 = true },
-	func(*http.Transport) {}, // HTTP/1.1, kept
-	func(t *http.Transport) { t.DisableKeepAlives = true },
-}
-
-// names are those of styles.
-var names = []string{"HTTP/2", "a kept connection", "a new connection"}
-
-// http2 is the first of styles.
-const http2 = 0
 
 // load is callbacks that are sent once each, and what was answered.
 type load struct {
@@ -130,7 +103,7 @@ func send(ctx context.Context, at *site, front *proxy, samplers []ingest.Sampler
 	l := &load{site: at, ids: map[string]int{}}
 	for i := range at.connections {
 		l.senders.Go(func() {
-			client := from(at, front, allowed, styles[i%len(styles)])
+			client := newClient(at.trust(), front.address, allowed, styles[i%len(styles)])
 			defer client.CloseIdleConnections()
 			for n := l.take(); n > 0 && ctx.Err() == nil; n = l.take() {
 				r, err := request(ctx, samplers[n%len(samplers)], n)
@@ -151,16 +124,6 @@ func send(ctx context.Context, at *site, front *proxy, samplers []ingest.Sampler
 		})
 	}
 	return l
-}
-
-// do sends a request and reads its answer.
-func do(client *http.Client, r *http.Request) (status int, body []byte, err error) {
-	response, err := client.Do(r)
-	if err != nil {
-		return 0, nil, err
-	}
-	body, err = io.ReadAll(response.Body)
-	return response.StatusCode, body, errors.Join(err, response.Body.Close())
 }
 
 // take returns the number of the next callback; 0: all are sent.

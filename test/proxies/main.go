@@ -14,23 +14,10 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
 )
-
-// settings are the flags.
-type settings struct {
-	callbacks   int
-	connections int
-	reloads     int
-	without     string // settings that docs/proxies.md asks for and that are left out: socket, delay, keepalive, close
-	kill        bool   // the old bridge, in place of SIGTERM
-
-	folder   string
-	old, new string // the program, built as two versions
-}
 
 func main() {
 	var s settings
@@ -106,7 +93,7 @@ func play(ctx context.Context, s settings, name string) (r result, err error) {
 		return r, err
 	}
 	defer front.close()
-	senders, err := at.samples()
+	senders, err := samplesOf(at)
 	if err != nil {
 		return r, err
 	}
@@ -120,7 +107,7 @@ func play(ctx context.Context, s settings, name string) (r result, err error) {
 		return r, ctx.Err()
 	}
 	r.version, r.gap = front.version, at.gap.String()
-	err = errors.Join(err, at.reconcile(ctx, l, &r), front.leaks())
+	err = errors.Join(err, reconcile(ctx, at, l, &r), front.leaks())
 	if lost := r.perfect(front.kind.cuts); s.without == "" && !s.kill {
 		err = errors.Join(err, lost)
 	} else if lost != nil {
@@ -149,6 +136,3 @@ func during(ctx context.Context, at *site, front *proxy, l *load) error {
 	}
 	return at.replaceBridge(ctx)
 }
-
-// left reports whether a setting is left out.
-func (s settings) left(out string) bool { return slices.Contains(strings.Split(s.without, ","), out) }

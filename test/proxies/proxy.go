@@ -179,7 +179,7 @@ func (p *proxy) reload(ctx context.Context, change bool) error {
 
 // answers waits until a path is answered with a status.
 func (p *proxy) answers(ctx context.Context, path string, want int) error {
-	client := from(p.site, p, allowed, func(t *http.Transport) { t.DisableKeepAlives = true })
+	client := newClient(p.site.trust(), p.address, allowed, func(t *http.Transport) { t.DisableKeepAlives = true })
 	var last error
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+host+path, nil)

@@ -14,8 +14,8 @@ import (
 )
 
 // reconcile compares the events that answers named with those in the stream.
-func (at *site) reconcile(ctx context.Context, l *load, r *result) error {
-	stored, err := at.stored(ctx)
+func reconcile(ctx context.Context, at *site, l *load, r *result) error {
+	stored, err := stored(ctx, at.serving.NATS)
 	if err != nil {
 		return err
 	}
@@ -30,9 +30,9 @@ func (at *site) reconcile(ctx context.Context, l *load, r *result) error {
 	return nil
 }
 
-// stored returns how often the stream holds each event.
-func (at *site) stored(ctx context.Context) (map[string]int, error) {
-	conn, err := nats.Connect(at.serving.NATS)
+// stored returns how often the stream at a URL holds each event.
+func stored(ctx context.Context, url string) (map[string]int, error) {
+	conn, err := nats.Connect(url)
 	if err != nil {
 		return nil, err
 	}

@@ -268,7 +268,9 @@ func (b *Bridge) keep(ctx context.Context) {
 	for _, one := range b.records {
 		all.Go(func() { one.Run(ctx) })
 	}
-	all.Go(func() { systemd.Service{Log: b.Log}.Watch(ctx, b.alive) })
+	all.Go(func() {
+		systemd.Service{Log: b.Log}.Watch(ctx, func(ctx context.Context) error { return alive(ctx, b.Admin) })
+	})
 	all.Go(func() { b.reports.reporter.rates.Run(ctx) })
 	all.Go(func() { b.consumers.Run(ctx) })
 	all.Go(func() { b.Replays.Run(ctx) })

@@ -54,17 +54,6 @@ func listens(s config.Settings) []listening {
 	return all
 }
 
-// collide reports whether two addresses cannot be listened on at once.
-func collide(a, b string) bool {
-	first, err := net.ResolveTCPAddr("tcp", a)
-	second, failed := net.ResolveTCPAddr("tcp", b)
-	if err != nil || failed != nil || first.Port != second.Port || first.Port == 0 {
-		return false
-	}
-	all := func(ip net.IP) bool { return len(ip) == 0 || ip.IsUnspecified() }
-	return all(first.IP) || all(second.IP) || first.IP.Equal(second.IP)
-}
-
 // CheckAddresses returns an error for each address that cannot be listened on here; one that a running bridge or systemd holds is fine.
 func CheckAddresses(ctx context.Context, s config.Settings) error {
 	var found config.Problems

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"sync/atomic"
 
@@ -81,10 +82,10 @@ func (h *health) closeWhileDraining(next http.Handler) http.Handler {
 	})
 }
 
-// alive returns an error unless the process answers /healthz at its admin address over a connection of its own, as a probe of a cluster
+// alive returns an error unless the process answers /healthz at its admin listener over a connection of its own, as a probe of a cluster
 // does: not ready is no reason to be restarted.
-func (b *Bridge) alive(ctx context.Context) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+Reachable(b.Admin)+"/healthz", nil)
+func alive(ctx context.Context, admin net.Listener) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+Reachable(admin)+"/healthz", nil)
 	if err != nil {
 		return err
 	}

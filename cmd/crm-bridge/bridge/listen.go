@@ -60,6 +60,17 @@ func noteSocket(s config.Settings, log *slog.Logger) {
 	}
 }
 
+// collide reports whether two addresses cannot be listened on at once.
+func collide(a, b string) bool {
+	first, err := net.ResolveTCPAddr("tcp", a)
+	second, failed := net.ResolveTCPAddr("tcp", b)
+	if err != nil || failed != nil || first.Port != second.Port || first.Port == 0 {
+		return false
+	}
+	all := func(ip net.IP) bool { return len(ip) == 0 || ip.IsUnspecified() }
+	return all(first.IP) || all(second.IP) || first.IP.Equal(second.IP)
+}
+
 // openListeners opens the listeners of callbacks and of the admin address, and bounds what comes in.
 func openListeners(ctx context.Context, s config.Settings, handler *receive.Handler, log *slog.Logger) (front, admin *listener, err error) {
 	memory := config.ProcessMemory()

@@ -30,7 +30,7 @@ func processHolds(pid int, address string) bool {
 	port := fmt.Sprintf(":%04X", wanted.Port)
 	var sockets []string
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		text, err := os.ReadFile(table) //nolint:gosec // of the kernel
+		text, err := os.ReadFile(table)
 		if err != nil {
 			continue
 		}
