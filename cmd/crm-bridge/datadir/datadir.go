@@ -4,10 +4,12 @@ package datadir
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -25,13 +27,31 @@ type Dir struct {
 	prober  sync.WaitGroup
 }
 
-// Open makes the folder where it is missing, and locks it until Close.
-func Open(path string) (*Dir, error) {
+const (
+	// lockWait is how long Open waits for another process that holds the folder. Kubernetes starts the successor of a pod that was deleted
+	// by force while the old process still drains.
+	lockWait = 30 * time.Second
+	// lockAgain is the pause after an attempt.
+	lockAgain = 100 * time.Millisecond
+)
+
+// Open makes the folder where it is missing, and locks it until Close. It waits 30 seconds for another process that holds it, or until the
+// end of ctx, and logs that it does.
+func Open(ctx context.Context, path string, log *slog.Logger) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
 	}
 	lock := flock.New(filepath.Join(path, "lock"), flock.SetPermissions(0o600))
 	held, err := lock.TryLock()
+	if err == nil && !held {
+		log.Warn("another crm-bridge holds the data folder: waiting until it has stopped", "folder", path, "atMost", lockWait.String())
+		waiting, cancel := context.WithTimeout(ctx, lockWait)
+		defer cancel()
+		held, err = lock.TryLockContext(waiting, lockAgain)
+		if waiting.Err() != nil {
+			err = nil
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("BRIDGE_DATA_DIR: lock %s: %w", path, err)
 	}
