@@ -4,7 +4,7 @@
 /asyncapi.yaml: Exact
 /schemas/: Prefix
 {{- range include "crm-bridge.callbackPaths" . | fromJsonArray }}
-{{ . }}: Prefix
+{{ . | quote }}: Prefix
 {{- end }}
 {{- end -}}
 

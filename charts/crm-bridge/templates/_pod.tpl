@@ -1,11 +1,11 @@
 {{/* What the pods of the StatefulSet, of the Deployment and of helm test have in common. */}}
 
 {{- define "crm-bridge.podBasics" -}}
-serviceAccountName: {{ include "crm-bridge.serviceAccount" . }}
+serviceAccountName: {{ include "crm-bridge.serviceAccount" . | quote }}
 automountServiceAccountToken: false
 # What Kubernetes injects for Services would be taken for misspelt variables.
 enableServiceLinks: false
-{{- with .Values.imagePullSecrets }}
+{{- with include "crm-bridge.pullSecrets" . | fromJsonArray }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .Values.podSecurityContext }}
@@ -95,11 +95,15 @@ metadata:
     {{- toYaml . | nindent 4 }}
     {{- end }}
   {{- end }}
+{{ include "crm-bridge.podSpec" . }}
+{{- end -}}
+
+{{- define "crm-bridge.podSpec" -}}
 spec:
   {{- include "crm-bridge.podBasics" . | nindent 2 }}
   terminationGracePeriodSeconds: {{ include "crm-bridge.grace" . }}
   {{- with .Values.priorityClassName }}
-  priorityClassName: {{ . }}
+  priorityClassName: {{ . | quote }}
   {{- end }}
   {{- with .Values.affinity }}
   affinity: {{- toYaml . | nindent 4 }}
