@@ -1,11 +1,20 @@
-{{/* What may be reached from outside of the cluster. */}}
+{{/* What may be reached from outside of the cluster below one of the subPaths: dict root and below. */}}
 {{- define "crm-bridge.paths" -}}
-/asyncapi.html: Exact
-/asyncapi.yaml: Exact
-/schemas/: Prefix
-{{- range include "crm-bridge.callbackPaths" . | fromJsonArray }}
+{{ .below }}/asyncapi.html: Exact
+{{ .below }}/asyncapi.yaml: Exact
+{{ .below }}/schemas/: Prefix
+{{- range include "crm-bridge.callbackPathsBelow" . | fromJsonArray }}
 {{ . }}: Prefix
 {{- end }}
+{{- end -}}
+
+{{/* The paths of callbacks below one of the subPaths, as a list. One that is written with it stays. */}}
+{{- define "crm-bridge.callbackPathsBelow" -}}
+{{- $paths := list -}}
+{{- range include "crm-bridge.callbackPaths" .root | fromJsonArray -}}
+{{- $paths = append $paths (ternary . (printf "%s%s" $.below .) (hasPrefix (printf "%s/" $.below) .)) -}}
+{{- end -}}
+{{- toJson (uniq $paths) -}}
 {{- end -}}
 
 {{/* The paths of callbacks, as a list: the second word of a CRM's variables is its name, and its paths begin with that. */}}
@@ -15,4 +24,13 @@
 {{- $paths = append $paths (printf "/%s/" (index (splitList "_" .) 1 | lower)) -}}
 {{- end -}}
 {{- .Values.callbackPaths | default (uniq (sortAlpha $paths)) | toJson -}}
+{{- end -}}
+
+{{/* The paths below which the rules are, without a slash at the end, as a list: the bridge serves below those of publicURL. */}}
+{{- define "crm-bridge.subPaths" -}}
+{{- $paths := list -}}
+{{- range .Values.subPaths | default (ternary .Values.publicURL (list .Values.publicURL) (kindIs "slice" .Values.publicURL)) | default (list "") -}}
+{{- $paths = append $paths (regexReplaceAll "^https?://[^/]*" . "" | trimAll " " | regexFind "^(/*[^/]+)*") -}}
+{{- end -}}
+{{- toJson (uniq $paths) -}}
 {{- end -}}

@@ -107,6 +107,9 @@ func TestSchemaKnowsEveryValue(t *testing.T) {
 		if refuses, ok := schema["additionalProperties"].(map[string]any); schema["additionalProperties"] != false && (!ok || refuses["const"] == nil) {
 			t.Errorf("the schema takes anything in %q", path)
 		}
+		if len(value) == 0 {
+			return // documented as a whole
+		}
 		var known []string
 		for name := range properties {
 			if path+name != "global" {
