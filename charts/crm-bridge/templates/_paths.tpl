@@ -29,8 +29,17 @@
 {{/* The paths below which the rules are, without a slash at the end, as a list: the bridge serves below those of publicURL. */}}
 {{- define "crm-bridge.subPaths" -}}
 {{- $paths := list -}}
-{{- range .Values.subPaths | default (ternary .Values.publicURL (list .Values.publicURL) (kindIs "slice" .Values.publicURL)) | default (list "") -}}
-{{- $paths = append $paths (regexReplaceAll "^https?://[^/]*" . "" | trimAll " " | regexFind "^(/*[^/]+)*") -}}
+{{- range .Values.subPaths | default (include "crm-bridge.publicURLs" . | fromJsonArray) | default (list "") -}}
+{{- $paths = append $paths (include "crm-bridge.pathOf" .) -}}
 {{- end -}}
 {{- toJson (uniq $paths) -}}
+{{- end -}}
+
+{{- define "crm-bridge.publicURLs" -}}
+{{- ternary .Values.publicURL (list .Values.publicURL | compact) (kindIs "slice" .Values.publicURL) | toJson -}}
+{{- end -}}
+
+{{/* The path of a URL, or a path, without a slash at the end. */}}
+{{- define "crm-bridge.pathOf" -}}
+{{- regexReplaceAll "^https?://[^/]*" . "" | regexFind "^(/*[^/]+)*" -}}
 {{- end -}}

@@ -8,7 +8,7 @@ import (
 )
 
 // valid is what most refusals start from.
-const valid = "nats: { url: 'nats://nats' }\nsecrets: { BRIDGE_ZOHO_TOKENS: { value: '*:a-token-of-channels' } }\n"
+const valid = "nats: { url: 'nats://nats' }\nsecrets: { BRIDGE_ZOHO_TOKENS: { existingSecret: crm } }\n"
 
 // embedded is a valid try-out.
 const embedded = "nats: { embedded: { enabled: true, password: { value: a-password } } }\n"

@@ -55,13 +55,13 @@ func TestRulesAreBelowThePublicURL(t *testing.T) {
 	}
 }
 
-// NOTES.txt shows the addresses that the rules lead to.
+// NOTES.txt shows the addresses that the CRMs call.
 func TestNotesShowTheSubPath(t *testing.T) {
 	rendered, err := manifests(parse(t, read(t, "testdata/values/sub-path.yaml")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"https://example.com/crm/zoho/…", "https://example.com/hooks/crm/hubspot/…"} {
+	for _, want := range []string{"https://example.com/crm/zoho/…", "https://old.example.com/hooks/crm/hubspot/…"} {
 		if !strings.Contains(rendered["NOTES.txt"], want) {
 			t.Errorf("NOTES.txt does not show %s:\n%s", want, rendered["NOTES.txt"])
 		}
