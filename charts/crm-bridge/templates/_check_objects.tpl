@@ -43,7 +43,7 @@
 {{- define "crm-bridge.checkClaim" -}}
 {{- $persistence := .Values.persistence -}}
 {{- if $persistence.existingClaim -}}
-{{- if ne (include "crm-bridge.replicas" .) "1" -}}
+{{- if gt (int (include "crm-bridge.replicas" .)) 1 -}}
 {{- fail (printf "\n\npersistence.existingClaim is for one replica, and there are %s: each has a journal of its own. Set replicas to 1, or leave it empty.\n" (include "crm-bridge.replicas" .)) -}}
 {{- end -}}
 {{- if not $persistence.enabled -}}

@@ -36,7 +36,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Zeros count in a strategy, so it is not merged: merge takes them for nothing. */}}
+{{/* A zero counts in a strategy, and merge would replace it. */}}
 {{- define "crm-bridge.updateStrategy" -}}
 {{- $given := .Values.updateStrategy -}}
 {{- if include "crm-bridge.direct" . -}}
