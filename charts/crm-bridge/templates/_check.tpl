@@ -5,9 +5,9 @@
 {{- end -}}
 {{- $idle := list -}}
 {{- if include "crm-bridge.embedded" . -}}
-{{- $idle = list "nats.user" "nats.password" "nats.creds" "nats.nkey" "nats.tls.first" "nats.tls.existingSecret" "nats.tls.ca.existingSecret" "nats.tls.ca.existingConfigMap" "journal.maxBytes" -}}
+{{- $idle = list "nats.user" "nats.password" "nats.creds" "nats.nkey" "nats.tls.first" "nats.tls.existingSecret" "nats.tls.ca.existingSecret" "nats.tls.ca.existingConfigMap" "journal.maxBytes" "networkPolicy.natsTo" "networkPolicy.natsPorts" -}}
 {{- else if include "crm-bridge.direct" . -}}
-{{- $idle = list "journal.maxBytes" "journal.sync" -}}
+{{- $idle = list "journal.maxBytes" "journal.sync" "persistence.existingClaim" -}}
 {{- end -}}
 {{- range $path := $idle -}}
 {{- $is := (include "crm-bridge.at" (dict "root" $ "path" $path) | fromJson).is -}}
@@ -17,7 +17,7 @@
 {{- end -}}
 {{- end -}}
 {{- if lt (int (include "crm-bridge.grace" .)) (int (include "crm-bridge.leastGrace" .)) -}}
-{{- fail (printf "\n\nterminationGracePeriodSeconds is %s, but the drain may take %s: drainDelaySeconds and answerTimeoutSeconds and 30. Leave it empty, and it fits.\n" (include "crm-bridge.grace" .) (include "crm-bridge.leastGrace" .)) -}}
+{{- fail (printf "\n\nterminationGracePeriodSeconds is %s, but the drain may take %s: drainDelaySeconds, answerTimeoutSeconds, a sleep of lifecycle.preStop and 30. Leave it empty, and it fits.\n" (include "crm-bridge.grace" .) (include "crm-bridge.leastGrace" .)) -}}
 {{- end -}}
 {{- $ports := list (int .Values.ports.callbacks) (int .Values.ports.admin) (int .Values.ports.nats) -}}
 {{- if lt (len (uniq $ports)) 3 -}}
@@ -32,7 +32,11 @@
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
 {{- fail (printf "\n\nThe objects would be called %s, but the name of a Service begins with a letter, and has only a-z, 0-9 and -. Set fullnameOverride.\n" $name) -}}
 {{- end -}}
-{{- range $value, $labels := dict "commonLabels" .Values.commonLabels "podLabels" .Values.podLabels -}}
+{{- $given := dict "commonLabels" .Values.commonLabels "podLabels" .Values.podLabels "workloadLabels" .Values.workloadLabels -}}
+{{- range list "service" "headlessService" "ingress" "httpRoute" "serviceMonitor" "prometheusRule" "dashboard" -}}
+{{- $_ := set $given (printf "%s.labels" .) (get $.Values .).labels -}}
+{{- end -}}
+{{- range $value, $labels := set $given "nats.embedded.service.labels" .Values.nats.embedded.service.labels -}}
 {{- range $label, $_ := $labels -}}
 {{- if regexMatch "^(helm.sh/chart|app.kubernetes.io/(name|instance|component|version|managed-by))$" $label -}}
 {{- fail (printf "\n\n%s must not set %s: it is the chart's own, and selectors need it.\n" $value $label) -}}
@@ -46,6 +50,7 @@
 {{- if and .Values.nats.url (include "crm-bridge.callsCRMs" .) (not (or .Values.stateKey.value .Values.stateKey.existingSecret .Values.extraEnv .Values.extraEnvFrom)) -}}
 {{- fail "\n\nstateKey must be given with the credentials of a CRM's API beside nats.url: replicas share access tokens in your NATS, encrypted with it.\n" -}}
 {{- end -}}
+{{- include "crm-bridge.checkObjects" . -}}
 {{- include "crm-bridge.checkVariables" . -}}
 {{- include "crm-bridge.checkPresent" . -}}
 {{- end -}}
@@ -58,13 +63,17 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The CRMs call what publicURL names. Its path must lead through the Ingress or the HTTPRoute. */}}
+{{/* The CRMs call what publicURL names. Its path must lead through the Ingress or the HTTPRoute, or a proxy before them removes it. */}}
 {{- define "crm-bridge.checkPublicURL" -}}
 {{- if or .Values.ingress.enabled .Values.httpRoute.enabled -}}
-{{- $paths := keys (include "crm-bridge.paths" . | fromYaml) -}}
-{{- range (kindIs "slice" .Values.publicURL | ternary .Values.publicURL (list .Values.publicURL)) -}}
-{{- $path := regexReplaceAll "^https?://[^/]*" . "" | trimSuffix "/" -}}
-{{- $leads := empty $path -}}
+{{- $paths := list -}}
+{{- $below := include "crm-bridge.subPaths" . | fromJsonArray -}}
+{{- range $below -}}
+{{- $paths = concat $paths (keys (include "crm-bridge.paths" (dict "root" $ "below" .) | fromYaml)) -}}
+{{- end -}}
+{{- range include "crm-bridge.publicURLs" . | fromJsonArray -}}
+{{- $path := include "crm-bridge.pathOf" . -}}
+{{- $leads := or (empty $path) (has "" $below) -}}
 {{- range $paths -}}
 {{- if or (hasPrefix (printf "%s/" $path) .) (hasPrefix . (printf "%s/" $path)) -}}{{- $leads = true -}}{{- end -}}
 {{- end -}}

@@ -4,8 +4,9 @@
      for a Secret would only time out. */}}
 {{- define "crm-bridge.checkPod" -}}
 {{- $bridge := (include "crm-bridge.podSpec" . | fromYaml).spec -}}
-{{- $spec := pick $bridge "automountServiceAccountToken" "enableServiceLinks" "imagePullSecrets" "securityContext" "nodeSelector" "tolerations" "runtimeClassName" "schedulerName" -}}
+{{- $spec := pick $bridge "enableServiceLinks" "imagePullSecrets" "securityContext" "nodeSelector" "tolerations" "runtimeClassName" "schedulerName" "dnsPolicy" "dnsConfig" "hostAliases" -}}
 {{- $_ := set $spec "serviceAccountName" (ternary "default" $bridge.serviceAccountName .Values.serviceAccount.create) -}}
+{{- $_ := set $spec "automountServiceAccountToken" false -}}
 {{- $_ := set $spec "restartPolicy" "Never" -}}
 {{- $volumes := include "crm-bridge.checkVolumes" (dict "root" . "volumes" ($bridge.volumes | default list)) | fromJsonArray -}}
 {{- $kept := list -}}

@@ -30,9 +30,44 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The drain delay; then the program gives requests the answer timeout and 20 seconds to end; then it closes the store. */}}
+{{/* A preStop hook runs before SIGTERM. Then comes the drain delay; then the program gives requests the answer timeout and 20 seconds
+     to end; then it closes the store. */}}
 {{- define "crm-bridge.leastGrace" -}}
-{{- add (int (include "crm-bridge.drainDelay" .)) (int .Values.answerTimeoutSeconds) 30 -}}
+{{- add (dig "preStop" "sleep" "seconds" 0 .Values.lifecycle) (int (include "crm-bridge.drainDelay" .)) (int .Values.answerTimeoutSeconds) 30 -}}
+{{- end -}}
+
+{{/* Where /data is: memory, a claim of your own, or one that is made for each replica; empty: nothing is written. */}}
+{{- define "crm-bridge.dataVolume" -}}
+{{- if include "crm-bridge.direct" . -}}
+{{- else if .Values.persistence.existingClaim -}}existing
+{{- else if or .Values.nats.url .Values.persistence.enabled -}}made
+{{- else -}}memory
+{{- end -}}
+{{- end -}}
+
+{{/* A zero counts in a strategy, and merge would replace it. */}}
+{{- define "crm-bridge.updateStrategy" -}}
+{{- $given := .Values.updateStrategy -}}
+{{- if include "crm-bridge.direct" . -}}
+{{- /* On the node's network a second pod finds the ports taken. */ -}}
+{{- $rolling := dict "maxUnavailable" (ternary 1 0 .Values.hostNetwork) "maxSurge" (ternary 0 1 .Values.hostNetwork) -}}
+{{- range $name, $value := $given.rollingUpdate -}}{{- $_ := set $rolling $name $value -}}{{- end -}}
+{{- toYaml (dict "type" "RollingUpdate" "rollingUpdate" $rolling) -}}
+{{- else -}}
+type: {{ $given.type | default "RollingUpdate" }}
+{{- with $given.rollingUpdate }}
+rollingUpdate: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{- define "crm-bridge.rollout" -}}
+{{- if not (kindIs "invalid" .Values.revisionHistoryLimit) }}
+revisionHistoryLimit: {{ int .Values.revisionHistoryLimit }}
+{{- end }}
+{{- if not (kindIs "invalid" .Values.minReadySeconds) }}
+minReadySeconds: {{ int .Values.minReadySeconds }}
+{{- end }}
 {{- end -}}
 
 {{- define "crm-bridge.grace" -}}

@@ -35,29 +35,42 @@
 {{- end -}}
 {{- end -}}
 
-{{- define "crm-bridge.labels" -}}
+{{- define "crm-bridge.namespace" -}}
+{{- .Values.namespaceOverride | default .Release.Namespace -}}
+{{- end -}}
+
+{{- define "crm-bridge.ownLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 app.kubernetes.io/name: {{ include "crm-bridge.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+{{- end -}}
+
+{{/* For objects of your own, too. */}}
+{{- define "crm-bridge.labels" -}}
+{{- include "crm-bridge.ownLabels" . }}
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}
 
-{{/* The metadata of an object: dict root, and where it has them suffix of its name, component, labels and annotations. */}}
+{{/* The metadata of an object: dict root, and where it has them name or the suffix of the usual one, namespace, component, labels and
+     annotations. Labels and annotations of an object go before the common ones. */}}
 {{- define "crm-bridge.metadata" -}}
-name: {{ printf "%s%s" (include "crm-bridge.fullname" .root) (.suffix | default "") | quote }}
+name: {{ .name | default (printf "%s%s" (include "crm-bridge.fullname" .root) (.suffix | default "")) | quote }}
+{{- with .namespace | default .root.Values.namespaceOverride }}
+namespace: {{ . | quote }}
+{{- end }}
 labels:
-  {{- include "crm-bridge.labels" .root | nindent 2 }}
+  {{- include "crm-bridge.ownLabels" .root | nindent 2 }}
   {{- with .component }}
   app.kubernetes.io/component: {{ . }}
   {{- end }}
-  {{- with .labels }}
+  {{- with merge (deepCopy (.labels | default dict)) .root.Values.commonLabels }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- with .annotations }}
+{{- with merge (deepCopy (.annotations | default dict)) .root.Values.commonAnnotations }}
 annotations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
@@ -103,5 +116,5 @@ app.kubernetes.io/component: {{ .component }}
 
 {{/* Where consumers reach the embedded NATS. helm test goes there too: their certificate is for this name. */}}
 {{- define "crm-bridge.consumersURL" -}}
-{{- printf "%s://%s-nats.%s.svc:4222" (ternary "nats" "tls" (empty .Values.nats.embedded.tls.existingSecret)) (include "crm-bridge.fullname" .) .Release.Namespace -}}
+{{- printf "%s://%s-nats.%s.svc:4222" (ternary "nats" "tls" (empty .Values.nats.embedded.tls.existingSecret)) (include "crm-bridge.fullname" .) (include "crm-bridge.namespace" .) -}}
 {{- end -}}

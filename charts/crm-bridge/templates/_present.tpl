@@ -5,7 +5,7 @@
 {{- define "crm-bridge.presentSet" -}}
 {{- $found := dict -}}
 {{- if .Release.IsUpgrade -}}
-{{- $set := lookup "apps/v1" "StatefulSet" .Release.Namespace (include "crm-bridge.fullname" .) -}}
+{{- $set := lookup "apps/v1" "StatefulSet" (include "crm-bridge.namespace" .) (include "crm-bridge.fullname" .) -}}
 {{- if $set -}}
 {{- $_ := set $found "mode" "embedded" -}}
 {{- $_ := set $found "replicas" (dig "spec" "replicas" 1 $set | int) -}}
@@ -22,7 +22,7 @@
 {{/* How many pods an autoscaled Deployment has: an upgrade that leaves them out makes it one. Empty: let Kubernetes decide. */}}
 {{- define "crm-bridge.presentReplicas" -}}
 {{- if .Release.IsUpgrade -}}
-{{- $deployment := lookup "apps/v1" "Deployment" .Release.Namespace (include "crm-bridge.fullname" .) -}}
+{{- $deployment := lookup "apps/v1" "Deployment" (include "crm-bridge.namespace" .) (include "crm-bridge.fullname" .) -}}
 {{- max (dig "spec" "replicas" 0 $deployment | int) (int .Values.autoscaling.minReplicas) -}}
 {{- end -}}
 {{- end -}}
@@ -50,7 +50,7 @@
 {{- $old := include "crm-bridge.wholeName" . | trunc 40 | trimSuffix "-" -}}
 {{- if and .Release.IsUpgrade (gt (len (include "crm-bridge.wholeName" .)) 40) -}}
 {{- range $kind := list "StatefulSet" "Deployment" -}}
-{{- $labels := dig "metadata" "labels" dict (lookup "apps/v1" $kind $.Release.Namespace $old) -}}
+{{- $labels := dig "metadata" "labels" dict (lookup "apps/v1" $kind (include "crm-bridge.namespace" $) $old) -}}
 {{- if eq (get $labels "app.kubernetes.io/instance") $.Release.Name -}}
 {{- fail (printf "\n\nThis release has the %s %s, and this version of the chart would call it %s and leave its claims behind. Set fullnameOverride to %s.\n" $kind $old (include "crm-bridge.fullname" $) $old) -}}
 {{- end -}}

@@ -43,7 +43,7 @@
 {{- end -}}
 {{- end -}}
 {{- $claim := div (include "crm-bridge.milli" .Values.persistence.size | int64) 1000 -}}
-{{- if and .Values.persistence.enabled (not (include "crm-bridge.direct" .)) (gt $sum (div (mul $claim 9) 10)) -}}
+{{- if and .Values.persistence.enabled (not .Values.persistence.existingClaim) (not (include "crm-bridge.direct" .)) (gt $sum (div (mul $claim 9) 10)) -}}
 {{- fail (printf "\n\n%s must not be more than nine tenths of persistence.size (%s): the disk would be full before the limit is reached. Lower the limit, or enlarge the claim.\n" (join " and " $given) .Values.persistence.size) -}}
 {{- end -}}
 {{- end -}}

@@ -12,6 +12,9 @@ import (
 	core "k8s.io/api/core/v1"
 )
 
+// ownSecret are values with a Secret of the chart's own.
+const ownSecret = "nats: { url: 'nats://nats' }\nsecrets: { BRIDGE_ZOHO_TOKENS: { value: '*:a-token-of-channels' } }\n"
+
 // runCheck runs what the Job before an install or upgrade runs, with the files that it would have where no Secret but the chart's own
 // exists.
 func runCheck(t *testing.T, values string) (out string, ok bool) {
@@ -46,15 +49,15 @@ func TestConfigCheckFailsTheUpgrade(t *testing.T) {
 		values string
 		want   []string // empty: it passes
 	}{
-		"all is right":              {valid, nil},
-		"a NATS that is down":       {strings.Replace(valid, "nats://nats", "nats://127.0.0.1:1", 1), nil},
+		"all is right":              {ownSecret, nil},
+		"a NATS that is down":       {strings.Replace(ownSecret, "nats://nats", "nats://127.0.0.1:1", 1), nil},
 		"an embedded one":           {embedded, nil},
 		"a token without a colon":   {"nats: { url: 'nats://nats' }\nsecrets: { BRIDGE_ZOHO_TOKENS: { value: " + secret + " } }", []string{"BRIDGE_ZOHO_TOKENS entry 1 is not of the form"}},
-		"a misspelt setting":        {valid + "settings: { BRIDGE_ZOHO_DCC: eu, BRIDGE_STREAN_MAX_AGE: 3d }", []string{"BRIDGE_ZOHO_DCC is not a variable", "BRIDGE_STREAN_MAX_AGE is not a variable"}},
+		"a misspelt setting":        {ownSecret + "settings: { BRIDGE_ZOHO_DCC: eu, BRIDGE_STREAN_MAX_AGE: 3d }", []string{"BRIDGE_ZOHO_DCC is not a variable", "BRIDGE_STREAN_MAX_AGE is not a variable"}},
 		"a Secret that is missing":  {"nats: { url: 'nats://nats' }\nsecrets: { BRIDGE_ZOHO_TOKENS: { existingSecret: none } }", []string{"BRIDGE_ZOHO_TOKENS_FILE cannot be read: no such file"}},
-		"a certificate that is not": {valid + "tls: { existingSecret: none }", []string{"BRIDGE_LISTEN_CERT cannot be read: no such file"}},
+		"a certificate that is not": {ownSecret + "tls: { existingSecret: none }", []string{"BRIDGE_LISTEN_CERT cannot be read: no such file"}},
 		"credentials that are not":  {"nats: { url: 'nats://nats', creds: { existingSecret: none } }\nsecrets: { BRIDGE_ZOHO_TOKENS: { value: '*:a-token' } }", []string{"BRIDGE_NATS_CREDS must be the path of a file"}},
-		"masks of an unknown CRM":   {valid + "fields: { drop: [acme.Deals.Phone] }", []string{"BRIDGE_FIELDS_DROP names \\\"acme\\\""}},
+		"masks of an unknown CRM":   {ownSecret + "fields: { drop: [acme.Deals.Phone] }", []string{"BRIDGE_FIELDS_DROP names \\\"acme\\\""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, ok := runCheck(t, c.values)
@@ -113,7 +116,7 @@ func TestConfigCheckNeedsNothingOfTheRelease(t *testing.T) {
 			t.Errorf("%s: its environment is %v, and the bridge's is %v", name, got, want)
 		}
 	}
-	if list := render(t, valid+"configCheck: { enabled: false }"); len(all[*batch.Job](list)) > 0 || len(all[*core.Secret](list)) != 1 {
+	if list := render(t, ownSecret+"configCheck: { enabled: false }"); len(all[*batch.Job](list)) > 0 || len(all[*core.Secret](list)) != 1 {
 		t.Error("it is there although it is disabled")
 	}
 }

@@ -98,6 +98,9 @@ func TestSchemaKnowsEveryValue(t *testing.T) {
 	var walk func(path string, schema, value map[string]any)
 	walk = func(path string, schema, value map[string]any) {
 		if reference, ok := schema["$ref"].(string); ok {
+			if strings.HasPrefix(reference, "#/definitions/k8s.") {
+				return // Kubernetes' own: values.yaml sets some of its fields
+			}
 			schema = definitions[strings.TrimPrefix(reference, "#/definitions/")].(map[string]any)
 		}
 		properties, ok := schema["properties"].(map[string]any)
@@ -106,6 +109,9 @@ func TestSchemaKnowsEveryValue(t *testing.T) {
 		}
 		if refuses, ok := schema["additionalProperties"].(map[string]any); path != "global." && schema["additionalProperties"] != false && (!ok || refuses["const"] == nil) {
 			t.Errorf("the schema takes anything in %q", path)
+		}
+		if len(value) == 0 {
+			return // documented as a whole
 		}
 		var known []string
 		for name := range properties {
