@@ -19,10 +19,21 @@ import (
 
 // kubernetesTypes are what values take as Kubernetes has it. The schema has a definition of each, and of each that is inside of one.
 var kubernetesTypes = []any{
-	core.Affinity{}, core.EnvFromSource{}, core.EnvVarSource{}, core.LocalObjectReference{}, core.PodSecurityContext{}, core.ResourceRequirements{},
-	core.SecurityContext{}, core.Toleration{}, core.TopologySpreadConstraint{}, core.Volume{}, core.VolumeMount{},
+	core.Affinity{},
+	core.EnvFromSource{},
+	core.EnvVarSource{},
+	core.LocalObjectReference{},
+	core.PodSecurityContext{},
+	core.ResourceRequirements{},
+	core.SecurityContext{},
+	core.Toleration{},
+	core.TopologySpreadConstraint{},
+	core.Volume{},
+	core.VolumeMount{},
 	autoscaling.HorizontalPodAutoscalerBehavior{},
-	networking.NetworkPolicyEgressRule{}, networking.NetworkPolicyIngressRule{}, networking.NetworkPolicyPeer{},
+	networking.NetworkPolicyEgressRule{},
+	networking.NetworkPolicyIngressRule{},
+	networking.NetworkPolicyPeer{},
 }
 
 // What values take as Kubernetes has it is refused by the schema where Kubernetes has no such field, or one of another type. The

@@ -92,7 +92,7 @@ func TestRefusals(t *testing.T) {
 		"a network of 33 bits":          {valid, "limits: { allow: [10.0.0.0/33] }", "at '/limits/allow/0': value must be 'a network such as"},
 		"an address of 4 numbers":       {valid, "limits: { trustedProxies: [10.0.0.0/8, 10.0.0.256] }", "at '/limits/trustedProxies/1': value must be 'a network such as"},
 		"a source of a load balancer":   {valid, "service: { type: LoadBalancer, loadBalancerSourceRanges: [office] }", "at '/service/loadBalancerSourceRanges/0': value must be 'a network such as"},
-		"a misspelt own variable":       {valid, "extraEnv: [{ name: BRIDGE_LOG_LEVLE, value: debug }]", "extraEnv sets BRIDGE_LOG_LEVLE, which is not a variable of crm-bridge. Did you mean BRIDGE_LOG_FORMAT (log.format), BRIDGE_LOG_LEVEL (log.level)?"},
+		"a misspelt own variable":       {valid, "extraEnv: [{ name: BRIDGE_LOG_LEVELS, value: debug }]", "extraEnv sets BRIDGE_LOG_LEVELS, which is not a variable of crm-bridge. Did you mean BRIDGE_LOG_FORMAT (log.format), BRIDGE_LOG_LEVEL (log.level)?"},
 		"a misspelt own setting":        {valid, "settings: { BRIDGE_STREAM_MAXAGE: 3d }", "settings sets BRIDGE_STREAM_MAXAGE, which is not a variable of crm-bridge. Did you mean BRIDGE_STREAM (stream.name)"},
 		"a variable of one word":        {valid, "extraEnv: [{ name: BRIDGE_LOGLEVEL, value: debug }]", "extraEnv sets BRIDGE_LOGLEVEL, which is not a variable of crm-bridge"},
 		"a variable in small letters":   {valid, "extraEnv: [{ name: bridge_log_level, value: debug }]", "extraEnv sets bridge_log_level, which is not a variable of crm-bridge. Did you mean"},
