@@ -43,6 +43,8 @@ no data folder: a secret (such as PROOF) and BRIDGE_NATS_URL with a user who may
 				return fmt.Errorf("%w: with --roundtrip give where callbacks go as --url", terminal.ErrUsage)
 			case !roundtrip && round.URL != "":
 				return fmt.Errorf("%w: --url belongs to --roundtrip", terminal.ErrUsage)
+			case !roundtrip && round.IfSecret:
+				return fmt.Errorf("%w: --if-secret belongs to --roundtrip", terminal.ErrUsage)
 			case timeout <= 0:
 				return fmt.Errorf("%w: --timeout must be more than 0s", terminal.ErrUsage)
 			case roundtrip && !cmd.Flags().Changed("timeout"):
@@ -65,6 +67,7 @@ no data folder: a secret (such as PROOF) and BRIDGE_NATS_URL with a user who may
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", 3*time.Second, fmt.Sprintf("give up after this long; with --roundtrip the default is %s", simulate.RoundtripTimeout))
 	cmd.Flags().BoolVar(&roundtrip, "roundtrip", false, "send a callback and read its event back")
+	cmd.Flags().BoolVar(&round.IfSecret, "if-secret", false, "with --roundtrip: send nothing, and succeed, where no source has a secret here")
 	cmd.Flags().StringVar(&round.URL, "url", "", "with --roundtrip: base URL of the bridge (default: BRIDGE_LISTEN on this machine)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON, also on a terminal")
 	return cmd

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -78,17 +79,19 @@ func TestHelp(t *testing.T) {
 // The data folder is held by one process: the second says what to do.
 func TestDataFolderIsLocked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data")
-	first, err := datadir.Open(path)
+	first, err := datadir.Open(t.Context(), path, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := datadir.Open(path); err == nil || !strings.Contains(err.Error(), "in use by another crm-bridge") || !strings.Contains(err.Error(), path) {
+	soon, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := datadir.Open(soon, path, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "in use by another crm-bridge") || !strings.Contains(err.Error(), path) {
 		t.Errorf("the second said %v", err)
 	}
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := datadir.Open(path)
+	again, err := datadir.Open(t.Context(), path, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +144,7 @@ func TestEntities(t *testing.T) {
 // Processes that make a secret at the same time, beside a bridge that holds the folder, all get the same one.
 func TestSecretIsMadeOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data")
-	held, err := datadir.Open(path)
+	held, err := datadir.Open(t.Context(), path, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

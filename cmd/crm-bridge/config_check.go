@@ -33,7 +33,7 @@ type finding struct {
 }
 
 func configCheckCommand() *cobra.Command {
-	var offline, asJSON bool
+	var offline, files, asJSON bool
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "check",
@@ -41,16 +41,24 @@ func configCheckCommand() *cobra.Command {
 		Long: `Validate every variable. Then look at this machine: the data folder, the addresses to listen on, certificates, and the limits of
 the process. Then connect to what is configured: the remote NATS, whose streams must fit, and the OAuth server of each CRM with its
 credentials. A server whose refresh tokens work once is only contacted, so that none is used up. It changes nothing, lists all
-problems, and exits with 1 if there is one.`,
-		Example: "  crm-bridge config check\n  crm-bridge config check --offline --json",
+problems, and exits with 1 if there is one.
+
+With --offline it looks at the variables alone, and at the files of NAME_FILE; with --files besides at certificates and credentials.`,
+		Example: "  crm-bridge config check\n  crm-bridge config check --offline --files --json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if timeout <= 0 {
 				return fmt.Errorf("%w: --timeout must be more than 0s", terminal.ErrUsage)
 			}
+			if files && !offline {
+				return fmt.Errorf("%w: --files belongs to --offline; without it all files are looked at", terminal.ErrUsage)
+			}
 			env := &config.Environment{}
 			s, all := loadAll(env)
 			findings := findingsOf("variables", env.Problems)
+			if files {
+				findings = append(findings, findingsOf("files", bridge.CheckFiles(s))...)
+			}
 			if !offline {
 				ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 				defer cancel()
@@ -69,7 +77,8 @@ problems, and exits with 1 if there is one.`,
 			return fmt.Errorf("the configuration has %d problems", len(findings))
 		},
 	}
-	cmd.Flags().BoolVar(&offline, "offline", false, "only validate the variables: look at no file, and connect to nothing")
+	cmd.Flags().BoolVar(&offline, "offline", false, "only validate the variables: connect to nothing, and do not look at this machine")
+	cmd.Flags().BoolVar(&files, "files", false, "with --offline: look at certificates and at the credentials of the remote NATS, too")
 	cmd.Flags().DurationVar(&timeout, "timeout", 10*time.Second, "how long to wait for answers")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines, also on a terminal")
 	return cmd
@@ -85,6 +94,7 @@ func loadAll(env *config.Environment) (config.Settings, bridge.CRMs) {
 	s.Socket, err = systemd.Socket()
 	env.Problems.Add(err)
 	env.Problems.Add(bridge.Check(s))
+	env.Problems.Add(s.CheckInFlightBytes(config.ProcessMemory()))
 	env.Problems.Add(s.Traces.Problem)
 	return s, all
 }

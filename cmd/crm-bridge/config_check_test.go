@@ -129,6 +129,36 @@ func TestConfigCheckOffline(t *testing.T) {
 	}
 }
 
+// With --files the files that variables name are looked at, too, and still nothing is connected to: so a Job before an upgrade finds a
+// missing certificate while NATS may be down.
+func TestConfigCheckFiles(t *testing.T) {
+	for name, test := range map[string]struct {
+		env  map[string]string
+		says []string // each problem of the check "files"
+	}{
+		"nothing":             {nil, nil},
+		"a NATS that is down": {map[string]string{"BRIDGE_NATS_URL": "nats://127.0.0.1:1", "BRIDGE_ZOHO_TOKENS": "*:" + planted}, nil},
+		"files that are missing": {map[string]string{
+			"BRIDGE_NATS_URL": "nats://127.0.0.1:1", "BRIDGE_ZOHO_TOKENS": "*:" + planted, "BRIDGE_NATS_CREDS": "/nowhere/" + planted, "BRIDGE_NATS_CA": "/nowhere",
+			"BRIDGE_LISTEN_CERT": "/nowhere", "BRIDGE_LISTEN_KEY": "/nowhere/" + planted,
+		}, []string{"BRIDGE_LISTEN_CERT cannot be read: no such file", "BRIDGE_NATS_CREDS must be the path of a file", "BRIDGE_NATS_CA must be the path of a file"}},
+	} {
+		got, code := configCheck(t, test.env, "--offline", "--files")
+		wrong := slices.DeleteFunc(slices.Clone(got), func(f finding) bool { return f.OK })
+		if len(wrong) != len(test.says) || (code == 1) != (len(wrong) > 0) || len(got) != max(2, len(test.says)+1) {
+			t.Fatalf("%s: exit %d, %+v", name, code, got)
+		}
+		for i, text := range test.says {
+			if wrong[i].Check != "files" || !strings.HasPrefix(wrong[i].Problem, text) {
+				t.Errorf("%s: %+v", name, wrong[i])
+			}
+		}
+	}
+	if _, code := configCheck(t, nil, "--files"); code != 2 {
+		t.Errorf("--files alone ends with %d", code)
+	}
+}
+
 // What is configured is connected to: each that is wrong is a line of its own, with what to fix.
 func TestConfigCheckConnects(t *testing.T) {
 	server, err := embedded.Open(t.Context(), embedded.Config{
@@ -247,6 +277,7 @@ func TestConfigCheckLooksAround(t *testing.T) {
 		"an address elsewhere":       {map[string]string{"BRIDGE_LISTEN": "192.0.2.1:80"}, "listen", "BRIDGE_LISTEN: cannot listen on 192.0.2.1:80: this machine does not have that address"},
 		"an address in use":          {map[string]string{"BRIDGE_ADMIN_LISTEN": taken.Listener.Addr().String()}, "listen", "BRIDGE_ADMIN_LISTEN: another program listens on"},
 		"too many connections":       {map[string]string{"BRIDGE_MAX_CONNECTIONS": "2000000000"}, "machine", "BRIDGE_MAX_CONNECTIONS must be at most"},
+		"streams beyond the disk":    {map[string]string{"BRIDGE_JOURNAL_MAX_BYTES": "900TiB"}, "machine", "BRIDGE_JOURNAL_MAX_BYTES (900TiB) must not be more than the disk of"},
 		"a file as data folder":      {map[string]string{"BRIDGE_DATA_DIR": filepath.Join(os.Args[0], "data")}, "machine", "BRIDGE_DATA_DIR: " + os.Args[0] + " is not a folder"},
 	} {
 		env := map[string]string{

@@ -34,10 +34,10 @@ func recordID(mark, i int) int { return 7000000000 + mark*10000 + i }
 
 // inStream is an event as it stands in a stream.
 type inStream struct {
-	ID, Subject, PartitionKey, CRMOrigin string
-	Data                                 schemas.Change
-	Sequence                             uint64
-	size                                 int
+	ID, Subject, PartitionKey, CRMOrigin, DataSchema string
+	Data                                             schemas.Change
+	Sequence                                         uint64
+	size                                             int
 }
 
 // events reads all that a stream holds, in its order.

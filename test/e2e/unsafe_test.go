@@ -45,7 +45,14 @@ func TestDirect(t *testing.T) {
 
 func openRemote(t *testing.T, store string, port int) *server.Server {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: store, NoSigs: true, NoLog: true})
+	return openRemoteWith(t, server.Options{Port: port, StoreDir: store})
+}
+
+// openRemoteWith is openRemote with further options.
+func openRemoteWith(t *testing.T, options server.Options) *server.Server {
+	t.Helper()
+	options.Host, options.JetStream, options.NoSigs, options.NoLog = "127.0.0.1", true, true, true
+	s, err := server.NewServer(&options)
 	if err != nil {
 		t.Fatal(err)
 	}

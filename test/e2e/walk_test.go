@@ -137,15 +137,42 @@ func TestNothingConfigured(t *testing.T) {
 	}
 }
 
-// A second bridge on the folder of the first ends with a sentence that says what to do.
+// A second bridge on the folder of the first says at once what it waits for, and after half a minute ends with a sentence that says what to
+// do.
 func TestSecondProcess(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	start(t, dir)
 	cmd := exec.Command(program)
 	cmd.Env = environment(dir)
+	began := time.Now()
 	out, err := cmd.CombinedOutput()
-	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "in use by another crm-bridge") || strings.Count(string(out), "\n") != 1 {
+	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "waiting until it has stopped") || !strings.Contains(string(out), "in use by another crm-bridge") || strings.Count(string(out), "\n") != 2 {
 		t.Errorf("%v: %s", err, out)
+	}
+	if took := time.Since(began); took < 25*time.Second {
+		t.Errorf("it gave up after %s", took)
+	}
+}
+
+// The successor of a bridge that still drains starts when that one has stopped, without being started again: so it is where a pod was
+// deleted by force.
+func TestSuccessorWaitsForTheFolder(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := start(t, dir, documentedToken, "BRIDGE_DRAIN_DELAY=2s")
+	if a := post(t, first.Callbacks+path, documented); a.Status != 200 {
+		t.Fatalf("answered %d %s", a.Status, a.Text)
+	}
+	if err := first.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	second := start(t, dir, documentedToken)
+	if err := <-first.exited; err != nil {
+		t.Errorf("the first ended with %v", err)
+	}
+	if a := post(t, second.Callbacks+path, documented); a.Status != 200 || !strings.Contains(second.Log(), "waiting until it has stopped") {
+		t.Errorf("the second answered %d %s, and logged %s", a.Status, a.Text, second.Log())
 	}
 }
 

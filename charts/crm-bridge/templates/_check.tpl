@@ -5,9 +5,9 @@
 {{- end -}}
 {{- $idle := list -}}
 {{- if include "crm-bridge.embedded" . -}}
-{{- $idle = list "nats.user" "nats.password" "nats.creds" "nats.nkey" "nats.tls.first" "nats.tls.existingSecret" "nats.tls.ca.existingSecret" "nats.tls.ca.existingConfigMap" "journal.maxBytes" -}}
+{{- $idle = list "nats.user" "nats.password" "nats.creds" "nats.nkey" "nats.tls.first" "nats.tls.existingSecret" "nats.tls.ca.existingSecret" "nats.tls.ca.existingConfigMap" "journal.maxBytes" "networkPolicy.natsTo" "networkPolicy.natsPorts" -}}
 {{- else if include "crm-bridge.direct" . -}}
-{{- $idle = list "journal.maxBytes" "journal.sync" -}}
+{{- $idle = list "journal.maxBytes" "journal.sync" "persistence.existingClaim" -}}
 {{- end -}}
 {{- range $path := $idle -}}
 {{- $is := (include "crm-bridge.at" (dict "root" $ "path" $path) | fromJson).is -}}
@@ -17,7 +17,7 @@
 {{- end -}}
 {{- end -}}
 {{- if lt (int (include "crm-bridge.grace" .)) (int (include "crm-bridge.leastGrace" .)) -}}
-{{- fail (printf "\n\nterminationGracePeriodSeconds is %s, but the drain may take %s: drainDelaySeconds and answerTimeoutSeconds and 30. Leave it empty, and it fits.\n" (include "crm-bridge.grace" .) (include "crm-bridge.leastGrace" .)) -}}
+{{- fail (printf "\n\nterminationGracePeriodSeconds is %s, but the drain may take %s: drainDelaySeconds, answerTimeoutSeconds, a sleep of lifecycle.preStop and 30. Leave it empty, and it fits.\n" (include "crm-bridge.grace" .) (include "crm-bridge.leastGrace" .)) -}}
 {{- end -}}
 {{- $ports := list (int .Values.ports.callbacks) (int .Values.ports.admin) (int .Values.ports.nats) -}}
 {{- if lt (len (uniq $ports)) 3 -}}
@@ -26,11 +26,17 @@
 {{- if gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas) -}}
 {{- fail "\n\nautoscaling.minReplicas must not be more than autoscaling.maxReplicas.\n" -}}
 {{- end -}}
+{{- include "crm-bridge.checkSizes" . -}}
+{{- include "crm-bridge.checkOwner" . -}}
 {{- $name := include "crm-bridge.fullname" . -}}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
 {{- fail (printf "\n\nThe objects would be called %s, but the name of a Service begins with a letter, and has only a-z, 0-9 and -. Set fullnameOverride.\n" $name) -}}
 {{- end -}}
-{{- range $value, $labels := dict "commonLabels" .Values.commonLabels "podLabels" .Values.podLabels -}}
+{{- $given := dict "commonLabels" .Values.commonLabels "podLabels" .Values.podLabels "workloadLabels" .Values.workloadLabels -}}
+{{- range list "service" "headlessService" "ingress" "httpRoute" "serviceMonitor" "prometheusRule" "dashboard" -}}
+{{- $_ := set $given (printf "%s.labels" .) (get $.Values .).labels -}}
+{{- end -}}
+{{- range $value, $labels := set $given "nats.embedded.service.labels" .Values.nats.embedded.service.labels -}}
 {{- range $label, $_ := $labels -}}
 {{- if regexMatch "^(helm.sh/chart|app.kubernetes.io/(name|instance|component|version|managed-by))$" $label -}}
 {{- fail (printf "\n\n%s must not set %s: it is the chart's own, and selectors need it.\n" $value $label) -}}
@@ -40,29 +46,40 @@
 {{- if and (or .Values.ingress.enabled .Values.httpRoute.enabled) (eq (include "crm-bridge.callbackPaths" .) "[]") -}}
 {{- fail "\n\nWhich callbacks may come in? Set callbackPaths for ingress or httpRoute, such as [/] or the path of each CRM: no variable of a CRM is under settings or secrets.\n" -}}
 {{- end -}}
+{{- include "crm-bridge.checkPublicURL" . -}}
 {{- if and .Values.nats.url (include "crm-bridge.callsCRMs" .) (not (or .Values.stateKey.value .Values.stateKey.existingSecret .Values.extraEnv .Values.extraEnvFrom)) -}}
 {{- fail "\n\nstateKey must be given with the credentials of a CRM's API beside nats.url: replicas share access tokens in your NATS, encrypted with it.\n" -}}
 {{- end -}}
-{{- $own := include "crm-bridge.own" . | fromYaml -}}
-{{- $taken := dict -}}
-{{- range $name, $_ := include "crm-bridge.env" . | fromYaml -}}
-{{- $variable := trimSuffix "_FILE" $name -}}
-{{- if hasKey $own $variable -}}{{- $_ := set $taken $variable (printf "the value %s" (get $own $variable)) -}}{{- end -}}
+{{- include "crm-bridge.checkObjects" . -}}
+{{- include "crm-bridge.checkVariables" . -}}
+{{- include "crm-bridge.checkPresent" . -}}
 {{- end -}}
-{{- $extra := list -}}
-{{- range .Values.extraEnv -}}{{- $extra = append $extra .name -}}{{- end -}}
-{{- $names := dict "settings" (keys .Values.settings) "secrets" (keys .Values.secrets) "extraEnv" $extra -}}
-{{- range $map := list "settings" "secrets" "extraEnv" -}}
-{{- range $name := get $names $map | sortAlpha -}}
-{{- $variable := trimSuffix "_FILE" $name -}}
-{{- if has $variable (list "BRIDGE_LISTEN" "BRIDGE_ADMIN_LISTEN" "BRIDGE_NATS_LISTEN" "BRIDGE_NATS_LISTEN_USER" "BRIDGE_DATA_DIR" "BRIDGE_DELIVERY" "BRIDGE_NATS_URL" "BRIDGE_DRAIN_DELAY" "BRIDGE_ANSWER_TIMEOUT") -}}
-{{- fail (printf "\n\n%s must not set %s: the chart's other objects depend on it. It has a value of its own.\n" $map $name) -}}
-{{- else if and (hasKey $own $variable) (ne $map "extraEnv") -}}
-{{- fail (printf "\n\n%s must not set %s: use the value %s.\n" $map $name (get $own $variable)) -}}
-{{- else if hasKey $taken $variable -}}
-{{- fail (printf "\n\n%s sets %s, and so does %s: keep one.\n" $map $name (get $taken $variable)) -}}
+
+{{/* A claim belongs to root until fsGroup gives it to a group of the pod's user. */}}
+{{- define "crm-bridge.checkOwner" -}}
+{{- $pod := .Values.podSecurityContext | default dict -}}
+{{- if and (not (include "crm-bridge.direct" .)) (not (kindIs "invalid" $pod.runAsUser)) (kindIs "invalid" $pod.fsGroup) -}}
+{{- fail (printf "\n\npodSecurityContext.fsGroup must be set beside runAsUser: user %v could not write to the claim. On OpenShift set both to null.\n" $pod.runAsUser) -}}
 {{- end -}}
-{{- if ne $map "extraEnv" -}}{{- $_ := set $taken $variable $map -}}{{- end -}}
+{{- end -}}
+
+{{/* The CRMs call what publicURL names. Its path must lead through the Ingress or the HTTPRoute, or a proxy before them removes it. */}}
+{{- define "crm-bridge.checkPublicURL" -}}
+{{- if or .Values.ingress.enabled .Values.httpRoute.enabled -}}
+{{- $paths := list -}}
+{{- $below := include "crm-bridge.subPaths" . | fromJsonArray -}}
+{{- range $below -}}
+{{- $paths = concat $paths (keys (include "crm-bridge.paths" (dict "root" $ "below" .) | fromYaml)) -}}
+{{- end -}}
+{{- range include "crm-bridge.publicURLs" . | fromJsonArray -}}
+{{- $path := include "crm-bridge.pathOf" . -}}
+{{- $leads := or (empty $path) (has "" $below) -}}
+{{- range $paths -}}
+{{- if or (hasPrefix (printf "%s/" $path) .) (hasPrefix . (printf "%s/" $path)) -}}{{- $leads = true -}}{{- end -}}
+{{- end -}}
+{{- if not $leads -}}
+{{- fail (printf "\n\npublicURL has the path %s, and no rule of ingress or httpRoute begins with it: the CRMs would get 404. The rules are for %s.\n" $path (join ", " (sortAlpha $paths))) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -21,9 +21,53 @@
 {{- if or .Values.autoscaling.enabled (gt (int (include "crm-bridge.replicas" .)) 1) }}true{{ end -}}
 {{- end -}}
 
-{{/* The drain delay; then the program gives requests the answer timeout and 20 seconds to end; then it closes the store. */}}
+{{/* Of one embedded replica nothing else answers meanwhile: a delay would only make its gap longer. */}}
+{{- define "crm-bridge.drainDelay" -}}
+{{- if kindIs "invalid" .Values.drainDelaySeconds -}}
+{{- ternary 0 10 (not (empty (include "crm-bridge.embedded" .))) -}}
+{{- else -}}
+{{- int .Values.drainDelaySeconds -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A preStop hook runs before SIGTERM. Then comes the drain delay; then the program gives requests the answer timeout and 20 seconds
+     to end; then it closes the store. */}}
 {{- define "crm-bridge.leastGrace" -}}
-{{- add (int .Values.drainDelaySeconds) (int .Values.answerTimeoutSeconds) 30 -}}
+{{- add (dig "preStop" "sleep" "seconds" 0 .Values.lifecycle) (int (include "crm-bridge.drainDelay" .)) (int .Values.answerTimeoutSeconds) 30 -}}
+{{- end -}}
+
+{{/* Where /data is: memory, a claim of your own, or one that is made for each replica; empty: nothing is written. */}}
+{{- define "crm-bridge.dataVolume" -}}
+{{- if include "crm-bridge.direct" . -}}
+{{- else if .Values.persistence.existingClaim -}}existing
+{{- else if or .Values.nats.url .Values.persistence.enabled -}}made
+{{- else -}}memory
+{{- end -}}
+{{- end -}}
+
+{{/* A zero counts in a strategy, and merge would replace it. */}}
+{{- define "crm-bridge.updateStrategy" -}}
+{{- $given := .Values.updateStrategy -}}
+{{- if include "crm-bridge.direct" . -}}
+{{- /* On the node's network a second pod finds the ports taken. */ -}}
+{{- $rolling := dict "maxUnavailable" (ternary 1 0 .Values.hostNetwork) "maxSurge" (ternary 0 1 .Values.hostNetwork) -}}
+{{- range $name, $value := $given.rollingUpdate -}}{{- $_ := set $rolling $name $value -}}{{- end -}}
+{{- toYaml (dict "type" "RollingUpdate" "rollingUpdate" $rolling) -}}
+{{- else -}}
+type: {{ $given.type | default "RollingUpdate" }}
+{{- with $given.rollingUpdate }}
+rollingUpdate: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{- define "crm-bridge.rollout" -}}
+{{- if not (kindIs "invalid" .Values.revisionHistoryLimit) }}
+revisionHistoryLimit: {{ int .Values.revisionHistoryLimit }}
+{{- end }}
+{{- if not (kindIs "invalid" .Values.minReadySeconds) }}
+minReadySeconds: {{ int .Values.minReadySeconds }}
+{{- end }}
 {{- end -}}
 
 {{- define "crm-bridge.grace" -}}
@@ -63,12 +107,10 @@
 {{- if .Values.extraEnvFrom }}true{{ end -}}
 {{- end -}}
 
-{{/* Whether a CRM has a secret that the pod of helm test can authenticate a callback with: any but the credentials of an API.
-     A client's secret is one of those where its id is given, too. */}}
+{{/* Whether a CRM may have a secret that authenticates callbacks: any but the tokens of an API. A client's secret signs the callbacks
+     of one CRM and is for the API alone at another; the program knows which. */}}
 {{- define "crm-bridge.provable" -}}
-{{- $given := include "crm-bridge.given" . | fromJsonArray -}}
 {{- range $variable, $_ := .Values.secrets -}}
-{{- $client := and (hasSuffix "_CLIENT_SECRET" $variable) (has (replace "_CLIENT_SECRET" "_CLIENT_ID" $variable) $given) -}}
-{{- if not (or $client (regexMatch "_(CLIENT_ID|(REFRESH|ACCESS|API)_TOKEN)$" $variable)) }}true{{ end -}}
+{{- if not (regexMatch "_(CLIENT_ID|(REFRESH|ACCESS|API)_TOKEN)$" $variable) }}true{{ end -}}
 {{- end -}}
 {{- end -}}

@@ -1,11 +1,11 @@
 {{/* What the pods of the StatefulSet, of the Deployment and of helm test have in common. */}}
 
 {{- define "crm-bridge.podBasics" -}}
-serviceAccountName: {{ include "crm-bridge.serviceAccount" . }}
-automountServiceAccountToken: false
+serviceAccountName: {{ include "crm-bridge.serviceAccount" . | quote }}
+automountServiceAccountToken: {{ .Values.serviceAccount.automount }}
 # What Kubernetes injects for Services would be taken for misspelt variables.
 enableServiceLinks: false
-{{- with .Values.imagePullSecrets }}
+{{- with include "crm-bridge.pullSecrets" . | fromJsonArray }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .Values.podSecurityContext }}
@@ -17,9 +17,23 @@ nodeSelector: {{- toYaml . | nindent 2 }}
 {{- with .Values.tolerations }}
 tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with .Values.runtimeClassName }}
+runtimeClassName: {{ . | quote }}
+{{- end }}
+{{- with .Values.schedulerName }}
+schedulerName: {{ . | quote }}
+{{- end }}
 {{- if .Values.hostNetwork }}
 hostNetwork: true
-dnsPolicy: ClusterFirstWithHostNet
+{{- end }}
+{{- with .Values.dnsPolicy | default (ternary "ClusterFirstWithHostNet" "" .Values.hostNetwork) }}
+dnsPolicy: {{ . }}
+{{- end }}
+{{- with .Values.dnsConfig }}
+dnsConfig: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.hostAliases }}
+hostAliases: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
@@ -89,17 +103,21 @@ metadata:
     {{- if $made }}
     # A changed Secret of the chart restarts the pods. One of your own does not: kubectl rollout restart.
     {{- /* Who may see pods but not Secrets can check guesses with this. By scrypt a guess takes longer than to ask the bridge. */}}
-    checksum/secret: {{ derivePassword 1 "long" $made (include "crm-bridge.fullname" .) .Release.Namespace | sha256sum }}
+    checksum/secret: {{ derivePassword 1 "long" $made (include "crm-bridge.fullname" .) (include "crm-bridge.namespace" .) | sha256sum }}
     {{- end }}
     {{- with .Values.podAnnotations }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
   {{- end }}
+{{ include "crm-bridge.podSpec" . }}
+{{- end -}}
+
+{{- define "crm-bridge.podSpec" -}}
 spec:
   {{- include "crm-bridge.podBasics" . | nindent 2 }}
   terminationGracePeriodSeconds: {{ include "crm-bridge.grace" . }}
   {{- with .Values.priorityClassName }}
-  priorityClassName: {{ . }}
+  priorityClassName: {{ . | quote }}
   {{- end }}
   {{- with .Values.affinity }}
   affinity: {{- toYaml . | nindent 4 }}
@@ -119,6 +137,9 @@ spec:
         matchLabels: {{- include "crm-bridge.selector" $ | nindent 10 }}
     {{- end }}
     {{- end }}
+  {{- with .Values.initContainers }}
+  initContainers: {{- toYaml . | nindent 4 }}
+  {{- end }}
   containers:
     - name: crm-bridge
       {{- include "crm-bridge.containerBasics" . | nindent 6 }}
@@ -136,6 +157,9 @@ spec:
         {{- include "crm-bridge.probe" (dict "root" . "path" "/readyz" "timeout" 3 "numbers" .Values.probes.readiness) | nindent 8 }}
       livenessProbe:
         {{- include "crm-bridge.probe" (dict "root" . "path" "/healthz" "timeout" 5 "numbers" .Values.probes.liveness) | nindent 8 }}
+      {{- with .Values.lifecycle }}
+      lifecycle: {{- toYaml . | nindent 8 }}
+      {{- end }}
       {{- $mounts := include "crm-bridge.secretMount" . | trim }}
       {{- if or $mounts .Values.extraVolumeMounts (not (include "crm-bridge.direct" .)) }}
       volumeMounts:
@@ -150,13 +174,20 @@ spec:
         {{- toYaml . | nindent 8 }}
         {{- end }}
       {{- end }}
+    {{- with .Values.extraContainers }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   {{- $volumes := include "crm-bridge.secretVolume" . | trim }}
-  {{- $memory := and (include "crm-bridge.embedded" .) (not .Values.persistence.enabled) }}
-  {{- if or $volumes $memory .Values.extraVolumes }}
+  {{- $data := include "crm-bridge.dataVolume" . }}
+  {{- if or $volumes (has $data (list "memory" "existing")) .Values.extraVolumes }}
   volumes:
-    {{- if $memory }}
+    {{- if eq $data "memory" }}
     - name: data
       emptyDir: {}
+    {{- else if eq $data "existing" }}
+    - name: data
+      persistentVolumeClaim:
+        claimName: {{ .Values.persistence.existingClaim | quote }}
     {{- end }}
     {{- with $volumes }}
     {{- . | nindent 4 }}

@@ -168,14 +168,14 @@ BRIDGE_NATS_LISTEN_KEY: nats.embedded.tls.existingSecret
 {{- $_ := set $env "BRIDGE_LISTEN" (printf ":%d" (int .Values.ports.callbacks)) -}}
 {{- $_ := set $env "BRIDGE_ADMIN_LISTEN" (printf "%s:%d" (include "crm-bridge.adminHost" .) (int .Values.ports.admin)) -}}
 {{- $_ := set $env "BRIDGE_ANSWER_TIMEOUT" (printf "%ds" (int .Values.answerTimeoutSeconds)) -}}
-{{- $_ := set $env "BRIDGE_DRAIN_DELAY" (printf "%ds" (int .Values.drainDelaySeconds)) -}}
+{{- $_ := set $env "BRIDGE_DRAIN_DELAY" (printf "%ss" (include "crm-bridge.drainDelay" .)) -}}
 {{- toYaml $env -}}
 {{- end -}}
 
 {{/* A map of variables, and the further ones, as Kubernetes has them. */}}
 {{- define "crm-bridge.envList" -}}
 {{- range $name, $value := .env }}
-- name: {{ $name }}
+- name: {{ $name | quote }}
   value: {{ $value | quote }}
 {{- end }}
 {{- with .root.Values.extraEnv }}
@@ -187,19 +187,19 @@ BRIDGE_NATS_LISTEN_KEY: nats.embedded.tls.existingSecret
 {{- define "crm-bridge.sources" -}}
 {{- range (include "crm-bridge.secrets" . | fromJson).found }}
 - secret:
-    name: {{ .name }}
-    items: [{ key: {{ .key | quote }}, path: {{ .file }} }]
+    name: {{ .name | quote }}
+    items: [{ key: {{ .key | quote }}, path: {{ .file | quote }} }]
 {{- end }}
 {{- with .Values.nats.tls.ca }}
 {{- if and $.Values.nats.url (or .existingSecret .existingConfigMap) }}
 - {{ ternary "configMap" "secret" (empty .existingSecret) }}:
-    name: {{ .existingSecret | default .existingConfigMap }}
+    name: {{ .existingSecret | default .existingConfigMap | quote }}
     items: [{ key: {{ .key | quote }}, path: nats-ca.crt }]
 {{- end }}
 {{- end }}
 {{- range $prefix, $name := include "crm-bridge.pairs" . | fromYaml }}
 - secret:
-    name: {{ $name }}
+    name: {{ $name | quote }}
     items: [{ key: tls.crt, path: {{ $prefix }}tls.crt }, { key: tls.key, path: {{ $prefix }}tls.key }]
 {{- end }}
 {{- end -}}

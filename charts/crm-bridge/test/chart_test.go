@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	certmanager "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"helm.sh/helm/v4/pkg/chart/common"
 	"helm.sh/helm/v4/pkg/chart/common/util"
@@ -55,11 +56,11 @@ func manifestsOf(c *chart.Chart, values map[string]any) (map[string]string, erro
 	return short, err
 }
 
-// decoder knows Kubernetes' own kinds and those of the Gateway API and of the Prometheus operator. It is strict: a field
-// that a kind does not have, or one that is there twice, is an error.
+// decoder knows Kubernetes' own kinds and those of the Gateway API, of the Prometheus operator and of cert-manager. It is strict: a
+// field that a kind does not have, or one that is there twice, is an error.
 var decoder = sync.OnceValue(func() runtime.Decoder {
 	kinds := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, gateway.Install, monitoring.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, gateway.Install, monitoring.AddToScheme, certmanager.AddToScheme} {
 		if err := add(kinds); err != nil {
 			panic(err)
 		}

@@ -112,3 +112,19 @@ func TestTwiceIsTheSame(t *testing.T) {
 		}
 	}
 }
+
+// An example that needs kinds beside those of Kubernetes says which, so that an install does not fail without a word.
+func TestExamplesNameTheirCRDs(t *testing.T) {
+	for name, values := range cases(t) {
+		if !strings.HasPrefix(name, "example-") {
+			continue
+		}
+		for _, object := range render(t, values) {
+			group := object.GetObjectKind().GroupVersionKind().Group
+			own := !strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io") && group != "gateway.networking.k8s.io"
+			if head, _, _ := strings.Cut(values, "\n\n"); !own && !strings.Contains(head, group) {
+				t.Errorf("%s has a %s, and does not say that it needs the CRDs of %s", name, object.GetObjectKind().GroupVersionKind().Kind, group)
+			}
+		}
+	}
+}

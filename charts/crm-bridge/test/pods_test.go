@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	apps "k8s.io/api/apps/v1"
+	batch "k8s.io/api/batch/v1"
 	core "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 )
@@ -36,10 +37,13 @@ func workloadOf(t *testing.T, list objects) workload {
 	return workload{}
 }
 
-// pods are those of the bridge and of helm test.
+// pods are those of the bridge, of the check before an upgrade, and of helm test.
 func pods(t *testing.T, list objects) map[string]core.PodSpec {
 	t.Helper()
 	found := map[string]core.PodSpec{"bridge": workloadOf(t, list).pod.Spec}
+	for _, job := range all[*batch.Job](list) {
+		found["check"] = job.Spec.Template.Spec
+	}
 	for _, pod := range all[*core.Pod](list) {
 		found["test"] = pod.Spec
 	}
@@ -60,12 +64,12 @@ func TestPodsAreRestricted(t *testing.T) {
 				"a root that cannot change":   *box.ReadOnlyRootFilesystem,
 				"no token":                    !*spec.AutomountServiceAccountToken,
 				"no links to Services":        !*spec.EnableServiceLinks,
-				"one container, no shell":     len(spec.Containers) == 1 && len(spec.InitContainers) == 0 && spec.Containers[0].Command == nil,
-				"network of its own":          spec.HostNetwork == (name == "host-network"),
+				"one container, no shell":     name == "usual" || len(spec.Containers) == 1 && len(spec.InitContainers) == 0 && spec.Containers[0].Command == nil,
+				"network of its own":          spec.HostNetwork == (name == "host-network" && which != "check"),
 				"no folder of the node":       !slices.ContainsFunc(spec.Volumes, func(v core.Volume) bool { return v.HostPath != nil }),
 				"a ServiceAccount by name":    spec.ServiceAccountName != "",
 				"no process of other pods":    !spec.HostPID && !spec.HostIPC,
-				"no hook that needs a shell":  spec.Containers[0].Lifecycle == nil,
+				"no hook that needs a shell":  strings.HasPrefix(name, "usual") || spec.Containers[0].Lifecycle == nil,
 				"memory has a limit":          name == "bare" || !spec.Containers[0].Resources.Limits.Memory().IsZero(),
 				"an image with a version":     strings.ContainsAny(spec.Containers[0].Image, ":@") && !strings.HasSuffix(spec.Containers[0].Image, ":latest"),
 				"whole folders, not subPaths": !slices.ContainsFunc(spec.Containers[0].VolumeMounts, func(m core.VolumeMount) bool { return m.SubPath != "" }),
@@ -139,7 +143,8 @@ func TestReplicas(t *testing.T) {
 	}
 }
 
-// Kubernetes waits for the drain before it kills: the delay, the answers, the journal, the store.
+// Kubernetes waits for the drain before it kills: the delay, the answers, the journal, the store. One embedded replica has no delay,
+// because nothing else answers meanwhile.
 func TestGraceCoversTheDrain(t *testing.T) {
 	text := sources(t)
 	if !strings.Contains(text, "drainTimeout = 20 * time.Second") {
@@ -147,12 +152,17 @@ func TestGraceCoversTheDrain(t *testing.T) {
 	}
 	for name, values := range cases(t) {
 		set := parse(t, values)
-		delay, answer := number(set, "drainDelaySeconds", 10), number(set, "answerTimeoutSeconds", 5)
 		pod := workloadOf(t, render(t, values)).pod.Spec
+		alone := !slices.ContainsFunc(pod.Containers[0].Env, func(v core.EnvVar) bool { return v.Name == "BRIDGE_NATS_URL" })
+		usual := map[bool]int64{true: 0, false: 10}[alone]
+		delay, answer := number(set, "drainDelaySeconds", usual), number(set, "answerTimeoutSeconds", 5)
+		if !slices.Contains(pod.Containers[0].Env, core.EnvVar{Name: "BRIDGE_DRAIN_DELAY", Value: fmt.Sprintf("%ds", delay)}) {
+			t.Errorf("%s: the drain delay is not %d s", name, delay)
+		}
 		if got := *pod.TerminationGracePeriodSeconds; got < delay+answer+20+5 {
 			t.Errorf("%s: %d s of grace do not cover %d s of delay, %d s of answers and 20 s of drain", name, got, delay, answer)
 		}
-		if delay < 1 {
+		if delay < 1 && !alone {
 			t.Errorf("%s: the listener closes before its endpoints are gone", name)
 		}
 	}

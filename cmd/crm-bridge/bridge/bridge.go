@@ -58,7 +58,7 @@ func Open(ctx context.Context, s config.Settings, crms []Opener, log *slog.Logge
 		return b, err
 	}
 	if !s.Direct() {
-		if b.data, err = datadir.Open(s.DataDir); err != nil {
+		if b.data, err = datadir.Open(ctx, s.DataDir, log); err != nil {
 			return b, err
 		}
 	}

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/systemd"
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/store"
 )
 
 // Check returns all for which Open would refuse to start that config.Load does not see, without touching anything.
@@ -91,7 +94,12 @@ func isBridge(ctx context.Context, s config.Settings) bool {
 func CheckMachine(s config.Settings) error {
 	var found config.Problems
 	if !s.Direct() {
-		found.Add(datadir.Check(s.DataDir))
+		folder, err := datadir.Check(s.DataDir)
+		if err == nil {
+			_, disk := store.Disk(folder)
+			err = checkRoom(s, disk)
+		}
+		found.Add(err)
 	}
 	memory, files := config.ProcessMemory(), config.OpenFiles()
 	_, err := s.Connections(memory, files)
@@ -99,6 +107,40 @@ func CheckMachine(s config.Settings) error {
 		_, err = s.Readers(memory, files)
 	}
 	found.Add(err)
+	return found.Err()
+}
+
+// checkRoom returns an error if the streams on this machine may together grow beyond a disk of so many bytes; 0: that is unknown.
+func checkRoom(s config.Settings, disk int64) error {
+	limits := map[string]config.Size{"BRIDGE_JOURNAL_MAX_BYTES": s.JournalMaxBytes}
+	if s.Embedded() {
+		limits = map[string]config.Size{
+			"BRIDGE_STREAM_MAX_BYTES": s.StreamMaxBytes, "BRIDGE_QUARANTINE_MAX_BYTES": s.QuarantineMaxBytes, "BRIDGE_RECORDS_MAX_BYTES": s.RecordsMaxBytes,
+		}
+	}
+	var sum config.Size
+	var given []string
+	for _, variable := range slices.Sorted(maps.Keys(limits)) {
+		if size := limits[variable]; size > 0 {
+			sum += size
+			given = append(given, fmt.Sprintf("%s (%s)", variable, size))
+		}
+	}
+	if disk == 0 || int64(sum) <= disk {
+		return nil
+	}
+	return fmt.Errorf("%s must not be more than the disk of %s has, %s: it is full before the limit is reached; lower the limit, or enlarge the disk",
+		strings.Join(given, " and "), s.DataDir, config.Size(disk))
+}
+
+// CheckFiles returns an error for each file that a variable names and that cannot be used: certificates of the listeners, and credentials
+// of the remote NATS.
+func CheckFiles(s config.Settings) error {
+	var found config.Problems
+	found.Add(CheckCertificates(s))
+	if !s.Embedded() {
+		found.Add(s.NATS.Remote().CheckFiles())
+	}
 	return found.Err()
 }
 

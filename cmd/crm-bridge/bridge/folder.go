@@ -21,7 +21,7 @@ type Folder struct {
 // OpenFolder opens the streams in the data folder. The error is datadir.ErrInUse while a bridge runs on it.
 func OpenFolder(ctx context.Context, s config.Settings) (f *Folder, err error) {
 	f = &Folder{}
-	if f.Dir, err = datadir.Open(s.DataDir); err != nil {
+	if f.Dir, err = datadir.TryOpen(s.DataDir); err != nil {
 		return nil, err
 	}
 	defer func() {

@@ -61,6 +61,16 @@ func (s Settings) InFlightBytes(m MemoryLimit) int64 {
 	return mostInFlightBytes
 }
 
+// CheckInFlightBytes returns an error for a BRIDGE_MAX_IN_FLIGHT_BYTES with which a crowd of callbacks would take more memory than there
+// is: while they are processed they hold as much again, and Go keeps within three quarters of the limit.
+func (s Settings) CheckInFlightBytes(m MemoryLimit) error {
+	if most := m.Limit / 8 * 3; m.Limit > 0 && int64(s.MaxInFlightBytes) > most {
+		return fmt.Errorf("BRIDGE_MAX_IN_FLIGHT_BYTES (%s) must not be more than %s, three eighths of the memory limit of %s: lower it, leave it unset, or raise that limit",
+			s.MaxInFlightBytes, Size(most), m.From)
+	}
+	return nil
+}
+
 // Connections is BRIDGE_MAX_CONNECTIONS or its default, for a process that may open so many files (0: any number). A quarter
 // of them, and at least 256, stay for the store, NATS and the admin address; of fewer than 512 files it is a half.
 func (s Settings) Connections(m MemoryLimit, files int) (int, error) {

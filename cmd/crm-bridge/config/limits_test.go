@@ -58,3 +58,20 @@ func TestRequestsAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// A crowd of callbacks holds their bodies and as much again: bodies may take three eighths of the memory at most.
+func TestInFlightBytesFitTheMemory(t *testing.T) {
+	limited := MemoryLimit{256 << 20, "the control group"}
+	for _, test := range []struct {
+		set    Size
+		memory MemoryLimit
+		fits   bool
+	}{
+		{0, limited, true}, {96 << 20, limited, true}, {96<<20 + 1, limited, false}, {1 << 40, MemoryLimit{}, true},
+	} {
+		err := Settings{MaxInFlightBytes: test.set}.CheckInFlightBytes(test.memory)
+		if (err == nil) != test.fits {
+			t.Errorf("%s within %s: %v", test.set, Size(test.memory.Limit), err)
+		}
+	}
+}

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -35,8 +37,37 @@ type inUse struct{ error }
 // Is reports whether target is ErrInUse.
 func (inUse) Is(target error) bool { return target == ErrInUse }
 
-// Open makes the folder where it is missing, and locks it until Close. The error is ErrInUse if another process holds it.
-func Open(path string) (*Dir, error) {
+const (
+	// lockWait is how long Open waits for another process that holds the folder. Kubernetes starts the successor of a pod that was deleted
+	// by force while the old process still drains.
+	lockWait = 30 * time.Second
+	// lockAgain is the pause after an attempt.
+	lockAgain = 100 * time.Millisecond
+)
+
+// Open opens the folder as TryOpen does. It waits 30 seconds for another process that holds it, or until the end of ctx, and logs that it
+// does.
+func Open(ctx context.Context, path string, log *slog.Logger) (*Dir, error) {
+	dir, err := TryOpen(path)
+	if !errors.Is(err, ErrInUse) {
+		return dir, err
+	}
+	log.Warn("another crm-bridge holds the data folder: waiting until it has stopped", "folder", path, "atMost", lockWait.String())
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	for errors.Is(err, ErrInUse) {
+		select {
+		case <-time.After(lockAgain):
+			dir, err = TryOpen(path)
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+	return dir, err
+}
+
+// TryOpen makes the folder where it is missing, and locks it until Close. The error is ErrInUse if another process holds it.
+func TryOpen(path string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
 	}

@@ -31,7 +31,8 @@ const (
 
 // Roundtrip sends a callback to a bridge and reads its event back.
 type Roundtrip struct {
-	URL string // base URL of the bridge; empty: the one on this machine
+	URL      string // base URL of the bridge; empty: the one on this machine
+	IfSecret bool   // without a secret that authenticates a callback Run sends none, and returns no error
 
 	settings config.Settings
 	client   *http.Client
@@ -66,6 +67,13 @@ func (r Roundtrip) Run(ctx context.Context, out io.Writer, asJSON bool) error {
 		return err
 	}
 	crm, source, cb, err := testCallback(all)
+	if r.IfSecret && errors.Is(err, errNoSecret) {
+		if asJSON {
+			return terminal.JSONEncoder(out).Encode(map[string]any{"sent": false, "reason": errNoSecret.Error()})
+		}
+		terminal.Say(out, "nothing was sent: %s\n", errNoSecret)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -119,10 +127,11 @@ func testCallback(all bridge.CRMs) (*ingest.CRM, ingest.Source, ingest.Callback,
 			}
 		}
 	}
-	return nil, nil, ingest.Callback{}, fmt.Errorf("no source has a secret here, so no callback can be authenticated: set %s as the bridge has it, or run it where BRIDGE_DATA_DIR is the folder of the running bridge", bridge.Enumerate(all.Proofs(), "or"))
+	return nil, nil, ingest.Callback{}, fmt.Errorf("%w, so no callback can be authenticated: set %s as the bridge has it, or run it where BRIDGE_DATA_DIR is the folder of the running bridge", errNoSecret, bridge.Enumerate(all.Proofs(), "or"))
 }
 
 var (
+	errNoSecret = errors.New("no source has a secret here")
 	errRejected = errors.New("the callback was rejected")
 	errFollowed = errors.New("the event was read") // ends the following
 )
