@@ -9,17 +9,6 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 )
 
-// embeddedSide names, for --from and --to, the streams in BRIDGE_DATA_DIR.
-const embeddedSide = "embedded"
-
-// copyFlags are the command's.
-type copyFlags struct {
-	from, to                            string
-	target                              targetFlags
-	retryFor                            time.Duration
-	appends, verifyOnly, dryRun, asJSON bool
-}
-
 func copyCommand() *cobra.Command {
 	var f copyFlags
 	cmd := &cobra.Command{

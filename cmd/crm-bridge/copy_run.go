@@ -16,16 +16,6 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish/transfer"
 )
 
-// copying is a copy whose two sides are open.
-type copying struct {
-	*copyFlags
-	from, to *copySide
-	crms     bridge.CRMs
-	env      *config.Environment
-	bar      *copyBar
-	running  string // why the source may still take events; empty: it takes none
-}
-
 func (f *copyFlags) run(cmd *cobra.Command) error {
 	env := &config.Environment{}
 	settings, crms, err := client.Load(env)

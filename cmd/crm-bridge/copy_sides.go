@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/bridge"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/client"
@@ -15,6 +16,27 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
 )
+
+// embeddedSide names, for --from and --to, the streams in BRIDGE_DATA_DIR.
+const embeddedSide = "embedded"
+
+// copyFlags are the command's.
+type copyFlags struct {
+	from, to                            string
+	target                              targetFlags
+	retryFor                            time.Duration
+	appends, verifyOnly, dryRun, asJSON bool
+}
+
+// copying is a copy whose two sides are open.
+type copying struct {
+	*copyFlags
+	from, to *copySide
+	crms     bridge.CRMs
+	env      *config.Environment
+	bar      *copyBar
+	running  string // why the source may still take events; empty: it takes none
+}
 
 // copySide is the source or the target of a copy.
 type copySide struct {

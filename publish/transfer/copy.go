@@ -135,10 +135,17 @@ func (r *Run) finish(ctx context.Context, jobs []*job, result *Result) error {
 // prepare makes the target's streams, and finds the positions in them.
 func (r *Run) prepare(ctx context.Context, streams []Stream) (jobs []*job, err error) {
 	for _, s := range streams {
-		if have, err := info(ctx, r.From, s.Config.Name); err != nil {
+		from, err := info(ctx, r.From, s.Config.Name)
+		if err != nil {
 			return jobs, err
-		} else if have == nil {
+		}
+		if from == nil {
 			continue
+		}
+		if to, err := info(ctx, r.To, s.Config.Name); err != nil {
+			return jobs, err
+		} else if err := other(from, to); err != nil { // before it is changed
+			return jobs, err
 		}
 		made, warnings, err := r.To.EnsureStream(ctx, s.Config)
 		if err != nil {

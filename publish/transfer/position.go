@@ -39,13 +39,21 @@ func (c *Copy) open(ctx context.Context, s Stream) (*job, error) {
 	if j.to, err = info(ctx, c.To, s.Config.Name); err != nil {
 		return nil, err
 	}
-	if j.to != nil && j.to.Created.Equal(j.from.Created) && j.to.State.LastTime.Equal(j.from.State.LastTime) {
-		return nil, fmt.Errorf("stream %s of the target is that of the source: give another --to", s.Config.Name)
+	if err := other(j.from, j.to); err != nil {
+		return nil, err
 	}
 	if err := j.fits(); err != nil {
 		return nil, err
 	}
 	return j, j.locate(ctx)
+}
+
+// other returns an error if the target's stream is that of the source.
+func other(from, to *jetstream.StreamInfo) error {
+	if to != nil && to.Created.Equal(from.Created) {
+		return fmt.Errorf("stream %s of the target is that of the source: choose another target", from.Config.Name)
+	}
+	return nil
 }
 
 // stamp is the layout of times in errors.
