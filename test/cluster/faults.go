@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// stage is what a fault acts on.
+type stage struct {
+	*release
+	broker *broker // nil with the embedded way
+	load   *load
+	notes  []string // of the fault that is played
+}
+
+func (s *stage) note(format string, args ...any) {
+	s.notes = append(s.notes, fmt.Sprintf(format, args...))
+}
+
+// fault is something that happens under load. It returns when the bridge should be well again.
+type fault struct {
+	name string
+	ways []way
+	play func(context.Context, *stage) error
+}
+
+var remotely = []way{journal, direct}
+
+// faults are played in this order: each goes on from what the one before it has left.
+var faults = []fault{
+	{"nothing", allWays, func(context.Context, *stage) error { return nil }},
+	{"a pod deleted by force", allWays, killOne},
+	{"every pod deleted by force", allWays, killAll},
+	{"every pod evicted, one after the other", allWays, evictEach},
+	{"a node drained", allWays, drainNode},
+	{"upgrade of values", allWays, upgradeValues},
+	{"rollback", allWays, rollBack},
+	{"upgrade of the image", allWays, upgradeImage},
+	{"upgrade to a wrong setting", allWays, wrongSetting},
+	{"scaled from 2 to 3", remotely, func(ctx context.Context, s *stage) error { return s.upgrade(ctx, values{"replicas": 3}) }},
+	{"scaled from 3 to 2 and back", remotely, scaleDown},
+	{"delivery changed to direct", []way{journal}, strand},
+	{"autoscaling switched on and off", []way{direct}, autoscale},
+	{"each NATS node deleted by force", remotely, killBrokers},
+	{"NATS without a quorum", remotely, loseQuorum},
+	{"uninstalled and installed", allWays, reinstall},
+	{"uninstalled without a quorum, and installed", []way{journal}, reinstallWithoutQuorum},
+}
+
+func killOne(ctx context.Context, s *stage) error {
+	pods, err := s.site.pods(ctx, selector)
+	if err != nil || len(pods) == 0 {
+		return errors.Join(err, ctx.Err())
+	}
+	return s.replace(ctx, pods[:1])
+}
+
+func killAll(ctx context.Context, s *stage) error {
+	pods, err := s.site.pods(ctx, selector)
+	if err != nil {
+		return err
+	}
+	return s.replace(ctx, pods)
+}
+
+// replace kills pods, and returns when others are ready in their place.
+func (s *stage) replace(ctx context.Context, pods []pod) error {
+	if err := s.site.kill(ctx, pods...); err != nil {
+		return err
+	}
+	if err := s.settled(ctx, pods); err != nil {
+		return err
+	}
+	return s.noteRestarts(ctx)
+}
+
+// noteRestarts notes how often containers of the present pods were restarted.
+func (s *stage) noteRestarts(ctx context.Context) error {
+	pods, err := s.site.pods(ctx, selector)
+	restarts := 0
+	for _, p := range pods {
+		for _, c := range p.Status.ContainerStatuses {
+			restarts += c.RestartCount
+		}
+	}
+	if restarts > 0 {
+		s.note("%d restarts of containers", restarts)
+	}
+	return err
+}
+
+func evictEach(ctx context.Context, s *stage) error {
+	pods, err := s.site.pods(ctx, selector)
+	if err != nil {
+		return err
+	}
+	for _, p := range pods {
+		if err := s.site.evict(ctx, p); err != nil {
+			return err
+		}
+		if err := s.settled(ctx, []pod{p}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drainNode evicts the pods of the bridge from the node of the first one, which takes no others meanwhile.
+func drainNode(ctx context.Context, s *stage) (err error) {
+	if !s.site.drain {
+		return errSkipped
+	}
+	pods, err := s.site.pods(ctx, selector)
+	if err != nil || len(pods) == 0 {
+		return errors.Join(err, ctx.Err())
+	}
+	node := pods[0].Spec.NodeName
+	gone := slices.DeleteFunc(pods, func(p pod) bool { return p.Spec.NodeName != node })
+	defer func() {
+		_, uncordoned := s.site.kubectl(context.WithoutCancel(ctx), "", "uncordon", node)
+		if err = errors.Join(err, uncordoned); err == nil {
+			err = s.settled(ctx, gone)
+		}
+	}()
+	_, err = s.site.kubectl(ctx, "", "drain", node, "--pod-selector", runLabel+"="+s.site.runID, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout", "2m")
+	return err
+}
+
+func killBrokers(ctx context.Context, s *stage) error {
+	nodes, err := s.site.pods(ctx, "app=nats")
+	if err != nil {
+		return err
+	}
+	for _, node := range nodes {
+		if err := s.site.kill(ctx, node); err != nil {
+			return err
+		}
+		if err := s.broker.settled(ctx, brokerNodes, []pod{node}); err != nil {
+			return err
+		}
+		if err := s.load.flows(ctx, s.site.within, 50); err != nil { // one node at a time: it must have caught up
+			return err
+		}
+	}
+	return nil
+}
+
+func loseQuorum(ctx context.Context, s *stage) error {
+	return s.broker.withoutQuorum(ctx, func() error { return pause(ctx, outage) })
+}
+
+// errSkipped is returned by a fault that a flag does not ask for.
+var errSkipped = errors.New("skipped")
