@@ -24,29 +24,30 @@ type fault struct {
 	name string
 	ways []way
 	play func(context.Context, *stage) error
+	when func(settings) bool // nil: always
 }
 
 var remotely = []way{journal, direct}
 
 // faults are played in this order: each goes on from what the one before it has left.
 var faults = []fault{
-	{"nothing", allWays, func(context.Context, *stage) error { return nil }},
-	{"a pod deleted by force", allWays, killOne},
-	{"every pod deleted by force", allWays, killAll},
-	{"every pod evicted, one after the other", allWays, evictEach},
-	{"a node drained", allWays, drainNode},
-	{"upgrade of values", allWays, upgradeValues},
-	{"rollback", allWays, rollBack},
-	{"upgrade of the image", allWays, upgradeImage},
-	{"upgrade to a wrong setting", allWays, wrongSetting},
-	{"scaled from 2 to 3", remotely, func(ctx context.Context, s *stage) error { return s.upgrade(ctx, values{"replicas": 3}) }},
-	{"scaled from 3 to 2 and back", remotely, scaleDown},
-	{"delivery changed to direct", []way{journal}, strand},
-	{"autoscaling switched on and off", []way{direct}, autoscale},
-	{"each NATS node deleted by force", remotely, killBrokers},
-	{"NATS without a quorum", remotely, loseQuorum},
-	{"uninstalled and installed", allWays, reinstall},
-	{"uninstalled without a quorum, and installed", []way{journal}, reinstallWithoutQuorum},
+	{name: "nothing", ways: allWays, play: func(context.Context, *stage) error { return nil }},
+	{name: "a pod deleted by force", ways: allWays, play: killOne},
+	{name: "every pod deleted by force", ways: remotely, play: killAll},
+	{name: "every pod evicted, one after the other", ways: allWays, play: evictEach},
+	{name: "a node drained", ways: allWays, play: drainNode, when: func(s settings) bool { return s.drain }},
+	{name: "upgrade of values", ways: allWays, play: upgradeValues},
+	{name: "rollback", ways: allWays, play: rollBack},
+	{name: "upgrade of the image", ways: allWays, play: upgradeImage, when: func(s settings) bool { return s.next != "" }},
+	{name: "upgrade to a wrong setting", ways: allWays, play: wrongSetting},
+	{name: "scaled from 2 to 3", ways: remotely, play: scaleUp},
+	{name: "scaled from 3 to 2 and back", ways: remotely, play: scaleDown},
+	{name: "delivery changed to direct", ways: []way{journal}, play: strand},
+	{name: "autoscaling switched on and off", ways: []way{direct}, play: autoscale},
+	{name: "each NATS node deleted by force", ways: remotely, play: killBrokers},
+	{name: "NATS without a quorum", ways: remotely, play: loseQuorum},
+	{name: "uninstalled and installed", ways: allWays, play: reinstall},
+	{name: "uninstalled without a quorum, and installed", ways: []way{journal}, play: reinstallWithoutQuorum},
 }
 
 func killOne(ctx context.Context, s *stage) error {
@@ -109,9 +110,6 @@ func evictEach(ctx context.Context, s *stage) error {
 
 // drainNode evicts the pods of the bridge from the node of the first one, which takes no others meanwhile.
 func drainNode(ctx context.Context, s *stage) (err error) {
-	if !s.site.drain {
-		return errSkipped
-	}
 	pods, err := s.site.pods(ctx, selector)
 	if err != nil || len(pods) == 0 {
 		return errors.Join(err, ctx.Err())
@@ -150,6 +148,3 @@ func killBrokers(ctx context.Context, s *stage) error {
 func loseQuorum(ctx context.Context, s *stage) error {
 	return s.broker.withoutQuorum(ctx, func() error { return pause(ctx, outage) })
 }
-
-// errSkipped is returned by a fault that a flag does not ask for.
-var errSkipped = errors.New("skipped")

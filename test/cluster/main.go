@@ -10,6 +10,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -103,12 +104,17 @@ func (s settings) check(ctx context.Context) error {
 			return fmt.Errorf("%s is needed, and is not on this machine: %w", name, err)
 		}
 	}
-	version, err := (&site{settings: s}).kubectl(ctx, "", "version", "--output", "json")
+	text, err := (&site{settings: s}).kubectl(ctx, "", "version", "--output", "json")
 	if err != nil {
 		return fmt.Errorf("the cluster of context %s does not answer: %w", s.context, err)
 	}
-	s.say("%s", strings.Join(strings.Fields(version), " "))
-	return nil
+	var version struct{ ClientVersion, ServerVersion struct{ GitVersion string } }
+	if err := json.Unmarshal([]byte(text), &version); err != nil {
+		return fmt.Errorf("read the version of the cluster: %w", err)
+	}
+	helm, err := run(ctx, "", "helm", "version", "--short")
+	s.say("Kubernetes %s, kubectl %s, helm %s", version.ServerVersion.GitVersion, version.ClientVersion.GitVersion, strings.TrimSpace(helm))
+	return err
 }
 
 // playAll plays the ways one after the other, and prints their table.

@@ -76,7 +76,8 @@ func (s *site) open(ctx context.Context, w way) (*stage, error) {
 // playFaults plays the faults of a way. It ends early if callbacks are not answered any more.
 func (s *stage) playFaults(ctx context.Context, w way) (rows []row) {
 	for _, one := range faults {
-		if !slices.Contains(one.ways, w) || !strings.Contains(one.name, s.site.only) || ctx.Err() != nil {
+		asked := one.when == nil || one.when(s.site.settings)
+		if !asked || !slices.Contains(one.ways, w) || !strings.Contains(one.name, s.site.only) || ctx.Err() != nil {
 			continue
 		}
 		s.notes = nil
@@ -87,10 +88,6 @@ func (s *stage) playFaults(ctx context.Context, w way) (rows []row) {
 		flows := s.load.flows(ctx, s.site.within, 20)
 		if flows == nil {
 			flows = pause(ctx, s.site.load)
-		}
-		if errors.Is(err, errSkipped) {
-			s.note("skipped: its flag is not given")
-			err = nil
 		}
 		rows = append(rows, row{way: w, fault: one.name, took: time.Since(began), notes: s.notes, err: errors.Join(err, flows)})
 		if err != nil {

@@ -61,7 +61,8 @@ func newRelease(s *site, w way, b *broker, password, secret string) *release {
 		return r
 	}
 	maps.Copy(r.values, values{
-		"delivery": string(w), "replicas": r.replicas, "stream.replicas": brokerNodes,
+		"delivery": string(w), "replicas": r.replicas,
+		"stream.replicas": brokerNodes, "stream.maxBytes": "512MiB", "quarantine.maxBytes": "64MiB", // within a node of nats.yaml
 		"nats.url": b.url(), "nats.user": r.user, "nats.password.existingSecret": "nats-auth", "nats.password.key": "password",
 	})
 	return r

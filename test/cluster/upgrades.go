@@ -20,9 +20,6 @@ func rollBack(ctx context.Context, s *stage) error {
 }
 
 func upgradeImage(ctx context.Context, s *stage) error {
-	if s.site.next == "" {
-		return errSkipped
-	}
 	return s.upgrade(ctx, imageValues(s.site.next))
 }
 
@@ -51,6 +48,10 @@ func (s *stage) refused(ctx context.Context, changed values, words ...string) er
 	return err
 }
 
+func scaleUp(ctx context.Context, s *stage) error {
+	return s.upgrade(ctx, values{"replicas": 3})
+}
+
 // scaleDown removes a replica, and adds it again, with the claim that it left. What waits in a journal has to be accepted as stranded.
 func scaleDown(ctx context.Context, s *stage) error {
 	fewer := values{"replicas": 2}
@@ -77,9 +78,9 @@ func strand(ctx context.Context, s *stage) error {
 func autoscale(ctx context.Context, s *stage) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	least := make(chan int, 1)
+	had, least := s.replicas, make(chan int, 1)
 	go func() {
-		fewest := s.replicas
+		fewest := had
 		for pause(ctx, 200*time.Millisecond) == nil {
 			if pods, err := s.site.pods(ctx, selector); err == nil {
 				fewest = min(fewest, len(pods))
@@ -87,13 +88,12 @@ func autoscale(ctx context.Context, s *stage) error {
 		}
 		least <- fewest
 	}()
-	had := s.replicas
-	err := s.upgrade(ctx, values{"autoscaling.enabled": true})
+	err := s.upgrade(ctx, values{"autoscaling.enabled": true, "replicas": nil})
 	if err == nil {
 		err = s.load.flows(ctx, s.site.within, 50)
 	}
 	if err == nil {
-		err = s.upgrade(ctx, values{"autoscaling.enabled": false})
+		err = s.upgrade(ctx, values{"autoscaling.enabled": false, "replicas": had})
 	}
 	cancel()
 	if fewest := <-least; fewest < had {
