@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -108,18 +109,22 @@ func evictEach(ctx context.Context, s *stage) error {
 	return nil
 }
 
-// drainNode evicts the pods of the bridge from the node of the first one, which takes no others meanwhile.
+// drainNode evicts the pods of the bridge from a node, which takes no others meanwhile. Of the nodes it takes the one with the fewest:
+// two pods on it, with claims that no other node can mount, would never be evicted within their disruption budget.
 func drainNode(ctx context.Context, s *stage) (err error) {
 	pods, err := s.site.pods(ctx, selector)
 	if err != nil || len(pods) == 0 {
 		return errors.Join(err, ctx.Err())
 	}
-	node := pods[0].Spec.NodeName
-	gone := slices.DeleteFunc(pods, func(p pod) bool { return p.Spec.NodeName != node })
+	on := map[string][]pod{}
+	for _, p := range pods {
+		on[p.Spec.NodeName] = append(on[p.Spec.NodeName], p)
+	}
+	node := slices.MinFunc(slices.Sorted(maps.Keys(on)), func(a, b string) int { return len(on[a]) - len(on[b]) })
 	defer func() {
 		_, uncordoned := s.site.kubectl(context.WithoutCancel(ctx), "", "uncordon", node)
 		if err = errors.Join(err, uncordoned); err == nil {
-			err = s.settled(ctx, gone)
+			err = s.settled(ctx, on[node])
 		}
 	}()
 	_, err = s.site.kubectl(ctx, "", "drain", node, "--pod-selector", runLabel+"="+s.site.runID, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout", "2m")

@@ -123,6 +123,7 @@ func (s settings) playAll(ctx context.Context) error {
 	var failed []error
 	for _, w := range s.ways {
 		if ctx.Err() != nil {
+			failed = append(failed, fmt.Errorf("%s: interrupted before it began", w))
 			break
 		}
 		played, err := s.play(ctx, w)
@@ -136,7 +137,7 @@ func (s settings) playAll(ctx context.Context) error {
 	for _, r := range rows {
 		failed = append(failed, r.violations()...)
 	}
-	return errors.Join(append(failed, ctx.Err())...)
+	return errors.Join(failed...)
 }
 
 // say prints what is being done.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
 // play runs the bridge in one way, plays the faults under load, and compares the answers with the stream.
@@ -33,8 +32,11 @@ func (s settings) play(ctx context.Context, w way) (rows []row, err error) {
 	rows = on.playFaults(ctx, w)
 	on.load.stop()
 	answers.finish()
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
+	switch {
+	case ctx.Err() != nil:
+		return nil, errors.New("interrupted")
+	case len(rows) == 0:
+		return nil, fmt.Errorf("-only: no fault of this way has %q in its name", s.only)
 	}
 	s.say("%s: read the stream", w)
 	if err := on.reconcile(ctx, answers); err != nil {
@@ -83,13 +85,12 @@ func (s *stage) playFaults(ctx context.Context, w way) (rows []row) {
 		s.notes = nil
 		s.load.ledger.next()
 		s.site.say("%s: %s", w, one.name)
-		began := time.Now()
 		err := one.play(ctx, s)
 		flows := s.load.flows(ctx, s.site.within, 20)
 		if flows == nil {
 			flows = pause(ctx, s.site.load)
 		}
-		rows = append(rows, row{way: w, fault: one.name, took: time.Since(began), notes: s.notes, err: errors.Join(err, flows)})
+		rows = append(rows, row{way: w, fault: one.name, notes: s.notes, err: errors.Join(err, flows)})
 		if err != nil {
 			s.site.say("%s, %s: %v", w, one.name, err)
 		}
@@ -104,6 +105,9 @@ func (s *stage) playFaults(ctx context.Context, w way) (rows []row) {
 func (s *site) describe(ctx context.Context) {
 	for _, what := range [][]string{{"get", "pods,persistentvolumeclaims", "--output", "wide"}, {"get", "events", "--sort-by", ".lastTimestamp"}} {
 		text, err := s.kubectl(ctx, "", what...)
-		s.say("%s:\n%s%v", strings.Join(what, " "), tail(text, 6000), err)
+		if err != nil {
+			text = err.Error()
+		}
+		s.say("%s:\n%s", strings.Join(what, " "), tail(text, 6000))
 	}
 }

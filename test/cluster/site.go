@@ -128,8 +128,8 @@ func until(ctx context.Context, within time.Duration, what string, ok func(conte
 		if err != nil && ctx.Err() == nil {
 			last = err
 		}
-		if err := pause(ctx, 500*time.Millisecond); err != nil {
-			return errors.Join(fmt.Errorf("waited %s until %s: %w", within, what, err), last)
+		if pause(ctx, 500*time.Millisecond) != nil {
+			return errors.Join(fmt.Errorf("did not happen within %s: %s", within, what), last)
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-	"time"
 )
 
 // row is the result of one fault.
@@ -13,7 +12,6 @@ type row struct {
 	way    way
 	fault  string
 	counts counts
-	took   time.Duration
 	notes  []string
 	err    error // of the fault itself
 }
