@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := run
-.PHONY: help run test lint bench bench-page bench-smoke bench-replay bench-forward bench-records grow fuzz faults proxies examples chart-test console console-pictures image vuln sbom release
+.PHONY: help run test lint bench bench-page bench-smoke bench-replay bench-forward bench-records grow fuzz faults proxies examples chart-test cluster console console-pictures image vuln sbom release
 
 # What is stamped into the image: a tag of this commit, or the version that is being worked on.
 VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v*' 2>/dev/null)),0.1.0-dev)
@@ -74,6 +74,9 @@ sbom: ## list what the program is made of, with licences: dist/crm-bridge.cdx.js
 
 release: ## build archives, SBOMs, the packaged chart and checksums of this commit in dist/; PLATFORMS=linux/amd64,… for some
 	GOTOOLCHAIN=go$(shell cat .go-version) VERSION=$(VERSION) COMMIT=$(COMMIT) go run ./.ci/release $(if $(PLATFORMS),-platforms $(PLATFORMS))
+
+cluster: ## install the chart in a Kubernetes cluster and break it under load; CLUSTER='-context NAME -image NAME:TAG', or none for one made with kind
+	$(if $(CLUSTER),cd test/cluster && go run . $(CLUSTER),.ci/cluster)
 
 chart-test: ## test the Helm chart; CHARTFLAGS=-update writes the golden manifests and the README's table
 	$(if $(CHARTFLAGS),cd charts/crm-bridge/test && go test -count=1 . $(CHARTFLAGS),.ci/chart)
