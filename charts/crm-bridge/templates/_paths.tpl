@@ -1,5 +1,12 @@
-{{/* What may be reached from outside of the cluster below one of the subPaths: dict root and below. */}}
+{{/* What may be reached from outside of the cluster. */}}
 {{- define "crm-bridge.paths" -}}
+{{- range $below := include "crm-bridge.subPaths" . | fromJsonArray }}
+{{ include "crm-bridge.pathsBelow" (dict "root" $ "below" $below) }}
+{{- end }}
+{{- end -}}
+
+{{/* The part of it below one of the subPaths: dict root and below. */}}
+{{- define "crm-bridge.pathsBelow" -}}
 {{ .below }}/asyncapi.html: Exact
 {{ .below }}/asyncapi.yaml: Exact
 {{ .below }}/schemas/: Prefix
