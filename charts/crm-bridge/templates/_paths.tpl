@@ -1,5 +1,12 @@
-{{/* What may be reached from outside of the cluster below one of the subPaths: dict root and below. */}}
+{{/* What may be reached from outside of the cluster. */}}
 {{- define "crm-bridge.paths" -}}
+{{- range $below := include "crm-bridge.subPaths" . | fromJsonArray }}
+{{ include "crm-bridge.pathsBelow" (dict "root" $ "below" $below) }}
+{{- end }}
+{{- end -}}
+
+{{/* The part of it below one of the subPaths: dict root and below. */}}
+{{- define "crm-bridge.pathsBelow" -}}
 {{ printf "%s/asyncapi.html" .below | quote }}: Exact
 {{ printf "%s/asyncapi.yaml" .below | quote }}: Exact
 {{ printf "%s/schemas/" .below | quote }}: Prefix
