@@ -32,6 +32,9 @@ type StreamConfig struct {
 	WorkQueue  bool  // an acknowledged message is removed
 	PerSubject int64 // messages kept of each subject, the newest; 0: all
 
+	// FirstSequence is that of the first message of a stream that is made; 0: 1. It changes no existing stream.
+	FirstSequence uint64
+
 	// Before is called before the stream is made with a default limit, which may reserve all the room that is left, to make what else
 	// needs room; nil: nothing does.
 	Before func()
@@ -73,7 +76,7 @@ func found(stream jetstream.Stream) Stream {
 
 // fresh returns the settings that cannot be changed later.
 func (c StreamConfig) fresh() jetstream.StreamConfig {
-	base := jetstream.StreamConfig{Name: c.Name, Storage: jetstream.FileStorage}
+	base := jetstream.StreamConfig{Name: c.Name, Storage: jetstream.FileStorage, FirstSeq: c.FirstSequence}
 	if c.WorkQueue {
 		base.Retention = jetstream.WorkQueuePolicy
 	}

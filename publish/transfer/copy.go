@@ -147,7 +147,11 @@ func (r *Run) prepare(ctx context.Context, streams []Stream) (jobs []*job, err e
 		} else if err := other(from, to); err != nil { // before it is changed
 			return jobs, err
 		}
-		made, warnings, err := r.To.EnsureStream(ctx, s.Config)
+		config := s.Config
+		if s.Keep && !r.Append {
+			config.FirstSequence = from.State.FirstSeq
+		}
+		made, warnings, err := r.To.EnsureStream(ctx, config)
 		if err != nil {
 			return jobs, err
 		}

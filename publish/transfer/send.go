@@ -56,9 +56,6 @@ func (j *job) pass(ctx context.Context) error {
 	if j.part.Ahead || j.part.Own || j.from.State.LastSeq == 0 {
 		return nil
 	}
-	if err := j.align(ctx); err != nil {
-		return err
-	}
 	w := &writer{job: j, sent: j.last}
 	if j.next <= j.from.State.LastSeq {
 		span, err := j.From.OpenSpan(ctx, j.Config.Name, nil, publish.Bounds{From: j.next})
@@ -76,22 +73,6 @@ func (j *job) pass(ctx context.Context) error {
 		}
 	}
 	return w.await(ctx, func() bool { return true })
-}
-
-// align has an empty stream of the target begin with the first sequence of the source.
-func (j *job) align(ctx context.Context) error {
-	if !j.Keep || j.to.State.Msgs > 0 || j.to.State.LastSeq+1 >= j.from.State.FirstSeq {
-		return nil
-	}
-	stream, err := j.To.JetStream().Stream(ctx, j.Config.Name)
-	if err == nil {
-		err = stream.Purge(ctx, jetstream.WithPurgeSequence(j.from.State.FirstSeq))
-	}
-	if err != nil {
-		return fmt.Errorf("have stream %s begin with #%d: %w", j.Config.Name, j.from.State.FirstSeq, err)
-	}
-	j.last = j.from.State.FirstSeq - 1
-	return nil
 }
 
 // writer sends the messages of one pass, each directly behind the one before it.

@@ -15,23 +15,31 @@ import (
 )
 
 // A copied event has the sequence, the subject, the id, the headers and the body that it had, whatever was erased before, between and
-// behind others; what the bridge stores next has the sequence that it would have had.
+// behind others, and whether or not a bridge has made the target's stream already; what the bridge stores next has the sequence that it
+// would have had.
 func TestSequences(t *testing.T) {
-	s := open(t)
-	fill(t, s.from, 30)
-	remove(t, s.from, "CRM", 1, 2, 10, 11, 12, 29, 30)
-	result := s.complete(t)
-	if diff := cmp.Diff(held(t, s.from, "CRM"), held(t, s.to, "CRM")); diff != "" {
-		t.Error(diff)
-	}
-	if got := state(t, s.to, "CRM"); got.FirstSeq != 3 || got.LastSeq != 30 || got.Msgs != 23 {
-		t.Errorf("%+v", got)
-	}
-	if part := result.Parts[0]; part.Equal != 23 || part.Copied != 23 || part.Left != 0 || part.Digest == "" {
-		t.Errorf("%+v", part)
-	}
-	if got := put(t, s.to, "crm.acme.Deals.edit", "", "next"); got != 31 {
-		t.Errorf("the next event is #%d", got)
+	for _, made := range []bool{false, true} {
+		t.Run(fmt.Sprintf("stream made before %t", made), func(t *testing.T) {
+			s := open(t)
+			fill(t, s.from, 30)
+			remove(t, s.from, "CRM", 1, 2, 10, 11, 12, 29, 30)
+			if made {
+				ensure(t, s.to, streams()[0].Config)
+			}
+			result := s.complete(t)
+			if diff := cmp.Diff(held(t, s.from, "CRM"), held(t, s.to, "CRM")); diff != "" {
+				t.Error(diff)
+			}
+			if got := state(t, s.to, "CRM"); got.FirstSeq != 3 || got.LastSeq != 30 || got.Msgs != 23 {
+				t.Errorf("%+v", got)
+			}
+			if part := result.Parts[0]; part.Equal != 23 || part.Copied != 23 || part.Left != 0 || part.Digest == "" {
+				t.Errorf("%+v", part)
+			}
+			if got := put(t, s.to, "crm.acme.Deals.edit", "", "next"); got != 31 {
+				t.Errorf("the next event is #%d", got)
+			}
+		})
 	}
 }
 

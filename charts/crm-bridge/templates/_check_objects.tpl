@@ -2,10 +2,7 @@
 {{- define "crm-bridge.checkObjects" -}}
 {{- include "crm-bridge.checkRollout" . -}}
 {{- include "crm-bridge.checkClaim" . -}}
-{{- $budget := .Values.podDisruptionBudget -}}
-{{- if not (or (kindIs "invalid" $budget.minAvailable) (kindIs "invalid" $budget.maxUnavailable)) -}}
-{{- fail "\n\npodDisruptionBudget has minAvailable and maxUnavailable: keep one.\n" -}}
-{{- end -}}
+{{- include "crm-bridge.checkBudget" . -}}
 {{- if and .Values.autoscaling.enabled (not .Values.autoscaling.targetCPUUtilizationPercentage) (not .Values.autoscaling.metrics) -}}
 {{- fail "\n\nWhat shall the pods scale by? Set autoscaling.targetCPUUtilizationPercentage or autoscaling.metrics.\n" -}}
 {{- end -}}
@@ -56,6 +53,26 @@
 {{- if get $persistence $name -}}
 {{- fail (printf "\n\npersistence.%s has no effect with persistence.existingClaim, for no claim is made: leave it empty.\n" $name) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The fewest replicas that there are; one that autoscaling may reach. */}}
+{{- define "crm-bridge.fewest" -}}
+{{- if .Values.autoscaling.enabled -}}{{- int .Values.autoscaling.minReplicas -}}{{- else -}}{{- include "crm-bridge.replicas" . -}}{{- end -}}
+{{- end -}}
+
+{{- define "crm-bridge.checkBudget" -}}
+{{- $budget := .Values.podDisruptionBudget -}}
+{{- if not (kindIs "invalid" $budget.minAvailable) -}}
+{{- if not (kindIs "invalid" $budget.maxUnavailable) -}}
+{{- fail "\n\npodDisruptionBudget has minAvailable and maxUnavailable: keep one.\n" -}}
+{{- end -}}
+{{- $fewest := int (include "crm-bridge.fewest" .) -}}
+{{- $least := toString $budget.minAvailable -}}
+{{- if hasSuffix "%" $least -}}{{- $least = div (add (mul (trimSuffix "%" $least | int) $fewest) 99) 100 -}}{{- end -}}
+{{- if and $budget.enabled (include "crm-bridge.several" .) (ge (int $least) $fewest) -}}
+{{- fail (printf "\n\npodDisruptionBudget.minAvailable %v of %d replicas lets no pod be evicted, and no node can be drained: set less.\n" $budget.minAvailable $fewest) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
