@@ -66,11 +66,8 @@
 {{/* The CRMs call what publicURL names. Its path must lead through the Ingress or the HTTPRoute, or a proxy before them removes it. */}}
 {{- define "crm-bridge.checkPublicURL" -}}
 {{- if or .Values.ingress.enabled .Values.httpRoute.enabled -}}
-{{- $paths := list -}}
+{{- $paths := keys (include "crm-bridge.paths" . | fromYaml) -}}
 {{- $below := include "crm-bridge.subPaths" . | fromJsonArray -}}
-{{- range $below -}}
-{{- $paths = concat $paths (keys (include "crm-bridge.paths" (dict "root" $ "below" .) | fromYaml)) -}}
-{{- end -}}
 {{- range include "crm-bridge.publicURLs" . | fromJsonArray -}}
 {{- $path := include "crm-bridge.pathOf" . -}}
 {{- $leads := or (empty $path) (has "" $below) -}}
