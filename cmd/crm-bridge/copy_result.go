@@ -76,7 +76,7 @@ func (o copyOutput) result(result transfer.Result, compared bool) error {
 		}
 		terminal.Say(o.out, "\n")
 		if state.Secrets > 0 {
-			terminal.Say(o.out, "%d secrets are not copied: set BRIDGE_STATE_KEY, here and for the bridge, and run the same command again. Without it access tokens are requested again, and applications in Bitrix24 have to be installed again\n", state.Secrets)
+			terminal.Say(o.out, "%d secrets are not copied: set BRIDGE_STATE_KEY, here and for the bridge, and run the same command again. Without it access tokens are requested again, and applications whose tokens came with their installation have to be installed again\n", state.Secrets)
 		}
 		if state.Lost > 0 {
 			terminal.Say(o.out, "%d secrets were encrypted with another BRIDGE_STATE_KEY and are not copied\n", state.Lost)
