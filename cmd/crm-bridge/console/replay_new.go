@@ -101,6 +101,9 @@ func (p ReplayPages) askStart(ctx context.Context, form url.Values) (q Question,
 	if err != nil {
 		return q, err
 	}
+	if o.Until.IsZero() {
+		o.Until = now // what is stored while a person reads the count is not replayed
+	}
 	counting, cancel := context.WithTimeout(ctx, countTimeout)
 	defer cancel()
 	counts, complete, err := p.Count(counting, o)

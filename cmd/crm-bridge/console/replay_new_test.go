@@ -9,6 +9,32 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish/replay"
 )
 
+// What is stored after it was counted is not replayed: the job has the bound of the count.
+func TestReplaysWhatWasCounted(t *testing.T) {
+	var counted, started replay.Order
+	pages := ReplayPages{
+		Prefix: "crm",
+		Count: func(_ context.Context, o replay.Order) ([]replay.SubjectCount, bool, error) {
+			counted = o
+			return []replay.SubjectCount{{Subject: "crm.acme.Deals.edit", Events: 2}}, true, nil
+		},
+		Start: func(_ context.Context, o replay.Order) (string, error) {
+			started = o
+			return o.Name, nil
+		},
+	}
+	form := url.Values{"target": {replay.ToSubject}}
+	if _, err := pages.askStart(t.Context(), form); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := pages.start(t.Context(), form); err != nil {
+		t.Fatal(err)
+	}
+	if counted.Until.IsZero() || !started.Until.Equal(counted.Until) {
+		t.Errorf("counted until %v, replayed until %v", counted.Until, started.Until)
+	}
+}
+
 // A job that the operator does not name has its name before it is confirmed: confirmed twice, it is one job.
 func TestConfirmedTwiceIsOneJob(t *testing.T) {
 	var started []string
