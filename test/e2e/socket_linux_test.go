@@ -221,30 +221,6 @@ func TestUnusableSocketsStopTheStart(t *testing.T) {
 	}
 }
 
-// Before the bridge starts, its socket is systemd's: the check of the configuration does not take it for another program's, and the list of
-// variables shows it.
-func TestConfigKnowsTheSocket(t *testing.T) {
-	t.Parallel()
-	socket := listenTCP(t)
-	address := socket.Addr().String()
-	run := func(args ...string) string {
-		cmd := passed(t, "callbacks", socket)
-		cmd.Args = append(cmd.Args, args...)
-		cmd.Env = append(append(environment(t.TempDir()), cmd.Env...), "BRIDGE_LISTEN="+address)
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Errorf("%v: %s", err, out)
-		}
-		return string(out)
-	}
-	if found := run("config", "check"); !strings.Contains(found, `{"check":"listen","ok":true}`) {
-		t.Errorf("found %s", found)
-	}
-	if list := run("config"); !strings.Contains(list, `"name":"BRIDGE_LISTEN","value":"`+address+`","from":"systemd socket"`) {
-		t.Errorf("listed %s", list)
-	}
-}
-
 // A service manager is told when callbacks are received, that the process is alive, and how long its end may take.
 func TestServiceManagerIsNotified(t *testing.T) {
 	t.Parallel()

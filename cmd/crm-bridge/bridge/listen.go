@@ -51,13 +51,24 @@ func listenForCallbacks(ctx context.Context, s config.Settings, bound *receive.C
 	return l, nil
 }
 
-// noteSocket logs which socket is used in place of BRIDGE_LISTEN, and warns if commands would look for the bridge elsewhere.
+// noteSocket logs which socket is used in place of BRIDGE_LISTEN, and warns if commands would look for the bridge elsewhere, or if others
+// reach it than BRIDGE_LISTEN lets in.
 func noteSocket(s config.Settings, log *slog.Logger) {
 	passed := s.Socket.Addr().String()
 	log.Info("callbacks are received on the socket that systemd passed, not on BRIDGE_LISTEN", "socket", passed)
 	if !collide(passed, s.Listen) {
 		log.Warn("commands such as send look for the bridge at BRIDGE_LISTEN: set it to the address of the socket", "socket", passed, "variable", s.Listen)
 	}
+	if openToAll(passed) && !openToAll(s.Listen) {
+		log.Warn("the socket receives callbacks on all addresses of this machine, BRIDGE_LISTEN names one: set ListenStream= of the socket unit to that "+
+			"address, or BRIDGE_LISTEN to the port alone", "socket", passed, "variable", s.Listen)
+	}
+}
+
+// openToAll reports whether an address to listen on is that of every interface.
+func openToAll(address string) bool {
+	tcp, err := net.ResolveTCPAddr("tcp", address)
+	return err == nil && (len(tcp.IP) == 0 || tcp.IP.IsUnspecified())
 }
 
 // collide reports whether two addresses cannot be listened on at once.
