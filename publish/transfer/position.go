@@ -163,6 +163,7 @@ func (j *job) numbered(ctx context.Context) error {
 		return err
 	}
 	span.HeadersOnly, span.Patience = true, j.Patience
+	j.next = max(j.next, j.Note.Ended[j.Config.Name]+1) // what was released or erased since is not copied again
 	foreign := uint64(0)
 	err = span.Each(ctx, func(m publish.Stored) error {
 		if from, copied := m.CopiedFrom(); copied {
