@@ -155,5 +155,6 @@ func (j *job) tidy(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("purge %s of stream %s: %w", j.Gap, j.Config.Name, err)
 	}
+	j.fillers = 0
 	return nil
 }
