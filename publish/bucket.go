@@ -79,7 +79,7 @@ type Saved struct {
 	revision uint64
 }
 
-// List returns the values below prefix, which ends with a dot, by their keys. It does not make a bucket that is missing.
+// List returns all values below prefix, which ends with a dot, by their keys, or an error. It does not make a bucket that is missing.
 func (s *Bucket) List(ctx context.Context, prefix string) (map[string]Saved, error) {
 	conn, err := s.Reach()
 	if err != nil {
@@ -98,11 +98,16 @@ func (s *Bucket) List(ctx context.Context, prefix string) (map[string]Saved, err
 	}
 	values := map[string]Saved{}
 	for _, key := range keys {
-		if entry, err := bucket.Get(ctx, key); err == nil {
-			values[key] = Saved{entry.Value(), entry.Created(), entry.Revision()}
+		entry, err := bucket.Get(ctx, key)
+		if errors.Is(err, jetstream.ErrKeyNotFound) { // removed since
+			continue
 		}
+		if err != nil {
+			return nil, fmt.Errorf("bucket %s, key %s: %w", s.Name, key, err)
+		}
+		values[key] = Saved{entry.Value(), entry.Created(), entry.Revision()}
 	}
-	return values, ctx.Err()
+	return values, nil
 }
 
 // keys returns the keys below prefix. It creates no consumer, so the permission for stream info suffices.

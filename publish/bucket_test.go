@@ -80,3 +80,21 @@ func TestSealedIsUnreadable(t *testing.T) {
 		t.Errorf("a value that was moved reads %q", value)
 	}
 }
+
+// A value that cannot be read is an error of the whole list: callers never take a part of it for all.
+func TestBucketListsAllOrNothing(t *testing.T) {
+	state := openBucket(t)
+	if _, err := state.Save(t.Context(), "journal.a", []byte("1"), 0); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := state.Reach()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.JetStream().Publish(t.Context(), "$KV.CRM_STATE.journal.b!", []byte("2")); err != nil {
+		t.Fatal(err)
+	}
+	if listed, err := state.List(t.Context(), "journal."); err == nil || len(listed) > 0 {
+		t.Errorf("%v, %v", listed, err)
+	}
+}

@@ -49,6 +49,12 @@ func (o copyOutput) parts(parts []transfer.Part, compared bool) error {
 		if one.Own {
 			terminal.Say(o.out, "%s: not copied: the target keeps states of its own, which older ones must not follow\n", one.Stream)
 		}
+		if one.Extra > 0 {
+			terminal.Say(o.out, "%s: %d messages are on the target that have left the source\n", one.Stream, one.Extra)
+		}
+		if one.Gone > 0 {
+			terminal.Say(o.out, "%s: %d messages have left the target since\n", one.Stream, one.Gone)
+		}
 		if one.Ahead {
 			terminal.Say(o.out, "%s: the copy was complete before, and the target goes on by itself since\n", one.Stream)
 		}

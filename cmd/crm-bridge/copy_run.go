@@ -44,6 +44,7 @@ func (f *copyFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	c.note = note
 	t := &transfer.Copy{
 		From: c.from.conn, To: c.to.conn, Note: note, Gap: bridge.CopyGap(to), Append: f.appends,
 		// The embedded server's files are indexed by the bridge after a crash, which does not know when a message expires.
@@ -168,6 +169,10 @@ func (c *copying) explain(err error) error {
 		return nil
 	case errors.Is(err, transfer.ErrOthers):
 		return fmt.Errorf("%w; copy to an empty target, or add --append to copy the history behind them", err)
+	case errors.Is(err, transfer.ErrUnfinished):
+		return fmt.Errorf("%w: run the command without --verify", err)
+	case errors.Is(err, transfer.ErrDiffers) && len(c.note.Ended) > 0: // the target may hold what no other has
+		return fmt.Errorf("%w; the copy was complete before: keep both sides, and find out what changed the target", err)
 	case errors.Is(err, transfer.ErrDiffers):
 		return fmt.Errorf("%w; it was changed after it was copied, or dropped at a limit of the target: keep the source, delete the target's streams and its bucket, and copy again", err)
 	case errors.As(err, new(publish.MisfitError)), errors.Is(err, transfer.ErrRunning), errors.As(err, new(*publish.NoRoomError)):

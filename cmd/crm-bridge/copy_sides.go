@@ -15,6 +15,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/datadir"
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/terminal"
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/publish/transfer"
 )
 
 // embeddedSide names, for --from and --to, the streams in BRIDGE_DATA_DIR.
@@ -35,6 +36,7 @@ type copying struct {
 	crms     bridge.CRMs
 	env      *config.Environment
 	bar      *copyBar
+	note     *transfer.Note
 	running  string // why the source may still take events; empty: it takes none
 }
 

@@ -104,6 +104,7 @@ func (e inFlags) Error() string {
 		"BRIDGE_NATS_USER and BRIDGE_NATS_PASSWORD", "--to-user and --to-password-file", "BRIDGE_NATS_TLS_FIRST=true", "--to-tls-first",
 		"BRIDGE_NATS_TLS_FIRST is set", "--to-tls-first is given", "unset it", "leave it out",
 		"BRIDGE_NATS_CREDS", "--to-creds", "BRIDGE_NATS_NKEY", "--to-nkey", "BRIDGE_NATS_CERT", "--to-cert",
+		"BRIDGE_NATS_CA", "--to-ca", "BRIDGE_NATS_KEY", "--to-key",
 	).Replace(e.error.Error())
 }
 

@@ -27,13 +27,13 @@ func (c *Copy) Look(ctx context.Context, streams []Stream) (parts []Part, err er
 	return parts, nil
 }
 
-// Compare compares what was copied of each stream, and copies nothing.
+// Compare compares what was copied of each stream, and changes nothing.
 func (c *Copy) Compare(ctx context.Context, streams []Stream) (parts []Part, err error) {
 	for _, s := range streams {
 		j, err := c.open(ctx, s)
 		if err == nil && j != nil {
-			if err = j.verify(ctx, nil); err == nil && j.part.Left > 0 {
-				err = fmt.Errorf("%w: %d messages of stream %s are not copied yet", ErrDiffers, j.part.Left, j.Config.Name)
+			if _, err = j.verify(ctx, nil); err == nil && j.part.Left > 0 {
+				err = fmt.Errorf("%d messages of stream %s are %w", j.part.Left, j.Config.Name, ErrUnfinished)
 			}
 			parts = append(parts, j.part)
 		}
@@ -91,7 +91,7 @@ func (r *Run) Do(ctx context.Context, streams []Stream) (result Result, err erro
 		return result, err
 	}
 	for _, j := range jobs {
-		if err := j.catchUp(ctx); err != nil {
+		if err := j.catchUp(ctx, r.Ended); err != nil {
 			return result, err
 		}
 	}
@@ -199,8 +199,12 @@ func (r *Run) expire(ctx context.Context, name string) error {
 	return nil
 }
 
-// catchUp copies the stream, and what came meanwhile.
-func (j *job) catchUp(ctx context.Context) error {
+// catchUp copies the stream, and what came meanwhile: all of it if the source has ended, otherwise all but few messages.
+func (j *job) catchUp(ctx context.Context, ended bool) error {
+	few := uint64(fewPending)
+	if ended {
+		few = 0
+	}
 	for range passes {
 		if err := j.retry(ctx, func() error { return j.tidy(ctx) }); err != nil { // of a run that was killed
 			return err
@@ -219,10 +223,13 @@ func (j *job) catchUp(ctx context.Context) error {
 		if now == nil || !now.Created.Equal(j.from.Created) {
 			return fmt.Errorf("stream %s of the source was deleted", j.Config.Name)
 		}
-		if j.part.Left = now.State.LastSeq - j.from.State.LastSeq; j.part.Left <= fewPending {
+		if j.part.Left = now.State.LastSeq - j.from.State.LastSeq; j.part.Left <= few {
 			break
 		}
 		j.from = now
+	}
+	if ended && j.part.Left > 0 {
+		return fmt.Errorf("somebody still writes to stream %s of the source: stop it", j.Config.Name)
 	}
 	return j.retry(ctx, func() error { return errors.Join(j.tidy(ctx), j.refresh(ctx)) })
 }
@@ -248,7 +255,11 @@ func (r *Run) verify(ctx context.Context, jobs []*job, readers []Reader, keep bo
 		starts := map[uint64]uint64{}
 		err := r.retry(ctx, func() error {
 			starts = startsOf(readers, j.Config.Name)
-			return j.verify(ctx, starts)
+			extra, err := j.verify(ctx, starts)
+			if err != nil {
+				return err
+			}
+			return j.remove(ctx, extra)
 		})
 		place(readers, j, starts)
 		if err != nil && !errors.Is(err, ErrDiffers) {

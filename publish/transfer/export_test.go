@@ -7,7 +7,7 @@ func (c *Copy) Resume(ctx context.Context, streams []Stream) error {
 	for _, s := range streams {
 		j, err := c.open(ctx, s)
 		if err == nil && j != nil {
-			err = j.catchUp(ctx)
+			err = j.catchUp(ctx, false)
 		}
 		if err != nil {
 			return err

@@ -19,6 +19,7 @@ type job struct {
 	last     uint64          // sequence of the last message of the target, whoever has written it
 	seen     uint64          // sequence of the target up to which its messages were looked at, where sequences are not kept
 	plain    map[uint64]bool // sequences that are sent without an id by which the target would ignore them
+	fillers  int             // messages in the place of missing ones that the target may hold
 	part     Part
 }
 
@@ -71,8 +72,16 @@ func info(ctx context.Context, conn *publish.Conn, stream string) (*jetstream.St
 	return found.CachedInfo(), nil
 }
 
-// copyOverhead is how many bytes a copy takes more than its original, at most: headers.
-const copyOverhead = 160
+// copyOverhead is how many bytes a copy takes more than its original, at most: headers. A message in the place of a missing one takes less.
+const copyOverhead = 320
+
+// fillersNeeded returns how many messages in the place of missing ones the target holds at most.
+func (j *job) fillersNeeded() uint64 {
+	if state := j.from.State; j.Keep && state.LastSeq > state.Msgs {
+		return min(state.LastSeq-state.Msgs, fillersAtOnce)
+	}
+	return 0
+}
 
 // fits returns an error if the target's stream cannot hold what the source's does.
 func (j *job) fits() error {
@@ -80,14 +89,14 @@ func (j *job) fits() error {
 	if j.to != nil {
 		config = j.to.Config
 	}
-	if needed := int64(have.Bytes + have.Msgs*copyOverhead); config.MaxBytes > 0 && needed > config.MaxBytes {
-		return fmt.Errorf("stream %s of the source takes up to %s, and that of the target keeps at most %s: set %s to more",
-			config.Name, publish.RoundBytes(needed), publish.RoundBytes(config.MaxBytes), j.Config.BytesVariable)
+	if needed := int64(have.Bytes + have.Msgs*copyOverhead + j.fillersNeeded()*copyOverhead); config.MaxBytes > 0 && needed > config.MaxBytes {
+		return publish.MisfitError(fmt.Sprintf("stream %s of the source takes up to %s, and that of the target keeps at most %s: set %s to more",
+			config.Name, publish.RoundBytes(needed), publish.RoundBytes(config.MaxBytes), j.Config.BytesVariable))
 	}
 	most, was := config.MaxMsgsPerSubject, j.from.Config.MaxMsgsPerSubject
 	if most > 0 && (was <= 0 || was > most) {
-		return fmt.Errorf("stream %s of the source keeps more messages of a subject than that of the target, which keeps %d: raise that limit (%s)",
-			config.Name, most, j.Config.PerSubjectVariable)
+		return publish.MisfitError(fmt.Sprintf("stream %s of the source keeps more messages of a subject than that of the target, which keeps %d: raise that limit (%s)",
+			config.Name, most, j.Config.PerSubjectVariable))
 	}
 	return nil
 }
@@ -163,6 +172,7 @@ func (j *job) numbered(ctx context.Context) error {
 		return err
 	}
 	span.HeadersOnly, span.Patience = true, j.Patience
+	j.next = max(j.next, j.Note.Ended[j.Config.Name]+1) // what was released or erased since is not copied again
 	foreign := uint64(0)
 	err = span.Each(ctx, func(m publish.Stored) error {
 		if from, copied := m.CopiedFrom(); copied {

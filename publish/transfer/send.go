@@ -17,6 +17,8 @@ import (
 const (
 	atOnce      = 1024
 	bytesAtOnce = 8 << 20
+	// fillersAtOnce bounds the messages in the place of missing ones that the target holds, so that they push no event out at its limit.
+	fillersAtOnce = 512
 )
 
 // errWrongLast is JetStream's error for a message that is not directly behind the expected one.
@@ -122,6 +124,18 @@ func (w *writer) fill(ctx context.Context, before uint64) error {
 		msg := publish.Copying{Stream: w.Config.Name, After: w.sent}.Message(publish.Stored{Subject: w.Gap, At: time.Now()})
 		if err := w.send(ctx, msg, w.sent+1, true); err != nil {
 			return err
+		}
+		if w.fillers++; w.fillers < fillersAtOnce {
+			continue
+		}
+		if err := w.await(ctx, func() bool { return true }); err != nil {
+			return err
+		}
+		if err := w.tidy(ctx); err != nil {
+			return err
+		}
+		if before-w.sent > fillersAtOnce { // a long gap
+			w.show("skipped up to sequence", w.sent, before-1)
 		}
 	}
 	return nil

@@ -55,6 +55,8 @@ type Part struct {
 	Equal   uint64 `json:"equal"`             // messages that are the same on both sides
 	Removed uint64 `json:"removed,omitempty"` // from the target, because they have left the source
 	Expired uint64 `json:"expired,omitempty"` // messages of the source that are too old for the target
+	Extra   uint64 `json:"extra,omitempty"`   // messages that have left the source and not the target
+	Gone    uint64 `json:"gone,omitempty"`    // messages of the source that have left the target since the copy was complete
 }
 
 // ErrOthers says that a stream of the target holds messages that are not copies.

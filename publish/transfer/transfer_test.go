@@ -227,3 +227,50 @@ func windowed(config publish.StreamConfig, window time.Duration) publish.StreamC
 	config.Duplicates = window
 	return config
 }
+
+// A source that has ended and still takes events is not called complete; one that takes the last few while they are copied is.
+func TestWrittenMeanwhile(t *testing.T) {
+	for _, most := range []int{5, 1000} {
+		s := open(t)
+		fill(t, s.from, 3)
+		more, seen := 0, uint64(0)
+		result, err := s.run(t, func(r *transfer.Run) {
+			r.Show = func(what string, n, _ uint64) {
+				if strings.HasSuffix(what, "copied") && n > seen && more < most {
+					more, seen = more+1, n
+					put(t, s.from, "crm.acme.Deals.edit", "", "more")
+				}
+			}
+		})
+		if complete := most == 5; result.Done != complete || (err == nil) != complete {
+			t.Errorf("%d: %+v, %v", most, result, err)
+		}
+	}
+}
+
+// What was erased on the target after the move is no difference, and a comparison changes nothing there.
+func TestGoneSince(t *testing.T) {
+	s := open(t)
+	fill(t, s.from, 5)
+	put(t, s.from, "crm-quarantine.acme", "q", "1")
+	put(t, s.from, "crm-quarantine.acme", "q2", "2")
+	if _, err := s.run(t, func(r *transfer.Run) { r.Ended = false }); err != nil {
+		t.Fatal(err)
+	}
+	remove(t, s.from, "CRM", 4)
+	parts, err := s.copying(t).Compare(t.Context(), streams())
+	if err != nil || parts[0].Extra != 1 || parts[0].Removed != 0 || state(t, s.to, "CRM").Msgs != 5 {
+		t.Errorf("%+v, %v", parts, err)
+	}
+	s.complete(t)
+	put(t, s.to, "crm.acme.Deals.edit", "", "of the target")
+	put(t, s.to, "crm-quarantine.acme", "q3", "3")
+	remove(t, s.to, "CRM", 2)
+	remove(t, s.to, "CRM_QUARANTINE", 2)
+	if result := s.complete(t); result.Parts[0].Gone != 1 {
+		t.Errorf("%+v", result.Parts[0])
+	}
+	if got := state(t, s.to, "CRM_QUARANTINE").Msgs; got != 2 {
+		t.Errorf("%d callbacks: a released one was copied again", got)
+	}
+}

@@ -15,8 +15,11 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 )
 
-// ErrDiffers says that the two sides are not the same.
-var ErrDiffers = errors.New("the target differs from the source")
+// ErrDiffers says that the two sides are not the same, and ErrUnfinished that a run has to copy the rest.
+var (
+	ErrDiffers    = errors.New("the target differs from the source")
+	ErrUnfinished = errors.New("not copied yet")
+)
 
 // compared is a message on one side.
 type compared struct {
@@ -26,12 +29,13 @@ type compared struct {
 	sum  [sha256.Size]byte
 }
 
-// verify reads both sides and compares them message by message, and removes from the target what has left the source since it was copied.
-// It notes where the target has the messages of starts, sequences of the source; one that is gone has the next.
-func (j *job) verify(ctx context.Context, starts map[uint64]uint64) error {
-	j.part.Equal, j.part.Expired = 0, 0
+// verify reads both sides and compares them message by message. It returns the sequences on the target of what has left the source since
+// it was copied, and notes where the target has the messages of starts, sequences of the source; one that is gone has the next. Where the
+// target goes on by itself, what is gone there is counted, and no difference.
+func (j *job) verify(ctx context.Context, starts map[uint64]uint64) (extra []uint64, err error) {
+	j.part.Equal, j.part.Expired, j.part.Gone, j.part.Extra = 0, 0, 0, 0
 	if j.to == nil || j.part.Own || j.part.Ahead && !j.Keep {
-		return nil // states and callbacks change there now
+		return nil, nil // states and callbacks change there now
 	}
 	source, stopSource := iter.Pull2(j.read(ctx, j.From, min(j.next-1, j.from.State.LastSeq), func(m publish.Stored) (uint64, bool) { return m.Sequence, j.covers(m.Subject) }))
 	defer stopSource()
@@ -40,27 +44,30 @@ func (j *job) verify(ctx context.Context, starts map[uint64]uint64) error {
 		return from, copied && m.Subject != j.Gap && from < j.next && from <= j.from.State.LastSeq
 	}))
 	defer stopTarget()
-	digest, extra := sha256.New(), []uint64(nil)
+	digest := sha256.New()
 	was, errSource, more := source()
 	is, errTarget, further := target()
 	for more || further {
 		if err := errors.Join(errSource, errTarget); err != nil {
-			return err
+			return nil, err
 		}
 		behind, ahead := !further || more && was.from < is.from, !more || further && is.from < was.from
 		if !ahead {
 			note(starts, was.from, is.here, behind)
 		}
 		switch {
+		case behind && j.part.Ahead:
+			j.part.Gone++
 		case behind && !j.expired(was.at):
-			return fmt.Errorf("%w: stream %s lacks message #%d of the source there", ErrDiffers, j.Config.Name, was.from)
+			return nil, fmt.Errorf("%w: stream %s lacks message #%d of the source there", ErrDiffers, j.Config.Name, was.from)
 		case behind:
 			j.part.Expired++
-		case ahead && len(extra) < mostExtra:
-			extra = append(extra, is.here)
 		case ahead:
+			if j.part.Extra++; len(extra) < mostExtra {
+				extra = append(extra, is.here)
+			}
 		case was.sum != is.sum:
-			return fmt.Errorf("%w: message #%d of stream %s (#%d of the source) was changed there", ErrDiffers, is.here, j.Config.Name, was.from)
+			return nil, fmt.Errorf("%w: message #%d of stream %s (#%d of the source) was changed there", ErrDiffers, is.here, j.Config.Name, was.from)
 		default:
 			j.part.Equal++
 			digest.Write(binary.BigEndian.AppendUint64(nil, was.from))
@@ -75,7 +82,7 @@ func (j *job) verify(ctx context.Context, starts map[uint64]uint64) error {
 		}
 	}
 	j.part.Digest = base64.RawURLEncoding.EncodeToString(digest.Sum(nil))
-	return j.remove(ctx, extra)
+	return extra, nil
 }
 
 // mostExtra bounds the messages that one run removes from the target one by one.
@@ -131,6 +138,7 @@ func (j *job) remove(ctx context.Context, extra []uint64) error {
 			return fmt.Errorf("message #%d has left the source since it was copied, and cannot be removed from the target: %w", sequence, err)
 		}
 		j.part.Removed++
+		j.part.Extra--
 	}
 	return nil
 }
@@ -147,5 +155,6 @@ func (j *job) tidy(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("purge %s of stream %s: %w", j.Gap, j.Config.Name, err)
 	}
+	j.fillers = 0
 	return nil
 }
