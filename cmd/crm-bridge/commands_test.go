@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net/url"
 	"os"
@@ -87,6 +88,11 @@ func TestDataFolderIsLocked(t *testing.T) {
 	defer cancel()
 	if _, err := datadir.Open(soon, path, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "in use by another crm-bridge") || !strings.Contains(err.Error(), path) {
 		t.Errorf("the second said %v", err)
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := datadir.Open(stopped, path, slog.New(slog.DiscardHandler)); !errors.Is(err, context.Canceled) {
+		t.Errorf("stopped while it waited, it said %v", err)
 	}
 	if err := first.Close(); err != nil {
 		t.Fatal(err)

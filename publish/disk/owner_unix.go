@@ -4,22 +4,24 @@ package disk
 
 import (
 	"os"
-	"path/filepath"
 	"syscall"
 )
 
-// HandOver gives a file that root made to the owner of its folder: a bridge that runs as another user could not read it.
-func HandOver(path string) error {
+// noFollow makes an open fail at a link, and not wait at a pipe.
+const noFollow = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+
+// handOver gives a file that root made to the owner of its folder: a bridge that runs as another user could not read it.
+func handOver(file *os.File, folder *os.Root) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	folder, err := os.Stat(filepath.Dir(path))
+	info, err := folder.Stat(".")
 	if err != nil {
 		return err
 	}
-	owner, ok := folder.Sys().(*syscall.Stat_t)
+	owner, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return nil
 	}
-	return os.Lchown(path, int(owner.Uid), int(owner.Gid))
+	return file.Chown(int(owner.Uid), int(owner.Gid))
 }

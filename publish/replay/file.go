@@ -23,7 +23,10 @@ type File struct {
 
 // OpenFile locks a file, which need not be there yet.
 func OpenFile(path string) (*File, error) {
-	lock := flock.New(path+".lock", flock.SetPermissions(0o600))
+	lock, err := disk.NewLock(path + ".lock")
+	if err != nil {
+		return nil, err
+	}
 	held, err := lock.TryLock()
 	if err != nil {
 		return nil, err

@@ -18,8 +18,12 @@ type Folder struct {
 	server *embedded.Server
 }
 
-// OpenFolder opens the streams in the data folder. The error is datadir.ErrInUse while a bridge runs on it.
+// OpenFolder opens the streams in the data folder. The error is datadir.ErrInUse while a bridge runs on it. Root is refused in the folder
+// of another user, before anything is touched.
 func OpenFolder(ctx context.Context, s config.Settings) (f *Folder, err error) {
+	if err := datadir.CheckOwner(s.DataDir); err != nil {
+		return nil, err
+	}
 	f = &Folder{}
 	if f.Dir, err = datadir.TryOpen(s.DataDir); err != nil {
 		return nil, err

@@ -45,21 +45,24 @@ const (
 	lockAgain = 100 * time.Millisecond
 )
 
-// Open opens the folder as TryOpen does. It waits 30 seconds for another process that holds it, or until the end of ctx, and logs that it
-// does.
+// Open opens the folder as TryOpen does. It waits 30 seconds for another process that holds it, or until the deadline of ctx, and logs that
+// it does. The error is that of ctx if it is canceled meanwhile.
 func Open(ctx context.Context, path string, log *slog.Logger) (*Dir, error) {
 	dir, err := TryOpen(path)
 	if !errors.Is(err, ErrInUse) {
 		return dir, err
 	}
 	log.Warn("another crm-bridge holds the data folder: waiting until it has stopped", "folder", path, "atMost", lockWait.String())
-	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	waiting, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
 	for errors.Is(err, ErrInUse) {
 		select {
 		case <-time.After(lockAgain):
 			dir, err = TryOpen(path)
-		case <-ctx.Done():
+		case <-waiting.Done():
+			if errors.Is(ctx.Err(), context.Canceled) {
+				err = fmt.Errorf("wait for the data folder %s: %w", path, ctx.Err())
+			}
 			return nil, err
 		}
 	}
@@ -71,7 +74,10 @@ func TryOpen(path string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("BRIDGE_DATA_DIR: %w", err)
 	}
-	lock := flock.New(filepath.Join(path, "lock"), flock.SetPermissions(0o600))
+	lock, err := disk.NewLock(filepath.Join(path, "lock"))
+	if err != nil {
+		return nil, fmt.Errorf("BRIDGE_DATA_DIR: lock %s: %w", path, err)
+	}
 	held, err := lock.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("BRIDGE_DATA_DIR: lock %s: %w", path, err)

@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/gofrs/flock"
-
 	"github.com/crm-bridge/crm-bridge/publish/disk"
 )
 
@@ -26,14 +24,14 @@ func MakeSecret(path, name string) (secret string, made bool, err error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return "", false, err
 	}
-	lock := flock.New(filepath.Join(path, "secrets.lock"), flock.SetPermissions(0o600))
-	if err := lock.Lock(); err != nil {
+	lock, err := disk.NewLock(filepath.Join(path, "secrets.lock"))
+	if err == nil {
+		err = lock.Lock()
+	}
+	if err != nil {
 		return "", false, fmt.Errorf("lock %s: %w", path, err)
 	}
 	defer func() { _ = lock.Close() }()
-	if err := disk.HandOver(lock.Path()); err != nil {
-		return "", false, err
-	}
 	secret, err = ReadSecret(path, name) // another process may have made it meanwhile
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return secret, false, err
@@ -46,9 +44,10 @@ func MakeSecret(path, name string) (secret string, made bool, err error) {
 	return secret, true, disk.WriteDurably(filepath.Join(path, name), secret+"\n")
 }
 
-// ReadSecret returns a secret of the data folder at path; the error is fs.ErrNotExist where no bridge has made it yet.
+// ReadSecret returns a secret of the data folder at path; the error is fs.ErrNotExist where no bridge has made it yet. It
+// follows no link: a command of root must not send another file to whoever listens at the bridge's address.
 func ReadSecret(path, name string) (string, error) {
-	content, err := os.ReadFile(filepath.Join(path, name))
+	content, err := disk.ReadFile(filepath.Join(path, name))
 	if err != nil {
 		return "", err
 	}
