@@ -77,7 +77,7 @@
 - alert: CrmBridgeRefusedGrowing
   severity: critical
   expr: 'increase(crm_bridge_refused_total{ {{- .from -}} }[1h]) > 0'
-  summary: 'NATS refuses events of {{`{{ $labels.pod }}`}} for good: crm-bridge quarantine list in that pod.'
+  summary: 'NATS refuses events of {{`{{ $labels.pod }}`}} permanently: crm-bridge quarantine list in that pod.'
 {{- end }}
 - alert: CrmBridgeRecordsLate
   severity: warning

@@ -1,7 +1,7 @@
 {{/* What the schema of the values cannot say: sums, and what stands in two places. */}}
 {{- define "crm-bridge.check" -}}
 {{- if not (or .Values.nats.url .Values.nats.embedded.enabled) -}}
-{{- fail "\n\nWhere shall events go? Set nats.url to your NATS (nats://nats.nats.svc:4222), or nats.embedded.enabled=true for a try-out with one replica.\n" -}}
+{{- fail "\n\nnats.url is empty: set it to your NATS (nats://nats.nats.svc:4222), or for a try-out with one replica set nats.embedded.enabled=true and nats.embedded.password.value.\n" -}}
 {{- end -}}
 {{- $idle := list -}}
 {{- if include "crm-bridge.embedded" . -}}
@@ -44,7 +44,7 @@
 {{- end -}}
 {{- end -}}
 {{- if and (or .Values.ingress.enabled .Values.httpRoute.enabled) (eq (include "crm-bridge.callbackPaths" .) "[]") -}}
-{{- fail "\n\nWhich callbacks may come in? Set callbackPaths for ingress or httpRoute, such as [/] or the path of each CRM: no variable of a CRM is under settings or secrets.\n" -}}
+{{- fail "\n\ncallbackPaths is empty, and no variable of a CRM is under settings or secrets: set callbackPaths for ingress or httpRoute, such as [/] or the path of each CRM.\n" -}}
 {{- end -}}
 {{- include "crm-bridge.checkPublicURL" . -}}
 {{- if and .Values.nats.url (include "crm-bridge.callsCRMs" .) (not (or .Values.stateKey.value .Values.stateKey.existingSecret .Values.extraEnv .Values.extraEnvFrom)) -}}

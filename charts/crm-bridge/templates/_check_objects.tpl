@@ -4,7 +4,7 @@
 {{- include "crm-bridge.checkClaim" . -}}
 {{- include "crm-bridge.checkBudget" . -}}
 {{- if and .Values.autoscaling.enabled (not .Values.autoscaling.targetCPUUtilizationPercentage) (not .Values.autoscaling.metrics) -}}
-{{- fail "\n\nWhat shall the pods scale by? Set autoscaling.targetCPUUtilizationPercentage or autoscaling.metrics.\n" -}}
+{{- fail "\n\nautoscaling has no metric: set autoscaling.targetCPUUtilizationPercentage or autoscaling.metrics.\n" -}}
 {{- end -}}
 {{- range $path := list "tracesTo" "tracesPorts" -}}
 {{- if and (get $.Values.networkPolicy $path) (not $.Values.tracing.endpoint) -}}

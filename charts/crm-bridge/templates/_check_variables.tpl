@@ -19,7 +19,7 @@
 {{- $variable := trimSuffix "_FILE" $name -}}
 {{- if has $variable (include "crm-bridge.fixed" $ | fromYamlArray) -}}
 {{- fail (printf "\n\n%s must not set %s: the chart's other objects depend on it. It has a value of its own.\n" $map $name) -}}
-{{- else if and (hasKey $own $variable) (ne $map "extraEnv") -}}
+{{- else if and (hasKey $own $variable) (or (ne $map "extraEnv") (eq $variable "OTEL_EXPORTER_OTLP_ENDPOINT")) -}}
 {{- fail (printf "\n\n%s must not set %s: use the value %s.\n" $map $name (get $own $variable)) -}}
 {{- else if hasKey $taken $variable -}}
 {{- fail (printf "\n\n%s sets %s, and so does %s: keep one.\n" $map $name (get $taken $variable)) -}}

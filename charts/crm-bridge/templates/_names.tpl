@@ -87,7 +87,7 @@ app.kubernetes.io/component: {{ .component }}
 {{- include "crm-bridge.selectorOf" (dict "root" . "component" "bridge") -}}
 {{- end -}}
 
-{{/* A mirror in global.imageRegistry takes the place of the registry in image.repository: that is its first part where it has a dot
+{{/* A mirror in global.imageRegistry replaces the registry in image.repository: that is its first part where it has a dot
      or a port. */}}
 {{- define "crm-bridge.repository" -}}
 {{- $repository := .Values.image.repository -}}

@@ -45,7 +45,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Before 0.3.0 of the chart a name of more than 40 characters was cut off. Under a new name the claims would be left behind. */}}
+{{/* Earlier versions of the chart cut a name of more than 40 characters off. Under a new name the claims would be left behind. */}}
 {{- define "crm-bridge.checkOldName" -}}
 {{- $old := include "crm-bridge.wholeName" . | trunc 40 | trimSuffix "-" -}}
 {{- if and .Release.IsUpgrade (gt (len (include "crm-bridge.wholeName" .)) 40) -}}

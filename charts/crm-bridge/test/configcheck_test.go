@@ -81,6 +81,9 @@ func TestConfigCheckFailsTheUpgrade(t *testing.T) {
 func TestConfigCheckNeedsNothingOfTheRelease(t *testing.T) {
 	for name, values := range cases(t) {
 		list := render(t, values)
+		if name == "example-cert-manager" { // it disables the check, which would look for a certificate that comes later
+			continue
+		}
 		job := one[*batch.Job](t, list)
 		if hook := job.Annotations["helm.sh/hook"]; hook != "pre-install,pre-upgrade" || *job.Spec.BackoffLimit != 0 || *job.Spec.ActiveDeadlineSeconds < 1 {
 			t.Errorf("%s: the hook is %q, with %d further attempts", name, hook, *job.Spec.BackoffLimit)

@@ -16,7 +16,7 @@ const embedded = "nats: { embedded: { enabled: true, password: { value: a-passwo
 // What is misspelt or impossible is refused before anything reaches Kubernetes, in a sentence that names the value.
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct{ base, values, want string }{
-		"nothing said":                  {"", "", "Where shall events go? Set nats.url"},
+		"nothing said":                  {"", "", "nats.url is empty: set it to your NATS"},
 		"a misspelt value":              {valid, "replica: 3", "at '/replica': value must be 'absent: the chart has no such value"},
 		"a misspelt value inside":       {"", "nats: { embed: { enabled: true } }", "at '/nats': additional properties 'embed' not allowed"},
 		"a misspelt part of a secret":   {"", "secrets: { BRIDGE_ZOHO_TOKENS: { existingSecretName: crm } }", "at '/secrets/BRIDGE_ZOHO_TOKENS': additional properties 'existingSecretName' not allowed"},
@@ -55,7 +55,7 @@ func TestRefusals(t *testing.T) {
 		"a setting that others need":    {valid, "settings: { BRIDGE_DATA_DIR: /x }", "settings must not set BRIDGE_DATA_DIR: the chart's other objects depend on it"},
 		"a setting that is a secret":    {valid, "settings: { BRIDGE_ZOHO_TOKENS_FILE: /x }", "secrets sets BRIDGE_ZOHO_TOKENS, and so does settings: keep one"},
 		"a setting at two places":       {valid, "settings: { BRIDGE_ZOHO_DC: eu }\nextraEnv: [{ name: BRIDGE_ZOHO_DC_FILE, value: /x }]", "extraEnv sets BRIDGE_ZOHO_DC_FILE, and so does settings: keep one"},
-		"an Ingress for no callbacks":   {embedded, "ingress: { enabled: true, hosts: [crm.example.com] }", "Which callbacks may come in? Set callbackPaths"},
+		"an Ingress for no callbacks":   {embedded, "ingress: { enabled: true, hosts: [crm.example.com] }", "callbackPaths is empty, and no variable of a CRM"},
 		"a path without a slash":        {valid, "callbackPaths: [crm]", "at '/callbackPaths/0': value must be 'a path such as /crm/'"},
 		"an Ingress without a name":     {valid, "ingress: { enabled: true }", "at '/ingress/hosts': value must be 'at least one name"},
 		"a route without a Gateway":     {valid, "httpRoute: { enabled: true }", "at '/httpRoute/parentRefs': value must be 'at least one Gateway"},
@@ -123,7 +123,7 @@ func TestRefusals(t *testing.T) {
 		"a budget of all":               {valid, "podDisruptionBudget: { minAvailable: 2 }", "podDisruptionBudget.minAvailable 2 of 2 replicas lets no pod be evicted"},
 		"a budget of all in per cent":   {valid, "podDisruptionBudget: { minAvailable: 51% }", "podDisruptionBudget.minAvailable 51% of 2 replicas lets no pod be evicted"},
 		"a budget of the fewest":        {valid, "delivery: direct\nautoscaling: { enabled: true }\npodDisruptionBudget: { minAvailable: 3 }", "podDisruptionBudget.minAvailable 3 of 2 replicas lets no pod be evicted"},
-		"nothing to scale by":           {valid, "delivery: direct\nautoscaling: { enabled: true, targetCPUUtilizationPercentage: null }", "What shall the pods scale by?"},
+		"nothing to scale by":           {valid, "delivery: direct\nautoscaling: { enabled: true, targetCPUUtilizationPercentage: null }", "autoscaling has no metric: set"},
 		"a metric without a type":       {valid, "delivery: direct\nautoscaling: { enabled: true, metrics: [{ pods: {} }] }", "missing property 'type'"},
 		"every pod at once":             {valid, "delivery: direct\nupdateStrategy: { type: Recreate }", "at '/updateStrategy/type': value must be 'RollingUpdate or OnDelete: Recreate ends every pod"},
 		"on delete, in a Deployment":    {valid, "delivery: direct\nupdateStrategy: { type: OnDelete }", "updateStrategy.type OnDelete has no effect with delivery direct"},
@@ -150,6 +150,9 @@ func TestRefusals(t *testing.T) {
 		"a sub-path of nothing":         {valid, "subPaths: [/crm]", "subPaths has no effect without ingress.enabled or httpRoute.enabled"},
 		"a sub-path without a slash":    {valid, "subPaths: [crm]", "at '/subPaths/0': value must be 'a path such as /crm"},
 		"an object of your own, empty":  {valid, "extraObjects: ['']", "at '/extraObjects/0'"},
+		"a peer that selects nothing":   {valid, "networkPolicy: { callbacksFrom: [{}] }", "at '/networkPolicy/callbacksFrom/0': minProperties"},
+		"a peer of 4 large numbers":     {valid, "networkPolicy: { callbacksFrom: [{ ipBlock: { cidr: 10.0.0.300/24 } }] }", "at '/networkPolicy/callbacksFrom/0/ipBlock/cidr': value must be 'a network such as"},
+		"a collector beside its value":  {valid, "extraEnv: [{ name: OTEL_EXPORTER_OTLP_ENDPOINT, value: 'http://a:4318' }]", "extraEnv must not set OTEL_EXPORTER_OTLP_ENDPOINT: use the value tracing.endpoint"},
 		"a variable that others need":   {valid, "extraEnv: [{ name: BRIDGE_ADMIN_LISTEN, value: ':1' }]", "extraEnv must not set BRIDGE_ADMIN_LISTEN"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -177,6 +180,7 @@ func TestWhatIsAllowed(t *testing.T) {
 		"a Deployment, by its strategy":   valid + "delivery: direct\nupdateStrategy: { type: RollingUpdate }",
 		"many replicas beside a NATS":     valid + "replicas: 9",
 		"one replica with an own store":   embedded + "replicas: 1",
+		"what Helm reads of subcharts":    valid + "enabled: true\ntags: { crm: true }",
 		"what Helm gives to subcharts":    valid + "global: { team: sales }",
 		"a loopback address with exec":    valid + "adminHost: 127.0.0.1\nprobes: { type: exec }",
 		"more grace than the drain needs": valid + "terminationGracePeriodSeconds: 300",
