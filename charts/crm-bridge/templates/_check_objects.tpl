@@ -6,6 +6,10 @@
 {{- if and .Values.autoscaling.enabled (not .Values.autoscaling.targetCPUUtilizationPercentage) (not .Values.autoscaling.metrics) -}}
 {{- fail "\n\nautoscaling has no metric: set autoscaling.targetCPUUtilizationPercentage or autoscaling.metrics.\n" -}}
 {{- end -}}
+{{- $resources := .Values.resources | default dict -}}
+{{- if and .Values.autoscaling.enabled .Values.autoscaling.targetCPUUtilizationPercentage (not (or (dig "requests" "cpu" "" $resources) (dig "limits" "cpu" "" $resources))) -}}
+{{- fail "\n\nresources.requests.cpu must be set with autoscaling.targetCPUUtilizationPercentage, which is a part of it; or scale by autoscaling.metrics.\n" -}}
+{{- end -}}
 {{- range $path := list "tracesTo" "tracesPorts" -}}
 {{- if and (get $.Values.networkPolicy $path) (not $.Values.tracing.endpoint) -}}
 {{- fail (printf "\n\nnetworkPolicy.%s has no effect without tracing.endpoint: leave it empty.\n" $path) -}}
@@ -33,6 +37,13 @@
 {{- range $name := list "partition" "maxUnavailable" "maxSurge" -}}
 {{- if and (hasKey ($strategy.rollingUpdate | default dict) $name) (ne (eq $name "partition") (empty $direct)) -}}
 {{- fail (printf "\n\nupdateStrategy.rollingUpdate.%s has no effect with a %s: leave it out.\n" $name (ternary "StatefulSet" "Deployment, which delivery direct runs" (empty $direct))) -}}
+{{- end -}}
+{{- end -}}
+{{- if $direct -}}
+{{- $rolling := (include "crm-bridge.updateStrategy" . | fromYaml).rollingUpdate -}}
+{{- $none := list "0" "0%" -}}
+{{- if and (has (toString $rolling.maxSurge) $none) (has (toString $rolling.maxUnavailable) $none) -}}
+{{- fail "\n\nupdateStrategy.rollingUpdate has maxSurge 0 and maxUnavailable 0, with which no pod could be replaced: set one of them to 1.\n" -}}
 {{- end -}}
 {{- end -}}
 {{- if and (or (dig "preStop" "exec" dict .Values.lifecycle) (dig "preStop" "httpGet" dict .Values.lifecycle)) (kindIs "invalid" .Values.terminationGracePeriodSeconds) -}}
