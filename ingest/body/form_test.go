@@ -43,6 +43,7 @@ func TestFormInUTF16(t *testing.T) {
 // A form that Go can read reads the same, whatever it encodes.
 func TestFormOfValidText(t *testing.T) {
 	same := func(name, value string) bool {
+		name = strings.ReplaceAll(name, "\x00", "?") // such names are malformed
 		given := body.Params{{Name: strings.ToValidUTF8(name, "?"), Value: strings.ToValidUTF8(value, "?")}}
 		read, err := body.ParseForm(given.Encode(), nil)
 		return err == nil && len(read) == 1 && read[0] == given[0]
