@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +45,19 @@ func TestDirect(t *testing.T) {
 	}
 }
 
+// freed waits until a port can be listened on again: meanwhile a connection of any process may have it at its own end, even one to the
+// server that was there, which then is connected to itself.
+func freed(t *testing.T, port int) {
+	t.Helper()
+	waitFor(t, func() bool {
+		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			return false
+		}
+		return listener.Close() == nil
+	})
+}
+
 func openRemote(t *testing.T, store string, port int) *server.Server {
 	t.Helper()
 	return openRemoteWith(t, server.Options{Port: port, StoreDir: store})
@@ -52,12 +67,15 @@ func openRemote(t *testing.T, store string, port int) *server.Server {
 func openRemoteWith(t *testing.T, options server.Options) *server.Server {
 	t.Helper()
 	options.Host, options.JetStream, options.NoSigs, options.NoLog = "127.0.0.1", true, true, true
+	if options.Port > 0 {
+		freed(t, options.Port)
+	}
 	s, err := server.NewServer(&options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	go s.Start()
-	if !s.ReadyForConnections(10 * time.Second) {
+	if !s.ReadyForConnections(30 * time.Second) {
 		t.Fatal("the remote does not start")
 	}
 	t.Cleanup(s.Shutdown)
@@ -68,7 +86,7 @@ func openRemoteWith(t *testing.T, options server.Options) *server.Server {
 func TestDiskThatTakesNothing(t *testing.T) {
 	dir := t.TempDir()
 	b := start(t, dir)
-	if err := os.Mkdir(filepath.Join(dir, "probe.new"), 0o700); err != nil { // where the probe would write
+	if err := os.MkdirAll(filepath.Join(dir, "probe.new", "full"), 0o700); err != nil { // where the probe would write
 		t.Fatal(err)
 	}
 	waitFor(t, func() bool {
