@@ -124,15 +124,37 @@ func (r *Run) flush(ctx context.Context) error {
 
 // end saves what was done, also when the replay was interrupted.
 func (r *Run) end(ctx context.Context, err error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
 	if err == nil {
 		r.Job.Ended = time.Now().UTC()
-		return r.save(ctx)
+		return r.saveEnded(ctx)
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
 	_ = r.flush(ctx) // the first reason is the one to report
 	_ = r.save(ctx)
 	return err
+}
+
+// endTimeout bounds a save at the end, also of a run that was interrupted.
+const endTimeout = 5 * time.Second
+
+// saveEnded saves a job that is done, and retries for as long as the run does: NATS may be down just then.
+func (r *Run) saveEnded(ctx context.Context) error {
+	for began := time.Now(); ; {
+		once, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+		err := r.save(once)
+		cancel()
+		var lost LostError
+		if !errors.As(err, &lost) || ctx.Err() != nil || time.Since(began) > r.Patience {
+			return err
+		}
+		if r.Again != nil {
+			r.Again(lost.error)
+		}
+		if retry.Sleep(ctx, 500*time.Millisecond) != nil {
+			return err
+		}
+	}
 }
 
 // one replays one message, unless reading ends before its turn. The job is saved right before an event is delivered: a run that takes the
