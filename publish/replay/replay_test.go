@@ -58,6 +58,21 @@ func (c *recorder) expect(t *testing.T, want ...string) {
 	c.calls = nil
 }
 
+// A job that is done while NATS is down waits for it, and is saved as done.
+func TestJobThatIsDoneIsSavedLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		to := &recorder{fails: map[string]error{"save": context.DeadlineExceeded}}
+		r := &Run{Target: to, Job: &Job{Name: "one", Store: to}, Patience: time.Minute}
+		if err := r.end(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+		to.expect(t, "sync", "save", "sync", "save")
+		if held, err := Load(t.Context(), to, "one"); err != nil || held.Ended.IsZero() {
+			t.Errorf("the job was saved as %+v, %v", held, err)
+		}
+	})
+}
+
 // A job is saved after what it says is synced, never before and never without; right before an event goes out where the last
 // save is a second old, also while nothing is selected, and after each event where the target asks for it.
 func TestJobIsSavedBehindASync(t *testing.T) {
