@@ -67,7 +67,7 @@ func ReadFile(path string) (content []byte, err error) {
 	if !info.Mode().IsRegular() || info.Size() > maxFile {
 		return nil, fmt.Errorf("%s is not a small regular file, and links are not followed here: put a file in its place", path)
 	}
-	file, err := folder.Open(filepath.Base(path)) // whatever replaced it meanwhile is in this folder
+	file, err := folder.OpenFile(filepath.Base(path), os.O_RDONLY|noFollow, 0) // whatever replaced it meanwhile is in this folder
 	if err != nil {
 		return nil, named(path, err)
 	}

@@ -51,6 +51,6 @@ func TestLinksAreNotFollowed(t *testing.T) {
 		t.Fatalf("the file is %q: %v %v", content, err, statErr)
 	}
 	if of, ok := info.Sys().(*syscall.Stat_t); !ok || int(of.Uid) != owner {
-		t.Errorf("the file belongs to %v, its folder to %d", info.Sys(), owner)
+		t.Errorf("the file does not belong to %d, the owner of its folder", owner)
 	}
 }
