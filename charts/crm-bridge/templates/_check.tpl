@@ -3,19 +3,12 @@
 {{- if not (or .Values.nats.url .Values.nats.embedded.enabled) -}}
 {{- fail "\n\nnats.url is empty: set it to your NATS (nats://nats.nats.svc:4222), or for a try-out with one replica set nats.embedded.enabled=true and nats.embedded.password.value.\n" -}}
 {{- end -}}
-{{- $idle := list -}}
-{{- if include "crm-bridge.embedded" . -}}
-{{- $idle = list "nats.user" "nats.password" "nats.creds" "nats.nkey" "nats.tls.first" "nats.tls.existingSecret" "nats.tls.ca.existingSecret" "nats.tls.ca.existingConfigMap" "journal.maxBytes" "networkPolicy.natsTo" "networkPolicy.natsPorts" -}}
-{{- else if include "crm-bridge.direct" . -}}
-{{- $idle = list "journal.maxBytes" "journal.sync" "persistence.existingClaim" -}}
-{{- end -}}
-{{- range $path := $idle -}}
-{{- $is := (include "crm-bridge.at" (dict "root" $ "path" $path) | fromJson).is -}}
-{{- if kindIs "map" $is -}}{{- $is = or $is.value $is.existingSecret -}}{{- end -}}
-{{- if $is -}}
-{{- fail (printf "\n\n%s has no effect %s: leave it empty.\n" $path (ternary "with delivery direct, which writes to no disk" "without nats.url, for the embedded NATS keeps the stream" (not (empty (include "crm-bridge.direct" $))))) -}}
-{{- end -}}
-{{- end -}}
+{{- include "crm-bridge.checkIdle" (dict "root" . "idle" (include "crm-bridge.embedded" .) "because" "without nats.url, for the embedded NATS keeps the stream" "paths" (list "nats.user" "nats.password" "nats.creds" "nats.nkey" "nats.tls.first" "nats.tls.existingSecret" "nats.tls.ca.existingSecret" "nats.tls.ca.existingConfigMap" "journal.maxBytes" "networkPolicy.natsTo" "networkPolicy.natsPorts")) -}}
+{{- include "crm-bridge.checkIdle" (dict "root" . "idle" (include "crm-bridge.direct" .) "because" "with delivery direct, which writes to no disk" "paths" (list "journal.maxBytes" "journal.sync" "persistence.existingClaim")) -}}
+{{- include "crm-bridge.checkIdle" (dict "root" . "idle" .Values.nats.url "because" "with nats.url" "paths" (list "nats.embedded.password" "nats.embedded.tls.existingSecret" "nats.embedded.service.annotations")) -}}
+{{- include "crm-bridge.checkIdle" (dict "root" . "idle" (not .Values.tracing.endpoint) "because" "without tracing.endpoint" "paths" (list "tracing.headers" "tracing.serviceName" "tracing.attributes" "tracing.sampler" "tracing.samplerArg")) -}}
+{{- include "crm-bridge.checkIdle" (dict "root" . "idle" (not .Values.serviceAccount.create) "because" "without serviceAccount.create" "paths" (list "serviceAccount.annotations")) -}}
+{{- include "crm-bridge.checkIdle" (dict "root" . "idle" .Values.nats.tls.ca.existingSecret "because" "beside nats.tls.ca.existingSecret" "paths" (list "nats.tls.ca.existingConfigMap")) -}}
 {{- if lt (int (include "crm-bridge.grace" .)) (int (include "crm-bridge.leastGrace" .)) -}}
 {{- fail (printf "\n\nterminationGracePeriodSeconds is %s, but the drain may take %s: drainDelaySeconds, answerTimeoutSeconds, a sleep of lifecycle.preStop and 30. Leave it empty, and it fits.\n" (include "crm-bridge.grace" .) (include "crm-bridge.leastGrace" .)) -}}
 {{- end -}}
@@ -53,6 +46,17 @@
 {{- include "crm-bridge.checkObjects" . -}}
 {{- include "crm-bridge.checkVariables" . -}}
 {{- include "crm-bridge.checkPresent" . -}}
+{{- end -}}
+
+{{/* Values that have no effect where idle says so: dict root, idle, because and paths. A secret counts by its value or its Secret. */}}
+{{- define "crm-bridge.checkIdle" -}}
+{{- range $path := ternary .paths list (not (empty .idle)) -}}
+{{- $is := (include "crm-bridge.at" (dict "root" $.root "path" $path) | fromJson).is -}}
+{{- if and (kindIs "map" $is) (hasKey $is "existingSecret") -}}{{- $is = or $is.value $is.existingSecret -}}{{- end -}}
+{{- if $is -}}
+{{- fail (printf "\n\n%s has no effect %s: leave it empty.\n" $path $.because) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* A claim belongs to root until fsGroup gives it to a group of the pod's user. */}}

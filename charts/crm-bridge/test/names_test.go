@@ -24,6 +24,7 @@ publicURL: https://crm.example.com
 service: { type: LoadBalancer }
 `)
 	alone := loader.MergeMaps(parse(t, read(t, "testdata/values/embedded-tls.yaml")), at("service.type", "LoadBalancer"))
+	alone = loader.MergeMaps(alone, at("tracing.endpoint", "http://collector:4318"))
 	texts := freeTexts(t)
 	if len(texts) < 40 {
 		t.Fatalf("the schema has only the free texts %q", texts)
