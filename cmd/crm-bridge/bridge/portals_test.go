@@ -209,7 +209,7 @@ func TestManyPortals(t *testing.T) {
 	p.install(t)
 	opened := heap()
 	p.run(t)
-	took := until(t, "binding the events of all portals", 3*time.Minute, func() bool { return p.active(t) == many })
+	took := until(t, "binding the events of all portals", time.Minute, func() bool { return p.active(t) == many })
 	t.Logf("%d portals are bound after %s, with %d calls; the heap grew by %d KiB, of which %d KiB before the start", many, took, p.calls.Load(), (heap()-before)>>10, (opened-before)>>10)
 	largest, key, n, total := p.values(t)
 	t.Logf("%d values of %d KiB; the largest is %s, %d bytes", n, total>>10, key, largest)
@@ -221,7 +221,7 @@ func TestManyPortals(t *testing.T) {
 	for _, member := range p.members[:many] {
 		p.crm.Portal(member).Enqueue("ONCRMDEALUPDATE", map[string]string{"ID": "1"})
 	}
-	took = until(t, "emptying the queues of all others", 3*time.Minute, func() bool { return p.queued() == 1 })
+	took = until(t, "emptying the queues of all others", time.Minute, func() bool { return p.queued() == 1 })
 	t.Logf("while one portal hangs, an event of each of the others is stored after %s", took)
 
 	got, saves := p.crm.Calls("event.get"), p.saves(t)
@@ -229,7 +229,7 @@ func TestManyPortals(t *testing.T) {
 	if status := last.Install(p.url); status != http.StatusOK {
 		t.Fatalf("the installation was answered %d", status)
 	}
-	took = until(t, "binding the events of one more", 3*time.Minute, func() bool { return p.active(t) == many+1 })
+	took = until(t, "binding the events of one more", time.Minute, func() bool { return p.active(t) == many+1 })
 	got, saves = p.crm.Calls("event.get")-got, p.saves(t)-saves
 	t.Logf("one more portal is bound after %s, with %d calls of event.get and %d changes of the state", took, got, saves)
 	if got > 3 || saves > 30 { // a check of the installed portal, and what the bridge stores every five seconds
