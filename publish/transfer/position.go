@@ -19,7 +19,7 @@ type job struct {
 	last     uint64          // sequence of the last message of the target, whoever has written it
 	seen     uint64          // sequence of the target up to which its messages were looked at, where sequences are not kept
 	plain    map[uint64]bool // sequences that are sent without an id by which the target would ignore them
-	fillers  int             // messages in the place of missing ones that the target may hold
+	fillers  int             // fillers that the target may hold: messages instead of missing ones
 	part     Part
 }
 
@@ -72,10 +72,10 @@ func info(ctx context.Context, conn *publish.Conn, stream string) (*jetstream.St
 	return found.CachedInfo(), nil
 }
 
-// copyOverhead is how many bytes a copy takes more than its original, at most: headers. A message in the place of a missing one takes less.
+// copyOverhead is how many bytes a copy takes more than its original, at most: headers. A filler takes less.
 const copyOverhead = 320
 
-// fillersNeeded returns how many messages in the place of missing ones the target holds at most.
+// fillersNeeded returns how many fillers the target holds at most.
 func (j *job) fillersNeeded() uint64 {
 	if state := j.from.State; j.Keep && state.LastSeq > state.Msgs {
 		return min(state.LastSeq-state.Msgs, fillersAtOnce)

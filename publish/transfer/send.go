@@ -17,7 +17,7 @@ import (
 const (
 	atOnce      = 1024
 	bytesAtOnce = 8 << 20
-	// fillersAtOnce bounds the messages in the place of missing ones that the target holds, so that they push no event out at its limit.
+	// fillersAtOnce bounds the fillers that the target holds, messages instead of missing ones, so that they push no event out at its limit.
 	fillersAtOnce = 512
 )
 
@@ -118,7 +118,7 @@ func (w *writer) take(ctx context.Context, m publish.Stored) error {
 	return w.send(ctx, msg, m.Sequence, false)
 }
 
-// fill sends messages in the place of those that the source lacks before a sequence.
+// fill sends fillers for what the source lacks before a sequence.
 func (w *writer) fill(ctx context.Context, before uint64) error {
 	for w.sent+1 < before {
 		msg := publish.Copying{Stream: w.Config.Name, After: w.sent}.Message(publish.Stored{Subject: w.Gap, At: time.Now()})

@@ -12,7 +12,7 @@ import (
 type outcome uint8
 
 const (
-	unanswered outcome = iota // no answer yet, none at all, or one of the API server in the place of the bridge's
+	unanswered outcome = iota // no answer yet, none at all, or one of the API server instead of the bridge's
 	answered                  // 200
 	refused                   // 503 of the bridge
 	other                     // any other status of the bridge

@@ -221,7 +221,7 @@ func TestUnusableSocketsStopTheStart(t *testing.T) {
 	}
 }
 
-// A service manager is told when callbacks are received, that the process is alive, and how long its end may take.
+// A service manager is notified when callbacks are received, that the process is alive, and how long its end may take.
 func TestServiceManagerIsNotified(t *testing.T) {
 	t.Parallel()
 	address := &net.UnixAddr{Net: "unixgram", Name: filepath.Join(t.TempDir(), "notify")}

@@ -2,5 +2,5 @@
 
 package systemd
 
-// Holds reports false: there is no systemd here.
+// Holds reports false: systemd runs on Linux only.
 func Holds(string) bool { return false }
