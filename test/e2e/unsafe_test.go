@@ -75,7 +75,7 @@ func openRemoteWith(t *testing.T, options server.Options) *server.Server {
 		t.Fatal(err)
 	}
 	go s.Start()
-	if !s.ReadyForConnections(30 * time.Second) {
+	if !s.ReadyForConnections(10 * time.Second) {
 		t.Fatal("the remote does not start")
 	}
 	t.Cleanup(s.Shutdown)
