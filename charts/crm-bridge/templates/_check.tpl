@@ -45,6 +45,7 @@
 {{- end -}}
 {{- include "crm-bridge.checkObjects" . -}}
 {{- include "crm-bridge.checkVariables" . -}}
+{{- include "crm-bridge.checkPodParts" . -}}
 {{- include "crm-bridge.checkPresent" . -}}
 {{- end -}}
 

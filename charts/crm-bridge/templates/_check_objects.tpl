@@ -20,6 +20,7 @@
 {{- fail (printf "\n\nnetworkPolicy.%s has no effect without the credentials of a CRM's API, under settings and secrets: leave it empty.\n" $path) -}}
 {{- end -}}
 {{- end -}}
+{{- include "crm-bridge.checkDisabled" . -}}
 {{- if and .Values.subPaths (not (or .Values.ingress.enabled .Values.httpRoute.enabled)) -}}
 {{- fail "\n\nsubPaths has no effect without ingress.enabled or httpRoute.enabled: leave it empty.\n" -}}
 {{- end -}}
@@ -48,6 +49,19 @@
 {{- end -}}
 {{- if and (or (dig "preStop" "exec" dict .Values.lifecycle) (dig "preStop" "httpGet" dict .Values.lifecycle)) (kindIs "invalid" .Values.terminationGracePeriodSeconds) -}}
 {{- fail (printf "\n\nterminationGracePeriodSeconds must be set with lifecycle.preStop: the hook takes its time from it, and the drain needs %s more.\n" (include "crm-bridge.leastGrace" .)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* An alert that there is in another mode may be named too: so one set of values is for every mode. */}}
+{{- define "crm-bridge.checkDisabled" -}}
+{{- $alerts := list -}}
+{{- range include "crm-bridge.alerts" (dict "from" "" "pods" "" "claims" "" "silent" 1 "journal" true) | fromYamlArray -}}
+{{- $alerts = append $alerts .alert -}}
+{{- end -}}
+{{- range .Values.prometheusRule.disabled -}}
+{{- if not (has . $alerts) -}}
+{{- fail (printf "\n\nprometheusRule.disabled names %s, which is no alert of the chart. They are %s.\n" . (join ", " $alerts)) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

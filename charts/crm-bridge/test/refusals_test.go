@@ -163,6 +163,17 @@ func TestRefusals(t *testing.T) {
 		"a peer of 4 large numbers":     {valid, "networkPolicy: { callbacksFrom: [{ ipBlock: { cidr: 10.0.0.300/24 } }] }", "at '/networkPolicy/callbacksFrom/0/ipBlock/cidr': value must be 'a network such as"},
 		"a collector beside its value":  {valid, "extraEnv: [{ name: OTEL_EXPORTER_OTLP_ENDPOINT, value: 'http://a:4318' }]", "extraEnv must not set OTEL_EXPORTER_OTLP_ENDPOINT: use the value tracing.endpoint"},
 		"a variable that others need":   {valid, "extraEnv: [{ name: BRIDGE_ADMIN_LISTEN, value: ':1' }]", "extraEnv must not set BRIDGE_ADMIN_LISTEN"},
+		"a key of no Secret":            {valid, "stateKey: { value: hush-hush, key: state }", "at '/stateKey/key': value must be 'empty beside value: it is the key of an existingSecret"},
+		"an alert that is none":         {valid, "prometheusRule: { disabled: [CrmBridgeGone] }", "prometheusRule.disabled names CrmBridgeGone, which is no alert of the chart. They are CrmBridgeDown, "},
+		"a variable twice":              {valid, "extraEnv: [{ name: HTTPS_PROXY, value: a }, { name: HTTPS_PROXY, value: b }]", "extraEnv sets HTTPS_PROXY twice"},
+		"a volume twice":                {valid, "extraVolumes: [{ name: ca, emptyDir: {} }, { name: ca, emptyDir: {} }]", "extraVolumes has a second volume ca"},
+		"a volume of the chart":         {valid, "extraVolumes: [{ name: data, emptyDir: {} }]", "extraVolumes has a second volume data"},
+		"the volume of secrets":         {valid, "extraVolumes: [{ name: secrets, emptyDir: {} }]", "extraVolumes has a second volume secrets"},
+		"a mount of nothing":            {valid, "extraVolumeMounts: [{ name: ca, mountPath: /ca }]", "extraVolumeMounts has the volume ca, which is not in extraVolumes"},
+		"a mount upon the journal":      {valid, "extraVolumes: [{ name: mine, emptyDir: {} }]\nextraVolumeMounts: [{ name: mine, mountPath: /data/ }]", "extraVolumeMounts has a second volume at /data/"},
+		"a first container's mount":     {valid, "initContainers: [{ name: first, image: a, volumeMounts: [{ name: ca, mountPath: /ca }] }]", "Container first mounts the volume ca, which is not in extraVolumes"},
+		"a container twice":             {valid, "initContainers: [{ name: side, image: a }]\nextraContainers: [{ name: side, image: b }]", "initContainers and extraContainers have a second container side"},
+		"a container's variable twice":  {valid, "extraContainers: [{ name: side, image: b, env: [{ name: A, value: a }, { name: A, value: b }] }]", "Container side sets A twice"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := manifests(loader.MergeMaps(parse(t, c.base), parse(t, c.values)))
@@ -188,6 +199,9 @@ func TestWhatIsAllowed(t *testing.T) {
 		"a budget of one replica":         embedded + "podDisruptionBudget: { minAvailable: 1 }",
 		"a Deployment, by its strategy":   valid + "delivery: direct\nupdateStrategy: { type: RollingUpdate }",
 		"many replicas beside a NATS":     valid + "replicas: 9",
+		"an alert of another mode":        embedded + "prometheusRule: { enabled: true, disabled: [CrmBridgeJournalOld, CrmBridgeSourceSilent] }",
+		"the claim, beside the bridge":    valid + "extraContainers: [{ name: backup, image: a, volumeMounts: [{ name: data, mountPath: /data, readOnly: true }] }]",
+		"memory, beside the bridge":       embedded + "persistence: { enabled: false }\nextraContainers: [{ name: look, image: a, volumeMounts: [{ name: data, mountPath: /data }, { name: data, mountPath: /also }] }]",
 		"one replica with an own store":   embedded + "replicas: 1",
 		"what Helm reads of subcharts":    valid + "enabled: true\ntags: { crm: true }",
 		"what Helm gives to subcharts":    valid + "global: { team: sales }",
