@@ -12,7 +12,7 @@ ARG GOSUMDB
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-ARG VERSION=0.1.0-dev
+ARG VERSION=0.2.0-dev
 ARG COMMIT=unknown
 ARG TARGETOS
 ARG TARGETARCH
@@ -22,7 +22,7 @@ RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -buildvcs
 RUN mkdir /out/data
 
 FROM gcr.io/distroless/static-debian12:nonroot
-ARG VERSION=0.1.0-dev
+ARG VERSION=0.2.0-dev
 ARG COMMIT=unknown
 LABEL org.opencontainers.image.title="crm-bridge" \
       org.opencontainers.image.description="Receives the callbacks of CRMs and keeps each as a CloudEvent in NATS JetStream" \

@@ -2,7 +2,7 @@
 .PHONY: help run test lint bench bench-page bench-smoke bench-replay bench-forward bench-records grow fuzz faults proxies examples chart-test cluster console console-pictures image vuln sbom release
 
 # What is stamped into the image: a tag of this commit, or the version that is being worked on.
-VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v*' 2>/dev/null)),0.1.0-dev)
+VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v*' 2>/dev/null)),0.2.0-dev)
 COMMIT ?= $(or $(shell git describe --always --abbrev=40 --exclude '*' --dirty 2>/dev/null),unknown)
 IMAGE ?= crm-bridge:$(VERSION)
 DOCKER ?= docker

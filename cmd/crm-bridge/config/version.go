@@ -11,7 +11,7 @@ var release, commit string
 
 var (
 	// Release is the version of this program: stamped, or the one that go install …@version was asked for.
-	Release = cmp.Or(release, moduleVersion(buildInfo()), "0.1.0-dev")
+	Release = cmp.Or(release, moduleVersion(buildInfo()), "0.2.0-dev")
 
 	// Commit is what this program was built from: stamped, or recorded by go build in a clone, or "unknown".
 	Commit = cmp.Or(commit, revision(buildInfo()), "unknown")
