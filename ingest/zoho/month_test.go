@@ -106,7 +106,8 @@ func (m *month) run() {
 			m.change()
 		}
 	}
-	for range 40 { // all is well again
+	// All is well again, as soon as the failures that are left have come about: while its channels live, a process asks for little.
+	for try := 0; try < 40 || len(m.repairs) > 0 && try < 200; try++ {
 		m.watch()
 		m.repair()
 		time.Sleep(11 * time.Minute)
