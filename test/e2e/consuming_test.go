@@ -15,9 +15,9 @@ import (
 )
 
 // service connects as an independent service does.
-func service(t *testing.T, url string) jetstream.JetStream {
+func service(t *testing.T, url string, options ...nats.Option) jetstream.JetStream {
 	t.Helper()
-	conn, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	conn, err := nats.Connect(url, append(options, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,16 +71,7 @@ func owner(t *testing.T, b *bridge, dir string) jetstream.JetStream {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := nats.Connect(b.NATS, nats.UserInfo("crm-bridge", strings.TrimSpace(string(password))), nats.CustomInboxPrefix("_crm_bridge"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
-	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return js
+	return service(t, b.NATS, nats.UserInfo("crm-bridge", strings.TrimSpace(string(password))), nats.CustomInboxPrefix("_crm_bridge"))
 }
 
 // fillEvents stores n events, as a bridge does.
