@@ -29,6 +29,9 @@ func counted(each func(i int) string) string {
 // A body of the worst shape, authenticated or not, is read, made an event of or quarantined at once: what grows with the
 // square of its length would take minutes.
 func TestWorkIsLinear(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long, and on one goroutine")
+	}
 	const event = "event=ONCRMDEALADD&data[FIELDS][ID]=1"
 	asJSON := func(more string) string {
 		return `{"event":"ONCRMDEALADD","auth":{"member_id":"` + member + `","application_token":"` + token + `"},` + more + `}`

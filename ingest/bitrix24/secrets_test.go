@@ -71,6 +71,9 @@ var credentialFields = []string{
 }
 
 func TestNoCredentialLeavesUnderItsName(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long, and on one goroutine")
+	}
 	event := url.Values{"event": {"ONCRMDEALUPDATE"}, "data[FIELDS][ID]": {"3"}, "auth[member_id]": {fieldMember}, "auth[application_token]": {fieldToken}, "auth[domain]": {"some.bitrix24.com"}}
 	step := url.Values{"document_id[0]": {"crm"}, "document_id[1]": {"CCrmDocumentDeal"}, "document_id[2]": {"DEAL_18"}, "auth[member_id]": {fieldMember}}
 	for i, name := range credentialFields {

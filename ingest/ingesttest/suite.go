@@ -133,7 +133,11 @@ func (s Suite) forged(t *testing.T, g Genuine) {
 }
 
 func (s Suite) truncated(t *testing.T, g Genuine) {
-	for cut := 0; cut < len(g.Body); cut += 1 + len(g.Body)/97 {
+	parts := 97
+	if testing.Short() {
+		parts = 9
+	}
+	for cut := 0; cut < len(g.Body); cut += 1 + len(g.Body)/parts {
 		door := open(t, s.CRM)
 		status, answer := door.post(t, g.Method, g.Target, g.Header, g.Body[:cut])
 		if status != 200 && status != 400 && status != 401 {

@@ -65,7 +65,11 @@ func TestRepairsOfManyAccounts(t *testing.T) {
 		for i := range 3 {
 			modules = append(modules, fmt.Sprint("Module", i))
 		}
-		for i := range 1000 {
+		many := 1000
+		if testing.Short() {
+			many = 50
+		}
+		for i := range many {
 			accounts = append(accounts, fmt.Sprintf("%032x", i))
 			channels = append(channels, ingest.Channel{Provider: "crm", Account: accounts[i], ID: "events", State: "active", Modules: modules})
 		}
@@ -79,7 +83,7 @@ func TestRepairsOfManyAccounts(t *testing.T) {
 		if err := keeper.Remember(t.Context(), crm, channels); err != nil {
 			t.Fatal(err)
 		}
-		if back, err := keeper.Channels(t.Context(), crm); err != nil || len(back) != len(channels) || back[999].Account != accounts[999] {
+		if back, err := keeper.Channels(t.Context(), crm); err != nil || len(back) != len(channels) || back[many-1].Account != accounts[many-1] {
 			t.Fatalf("%d channels: %v", len(back), err)
 		}
 		run := func(d time.Duration) {
@@ -117,11 +121,11 @@ func TestRepairsOfManyAccounts(t *testing.T) {
 		if len(repairs.Open) != len(modules) || repairs.Open[0].Account != l.dead || repairs.Open[0].Problem == "" {
 			t.Errorf("open are %+v", repairs.Open)
 		}
-		if err := keeper.Remember(t.Context(), crm, channels[:200]); err != nil {
+		if err := keeper.Remember(t.Context(), crm, channels[:many/5]); err != nil {
 			t.Fatal(err)
 		}
-		if back, err := keeper.Channels(t.Context(), crm); err != nil || len(back) != 200 {
-			t.Errorf("of 200 channels %d are left: %v", len(back), err)
+		if back, err := keeper.Channels(t.Context(), crm); err != nil || len(back) != many/5 {
+			t.Errorf("of %d channels %d are left: %v", many/5, len(back), err)
 		}
 	})
 }

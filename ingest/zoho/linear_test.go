@@ -28,6 +28,9 @@ const tooLong = 20 * time.Second
 // A body of the worst shape, authenticated or not, is read, made an event of or quarantined at once: what grows with the
 // square of its length would take minutes.
 func TestWorkIsLinear(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long, and on one goroutine")
+	}
 	list := func(each string) string {
 		return strings.TrimSuffix(counted(func(i int) string { return strings.ReplaceAll(each, "#", fmt.Sprint(i)) + "," }), ",")
 	}

@@ -44,6 +44,9 @@ func withCredential(name string) []ingesttest.Genuine {
 // Parameters in which administrators send tokens are not kept, in whatever way the webhook is sent, and their values are
 // masked elsewhere.
 func TestWebhookCredentials(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long, and on one goroutine")
+	}
 	s := webhooks()
 	m := webhookMapping(t, s)
 	ingesttest.Callbacks(t, &ingest.CRM{Sources: []ingest.Source{s}}, append(withCredential("Api_Key"), withCredential("token")...)...)

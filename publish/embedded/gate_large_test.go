@@ -112,6 +112,9 @@ const attempts = 3
 
 // Every way of reading gets large events in order, each once, over one connection that is not cut.
 func TestReadersOfLargeEvents(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it measures memory")
+	}
 	server, log := openLarge(t, 128<<20)
 	consume := func(ctx context.Context, c jetstream.Consumer, o *inOrder) error {
 		reading, err := c.Consume(o.take, jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) { o.t.Log(err) }))

@@ -21,14 +21,11 @@ import (
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24/bitrix24test"
 )
 
-// many is how many portals have the application installed.
-const many = 1000
-
 // portals are a bridge with many portals, the fake that they live in, and one portal that may hang.
 type portals struct {
 	*Bridge
 	crm     *bitrix24test.CRM
-	members []string // one more than is installed
+	members []string // one more than has the application installed
 	url     string
 	hangs   atomic.Pointer[bitrix24test.Portal]
 	calls   atomic.Int64
@@ -50,6 +47,10 @@ func openPortals(t *testing.T) *portals {
 	p.crm.Callbacks = http.DefaultClient
 	server.Start()
 	t.Cleanup(server.Close)
+	many := 1000
+	if testing.Short() {
+		many = 100
+	}
 	for i := range many + 1 {
 		p.members = append(p.members, fmt.Sprintf("%032x", i+1))
 		p.crm.Portal(p.members[i])
@@ -105,12 +106,15 @@ func (p *portals) install(t *testing.T) {
 			}
 		})
 	}
-	for _, member := range p.members[:many] {
+	for _, member := range p.installed() {
 		next <- member
 	}
 	close(next)
 	all.Wait()
 }
+
+// installed are the members of the portals that have the application installed at the start.
+func (p *portals) installed() []string { return p.members[:len(p.members)-1] }
 
 // run runs the bridge until the test ends.
 func (p *portals) run(t *testing.T) {
@@ -206,6 +210,7 @@ func heap() int64 {
 func TestManyPortals(t *testing.T) {
 	before := heap()
 	p := openPortals(t)
+	many := len(p.installed())
 	p.install(t)
 	opened := heap()
 	p.run(t)
@@ -218,7 +223,7 @@ func TestManyPortals(t *testing.T) {
 	}
 
 	p.hangs.Store(p.crm.Portal(p.members[17]))
-	for _, member := range p.members[:many] {
+	for _, member := range p.installed() {
 		p.crm.Portal(member).Enqueue("ONCRMDEALUPDATE", map[string]string{"ID": "1"})
 	}
 	took = until(t, "emptying the queues of all others", time.Minute, func() bool { return p.queued() == 1 })
