@@ -210,6 +210,9 @@ func small(perSubject int64) jetstream.StreamConfig {
 // After a kill at any point of any history, the server says of a stream what it said before, and what it says when it reads all blocks:
 // whether an earlier index of it is used or not.
 func TestReindexAfterKillsAtRandom(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long, and on one goroutine")
+	}
 	for name, of := range map[string]struct {
 		perSubject int64
 		most       int // messages at once; with 20 the limit drops nothing

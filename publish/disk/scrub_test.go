@@ -151,6 +151,9 @@ func TestScrub(t *testing.T) {
 
 // A power cut in the middle of an overwriting costs nothing: wherever it was cut, the next start writes the record as a whole.
 func TestScrubIsFinished(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long, and on one goroutine")
+	}
 	made := t.TempDir()
 	var want map[uint64]string
 	serving(t, made, func(js jetstream.JetStream) { states(t, js) })
