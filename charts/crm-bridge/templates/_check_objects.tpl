@@ -52,7 +52,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* An alert that there is in another mode may be named too: so one set of values is for every mode. */}}
+{{/* An alert of another mode may be named too: so one set of values is for every mode. */}}
 {{- define "crm-bridge.checkDisabled" -}}
 {{- $alerts := list -}}
 {{- range include "crm-bridge.alerts" (dict "from" "" "pods" "" "claims" "" "silent" 1 "journal" true) | fromYamlArray -}}
@@ -60,7 +60,7 @@
 {{- end -}}
 {{- range .Values.prometheusRule.disabled -}}
 {{- if not (has . $alerts) -}}
-{{- fail (printf "\n\nprometheusRule.disabled names %s, which is no alert of the chart. They are %s.\n" . (join ", " $alerts)) -}}
+{{- fail (printf "\n\nprometheusRule.disabled names %s, which is not an alert of the chart. The alerts are %s.\n" . (join ", " $alerts)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

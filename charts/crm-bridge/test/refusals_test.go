@@ -164,7 +164,7 @@ func TestRefusals(t *testing.T) {
 		"a collector beside its value":  {valid, "extraEnv: [{ name: OTEL_EXPORTER_OTLP_ENDPOINT, value: 'http://a:4318' }]", "extraEnv must not set OTEL_EXPORTER_OTLP_ENDPOINT: use the value tracing.endpoint"},
 		"a variable that others need":   {valid, "extraEnv: [{ name: BRIDGE_ADMIN_LISTEN, value: ':1' }]", "extraEnv must not set BRIDGE_ADMIN_LISTEN"},
 		"a key of no Secret":            {valid, "stateKey: { value: hush-hush, key: state }", "at '/stateKey/key': value must be 'empty beside value: it is the key of an existingSecret"},
-		"an alert that is none":         {valid, "prometheusRule: { disabled: [CrmBridgeGone] }", "prometheusRule.disabled names CrmBridgeGone, which is no alert of the chart. They are CrmBridgeDown, "},
+		"an unknown alert":              {valid, "prometheusRule: { disabled: [CrmBridgeGone] }", "prometheusRule.disabled names CrmBridgeGone, which is not an alert of the chart. The alerts are CrmBridgeDown, "},
 		"a variable twice":              {valid, "extraEnv: [{ name: HTTPS_PROXY, value: a }, { name: HTTPS_PROXY, value: b }]", "extraEnv sets HTTPS_PROXY twice"},
 		"a volume twice":                {valid, "extraVolumes: [{ name: ca, emptyDir: {} }, { name: ca, emptyDir: {} }]", "extraVolumes has a second volume ca"},
 		"a volume of the chart":         {valid, "extraVolumes: [{ name: data, emptyDir: {} }]", "extraVolumes has a second volume data"},
