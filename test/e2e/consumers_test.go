@@ -5,23 +5,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
 // job is a durable consumer of another program.
 func job(t *testing.T, url string, config jetstream.ConsumerConfig) jetstream.Consumer {
 	t.Helper()
-	conn, err := nats.Connect(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
-	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := js.CreateOrUpdateConsumer(t.Context(), "CRM", config)
+	c, err := service(t, url).CreateOrUpdateConsumer(t.Context(), "CRM", config)
 	if err != nil {
 		t.Fatal(err)
 	}

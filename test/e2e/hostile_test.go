@@ -104,17 +104,17 @@ func TestHostileRequests(t *testing.T) {
 	var table strings.Builder
 	for _, h := range hostiles() {
 		resetPeak(t, b.cmd.Process.Pid)
-		before := cpu(t, b.cmd.Process.Pid)
+		began, before := time.Now(), cpu(t, b.cmd.Process.Pid)
 		status, text := send(t, strings.TrimPrefix(b.Callbacks, "http://"), h)
-		took, peak := cpu(t, b.cmd.Process.Pid)-before, peakMiB(t, b.cmd.Process.Pid)
+		took, computed, peak := time.Since(began), cpu(t, b.cmd.Process.Pid)-before, peakMiB(t, b.cmd.Process.Pid)
 		if !slices.Contains(h.statuses, status) {
 			t.Errorf("%s was answered %d, not %v: %s", h.name, status, h.statuses, text)
 		}
 		if peak > 250 {
 			t.Errorf("%s took the bridge to %d MiB", h.name, peak)
 		}
-		if took > 5*time.Second {
-			t.Errorf("%s took %s of CPU", h.name, took)
+		if took > 5*time.Second || computed > 3*time.Second {
+			t.Errorf("%s took %s, and %s of CPU", h.name, took, computed)
 		}
 		if strings.Contains(text, hostileSecret) || strings.Contains(text, "root:") {
 			t.Errorf("%s was answered with %s", h.name, text)

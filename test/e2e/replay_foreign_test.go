@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// What is no event is passed over and counted, or shown with an error; each line of stdout is whole, whatever a stranger
+// What is not an event is passed over and counted, or shown with an error; each line of stdout is whole, whatever a stranger
 // has put into the stream.
 func TestReplayOfForeignMessages(t *testing.T) {
 	remote := openRemote(t, t.TempDir(), -1)
@@ -69,17 +69,10 @@ func TestReplayOfForeignMessages(t *testing.T) {
 	}
 }
 
+// remoteStream makes a stream on a server and connects to it.
 func remoteStream(t *testing.T, url string, config jetstream.StreamConfig) jetstream.JetStream {
 	t.Helper()
-	conn, err := nats.Connect(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
-	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := service(t, url)
 	if _, err := js.CreateStream(t.Context(), config); err != nil {
 		t.Fatal(err)
 	}
