@@ -104,6 +104,10 @@ func (c *Conn) Send(msg *nats.Msg) (*Sending, error) {
 	return &Sending{msg.Subject, future}, nil
 }
 
+// Made returns how many connections to NATS were made. When it grows, what was sent before and is not acknowledged may be lost, while what
+// is sent from now on is stored.
+func (c *Conn) Made() uint64 { return c.nats.Stats().Reconnects + 1 }
+
 // Messages returns how many messages a stream holds; 0: none, or there is no such stream.
 func (c *Conn) Messages(ctx context.Context, stream string) (uint64, error) {
 	have, err := c.stream(ctx, stream)

@@ -70,7 +70,7 @@ func (u *Upkeep) check(ctx context.Context) error {
 		u.wait = 0
 		return u.note(err)
 	}
-	made := u.Conn.nats.Stats().Reconnects + 1
+	made := u.Conn.Made()
 	known := u.made == made && u.Problem() == nil
 	if known && !u.missing.Load() || time.Since(u.asked) < u.wait {
 		return u.Problem()

@@ -29,6 +29,7 @@ type Subject struct {
 	most     uint64          // the greatest of them
 	inFlight []sentMessage   // in order
 	size     int             // bytes in flight
+	made     uint64          // connections that were made when the last was sent
 	reported Report          // what is done and was not reported yet
 }
 
@@ -74,6 +75,9 @@ func (t *Subject) Deliver(ctx context.Context, m publish.Stored) (Report, error)
 	if err != nil {
 		return Report{}, NotEventError{err}
 	}
+	if err := t.sameConnection(); err != nil {
+		return Report{}, err
+	}
 	refused := RefusedError{ID: event.ID(), Subject: m.Subject, Sequence: m.Sequence}
 	sending, err := t.To.Send(m, event.ID())
 	switch {
@@ -87,6 +91,20 @@ func (t *Subject) Deliver(ctx context.Context, m publish.Stored) (Report, error)
 	t.size += len(m.Data)
 	return t.await(ctx, func() bool { return len(t.inFlight) >= atOnce || t.size >= bytesAtOnce || t.settled() })
 }
+
+// sameConnection returns an error if the next event may overtake those in flight: they were sent on a connection that was lost since, perhaps
+// with them.
+func (t *Subject) sameConnection() error {
+	made := t.To.Conn.Made()
+	if len(t.inFlight) > 0 && made != t.made {
+		return t.stop(LostError{errConnection})
+	}
+	t.made = made
+	return nil
+}
+
+// errConnection says why events in flight are sent again.
+var errConnection = errors.New("the connection to NATS was lost with events in flight")
 
 // await waits for the first in flight for as long as more says so, and reports what is done.
 func (t *Subject) await(ctx context.Context, more func() bool) (Report, error) {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
@@ -102,6 +104,45 @@ func TestRefusedBySubject(t *testing.T) {
 	job, warned, err = deliver("skips", true)
 	if want := (Tally{Read: 4, Events: 2, Refused: 1, NotEvents: 1}); err != nil || job.At != 4 || job.Tally != want || len(warned) != 2 {
 		t.Errorf("at %d with %+v, warned of %v: %v", job.At, job.Tally, warned, err)
+	}
+}
+
+// What was in flight when the connection broke may be lost: nothing is sent behind it until the job has looked, or the order would break.
+func TestNothingOvertakesWhatIsLost(t *testing.T) {
+	server, conn := publishtest.Serve(t, nil)
+	other, err := server.Connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	sent, err := other.NATS().SubscribeSync("crm-replay.>") // nobody acknowledges
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.NATS().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	target := &Subject{To: &publish.Replay{Conn: conn, Stream: "CRM_REPLAY", Prefix: "crm", Job: "order"}}
+	if _, err := target.Deliver(t.Context(), message(1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sent.NextMsg(10 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	connected := conn.NATS().StatusChanged(nats.CONNECTED)
+	if err := conn.NATS().ForceReconnect(); err != nil {
+		t.Fatal(err)
+	}
+	<-connected
+	var lost LostError
+	if _, err := target.Deliver(t.Context(), message(2)); !errors.As(err, &lost) {
+		t.Errorf("behind what may be lost: %v", err)
+	}
+	if _, err := target.Deliver(t.Context(), message(3)); err != nil { // nothing is in flight any more
+		t.Error(err)
+	}
+	if msg, err := sent.NextMsg(10 * time.Second); err != nil || msg.Header.Get("crm-replay-sequence") != "3" {
+		t.Errorf("sent then: %v, %v", msg, err)
 	}
 }
 
