@@ -15,11 +15,15 @@ import (
 // claims bounds the attempts to take a job over from a run that saves it after each event.
 const claims = 100
 
-// Claim saves the job before anything is done, so that an earlier run of it that is still at work ends.
-func (j *Job) Claim(ctx context.Context) error { return j.claim(ctx, "") }
+// Claim saves the job before anything is done, so that an earlier run of it that is still at work ends. A job that another run is making is
+// not taken from it: what that publishes next would be removed.
+func (j *Job) Claim(ctx context.Context) error { return j.claim(ctx, "", j.Unmade && j.Run != "") }
 
-// claim is Claim for a run whose name begins so.
-func (j *Job) claim(ctx context.Context, prefix string) error {
+// take is Claim for what ends every run of the job: nothing is refused. The name of its run begins with prefix.
+func (j *Job) take(ctx context.Context, prefix string) error { return j.claim(ctx, prefix, false) }
+
+// claim saves the job under a new run; once: not over what another run has saved meanwhile.
+func (j *Job) claim(ctx context.Context, prefix string, once bool) error {
 	fresh := j.Run == ""
 	for tries := 1; ; tries++ {
 		if !j.Ended.IsZero() {
@@ -27,7 +31,7 @@ func (j *Job) claim(ctx context.Context, prefix string) error {
 		}
 		j.Run = prefix + rand.Text()
 		err := j.Save(ctx)
-		if !errors.As(err, new(atWork)) || fresh && j.revision == 0 || j.Unmade && !fresh || tries == claims {
+		if !errors.As(err, new(atWork)) || fresh && j.revision == 0 || once || tries == claims {
 			return err
 		}
 		// The other has got further between our look and our claim.

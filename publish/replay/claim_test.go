@@ -61,3 +61,36 @@ func TestClaimFromABusyRun(t *testing.T) {
 		t.Error("a job that somebody else has just begun was begun once more")
 	}
 }
+
+// A job that has just been made is taken from its run by what deletes or erases, not by another run that would make it.
+func TestClaimOfAJobInTheMaking(t *testing.T) {
+	claims := map[string]struct {
+		claim func(*Job) error
+		taken bool
+	}{
+		"another run":  {func(j *Job) error { return j.Claim(t.Context()) }, false},
+		"what erases":  {func(j *Job) error { return j.take(t.Context(), erasing) }, true},
+		"what deletes": {func(j *Job) error { return j.take(t.Context(), "") }, true},
+	}
+	for name, test := range claims {
+		store := &memory{}
+		making := &Job{Name: "once", Unmade: true, Store: store}
+		if err := making.Claim(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		other, err := Load(t.Context(), store, "once")
+		if err != nil {
+			t.Fatal(err)
+		}
+		making.Unmade = false
+		if err := making.Save(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := test.claim(other); (err == nil) != test.taken {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := making.Save(t.Context()); (err != nil) != test.taken {
+			t.Errorf("%s: its run saves it then: %v", name, err)
+		}
+	}
+}

@@ -40,7 +40,7 @@ func (p *Place) Delete(ctx context.Context, name string) (removed uint64, err er
 
 // stopRun ends a run of the job that is at work, and leaves the job as one that has done nothing: its events are removed next.
 func (j *Job) stopRun(ctx context.Context) error {
-	if err := j.Claim(ctx); err != nil || !j.Ended.IsZero() {
+	if err := j.take(ctx, ""); err != nil || !j.Ended.IsZero() {
 		return err
 	}
 	if err := retry.Sleep(ctx, runEnds); err != nil {

@@ -54,7 +54,7 @@ func (r *Runner) stopOthers(ctx context.Context, place *Place, here []*running) 
 		if !strings.HasPrefix(one.Run, erasing) {
 			job, err := Load(ctx, place.State, one.Name)
 			if err == nil && job != nil && job.Ended.IsZero() && !job.Deleted() {
-				err = job.claim(ctx, erasing)
+				err = job.take(ctx, erasing)
 			}
 			if err != nil {
 				return fmt.Errorf("job %s, which may run elsewhere: %w", one.Name, err)
@@ -113,7 +113,7 @@ func (r *Runner) remove(ctx context.Context, place *Place, name string) error {
 		return nil
 	}
 	if job.Ended.IsZero() {
-		if err := job.claim(ctx, erasing); err != nil { // so that a run elsewhere does not save it again
+		if err := job.take(ctx, erasing); err != nil { // so that a run elsewhere does not save it again
 			return err
 		}
 		if err := retry.Sleep(ctx, runEnds); err != nil {
