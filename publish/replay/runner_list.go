@@ -29,6 +29,10 @@ func (r *Runner) List(ctx context.Context) ([]Status, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.mu.Lock()
+	here := slices.Clone(r.runs)
+	r.mu.Unlock()
+	atWork := slices.DeleteFunc(slices.Clone(here), (*running).over)
 	kept, err := place.Jobs(ctx)
 	if err != nil {
 		return nil, err
@@ -37,13 +41,14 @@ func (r *Runner) List(ctx context.Context) ([]Status, error) {
 	if r.now != nil {
 		now = r.now()
 	}
-	r.mu.Lock()
-	here := slices.Clone(r.runs)
-	r.mu.Unlock()
 	var all []Status
 	for _, one := range here {
-		if !slices.ContainsFunc(kept, func(job Listed) bool { return job.Name == one.name }) {
-			all = one.unkept(all)
+		if slices.ContainsFunc(kept, func(job Listed) bool { return job.Name == one.name }) {
+			continue
+		}
+		// It was not kept yet, or failed before it was; what had ended after it was kept was deleted elsewhere.
+		if status := one.unkept(); slices.Contains(atWork, one) || status.revision == 0 {
+			all = append(all, status)
 		}
 	}
 	for _, job := range kept {
@@ -56,16 +61,13 @@ func (r *Runner) List(ctx context.Context) ([]Status, error) {
 	return all, nil
 }
 
-// unkept appends a run whose job is not kept: it begins, or has failed before it was. Any other was deleted elsewhere.
-func (o *running) unkept(all []Status) []Status {
+// unkept returns what is known of a run whose job is not among those that are kept.
+func (o *running) unkept() Status {
 	o.mu.Lock()
 	status := Status{Listed: Listed{Job: o.listed, SavedAt: o.began}}
 	o.mu.Unlock()
-	if o.over() && status.revision > 0 {
-		return all
-	}
 	o.fill(&status)
-	return append(all, status)
+	return status
 }
 
 // fill fills in what the run knows about its job, unless another run has taken the job over since.

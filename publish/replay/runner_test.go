@@ -233,3 +233,23 @@ func TestRunnerLeavesDeadLetters(t *testing.T) {
 		t.Errorf("resumed: %v", err)
 	}
 }
+
+// A job that is kept and done while the jobs are listed is among them, though it was not kept yet when the list was read.
+func TestRunnerListsWhatEndsMeanwhile(t *testing.T) {
+	b := openBench(t, 1)
+	r, _ := b.runner()
+	one := &running{name: "quick", listed: Job{Name: "quick"}, ended: make(chan struct{})}
+	r.remember(one)
+	r.now = func() time.Time { // the list was read
+		one.listed.revision = 1
+		close(one.ended)
+		return time.Now()
+	}
+	if quick := b.status(r, "quick"); quick == nil || quick.State != Done {
+		t.Errorf("listed as %+v", quick)
+	}
+	r.now = nil
+	if gone := b.status(r, "quick"); gone != nil {
+		t.Errorf("what is not kept any more is listed as %+v", gone)
+	}
+}
