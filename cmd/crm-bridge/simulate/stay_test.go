@@ -137,8 +137,9 @@ func stay(t *testing.T) (p *person, end func() error) {
 	for end := time.Now().Add(30 * time.Second); p.url == ""; time.Sleep(10 * time.Millisecond) {
 		if found := address.FindStringSubmatch(out.String()); found != nil {
 			p.url = found[1] + "/"
-		} else if time.Now().After(end) {
-			t.Fatalf("does not start:\n%s", out)
+		} else if time.Now().After(end) || len(ended) > 0 {
+			cancel()
+			t.Fatalf("does not start: %v\n%s", <-ended, out)
 		}
 	}
 	p.csrf = regexp.MustCompile(`name="csrf" value="([^"]+)"`).FindStringSubmatch(p.page())[1]
