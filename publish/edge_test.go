@@ -13,6 +13,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/publish/disk"
 	"github.com/crm-bridge/crm-bridge/publish/embedded"
+	"github.com/crm-bridge/crm-bridge/test/ports"
 	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
@@ -116,7 +117,11 @@ type remoteServer struct {
 
 func openRemote(t *testing.T) *remoteServer {
 	t.Helper()
-	r := &remoteServer{options: server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true}}
+	port, err := ports.Free()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &remoteServer{options: server.Options{Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true}}
 	r.start(t)
 	return r
 }
@@ -132,7 +137,7 @@ func (r *remoteServer) start(t *testing.T) {
 	if !s.ReadyForConnections(10 * time.Second) {
 		t.Fatal("the remote does not start")
 	}
-	r.server, r.options.Port = s, options.Port
+	r.server = s
 	t.Cleanup(r.stop)
 }
 

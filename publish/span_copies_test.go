@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/url"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/crm-bridge/crm-bridge/publish"
+	"github.com/crm-bridge/crm-bridge/test/ports"
 )
 
 // cluster starts three servers that keep copies of streams, and returns a URL of one.
@@ -21,19 +21,16 @@ func cluster(t *testing.T) string {
 	t.Helper()
 	const size = 3
 	var routes []*url.URL
-	var ports []int
-	for range size {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+	var own [size]int
+	for i := range own {
+		var err error
+		if own[i], err = ports.Free(); err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = l.Close() }()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-		routes = append(routes, &url.URL{Scheme: "nats", Host: l.Addr().String()})
-		_ = l.Close()
+		routes = append(routes, &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", own[i])})
 	}
 	var servers []*server.Server
-	for i, port := range ports {
+	for i, port := range own {
 		s, err := server.NewServer(&server.Options{
 			ServerName: fmt.Sprintf("n%d", i), Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true, Routes: routes,
 			Cluster: server.ClusterOpts{Name: "three", Host: "127.0.0.1", Port: port},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -24,6 +23,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/publish"
 	"github.com/crm-bridge/crm-bridge/publish/consumers"
 	"github.com/crm-bridge/crm-bridge/publish/records"
+	"github.com/crm-bridge/crm-bridge/test/ports"
 )
 
 // family is a metric as its page describes it.
@@ -64,12 +64,8 @@ func (f families) Unregister(prometheus.Collector) bool { return false }
 func (f families) scrape(t *testing.T) {
 	t.Helper()
 	clean(t)
-	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	admin, err := ports.Address()
 	if err != nil {
-		t.Fatal(err)
-	}
-	admin := free.Addr().String()
-	if err := free.Close(); err != nil {
 		t.Fatal(err)
 	}
 	for name, value := range map[string]string{

@@ -1,7 +1,6 @@
 package embedded_test
 
 import (
-	"net"
 	"sync"
 	"testing"
 
@@ -9,18 +8,15 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/crm-bridge/crm-bridge/publish/embedded"
+	"github.com/crm-bridge/crm-bridge/test/ports"
 	"github.com/crm-bridge/crm-bridge/test/publishtest"
 )
 
 // A consumer that connects while the bridge starts finds the stream and its own durable consumer: the server accepts no connection
 // before both are recovered.
 func TestConsumersFindTheirStream(t *testing.T) {
-	probe, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := ports.Address()
 	if err != nil {
-		t.Fatal(err)
-	}
-	address := probe.Addr().String()
-	if err := probe.Close(); err != nil {
 		t.Fatal(err)
 	}
 	config := embedded.Config{Dir: t.TempDir(), Listen: address, OwnerPass: publishtest.Password, MaxPayload: 1 << 20, Log: publishtest.Log, Readable: []string{"CRM"}}

@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/crm-bridge/crm-bridge/test/bench/floor"
 	"github.com/crm-bridge/crm-bridge/test/bench/process"
+	"github.com/crm-bridge/crm-bridge/test/ports"
 )
 
 // peerConfig makes Bento put the body of each request into the stream as it is, and answer when the stream has acknowledged it.
@@ -28,14 +28,10 @@ output:
     max_in_flight: 1024
 `
 
-// startPeer starts Bento in front of a NATS server. Nothing else listens on the port that was free a moment ago.
+// startPeer starts Bento in front of a NATS server.
 func startPeer(ctx context.Context, program, folder, path, server string) (*process.Process, error) {
-	free, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	address, err := ports.Address()
 	if err != nil {
-		return nil, err
-	}
-	address := free.Addr().String()
-	if err := free.Close(); err != nil {
 		return nil, err
 	}
 	text := strings.NewReplacer("ADDRESS", address, "PATH", path, "SERVER", server, "SUBJECT", floor.Subject).Replace(peerConfig)

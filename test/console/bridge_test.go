@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/test/ports"
 )
 
 // bridge is a crm-bridge as a program of its own. Its addresses stay the same after a restart.
@@ -36,7 +36,7 @@ func newBridge(dir string, env ...string) (*bridge, error) {
 	b := &bridge{dir: dir, exited: make(chan error, 1)}
 	b.env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "BRIDGE_DATA_DIR=" + filepath.Join(dir, "data")}, env...)
 	for variable, url := range map[string]*string{"BRIDGE_LISTEN=": &b.Callbacks, "BRIDGE_ADMIN_LISTEN=": &b.Admin, "BRIDGE_NATS_LISTEN=": &b.NATS} {
-		address, err := freeAddress()
+		address, err := ports.Address()
 		if err != nil {
 			return nil, err
 		}
@@ -45,19 +45,6 @@ func newBridge(dir string, env ...string) (*bridge, error) {
 	b.NATS = strings.Replace(b.NATS, "http", "nats", 1)
 	b.env = append(b.env, "BRIDGE_PUBLIC_URL="+b.Callbacks)
 	return b, nil
-}
-
-// freeAddress returns an address that nothing listens on. Its port is below those that the system gives to connections, which could
-// take it before the bridge does.
-func freeAddress() (string, error) {
-	var err error
-	for range 20 {
-		var listener net.Listener
-		if listener, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))); err == nil {
-			return listener.Addr().String(), listener.Close()
-		}
-	}
-	return "", err
 }
 
 // start starts the bridge, and returns when it serves.

@@ -2,31 +2,27 @@ package e2e
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/crm-bridge/crm-bridge/ingest/zoho/zohotest"
+	"github.com/crm-bridge/crm-bridge/test/ports"
 )
 
-// freePort returns a port that nothing listens on.
+// freePort returns a port that nothing listens on, before the bridge does or while it is away.
 func freePort(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := ports.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = listener.Close() }()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	return strconv.Itoa(port)
 }
 
 // With an OAuth client the bridge subscribes by itself, and what changes in the CRM arrives; what changed before is

@@ -194,14 +194,7 @@ func TestFullJournal(t *testing.T) {
 
 // With a remote nobody reaches the local server.
 func TestJournalIsPrivate(t *testing.T) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().String()
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address := "127.0.0.1:" + freePort(t)
 	remote := openRemote(t, t.TempDir(), -1)
 	start(t, t.TempDir(), documentedToken, "BRIDGE_NATS_URL="+remote.ClientURL(), "BRIDGE_NATS_LISTEN="+address)
 	if conn, err := net.Dial("tcp", address); err == nil {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/crm-bridge/crm-bridge/test/ports"
 )
 
 // Beside a remote NATS the bridge answers on its acknowledgement: 503 and not ready while it is away, 200 when it is
@@ -69,6 +71,11 @@ func openRemoteWith(t *testing.T, options server.Options) *server.Server {
 	options.Host, options.JetStream, options.NoSigs, options.NoLog = "127.0.0.1", true, true, true
 	if options.Port > 0 {
 		freed(t, options.Port)
+	} else {
+		var err error
+		if options.Port, err = ports.Free(); err != nil { // it may be restarted
+			t.Fatal(err)
+		}
 	}
 	s, err := server.NewServer(&options)
 	if err != nil {

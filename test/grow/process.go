@@ -7,13 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/crm-bridge/crm-bridge/test/ports"
 )
 
 // bridge is a running crm-bridge on a data folder.
@@ -44,7 +45,7 @@ func (p plan) start(ctx context.Context, data string, env ...string) (*bridge, e
 	b := &bridge{data: data}
 	for _, address := range []*string{&b.callbacks, &b.admin, &b.nats} {
 		var err error
-		if *address, err = freeAddress(ctx); err != nil {
+		if *address, err = ports.Address(); err != nil {
 			return nil, err
 		}
 	}
@@ -113,14 +114,6 @@ func (b *bridge) kill() error {
 func (b *bridge) secret(name string) (string, error) {
 	text, err := os.ReadFile(filepath.Join(b.data, name))
 	return strings.TrimSpace(string(text)), err
-}
-
-func freeAddress(ctx context.Context) (string, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }
 
 // notification returns the body of a callback of Zoho about the n-th change of a deal.

@@ -33,7 +33,7 @@ func openOrg(t *testing.T) *org {
 	crm := &zohotest.CRM{ClientID: "client", ClientSecret: "client-secret", RefreshToken: "refresh-token", Callbacks: http.DefaultTransport, Grants: time.Hour}
 	api := httptest.NewServer(crm)
 	t.Cleanup(api.Close)
-	callbacks := freePort(t)
+	callbacks := freeAddress(t)
 	for name, value := range map[string]string{
 		"ZOHO_CLIENT_ID": crm.ClientID, "ZOHO_CLIENT_SECRET": crm.ClientSecret, "ZOHO_REFRESH_TOKEN": crm.RefreshToken, "ZOHO_ACCOUNTS_URL": api.URL,
 		"ZOHO_API_URL": api.URL, "ZOHO_EVENTS": "Deals.all,Contacts.all", "PUBLIC_URL": "http://" + callbacks,

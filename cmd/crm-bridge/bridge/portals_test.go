@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -19,6 +18,7 @@ import (
 	"github.com/crm-bridge/crm-bridge/cmd/crm-bridge/config"
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24"
 	"github.com/crm-bridge/crm-bridge/ingest/bitrix24/bitrix24test"
+	"github.com/crm-bridge/crm-bridge/test/ports"
 )
 
 // portals are a bridge with many portals, the fake that they live in, and one portal that may hang.
@@ -55,7 +55,7 @@ func openPortals(t *testing.T) *portals {
 		p.members = append(p.members, fmt.Sprintf("%032x", i+1))
 		p.crm.Portal(p.members[i])
 	}
-	port := freePort(t)
+	port := freeAddress(t)
 	for name, value := range map[string]string{
 		"CLIENT_ID": p.crm.ClientID, "CLIENT_SECRET": p.crm.ClientSecret, "PORTALS": strings.Join(p.members, ","), "OAUTH_URL": p.crm.URL,
 		"EVENTS": "Deal.create,Deal.edit", "OFFLINE": "true",
@@ -74,14 +74,13 @@ func openPortals(t *testing.T) *portals {
 	return p
 }
 
-func freePort(t *testing.T) string {
+func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := ports.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
+	return address
 }
 
 // install stores the credentials of all portals but the last, as their installations left them.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/crm-bridge/crm-bridge/test/bench/process"
+	"github.com/crm-bridge/crm-bridge/test/ports"
 )
 
 const (
@@ -46,7 +46,7 @@ func (m *measuring) open(ctx context.Context) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	listen, err := freeAddress(ctx)
+	listen, err := ports.Address()
 	if err != nil {
 		return nil, err
 	}
@@ -116,12 +116,4 @@ func (s *stage) await(ctx context.Context, want int) error {
 		}
 	}
 	return errLate
-}
-
-func freeAddress(ctx context.Context) (string, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }
