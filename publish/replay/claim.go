@@ -17,13 +17,13 @@ const claims = 100
 
 // Claim saves the job before anything is done, so that an earlier run of it that is still at work ends. A job that another run is making is
 // not taken from it: what that publishes next would be removed.
-func (j *Job) Claim(ctx context.Context) error { return j.claim(ctx, "", j.Unmade && j.Run != "") }
+func (j *Job) Claim(ctx context.Context) error { return j.claim(ctx, "", true) }
 
 // take is Claim for what ends every run of the job: nothing is refused. The name of its run begins with prefix.
 func (j *Job) take(ctx context.Context, prefix string) error { return j.claim(ctx, prefix, false) }
 
-// claim saves the job under a new run; once: not over what another run has saved meanwhile.
-func (j *Job) claim(ctx context.Context, prefix string, once bool) error {
+// claim saves the job under a new run. One that yields does not take a job that another run is making.
+func (j *Job) claim(ctx context.Context, prefix string, yields bool) error {
 	fresh := j.Run == ""
 	for tries := 1; ; tries++ {
 		if !j.Ended.IsZero() {
@@ -31,7 +31,7 @@ func (j *Job) claim(ctx context.Context, prefix string, once bool) error {
 		}
 		j.Run = prefix + rand.Text()
 		err := j.Save(ctx)
-		if !errors.As(err, new(atWork)) || fresh && j.revision == 0 || once || tries == claims {
+		if !errors.As(err, new(atWork)) || fresh && j.revision == 0 || yields && j.Unmade && !fresh || tries == claims {
 			return err
 		}
 		// The other has got further between our look and our claim.
